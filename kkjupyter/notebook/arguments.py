@@ -1,0 +1,337 @@
+"""What is written after ``%rpc``: text in, a :class:`Request` out. Knows no IPython.
+
+A line is a sub-command if its first whole word is one, else a Python expression followed by
+options. The expression ends at the first known `` --option`` outside brackets and strings, so
+``a --b`` stays arithmetic and ``"--view"`` stays text.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, Options, is_secret_name, options_of
+
+__all__ = ["Request", "interpolate", "parse", "with_body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One parsed line.
+
+    Attributes:
+        command: a sub-command, or ``"call"`` for an expression.
+        words: what followed the sub-command besides options (``("demo", "as", "api")``).
+        expression: the tree to evaluate; None unless ``command`` is ``"call"`` and one was given.
+        source: the expression as written.
+        options: the options.
+    """
+
+    command: str
+    words: tuple[str, ...] = ()
+    expression: ast.Expression | None = None
+    source: str = ""
+    options: Options = Options()
+
+
+def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request:
+    """Parse what follows ``%rpc``.
+
+    Args:
+        line: the text, without the magic's name; comments are dropped.
+        names: the variables that exist. ``x --wiew`` is an unknown option unless ``wiew`` is one.
+        magic: how the line began, for the text of errors.
+
+    Raises:
+        UsageError: the line cannot be understood; the text points at the place.
+    """
+    first = re.match(r"\s*([a-z]+)(?=\s|$)\s*(.?)", line)
+    if first and first[1] in COMMANDS and first[2] not in (".", "(", "[", "="):
+        command = first[1]
+        words, options = _words_and_options(command, line, first.end(1), magic)
+        _refuse_secret_urls(words)
+        return Request(command, tuple(words), options=options)
+
+    end = _end_of_expression(line, names, magic)
+    words, options = _words_and_options(CALL, line, end, magic)
+    if words:
+        raise UsageError(
+            f"{words[0]!r} is left over after the options; the expression comes first: "
+            f"{magic} EXPRESSION --option ..."
+        )
+    source = line[:end].strip()
+    if not source:
+        return Request(CALL, options=options)
+    return Request(CALL, (), _parse_expression(line[:end], magic), source, options)
+
+
+def with_body(request: Request, body: str) -> Request:
+    """Add the text below a ``%%rpc`` line as the call's last positional argument.
+
+    The text goes into the syntax tree as it is, without its last newline; nothing in it is parsed.
+
+    Raises:
+        UsageError: the line is no call, so that there is nothing to add an argument to.
+    """
+    tree = request.expression
+    if tree is None:
+        raise UsageError("%%rpc needs a call in its first line: %%rpc api.chat()")
+    call = tree.body
+    if not isinstance(call, ast.Call):
+        raise UsageError(
+            "%%rpc adds the text below as an argument, so its first line must be a call: "
+            f"%%rpc {request.source}()"
+        )
+    text = ast.copy_location(ast.Constant(body.removesuffix("\n")), call)
+    added = ast.Call(call.func, [*call.args, text], call.keywords)
+    expression = ast.Expression(ast.copy_location(added, call))
+    return Request(request.command, request.words, expression, request.source, request.options)
+
+
+_BRACED_NAME = re.compile(r"\{([^\W\d]\w*)\}")
+
+
+def interpolate(text: str, values: Mapping[str, Any]) -> str:
+    """Replace ``{name}`` by the variable's value as text; every other brace stays.
+
+    ``{{name}}`` is left alone, too: templates use it.
+
+    Raises:
+        UsageError: there is no such variable.
+    """
+
+    def replace(found: re.Match[str]) -> str:
+        start, end = found.span()
+        if text[start - 1 : start] == "{" and text[end : end + 1] == "}":
+            return found[0]
+        name = found[1]
+        if name not in values:
+            hint = did_you_mean(name, [known for known in values if not known.startswith("_")])
+            raise UsageError(f"--interpolate: there is no variable {name!r}{hint}")
+        return str(values[name])
+
+    return _BRACED_NAME.sub(replace, text)
+
+
+# --- the expression ---
+
+_OPTION = re.compile(r"--([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z][A-Za-z0-9]*)*)")
+
+
+def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
+    """The offset at which the expression ends: at an option, a comment or the line's end."""
+    end = len(line)
+    unknown: list[tuple[str, int]] = []
+    for offset, is_comment in _candidates(line):
+        found = None if is_comment else _OPTION.match(line, offset)
+        if is_comment or (found and found[0] in OPTIONS):
+            end = offset
+            break
+        if found and found[1] not in names:
+            unknown.append((found[0], offset))
+    for name, offset in unknown:
+        hint = did_you_mean(name, [option.name for option in options_of(CALL)])
+        if hint or not _is_expression(line[:end]):
+            raise _at(f"unknown option {name}{hint}", line, offset, magic)
+    return end
+
+
+def _candidates(line: str) -> Iterator[tuple[int, bool]]:
+    """Offsets outside brackets and strings where `` --`` or a comment begins.
+
+    Tokens are looked at one by one and only as far as needed: what stands after the expression
+    (``--header 'X: don"t'``) need not be Python. Where the tokenizer gives up, the expression has
+    a fault that compiling it will name.
+    """
+    starts = [0]
+    for row in io.StringIO(line):
+        starts.append(starts[-1] + len(row))
+    depth = 0
+    dash: int | None = None
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(line).readline):
+            offset = starts[token.start[0] - 1] + token.start[1]
+            if token.type == tokenize.COMMENT:
+                if depth == 0:
+                    yield offset, True
+            elif token.string in ("(", "[", "{"):
+                depth += 1
+            elif token.string in (")", "]", "}"):
+                depth -= 1
+            elif token.string == "-" and depth == 0:
+                if dash == offset - 1 and (dash == 0 or line[dash - 1].isspace()):
+                    yield dash, False
+                dash = offset
+    except (tokenize.TokenError, SyntaxError):
+        # IndentationError, for one: a fault of the expression, not of ours to judge.
+        return
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _parse_expression(text: str, magic: str) -> ast.Expression:
+    indent = len(text) - len(text.lstrip())
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError as error:
+        hint = _misspelt_command(text)
+        if hint:
+            raise UsageError(hint) from None
+        row = error.lineno or 1
+        column = (error.offset or 1) - 1 + (indent if row == 1 else 0)
+        lines = text.splitlines() or [""]
+        shown = lines[row - 1] if row <= len(lines) else ""
+        raise _at(f"not a Python expression: {error.msg}", shown, column, magic) from None
+    except ValueError as error:
+        # "source code string cannot contain null bytes"
+        raise UsageError(f"not a Python expression: {error}") from None
+    return _without_await(tree)
+
+
+def _misspelt_command(text: str) -> str:
+    found = re.match(r"\s*([A-Za-z]+)\s", text)
+    hint = did_you_mean(found[1], list(COMMANDS)) if found else ""
+    return f"unknown command {found[1]!r}{hint}" if found and hint else ""
+
+
+def _without_await(tree: ast.Expression) -> ast.Expression:
+    """Drop an `await` in front of the whole expression; refuse any other.
+
+    ``%rpc`` waits by itself. A magic runs inside the kernel's loop and cannot wait for anything
+    else that runs on it.
+    """
+    if isinstance(tree.body, ast.Await):
+        tree = ast.Expression(tree.body.value)
+    for node in ast.walk(tree):
+        is_async = isinstance(node, ast.Await) or (
+            isinstance(node, ast.comprehension) and node.is_async
+        )
+        if is_async:
+            inner = node.value if isinstance(node, ast.Await) else node
+            named = ast.unparse(inner) if isinstance(inner, ast.expr) else "..."
+            raise UsageError(
+                f"`await` inside the expression cannot be waited for by a magic: write "
+                f"`value = await {named}` in a line of its own before, and use `value` here"
+            )
+    return tree
+
+
+# --- options and words ---
+
+_WORD = re.compile(r"""(?:[^\s"'#]|(?<=\S)\#|"(?:[^"\\]|\\.)*"|'[^']*')+""")
+
+
+def _words(line: str, start: int, magic: str) -> Iterator[tuple[str, int]]:
+    """Words as a shell would split them, each with its offset; a comment ends them."""
+    position = start
+    while position < len(line):
+        if line[position].isspace():
+            position += 1
+            continue
+        if line[position] == "#":
+            return
+        found = _WORD.match(line, position)
+        if found is None:
+            raise _at("a quote that is not closed", line, position, magic)
+        rest = line[found.end() : found.end() + 1]
+        if rest and not rest.isspace():
+            raise _at("a quote that is not closed", line, found.end(), magic)
+        yield _unquote(found[0]), position
+        position = found.end()
+
+
+_QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'""")
+
+
+def _unquote(word: str) -> str:
+    def bare(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return re.sub(r'\\(["\\])', r"\1", found[1])
+        return found[2]
+
+    return _QUOTED.sub(bare, word)
+
+
+def _words_and_options(
+    command: str, line: str, start: int, magic: str
+) -> tuple[list[str], Options]:
+    """Split what follows the command or expression into plain words and options."""
+    words: list[str] = []
+    given: dict[str, Any] = {}
+    stream = _words(line, start, magic)
+    for word, offset in stream:
+        if not word.startswith("--"):
+            words.append(word)
+            continue
+        name, equals, inline = word.partition("=")
+        option = OPTIONS.get(name)
+        if option is None:
+            hint = did_you_mean(name, [known.name for known in options_of(command)])
+            raise _at(f"unknown option {name}{hint}", line, offset, magic)
+        if command not in option.commands:
+            where = " and ".join(_spoken(other) for other in option.commands)
+            raise _at(f"{name} belongs to {where}", line, offset, magic)
+        if option.metavar is None:
+            if equals:
+                raise _at(f"{name} takes no value", line, offset, magic)
+            given[option.field] = True
+            continue
+        text, at = (inline, offset) if equals else next(stream, ("", len(line)))
+        if not text or (not equals and text.startswith("--")):
+            raise _at(f"{name} needs a value: {name} {option.metavar}", line, at, magic)
+        try:
+            value = option.convert(text)
+        except ValueError as error:
+            raise _at(f"{name} needs {error}, not {text!r}", line, at, magic) from None
+        if option.repeats:
+            given[option.field] = (*given.get(option.field, ()), value)
+        elif option.field in given:
+            raise _at(f"{name} is given twice", line, offset, magic)
+        else:
+            given[option.field] = value
+    return words, Options(**given)
+
+
+def _spoken(command: str) -> str:
+    return "a call" if command == CALL else f"`%rpc {command}`"
+
+
+def _refuse_secret_urls(words: list[str]) -> None:
+    for word in words:
+        if "://" not in word:
+            continue
+        parts = urlsplit(word)
+        secret = [name for name, _ in parse_qsl(parts.query) if is_secret_name(name)]
+        if secret or parts.password:
+            what = (
+                f"the parameter {secret[0]!r} in the URL" if secret else "the password in the URL"
+            )
+            raise UsageError(
+                f"{what} looks like a secret, and a notebook keeps what is typed in it; leave it "
+                "out and use --token-env VARIABLE, --token-ask, or --header 'X-Key: env:VARIABLE'"
+            )
+
+
+def _at(message: str, line: str, column: int, magic: str) -> UsageError:
+    """An error that shows the line with a caret under the place."""
+    before = line[:column]
+    row_start = before.rfind("\n") + 1
+    row = line[row_start:].split("\n", 1)[0]
+    head = f"{magic} " if row_start == 0 else ""
+    shown = head + row.lstrip() if row_start == 0 else row
+    lost = len(row) - len(row.lstrip()) if row_start == 0 else 0
+    caret = " " * (len(head) + max(0, column - row_start - lost)) + "^"
+    return UsageError(f"{message}\n  {shown}\n  {caret}")

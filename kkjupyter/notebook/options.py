@@ -1,0 +1,255 @@
+"""The sub-commands and options of ``%rpc``, declared once.
+
+Parsing, help text, completion and "did you mean" are all made from the two tables in this module:
+:data:`COMMANDS` and :data:`OPTIONS`. To add an option is to add a row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kkjupyter.errors import UsageError
+
+__all__ = [
+    "CALL",
+    "COMMANDS",
+    "OPTIONS",
+    "Command",
+    "Header",
+    "Option",
+    "Options",
+    "help_text",
+    "is_secret_name",
+    "options_of",
+]
+
+CALL = "call"
+"""The command of a line that is a Python expression; it has no word of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One ``--header``: its value is either written out or the name of an environment variable.
+
+    Attributes:
+        name: the header's name, as written.
+        value: the literal value, or the part before the variable (``"Bearer "``).
+        env: the environment variable whose value is appended to ``value``, or None.
+    """
+
+    name: str
+    value: str
+    env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one ``%rpc`` line; what was not given has its default."""
+
+    view: str | None = None
+    out: str | None = None
+    background: bool = False
+    take: int | None = None
+    for_s: float | None = None
+    keep: bool = False
+    timeout_s: float | None = None
+    no_raise: bool = False
+    interpolate: bool = False
+    protocol: str | None = None
+    codec: str | None = None
+    schema: str | None = None
+    headers: tuple[Header, ...] = ()
+    token_env: str | None = None
+    token_ask: bool = False
+    force: bool = False
+    all: bool = False
+    help: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A row of :data:`OPTIONS`.
+
+    Attributes:
+        name: as typed, ``"--view"``.
+        field: the field of :class:`Options` it fills.
+        commands: the commands that take it.
+        help: one line.
+        metavar: what its value is called in the help, or None for a flag.
+        convert: makes the value from the text; raises ValueError with the expectation as text.
+        repeats: may be given more than once, and its values are gathered.
+    """
+
+    name: str
+    field: str
+    commands: tuple[str, ...]
+    help: str
+    metavar: str | None = None
+    convert: Callable[[str], Any] = str
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of :data:`COMMANDS`: how a sub-command is written, and what it does, in one line."""
+
+    usage: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "connect": Command(
+        "connect URL [as NAME]", "connect to an endpoint; NAME is `api` if not said"
+    ),
+    "status": Command("status", "connections and calls that are open, streams on screen"),
+    "cancel": Command("cancel [ID | --all]", "cancel a stream; the newest if no ID is given"),
+    "show": Command("show ID", "a further view of a running or finished stream"),
+    "close": Command("close NAME", "close the connection behind NAME; its streams are cancelled"),
+}
+
+
+def _positive_number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ValueError("a number of seconds above 0")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("a whole number above 0")
+    return int(text)
+
+
+def _python_name(text: str) -> str:
+    if not text.isidentifier():
+        raise ValueError("the name of a Python variable")
+    return text
+
+
+_SECRET_NAMES = {"authorization", "proxy-authorization", "cookie", "set-cookie"}
+_SECRET_PARTS = re.compile(r"key|token|secret|passw|credential|auth|session", re.IGNORECASE)
+_FROM_ENV = re.compile(r"(?P<before>(?:[A-Za-z]+ +)?)env:(?P<env>[A-Za-z_][A-Za-z0-9_]*)")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header or query parameter of this name is likely to carry a secret."""
+    return name.lower() in _SECRET_NAMES or _SECRET_PARTS.search(name) is not None
+
+
+def _header(text: str) -> Header:
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not name or not value:
+        raise ValueError("'Name: value' or 'Name: env:VARIABLE'")
+    found = _FROM_ENV.fullmatch(value)
+    if found:
+        return Header(name, found["before"], found["env"])
+    if is_secret_name(name):
+        raise UsageError(
+            f"the value of {name} looks like a secret, and a notebook keeps what is typed in it; "
+            f"use --token-env VARIABLE, --token-ask, or --header '{name}: env:VARIABLE'"
+        )
+    return Header(name, value)
+
+
+_CONNECT = ("connect",)
+_CALL = (CALL,)
+
+_DECLARED = (
+    Option("--view", "view", (CALL, "show"), "how items are shown: auto, text, json", "NAME"),
+    Option("--out", "out", _CALL, "store the Reply in this variable", "NAME", _python_name),
+    Option("--background", "background", _CALL, "return at once; the view stays live"),
+    Option("--take", "take", _CALL, "end after so many items, as `break` would", "N", _count),
+    Option(
+        "--for", "for_s", _CALL, "end after so many seconds, likewise", "SECONDS", _positive_number
+    ),
+    Option("--keep", "keep", _CALL, "re-running this cell does not cancel the stream"),
+    Option(
+        "--timeout",
+        "timeout_s",
+        (CALL, "connect"),
+        "fail when no reply came after so many seconds",
+        "SECONDS",
+        _positive_number,
+    ),
+    Option("--no-raise", "no_raise", _CALL, "an error is shown in the view, the cell goes on"),
+    Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
+    Option("--protocol", "protocol", _CONNECT, "do not find out the protocol, use this", "NAME"),
+    Option("--codec", "codec", _CONNECT, "do not find out the codec, use this", "NAME"),
+    Option("--schema", "schema", _CONNECT, "a Vovk schema: folder or file", "PATH"),
+    Option(
+        "--header",
+        "headers",
+        _CONNECT,
+        "send this header; repeatable; 'X-Key: env:NAME' reads a variable",
+        "'NAME: VALUE'",
+        _header,
+        repeats=True,
+    ),
+    Option(
+        "--token-env", "token_env", _CONNECT, "the token is in this environment variable", "VAR"
+    ),
+    Option("--token-ask", "token_ask", _CONNECT, "ask for the token; it is not stored"),
+    Option("--force", "force", _CONNECT, "overwrite a variable of yours of that name"),
+    Option("--all", "all", ("cancel",), "cancel every stream"),
+    Option("--help", "help", (CALL, *COMMANDS), "this text"),
+)
+
+OPTIONS: dict[str, Option] = {option.name: option for option in _DECLARED}
+
+
+def options_of(command: str) -> list[Option]:
+    """The options that ``command`` (a key of :data:`COMMANDS`, or :data:`CALL`) takes."""
+    return [option for option in OPTIONS.values() if command in option.commands]
+
+
+_EXAMPLES = """\
+  %rpc connect demo as api               an endpoint started in this kernel
+  %rpc connect ws://127.0.0.1:8765       the connection is called `api`
+  %rpc api.countdown(5)                  live in the cell, with a Cancel button
+  %rpc api.ticks() --take 20             ends by itself: for Run All
+  %rpc api.chat("Hi") --out reply        then reply.text, reply.items, reply.elapsed_s
+  r = %rpc api.math.add(1, 2)
+
+  %%rpc api.chat()                       the lines below are the last argument
+  Tell me a story."""
+
+
+def help_text(command: str | None = None) -> str:
+    """What ``%rpc --help`` prints; for one command if it is named."""
+    if command in COMMANDS:
+        usage = f"%rpc {COMMANDS[command].usage}"
+        lines = [f"{usage}  -  {COMMANDS[command].help}", "", "options:"]
+        return "\n".join([*lines, *_option_lines(command)])
+    commands = [f"  {row.usage:<22} {row.help}" for row in COMMANDS.values()]
+    return "\n".join(
+        [
+            "%rpc EXPRESSION [options]     call a remote method, show what it sends as it comes",
+            "%rpc COMMAND ...              what else there is",
+            "",
+            "examples:",
+            _EXAMPLES,
+            "",
+            "options of a call:",
+            *_option_lines(CALL),
+            "",
+            "commands:",
+            *commands,
+            "",
+            "options of connect:",
+            *_option_lines("connect"),
+        ]
+    )
+
+
+def _option_lines(command: str) -> list[str]:
+    rows = [option for option in options_of(command) if option.name != "--help"]
+    heads = [f"{row.name} {row.metavar}" if row.metavar else row.name for row in rows]
+    return [f"  {head:<24} {row.help}" for head, row in zip(heads, rows, strict=True)]
