@@ -1,0 +1,149 @@
+"""What a stream or call left behind: a plain object to compute with, stored by ``--out``."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
+
+__all__ = ["Reply", "State", "joined_text"]
+
+State = Literal["waiting", "streaming", "cancelling", "done", "cancelled", "failed"]
+
+
+class Reply:
+    """What came of a call or stream, complete up to the retention limits.
+
+    It fills while the stream runs and does not hold the call itself.
+
+    Attributes:
+        title: what was called (``"countdown(5)"``).
+        status: ``"waiting"``, ``"streaming"``, ``"cancelling"``, and at the end ``"done"``,
+            ``"cancelled"`` or ``"failed"``.
+        value: the value of a unary call, or a generator's return value; None until there is one.
+        error: the exception that ended it, or None.
+        first_item_s: seconds from the call to the first item, or None.
+        limits: what is kept at most.
+    """
+
+    def __init__(self, title: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.title = title
+        self.status: State = "waiting"
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.first_item_s: float | None = None
+        self._retained = Retained(limits)
+        self._started_at = time.monotonic()
+        self._ended_at: float | None = None
+        self._done = threading.Event()
+
+    # What may be asked, at any time and from any thread.
+
+    @property
+    def items(self) -> Items:
+        """The items, as a list; ``.left_out`` says how many are missing beyond the limits."""
+        return self._retained.items()
+
+    @property
+    def count(self) -> int:
+        """How many items came in all, kept or not."""
+        return self._retained.count
+
+    @property
+    def limits(self) -> Limits:
+        """What is kept at most."""
+        return self._retained.limits
+
+    @property
+    def text(self) -> str:
+        """The items as one text: strings joined as they are, anything else a line of JSON.
+
+        For a unary call it is the value as text.
+        """
+        items = self._retained.items()
+        if not self._retained.count:
+            return "" if self.value is None or not self.is_over else joined_text([self.value])
+        text = joined_text(items[: items.gap_at] if items.left_out else items)
+        if items.left_out:
+            text += f"\n[... {items.left_out:,} items left out ...]\n"
+            text += joined_text(items[items.gap_at :])
+        return text
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the call to its end, or until now."""
+        return (self._ended_at or time.monotonic()) - self._started_at
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._done.is_set()
+
+    # What the one who fills it calls.
+
+    def extend(self, items: Sequence[Any]) -> None:
+        """Add items that came."""
+        if items and self.first_item_s is None:
+            self.first_item_s = time.monotonic() - self._started_at
+        self._retained.extend(items)
+        if items and self.status == "waiting":
+            self.status = "streaming"
+
+    def end(self, status: State, *, value: Any = None, error: BaseException | None = None) -> None:
+        """Say how it ended; nothing changes afterwards."""
+        self.value = value
+        self.error = error
+        self._ended_at = time.monotonic()
+        self.status = status
+        self._done.set()
+
+    def __repr__(self) -> str:
+        number = self.count
+        items = f"{number:,} item{'' if number == 1 else 's'}"
+        if self.status == "failed":
+            after = f" after {items}" if number else ""
+            return f"<Reply {self.title}: failed{after}, {_named(self.error)}>"
+        if self.status == "cancelled":
+            return f"<Reply {self.title}: cancelled after {items}>"
+        if number or self.status == "streaming":
+            left_out = self._retained.items().left_out
+            note = f" ({left_out:,} left out)" if left_out else ""
+            return f"<Reply {self.title}: {self.status}, {items}{note}, {self.elapsed_s:.2f} s>"
+        value = ""
+        if self.status == "done" and self.value is not None:
+            shown = repr(self.value)
+            value = f", value {shown if len(shown) <= 60 else shown[:59] + '…'}"
+        return f"<Reply {self.title}: {self.status}{value}, {self.elapsed_s:.2f} s>"
+
+
+def joined_text(items: Iterable[Any]) -> str:
+    """Join strings as they are; anything else becomes a line of JSON of its own.
+
+    Halves of a surrogate pair that came in two items become the character they stand for.
+    """
+    parts: list[str] = []
+    at_line_start = True
+    for item in items:
+        if isinstance(item, str):
+            parts.append(item)
+            at_line_start = item.endswith("\n") if item else at_line_start
+            continue
+        line = json.dumps(item, ensure_ascii=False, default=repr)
+        parts.append(f"{line}\n" if at_line_start else f"\n{line}\n")
+        at_line_start = True
+    text = "".join(parts)
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text
+
+
+def _named(error: BaseException | None) -> str:
+    if error is None:
+        return "no error given"
+    text = str(error)
+    name = getattr(error, "name", "") or type(error).__name__
+    return text if text.startswith(name) else f"{name}: {text}"
