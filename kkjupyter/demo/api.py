@@ -1,0 +1,168 @@
+"""What the demo endpoint offers.
+
+The names are those a remote caller writes, hence the camelCase. Every stream is an async
+generator: it produces one value at a time, and whoever reads it may stop at any of them. The
+pauses (``pause_s``, in seconds) only make the streaming visible; 0 turns them off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import awatch
+
+from kkjupyter.demo import model as toy_model
+
+__all__ = ["Counter", "DemoApi"]
+
+
+@dataclass
+class Counter:
+    """Something to construct: ``kk.new(api.Counter, 10)``. Its fields travel back."""
+
+    count: int = 0
+    step: int = 1
+
+
+@dataclass
+class Settings:
+    """Properties to read and to assign: ``api.settings.theme = "dark"``."""
+
+    theme: str = "light"
+    language: str = "en"
+    fontSize: int = 14  # noqa: N815  a wire name
+
+
+class Data:
+    """A nested group of methods: ``api.data.stream(3)``."""
+
+    async def stream(self, count: int, *, pause_s: float = 0.1) -> AsyncIterator[str]:
+        """Yield "item-0", "item-1" and so on, ``count`` of them."""
+        for index in range(count):
+            yield f"item-{index}"
+            await asyncio.sleep(pause_s)
+
+
+class Arithmetic:
+    """Another group, of plain methods: ``api.math.add(1, 2)``."""
+
+    def add(self, a: float, b: float) -> float:
+        """Return the sum."""
+        return a + b
+
+
+class DemoApi:
+    """The object behind ``%rpc connect demo as api``."""
+
+    Counter = Counter
+
+    def __init__(self) -> None:
+        self.data = Data()
+        self.math = Arithmetic()
+        self.settings = Settings()
+        self._open_watchers = 0
+
+    # -- a value ------------------------------------------------------------------------------
+
+    def add(self, a: float, b: float) -> float:
+        """Return the sum: the simplest call there is."""
+        return a + b
+
+    # -- streams ------------------------------------------------------------------------------
+
+    async def countdown(self, start: int, *, pause_s: float = 0.2) -> AsyncIterator[int]:
+        """Count from ``start`` down to 0: ``countdown(5)`` gives 5, 4, 3, 2, 1, 0."""
+        for number in range(start, -1, -1):
+            yield number
+            await asyncio.sleep(pause_s)
+
+    async def ticks(self, *, pause_s: float = 0.1) -> AsyncIterator[int]:
+        """Count 0, 1, 2 ... without end: a stream that somebody has to stop."""
+        for number in itertools.count():
+            yield number
+            await asyncio.sleep(pause_s)
+
+    async def rows(
+        self, count: int = 20, *, pause_s: float = 0.1
+    ) -> AsyncIterator[dict[str, str | int | float]]:
+        """Yield ``count`` readings of three thermometers, as rows for a table or a plot."""
+        places = itertools.cycle(["kitchen", "garden", "cellar"])
+        mean_celsius = {"kitchen": 21.0, "garden": 12.0, "cellar": 8.0}
+        for minute, place in zip(range(count), places, strict=False):
+            celsius = mean_celsius[place] + 2 * math.sin(minute / 5)
+            yield {"minute": minute, "place": place, "celsius": round(celsius, 2)}
+            await asyncio.sleep(pause_s)
+
+    async def failingStream(self) -> AsyncIterator[int]:
+        """Yield 1 and 2, then fail."""
+        yield 1
+        yield 2
+        raise RuntimeError("something went wrong")
+
+    async def watchFiles(self, path: str) -> AsyncIterator[dict[str, str]]:
+        """Report every change below ``path`` as it happens, until the reader stops.
+
+        The watcher is closed in ``finally``, so :meth:`openWatchers` tells whether a reader who
+        stopped was heard.
+
+        Raises:
+            FileNotFoundError: there is nothing at ``path``.
+        """
+        root = _resolved(path)
+        self._open_watchers += 1
+        try:
+            async with aclosing(awatch(root)) as batches:
+                async for batch in batches:
+                    for change, changed in sorted(batch):
+                        yield {"change": change.raw_str(), "path": _below(root, Path(changed))}
+        finally:
+            self._open_watchers -= 1
+
+    def openWatchers(self) -> int:
+        """Return how many :meth:`watchFiles` streams are open now."""
+        return self._open_watchers
+
+    # -- a callback ---------------------------------------------------------------------------
+
+    async def onProgress(
+        self, count: int, callback: Callable[[int, int], object], *, pause_s: float = 0.1
+    ) -> str:
+        """Call ``callback(1, count)``, ``callback(2, count)`` ... and return "done"."""
+        for step in range(1, count + 1):
+            callback(step, count)
+            await asyncio.sleep(pause_s)
+        return "done"
+
+    # -- a language model ---------------------------------------------------------------------
+
+    async def chat(
+        self, prompt: str, *, model: str = "toy", pause_s: float = 0.03, max_tokens: int = 120
+    ) -> AsyncIterator[str]:
+        """Answer ``prompt`` token by token, as language models do.
+
+        The model is a toy: it has read half of *Alice's Adventures in Wonderland* and nothing
+        else. The same prompt always gets the same answer.
+
+        Raises:
+            ValueError: there is no such model.
+        """
+        if model != "toy":
+            raise ValueError(f"no model named {model!r}; this endpoint has 'toy'")
+        for token in toy_model.load().tokens(prompt, max_tokens=max_tokens):
+            yield token
+            await asyncio.sleep(pause_s * toy_model.breath(token))
+
+
+def _resolved(path: str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _below(root: Path, changed: Path) -> str:
+    """``changed`` as seen from ``root``, which may itself be the file that changed."""
+    return changed.name if changed == root else changed.relative_to(root).as_posix()
