@@ -21,13 +21,13 @@ endif
 
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP_INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt
+PIP_INSTALL := $(PY) -m pip install -qq --constraint constraints.txt
 CHECK := $(PY) tools/check.py
 
 # Where the project goes into .venv: a plain install, not an editable one. An editable install copies
 # the notebooks (and later the lab extension) once and lets them go stale; and tests that see the
 # checkout would not notice a file that is missing from the wheel. Reinstalling takes two seconds.
-INSTALL := $(PY) -m pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+INSTALL := $(PY) -m pip install -qq --no-deps --no-build-isolation --force-reinstall .
 
 .PHONY: help
 help:

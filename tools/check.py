@@ -76,7 +76,7 @@ def compare_front_end() -> None:
 
 def install_package() -> None:
     command(
-        *(PY, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+        *(PY, "-m", "pip", "install", "-qq", "--no-deps", "--no-build-isolation"),
         *("--force-reinstall", "."),
     )
 

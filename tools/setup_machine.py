@@ -158,7 +158,7 @@ def make_newer_venv(newest: Path) -> Path:
 
 
 def pip_install(python: Path, *args: str) -> None:
-    argv = [str(python), "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt"]
+    argv = [str(python), "-m", "pip", "install", "-qq", "--constraint", "constraints.txt"]
     code = subprocess.run([*argv, *args], cwd=ROOT, check=False).returncode
     if code:
         raise SetupFailed(f"pip install {' '.join(args)} ended with exit code {code}")

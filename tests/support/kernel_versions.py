@@ -36,7 +36,7 @@ def is_installed(version: str) -> bool:
 
 def install(version: str) -> None:
     """Install one version with pip; raises CalledProcessError, pip says why."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     target = ["--no-deps", "--upgrade", "--target", str(folder_of(version))]
     subprocess.run([*pip, *target, f"ipykernel=={version}", *VERSIONS[version]], check=True)
 
