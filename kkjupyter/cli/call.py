@@ -1,0 +1,121 @@
+"""``kkjupyter call URL 'countdown(5)'``: values to stdout as they come."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import threading
+from typing import Any
+
+import kkjupyter as kk
+from kkjupyter.cli.exits import ExitCode
+from kkjupyter.cli.expression import Expression, parse_expression
+from kkjupyter.cli.output import Writer
+from kkjupyter.errors import UsageError
+from kkjupyter.wire.values import undefined
+
+__all__ = ["run"]
+
+_FROM_ENV = re.compile(r"(?P<before>(?:[A-Za-z]+ +)?)env:(?P<name>\w+)")
+
+_POLL_S = 0.1
+"""Some platforms interrupt no wait, so none is longer than this."""
+
+
+def run(options: argparse.Namespace) -> ExitCode:
+    """Make the call and write what it gives.
+
+    Raises:
+        KKError: whatever went wrong; ``main`` turns it into a line and an exit code.
+        KeyboardInterrupt: Ctrl-C; the call has been cancelled.
+    """
+    expression = parse_expression(options.expression)
+    api = kk.connect(
+        options.url,
+        protocol=options.protocol,
+        codec=options.codec,
+        token=_from_environment(options.token_env) if options.token_env else None,
+        headers=parse_headers(options.header),
+    )
+    writer = Writer(sys.stdout, options.style)
+    try:
+        _write_result(api, expression, options, writer)
+    except BrokenPipeError:
+        # Point stdout elsewhere, or Python complains when it flushes it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.READER_GONE
+    finally:
+        kk.close(api)
+    return ExitCode.OK
+
+
+def parse_headers(lines: list[str]) -> dict[str, str]:
+    """``["Authorization: Bearer env:KEY", "Accept-Language: en"]`` -> names and values.
+
+    Raises:
+        UsageError: a line has no colon, or names a variable that is not set.
+    """
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not (name.strip() and colon):
+            raise UsageError(f"--header wants 'Name: value', not {name!r}")
+        found = _FROM_ENV.fullmatch(value.strip())
+        if found:
+            value = found["before"] + _from_environment(found["name"])
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _from_environment(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError as exc:
+        raise UsageError(f"the environment has no variable {name}") from exc
+
+
+def _write_result(
+    api: Any, expression: Expression, options: argparse.Namespace, writer: Writer
+) -> None:
+    target = api
+    for name in expression.path:
+        target = target[name]
+    if not expression.is_call:
+        writer.write(kk.get(target))
+        return
+    call = kk.call(target, *expression.args, timeout_s=options.timeout, **expression.kwargs)
+    with call:  # leaving it, however that happens, cancels the call
+        try:
+            _follow(call, options, writer)
+        finally:
+            writer.finish()
+
+
+def _follow(call: Any, options: argparse.Namespace, writer: Writer) -> None:
+    """Write items, or the one value, until the call ends or ``--take`` is reached."""
+    consumer = call.consume()
+    left = options.take
+    while True:
+        _wait(consumer)
+        for item in consumer.take():
+            writer.write(item)
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
+        if consumer.finished:
+            break
+    if consumer.error is not None:
+        raise consumer.error
+    nothing = consumer.value is None or consumer.value is undefined
+    if consumer.kind == "unary" and not (nothing and options.style != "json"):
+        writer.write(consumer.value)
+
+
+def _wait(consumer: Any) -> None:
+    ready = threading.Event()
+    consumer.on_ready(ready.set)
+    while not ready.wait(_POLL_S):
+        pass

@@ -1,0 +1,144 @@
+"""Execute a notebook in a real kernel and show its output in the terminal while it streams."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from kkjupyter.cli.exits import ExitCode
+from kkjupyter.cli.outputs import Outputs, Screen
+
+__all__ = ["execute"]
+
+_START_S = 60.0
+_POLL_S = 0.2
+_INTERRUPT_S = 5.0
+
+
+class CellFailed(Exception):
+    """A cell did not end well; the text says how."""
+
+
+class _ThisPython(KernelSpecManager):
+    """Offers one kernel: this very interpreter, whatever else the user has installed."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+def execute(notebook: Path, *, cell_timeout_s: float) -> ExitCode:
+    """Run all cells, stop at the first that fails, save a copy with what came.
+
+    The copy is ``<name>.executed.ipynb`` beside the notebook. The kernel is shut down in any case.
+    """
+    document = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    copy = notebook.with_suffix(".executed.ipynb")
+    manager = KernelManager(kernel_spec_manager=_ThisPython())
+    manager.start_kernel(cwd=str(notebook.parent.resolve()))
+    try:
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=_START_S)
+            _run_cells(document, _Kernel(manager, client, cell_timeout_s))
+        finally:
+            client.stop_channels()
+    except CellFailed as exc:
+        print(f"\n{notebook.name}: {exc}", file=sys.stderr, flush=True)
+        return ExitCode.FAILED
+    finally:
+        manager.shutdown_kernel()
+        nbformat.write(document, copy)  # type: ignore[no-untyped-call]
+        print(f"\nsaved {copy}", flush=True)
+    return ExitCode.OK
+
+
+def _run_cells(document: nbformat.NotebookNode, kernel: _Kernel) -> None:
+    screen = Screen(sys.stdout)
+    outputs = Outputs(screen)
+    for cell in document.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    for number, cell in enumerate(document.cells, 1):
+        screen.head(number, cell)
+        if cell.cell_type == "code" and cell.source.strip():
+            kernel.run(cell, outputs)
+    outputs.finish()
+
+
+class _Kernel:
+    """Runs cells, one after the other, within a time-out."""
+
+    def __init__(
+        self, manager: KernelManager, client: BlockingKernelClient, cell_timeout_s: float
+    ) -> None:
+        self._manager = manager
+        self._client = client
+        self._cell_timeout_s = cell_timeout_s
+
+    def run(self, cell: nbformat.NotebookNode, outputs: Outputs) -> None:
+        """Run one cell.
+
+        Raises:
+            CellFailed: it raised, took too long, or the kernel died. Cells with the tag
+                "raises-exception" may raise.
+            KeyboardInterrupt: Ctrl-C; the cell has been interrupted, and what it said is kept.
+        """
+        outputs.begin(cell)
+        request = self._client.execute(cell.source, allow_stdin=False)
+        try:
+            finished = self._follow(request, outputs, self._cell_timeout_s)
+        except KeyboardInterrupt:
+            self._interrupt(request, outputs)
+            raise
+        if not finished:
+            self._interrupt(request, outputs)
+            raise CellFailed(f"a cell took longer than {self._cell_timeout_s:g} s: {_head(cell)}")
+        content = self._reply(request)
+        cell.execution_count = content.get("execution_count")
+        if content["status"] != "ok" and "raises-exception" not in cell.metadata.get("tags", []):
+            raise CellFailed(f"a cell failed: {_head(cell)}")
+
+    def _follow(self, request: str, outputs: Outputs, timeout_s: float) -> bool:
+        """Pass on what the kernel says until it has done the request; False if that takes long."""
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s:
+            try:
+                message = self._client.get_iopub_msg(timeout=_POLL_S)
+            except queue.Empty:
+                if not self._manager.is_alive():
+                    raise CellFailed("the kernel died") from None
+                continue
+            is_ours = message["parent_header"].get("msg_id") == request
+            if message["msg_type"] == "status" and is_ours:
+                if message["content"]["execution_state"] == "idle":
+                    return True
+            else:
+                # Output of an earlier cell counts, too: a background stream goes on by itself.
+                outputs.take(message, is_ours=is_ours)
+        return False
+
+    def _interrupt(self, request: str, outputs: Outputs) -> None:
+        self._manager.interrupt_kernel()
+        self._follow(request, outputs, _INTERRUPT_S)
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        while True:
+            reply: dict[str, Any] = self._client.get_shell_msg(timeout=_START_S)
+            if reply["parent_header"].get("msg_id") == request:
+                content: dict[str, Any] = reply["content"]
+                return content
+
+
+def _head(cell: nbformat.NotebookNode) -> str:
+    lines: list[str] = cell.source.strip().splitlines()
+    return lines[0] if lines else ""

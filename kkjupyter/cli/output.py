@@ -1,0 +1,111 @@
+"""Values -> lines on stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TextIO
+
+from kkjupyter.errors import EncodeError
+from kkjupyter.wire.values import undefined
+
+__all__ = ["Writer", "as_json", "printable"]
+
+_COLOUR = r"\x1b\[[0-9;]*m"
+_CONTROL = (
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # cursor movements and the like
+    r"|\x1b[\]PX^_].*?(?:\x1b\\|\x07)"  # window titles, links, clipboard
+    r"|\x1b[@-_]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+_ANY_CONTROL = re.compile(_CONTROL, re.DOTALL)
+_ALL_BUT_COLOUR = re.compile(f"({_COLOUR})|{_CONTROL}", re.DOTALL)
+
+
+def printable(text: str, *, keep_colours: bool = False) -> str:
+    """``text`` without what a terminal would obey: remote text must not move the cursor."""
+    text = text.replace("\r\n", "\n")
+    if keep_colours:
+        return _ALL_BUT_COLOUR.sub(lambda match: match[1] or "", text)
+    return _ANY_CONTROL.sub("", text)
+
+
+class Writer:
+    """Writes values one by one, each flushed, so that a pipe sees them as they come.
+
+    Args:
+        out: where to.
+        style: ``"plain"`` writes a line for each value, a string without quotation marks;
+            ``"text"`` writes strings one after the other, as tokens want it; ``"json"`` writes
+            JSON lines.
+
+    Each ``write`` may raise BrokenPipeError when the reader has gone.
+    """
+
+    def __init__(self, out: TextIO, style: str = "plain") -> None:
+        self._out = out
+        self._clean: Callable[[str], str] = printable if out.isatty() else str
+        self._style = style
+        self._open_line = False
+
+    def write(self, value: Any) -> None:
+        """Write one value and flush."""
+        if self._style == "text" and isinstance(value, str):
+            text = self._clean(value)
+            self._open_line = not text.endswith("\n") if text else self._open_line
+            self._out.write(text)
+            self._out.flush()
+            return
+        self.finish()
+        if self._style == "json":
+            line = as_json(value)
+        else:
+            line = self._clean(value if isinstance(value, str) else repr(value))
+        self._out.write(line + "\n")
+        self._out.flush()
+
+    def finish(self) -> None:
+        """End the line that ``text`` style may have left open; idempotent."""
+        if self._open_line:
+            self._open_line = False
+            self._out.write("\n")
+            self._out.flush()
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON for any value a call can give.
+
+    What JSON has no word for is written as JavaScript's own JSON does: dates as ISO strings,
+    undefined, NaN and infinities as null, sets as arrays, bytes as arrays of numbers. The line is
+    ASCII, so that half a surrogate pair does not break it.
+
+    Raises:
+        EncodeError: the value contains itself.
+    """
+    try:
+        return json.dumps(_plain(value), allow_nan=False)
+    except RecursionError as exc:
+        reason = "it contains itself, which JSON cannot say; leave out --json"
+        raise EncodeError("value", reason) from exc
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is undefined:
+        return None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(key): _plain(v) for key, v in value.items()}
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, Iterable):
+        return [_plain(item) for item in value]
+    return str(value)

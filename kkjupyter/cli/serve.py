@@ -1,0 +1,112 @@
+"""``kkjupyter serve module:name``: serve an object until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import kkjupyter as kk
+from kkjupyter.cli.exits import ExitCode
+from kkjupyter.errors import UsageError, did_you_mean
+
+__all__ = ["load_object", "run"]
+
+_POLL_S = 0.5
+"""Some platforms interrupt no wait, so none is longer than this."""
+
+
+def run(options: argparse.Namespace) -> ExitCode:
+    """Serve until interrupted.
+
+    Raises:
+        KKError: the object cannot be found or served; ``main`` says why.
+    """
+    token = _token(options)
+    exposed = load_object(options.target)
+    server = kk.serve(
+        exposed, host=options.host, port=options.port, token=token, insecure=options.insecure
+    )
+    try:
+        print(f"serving {options.target} at {server.url}", flush=True)
+        if server.token and token is True:
+            print(f"token: {server.token}", flush=True)
+        print("Ctrl-C stops it", file=sys.stderr, flush=True)
+        forever = threading.Event()
+        while not forever.wait(_POLL_S):
+            pass
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    finally:
+        server.close()
+    return ExitCode.OK
+
+
+def load_object(target: str) -> Any:
+    """The object that ``module:name`` or ``path/file.py:name`` names.
+
+    A class, or a function, is called without arguments to make the object.
+
+    Raises:
+        UsageError: there is no such module or name, or it needs arguments. An exception raised by
+            the module itself passes as it is.
+    """
+    source, colon, name = target.rpartition(":")
+    if not (colon and source and name):
+        raise UsageError(f"{target!r} does not say what to serve: module:name or file.py:name")
+    is_file = source.endswith(".py")
+    found: Any = _load_file(Path(source)) if is_file else _load_module(source)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [known for known in dir(found) if not known.startswith("_")]
+            raise UsageError(f"{source} has no {part!r}{did_you_mean(part, known)}")
+        found = getattr(found, part)
+    if not (inspect.isclass(found) or inspect.isroutine(found)):
+        return found
+    try:
+        inspect.signature(found).bind()
+    except TypeError as exc:
+        raise UsageError(f"{target} is called without arguments to make the object: {exc}") from exc
+    return found()
+
+
+def _load_module(name: str) -> ModuleType:
+    if os.getcwd() not in sys.path:  # a console script does not look into the current directory
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not f"{name}.".startswith(f"{exc.name}."):
+            raise  # the module is there, and something that it imports is not
+        raise UsageError(f"no module named {exc.name!r} (for a file, write {name}.py)") from exc
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does
+    name = f"served_{path.stem}"  # a name of its own: a user's json.py must not replace json
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _token(options: argparse.Namespace) -> str | bool:
+    if options.no_token:
+        return False
+    if options.token_env:
+        if options.token_env not in os.environ:
+            raise UsageError(f"the environment has no variable {options.token_env}")
+        return os.environ[options.token_env]
+    return options.token or True
