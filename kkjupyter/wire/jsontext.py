@@ -1,0 +1,67 @@
+"""JSON values as text and back, lone surrogates included.
+
+JavaScript strings may hold half a surrogate pair (``"😀"[0]``), and Node sends it as ``"\\ud83d"``.
+msgspec, which is fast, refuses such text in both directions; the standard library then does it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from kkjupyter.errors import EncodeError, ProtocolError
+from kkjupyter.wire.framing import excerpt
+
+__all__ = ["dumps", "loads"]
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def dumps(value: Any) -> bytes:
+    """``value``, made of JSON's own types, as UTF-8 without any line end in it.
+
+    Raises:
+        EncodeError: something in it is no JSON value, or it is nested too deeply.
+    """
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        pass  # a lone surrogate
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise EncodeError("", str(exc)) from exc
+    except RecursionError as exc:
+        raise EncodeError("", "it is nested too deeply, or contains itself") from exc
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as exc:
+        raise EncodeError("", str(exc)) from exc
+
+
+def loads(data: bytes) -> Any:
+    """The value that JSON text in UTF-8 stands for.
+
+    Raises:
+        ProtocolError: it is no JSON, or nested too deeply; ``excerpt`` shows its beginning.
+    """
+    try:
+        return _decode(data)
+    except RecursionError as exc:
+        raise ProtocolError("JSON nested too deeply", excerpt(data)) from exc
+    except UnicodeDecodeError as exc:
+        raise ProtocolError("JSON that is not UTF-8", excerpt(data)) from exc
+    except msgspec.DecodeError as exc:
+        if b"\\ud" not in data and b"\\uD" not in data:
+            raise ProtocolError(f"malformed JSON ({exc})", excerpt(data)) from exc
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=_refuse)
+    except RecursionError as exc:
+        raise ProtocolError("JSON nested too deeply", excerpt(data)) from exc
+    except ValueError as exc:
+        raise ProtocolError(f"malformed JSON ({exc})", excerpt(data)) from exc
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
