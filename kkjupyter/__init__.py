@@ -1,0 +1,96 @@
+"""kkjupyter: streaming remote calls, live in a notebook cell.
+
+In IPython: ``%load_ext kkjupyter``, then ``%rpc connect demo as api`` and ``%rpc api.countdown(5)``.
+In Python: ``api = kk.connect("ws://127.0.0.1:8765")``, then ``for n in api.countdown(5): ...``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kkjupyter.errors import (
+    BufferOverflow,
+    CallCancelled,
+    CallError,
+    CallTimeout,
+    ConnectError,
+    ConnectionLost,
+    ConnectTimeout,
+    EncodeError,
+    KKError,
+    MessageTooBig,
+    ProtocolError,
+    RemoteError,
+    RemoteThrow,
+    UsageError,
+    ValidationError,
+)
+from kkjupyter.rpc.api import aconnect, aset, call, close, connect, get, new, serve, set
+from kkjupyter.rpc.status import status
+from kkjupyter.wire.values import undefined
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kkjupyter.demo import demo
+    from kkjupyter.notebook.live import show
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BufferOverflow",
+    "CallCancelled",
+    "CallError",
+    "CallTimeout",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionLost",
+    "EncodeError",
+    "KKError",
+    "MessageTooBig",
+    "ProtocolError",
+    "RemoteError",
+    "RemoteThrow",
+    "UsageError",
+    "ValidationError",
+    "aconnect",
+    "aset",
+    "call",
+    "close",
+    "connect",
+    "demo",
+    "get",
+    "new",
+    "serve",
+    "set",
+    "show",
+    "status",
+    "undefined",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # These two bring IPython's widgets and the demo's text along: only for those who use them.
+    if name == "show":
+        from kkjupyter.notebook.live import show
+
+        return show
+    if name == "demo":
+        from kkjupyter.demo import demo
+
+        return demo
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_ipython_extension(ipython: InteractiveShell) -> None:
+    """``%load_ext kkjupyter``."""
+    from kkjupyter.notebook import load
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: InteractiveShell) -> None:
+    """``%unload_ext kkjupyter``: cancels and closes everything."""
+    from kkjupyter.notebook import unload
+
+    unload(ipython)

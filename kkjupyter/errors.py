@@ -1,0 +1,303 @@
+"""Every error this package raises, in one tree.
+
+::
+
+    KKError
+    ├─ ConnectError(ConnectionError)
+    │  └─ ConnectTimeout(TimeoutError)
+    ├─ ConnectionLost(ConnectionError)
+    ├─ ProtocolError
+    │  └─ MessageTooBig
+    ├─ CallError
+    │  ├─ RemoteError
+    │  │  └─ RemoteThrow
+    │  ├─ CallTimeout(TimeoutError)
+    │  ├─ CallCancelled
+    │  ├─ ValidationError
+    │  ├─ EncodeError
+    │  └─ BufferOverflow
+    └─ UsageError
+
+No foreign exception leaves the package unwrapped; ``raise ... from exc`` keeps the original.
+The exceptions are ``KeyboardInterrupt``, ``asyncio.CancelledError`` and whatever the user's own
+code raises. Errors hold data in fields; the text is built by ``__str__``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+__all__ = [
+    "BufferOverflow",
+    "CallCancelled",
+    "CallError",
+    "CallTimeout",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionLost",
+    "EncodeError",
+    "KKError",
+    "MessageTooBig",
+    "ProtocolError",
+    "RemoteError",
+    "RemoteThrow",
+    "UsageError",
+    "ValidationError",
+    "did_you_mean",
+]
+
+
+class KKError(Exception):
+    """The root: ``except kk.KKError`` catches everything this package raises on its own."""
+
+
+class ConnectError(KKError, ConnectionError):
+    """A connection could not be made.
+
+    Attributes:
+        url: where to, without any secret.
+        reason: what went wrong, in a sentence's tail ("connection refused").
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot connect to {self.url}: {self.reason}"
+
+
+class ConnectTimeout(ConnectError, TimeoutError):
+    """No answer within the time allowed for connecting."""
+
+
+class ConnectionLost(KKError, ConnectionError):
+    """A connection ended while something on it was under way.
+
+    Attributes:
+        url: where to, without any secret.
+        reason: why, as far as this side can tell.
+        items_received: how many values of the stream had arrived (0 for a unary call).
+    """
+
+    def __init__(self, url: str, reason: str, items_received: int = 0) -> None:
+        super().__init__(url, reason, items_received)
+        self.url = url
+        self.reason = reason
+        self.items_received = items_received
+
+    def __str__(self) -> str:
+        text = f"connection to {self.url} lost: {self.reason}"
+        if self.items_received:
+            text += f" (after {_count(self.items_received)})"
+        return text
+
+
+class ProtocolError(KKError):
+    """The peer sent something that the protocol does not allow.
+
+    Attributes:
+        reason: what is wrong with it.
+        excerpt: the beginning of what was sent, shortened.
+    """
+
+    def __init__(self, reason: str, excerpt: str = "") -> None:
+        super().__init__(reason, excerpt)
+        self.reason = reason
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.excerpt}" if self.excerpt else self.reason
+
+
+class MessageTooBig(ProtocolError):
+    """One message is larger than this side accepts.
+
+    Attributes:
+        size_bytes: how large it is, as far as known.
+        limit_bytes: how large it may be.
+    """
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"a message of {size_bytes:,} bytes is over the limit of {limit_bytes:,} bytes"
+        )
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class CallError(KKError):
+    """One call failed; others on the same connection are not touched.
+
+    Attributes:
+        method: the method's name, as called (``"math.add"``); empty where it is not known.
+    """
+
+    method: str = ""
+
+
+class RemoteError(CallError):
+    """The remote side raised an error while it ran the call.
+
+    Attributes:
+        name: the remote error's class name (``"TypeError"``).
+        message: its message.
+        stack: the remote stack trace as text, or None.
+        cause: what the remote side gave as cause: a RemoteError, any value, or None.
+        data: further properties of the error object (``{"code": "E_FAIL"}``).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "Error",
+        stack: str | None = None,
+        cause: Any = None,
+        data: Mapping[str, Any] | None = None,
+        method: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+        self.stack = stack
+        self.cause = cause
+        self.data: dict[str, Any] = dict(data or {})
+        self.method = method
+        if isinstance(cause, BaseException):
+            self.__cause__ = cause
+
+    def __str__(self) -> str:
+        text = self.message if self.name in ("", "Error") else f"{self.name}: {self.message}"
+        return text or self.name or "Error"
+
+
+class RemoteThrow(RemoteError):
+    """The remote side threw a value that is no error object.
+
+    Attributes:
+        value: the thrown value, as it is (``{"hello": "World"}``).
+    """
+
+    def __init__(self, value: Any, message: str, *, method: str = "") -> None:
+        super().__init__(message, name="", method=method)
+        self.value = value
+
+
+class CallTimeout(CallError, TimeoutError):
+    """No reply, or no next item, within the time allowed.
+
+    Attributes:
+        timeout_s: the limit that ran out, in seconds.
+        waited_for: ``"reply"`` or ``"next item"``.
+    """
+
+    def __init__(self, method: str, timeout_s: float, waited_for: str = "reply") -> None:
+        super().__init__(method, timeout_s, waited_for)
+        self.method = method
+        self.timeout_s = timeout_s
+        self.waited_for = waited_for
+
+    def __str__(self) -> str:
+        return f"{self.method}: no {self.waited_for} within {self.timeout_s:g} s"
+
+
+class CallCancelled(CallError):
+    """The call was cancelled from elsewhere while somebody waited for it.
+
+    Attributes:
+        items_received: how many values had been taken before.
+    """
+
+    def __init__(self, method: str, items_received: int = 0) -> None:
+        super().__init__(method, items_received)
+        self.method = method
+        self.items_received = items_received
+
+    def __str__(self) -> str:
+        after = f" after {_count(self.items_received)}" if self.items_received else ""
+        return f"{self.method} was cancelled{after}"
+
+
+class ValidationError(CallError):
+    """A call was refused here, before anything was sent.
+
+    Attributes:
+        issues: one dict for each fault, with at least ``message`` and ``path``.
+    """
+
+    def __init__(self, method: str, issues: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(method, issues)
+        self.method = method
+        self.issues = [dict(issue) for issue in issues]
+
+    def __str__(self) -> str:
+        lines = "; ".join(
+            f"{issue.get('path') or 'value'}: {issue.get('message', '')}" for issue in self.issues
+        )
+        return f"{self.method}: {lines}"
+
+
+class EncodeError(CallError):
+    """A value cannot be put on the wire.
+
+    Attributes:
+        path: which part of which argument (``"args.0.when"``).
+        reason: why not, and what to send instead.
+    """
+
+    def __init__(self, path: str, reason: str, *, method: str = "") -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+        self.method = method
+
+    def __str__(self) -> str:
+        where = f"{self.method}: " if self.method else ""
+        return f"{where}cannot encode {self.path or 'value'}: {self.reason}"
+
+
+class BufferOverflow(CallError):
+    """A stream was pushed faster than it was read, beyond the hard limit; only it was ended.
+
+    Attributes:
+        limit_items: how many unread items are held at most, or None.
+        limit_bytes: how many unread bytes are held at most, or None.
+    """
+
+    def __init__(
+        self, method: str, *, limit_items: int | None = None, limit_bytes: int | None = None
+    ) -> None:
+        super().__init__(method, limit_items, limit_bytes)
+        self.method = method
+        self.limit_items = limit_items
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        limits = [f"{self.limit_items:,} items"] if self.limit_items is not None else []
+        limits += [f"{self.limit_bytes:,} bytes"] if self.limit_bytes is not None else []
+        return (
+            f"{self.method}: more than {' or '.join(limits)} arrived unread; "
+            "read the stream as it comes, or cancel it"
+        )
+
+
+class UsageError(KKError):
+    """Something was asked for in a way that cannot work; the text says what to do instead."""
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A question to append to an error about ``word``, or ``""`` when nothing known is near."""
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    if not near:
+        lowered = {name.lower(): name for name in known}
+        exact = lowered.get(word.lower())
+        near = [exact] if exact else []
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _count(items: int) -> str:
+    return "1 item" if items == 1 else f"{items:,} items"

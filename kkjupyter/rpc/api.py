@@ -1,0 +1,189 @@
+"""The public functions, as ``import kkjupyter as kk`` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.blocking import run_async, run_blocking
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.remote import (
+    Remote,
+    call_remote,
+    get_remote,
+    new_remote,
+    session_of,
+    set_remote,
+)
+from kkjupyter.rpc.server import Server, start_server
+from kkjupyter.rpc.session import make_session
+from kkjupyter.transports.base import Transport
+
+__all__ = [
+    "ConnectOptions",
+    "aconnect",
+    "aset",
+    "before_connect",
+    "call",
+    "close",
+    "connect",
+    "get",
+    "new",
+    "serve",
+    "set",
+]
+
+# Called before every connect; the notebook room puts its display hook here.
+before_connect: list[Callable[[], object]] = []
+
+
+class ConnectOptions(TypedDict, total=False):
+    """The keyword arguments of :func:`connect` and :func:`aconnect`.
+
+    Attributes:
+        protocol: ``"classic"`` (kkrpc 0.x); None for that.
+        codec: ``"superjson"`` (default) or ``"json"``, of what is sent; answers are read in either.
+        headers: sent with the handshake.
+        token: sent as ``Authorization: Bearer``.
+        timeout_s: for the reply of every call, in seconds; None waits for ever.
+        idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
+        connect_timeout_s: for connecting, in seconds; 10 by default.
+        methods: names known to exist there, for completion.
+    """
+
+    protocol: str | None
+    codec: str | None
+    headers: Mapping[str, str] | None
+    token: str | None
+    timeout_s: float | None
+    idle_timeout_s: float | None
+    connect_timeout_s: float
+    methods: Sequence[str]
+
+
+def connect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remote:
+    """Connect and return the remote API.
+
+    Args:
+        target: an address (``"ws://127.0.0.1:8765"``) or an open transport.
+        options: see :class:`ConnectOptions`.
+
+    Raises:
+        ConnectError: it cannot be reached, or is no WebSocket server; with url and reason.
+        UsageError: an argument cannot be right.
+    """
+    _prepare()
+    session = make_session(target, **options)
+    run_blocking(session.connect())
+    return Remote(session)
+
+
+async def aconnect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remote:
+    """As :func:`connect`, to be awaited. Cancelling is safe."""
+    _prepare()
+    session = make_session(target, **options)
+    await run_async(session.connect())
+    return Remote(session)
+
+
+def close(what: Remote | Server) -> None:
+    """Close a connection or a server: cancel what runs on it, then disconnect. Idempotent."""
+    if isinstance(what, Server):
+        what.close()
+    elif isinstance(what, Remote):
+        run_blocking(session_of(what).close())
+    else:
+        raise UsageError(f"cannot close a {type(what).__name__}; give a connection or a server")
+
+
+def get(remote: Remote) -> Any:
+    """The value of a remote property, waiting in plain code: ``kk.get(api.settings.theme)``."""
+    return get_remote(_remote(remote, "get")).result()
+
+
+def set(remote: Remote, value: Any) -> None:
+    """Set a remote property, waiting in plain code; as ``api.settings.theme = value``."""
+    set_remote(_remote(remote, "set"), value).result()
+
+
+async def aset(remote: Remote, value: Any) -> None:
+    """Set a remote property, to be awaited."""
+    await set_remote(_remote(remote, "aset"), value)
+
+
+def new(remote: Remote, *args: Any, **kwargs: Any) -> Call:
+    """Make a remote instance: ``kk.new(api.Counter, 10).result()``. It arrives by value."""
+    return new_remote(_remote(remote, "new"), *args, **kwargs)
+
+
+def call(
+    remote: Remote,
+    *args: Any,
+    timeout_s: float | None = None,
+    idle_timeout_s: float | None = None,
+    **kwargs: Any,
+) -> Call:
+    """Call with time limits: ``kk.call(api.slow, 1, timeout_s=5)``.
+
+    Args:
+        remote: what to call.
+        args: its arguments.
+        timeout_s: for the reply, in seconds; then the call fails with CallTimeout and the peer is
+            told. None takes the connection's own limit.
+        idle_timeout_s: for each next item of a stream, in seconds.
+        kwargs: sent as one trailing object.
+    """
+    return call_remote(
+        _remote(remote, "call"), *args, timeout_s=timeout_s, idle_timeout_s=idle_timeout_s, **kwargs
+    )
+
+
+def serve(
+    obj: Any,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    token: str | bool = True,
+    insecure: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+    origins: Sequence[str] = (),
+) -> Server:
+    """Serve the public names of ``obj`` to kkrpc clients, over WebSocket.
+
+    Args:
+        obj: a dict, module, instance or class; functions, generators and nested ones of these.
+        host: where to listen.
+        port: the TCP port; 0 takes a free one.
+        token: True makes one, a string is one, False serves without, on loopback only.
+        insecure: needed, too, to serve without a token where others can reach it.
+        interceptors: ``async def interceptor(ctx, next)`` around every call.
+        origins: web origins whose pages may connect, besides the server's own.
+
+    Raises:
+        ConnectError: the port cannot be had.
+        UsageError: an argument cannot be right.
+    """
+    return start_server(
+        obj,
+        host,
+        port,
+        token=token,
+        insecure=insecure,
+        interceptors=interceptors,
+        origins=origins,
+    )
+
+
+def _prepare() -> None:
+    for hook in before_connect:
+        hook()
+
+
+def _remote(what: Any, function: str) -> Remote:
+    if isinstance(what, Remote):
+        return what
+    if isinstance(what, Call):
+        raise UsageError(f"kk.{function} takes the name itself, without calling it: no ()")
+    raise UsageError(f"kk.{function} takes a remote name (api.something), not {type(what).__name__}")

@@ -1,0 +1,53 @@
+"""From plain code, or from a coroutine on another loop, to a coroutine on the I/O loop."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.portal import io_loop, on_own_loop
+from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+
+__all__ = ["run_async", "run_blocking"]
+
+T = TypeVar("T")
+
+
+def run_blocking(coro: Coroutine[Any, Any, T]) -> T:
+    """Run ``coro`` on the I/O loop and wait in plain code; Ctrl-C cancels it.
+
+    Raises:
+        UsageError: called on one of the package's own loops.
+    """
+    if on_own_loop():
+        coro.close()
+        raise UsageError("this waits, and a handler must not; use the awaitable form there")
+    future, bell = _start(coro)
+    try:
+        wait_blocking(bell, future.done)
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()
+
+
+async def run_async(coro: Coroutine[Any, Any, T]) -> T:
+    """Run ``coro`` on the I/O loop and await it from any loop; cancelling cancels it there."""
+    if io_loop().is_current:
+        return await coro
+    future, bell = _start(coro)
+    try:
+        await wait_async(bell, future.done)
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()
+
+
+def _start(coro: Coroutine[Any, Any, T]) -> tuple[concurrent.futures.Future[T], Bell]:
+    future = io_loop().submit(coro)
+    bell = Bell()
+    future.add_done_callback(lambda _: bell.ring())
+    return future, bell

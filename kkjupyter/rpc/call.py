@@ -1,0 +1,329 @@
+"""What a user holds of a call: a Call to await, to loop over, to cancel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from kkjupyter.errors import CallTimeout, UsageError
+from kkjupyter.rpc.callstate import CallState, Phase
+from kkjupyter.rpc.portal import io_loop, on_own_loop
+
+__all__ = ["Call", "Consumer", "is_stream"]
+
+# How long an interrupted wait gives the cancelled call to end.
+_GRACE_S = 0.5
+
+
+def is_stream(value: Any) -> bool:
+    """The one rule of what streams, for results and for arguments.
+
+    An async iterable does, and an iterator (a generator, ``map``, an open file). Lists, tuples,
+    sets, dicts, strings, bytes, ranges, arrays and data frames are values.
+    """
+    kind = type(value)
+    return hasattr(kind, "__aiter__") or hasattr(kind, "__next__")
+
+
+class Call:
+    """One call, under way since it was made.
+
+    ``await call`` gives the value of a unary call; for a stream it gives the Call itself, opened.
+    ``for`` and ``async for`` give the values of a stream as they come; leaving the loop, however,
+    cancels the call at once. ``with`` and ``async with`` cancel at their end. Nothing is kept: what
+    was taken is gone. A Call may be used from any thread, by one loop.
+
+    Attributes:
+        method: the method's name, as called.
+        title: the call as written, shortened.
+        id: its number in this process, as ``%rpc status`` shows it.
+    """
+
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+
+    @property
+    def method(self) -> str:
+        """The method's name, as called (``"math.add"``)."""
+        return self._state.method
+
+    @property
+    def title(self) -> str:
+        """The call as written, shortened (``"math.add(1, 2)"``)."""
+        return self._state.title
+
+    @property
+    def id(self) -> int:
+        """Its number in this process."""
+        return self._state.number
+
+    @property
+    def state(self) -> Phase:
+        """``"waiting"``, ``"streaming"``, ``"done"``, ``"failed"`` or ``"cancelled"``."""
+        return self._state.phase
+
+    @property
+    def return_value(self) -> Any:
+        """What a generator returned, where the protocol carries it; else ``undefined``."""
+        return self._state.value
+
+    def cancel(self) -> None:
+        """End the call and tell the peer. Returns at once; idempotent; any thread.
+
+        Values that arrived and were not taken are dropped. Whoever waits gets CallCancelled.
+        """
+        self._state.cancel()
+
+    def result(self, timeout_s: float | None = None) -> Any:
+        """Wait in plain code for the value, or for the list of all items of a stream.
+
+        Args:
+            timeout_s: how long to wait, in seconds; then the call is cancelled.
+
+        Raises:
+            RemoteError: the remote side failed.
+            CallTimeout: the time ran out.
+            CallCancelled: somebody cancelled the call.
+            ConnectionLost: the connection ended first.
+            UsageError: called inside a handler, where it would wait for itself, or the stream
+                is read by a loop already.
+        """
+        state = self._state
+        if on_own_loop():
+            raise UsageError(f"{state.method}: .result() inside a handler; use `await` there")
+        try:
+            if not state.wait_blocking(state.answered, timeout_s):
+                assert timeout_s is not None
+                state.expire(timeout_s)
+            if state.kind == "stream":
+                return self._collect(timeout_s)
+        except KeyboardInterrupt:
+            _interrupted(state)
+            raise
+        _raise_if_failed(state)
+        return state.value
+
+    def _collect(self, timeout_s: float | None) -> list[Any]:
+        loop = iter(self)
+        state = self._state
+        if timeout_s is None:
+            return list(loop)
+        if not state.wait_blocking(lambda: state.over, timeout_s):
+            state.expire(timeout_s, "end")
+            raise CallTimeout(state.method, timeout_s, "end")
+        return list(loop)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._answer().__await__()
+
+    async def _answer(self) -> Any:
+        state = self._state
+        try:
+            await state.wait_async(state.answered)
+        except BaseException:  # CancelledError above all: the cell was interrupted
+            state.cancel()
+            raise
+        if state.kind == "stream":
+            return self
+        _raise_if_failed(state)
+        return state.value
+
+    def __iter__(self) -> Iterator[Any]:
+        if on_own_loop():
+            raise UsageError(f"{self.method}: plain `for` inside a handler; use `async for` there")
+        return _PlainLoop(self._claim())
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _AsyncLoop(self._claim())
+
+    def consume(self) -> Consumer:
+        """Take the one loop this call has, without waiting: for views.
+
+        Raises:
+            UsageError: the call is read by a loop already.
+        """
+        return Consumer(self._claim())
+
+    def _claim(self) -> CallState:
+        state = self._state
+        if state.claimed:
+            raise UsageError(
+                f"{state.method}: this stream is already being read; its values go to one loop. "
+                "Call the method again for a second stream"
+            )
+        state.claimed = True
+        return state
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.cancel()
+
+    def __bool__(self) -> bool:
+        raise UsageError(f"{self.title} is a call, not its value; `await` it or use .result()")
+
+    def __repr__(self) -> str:
+        return f"<Call {self.id} {self.title}: {self.state}>"
+
+    def __del__(self) -> None:
+        state = self.__dict__.get("_state")
+        if state is not None and not (state.over and state.error is None):
+            io_loop().post(state.abandon)
+
+
+class _PlainLoop:
+    """One ``for`` over a call. Nothing else holds it, so leaving the loop disposes of it at once."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        state = self._state
+        while True:
+            try:
+                return state.take()
+            except IndexError:
+                if state.finished or state.phase == "cancelled":
+                    _raise_at_end(state)
+                    raise StopIteration from None
+            try:
+                in_time = state.wait_blocking(state.something_to_take, state.idle_timeout_s)
+            except KeyboardInterrupt:
+                _interrupted(state)
+                raise
+            if not in_time:
+                _expire_idle(state)
+
+    def __del__(self) -> None:
+        self._state.give_up()
+
+
+class _AsyncLoop:
+    """One ``async for`` over a call; as :class:`_PlainLoop`."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        state = self._state
+        while True:
+            try:
+                return state.take()
+            except IndexError:
+                if state.finished or state.phase == "cancelled":
+                    _raise_at_end(state)
+                    raise StopAsyncIteration from None
+            try:
+                in_time = await state.wait_async(state.something_to_take, state.idle_timeout_s)
+            except BaseException:
+                state.cancel()
+                raise
+            if not in_time:
+                _expire_idle(state)
+
+    def __del__(self) -> None:
+        self._state.give_up()
+
+
+class Consumer:
+    """The one loop of a call, for those who must not wait: views.
+
+    Register with :meth:`on_ready`, take what is there, register again, until :attr:`finished`.
+    """
+
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+
+    @property
+    def kind(self) -> Literal["unary", "stream"] | None:
+        """What the reply turned out to be; None before it came."""
+        return self._state.kind
+
+    @property
+    def finished(self) -> bool:
+        """Whether the call is over and every value was taken."""
+        return self._state.finished
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the call ended with, if it failed or was cancelled; it counts as seen."""
+        return self._state.look() if self._state.finished else None
+
+    @property
+    def value(self) -> Any:
+        """A unary call's value, or what a generator returned (``undefined`` if nothing)."""
+        return self._state.value
+
+    def take(self, limit: int = 65_536) -> list[Any]:
+        """Up to ``limit`` values that have arrived; an empty list if there are none now."""
+        values: list[Any] = []
+        take = self._state.take
+        try:
+            while len(values) < limit:
+                values.append(take())
+        except IndexError:
+            pass
+        return values
+
+    def on_ready(self, callback: Callable[[], object]) -> None:
+        """Have ``callback()`` called once when there is something new; at once if there is now.
+
+        It may run in any thread and must be quick.
+        """
+        state = self._state
+        state.bell.on_ring(callback)
+        if state.something_to_take():
+            state.bell.forget(callback)
+            callback()
+
+    def cancel(self) -> None:
+        """Cancel the call. Any thread."""
+        self._state.cancel()
+
+
+def _raise_if_failed(state: CallState) -> None:
+    error = state.look()
+    if error is not None:
+        raise error
+
+
+def _raise_at_end(state: CallState) -> None:
+    if state.kind == "unary":
+        raise UsageError(
+            f"{state.title} returned a value, not a stream; use `await` or .result() instead"
+        )
+    _raise_if_failed(state)
+
+
+def _expire_idle(state: CallState) -> None:
+    assert state.idle_timeout_s is not None
+    state.expire(state.idle_timeout_s, "next item")
+
+
+def _interrupted(state: CallState) -> None:
+    """Ctrl-C: cancel, and leave the cancel the time to get out before the cell ends."""
+    state.cancel()
+    io_loop().flush(timeout_s=_GRACE_S)

@@ -1,0 +1,273 @@
+"""What both ends of a call share: the channel that fills it and whoever waits for it.
+
+The user's :class:`~kkjupyter.rpc.call.Call` is only a handle on this, so that a collected Call can
+be noticed while the channel still knows the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Protocol
+
+from kkjupyter.errors import CallCancelled, CallError, CallTimeout
+from kkjupyter.rpc.callbacks import Job, Jobs
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.wire.values import undefined
+
+__all__ = ["CallState", "Carrier", "Phase"]
+
+Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
+logger = logging.getLogger("kkjupyter")
+
+_numbers = itertools.count(1)
+
+
+class Carrier(Protocol):
+    """Whoever carries calls to the peer."""
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether it has stopped reading because a buffer is full."""
+
+    def cancel_call(self, state: CallState) -> None:
+        """Tell the peer. I/O loop only."""
+
+    def reconsider_reading(self) -> None:
+        """Somebody waits now who did not before, or a buffer has room. I/O loop only."""
+
+
+class CallState:
+    """One call, from its making to its end.
+
+    Args:
+        method: the name as called, ``"math.add"``.
+        title: what to show for it, ``"math.add(1, 2)"``.
+        call_id: its id on the wire.
+        carrier: who takes it to the peer.
+        timeout_s: how long the reply may take; None for ever.
+        idle_timeout_s: how long the next item may take; None for ever.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        title: str,
+        call_id: str,
+        carrier: Carrier,
+        *,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> None:
+        self.number = next(_numbers)
+        self.method = method
+        self.title = title
+        self.call_id = call_id
+        self.timeout_s = timeout_s
+        self.idle_timeout_s = idle_timeout_s
+        self.phase: Phase = "waiting"
+        self.kind: Literal["unary", "stream"] | None = None
+        self.buffer = StreamBuffer()
+        self.value: Any = undefined
+        self.error: BaseException | None = None
+        self.bell = Bell()
+        self.jobs = Jobs()
+        self.waiting = 0
+        self.claimed = False
+        self.timer: asyncio.TimerHandle | None = None
+        self._carrier = carrier
+        self._end_lock = threading.Lock()
+        self._abandoned = False
+        self._looked_at = False
+
+    def stop_timer(self) -> None:
+        """The time limit for the reply no longer matters. I/O loop only."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    # ---- looking
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will arrive; values may still be in the buffer."""
+        return self.phase in ("done", "failed", "cancelled")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the call is over and every value is taken."""
+        # In this order: the last value is put before the phase changes.
+        return self.over and not self.buffer
+
+    def something_to_take(self) -> bool:
+        """Whether a consumer need not wait."""
+        return bool(self.buffer) or self.over
+
+    def answered(self) -> bool:
+        """Whether the reply is there: a value, a stream, or an end of any kind."""
+        return self.phase != "waiting"
+
+    # ---- what the channel tells; I/O loop only
+
+    def replied(self, value: Any) -> None:
+        """The value of a unary call is there."""
+        self.stop_timer()
+        self._end("done", value=value, kind="unary")
+
+    def opened(self) -> None:
+        """The reply is a stream."""
+        self.stop_timer()
+        with self._end_lock:
+            if self.over:
+                return
+            self.kind = "stream"
+            self.phase = "streaming"
+        if self._abandoned and not self.claimed:
+            self._drop_unread()
+        self.bell.ring()
+
+    def put(self, value: Any, size_bytes: int) -> None:
+        """The next value of the stream is there."""
+        if self.phase == "streaming":
+            self.buffer.put(value, size_bytes)
+            self.bell.ring()
+
+    def ended(self, value: Any) -> None:
+        """The stream is complete."""
+        self._end("done", value=value)
+
+    def failed(self, error: BaseException) -> None:
+        """The call or the stream failed; what came before stays to be taken."""
+        self.stop_timer()
+        if isinstance(error, CallError):
+            error.method = self.method
+        if self._end("failed", error=error) and self._abandoned:
+            self._report_unseen()
+
+    def callback_arrived(self, job: Job) -> None:
+        """The peer called a function that was passed with this call."""
+        # Add first, look second: a waiter that leaves looks after it has left.
+        self.jobs.add(job)
+        if self.waiting:
+            self.bell.ring()
+        else:
+            self.jobs.hand_to_worker()
+
+    # ---- what the user's side does; any thread
+
+    def cancel(self) -> None:
+        """End the call from this side, drop what is buffered, tell the peer. Idempotent."""
+        error = CallCancelled(self.method, self.buffer.taken_items)
+        if self._end("cancelled", error=error):
+            self.buffer.clear()
+            io_loop().post(self._carrier.cancel_call, self)
+
+    def expire(self, timeout_s: float, waited_for: str = "reply") -> None:
+        """End the call because a time limit has passed, and tell the peer."""
+        if self._end("failed", error=CallTimeout(self.method, timeout_s, waited_for)):
+            io_loop().post(self._carrier.cancel_call, self)
+
+    def expire_reply(self, timeout_s: float) -> None:
+        """As :meth:`expire`, unless the reply has come."""
+        if self.phase == "waiting":
+            self.expire(timeout_s)
+
+    def give_up(self) -> None:
+        """The loop over this call is gone: cancel, unless all was taken. For finalizers."""
+        if not self.finished:
+            io_loop().post(self.cancel)
+
+    def abandon(self) -> None:
+        """The user's handle is gone. I/O loop only; finalizers post it there."""
+        self._abandoned = True
+        if self.phase == "failed":
+            self._report_unseen()
+        elif self.kind == "stream" and not self.claimed:
+            self._drop_unread()
+
+    def take(self) -> Any:
+        """Take the oldest value.
+
+        Raises:
+            IndexError: nothing is there now, or the call was cancelled.
+        """
+        if self.phase == "cancelled":
+            raise IndexError
+        value = self.buffer.take()
+        if self._carrier.reading_paused and self.buffer.below_low_mark:
+            io_loop().post(self._carrier.reconsider_reading)
+        return value
+
+    def look(self) -> BaseException | None:
+        """The error the call ended with, if any; from now on it counts as seen."""
+        self._looked_at = True
+        return self.error
+
+    # ---- waiting
+
+    def wait_blocking(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait in plain code until ``ready()``; callbacks of this call run here meanwhile."""
+        with self._waiter():
+            while wait_blocking(self.bell, lambda: bool(self.jobs) or ready(), timeout_s):
+                if not self.jobs:
+                    return True
+                self.jobs.run_one()
+            return False
+
+    async def wait_async(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait in a coroutine until ``ready()``; callbacks of this call run here meanwhile."""
+        with self._waiter():
+            while await wait_async(self.bell, lambda: bool(self.jobs) or ready(), timeout_s):
+                if not self.jobs:
+                    return True
+                await self.jobs.run_one_async()
+            return False
+
+    @contextlib.contextmanager
+    def _waiter(self) -> Iterator[None]:
+        self.waiting += 1
+        if self._carrier.reading_paused:
+            io_loop().post(self._carrier.reconsider_reading)
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            if not self.waiting:
+                self.jobs.hand_to_worker()
+
+    # ---- ends
+
+    def _end(
+        self,
+        phase: Phase,
+        *,
+        value: Any = undefined,
+        error: BaseException | None = None,
+        kind: Literal["unary"] | None = None,
+    ) -> bool:
+        """Reach the one end a call has; False when it had ended before."""
+        with self._end_lock:
+            if self.over:
+                return False
+            self.kind = self.kind or kind
+            self.value, self.error = value, error
+            self.phase = phase
+        self.bell.ring()
+        return True
+
+    def _drop_unread(self) -> None:
+        if not self.over:
+            logger.warning("%s: stream dropped unread", self.title)
+            self.cancel()
+
+    def _report_unseen(self) -> None:
+        if not self._looked_at:
+            self._looked_at = True
+            logger.error("%s failed and nobody looked: %s", self.title, self.error)
+

@@ -1,0 +1,317 @@
+"""One duplex connection: bytes to events and back, each event to the call it belongs to.
+
+Lives on the I/O loop; a method that may be called elsewhere says so. The read path never waits for
+a consumer: it fills buffers, and when one is over its soft limit it stops the transport, but only
+while nobody on this connection waits for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from kkjupyter.errors import BufferOverflow, ConnectionLost, MessageTooBig, ProtocolError
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
+from kkjupyter.transports.base import Transport
+from kkjupyter.wire.classic import Classic
+from kkjupyter.wire.events import (
+    CallbackInvoked,
+    Cancelled,
+    Closing,
+    Ended,
+    Failed,
+    Item,
+    NotUnderstood,
+    Opened,
+    Replied,
+    Requested,
+)
+
+__all__ = ["Channel", "RequestHandler"]
+
+logger = logging.getLogger("kkjupyter")
+
+# While reading is paused, the socket is read for a moment now and then, so that pings are answered.
+_PEEK_INTERVAL_S = 5.0
+_PEEK_S = 0.02
+
+
+class RequestHandler(Protocol):
+    """Who answers the peer's requests."""
+
+    def requested(self, request: Requested) -> None:
+        """The peer asks for something."""
+
+    def cancelled(self, call_id: str) -> None:
+        """The peer no longer wants it."""
+
+    def close(self) -> None:
+        """The connection is gone."""
+
+
+class Channel:
+    """Carries the calls of both sides over one transport.
+
+    Args:
+        transport: open, and not read from yet.
+        protocol: this side's protocol.
+        functions: those the peer may call back.
+        on_closed: told once, with the reason, when the connection is gone.
+        peek_interval_s: how often a paused transport is read for a moment.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        protocol: Classic,
+        *,
+        functions: PassedFunctions,
+        on_closed: Callable[[str], object] = lambda reason: None,
+        peek_interval_s: float = _PEEK_INTERVAL_S,
+    ) -> None:
+        self.protocol = protocol
+        self.outbox = Outbox(transport)
+        self.reading_paused = False
+        self.is_open = True
+        self.close_reason = ""
+        self.calls: dict[str, CallState] = {}
+        self._transport = transport
+        self._functions = functions
+        self._on_closed = on_closed
+        self._handler: RequestHandler | None = None
+        self._peek_interval_s = peek_interval_s
+        self._peek_timer: asyncio.TimerHandle | None = None
+        self._over_soft: set[CallState] = set()
+        self._understood = False
+        self._on = {
+            Item: self._item,
+            Replied: self._replied,
+            Opened: self._opened,
+            Ended: self._ended,
+            Failed: self._failed,
+            Requested: self._requested,
+            Cancelled: self._peer_cancelled,
+            CallbackInvoked: self._callback_invoked,
+            Closing: self._closing,
+            NotUnderstood: self._not_understood,
+        }
+
+    def open(self, handler: RequestHandler | None = None) -> None:
+        """Begin to read.
+
+        Args:
+            handler: answers the peer's requests; without one they are refused.
+        """
+        self._handler = handler
+        self._transport.open(self)
+
+    # ---- our calls
+
+    def start(self, state: CallState, frame: bytes) -> None:
+        """Send a call and expect its answer. It is sent once, whatever happens."""
+        if state.over:
+            return
+        if not self.is_open:
+            state.failed(ConnectionLost(self._transport.url, self.close_reason))
+            return
+        self.calls[state.call_id] = state
+        self.outbox.put(frame)
+        self.reconsider_reading()
+
+    def cancel_call(self, state: CallState) -> None:
+        """Tell the peer that nobody wants the answer any more."""
+        # A late stream handle finds no call under its id and is returned by _opened.
+        if self.calls.pop(state.call_id, None) is not None:
+            self.outbox.put(self.protocol.cancel(state.call_id))
+        self._forget_soft(state)
+
+    async def close(self) -> None:
+        """Cancel what runs, then close the transport in good order. Idempotent."""
+        for state in list(self.calls.values()):
+            state.cancel()
+            self.cancel_call(state)
+        self.outbox.flush()
+        await self._transport.close()
+
+    # ---- what the transport tells
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            events = self.protocol.receive(data, whole=self._transport.keeps_boundaries)
+        except MessageTooBig as error:
+            self._give_up(error)
+            return
+        on = self._on
+        for event in events:
+            on[type(event)](event)  # type: ignore[operator]
+
+    def writable(self) -> None:
+        self.outbox.flush()
+
+    def closed(self, reason: str) -> None:
+        self.is_open = False
+        self.close_reason = self.close_reason or reason
+        if self._peek_timer is not None:
+            self._peek_timer.cancel()
+        calls, self.calls = self.calls, {}
+        for state in calls.values():
+            state.failed(
+                ConnectionLost(self._transport.url, self.close_reason, state.buffer.put_items)
+            )
+        self._over_soft.clear()
+        self.reading_paused = False
+        self.outbox.close()
+        if self._handler is not None:
+            self._handler.close()
+        self._on_closed(self.close_reason)
+
+    def _give_up(self, error: ProtocolError) -> None:
+        """End the connection for something it cannot recover from."""
+        self.close_reason = str(error)
+        self._fail_all(error)
+        self._transport.abort()
+
+    def _fail_all(self, error: ProtocolError) -> None:
+        calls, self.calls = self.calls, {}
+        for state in calls.values():
+            state.failed(error)
+
+    # ---- events, most frequent first
+
+    def _item(self, event: Item) -> None:
+        state = self.calls.get(event.stream_id)
+        if state is None:  # cancelled meanwhile
+            return
+        state.put(event.value, event.size_bytes)
+        if state.buffer.over_soft_limit:
+            self._too_much(state)
+
+    def _replied(self, event: Replied) -> None:
+        self._understood = True
+        state = self.calls.pop(event.call_id, None)
+        if state is not None:
+            state.replied(event.value)
+        if self._over_soft:
+            self.reconsider_reading()
+
+    def _opened(self, event: Opened) -> None:
+        self._understood = True
+        state = self.calls.get(event.call_id)
+        if state is None:
+            self.outbox.put(self.protocol.cancel(event.stream_id))
+        else:
+            state.opened()
+        if self._over_soft:
+            self.reconsider_reading()
+
+    def _ended(self, event: Ended) -> None:
+        state = self.calls.pop(event.stream_id, None)
+        if state is not None:
+            state.ended(event.value)
+            self._forget_soft(state)
+
+    def _failed(self, event: Failed) -> None:
+        self._understood = True
+        state = self.calls.pop(event.id, None)
+        if state is not None:
+            state.failed(event.error)
+            self._forget_soft(state)
+
+    def _requested(self, event: Requested) -> None:
+        if event.call_id in self.calls:
+            self._give_up(
+                ProtocolError(
+                    "the other side sends back what it is sent; it is no kkrpc endpoint",
+                    f"{event.operation} {'.'.join(event.path)}",
+                )
+            )
+        elif self._handler is None:
+            self.outbox.put(self.protocol.refuse(event, "no_api"))
+        else:
+            self._understood = True
+            self._handler.requested(event)
+
+    def _peer_cancelled(self, event: Cancelled) -> None:
+        if self._handler is not None:
+            self._handler.cancelled(event.stream_id)
+
+    def _callback_invoked(self, event: CallbackInvoked) -> None:
+        if not self._functions.invoke(event.callback_id, event.args):
+            logger.warning("the peer called back a function it was never given")
+
+    def _closing(self, event: Closing) -> None:
+        self.close_reason = "closed by the other side"
+        self._transport.abort()
+
+    def _not_understood(self, event: NotUnderstood) -> None:
+        if not self._understood and self.calls:
+            # Nothing on this connection made sense yet: waiting for an answer would be for ever.
+            self._give_up(
+                ProtocolError(f"{self._transport.url} does not speak kkrpc", event.excerpt)
+            )
+        else:
+            logger.warning("ignored from %s: %s: %s", self._transport.url, event.reason, event.excerpt)
+
+    # ---- backpressure of a protocol without credit
+
+    def reconsider_reading(self) -> None:
+        """Decide anew whether to read; called whenever something changes that matters."""
+        self._over_soft = {
+            state
+            for state in self._over_soft
+            if not state.over and not state.buffer.below_low_mark
+        }
+        pause = bool(self._over_soft) and self.is_open and not self._somebody_waits()
+        if pause == self.reading_paused:
+            return
+        self.reading_paused = pause
+        if pause:
+            self._transport.pause_reading()
+            self._peek_later(self._peek_interval_s, self._peek)
+            # A consumer may have begun to wait before it could see that reading is paused.
+            if self._somebody_waits() or any(s.buffer.below_low_mark for s in self._over_soft):
+                asyncio.get_running_loop().call_soon(self.reconsider_reading)
+        else:
+            if self._peek_timer is not None:
+                self._peek_timer.cancel()
+            self._transport.resume_reading()
+
+    def _somebody_waits(self) -> bool:
+        return (
+            self._handler is not None
+            or len(self._functions) > 0
+            or any(state.waiting or not state.answered() for state in self.calls.values())
+        )
+
+    def _too_much(self, state: CallState) -> None:
+        if state.buffer.over_hard_limit:
+            self.calls.pop(state.call_id, None)
+            self.outbox.put(self.protocol.cancel(state.call_id))
+            state.failed(BufferOverflow(state.method, limit_bytes=HARD_LIMIT_BYTES))
+            self._forget_soft(state)
+        elif state not in self._over_soft or not self.reading_paused:
+            self._over_soft.add(state)
+            self.reconsider_reading()
+
+    def _forget_soft(self, state: CallState) -> None:
+        if state in self._over_soft:
+            self._over_soft.discard(state)
+            self.reconsider_reading()
+
+    def _peek_later(self, delay_s: float, then: Callable[[], None]) -> None:
+        self._peek_timer = asyncio.get_running_loop().call_later(delay_s, then)
+
+    def _peek(self) -> None:
+        self._transport.resume_reading()
+        self._peek_later(_PEEK_S, self._stop_peeking)
+
+    def _stop_peeking(self) -> None:
+        if self.reading_paused:
+            self._transport.pause_reading()
+            self._peek_later(self._peek_interval_s, self._peek)

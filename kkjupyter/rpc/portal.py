@@ -1,0 +1,136 @@
+"""The background event loops and the door to them.
+
+Two daemon threads, each with a loop of its own, started at first use: :func:`io_loop` moves bytes
+and keeps buffers, :func:`handler_loop` runs exposed async functions, so that blocking user code
+cannot delay a cancel. ``anyio``'s blocking portal was looked at: it wakes the loop once for each
+call and lives inside a ``with`` block; here many hand-overs share one wake-up and the loops live
+as long as the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["LoopThread", "handler_loop", "io_loop", "on_own_loop"]
+
+T = TypeVar("T")
+logger = logging.getLogger("kkjupyter")
+
+
+class LoopThread:
+    """An event loop in a daemon thread.
+
+    Args:
+        name: the thread's name, shown by debuggers.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._awake = False
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
+        self._thread.start()
+        started.wait()
+
+    def _run(self, started: threading.Event) -> None:
+        # On Windows the default policy gives a ProactorEventLoop, which pipes and sockets need.
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.loop.call_soon(started.set)
+        self.loop.run_forever()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on this loop's thread."""
+        return threading.current_thread() is self._thread
+
+    def post(self, fn: Callable[..., object], *args: Any) -> None:
+        """Have ``fn(*args)`` called on the loop, soon and in order. Any thread, also a finalizer.
+
+        However many calls are posted before the loop comes round, it is woken once.
+        """
+        self._inbox.append((fn, args))
+        if not self._awake:
+            self._awake = True
+            # The loop is closed only when the interpreter goes down.
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        # First lower the flag, then empty the box: a post in between costs one idle wake-up,
+        # the other order would lose it.
+        self._awake = False
+        inbox = self._inbox
+        while inbox:
+            fn, args = inbox.popleft()
+            try:
+                fn(*args)
+            except Exception:
+                logger.exception("a hand-over to %s failed", self._thread.name)
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until what was posted before has been done, at most ``timeout_s`` seconds."""
+        done = threading.Event()
+        self.post(done.set)
+        done.wait(timeout_s)
+
+    def submit(self, coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run ``coro`` on the loop; cancelling the future cancels it there."""
+        return asyncio.run_coroutine_threadsafe(coro, self.loop)
+
+
+_lock = threading.Lock()
+_loops: dict[str, LoopThread] = {}
+
+
+def _loop(name: str) -> LoopThread:
+    loop = _loops.get(name)
+    if loop is None:
+        with _lock:
+            loop = _loops.get(name)
+            if loop is None:
+                loop = _loops[name] = LoopThread(name)
+    return loop
+
+
+def io_loop() -> LoopThread:
+    """The loop of transports, protocols and buffers."""
+    return _loop("kkjupyter-io")
+
+
+def handler_loop() -> LoopThread:
+    """The loop of exposed async functions, async generators and interceptors."""
+    return _loop("kkjupyter-handlers")
+
+
+def on_own_loop() -> bool:
+    """Whether the caller runs on one of these loops, where a blocking wait would be a deadlock."""
+    return any(loop.is_current for loop in _loops.values())
+
+
+def _forget_after_fork() -> None:
+    # Threads do not survive a fork; the child starts its own at first use.
+    global _lock
+    _lock = threading.Lock()
+    _loops.clear()
+
+
+@atexit.register
+def _stop_loops() -> None:
+    # Otherwise daemon threads may still run Python code while the interpreter is torn down.
+    for loop in _loops.values():
+        loop.loop.call_soon_threadsafe(loop.loop.stop)
+        loop._thread.join(timeout=1.0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

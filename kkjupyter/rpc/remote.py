@@ -1,0 +1,176 @@
+"""A path on the other side, written as attributes: ``api.math.add``; calling it makes a Call."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from typing import Any, NoReturn
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.blocking import run_async
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.portal import on_own_loop
+from kkjupyter.rpc.session import Session
+
+__all__ = ["Remote", "RemoteInfo", "call_remote", "describe", "get_remote", "new_remote", "session_of", "set_remote"]
+
+
+class Remote:
+    """What :func:`kkjupyter.connect` returns, and every attribute of it.
+
+    ``api.math.add(1, 2)`` makes a Call; ``await api.settings.theme`` reads a property, and
+    ``api.settings.theme = "dark"`` sets one, waiting for the answer. Names with a leading
+    underscore are Python's own here; ``api["_odd"]`` reaches a remote one.
+    """
+
+    __slots__ = ("__weakref__", "_kk_path", "_kk_session")
+    _kk_session: Session
+    _kk_path: tuple[str, ...]
+
+    def __init__(self, session: Session, path: tuple[str, ...] = ()) -> None:
+        object.__setattr__(self, "_kk_session", session)
+        object.__setattr__(self, "_kk_path", path)
+
+    def __getattr__(self, name: str) -> Remote:
+        if name.startswith("_"):
+            raise AttributeError(
+                f"{name!r} is not looked up remotely; write [{name!r}] for a remote name like that"
+            )
+        return Remote(self._kk_session, (*self._kk_path, name))
+
+    def __getitem__(self, name: str) -> Remote:
+        if not isinstance(name, str):
+            raise UsageError(
+                f"{_written(self)}[{name!r}]: a remote name is a string; "
+                "to index a value, get it first"
+            )
+        return Remote(self._kk_session, (*self._kk_path, name))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Call:
+        if not self._kk_path:
+            raise UsageError("this is the connection itself; call a method of it: api.method(...)")
+        return self._kk_session.call("call", self._kk_path, args, kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            raise AttributeError(f"{name!r} cannot be set; write [{name!r}] = ... for a remote name")
+        self[name] = value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if on_own_loop():
+            raise UsageError(
+                f"setting {name} waits, and a handler must not; use `await kk.aset(...)` there"
+            )
+        set_remote(self[name], value).result()
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise UsageError(f"{name}: a remote property cannot be deleted")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self._kk_path:
+            raise UsageError("this is the connection itself; there is nothing to await")
+        return get_remote(self).__await__()
+
+    def __dir__(self) -> list[str]:
+        depth = len(self._kk_path)
+        split = [method.split(".") for method in self._kk_session.methods]
+        return sorted(
+            {parts[depth] for parts in split if tuple(parts[:depth]) == self._kk_path and parts[depth:]}
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise UsageError(
+            f"{_written(self)} is a remote path, neither true nor false; "
+            f"get its value first: await {_written(self)}"
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise UsageError(
+            f"{_written(self)} is a remote path; to loop over a stream call it: "
+            f"for item in {_written(self)}(...)"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Remote {_written(self)} at {self._kk_session.url}>"
+
+    async def __aenter__(self) -> Remote:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await run_async(self._kk_session.close())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RemoteInfo:
+    """What is known of a Remote, without asking the other side.
+
+    Attributes:
+        url: where it leads, without secrets.
+        protocol: the protocol spoken.
+        codec: of the messages sent.
+        state: of the connection, in words.
+        path: the attribute path, empty for the connection itself.
+        methods: dotted names known to exist there.
+    """
+
+    url: str
+    protocol: str
+    codec: str
+    state: str
+    path: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+def describe(remote: Remote) -> RemoteInfo:
+    """What is known of ``remote``; its attributes are remote names, so this is a function."""
+    session = remote._kk_session
+    return RemoteInfo(
+        session.url,
+        session.protocol,
+        session.codec,
+        session.state,
+        remote._kk_path,
+        tuple(session.methods),
+    )
+
+
+def session_of(remote: Remote) -> Session:
+    """The connection behind ``remote``."""
+    return remote._kk_session
+
+
+def get_remote(remote: Remote) -> Call:
+    """A call that reads the property."""
+    return remote._kk_session.call("get", remote._kk_path)
+
+
+def set_remote(remote: Remote, value: Any) -> Call:
+    """A call that sets the property."""
+    return remote._kk_session.call("set", remote._kk_path, value=value)
+
+
+def new_remote(remote: Remote, *args: Any, **kwargs: Any) -> Call:
+    """A call that makes an instance."""
+    return remote._kk_session.call("new", remote._kk_path, args, kwargs)
+
+
+def call_remote(
+    remote: Remote,
+    *args: Any,
+    timeout_s: float | None = None,
+    idle_timeout_s: float | None = None,
+    **kwargs: Any,
+) -> Call:
+    """Call it with time limits of its own."""
+    return remote._kk_session.call(
+        "call",
+        remote._kk_path,
+        args,
+        kwargs,
+        timeout_s=timeout_s,
+        idle_timeout_s=idle_timeout_s,
+    )
+
+
+def _written(remote: Remote) -> str:
+    return ".".join(("api", *remote._kk_path))

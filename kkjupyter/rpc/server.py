@@ -1,0 +1,272 @@
+"""Serving an object: a listening WebSocket, a token at the door, a channel for each client."""
+
+from __future__ import annotations
+
+import hmac
+import http
+import ipaddress
+import itertools
+import secrets
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import Server as WebSocketServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from kkjupyter.errors import ConnectError, UsageError
+from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.expose import public_names
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.portal import handler_loop
+from kkjupyter.rpc.producer import Producer, busy_after_cancel
+from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.session import make_session
+from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport
+from kkjupyter.wire.classic import Classic
+
+__all__ = ["Server", "open_servers", "start_server"]
+
+# A browser cannot set headers on a WebSocket, but it can offer a subprotocol of this form.
+TOKEN_SUBPROTOCOL = "kkjupyter.token."
+_LIMIT_BYTES = 64 * 1024 * 1024
+
+_numbers = itertools.count(1)
+_servers: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def open_servers() -> list[Server]:
+    """Every server that is not closed, oldest first."""
+    return sorted((s for s in _servers if not s.closed), key=lambda s: s._number)
+
+
+class Server:
+    """A served object; made by :func:`kkjupyter.serve`. ``with`` closes it at the end.
+
+    Attributes:
+        url: its address; clients need the token, too.
+        port: the TCP port.
+        closed: whether :meth:`close` was called.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        host: str,
+        token: str | None,
+        interceptors: Sequence[Interceptor],
+        origins: Sequence[str],
+    ) -> None:
+        self._number = next(_numbers)
+        self._target = target
+        self._host = host
+        self._token = token
+        self._interceptors = tuple(interceptors)
+        self._origins = frozenset(origins)
+        self._listener: WebSocketServer | None = None
+        self._producers: set[Producer] = set()
+        self.port = 0
+        self.closed = False
+        _servers.add(self)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without the token."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"ws://{host}:{self.port}"
+
+    @property
+    def token(self) -> str | None:
+        """The secret clients must show, or None. Taken as ``Authorization: Bearer``, as
+        ``?token=`` in the address, or as a subprotocol ``kkjupyter.token.<token>``."""
+        return self._token
+
+    @property
+    def running(self) -> int:
+        """How many calls and streams of clients are being worked on."""
+        return sum(producer.running for producer in self._producers)
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._producers)
+
+    def connect(self, **options: Any) -> Remote:
+        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)  # noqa: S104
+        url = f"ws://{host}:{self.port}" if host else self.url
+        session = make_session(
+            url, token=self._token, methods=method_names(self._target), **options
+        )
+        run_blocking(session.connect())
+        return Remote(session)
+
+    def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
+        """Have ``fn(*args)`` called on the loop that handlers run on. Any thread.
+
+        For what is awaited there and filled elsewhere: ``server.call_soon(queue.put_nowait, x)``;
+        an ``asyncio.Queue`` filled from a cell would not wake its reader.
+        """
+        handler_loop().post(fn, *args)
+
+    def close(self) -> None:
+        """Stop listening, cancel what runs, disconnect everybody. Idempotent; waits briefly."""
+        if not self.closed:
+            self.closed = True
+            run_blocking(self._stop())
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return f"<Server {self.url}: closed>"
+        door = "with a token" if self._token else "open to everybody who can reach it"
+        busy = busy_after_cancel()
+        late = f", {busy} cancelled but still busy" if busy else ""
+        return (
+            f"<Server {self.url} ({door}): {self.clients} clients, {self.running} calls{late}>"
+        )
+
+    # ---- I/O loop only
+
+    async def _start(self, port: int) -> None:
+        try:
+            self._listener = await serve(
+                self._serve_client,
+                self._host,
+                port,
+                create_connection=PushServerConnection,
+                process_request=self._check_request,
+                select_subprotocol=_select_subprotocol,
+                compression=None,
+                max_size=_LIMIT_BYTES,
+                ping_interval=None,
+                close_timeout=1.0,
+                server_header=None,
+            )
+        except OSError as exc:
+            raise ConnectError(
+                f"ws://{self._host}:{port}", f"cannot listen there ({exc.strerror or exc})"
+            ) from exc
+        self.port = next(iter(self._listener.sockets)).getsockname()[1]
+
+    async def _stop(self) -> None:
+        for producer in self._producers:
+            producer.close()
+        if self._listener is not None:
+            self._listener.close()
+            await self._listener.wait_closed()
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, PushServerConnection)
+        transport = WebSocketTransport(connection, _peer_name(connection))
+        protocol = Classic(limit_bytes=_LIMIT_BYTES)
+        channel = Channel(transport, protocol, functions=PassedFunctions(protocol.new_id))
+        producer = Producer(self._target, protocol, channel.outbox, self._interceptors)
+        self._producers.add(producer)
+        channel.open(producer)
+        try:
+            await transport.wait_closed()
+        finally:
+            self._producers.discard(producer)
+
+    def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        origin = request.headers.get("Origin")
+        if origin is not None and not self._origin_allowed(origin):
+            return connection.respond(
+                http.HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect here\n"
+            )
+        if self._token is not None and not any(
+            hmac.compare_digest(shown.encode(), self._token.encode())
+            for shown in _tokens_shown(request)
+        ):
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "token missing or wrong\n")
+        return None
+
+    def _origin_allowed(self, origin: str) -> bool:
+        """A page of another site could use the visitor's network position; loopback pages may."""
+        if origin in self._origins or "*" in self._origins:
+            return True
+        host = urlsplit(origin).hostname or ""
+        return host == self._host or (_is_loopback(host) and _is_loopback(self._host))
+
+
+def start_server(
+    target: Any,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    token: str | bool = True,
+    insecure: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+    origins: Sequence[str] = (),
+) -> Server:
+    """Serve ``target``; see :func:`kkjupyter.serve`."""
+    if isinstance(token, str) and not token:
+        raise UsageError("an empty token protects nothing; token=False says so openly")
+    if token is False and not _is_loopback(host) and not insecure:
+        raise UsageError(
+            f"serving on {host} without a token lets everybody on the network call it; "
+            "leave the token on, or say insecure=True as well"
+        )
+    secret = token if isinstance(token, str) else secrets.token_urlsafe(24) if token else None
+    server = Server(target, host, secret, interceptors, origins)
+    run_blocking(server._start(port))
+    return server
+
+
+def method_names(target: Any, depth: int = 3) -> list[str]:
+    """Dotted names of what can be called on ``target``, for completion and the card."""
+    names: list[str] = []
+    for name in public_names(target):
+        value = target[name] if isinstance(target, dict) else getattr(target, name)
+        if callable(value):
+            names.append(name)
+        elif depth > 1:
+            below = method_names(value, depth - 1)
+            names += [f"{name}.{rest}" for rest in below] if below else [name]
+    return names
+
+
+def _tokens_shown(request: Request) -> list[str]:
+    shown: list[str] = []
+    for header in request.headers.get_all("Authorization"):
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() == "bearer":
+            shown.append(value.strip())
+    shown += parse_qs(urlsplit(request.path).query).get("token", [])
+    for header in request.headers.get_all("Sec-WebSocket-Protocol"):
+        for name in header.split(","):
+            if name.strip().startswith(TOKEN_SUBPROTOCOL):
+                shown.append(name.strip().removeprefix(TOKEN_SUBPROTOCOL))
+    return shown
+
+
+def _select_subprotocol(
+    connection: ServerConnection, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    # A browser closes the connection when none of what it offered is chosen.
+    return offered[0] if offered else None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _peer_name(connection: ServerConnection) -> str:
+    address = connection.remote_address
+    return f"client {address[0]}:{address[1]}" if address else "client"

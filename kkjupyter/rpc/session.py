@@ -1,0 +1,329 @@
+"""A connection as the user has it: where it leads, and a channel that is made anew after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import weakref
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from kkjupyter.errors import EncodeError, KKError, UsageError, did_you_mean
+from kkjupyter.rpc.call import Call, is_stream
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.transports.base import Transport
+from kkjupyter.transports.websocket import connect_websocket, without_secrets
+from kkjupyter.wire.classic import CODECS, Classic, Codec
+from kkjupyter.wire.events import CallbackRef, Operation
+from kkjupyter.wire.values import undefined
+
+__all__ = ["PROTOCOLS", "Session", "make_session", "open_sessions"]
+
+PROTOCOLS = ("classic",)
+_TITLE_CHARS = 60
+
+_numbers = itertools.count(1)
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def open_sessions() -> list[Session]:
+    """Every session that is not closed, oldest first."""
+    return sorted((s for s in _sessions if not s.closed), key=lambda s: s.number)
+
+
+class Session:
+    """Calls to one address.
+
+    The first channel is made by :meth:`connect`. When it is lost, calls under way fail and are not
+    sent again; the next call makes a new channel.
+
+    Args:
+        url: where to, without secrets, for messages.
+        dial: makes a new transport; called on the I/O loop.
+        codec: of the messages sent; answers are read in either.
+        timeout_s: for the reply of every call that says nothing else.
+        idle_timeout_s: for the next item of every call that says nothing else.
+        methods: names known to exist there, for completion and the card.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        dial: Callable[[], Awaitable[Transport]],
+        codec: Codec,
+        *,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+        methods: Sequence[str] = (),
+    ) -> None:
+        self.number = next(_numbers)
+        self.url = url
+        self.codec: Codec = codec
+        self.closed = False
+        self.timeout_s = timeout_s
+        self.idle_timeout_s = idle_timeout_s
+        self.methods = list(methods)
+        self._protocol = Classic(codec)
+        self._functions = PassedFunctions(self._protocol.new_id)
+        self._dial = dial
+        self._channel: Channel | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._unsent: list[tuple[CallState, bytes]] = []
+        _sessions.add(self)
+
+    # ---- what users of a session see
+
+    @property
+    def protocol(self) -> str:
+        """The protocol spoken."""
+        return self._protocol.name
+
+    @property
+    def state(self) -> str:
+        """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``."""
+        channel = self._channel
+        if self.closed:
+            return "closed"
+        if channel is not None and channel.is_open:
+            return "open"
+        if self._connecting is not None or channel is None:
+            return "connecting"
+        return f"lost: {channel.close_reason}; the next call connects again"
+
+    @property
+    def calls(self) -> list[CallState]:
+        """Calls under way, oldest first."""
+        states = [state for state, _ in list(self._unsent)]
+        if self._channel is not None:
+            states += list(self._channel.calls.values())
+        return sorted(states, key=lambda state: state.number)
+
+    def call(
+        self,
+        operation: Operation,
+        path: Sequence[str],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        value: Any = undefined,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> Call:
+        """Make a call and send it. Any thread; returns at once.
+
+        Raises:
+            EncodeError: an argument cannot be put on the wire; nothing was sent.
+            UsageError: the connection was closed, or an argument is a stream.
+        """
+        method = ".".join(path)
+        if self.closed:
+            raise UsageError(f"{method}: the connection to {self.url} is closed; connect again")
+        sent_args = [*args, dict(kwargs)] if kwargs else list(args)
+        title = _title(operation, method, args, kwargs or {}, value)
+        state = CallState(
+            method,
+            title,
+            self._protocol.new_id(),
+            self,
+            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+            idle_timeout_s=self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
+        )
+        wire_args = [self._wire_arg(arg, index, state) for index, arg in enumerate(sent_args)]
+        try:
+            frame = self._protocol.request(state.call_id, operation, path, wire_args, value)
+        except EncodeError as error:
+            error.method = method
+            raise
+        io_loop().post(self._send, state, frame)
+        return Call(state)
+
+    def _wire_arg(self, arg: Any, index: int, state: CallState) -> Any:
+        if is_stream(arg):
+            raise UsageError(
+                f"{state.method}: argument {index + 1} is a stream ({type(arg).__name__}), and the "
+                "classic protocol carries values only; pass a list instead"
+            )
+        if callable(arg) and not isinstance(arg, type):
+            return CallbackRef(self._functions.add(arg, state))
+        return arg
+
+    async def connect(self) -> None:
+        """Make the first channel. I/O loop only.
+
+        Raises:
+            ConnectError: it cannot be made.
+        """
+        self._use(await self._dial())
+
+    async def close(self) -> None:
+        """Cancel what runs and close. I/O loop only; idempotent."""
+        self.closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        unsent, self._unsent = self._unsent, []
+        for state, _ in unsent:
+            state.cancel()
+        if self._channel is not None:
+            await self._channel.close()
+
+    # ---- what calls ask of their carrier
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether the channel has stopped reading because a buffer is full."""
+        channel = self._channel
+        return channel is not None and channel.reading_paused
+
+    def cancel_call(self, state: CallState) -> None:
+        state.stop_timer()
+        self._unsent = [entry for entry in self._unsent if entry[0] is not state]
+        if self._channel is not None:
+            self._channel.cancel_call(state)
+
+    def reconsider_reading(self) -> None:
+        if self._channel is not None:
+            self._channel.reconsider_reading()
+
+    # ---- I/O loop only
+
+    def _send(self, state: CallState, frame: bytes) -> None:
+        if state.timeout_s is not None:
+            state.timer = asyncio.get_running_loop().call_later(
+                state.timeout_s, state.expire_reply, state.timeout_s
+            )
+        if self._channel is not None and self._channel.is_open:
+            self._channel.start(state, frame)
+        else:
+            self._unsent.append((state, frame))
+            if self._connecting is None:
+                self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        try:
+            self._use(await self._dial())
+        except KKError as error:
+            unsent, self._unsent = self._unsent, []
+            for state, _ in unsent:
+                state.failed(error)
+        else:
+            unsent, self._unsent = self._unsent, []
+            for state, frame in unsent:
+                assert self._channel is not None
+                self._channel.start(state, frame)
+        finally:
+            self._connecting = None
+
+    def _use(self, transport: Transport) -> None:
+        self._channel = Channel(transport, Classic(self.codec), functions=self._functions)
+        self._channel.open()
+
+
+def make_session(
+    target: str | Transport,
+    *,
+    protocol: str | None = None,
+    codec: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    token: str | None = None,
+    timeout_s: float | None = None,
+    idle_timeout_s: float | None = None,
+    connect_timeout_s: float = 10.0,
+    methods: Sequence[str] = (),
+) -> Session:
+    """A session that is not connected yet; the arguments are those of :func:`kkjupyter.connect`.
+
+    Raises:
+        UsageError: an argument cannot be right.
+    """
+    _check_choice("protocol", protocol, PROTOCOLS)
+    _check_choice("codec", codec, CODECS)
+    session_codec: Codec = "json" if codec == "json" else "superjson"
+    if isinstance(target, str):
+        url = _websocket_url(target)
+        sent_headers = dict(headers or {})
+        if token is not None:
+            sent_headers["Authorization"] = f"Bearer {token}"
+
+        async def dial() -> Transport:
+            return await connect_websocket(
+                url, headers=sent_headers, connect_timeout_s=connect_timeout_s
+            )
+
+        shown_url = without_secrets(url)
+    else:
+        transport, shown_url = target, target.url
+
+        async def dial() -> Transport:
+            # A transport that was handed in ready-made can be opened once.
+            if session.state != "connecting":
+                raise UsageError(f"{shown_url} is closed and cannot be opened again from here")
+            return transport
+
+    session = Session(
+        shown_url,
+        dial,
+        session_codec,
+        timeout_s=timeout_s,
+        idle_timeout_s=idle_timeout_s,
+        methods=methods,
+    )
+    return session
+
+
+def _websocket_url(url: str) -> str:
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
+    if scheme in ("ws", "wss"):
+        return url
+    if scheme in ("http", "https"):
+        cure = "ws" + url[4:]
+        raise UsageError(f"{url} is an HTTP address; a WebSocket server is at {cure!r}")
+    if not scheme and ":" in url:
+        raise UsageError(f"{url!r} has no scheme; did you mean 'ws://{url}'?")
+    raise UsageError(
+        f"{url!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'"
+    )
+
+
+def _check_choice(what: str, value: str | None, choices: Sequence[str]) -> None:
+    if value is not None and value not in choices:
+        raise UsageError(
+            f"unknown {what} {value!r}{did_you_mean(value, choices)}; there is "
+            + ", ".join(map(repr, choices))
+        )
+
+
+def _title(
+    operation: Operation,
+    method: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    value: Any,
+) -> str:
+    """The call as written, in one line of at most 60 characters."""
+    if operation == "get":
+        return _shorten(method)
+    if operation == "set":
+        return _shorten(f"{method} = {_brief(value)}")
+    parts = [_brief(arg) for arg in args] + [f"{name}={_brief(v)}" for name, v in kwargs.items()]
+    return _shorten(f"{'new ' if operation == 'new' else ''}{method}({', '.join(parts)})")
+
+
+def _brief(value: Any) -> str:
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, str | bytes) and len(value) > _TITLE_CHARS:
+        value = value[:_TITLE_CHARS]  # the repr of a megabyte takes its time
+    elif isinstance(value, Sequence | Mapping | set) and len(value) > _TITLE_CHARS:
+        return f"<{type(value).__name__} of {len(value)}>"
+    return " ".join(repr(value).split())
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= _TITLE_CHARS:
+        return text
+    tail = ")" if text.endswith(")") else ""
+    return text[: _TITLE_CHARS - 1 - len(tail)] + "…" + tail

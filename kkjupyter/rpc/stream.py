@@ -1,0 +1,79 @@
+"""One stream's buffer: filled on the I/O loop, emptied by one consumer in any thread.
+
+No lock: each counter has one writer, and ``deque`` hands items over atomically.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+__all__ = ["HARD_LIMIT_BYTES", "SOFT_LIMIT_BYTES", "SOFT_LIMIT_ITEMS", "StreamBuffer"]
+
+SOFT_LIMIT_ITEMS = 4096
+SOFT_LIMIT_BYTES = 1024 * 1024
+HARD_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class StreamBuffer:
+    """Values that have arrived and are not taken yet.
+
+    The limits are told, not enforced: over the soft limit the channel stops reading if nobody is
+    hurt by that, over the hard limit it gives the stream up.
+    """
+
+    __slots__ = ("_items", "_put_bytes", "_put_items", "_taken_bytes", "taken_items")
+
+    def __init__(self) -> None:
+        self._items: deque[tuple[Any, int]] = deque()
+        self._put_items = self._put_bytes = 0
+        self.taken_items = self._taken_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def held_bytes(self) -> int:
+        """The encoded size of what is not taken yet."""
+        return self._put_bytes - self._taken_bytes
+
+    @property
+    def put_items(self) -> int:
+        """How many values have arrived, taken or not."""
+        return self._put_items
+
+    @property
+    def over_soft_limit(self) -> bool:
+        """Whether the producer should be slowed down."""
+        return len(self._items) > SOFT_LIMIT_ITEMS or self.held_bytes > SOFT_LIMIT_BYTES
+
+    @property
+    def over_hard_limit(self) -> bool:
+        """Whether the stream has to be given up."""
+        return self.held_bytes > HARD_LIMIT_BYTES
+
+    @property
+    def below_low_mark(self) -> bool:
+        """Whether so much was taken that the producer may go on."""
+        return len(self._items) <= SOFT_LIMIT_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
+
+    def put(self, value: Any, size_bytes: int) -> None:
+        """Add a value. I/O loop only."""
+        self._items.append((value, size_bytes))
+        self._put_items += 1
+        self._put_bytes += size_bytes
+
+    def take(self) -> Any:
+        """Take the oldest value. The consumer only.
+
+        Raises:
+            IndexError: nothing is there.
+        """
+        value, size_bytes = self._items.popleft()
+        self.taken_items += 1
+        self._taken_bytes += size_bytes
+        return value
+
+    def clear(self) -> None:
+        """Drop what is there, after a cancel. Any thread."""
+        self._items.clear()

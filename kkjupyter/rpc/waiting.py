@@ -1,0 +1,178 @@
+"""Waiting for what happens on another thread: in plain code and in ``await``, always interruptible.
+
+A plain wait comes back at least every 0.1 s, so that a KeyboardInterrupt is seen on every platform.
+An ``await`` keeps a ticker on its loop, because the signal handler that cancels a cell's task does
+not wake a selector that sleeps. Neither delays the result: that wakes the waiter at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.portal import on_own_loop
+
+__all__ = ["Bell", "wait_async", "wait_blocking"]
+
+_POLL_S = 0.1
+
+
+class Bell:
+    """Wakes whoever waits for a change: threads and coroutines alike.
+
+    Whoever makes the change makes it first and rings then; whoever waits registers first and looks
+    then. So no change goes unseen, without a lock.
+    """
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    def ring(self) -> None:
+        """Wake everybody who waits now, once. Any thread."""
+        waiting = self._waiting
+        while waiting:
+            try:
+                wake = waiting.popleft()
+            except IndexError:  # another thread rang, too
+                return
+            wake()
+
+    def on_ring(self, wake: Callable[[], object]) -> None:
+        """Have ``wake()`` called at the next ring; it must be quick and may run in any thread."""
+        self._waiting.append(wake)
+
+    def forget(self, wake: Callable[[], object]) -> None:
+        """Undo :meth:`on_ring`, if it has not rung."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(wake)
+
+
+def wait_blocking(bell: Bell, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+    """Wait in plain code until ``ready()``; return whether it is.
+
+    Args:
+        bell: rung after every change that may make ``ready()`` true.
+        ready: looked at after each ring, and at least every 0.1 s.
+        timeout_s: give up after that many seconds; None waits for ever.
+
+    Raises:
+        UsageError: called on one of the package's own loops, where it would wait for itself.
+        KeyboardInterrupt: as it comes.
+    """
+    if ready():
+        return True
+    if on_own_loop():
+        raise UsageError(
+            "a blocking wait inside a handler would wait for itself; use `await` there"
+        )
+    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    event = threading.Event()
+    while True:
+        event.clear()
+        bell.on_ring(event.set)
+        try:
+            while not ready():
+                slice_s = _POLL_S
+                if deadline_s is not None:
+                    slice_s = min(slice_s, deadline_s - time.monotonic())
+                    if slice_s <= 0:
+                        return ready()
+                if event.wait(slice_s):
+                    break
+            else:
+                return True
+        finally:
+            bell.forget(event.set)
+
+
+async def wait_async(bell: Bell, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+    """Wait in a coroutine until ``ready()``; return whether it is. Cancelling is safe.
+
+    Args:
+        bell: rung after every change that may make ``ready()`` true.
+        ready: looked at after each ring.
+        timeout_s: give up after that many seconds; None waits for ever.
+    """
+    if ready():
+        return True
+    loop = asyncio.get_running_loop()
+    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    with _ticking(loop):
+        while True:
+            rung = loop.create_future()
+            wake = _waker(loop, rung)
+            bell.on_ring(wake)
+            try:
+                if ready():
+                    return True
+                if deadline_s is None:
+                    await rung
+                else:
+                    done, _ = await asyncio.wait([rung], timeout=deadline_s - time.monotonic())
+                    if not done:
+                        return ready()
+            finally:
+                bell.forget(wake)
+
+
+def _waker(
+    loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]
+) -> Callable[[], object]:
+    def settle() -> None:
+        if not rung.done():
+            rung.set_result(None)
+
+    def wake() -> None:
+        # A loop that was closed in the meantime has nobody left to wake.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle)
+
+    return wake
+
+
+class _Ticker:
+    """Wakes one loop ten times a second while somebody waits on it."""
+
+    __slots__ = ("_armed", "_loop", "waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._armed = False
+        self.waiting = 0
+
+    def arm(self) -> None:
+        loop = self._loop()
+        if not self._armed and loop is not None:
+            self._armed = True
+            loop.call_later(_POLL_S, self._tick)
+
+    def _tick(self) -> None:
+        self._armed = False
+        if self.waiting:
+            self.arm()
+
+
+_tickers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Ticker] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@contextlib.contextmanager
+def _ticking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    ticker = _tickers.get(loop)
+    if ticker is None:
+        ticker = _tickers[loop] = _Ticker(loop)
+    ticker.waiting += 1
+    ticker.arm()
+    try:
+        yield
+    finally:
+        ticker.waiting -= 1

@@ -1,0 +1,1 @@
+"""Async movers of bytes. They know no protocol."""

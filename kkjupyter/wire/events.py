@@ -1,0 +1,129 @@
+"""What a peer can say, whatever the protocol.
+
+A protocol turns received bytes into these events; nothing here knows how they looked on the wire.
+The names describe what has happened, seen from this side. ``call_id`` and ``stream_id`` are the
+peer's or our own ids, as text; in the classic protocol a stream carries the id of its call.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from kkjupyter.errors import KKError
+
+__all__ = [
+    "CallbackInvoked",
+    "CallbackRef",
+    "Cancelled",
+    "Closing",
+    "Ended",
+    "Event",
+    "Failed",
+    "Item",
+    "NotUnderstood",
+    "Opened",
+    "Operation",
+    "Refusal",
+    "Replied",
+    "Requested",
+]
+
+Operation = Literal["call", "get", "set", "new"]
+Refusal = Literal["missing", "not_callable", "no_path", "no_api", "read_only"]
+
+
+class CallbackRef(msgspec.Struct, frozen=True):
+    """Stands in a message where the sender had a function."""
+
+    id: str
+
+
+class Replied(msgspec.Struct, gc=False):
+    """A call of ours has its value."""
+
+    call_id: str
+    value: Any
+
+
+class Opened(msgspec.Struct, gc=False):
+    """A call of ours is answered by a stream; items follow."""
+
+    call_id: str
+    stream_id: str
+
+
+class Item(msgspec.Struct, gc=False):
+    """The next value of a stream; ``size_bytes`` is its size on the wire."""
+
+    stream_id: str
+    value: Any
+    size_bytes: int
+
+
+class Ended(msgspec.Struct, gc=False):
+    """A stream is complete; ``value`` is its return value where the protocol carries one."""
+
+    stream_id: str
+    value: Any
+
+
+class Failed(msgspec.Struct):
+    """A call, or a stream after it opened, ended with an error."""
+
+    id: str
+    error: KKError
+
+
+class Requested(msgspec.Struct):
+    """The peer asks for something of ours.
+
+    ``args`` holds :class:`CallbackRef` where the peer passed a function; ``value`` is set for
+    ``set`` only. ``codec`` is the one the request came in: the answer goes back in it.
+    """
+
+    call_id: str
+    operation: Operation
+    path: tuple[str, ...]
+    args: list[Any]
+    value: Any
+    codec: str
+
+
+class Cancelled(msgspec.Struct):
+    """The peer no longer wants a stream of ours, or the answer to a call."""
+
+    stream_id: str
+
+
+class CallbackInvoked(msgspec.Struct):
+    """The peer calls a function that was passed to it."""
+
+    callback_id: str
+    args: list[Any]
+
+
+class Closing(msgspec.Struct):
+    """The peer takes its leave; nothing more will come."""
+
+
+class NotUnderstood(msgspec.Struct):
+    """Something that is no message. It harms nobody; ``excerpt`` is its beginning."""
+
+    reason: str
+    excerpt: str
+
+
+Event = (
+    Replied
+    | Opened
+    | Item
+    | Ended
+    | Failed
+    | Requested
+    | Cancelled
+    | CallbackInvoked
+    | Closing
+    | NotUnderstood
+)
