@@ -70,25 +70,29 @@ _IS_DONE: Final = """(index) => {
   return !(window.kkRunning?.has(id));
 }"""
 
+# What Notebook 7.6 throws by itself when it opens an empty notebook.
+_NOTEBOOK_7_OWN: Final = ("(reading 'schema')", "'filebrowser:open-path' not registered")
+
 # A frame that comes late and a task that takes long are both what a user feels as a stall.
 _WATCH_STALLS: Final = """() => {
   window.kkStalls?.stop();
   const state = { longest_frame_gap_ms: 0, long_tasks_ms: [], frames: 0 };
   let last = performance.now();
   let running = true;
-  const tick = (now) => {
+  const tick = () => {
     if (!running) return;
+    const now = performance.now();
     state.longest_frame_gap_ms = Math.max(state.longest_frame_gap_ms, now - last);
     state.frames += 1;
     last = now;
     requestAnimationFrame(tick);
   };
-  requestAnimationFrame((now) => { last = now; tick(now); });
-  const observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) state.long_tasks_ms.push(entry.duration);
-  });
+  requestAnimationFrame(tick);
+  const take = (entries) => state.long_tasks_ms.push(...entries.map((e) => e.duration));
+  const observer = new PerformanceObserver((list) => take(list.getEntries()));
   observer.observe({ entryTypes: ["longtask"] });
-  window.kkStalls = { state, stop() { running = false; observer.disconnect(); } };
+  const stop = () => { running = false; take(observer.takeRecords()); observer.disconnect(); };
+  window.kkStalls = { state, stop };
 }"""
 
 _RECORD_CLICKS: Final = """() => {
@@ -198,8 +202,10 @@ class Lab:
 
     @property
     def page_errors(self) -> list[str]:
-        """Uncaught exceptions in the page."""
-        return [text for kind, text in self.console if kind == "pageerror"]
+        """Uncaught exceptions in the page, without those that a bare Notebook 7 throws, too."""
+        errors = [text for kind, text in self.console if kind == "pageerror"]
+        own = _NOTEBOOK_7_OWN if self.front_end == "notebook" else ()
+        return [text for text in errors if not any(known in text for known in own)]
 
     @property
     def console_errors(self) -> list[str]:
