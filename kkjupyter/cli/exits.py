@@ -38,7 +38,7 @@ exit codes:
   1    the remote side raised an error
   2    wrong usage: a bad option or expression, a value that cannot be sent
   3    cannot connect, the connection was lost, or the peer speaks something else
-  4    --timeout ran out
+  4    --timeout ran out before the reply
   130  cancelled with Ctrl-C
   141  whoever read the output went away (as `| head` does); the stream was cancelled
   143  terminated; the stream was cancelled"""

@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from kkjupyter.cli.exits import ExitCode
-from kkjupyter.cli.outputs import Outputs, Screen
+from kkjupyter.cli.outputs import Outputs, Screen, head_of
 
 __all__ = ["execute"]
 
@@ -40,9 +40,11 @@ def execute(notebook: Path, *, cell_timeout_s: float) -> ExitCode:
 
     The copy is ``<name>.executed.ipynb`` beside the notebook. The kernel is shut down in any case.
     """
-    document = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    document = nbformat.read(notebook, as_version=4)
     copy = notebook.with_suffix(".executed.ipynb")
-    manager = KernelManager(kernel_spec_manager=_ThisPython())
+    # Nobody else on the machine can connect to a socket file of ours; Windows has none.
+    transport = "tcp" if sys.platform == "win32" else "ipc"
+    manager = KernelManager(kernel_spec_manager=_ThisPython(), transport=transport)
     manager.start_kernel(cwd=str(notebook.parent.resolve()))
     try:
         client = manager.client()
@@ -57,7 +59,7 @@ def execute(notebook: Path, *, cell_timeout_s: float) -> ExitCode:
         return ExitCode.FAILED
     finally:
         manager.shutdown_kernel()
-        nbformat.write(document, copy)  # type: ignore[no-untyped-call]
+        nbformat.write(document, copy)
         print(f"\nsaved {copy}", flush=True)
     return ExitCode.OK
 
@@ -140,5 +142,4 @@ class _Kernel:
 
 
 def _head(cell: nbformat.NotebookNode) -> str:
-    lines: list[str] = cell.source.strip().splitlines()
-    return lines[0] if lines else ""
+    return head_of(cell.source)[-1]

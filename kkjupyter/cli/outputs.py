@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, TextIO
 
 from nbformat import NotebookNode
@@ -10,10 +11,9 @@ from nbformat.v4 import output_from_msg
 
 from kkjupyter.cli.output import printable
 
-__all__ = ["Outputs", "Screen"]
+__all__ = ["Outputs", "Screen", "head_of"]
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-_HEAD_COLUMNS = 76
 
 
 class Screen:
@@ -25,14 +25,17 @@ class Screen:
         self._open_line = False
 
     def head(self, number: int, cell: NotebookNode) -> None:
-        """Announce a cell by its first line."""
-        lines = cell.source.strip().splitlines() or [""]
-        more = f" (+{len(lines) - 1} lines)" if len(lines) > 1 else ""
-        line = f"── {number} ── {lines[0][:_HEAD_COLUMNS]}{more}"
-        if cell.cell_type != "code":
-            line = lines[0].lstrip("# ")
+        """Announce a cell by its head."""
+        lines = head_of(cell.source)
+        if cell.cell_type == "code":
+            rest = len(cell.source.strip().splitlines()) - len(lines)
+            lines = [f"[{number}] {lines[0]}", *(f"    {line}" for line in lines[1:])]
+            lines[-1] += f"  (+{rest} lines)" if rest > 0 else ""
+        else:
+            lines = [lines[0].lstrip("# ")]
         self.line("")
-        self.line(f"\x1b[1m{line}\x1b[0m" if self._colours else line)
+        for line in lines:
+            self.line(f"\x1b[1m{line}\x1b[0m" if self._colours else line)
 
     def add(self, text: str) -> None:
         """Write text as it is, flushed; only what would move the cursor is left out."""
@@ -165,8 +168,15 @@ class Outputs:
             self._clear_first = False
 
 
+def head_of(source: str) -> list[str]:
+    """The first lines of a cell: its heading or explanation, and the first line of code."""
+    lines = source.strip().splitlines() or [""]
+    comments = list(takewhile(lambda line: line.startswith("#"), lines))
+    return lines[: len(comments) + 1]
+
+
 def _output(message: Mapping[str, Any]) -> NotebookNode:
-    return output_from_msg(message)  # type: ignore[no-untyped-call,no-any-return]
+    return output_from_msg(message)  # type: ignore[no-any-return]
 
 
 def _text_of(data: Mapping[str, Any]) -> str:

@@ -7,11 +7,39 @@ from a notebook, and async generators are streamed.
 
 from __future__ import annotations
 
-from kkjupyter.demo.api import DemoApi
+import sys
+from types import ModuleType
 
-__all__ = ["make_api"]
+from kkjupyter.demo.api import DemoApi
+from kkjupyter.rpc.api import serve
+from kkjupyter.rpc.server import Server
+
+__all__ = ["demo", "make_api"]
 
 
 def make_api() -> DemoApi:
     """Make a fresh demo object; each has settings and watchers of its own."""
     return DemoApi()
+
+
+def demo() -> Server:
+    """Serve a fresh demo object on a free loopback port: ``api = kk.demo().connect()``.
+
+    Raises:
+        ConnectError: there is no free port.
+    """
+    return serve(make_api())
+
+
+class _CallableModule(ModuleType):
+    """Lets ``kk.demo()`` go on working once this package is imported.
+
+    Importing ``kkjupyter.demo`` makes Python bind the name ``demo`` in ``kkjupyter`` to the
+    package, in place of the function of that name.
+    """
+
+    def __call__(self) -> Server:
+        return demo()
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -106,10 +106,10 @@ class DemoApi:
         raise RuntimeError("something went wrong")
 
     async def watchFiles(self, path: str) -> AsyncIterator[dict[str, str]]:
-        """Report every change below ``path`` as it happens, until the reader stops.
+        """Report every change directly in ``path`` as it happens, until the reader stops.
 
-        The watcher is closed in ``finally``, so :meth:`openWatchers` tells whether a reader who
-        stopped was heard.
+        ``finally`` runs when the reader stops, so :meth:`openWatchers` tells whether that was
+        heard.
 
         Raises:
             FileNotFoundError: there is nothing at ``path``.
@@ -117,7 +117,7 @@ class DemoApi:
         root = _resolved(path)
         self._open_watchers += 1
         try:
-            async with aclosing(awatch(root)) as batches:
+            async with aclosing(awatch(root, recursive=False)) as batches:
                 async for batch in batches:
                     for change, changed in sorted(batch):
                         yield {"change": change.raw_str(), "path": _below(root, Path(changed))}

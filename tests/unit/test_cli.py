@@ -361,8 +361,9 @@ def test_clear_output_waits_where_it_is_told_to(out: io.StringIO) -> None:
     assert cell.outputs == []
 
 
-def test_a_cell_is_announced_by_its_first_line(out: io.StringIO) -> None:
+def test_a_cell_is_announced_by_its_explanation_and_first_line(out: io.StringIO) -> None:
     screen = Screen(out)
     screen.head(1, new_markdown_cell("# Title\n\nMore."))
-    screen.head(2, new_code_cell("a = 1\nb = 2"))
-    assert out.getvalue() == "\nTitle\n\n── 2 ── a = 1 (+1 lines)\n"
+    screen.head(2, new_code_cell("# Why.\na = 1\nb = 2\nc = 3"))
+    screen.head(3, new_code_cell(""))
+    assert out.getvalue() == "\nTitle\n\n[2] # Why.\n    a = 1  (+2 lines)\n\n[3] \n"
