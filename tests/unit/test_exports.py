@@ -1,0 +1,59 @@
+"""The public names: what a user may rely on, no more and no less."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import kkjupyter
+from kkjupyter import errors
+
+FUNCTIONS = {
+    *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
+    *{"show", "serve", "status", "demo"},
+}
+VALUES = {"undefined"}
+ERRORS = {
+    *{"KKError", "ConnectError", "ConnectTimeout", "ConnectionLost", "ProtocolError"},
+    *{"MessageTooBig", "CallError", "RemoteError", "RemoteThrow", "CallTimeout"},
+    *{"CallCancelled", "ValidationError", "EncodeError", "BufferOverflow", "UsageError"},
+}
+
+
+def test_the_public_names() -> None:
+    assert set(kkjupyter.__all__) == FUNCTIONS | VALUES | ERRORS
+    assert len(kkjupyter.__all__) == len(set(kkjupyter.__all__))
+
+
+def test_each_public_name_is_there_and_explained() -> None:
+    for name in FUNCTIONS:
+        function = getattr(kkjupyter, name)
+        assert callable(function), name
+        assert inspect.getdoc(function), f"kkjupyter.{name} has no docstring"
+    for name in VALUES:
+        assert hasattr(kkjupyter, name), name
+
+
+def test_every_error_is_public_and_a_kkerror() -> None:
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type)
+        and issubclass(value, BaseException)
+        and value.__module__ == errors.__name__
+    }
+    assert defined == ERRORS
+    for name in ERRORS:
+        assert issubclass(getattr(kkjupyter, name), kkjupyter.KKError)
+
+
+def test_a_plain_import_is_light() -> None:
+    """A script that only calls something pays for no notebook, and starts no thread."""
+    code = (
+        "import sys, threading, kkjupyter\n"
+        "heavy = {'IPython', 'ipykernel', 'ipywidgets', 'anywidget', 'watchfiles', 'zmq'}\n"
+        "print(sorted(heavy & set(sys.modules)), threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[] 1", done.stdout + done.stderr
