@@ -132,11 +132,12 @@ class CallState:
             self._drop_unread()
         self.bell.ring()
 
-    def put(self, value: Any, size_bytes: int) -> None:
-        """The next value of the stream is there."""
-        if self.phase == "streaming":
-            self.buffer.put(value, size_bytes)
-            self.bell.ring()
+    def put(self, value: Any, size_bytes: int) -> bool:
+        """The next value of the stream is there; whoever puts rings the bell afterwards.
+
+        Returns whether the buffer is over its soft limit.
+        """
+        return self.phase == "streaming" and self.buffer.put(value, size_bytes)
 
     def ended(self, value: Any) -> None:
         """The stream is complete."""

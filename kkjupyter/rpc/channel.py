@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kkjupyter.errors import BufferOverflow, ConnectionLost, MessageTooBig, ProtocolError
@@ -88,6 +88,7 @@ class Channel:
         self._peek_interval_s = peek_interval_s
         self._peek_timer: asyncio.TimerHandle | None = None
         self._over_soft: set[CallState] = set()
+        self._filled: set[CallState] = set()
         self._understood = False
         self._on = {
             Item: self._item,
@@ -141,15 +142,19 @@ class Channel:
 
     # ---- what the transport tells
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, chunks: Sequence[bytes]) -> None:
         try:
-            events = self.protocol.receive(data, whole=self._transport.keeps_boundaries)
+            events = self.protocol.receive(chunks, whole=self._transport.keeps_boundaries)
         except MessageTooBig as error:
             self._give_up(error)
             return
         on = self._on
         for event in events:
             on[type(event)](event)  # type: ignore[operator]
+        # One wake-up for all the items that came together.
+        for state in self._filled:
+            state.bell.ring()
+        self._filled.clear()
 
     def writable(self) -> None:
         self.outbox.flush()
@@ -188,9 +193,9 @@ class Channel:
         state = self.calls.get(event.stream_id)
         if state is None:  # cancelled meanwhile
             return
-        state.put(event.value, event.size_bytes)
-        if state.buffer.over_soft_limit:
+        if state.put(event.value, event.size_bytes):
             self._too_much(state)
+        self._filled.add(state)
 
     def _replied(self, event: Replied) -> None:
         self._understood = True

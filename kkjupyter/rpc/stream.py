@@ -43,11 +43,6 @@ class StreamBuffer:
         return self._put_items
 
     @property
-    def over_soft_limit(self) -> bool:
-        """Whether the producer should be slowed down."""
-        return len(self._items) > SOFT_LIMIT_ITEMS or self.held_bytes > SOFT_LIMIT_BYTES
-
-    @property
     def over_hard_limit(self) -> bool:
         """Whether the stream has to be given up."""
         return self.held_bytes > HARD_LIMIT_BYTES
@@ -57,11 +52,15 @@ class StreamBuffer:
         """Whether so much was taken that the producer may go on."""
         return len(self._items) <= SOFT_LIMIT_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
 
-    def put(self, value: Any, size_bytes: int) -> None:
-        """Add a value. I/O loop only."""
-        self._items.append((value, size_bytes))
+    def put(self, value: Any, size_bytes: int) -> bool:
+        """Add a value; return whether the producer should be slowed down now. I/O loop only."""
+        items = self._items
+        items.append((value, size_bytes))
         self._put_items += 1
         self._put_bytes += size_bytes
+        return (
+            self._put_bytes - self._taken_bytes > SOFT_LIMIT_BYTES or len(items) > SOFT_LIMIT_ITEMS
+        )
 
     def take(self) -> Any:
         """Take the oldest value. The consumer only.

@@ -15,8 +15,8 @@ __all__ = ["Owner", "Transport"]
 class Owner(Protocol):
     """Whom a transport reports to."""
 
-    def data_received(self, data: bytes) -> None:
-        """Some bytes, or one whole frame where the transport keeps boundaries."""
+    def data_received(self, chunks: Sequence[bytes]) -> None:
+        """All that one wake-up brought: bytes, or whole messages where boundaries are kept."""
 
     def writable(self) -> None:
         """:attr:`Transport.writable` has become true again."""
@@ -30,7 +30,7 @@ class Transport(Protocol):
 
     Attributes:
         url: where it leads, for messages to the user; without any secret.
-        keeps_boundaries: one message sent arrives as one :meth:`Owner.data_received`.
+        keeps_boundaries: one message sent arrives as one of the chunks received.
     """
 
     url: str

@@ -79,13 +79,11 @@ class MemoryTransport:
         owner, peer = self._owner, self._peer
         assert owner is not None
         was_full = self._inbox_bytes >= _HIGH_BYTES
-        # Only what is there now, so that two ends cannot keep the loop to themselves.
-        for _ in range(len(self._inbox)):
-            if self._paused or self._closed:
-                break
-            data = self._inbox.popleft()
-            self._inbox_bytes -= len(data)
-            owner.data_received(data)
+        if self._inbox and not self._paused and not self._closed:
+            chunks = list(self._inbox)
+            self._inbox.clear()
+            self._inbox_bytes = 0
+            owner.data_received(chunks)
         if was_full and self._inbox_bytes < _HIGH_BYTES and peer is not None and peer._owner:
             peer._owner.writable()
         if self._end_reason is not None and (self._closed or not self._inbox):

@@ -44,34 +44,37 @@ class _PushMixin(Connection):
     """Hands each message to an owner as soon as it is complete."""
 
     _transport: WebSocketTransport | None = None
-    _early: list[bytes]
+    _messages: list[bytes]
     _fragments: list[bytes]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._early = []
+        self._messages = []
         self._fragments = []
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages and self._transport is not None:
+            messages, self._messages = self._messages, []
+            self._transport._received(messages)
 
     def process_event(self, event: Frame | Request | Response) -> None:
         if type(event) is Frame and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            data = bytes(event.data)
-            if not event.fin:
+            data = event.data
+            if not event.fin or self._fragments:
                 self._fragments.append(data)
-                return
-            if self._fragments:
-                data = b"".join([*self._fragments, data])
+                if not event.fin:
+                    return
+                data = b"".join(self._fragments)
                 self._fragments.clear()
-            if self._transport is None:
-                self._early.append(data)
-            else:
-                self._transport._received(data)
+            self._messages.append(data)
         else:
             super().process_event(event)
 
     def attach(self, transport: WebSocketTransport) -> list[bytes]:
         """From now on give everything to ``transport``; return what came before."""
         self._transport = transport
-        early, self._early = self._early, []
+        early, self._messages = self._messages, []
         return early
 
     def resume_writing(self) -> None:
@@ -119,8 +122,9 @@ class WebSocketTransport:
 
     def open(self, owner: Owner) -> None:
         self._owner = owner
-        for data in self._connection.attach(self):
-            owner.data_received(data)
+        early = self._connection.attach(self)
+        if early:
+            owner.data_received(early)
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._watch_close()))
         if self._ping_interval_s is not None:
@@ -171,9 +175,9 @@ class WebSocketTransport:
         """Wait until the connection is gone."""
         await self._connection.wait_closed()
 
-    def _received(self, data: bytes) -> None:
+    def _received(self, messages: list[bytes]) -> None:
         if self._owner is not None:
-            self._owner.data_received(data)
+            self._owner.data_received(messages)
 
     def _writable(self) -> None:
         if self._owner is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -40,6 +40,7 @@ from kkjupyter.wire.values import undefined
 __all__ = ["CODECS", "Classic", "Codec"]
 
 Codec = Literal["superjson", "json"]
+_T = TypeVar("_T")
 CODECS: tuple[Codec, ...] = ("superjson", "json")
 
 _DESTROY = b"__DESTROY__"
@@ -98,27 +99,36 @@ class Classic:
 
     # ---- receiving
 
-    def receive(self, data: bytes, *, whole: bool = False) -> list[Event]:
+    def receive(self, chunks: Sequence[bytes], *, whole: bool = False) -> list[Event]:
         """Take received bytes; return what they say.
 
         Args:
-            data: any number of bytes; messages may be split or joined.
-            whole: ``data`` is one frame of a transport that keeps boundaries. A message that
+            chunks: in order; messages may be split over them or joined in one.
+            whole: each chunk is one frame of a transport that keeps boundaries. A message that
                 lacks its line end is then understood at once (a 0.7 peer would hold it for ever).
 
         Raises:
             MessageTooBig: a message is over the limit; the connection cannot go on.
         """
-        if whole and data.strip() == _DESTROY:
-            return [Closing()]
-        glued_bytes = self._lines.held_bytes
         events: list[Event] = []
-        for line in self._lines.feed(data):
+        lines = self._lines
+        for chunk in chunks:
+            # Nearly every chunk is one whole message: spare it the line buffer.
+            if not lines.held_bytes and chunk.find(b"\n") == len(chunk) - 1 and chunk:
+                self._read_line(chunk, 0, events)
+            elif whole and chunk.strip() == _DESTROY:
+                events.append(Closing())
+            else:
+                self._read_chunk(chunk, whole, events)
+        return events
+
+    def _read_chunk(self, chunk: bytes, whole: bool, events: list[Event]) -> None:
+        glued_bytes = self._lines.held_bytes
+        for line in self._lines.feed(chunk):
             self._read_line(line, glued_bytes, events)
             glued_bytes = 0
         if whole and self._lines.held_bytes:
             self._read_unfinished(glued_bytes, events)
-        return events
 
     def _read_line(self, line: bytes, glued_bytes: int, events: list[Event]) -> None:
         try:
@@ -145,21 +155,20 @@ class Classic:
             events.append(NotUnderstood("not a message", excerpt(held)))
 
     def _read_message(self, line: bytes, events: list[Event]) -> None:
-        line = line.strip()
-        if not line:
-            return
-        if not line.startswith(b"{"):
-            raise ProtocolError("not a message", excerpt(line))
-        message, meta = _parse(line)
+        if line.startswith(_SUPERJSON_PREFIX):
+            codec: Codec = "superjson"
+            message = _parse_superjson(line)
+        else:
+            line = line.strip()
+            if not line:
+                return
+            if line.startswith(_SUPERJSON_PREFIX):
+                return self._read_message(line, events)
+            codec = "json"
+            message = _parse_json(line)
         read = _READERS.get(message.type)
         if read is None:
             raise ProtocolError(f"unknown message type {message.type!r}", excerpt(line))
-        codec: Codec = "superjson" if line.startswith(_SUPERJSON_PREFIX) else "json"
-        if codec == "superjson":
-            _revive(message, meta)
-        elif b'"Uint8Array"' in line:
-            message.args = jsoncodec.decode(message.args)
-            message.value = jsoncodec.decode(message.value)
         events.append(read(message, codec, len(line)))
 
     # ---- asking
@@ -282,37 +291,48 @@ def _encode(message: dict[str, Any], key: str, user_value: Any, codec: str) -> b
     return dumps(message) + b"\n"
 
 
-def _parse(line: bytes) -> tuple[_Message, dict[str, Any] | None]:
+def _parse_superjson(line: bytes) -> _Message:
     try:
-        if line.startswith(_SUPERJSON_PREFIX):
-            envelope = _decode_envelope(line)
-            return envelope.json, envelope.meta
-        return _decode_message(line), None
-    except msgspec.ValidationError as exc:
-        raise ProtocolError(f"not a classic message ({exc})", excerpt(line)) from exc
-    except msgspec.DecodeError:
-        # Node sends lone surrogates, which msgspec refuses and the standard json accepts.
-        plain = loads(line)
+        envelope = _decode_envelope(line)
+    except msgspec.DecodeError as exc:
+        envelope = _parse_leniently(line, _Envelope, exc)
+    message, meta = envelope.json, envelope.meta
+    if meta:
+        values, equalities = meta.get("values"), meta.get("referentialEqualities")
+        if equalities or (values and not _NOISE.issuperset(values)):
+            _revive(message, meta)
+    return message
+
+
+def _parse_json(line: bytes) -> _Message:
+    if not line.startswith(b"{"):
+        raise ProtocolError("not a message", excerpt(line))
     try:
-        if line.startswith(_SUPERJSON_PREFIX):
-            envelope = msgspec.convert(plain, _Envelope)
-            return envelope.json, envelope.meta
-        return msgspec.convert(plain, _Message), None
+        message = _decode_message(line)
+    except msgspec.DecodeError as exc:
+        message = _parse_leniently(line, _Message, exc)
+    if b'"Uint8Array"' in line:
+        message.args = jsoncodec.decode(message.args)
+        message.value = jsoncodec.decode(message.value)
+    return message
+
+
+def _parse_leniently(line: bytes, kind: type[_T], refused: msgspec.DecodeError) -> _T:
+    """Node sends lone surrogates, which msgspec refuses and the standard json accepts."""
+    try:
+        if isinstance(refused, msgspec.ValidationError):
+            raise refused
+        return msgspec.convert(loads(line), kind)
     except msgspec.ValidationError as exc:
         raise ProtocolError(f"not a classic message ({exc})", excerpt(line)) from exc
 
 
-def _revive(message: _Message, meta: dict[str, Any] | None) -> None:
+def _revive(message: _Message, meta: dict[str, Any]) -> None:
     """Apply superjson's annotations to the parts of ``message`` that hold user values."""
-    if not meta:
-        return
-    values = meta.get("values")
-    equalities = meta.get("referentialEqualities")
-    if not equalities and (not values or _NOISE.issuperset(values)):
-        return
     root = {"args": message.args, "value": message.value}
     if message.value is msgspec.UNSET:
         del root["value"]
+    values = meta.get("values")
     if isinstance(values, dict):
         meta = {**meta, "values": {k: v for k, v in values.items() if k not in _NOISE}}
     root = superjson.decode(root, meta)
@@ -326,8 +346,11 @@ def _args_object(message: _Message) -> Mapping[str, Any]:
     raise ProtocolError(f"a {message.type} without args", repr(message.args)[:80])
 
 
-def _read_chunk(message: _Message, codec: str, size_bytes: int) -> Event:
-    return Item(message.id, _args_object(message).get("value", undefined), size_bytes)
+def _read_item(message: _Message, codec: str, size_bytes: int) -> Event:
+    args = message.args
+    if type(args) is not dict:
+        args = _args_object(message)
+    return Item(message.id, args.get("value", undefined), size_bytes)
 
 
 def _read_end(message: _Message, codec: str, size_bytes: int) -> Event:
@@ -375,7 +398,7 @@ def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
 
 
 _READERS = {
-    "stream-chunk": _read_chunk,
+    "stream-chunk": _read_item,
     "stream-end": _read_end,
     "stream-error": _read_stream_error,
     "stream-cancel": _read_cancel,
