@@ -1,0 +1,75 @@
+"""The notebook room: the only one that knows IPython, ipykernel and widgets.
+
+:func:`load` and :func:`unload` are ``%load_ext kkjupyter`` and ``%unload_ext kkjupyter``;
+:func:`install_if_ipython` makes calls work as the last line of a cell without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython import get_ipython
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.commands import Commands
+
+__all__ = ["install_if_ipython", "load", "unload"]
+
+_installed_in: Any = None
+_commands: Commands | None = None
+
+
+def install_if_ipython() -> None:
+    """Where IPython runs, let a call be the last line of a cell, and Cancel get through.
+
+    Idempotent and cheap: called before every connect.
+    """
+    global _installed_in
+    shell = get_ipython()
+    if shell is None or shell is _installed_in:
+        return
+    from kkjupyter.notebook import card, control, lastline, tracebacks
+    from kkjupyter.notebook.cells import cells
+
+    lastline.install(shell)
+    control.install(shell)
+    cells.install(shell)
+    card.install(shell)
+    tracebacks.install()
+    _installed_in = shell
+
+
+def load(shell: Any) -> None:
+    """``%load_ext kkjupyter``: the above, and the magics. Idempotent."""
+    global _commands
+    from kkjupyter.notebook import completion, magics
+    from kkjupyter.notebook.commands import Commands
+
+    install_if_ipython()
+    if _commands is None:
+        _commands = Commands(shell)
+    magics.install(shell, _commands)
+    completion.install(shell, _commands.connections)
+
+
+def unload(shell: Any) -> None:
+    """``%unload_ext kkjupyter``: cancel all streams, close what was connected, undo the rest."""
+    global _commands, _installed_in
+    from kkjupyter.notebook import card, completion, control, lastline, magics, tracebacks
+    from kkjupyter.notebook.cells import cells
+    from kkjupyter.notebook.runs import registry
+
+    for run in registry.running():
+        run.cancel()
+    if _commands is not None:
+        _commands.connections.close_all()
+        _commands = None
+    magics.uninstall(shell)
+    completion.uninstall(shell)
+    if _installed_in is shell:
+        lastline.uninstall(shell)
+        control.uninstall(shell)
+        cells.uninstall(shell)
+        card.uninstall(shell)
+        tracebacks.uninstall()
+        _installed_in = None

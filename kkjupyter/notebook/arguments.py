@@ -8,11 +8,11 @@ options. The expression ends at the first known `` --option`` outside brackets a
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
 import re
 import tokenize
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,7 +22,7 @@ from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, Options, is_secr
 __all__ = ["Request", "interpolate", "parse", "with_body"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Request:
     """One parsed line.
 
@@ -31,6 +31,7 @@ class Request:
         words: what followed the sub-command besides options (``("demo", "as", "api")``).
         expression: the tree to evaluate; None unless ``command`` is ``"call"`` and one was given.
         source: the expression as written.
+        awaited: whether an ``await`` stood in front of it; the tree is without.
         options: the options.
     """
 
@@ -38,6 +39,7 @@ class Request:
     words: tuple[str, ...] = ()
     expression: ast.Expression | None = None
     source: str = ""
+    awaited: bool = False
     options: Options = Options()
 
 
@@ -69,7 +71,9 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     source = line[:end].strip()
     if not source:
         return Request(CALL, options=options)
-    return Request(CALL, (), _parse_expression(line[:end], magic), source, options)
+    tree = _parse_expression(line[:end], magic)
+    awaited = isinstance(tree.body, ast.Await)
+    return Request(CALL, (), _without_await(tree), source, awaited, options)
 
 
 def with_body(request: Request, body: str) -> Request:
@@ -92,7 +96,7 @@ def with_body(request: Request, body: str) -> Request:
     text = ast.copy_location(ast.Constant(body.removesuffix("\n")), call)
     added = ast.Call(call.func, [*call.args, text], call.keywords)
     expression = ast.Expression(ast.copy_location(added, call))
-    return Request(request.command, request.words, expression, request.source, request.options)
+    return dataclasses.replace(request, expression=expression)
 
 
 _BRACED_NAME = re.compile(r"\{([^\W\d]\w*)\}")
@@ -185,7 +189,7 @@ def _is_expression(text: str) -> bool:
 def _parse_expression(text: str, magic: str) -> ast.Expression:
     indent = len(text) - len(text.lstrip())
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        return ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
         hint = _misspelt_command(text)
         if hint:
@@ -198,7 +202,6 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
     except ValueError as error:
         # "source code string cannot contain null bytes"
         raise UsageError(f"not a Python expression: {error}") from None
-    return _without_await(tree)
 
 
 def _misspelt_command(text: str) -> str:

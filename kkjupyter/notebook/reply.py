@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
+from kkjupyter.errors import RemoteError
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
+from kkjupyter.notebook.status import RunState
+from kkjupyter.notebook.views.jsonlines import line_of
 
-__all__ = ["Reply", "State", "joined_text"]
-
-State = Literal["waiting", "streaming", "cancelling", "done", "cancelled", "failed"]
+__all__ = ["Reply", "error_line", "joined_text"]
 
 
 class Reply:
@@ -32,14 +31,13 @@ class Reply:
 
     def __init__(self, title: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self.title = title
-        self.status: State = "waiting"
+        self.status: RunState = "waiting"
         self.value: Any = None
         self.error: BaseException | None = None
         self.first_item_s: float | None = None
         self._retained = Retained(limits)
         self._started_at = time.monotonic()
         self._ended_at: float | None = None
-        self._done = threading.Event()
 
     # What may be asked, at any time and from any thread.
 
@@ -81,7 +79,7 @@ class Reply:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will come."""
-        return self._done.is_set()
+        return self.status in ("done", "cancelled", "failed")
 
     # What the one who fills it calls.
 
@@ -93,20 +91,21 @@ class Reply:
         if items and self.status == "waiting":
             self.status = "streaming"
 
-    def end(self, status: State, *, value: Any = None, error: BaseException | None = None) -> None:
+    def end(
+        self, status: RunState, *, value: Any = None, error: BaseException | None = None
+    ) -> None:
         """Say how it ended; nothing changes afterwards."""
         self.value = value
         self.error = error
         self._ended_at = time.monotonic()
         self.status = status
-        self._done.set()
 
     def __repr__(self) -> str:
         number = self.count
         items = f"{number:,} item{'' if number == 1 else 's'}"
-        if self.status == "failed":
+        if self.error is not None and self.status == "failed":
             after = f" after {items}" if number else ""
-            return f"<Reply {self.title}: failed{after}, {_named(self.error)}>"
+            return f"<Reply {self.title}: failed{after}, {error_line(self.error)}>"
         if self.status == "cancelled":
             return f"<Reply {self.title}: cancelled after {items}>"
         if number or self.status == "streaming":
@@ -132,7 +131,7 @@ def joined_text(items: Iterable[Any]) -> str:
             parts.append(item)
             at_line_start = item.endswith("\n") if item else at_line_start
             continue
-        line = json.dumps(item, ensure_ascii=False, default=repr)
+        line = line_of(item)
         parts.append(f"{line}\n" if at_line_start else f"\n{line}\n")
         at_line_start = True
     text = "".join(parts)
@@ -141,9 +140,11 @@ def joined_text(items: Iterable[Any]) -> str:
     return text
 
 
-def _named(error: BaseException | None) -> str:
-    if error is None:
-        return "no error given"
-    text = str(error)
-    name = getattr(error, "name", "") or type(error).__name__
-    return text if text.startswith(name) else f"{name}: {text}"
+def error_line(error: BaseException) -> str:
+    """An error in one line: ``"ValueError: something went wrong"``."""
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else ""
+    if isinstance(error, RemoteError) and error.name not in ("", "Error"):
+        return first  # it begins with the remote side's name for it
+    name = type(error).__name__
+    return f"{name}: {first}" if first else name

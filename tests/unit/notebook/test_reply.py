@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kkjupyter.errors import RemoteError
-from kkjupyter.notebook.reply import Reply, joined_text
+from kkjupyter.notebook.reply import Reply, error_line, joined_text
 from kkjupyter.notebook.retention import Limits
 
 
@@ -59,4 +59,11 @@ def test_joined_text() -> None:
     assert joined_text(["a", {"b": "é"}, 3, "c", None]) == 'a\n{"b": "é"}\n3\nc\nnull\n'
     assert joined_text(["\ud83d", "\ude00"]) == "😀"
     assert joined_text(["\ud83d", "x"]) == "\ud83dx"
-    assert joined_text([{1, 2}]) == '"{1, 2}"\n'
+    assert joined_text([b"ab", float("nan")]) == "<2 bytes: 61 62>\nNaN\n"
+
+
+def test_an_error_in_one_line() -> None:
+    assert error_line(RemoteError("boom")) == "RemoteError: boom"
+    assert error_line(RemoteError("boom\nmore", name="TypeError")) == "TypeError: boom"
+    assert error_line(ValueError("boom")) == "ValueError: boom"
+    assert error_line(KeyboardInterrupt()) == "KeyboardInterrupt"

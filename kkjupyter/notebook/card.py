@@ -1,0 +1,79 @@
+"""What a Remote shows as the last line of a cell: where it leads, and how to call it."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from kkjupyter.rpc.remote import Remote, describe
+
+__all__ = ["install", "name_of", "remote_html", "remote_text", "uninstall"]
+
+_METHODS_SHOWN = 12
+
+
+def name_of(remote: Remote, shell: Any = None) -> str:
+    """The variable that holds the connection of ``remote``, and its path: ``"api.math.add"``."""
+    info = describe(remote)
+    root = "api"
+    for name, value in (getattr(shell, "user_ns", None) or {}).items():
+        if isinstance(value, Remote) and not name.startswith("_"):
+            other = describe(value)
+            if other.url == info.url and not other.path:
+                root = str(name)
+                break
+    path = (f".{part}" if part.isidentifier() else f"[{part!r}]" for part in info.path)
+    return root + "".join(path)
+
+
+def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
+    info = describe(remote)
+    name = name_of(remote, shell)
+    rows = [("address", info.url), ("protocol", f"{info.protocol}, {info.codec}")]
+    rows.append(("state", info.state))
+    if info.path:
+        rows += [("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
+        return rows
+    below = list(info.methods)
+    if below:
+        more = f", ... {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
+        rows.append(("methods", ", ".join(below[:_METHODS_SHOWN]) + more))
+    example = below[0] if below else "method"
+    rows.append(("to call", f"%rpc {name}.{example}(...)  or  await {name}.{example}(...)"))
+    return rows
+
+
+def remote_text(remote: Remote, shell: Any = None) -> str:
+    """The card as text."""
+    rows = _rows(remote, shell)
+    width = max(len(label) for label, _ in rows)
+    lines = [f"  {label:<{width}}  {value}" for label, value in rows]
+    kind = "remote method or property" if describe(remote).path else "connection"
+    return "\n".join([f"{name_of(remote, shell)}: {kind}", *lines])
+
+
+def remote_html(remote: Remote, shell: Any = None) -> str:
+    """The card as HTML that survives an untrusted notebook: inline style, no script."""
+    cells = "".join(
+        '<tr><td style="text-align:left;padding-right:1.5em;'
+        f'color:var(--jp-ui-font-color2, inherit)">{html.escape(label)}</td>'
+        f'<td style="text-align:left"><code>{html.escape(value)}</code></td></tr>'
+        for label, value in _rows(remote, shell)
+    )
+    title = html.escape(name_of(remote, shell))
+    return f'<div><b>{title}</b></div><table style="margin:0.3em 0 0 0">{cells}</table>'
+
+
+def install(shell: Any) -> None:
+    """Have the shell show Remotes that way."""
+    formatters = shell.display_formatter.formatters
+    formatters["text/html"].for_type(Remote, lambda remote: remote_html(remote, shell))
+    formatters["text/plain"].for_type(
+        Remote, lambda remote, printer, cycle: printer.text(remote_text(remote, shell))
+    )
+
+
+def uninstall(shell: Any) -> None:
+    """Undo :func:`install`."""
+    for mime in ("text/html", "text/plain"):
+        shell.display_formatter.formatters[mime].pop(Remote, None)

@@ -1,0 +1,42 @@
+"""``%rpc`` and ``%%rpc``: parse, delegate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from IPython.core.magic import needs_local_scope, no_var_expand
+
+from kkjupyter.notebook.arguments import parse
+from kkjupyter.notebook.commands import Commands
+from kkjupyter.notebook.options import CALL, help_text
+
+__all__ = ["install", "uninstall"]
+
+_NAME = "rpc"
+
+
+def install(shell: Any, commands: Commands) -> None:
+    """Register the magics. Idempotent."""
+
+    @no_var_expand
+    @needs_local_scope
+    def rpc(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        scope = shell.user_ns if local_ns is None else local_ns
+        names = {*shell.user_ns, *scope}
+        request = parse(line, names, "%rpc" if cell is None else "%%rpc")
+        if request.options.help or (request.command == CALL and request.expression is None):
+            print(help_text(None if request.command == CALL else request.command))
+            return None
+        if request.command == CALL:
+            return commands.call(request, cell, scope)
+        return getattr(commands, request.command)(request)
+
+    rpc.__doc__ = help_text()
+    shell.register_magic_function(rpc, "line_cell", _NAME)
+
+
+def uninstall(shell: Any) -> None:
+    """Remove the magics. Idempotent."""
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop(_NAME, None)

@@ -1,0 +1,191 @@
+"""Where a view appears: a notebook's cell, or a terminal.
+
+Making a :class:`CellScreen` displays it, so that happens on the cell's own thread; everything else
+happens on the view thread.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from IPython import get_ipython
+from IPython.display import DisplayHandle
+
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.ticker import ticker
+from kkjupyter.notebook.views import AUTO, View, make_view
+from kkjupyter.notebook.views.bundle import static_bundle
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.widget import LiveWidget
+
+__all__ = ["AutoView", "CellScreen", "Screen", "TerminalScreen", "open_screen", "without_controls"]
+
+_PUSH_INTERVAL_S = 1 / 30
+
+
+class Screen(Protocol):
+    """What a run tells each place that shows it."""
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Items came, or (with none) the state changed."""
+
+    def end(self, status: Status) -> None:
+        """Nothing more comes; when this returns, the final output is on its way."""
+
+
+def open_screen(view_name: str | None, status: Status, on_cancel: Callable[[], None]) -> Screen:
+    """Show a view where this code runs: in the present cell, or in the terminal.
+
+    Raises:
+        UsageError: there is no view of that name.
+    """
+    view = AutoView() if view_name in (None, AUTO) else make_view(view_name)
+    if getattr(get_ipython(), "kernel", None) is None:
+        return TerminalScreen(view)
+    from kkjupyter.notebook.widget import LiveWidget  # ipywidgets: not for terminals
+
+    return CellScreen(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
+
+
+class AutoView(View):
+    """Becomes the view that suits the first item, when that comes."""
+
+    name = AUTO
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chosen: View | None = None
+
+    def _render(self, items: Sequence[Any]) -> str:
+        if self._chosen is None:
+            if not items:
+                return ""
+            # This view retains the text, the chosen one need not.
+            self._chosen = make_view(AUTO, first_item=items[0], retained_bytes=1, saved_bytes=1)
+        return self._chosen.feed(items)
+
+    def _flush(self) -> str:
+        return "" if self._chosen is None else self._chosen.finish()
+
+    def bundle(self, status: Status) -> dict[str, Any]:
+        """The static form of the view that was chosen."""
+        chosen = make_view(AUTO) if self._chosen is None else self._chosen
+        return static_bundle(chosen.name, self.saved(), status)
+
+
+class CellScreen:
+    """A live view in a cell: a widget where there is a front end for it, a static output at last.
+
+    Args:
+        widget: what the front end shows while it runs.
+        view: formats the items; the widget's own.
+    """
+
+    def __init__(self, widget: LiveWidget, view: View) -> None:
+        self._view = view
+        self._widget = widget
+        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        handle.display(widget.display_bundle(), raw=True)
+        self._handle = handle
+        # What the view thread sends belongs to this cell, too.
+        self._context = contextvars.copy_context()
+        self._status: Status | None = None
+        self._pending: list[str] = []
+        self._pushed_at_s = 0.0
+        self._flush_is_due = False
+        self._has_ended = False
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Format now, send at most 30 times a second."""
+        self._status = status
+        if items:
+            self._pending.append(self._view.feed(items))
+        wait_s = self._pushed_at_s + _PUSH_INTERVAL_S - time.monotonic()
+        if wait_s <= 0:
+            self._flush()
+        elif not self._flush_is_due:
+            self._flush_is_due = True
+            ticker().post(self._flush, wait_s)
+
+    def end(self, status: Status) -> None:
+        """Send the rest, then replace the view by its static form."""
+        self._status = status
+        self._pending.append(self._view.finish())
+        self._flush()
+        self._has_ended = True
+        bundle = self._view.bundle(status)
+        self._context.run(self._widget.end, status, bundle)
+        self._context.run(self._handle.update, bundle, raw=True)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        if self._has_ended or self._status is None:
+            return
+        delta = "".join(self._pending)
+        self._pending.clear()
+        self._pushed_at_s = time.monotonic()
+        self._context.run(self._widget.push, delta, self._status)
+
+
+class TerminalScreen:
+    """Values printed as they come, for IPython in a terminal and for plain Python.
+
+    Control sequences are stripped: in remote text they could move the cursor, set titles or worse.
+
+    Args:
+        view: formats the items.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._at_line_start = True
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Print what came."""
+        bare = [without_controls(item) if isinstance(item, str) else item for item in items]
+        self._write(self._view.feed(bare))
+
+    def end(self, status: Status) -> None:
+        """Print what was held back, and how it ended."""
+        self._write(self._view.finish())
+        self._write(f"{'' if self._at_line_start else chr(10)}{_last_line(status)}\n")
+
+    def _write(self, text: str) -> None:
+        if text:
+            # The views' text is encodable; a terminal's own encoding may still be narrower.
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+            sys.stdout.flush()
+            self._at_line_start = text.endswith("\n")
+
+
+_CONTROL = re.compile(
+    r"""\x1b\[[0-?]*[ -/]*[@-~]                    # CSI: colours, cursor
+      | \x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)  # OSC, DCS, ...: titles, links, the clipboard
+      | \x1b[ -/]*[0-~]?                           # any other escape
+      | [\x00-\x08\x0b-\x1f\x7f-\x9f]             # lone controls, but tab and newline
+    """,
+    re.VERBOSE,
+)
+
+
+def without_controls(text: str) -> str:
+    """``text`` without terminal control sequences; tabs and newlines stay."""
+    return text if text.isprintable() else _CONTROL.sub("", text)
+
+
+def _last_line(status: Status) -> str:
+    items = "1 item" if status.count == 1 else f"{status.count:,} items"
+    notes = "".join(f" · {note}" for note in status.notes)
+    if status.state == "failed":
+        return f"✕ {status.error} after {items}{notes}"
+    if status.state == "cancelled":
+        return f"■ cancelled after {items}{notes}"
+    what = f"{items} · " if status.kind == "stream" else ""
+    return f"✓ {what}{status.elapsed_s:.1f} s{notes}"

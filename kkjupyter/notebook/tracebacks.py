@@ -1,0 +1,89 @@
+"""What a cell shows of an error of ours: the user's own lines, and the peer's stack, folded."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+import IPython
+from IPython import get_ipython
+
+import kkjupyter
+from kkjupyter.errors import KKError, RemoteError
+from kkjupyter.notebook.reply import error_line
+
+__all__ = ["install", "render", "uninstall"]
+
+_STACK_LINES_SHOWN = 6
+_FOREIGN = tuple(
+    os.path.join(os.path.dirname(os.path.abspath(str(package.__file__))), "")
+    for package in (kkjupyter, IPython)
+)
+
+
+def render(error: KKError) -> list[str]:
+    """The lines IPython prints for ``error``, in place of its whole traceback.
+
+    An error of a magic shows no frames, since there is only the line itself; any other those of
+    the user's own code. A RemoteError adds where it happened on the other side.
+    """
+    shell = get_ipython()
+    own = _own_frames(error.__traceback__)
+    if own is None or shell is None:
+        return [error_line(error), *str(error).splitlines()[1:], *_remote_stack(error)]
+    lines: list[str] = shell.InteractiveTB.structured_traceback(
+        type(error), error, own, tb_offset=0
+    )
+    return [*lines, *_remote_stack(error)]
+
+
+def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that is the user's: up to where it enters this package or IPython.
+
+    None if a magic was called: then the user's part is the line that names the magic.
+    """
+    while traceback is not None and _is_foreign(traceback):
+        traceback = traceback.tb_next
+    own: list[TracebackType] = []
+    while traceback is not None and not _is_foreign(traceback):
+        own.append(traceback)
+        traceback = traceback.tb_next
+    if traceback is not None and traceback.tb_frame.f_code.co_name in (
+        "run_line_magic",
+        "run_cell_magic",
+    ):
+        return None
+    kept: TracebackType | None = None
+    for part in reversed(own):
+        kept = TracebackType(kept, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    return kept
+
+
+def _is_foreign(traceback: TracebackType) -> bool:
+    return traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN)
+
+
+def _remote_stack(error: BaseException) -> list[str]:
+    if not isinstance(error, RemoteError) or not error.stack:
+        return []
+    lines = [line for line in error.stack.strip().splitlines() if line.strip()]
+    # Peers repeat the message in the stack's first line.
+    if lines and error.message and error.message in lines[0]:
+        lines = lines[1:]
+    if not lines:
+        return []
+    folded = len(lines) - _STACK_LINES_SHOWN
+    more = [f"    ... {folded} more lines in the error's .stack"] if folded > 1 else []
+    shown = lines[:_STACK_LINES_SHOWN] if folded > 1 else lines
+    return ["", "on the remote side:", *(f"  {line}" for line in shown), *more]
+
+
+def install() -> None:
+    """Have IPython ask :func:`render` for every error of this package."""
+    KKError._render_traceback_ = render  # type: ignore[attr-defined]
+
+
+def uninstall() -> None:
+    """Undo :func:`install`."""
+    if "_render_traceback_" in vars(KKError):
+        del KKError._render_traceback_  # type: ignore[attr-defined]
