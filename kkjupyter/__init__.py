@@ -1,6 +1,6 @@
 """kkjupyter: streaming remote calls, live in a notebook cell.
 
-In IPython: ``%load_ext kkjupyter``, then ``%rpc connect demo as api`` and ``%rpc api.countdown(5)``.
+In IPython: ``%load_ext kkjupyter``, ``%rpc connect demo as api``, ``%rpc api.countdown(5)``.
 In Python: ``api = kk.connect("ws://127.0.0.1:8765")``, then ``for n in api.countdown(5): ...``.
 """
 
@@ -25,7 +25,7 @@ from kkjupyter.errors import (
     UsageError,
     ValidationError,
 )
-from kkjupyter.rpc.api import aconnect, aset, call, close, connect, get, new, serve, set
+from kkjupyter.rpc.api import aconnect, aset, call, close, connect, get, new, serve, set  # noqa: A004
 from kkjupyter.rpc.status import status
 from kkjupyter.wire.values import undefined
 

@@ -103,7 +103,7 @@ def get(remote: Remote) -> Any:
     return get_remote(_remote(remote, "get")).result()
 
 
-def set(remote: Remote, value: Any) -> None:
+def set(remote: Remote, value: Any) -> None:  # noqa: A001  `kk.set`, beside `kk.get`
     """Set a remote property, waiting in plain code; as ``api.settings.theme = value``."""
     set_remote(_remote(remote, "set"), value).result()
 
@@ -186,4 +186,6 @@ def _remote(what: Any, function: str) -> Remote:
         return what
     if isinstance(what, Call):
         raise UsageError(f"kk.{function} takes the name itself, without calling it: no ()")
-    raise UsageError(f"kk.{function} takes a remote name (api.something), not {type(what).__name__}")
+    raise UsageError(
+        f"kk.{function} takes a remote name (api.something), not {type(what).__name__}"
+    )

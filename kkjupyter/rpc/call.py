@@ -185,7 +185,7 @@ class Call:
 
 
 class _PlainLoop:
-    """One ``for`` over a call. Nothing else holds it, so leaving the loop disposes of it at once."""
+    """One ``for`` over a call. Nothing else holds it: leaving the loop disposes of it at once."""
 
     __slots__ = ("_state",)
 

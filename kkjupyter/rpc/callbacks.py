@@ -42,7 +42,7 @@ class Job:
         try:
             # A context can be entered only once at a time; a copy can always be.
             result = self._context.copy().run(self._fn, *self._args)
-        except Exception:
+        except Exception:  # noqa: BLE001  the user's own, logged
             self.log_failure()
             return None
         return result if inspect.iscoroutine(result) else None
@@ -73,7 +73,7 @@ class Jobs:
         if job and coro:
             try:
                 asyncio.run(coro)
-            except Exception:
+            except Exception:  # noqa: BLE001  the user's own, logged
                 job.log_failure()
 
     async def run_one_async(self) -> None:
@@ -83,7 +83,7 @@ class Jobs:
         if job and coro:
             try:
                 await coro
-            except Exception:
+            except Exception:  # noqa: BLE001  the user's own, logged
                 job.log_failure()
 
     def hand_to_worker(self) -> None:

@@ -271,4 +271,3 @@ class CallState:
         if not self._looked_at:
             self._looked_at = True
             logger.error("%s failed and nobody looked: %s", self.title, self.error)
-

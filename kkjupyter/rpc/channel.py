@@ -8,7 +8,6 @@ while nobody on this connection waits for anything.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -261,16 +260,16 @@ class Channel:
                 ProtocolError(f"{self._transport.url} does not speak kkrpc", event.excerpt)
             )
         else:
-            logger.warning("ignored from %s: %s: %s", self._transport.url, event.reason, event.excerpt)
+            logger.warning(
+                "ignored from %s: %s: %s", self._transport.url, event.reason, event.excerpt
+            )
 
     # ---- backpressure of a protocol without credit
 
     def reconsider_reading(self) -> None:
         """Decide anew whether to read; called whenever something changes that matters."""
         self._over_soft = {
-            state
-            for state in self._over_soft
-            if not state.over and not state.buffer.below_low_mark
+            state for state in self._over_soft if not state.over and not state.buffer.below_low_mark
         }
         pause = bool(self._over_soft) and self.is_open and not self._somebody_waits()
         if pause == self.reading_paused:

@@ -29,7 +29,6 @@ from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.waiting import wait_async, wait_blocking
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.events import CallbackRef, Requested
-from kkjupyter.wire.values import undefined
 
 __all__ = ["MAX_GENERATOR_THREADS", "Producer", "busy_after_cancel", "remote_error"]
 
@@ -155,7 +154,7 @@ class _Job:
         except asyncio.CancelledError:
             if not self.cancelled:  # the handler cancelled itself
                 self._fail(protocol.fail_call, RemoteError("cancelled", name="CancelledError"))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  whatever user code raises goes to the peer
             self._fail(protocol.fail_call, exc)
         finally:
             self._producer._finished(self)
@@ -189,9 +188,7 @@ class _Job:
         interceptors = self._producer._interceptors
         if not interceptors:
             return await self._call(function, context.args)
-        return await around(
-            interceptors, context, lambda: self._call(function, context.args)
-        )
+        return await around(interceptors, context, lambda: self._call(function, context.args))
 
     async def _call(self, function: Callable[..., Any], args: list[Any]) -> Any:
         """Call a handler where its kind runs; return its value or its stream."""
@@ -223,7 +220,7 @@ class _Job:
             if self.cancelled:
                 raise
             self._fail(protocol.fail_stream, RemoteError("cancelled", name="CancelledError"))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  whatever user code raises goes to the peer
             self._fail(protocol.fail_stream, exc)
         else:
             self._send(protocol.end(request.call_id, request.codec))
@@ -291,7 +288,7 @@ class _Job:
                         wait_blocking(outbox.bell, lambda: self.cancelled or not outbox.full)
             finally:
                 _close(iterator)
-        except BaseException as exc:  # handed over below, whatever it is
+        except BaseException as exc:  # noqa: BLE001  handed over below, whatever it is
             error = exc
         finally:
             with _busy_lock:

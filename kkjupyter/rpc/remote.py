@@ -12,7 +12,16 @@ from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.portal import on_own_loop
 from kkjupyter.rpc.session import Session
 
-__all__ = ["Remote", "RemoteInfo", "call_remote", "describe", "get_remote", "new_remote", "session_of", "set_remote"]
+__all__ = [
+    "Remote",
+    "RemoteInfo",
+    "call_remote",
+    "describe",
+    "get_remote",
+    "new_remote",
+    "session_of",
+    "set_remote",
+]
 
 
 class Remote:
@@ -53,7 +62,9 @@ class Remote:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):
-            raise AttributeError(f"{name!r} cannot be set; write [{name!r}] = ... for a remote name")
+            raise AttributeError(
+                f"{name!r} cannot be set; write [{name!r}] = ... for a remote name"
+            )
         self[name] = value
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -75,7 +86,11 @@ class Remote:
         depth = len(self._kk_path)
         split = [method.split(".") for method in self._kk_session.methods]
         return sorted(
-            {parts[depth] for parts in split if tuple(parts[:depth]) == self._kk_path and parts[depth:]}
+            {
+                parts[depth]
+                for parts in split
+                if tuple(parts[:depth]) == self._kk_path and parts[depth:]
+            }
         )
 
     def __bool__(self) -> NoReturn:

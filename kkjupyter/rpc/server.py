@@ -98,7 +98,7 @@ class Server:
 
     def connect(self, **options: Any) -> Remote:
         """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"ws://{host}:{self.port}" if host else self.url
         session = make_session(
             url, token=self._token, methods=method_names(self._target), **options
@@ -132,9 +132,7 @@ class Server:
         door = "with a token" if self._token else "open to everybody who can reach it"
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
-        return (
-            f"<Server {self.url} ({door}): {self.clients} clients, {self.running} calls{late}>"
-        )
+        return f"<Server {self.url} ({door}): {self.clients} clients, {self.running} calls{late}>"
 
     # ---- I/O loop only
 

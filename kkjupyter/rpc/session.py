@@ -283,9 +283,7 @@ def _websocket_url(url: str) -> str:
         raise UsageError(f"{url} is an HTTP address; a WebSocket server is at {cure!r}")
     if not scheme and ":" in url:
         raise UsageError(f"{url!r} has no scheme; did you mean 'ws://{url}'?")
-    raise UsageError(
-        f"{url!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'"
-    )
+    raise UsageError(f"{url!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'")
 
 
 def _check_choice(what: str, value: str | None, choices: Sequence[str]) -> None:

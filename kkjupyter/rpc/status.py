@@ -82,7 +82,9 @@ def status() -> Status:
     """A snapshot of what is open now. Any thread."""
     sessions = open_sessions()
     return Status(
-        tuple(ConnectionStatus(s.url, s.protocol, s.codec, s.state, len(s.calls)) for s in sessions),
+        tuple(
+            ConnectionStatus(s.url, s.protocol, s.codec, s.state, len(s.calls)) for s in sessions
+        ),
         tuple(
             CallStatus(state.number, state.title, state.phase, state.buffer.put_items, s.url)
             for s in sessions

@@ -50,7 +50,9 @@ class StreamBuffer:
     @property
     def below_low_mark(self) -> bool:
         """Whether so much was taken that the producer may go on."""
-        return len(self._items) <= SOFT_LIMIT_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
+        return (
+            len(self._items) <= SOFT_LIMIT_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
+        )
 
     def put(self, value: Any, size_bytes: int) -> bool:
         """Add a value; return whether the producer should be slowed down now. I/O loop only."""

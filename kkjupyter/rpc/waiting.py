@@ -123,9 +123,7 @@ async def wait_async(bell: Bell, ready: Callable[[], bool], timeout_s: float | N
                 bell.forget(wake)
 
 
-def _waker(
-    loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]
-) -> Callable[[], object]:
+def _waker(loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]) -> Callable[[], object]:
     def settle() -> None:
         if not rung.done():
             rung.set_result(None)

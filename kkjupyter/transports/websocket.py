@@ -60,7 +60,7 @@ class _PushMixin(Connection):
 
     def process_event(self, event: Frame | Request | Response) -> None:
         if type(event) is Frame and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            data = event.data
+            data = event.data if type(event.data) is bytes else bytes(event.data)
             if not event.fin or self._fragments:
                 self._fragments.append(data)
                 if not event.fin:

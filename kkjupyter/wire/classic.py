@@ -1,4 +1,4 @@
-"""kkrpc 0.x, both codecs, both roles. Bytes in, events out, bytes back; no I/O, no state but a line buffer.
+"""kkrpc 0.x, both codecs, both roles. Bytes in, events out, and back; no state but a line buffer.
 
 Facts: one JSON message per line. Requests carry ``method`` (dotted) or ``path``; a response
 carries ``args.result`` or ``args.error``; a stream is a response ``{"__stream": true}`` followed by
@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from kkjupyter.errors import MessageTooBig, ProtocolError, RemoteError
+from kkjupyter.errors import ProtocolError, RemoteError
 from kkjupyter.wire import jsoncodec, superjson
 from kkjupyter.wire.events import (
     CallbackInvoked,
@@ -163,7 +163,8 @@ class Classic:
             if not line:
                 return
             if line.startswith(_SUPERJSON_PREFIX):
-                return self._read_message(line, events)
+                self._read_message(line, events)
+                return
             codec = "json"
             message = _parse_json(line)
         read = _READERS.get(message.type)
@@ -269,7 +270,7 @@ def _refusal_text(request: Requested, reason: Refusal, at: int) -> str:
             return f"Invalid {operation} request: missing path"
         case _, "read_only":
             return f"Property {path} cannot be set"
-        case ("get" | "set"), _:
+        case (("get" | "set"), _):
             return f"Property path {path} not found at {part}"
         case "new", "missing" if not is_last:
             return f"Constructor path {path} not found at {part}"
@@ -388,7 +389,9 @@ def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
         path = tuple((message.method or "").split("."))
     args = message.args if isinstance(message.args, list) else []
     # A string that merely looks like a callback is the user's own unless it is listed.
-    refs = {_CALLBACK_PREFIX + callback_id: callback_id for callback_id in message.callback_ids or ()}
+    refs = {
+        _CALLBACK_PREFIX + callback_id: callback_id for callback_id in message.callback_ids or ()
+    }
     if refs:
         args = [
             CallbackRef(refs[arg]) if isinstance(arg, str) and arg in refs else arg for arg in args
