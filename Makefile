@@ -37,8 +37,8 @@ help:
 	@echo "make lint | format       ruff: check, or mend what it can"
 	@echo "make types               mypy --strict and tsc"
 	@echo "make frontend            build the front end into kkjupyter/static"
-	@echo "make test-NAME           NAME: unit contract guides wire kernel browser peers notebooks"
-	@echo "                         packaging newer vitest"
+	@echo "make test-NAME           NAME: unit contract guides wire cli kernel browser peers"
+	@echo "                         notebooks packaging newer vitest"
 	@echo "make clean               remove everything the Makefile has made"
 
 # ---- environments ------------------------------------------------------------------------------

@@ -107,6 +107,15 @@ def newer_python_tests() -> None:
     command(str(python.with_name("pytest")), "--fail-on-skip", *where)
 
 
+def no_test_forgotten() -> None:
+    """Fail if a folder of tests belongs to no step, and would silently never run."""
+    known = {step.path for step in STEPS}
+    folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if path.is_dir()}
+    forgotten = [f for f in sorted(folders - known) if any((ROOT / f).rglob("test_*.py"))]
+    if forgotten:
+        raise StepFailed(f"tools/check.py has no step for {', '.join(forgotten)}")
+
+
 def tests(name: str, *options: str, needs: tuple[str, ...] = ()) -> Step:
     path = f"tests/{name}"
     return Step(name, lambda: pytest(path, *options), path, ("install", *needs))
@@ -129,6 +138,7 @@ STEPS = (
     Step("kernels", lambda: command(PY, "tests/support/kernel_versions.py"), is_setup=True),
     npm_ci("npm-wire", "tests/wire/node"),
     npm_ci("npm-peers", "tests/peers/node"),
+    Step("no-test-forgotten", no_test_forgotten),
     Step("ruff", ruff),
     Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
@@ -137,6 +147,7 @@ STEPS = (
     tests("contract"),
     tests("guides"),
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
+    tests("cli", "--timeout=120"),
     tests("kernel", "--timeout=120", needs=("kernels",)),
     tests("browser", "--timeout=180", needs=("kernels", "chromium")),
     tests("peers", "--timeout=120", needs=("npm-peers",)),
