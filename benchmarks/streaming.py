@@ -1,0 +1,94 @@
+"""Streaming from the real peer: our client beside kkrpc's own, against the same server.
+
+    KKRPC_PEERS=FOLDER python benchmarks/streaming.py [--count 100000] [--runs 5]
+
+FOLDER holds a bundle of kkrpc 0.7.0 (see tests/peers/README.md). One Node server streams ``count``
+tokens; the two clients take turns, each in a process of its own, after a warm-up. Per codec the
+medians are printed: chunks per second, and CPU time per item (all threads, user and system).
+The promise is: not slower, and less CPU. It exits with 1 where that does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from support.peers import BUNDLE_VARIABLE, NodeClient, NodeServer, real_bundle
+
+import kkjupyter as kk
+from kkjupyter.rpc.remote import Remote
+
+WARM_UP_ITEMS = 20_000
+NODE_SCRIPT = """
+const cpu = process.cpuUsage(), start = performance.now();
+let items = 0;
+for await (const token of await api.tokens(COUNT)) items++;
+const { user, system } = process.cpuUsage(cpu);
+return { items, wall_s: (performance.now() - start) / 1000, cpu_s: (user + system) / 1e6 };
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stream read to its end."""
+
+    items: int
+    wall_s: float
+    cpu_s: float
+
+
+def run_ours(api: Remote, count: int) -> Run:
+    cpu_s, start_s = time.process_time(), time.perf_counter()
+    items = sum(1 for _ in api.tokens(count))
+    return Run(items, time.perf_counter() - start_s, time.process_time() - cpu_s)
+
+
+def run_node(client: NodeClient, count: int) -> Run:
+    return Run(**client.run(NODE_SCRIPT.replace("COUNT", str(count))))
+
+
+def report(name: str, runs: list[Run]) -> tuple[float, float]:
+    per_s = statistics.median(run.items / run.wall_s for run in runs)
+    cpu_us = statistics.median(run.cpu_s / run.items * 1e6 for run in runs)
+    print(f"  {name:<12} {per_s:>10,.0f} chunks/s   {cpu_us:6.2f} µs CPU/item")
+    return per_s, cpu_us
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Our client beside kkrpc's own.")
+    parser.add_argument("--count", type=int, default=100_000, help="items per stream")
+    parser.add_argument("--runs", type=int, default=5, help="measured runs per client and codec")
+    options = parser.parse_args()
+    bundle = real_bundle()
+    if bundle is None:
+        parser.error(f"{BUNDLE_VARIABLE} must name a folder with a bundle of kkrpc 0.7.0")
+
+    kept = True
+    for codec in ("json", "superjson"):
+        print(codec)
+        with NodeServer(bundle, codec) as server, NodeClient(server.url, bundle, codec) as node:
+            api = kk.connect(server.url, codec=codec)
+            ours: list[Run] = []
+            theirs: list[Run] = []
+            run_ours(api, WARM_UP_ITEMS)
+            run_node(node, WARM_UP_ITEMS)
+            for _ in range(options.runs):
+                theirs.append(run_node(node, options.count))
+                ours.append(run_ours(api, options.count))
+            assert {run.items for run in ours + theirs} == {options.count}
+            kk.close(api)
+        node_per_s, node_cpu_us = report("kkrpc (Node)", theirs)
+        our_per_s, our_cpu_us = report("kkjupyter", ours)
+        kept = kept and our_per_s >= node_per_s and our_cpu_us < node_cpu_us
+    print("the promise is kept" if kept else "THE PROMISE IS NOT KEPT")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
