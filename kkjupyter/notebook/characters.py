@@ -1,0 +1,53 @@
+"""Making remote text safe to show without changing what a reader sees."""
+
+from __future__ import annotations
+
+__all__ = ["PairJoiner", "printable", "whole"]
+
+# Terminals act on C0, DEL and C1 controls; tab and line ends are text. Unicode has a picture for
+# each of C0 and DEL ("␛"); C1 has none.
+_PICTURES = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"},
+    0x7F: "␡",
+    **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
+}
+
+
+def printable(text: str) -> str:
+    """``text`` with each control character replaced by a visible one of the same length."""
+    return text if text.isprintable() else text.translate(_PICTURES)
+
+
+class PairJoiner:
+    """Joins surrogate pairs that were cut in two by whoever split the text into items.
+
+    JavaScript cuts strings between UTF-16 units ("😀"[0]), so half a character may arrive now and
+    the other half with the next item. A half that stays alone becomes U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._high = ""
+
+    def feed(self, text: str) -> str:
+        """``text`` as far as it is complete, with what was held back before it."""
+        if self._high:
+            text = self._high + text
+            self._high = ""
+        if not text or text.isascii():
+            return text
+        if "\ud800" <= text[-1] <= "\udbff":
+            self._high = text[-1]
+            text = text[:-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def flush(self) -> str:
+        """U+FFFD if half a character is still waiting for its other half."""
+        held, self._high = self._high, ""
+        return "\ufffd" if held else ""
+
+
+def whole(text: str) -> str:
+    """``text`` as something that can be encoded: lone surrogates replaced, controls visible."""
+    if text.isascii():
+        return printable(text)
+    return printable(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))

@@ -1,0 +1,40 @@
+"""The text view: strings as they are, one after the other, as a model writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kkjupyter.notebook.characters import PairJoiner, printable
+from kkjupyter.notebook.views.base import RETAINED_BYTES, SAVED_BYTES, View
+from kkjupyter.notebook.views.jsonlines import line_of
+
+__all__ = ["TextView"]
+
+
+class TextView(View):
+    """Appends strings without anything in between; any other value gets a line of its own."""
+
+    name = "text"
+
+    def __init__(
+        self, *, retained_bytes: int = RETAINED_BYTES, saved_bytes: int = SAVED_BYTES
+    ) -> None:
+        super().__init__(retained_bytes=retained_bytes, saved_bytes=saved_bytes)
+        self._pairs = PairJoiner()
+        self._at_line_start = True
+
+    def _render(self, items: Sequence[Any]) -> str:
+        pieces: list[str] = []
+        for item in items:
+            if isinstance(item, str):
+                if item:
+                    pieces.append(item)
+                    self._at_line_start = item.endswith("\n")
+            else:
+                pieces.append(f"{'' if self._at_line_start else chr(10)}{line_of(item)}\n")
+                self._at_line_start = True
+        return printable(self._pairs.feed("".join(pieces)))
+
+    def _flush(self) -> str:
+        return self._pairs.flush()

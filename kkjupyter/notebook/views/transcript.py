@@ -1,0 +1,171 @@
+"""The text of one view: appended at the end, offset by offset, and bounded.
+
+Offsets count UTF-16 units, because that is how long a string is in JavaScript; sizes count bytes
+of UTF-8, because that is what memory, wires and files are made of.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+__all__ = ["Excerpt", "Transcript", "utf16_len"]
+
+_BLOCK_BYTES = 1 << 16
+_HEAD_SHARE = 8  # the head gets one part in eight, the newest text the rest
+
+
+def utf16_len(text: str) -> int:
+    """The length of ``text`` as JavaScript counts it."""
+    if text.isascii():
+        return len(text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Text to show or to save.
+
+    Attributes:
+        text: all of it, or its head and its newest part with a line in between that says what
+            is missing there.
+        left_out: how many UTF-16 units are missing; 0 if it is complete.
+        end: the offset at which it ends: where the next delta will begin.
+    """
+
+    text: str
+    left_out: int
+    end: int
+
+
+class _Block:
+    __slots__ = ("size_bytes", "text", "units")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.units = utf16_len(text)
+        self.size_bytes = self.units if text.isascii() else len(text.encode())
+
+
+class Transcript:
+    """Append-only text; over ``limit_bytes`` the middle goes, head and newest stay.
+
+    Thread-safe: one thread appends while others answer questions of the front end.
+
+    Args:
+        limit_bytes: how much is retained, as UTF-8.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._head: list[_Block] = []
+        self._head_bytes = 0
+        self._tail: deque[_Block] = deque()
+        self._tail_bytes = 0
+        self._fresh: list[str] = []  # appended, not yet made a block
+        self._fresh_chars = 0
+        self._end = 0
+        self._left_out = 0
+        self._lock = threading.Lock()
+
+    @property
+    def end(self) -> int:
+        """The length of everything ever appended, in UTF-16 units."""
+        return self._end
+
+    def append(self, text: str) -> None:
+        """Add ``text``, which holds no lone surrogates."""
+        if not text:
+            return
+        with self._lock:
+            self._fresh.append(text)
+            self._fresh_chars += len(text)
+            self._end += utf16_len(text)
+            if self._fresh_chars >= _BLOCK_BYTES:
+                self._settle()
+
+    def excerpt(self, limit_bytes: int | None = None) -> Excerpt:
+        """What is retained, or at most about ``limit_bytes`` of it."""
+        with self._lock:
+            self._settle()
+            left_out = self._left_out
+            head = "".join(block.text for block in self._head)
+            tail = "".join(block.text for block in self._tail)
+            size_bytes = self._head_bytes + self._tail_bytes
+            end = self._end
+        if limit_bytes is not None and size_bytes > limit_bytes:
+            if not left_out:
+                head, tail = head + tail, head + tail
+            shorter = _first_bytes(head, limit_bytes // _HEAD_SHARE)
+            newest = _last_bytes(tail, limit_bytes - limit_bytes // _HEAD_SHARE)
+            left_out = end - utf16_len(shorter) - utf16_len(newest)
+            head, tail = shorter, newest
+        if not left_out:
+            return Excerpt(head + tail, 0, end)
+        gap = f"\n[… {left_out:,} characters left out …]\n"
+        return Excerpt(head + gap + tail, left_out, end)
+
+    def since(self, offset: int) -> str | None:
+        """The text from ``offset`` (UTF-16 units) to the end; None if not all of it is retained."""
+        with self._lock:
+            self._settle()
+            missing = self._end - offset
+            if missing <= 0:
+                return ""
+            blocks: list[str] = []
+            retained = [*self._tail] if self._left_out else [*self._head, *self._tail]
+            for block in reversed(retained):
+                if block.units >= missing:
+                    blocks.append(_last_units(block.text, missing))
+                    return "".join(reversed(blocks))
+                blocks.append(block.text)
+                missing -= block.units
+            return None
+
+    def _settle(self) -> None:
+        """Make blocks of what is fresh, then drop the oldest ones over the limit."""
+        if self._fresh:
+            text = "".join(self._fresh)
+            self._fresh.clear()
+            self._fresh_chars = 0
+            for start in range(0, len(text), _BLOCK_BYTES):
+                self._add(_Block(text[start : start + _BLOCK_BYTES]))
+        head_limit_bytes = self._limit_bytes // _HEAD_SHARE
+        while self._tail and self._head_bytes + self._tail_bytes > self._limit_bytes:
+            oldest = self._tail[0]
+            if not self._left_out and self._head_bytes + oldest.size_bytes <= head_limit_bytes:
+                break
+            self._tail.popleft()
+            self._tail_bytes -= oldest.size_bytes
+            self._left_out += oldest.units
+
+    def _add(self, block: _Block) -> None:
+        room = self._limit_bytes // _HEAD_SHARE - self._head_bytes
+        if not self._tail and block.size_bytes <= room:
+            self._head.append(block)
+            self._head_bytes += block.size_bytes
+        elif self._tail and self._tail[-1].size_bytes + block.size_bytes <= _BLOCK_BYTES:
+            merged = _Block(self._tail.pop().text + block.text)
+            self._tail.append(merged)
+            self._tail_bytes += block.size_bytes
+        else:
+            self._tail.append(block)
+            self._tail_bytes += block.size_bytes
+
+
+def _first_bytes(text: str, limit_bytes: int) -> str:
+    return text[:limit_bytes].encode()[:limit_bytes].decode(errors="ignore")
+
+
+def _last_bytes(text: str, limit_bytes: int) -> str:
+    if limit_bytes <= 0:
+        return ""
+    return text[-limit_bytes:].encode()[-limit_bytes:].decode(errors="ignore")
+
+
+def _last_units(text: str, units: int) -> str:
+    if text.isascii():
+        return text[-units:]
+    # An offset inside a pair can only come from a front end that is wrong about it.
+    return text.encode("utf-16-le")[-2 * units :].decode("utf-16-le", "replace")

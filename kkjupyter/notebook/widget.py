@@ -1,0 +1,150 @@
+"""The live view of one run: a widget that sends what is new and hears one word, cancel."""
+
+from __future__ import annotations
+
+import pathlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import anywidget
+import traitlets
+
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.views.base import View
+from kkjupyter.notebook.views.transcript import utf16_len
+
+__all__ = ["CANCEL_MESSAGE", "WIDGET_VIEW_MIME", "LiveWidget"]
+
+CANCEL_MESSAGE = "kkjupyter_cancel"
+"""The message on the control channel that ends a run; content ``{"run_id": 3}``. Whoever handles it
+answers with ``kkjupyter_cancel_reply``, content ``{"status": "ok"}``: the page takes that reply as
+the acknowledgement."""
+
+WIDGET_VIEW_MIME = "application/vnd.jupyter.widget-view+json"
+_STATIC = pathlib.Path(__file__).parent.parent / "static"
+
+
+class LiveWidget(anywidget.AnyWidget):
+    """Shows one run while it streams.
+
+    Deltas are addressed by offset: a page that missed one, or was reloaded, asks for what it lacks,
+    and nothing is sent twice unasked. Several widgets may show one :class:`View`.
+
+    :meth:`push` and :meth:`end` belong to one thread; what the page asks is answered on whatever
+    thread the question arrives. The widget stays open after :meth:`end`: a page that was reloaded
+    in mid-stream needs it to write the static bundle into its notebook.
+
+    Args:
+        view: whose text this shows.
+        status: the run now; text that the view already has is shown at once.
+        on_cancel: called when the user presses Cancel, on any thread, perhaps more than once; it
+            must return at once.
+        control_road: False keeps the page off the control channel, so that a test can see the other
+            roads work.
+    """
+
+    _esm = _STATIC / "widget.js"
+
+    key = traitlets.Unicode().tag(sync=True)
+    run_id = traitlets.Int().tag(sync=True)
+    control_road = traitlets.Bool(True).tag(sync=True)
+    # Exists only in `get_state` (comm open, reload of the page): a trait that is assigned to would
+    # send the whole text at every change.
+    snapshot = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        status: Status,
+        on_cancel: Callable[[], None],
+        control_road: bool = True,
+    ) -> None:
+        self._view = view
+        self._status = status
+        self._on_cancel = on_cancel
+        self._bundle: dict[str, Any] | None = None
+        key = uuid.uuid4().hex
+        # The page finds its own raw model, and its output in the notebook, by this id.
+        super().__init__(key=key, model_id=key, run_id=status.run_id, control_road=control_road)
+        # ipykernel 7.4 sends a comm's messages to the shell that last sent on it: a widget made in
+        # a cell would hear nothing until that cell ends. By default they go to a subshell.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = _default_subshell
+        self.on_msg(self._answer)
+
+    # ---- for the view thread
+
+    def push(self, delta: str, status: Status) -> None:
+        """Send what is new; at most 30 times a second, please.
+
+        Args:
+            delta: what the view was fed since the last push (may be empty): the end of its text.
+            status: the run now.
+        """
+        self._status = status
+        offset = self._view.transcript.end - utf16_len(delta)
+        self.send({"kind": "delta", "offset": offset, "text": delta, "status": status.to_json()})
+
+    def end(self, status: Status, bundle: dict[str, Any]) -> None:
+        """Send the last state, after the last :meth:`push`.
+
+        Args:
+            status: the run at its end.
+            bundle: the static bundle, :meth:`View.bundle`. Show it through the display handle, too;
+                a page that was reloaded meanwhile does not hear that, and asks for this copy.
+        """
+        self._status = status
+        self._bundle = bundle
+        self.send({"kind": "end", "end": self._view.transcript.end, "status": status.to_json()})
+
+    def display_bundle(self) -> dict[str, Any]:
+        """The first display: this widget, and what stands there for whoever has no widgets."""
+        reference = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
+        return {**self._view.checkpoint(self._status), WIDGET_VIEW_MIME: reference}
+
+    # ---- for the page
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """The model's state; with what the view has to show, when all of it is asked for."""
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if key is None:
+            state["snapshot"] = self._snapshot()
+        return state
+
+    def _snapshot(self) -> dict[str, Any]:
+        excerpt = self._view.saved()
+        return {
+            "text": excerpt.text,
+            "end": excerpt.end,
+            "left_out": excerpt.left_out,
+            "view": self._view.name,
+            "status": self._status.to_json(),
+        }
+
+    def _answer(self, widget: object, content: dict[str, Any], buffers: object) -> None:
+        match content:
+            case {"kind": "cancel"}:
+                self._on_cancel()
+                self.send({"kind": "ack"})
+            case {"kind": "need", "offset": int(offset)}:
+                self._send_missing(offset)
+            case {"kind": "copy"}:
+                self.send({"kind": "copy", "text": self._view.text})
+            case {"kind": "bundle"} if self._bundle is not None:
+                self.send({"kind": "bundle", "bundle": self._bundle})
+
+    def _send_missing(self, offset: int) -> None:
+        transcript = self._view.transcript
+        if transcript.end - offset <= self._view.saved_bytes:
+            missing = transcript.since(offset)
+            if missing is not None:
+                delta = {"offset": offset, "text": missing, "status": self._status.to_json()}
+                self.send({"kind": "delta", **delta})
+                return
+        self.send({"kind": "reset", **self._snapshot()})
+
+
+def _default_subshell(data: object, default: Any) -> Any:
+    return default
