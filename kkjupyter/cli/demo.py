@@ -74,7 +74,7 @@ def copy_notebooks(directory: Path) -> None:
 def _run_lab(options: argparse.Namespace) -> ExitCode:
     directory = options.dir.resolve()
     argv = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={directory}"]
-    argv += [f"--LabApp.default_url=/lab/tree/{QUICKSTART}", "--ServerApp.log_level=WARN"]
+    argv += [f"--LabApp.default_url=/lab/tree/{QUICKSTART}", "--Application.log_level=WARN"]
     argv += ["--ServerApp.answer_yes=True"]  # one Ctrl-C is enough
     if options.port is not None:
         argv.append(f"--ServerApp.port={options.port}")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,26 +45,38 @@ def execute(notebook: Path, *, cell_timeout_s: float) -> ExitCode:
     """
     document = nbformat.read(notebook, as_version=4)
     copy = notebook.with_suffix(".executed.ipynb")
-    # Nobody else on the machine can connect to a socket file of ours; Windows has none.
-    transport = "tcp" if sys.platform == "win32" else "ipc"
-    manager = KernelManager(kernel_spec_manager=_ThisPython(), transport=transport)
-    manager.start_kernel(cwd=str(notebook.parent.resolve()))
     try:
-        client = manager.client()
-        client.start_channels()
-        try:
-            client.wait_for_ready(timeout=_START_S)
-            _run_cells(document, _Kernel(manager, client, cell_timeout_s))
-        finally:
-            client.stop_channels()
+        with _kernel(notebook.parent, cell_timeout_s) as kernel:
+            _run_cells(document, kernel)
     except CellFailed as exc:
         print(f"\n{notebook.name}: {exc}", file=sys.stderr, flush=True)
         return ExitCode.FAILED
     finally:
-        manager.shutdown_kernel()
         nbformat.write(document, copy)
         print(f"\nsaved {copy}", flush=True)
     return ExitCode.OK
+
+
+@contextmanager
+def _kernel(directory: Path, cell_timeout_s: float) -> Iterator[_Kernel]:
+    """A kernel that works in ``directory``, shut down at the end."""
+    with tempfile.TemporaryDirectory(prefix="kkjupyter-", ignore_cleanup_errors=True) as sockets:
+        # A socket file in a directory of ours is closed to everybody else on the machine. Windows
+        # has none, and listens on loopback, with a key.
+        where = {} if sys.platform == "win32" else {"transport": "ipc", "ip": f"{sockets}/kernel"}
+        manager = KernelManager(kernel_spec_manager=_ThisPython(), **where)
+        manager.start_kernel(cwd=str(directory.resolve()))
+        client = manager.client()
+        client.start_channels()
+        try:
+            try:
+                client.wait_for_ready(timeout=_START_S)
+            except RuntimeError as exc:
+                raise CellFailed(f"the kernel does not start: {exc}") from exc
+            yield _Kernel(manager, client, cell_timeout_s)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel()
 
 
 def _run_cells(document: nbformat.NotebookNode, kernel: _Kernel) -> None:
@@ -142,4 +157,5 @@ class _Kernel:
 
 
 def _head(cell: nbformat.NotebookNode) -> str:
-    return head_of(cell.source)[-1]
+    lines = head_of(cell.source)
+    return next((line for line in lines if not line.startswith("#")), lines[0])

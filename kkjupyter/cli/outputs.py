@@ -13,6 +13,7 @@ from kkjupyter.cli.output import printable
 
 __all__ = ["Outputs", "Screen", "head_of"]
 
+_HEAD_LINES = 3
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -169,10 +170,11 @@ class Outputs:
 
 
 def head_of(source: str) -> list[str]:
-    """The first lines of a cell: its heading or explanation, and the first line of code."""
+    """The first lines of a cell: its heading or explanation, and a little of its code."""
     lines = source.strip().splitlines() or [""]
     comments = list(takewhile(lambda line: line.startswith("#"), lines))
-    return lines[: len(comments) + 1]
+    head = "\n".join(lines[: len(comments) + _HEAD_LINES])
+    return head.rstrip().splitlines() or [""]
 
 
 def _output(message: Mapping[str, Any]) -> NotebookNode:

@@ -364,6 +364,6 @@ def test_clear_output_waits_where_it_is_told_to(out: io.StringIO) -> None:
 def test_a_cell_is_announced_by_its_explanation_and_first_line(out: io.StringIO) -> None:
     screen = Screen(out)
     screen.head(1, new_markdown_cell("# Title\n\nMore."))
-    screen.head(2, new_code_cell("# Why.\na = 1\nb = 2\nc = 3"))
+    screen.head(2, new_code_cell("# Why.\na = 1\nb = 2\n\nc = 3\nd = 4"))
     screen.head(3, new_code_cell(""))
-    assert out.getvalue() == "\nTitle\n\n[2] # Why.\n    a = 1  (+2 lines)\n\n[3] \n"
+    assert out.getvalue() == "\nTitle\n\n[2] # Why.\n    a = 1\n    b = 2  (+3 lines)\n\n[3] \n"
