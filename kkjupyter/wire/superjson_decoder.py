@@ -170,10 +170,12 @@ def _fill(value: Any, json: Any) -> None:
 
 
 def _holdable(key: Any, holder: Any) -> Any:
+    """``key``, or a box with it where ``holder`` cannot hold it or takes it for another."""
     try:
-        return Boxed(key) if key in holder else key
-    except TypeError:  # unhashable
+        hash(key)  # `key in holder` is no test for that: a set in a set is looked up as frozenset
+    except TypeError:
         return Boxed(key)
+    return Boxed(key) if key in holder else key
 
 
 def _read_error(json: dict[str, Any]) -> RemoteError:
