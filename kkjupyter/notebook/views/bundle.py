@@ -1,23 +1,153 @@
-"""The static output of a run: what stays in the notebook when nothing is live any more."""
+"""The static output of a run: what stays in the notebook when nothing is live any more.
+
+It looks like the live view, so that nothing jumps when it takes that one's place, and it survives
+JupyterLab's sanitiser: inline styles only, no style, script or svg element.
+``labextension/src/static.ts`` makes the same where there is no kernel left to ask;
+``labextension/test/static-cases.json`` holds both to it.
+"""
 
 from __future__ import annotations
 
+import html
+import math
+import re
 from typing import Any
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.views.transcript import Excerpt
 
-__all__ = ["MIME_TYPE", "checkpoint_bundle", "static_bundle"]
+__all__ = ["MIME_TYPE", "checkpoint_bundle", "describe", "duration", "static_bundle"]
 
 MIME_TYPE = "application/vnd.kkjupyter.v1+json"
 
+# Longer text can be folded away; the state line is the handle.
+_FOLDABLE_CHARS = 2_000
+
+_FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
+_CODE_FONT = "var(--jp-code-font-family, monospace)"
+_MUTED = "var(--jp-ui-font-color2, inherit)"
+_LINE = (
+    f"margin: 0; padding: 2px 5px; min-height: 20px; font-family: {_FONT}; font-size: 12px; "
+    f"line-height: 20px; color: {_MUTED}; overflow-wrap: break-word"
+)
+# Reversed, so that the box starts where the live view was: at the newest text.
+_BOX = (
+    "margin: 0; padding: 0 5px; max-height: 416px; overflow: auto; display: flex; "
+    "flex-direction: column-reverse"
+)
+_TEXT = (
+    f"margin: 0; white-space: pre-wrap; overflow-wrap: break-word; font-family: {_CODE_FONT}; "
+    "font-size: 13px; line-height: 17px; color: var(--jp-content-font-color1, inherit)"
+)
+_GLYPHS: dict[RunState, str] = {
+    "waiting": "◌",
+    "streaming": "●",
+    "cancelling": "■",
+    "done": "✓",
+    "cancelled": "■",
+    "failed": "✕",
+}
+_BAD = "var(--jp-error-color1, inherit)"
+
 
 def static_bundle(view: str, excerpt: Excerpt, status: Status) -> dict[str, Any]:
+    """The MIME bundle of a run that has ended: numbers, HTML, and all the text as plain text."""
+    # What is saved is JSON in UTF-8: words of the peer's must be encodable.
+    clean = Status(**{**status.to_json(), "notes": tuple(status.to_json()["notes"])})
     return {
         MIME_TYPE: {"view": view, "left_out": excerpt.left_out, **status.to_json()},
-        "text/plain": excerpt.text,
+        "text/html": _html(view, excerpt, clean),
+        "text/plain": _plain(excerpt.text, clean),
     }
 
 
 def checkpoint_bundle(excerpt: Excerpt, status: Status) -> dict[str, Any]:
-    return {"text/plain": f"{excerpt.text}\n[not finished when saved]"}
+    """One MIME type only, for a run that has not ended."""
+    glyph, words = describe(status)
+    note = f"[not finished when saved: {glyph} {words}]"
+    return {"text/plain": _with_newline(excerpt.text) + note}
+
+
+def describe(status: Status) -> tuple[str, str]:
+    """The glyph and the words of the state line."""
+    return _GLYPHS[status.state], _sentence(status)
+
+
+def _sentence(status: Status) -> str:
+    after = f" after {_items(status.count)}" if status.count else ""
+    first = "" if status.first_item_s is None else f"first {duration(status.first_item_s)}"
+    counted = "" if status.kind == "unary" else _items(status.count)
+    match status.state:
+        case "waiting":
+            return f"waiting {duration(status.elapsed_s)}"
+        case "streaming":
+            return _join(counted, first)
+        case "cancelling":
+            return _join("cancelling", _items(status.count) if status.count else "")
+        case "done":
+            return _join(counted, first if counted else "", duration(status.elapsed_s))
+        case "cancelled":
+            return f"cancelled{after}"
+        case "failed":
+            return _failure(status)
+
+
+def _failure(status: Status) -> str:
+    """``ValueError after 2: something went wrong``."""
+    named = re.fullmatch(r"([^\s:]+)(:.*)?", status.error, re.DOTALL)
+    name = named[1] if named else "failed"
+    rest = (named[2] or "") if named else (status.error and f": {status.error}")
+    return f"{name}{f' after {status.count:,}' if status.count else ''}{rest}"
+
+
+def duration(seconds: float) -> str:
+    """``0.31 s``, ``10.8 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    if seconds < 0.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    total = math.floor(seconds + 0.5)
+    hours, minutes = total // 3600, total % 3600 // 60
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {total % 60:02} s"
+
+
+def _html(view: str, excerpt: Excerpt, status: Status) -> str:
+    glyph, words = describe(status)
+    mark = f'<span style="color: {_BAD}">{glyph}</span>' if status.state == "failed" else glyph
+    notes = [*status.notes]
+    if excerpt.left_out:
+        notes.append(f"{excerpt.left_out:,} characters left out")
+    line = "<br>".join([f"{mark} {_escape(words)}", *map(_escape, notes)])
+    text = excerpt.text
+    if not text:
+        return f'<div style="{_LINE}">{line}</div>'
+    # Prose is hard to read in lines of 2,000 pixels; values are not prose.
+    wide = "; max-width: 120ch" if view == "text" else ""
+    body = f'<div style="{_BOX}"><div style="{_TEXT}{wide}">{_escape(text)}</div></div>'
+    if len(text) <= _FOLDABLE_CHARS:
+        return f'<div style="{_LINE}">{line}</div>{body}'
+    summary = f'<summary style="{_LINE}; list-style: none">{line}</summary>'
+    return f"<details open>{summary}{body}</details>"
+
+
+def _plain(text: str, status: Status) -> str:
+    if status.state == "done":
+        return text
+    glyph, words = describe(status)
+    return f"{_with_newline(text)}[{glyph} {words}]"
+
+
+def _escape(text: str) -> str:
+    return html.escape(text).replace("\r", "&#13;")
+
+
+def _with_newline(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
+
+
+def _join(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)

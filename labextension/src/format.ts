@@ -1,0 +1,86 @@
+// Numbers and the words of the state line. kkjupyter/notebook/views/bundle.py says the same in
+// Python; test/static-cases.json holds both to it.
+
+import type { Status } from "./types";
+
+export interface Words {
+  glyph: string;
+  text: string;
+}
+
+const GLYPHS = {
+  waiting: "◌",
+  streaming: "●",
+  cancelling: "■",
+  done: "✓",
+  cancelled: "■",
+  failed: "✕",
+  lost: "✕",
+} as const;
+
+/** The state line of `status`. `rate` is in items per second, null while it is not known. */
+export function describe(status: Status, rate: number | null = null): Words {
+  return { glyph: GLYPHS[status.state], text: sentence(status, rate) };
+}
+
+function sentence(status: Status, rate: number | null): string {
+  const { state, kind, count, error } = status;
+  const after = count ? ` after ${items(count)}` : "";
+  const first = status.first_item_s === null ? "" : `first ${duration(status.first_item_s)}`;
+  const counted = kind === "unary" ? "" : items(count);
+  switch (state) {
+    case "waiting":
+      return `waiting ${duration(status.elapsed_s)}`;
+    case "streaming":
+      return join(counted, rate === null ? "" : perSecond(rate), first);
+    case "cancelling":
+      return join("cancelling", count ? items(count) : "");
+    case "done":
+      return join(counted, counted && first, duration(status.elapsed_s));
+    case "cancelled":
+      return `cancelled${after}`;
+    case "failed":
+      return failure(error, count);
+    case "lost":
+      return `${error}${after}`;
+  }
+}
+
+/** `ValueError after 2: something went wrong` */
+function failure(error: string, count: number): string {
+  const named = /^([^\s:]+)(:.*)?$/s.exec(error);
+  const name = named?.[1] ?? "failed";
+  const rest = named ? (named[2] ?? "") : error && `: ${error}`;
+  return `${name}${count ? ` after ${whole(count)}` : ""}${rest}`;
+}
+
+export function items(count: number): string {
+  return count === 1 ? "1 item" : `${whole(count)} items`;
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 0.995) return `${seconds.toFixed(2)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const total = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60)];
+  return hours ? `${hours} h ${pad(minutes)} min` : `${minutes} min ${pad(total % 60)} s`;
+}
+
+/** Two significant digits are all that holds still long enough to be read. */
+export function perSecond(rate: number): string {
+  if (rate < 9.95) return `${rate.toFixed(1)}/s`;
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(rate)) - 1);
+  return `${whole(Math.round(rate / step) * step)}/s`;
+}
+
+export function whole(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+function join(...parts: string[]): string {
+  return parts.filter(Boolean).join(" · ");
+}

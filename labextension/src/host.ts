@@ -1,0 +1,174 @@
+// What is around the view: a kernel connection, a notebook, perhaps neither. All of it is
+// JupyterLab's (and Notebook 7's) own object model, reached through the widget manager and promised
+// by nobody, so each piece is looked for before it is used; without it the view still works.
+
+import type { Bundle, Model } from "./types";
+
+const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
+const CANCEL_MESSAGE = "kkjupyter_cancel";
+
+interface Signal<Args> {
+  connect(slot: (sender: unknown, args: Args) => void): boolean;
+  disconnect(slot: (sender: unknown, args: Args) => void): boolean;
+}
+
+interface Kernel {
+  clientId: string;
+  username: string;
+  status: string;
+  statusChanged?: Signal<string>;
+  interrupt(): Promise<void>;
+  sendControlMessage?(
+    message: object,
+    expectReply: boolean,
+    disposeOnDone: boolean,
+  ): { onReply: (reply: { content?: { status?: string } }) => void };
+}
+
+interface Output {
+  output_type: string;
+  data?: Bundle;
+}
+
+interface Cell {
+  outputs?: {
+    length: number;
+    get(index: number): { data?: Bundle; toJSON(): Output };
+    set(index: number, output: object): void;
+  };
+  executionState?: string;
+  sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): unknown } | undefined } };
+}
+
+interface WidgetManager {
+  kernel?: Kernel | null;
+  context?: {
+    model?: { cells?: { length: number; get(index: number): Cell } };
+    saveState?: Signal<string>;
+    sessionContext?: { kernelChanged?: Signal<{ newValue: unknown }> };
+  };
+}
+
+interface Place {
+  cell: Cell;
+  outputs: NonNullable<Cell["outputs"]>;
+  index: number;
+}
+
+export class Host {
+  private constructor(
+    private readonly manager: WidgetManager,
+    private readonly key: string,
+  ) {}
+
+  static async find(model: Model): Promise<Host> {
+    const key = model.get("key");
+    const manager = model.widget_manager as
+      | (WidgetManager & { get_model?(id: string): Promise<{ widget_manager?: WidgetManager }> })
+      | undefined;
+    if (!manager?.get_model) return new Host({}, key);
+    const raw = await manager.get_model(key);
+    return new Host(raw.widget_manager ?? manager, key);
+  }
+
+  /** Ask for the cancel on the control channel; false where there is no such road. */
+  cancelOnControl(runId: number, acknowledged: () => void): boolean {
+    const { kernel } = this.manager;
+    if (!kernel?.sendControlMessage) return false;
+    const header = {
+      msg_id: crypto.randomUUID?.() ?? `kkjupyter-${Date.now()}-${Math.random()}`,
+      msg_type: CANCEL_MESSAGE,
+      username: kernel.username,
+      session: kernel.clientId,
+      date: new Date().toISOString(),
+      version: "5.3",
+    };
+    const message = { header, parent_header: {}, metadata: {}, content: { run_id: runId } };
+    const future = kernel.sendControlMessage(
+      { ...message, channel: "control", buffers: [] },
+      true,
+      true,
+    );
+    future.onReply = (reply) => {
+      if (reply.content?.status === "ok") acknowledged();
+    };
+    return true;
+  }
+
+  /** Interrupt the kernel if, and only if, it runs the very cell that shows this view. */
+  interruptOwnCell(): boolean {
+    const { kernel } = this.manager;
+    const running = this.places().some(({ cell }) => cell.executionState === "running");
+    if (!running || kernel?.status !== "busy") return false;
+    kernel.interrupt().catch((error) => console.error("kkjupyter: interrupt failed", error));
+    return true;
+  }
+
+  /** Call back once when the kernel is gone, with the words for it. Returns how to stop. */
+  onKernelLost(lost: (why: string) => void): () => void {
+    const changed = this.manager.kernel?.statusChanged;
+    const replaced = this.manager.context?.sessionContext?.kernelChanged;
+    const onStatus = (_: unknown, status: string) => {
+      if (status === "restarting" || status === "autorestarting") lost("kernel restarted");
+      else if (status === "dead" || status === "terminating") lost("kernel stopped");
+    };
+    const onReplaced = () => lost("kernel stopped");
+    changed?.connect(onStatus);
+    replaced?.connect(onReplaced);
+    return () => {
+      changed?.disconnect(onStatus);
+      replaced?.disconnect(onReplaced);
+    };
+  }
+
+  /** Call back when the notebook is about to be written to its file. Returns how to stop. */
+  onSave(saving: () => void): () => void {
+    const signal = this.manager.context?.saveState;
+    const slot = (_: unknown, state: string) => {
+      if (state === "started") saving();
+    };
+    signal?.connect(slot);
+    return () => signal?.disconnect(slot);
+  }
+
+  /** Whether an output of the notebook is still this widget. */
+  isInNotebook(): boolean {
+    return this.places().length > 0;
+  }
+
+  /** Put the static output where the notebook still has this widget. */
+  persist(bundle: Bundle): void {
+    for (const { outputs, index } of this.places()) {
+      outputs.set(index, { ...outputs.get(index).toJSON(), data: bundle, metadata: {} });
+    }
+  }
+
+  /**
+   * Let the file have `text` next to the widget, without a change that anybody is told of: one that
+   * is would make the notebook draw the widget anew, and a selection in it would be gone.
+   */
+  checkpoint(text: () => string): void {
+    for (const { cell, index } of this.places()) {
+      const stored = cell.sharedModel?.ymodel?.get("outputs")?.get(index);
+      const output = stored as Output | undefined;
+      // A shared document keeps its own types here: then the first display has to do.
+      if (output?.data && Object.getPrototypeOf(output) === Object.prototype) {
+        output.data["text/plain"] = text();
+      }
+    }
+  }
+
+  private places(): Place[] {
+    const cells = this.manager.context?.model?.cells;
+    const found: Place[] = [];
+    for (let i = 0; i < (cells?.length ?? 0); i++) {
+      const cell = cells?.get(i);
+      const outputs = cell?.outputs;
+      for (let j = 0; cell && outputs && j < outputs.length; j++) {
+        const view = outputs.get(j).data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
+        if (view?.model_id === this.key) found.push({ cell, outputs, index: j });
+      }
+    }
+    return found;
+  }
+}

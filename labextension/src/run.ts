@@ -1,0 +1,156 @@
+// One run as this page knows it: its text, its status, and what was asked of the kernel.
+// There is one for each model, however many views show it.
+
+import type { FromKernel, Model, RunState, Snapshot, Status } from "./types";
+
+const ASK_AGAIN_MS = 2_000;
+const RATE_WINDOW_MS = 3_000;
+const RATE_SETTLES_MS = 500;
+
+export interface RunListener {
+  /** Text was added at the end. */
+  appended(text: string): void;
+  /** Everything shown so far is void; this is what there is. */
+  replaced(text: string): void;
+  /** The status changed, or a cancel went one step further. */
+  changed(): void;
+}
+
+export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "busy";
+
+const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
+
+export class Run {
+  readonly view: string;
+  cancelStep: CancelStep = "none";
+  /** How many UTF-16 units are missing in the middle of what this page holds. */
+  leftOut: number;
+
+  private parts: string[];
+  private end: number;
+  private latest: Status;
+  private latestAt: number;
+  private askedAt = Number.NEGATIVE_INFINITY;
+  private samples: [atMs: number, count: number][] = [];
+  private readonly listeners = new Set<RunListener>();
+
+  constructor(
+    private readonly send: Model["send"],
+    snapshot: Snapshot,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.view = snapshot.view;
+    this.parts = [snapshot.text];
+    this.end = snapshot.end;
+    this.leftOut = snapshot.left_out;
+    this.latest = snapshot.status;
+    this.latestAt = this.now();
+  }
+
+  get text(): string {
+    if (this.parts.length > 1) this.parts = [this.parts.join("")];
+    return this.parts[0] ?? "";
+  }
+
+  get over(): boolean {
+    return OVER.includes(this.latest.state);
+  }
+
+  /** The status with time gone on, and with a cancel of this page's in it. */
+  get status(): Status {
+    if (this.over) return this.latest;
+    const elapsed_s = this.latest.elapsed_s + (this.now() - this.latestAt) / 1_000;
+    const state = this.cancelStep === "none" ? this.latest.state : "cancelling";
+    return { ...this.latest, elapsed_s, state };
+  }
+
+  /** Items per second over the last seconds; null while that says nothing. */
+  get rate(): number | null {
+    const now = this.now();
+    const first = this.samples.find(([at]) => now - at <= RATE_WINDOW_MS);
+    if (!first || now - first[0] < RATE_SETTLES_MS) return null;
+    return ((this.latest.count - first[1]) * 1_000) / (now - first[0]);
+  }
+
+  listen(listener: RunListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  receive(message: FromKernel): void {
+    switch (message.kind) {
+      case "delta":
+        this.append(message.offset, message.text);
+        this.update(message.status);
+        break;
+      case "reset":
+        this.parts = [message.text];
+        this.end = message.end;
+        this.leftOut = message.left_out;
+        for (const listener of this.listeners) listener.replaced(message.text);
+        this.update(message.status);
+        break;
+      case "end":
+        if (message.end > this.end) this.ask();
+        this.update(message.status);
+        break;
+      case "ack":
+        this.cancelReached("acknowledged");
+        break;
+    }
+  }
+
+  /** A cancel went one step further. An acknowledgement is never taken back. */
+  cancelReached(step: CancelStep): void {
+    if (this.over || this.cancelStep === "acknowledged") return;
+    this.cancelStep = step;
+    this.tell();
+  }
+
+  /** The kernel is gone: the end, as far as this page can say. */
+  lose(why: string): void {
+    if (this.over) return;
+    this.update({ ...this.status, state: "lost", error: why });
+  }
+
+  private append(offset: number, text: string): void {
+    if (offset > this.end) {
+      this.ask();
+      return;
+    }
+    const fresh = text.slice(this.end - offset);
+    if (!fresh) return;
+    this.parts.push(fresh);
+    this.end += fresh.length;
+    this.askedAt = Number.NEGATIVE_INFINITY;
+    for (const listener of this.listeners) listener.appended(fresh);
+  }
+
+  /** Ask for what is missing; once, until it came or enough time has passed. */
+  private ask(): void {
+    const now = this.now();
+    if (now - this.askedAt < ASK_AGAIN_MS) return;
+    this.askedAt = now;
+    this.send({ kind: "need", offset: this.end });
+  }
+
+  private update(status: Status): void {
+    // An answer to an old question may arrive after the end.
+    if (this.over && !OVER.includes(status.state)) return;
+    const now = this.now();
+    this.latest = status;
+    this.latestAt = now;
+    if (status.state === "cancelling") this.cancelStep = "acknowledged";
+    if (status.count) {
+      while (this.samples.length && now - (this.samples[0]?.[0] ?? now) > RATE_WINDOW_MS) {
+        this.samples.shift();
+      }
+      this.samples.push([now, status.count]);
+    }
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener.changed();
+  }
+}

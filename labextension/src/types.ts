@@ -1,0 +1,62 @@
+// What travels between the kernel and the page, and what anywidget hands to a module.
+// The Python side is kkjupyter/notebook/status.py and widget.py.
+
+/** `lost` is known to the page only: there is no kernel left to say so. */
+export type RunState =
+  | "waiting"
+  | "streaming"
+  | "cancelling"
+  | "done"
+  | "cancelled"
+  | "failed"
+  | "lost";
+
+export interface Status {
+  run_id: number;
+  title: string;
+  state: RunState;
+  kind: "unary" | "stream" | null;
+  count: number;
+  elapsed_s: number;
+  first_item_s: number | null;
+  error: string;
+  notes: string[];
+}
+
+/** What a model starts from: at its making, after a reload, after a gap too large to mend. */
+export interface Snapshot {
+  text: string;
+  /** The offset, in UTF-16 units, at which the next delta begins. */
+  end: number;
+  /** How many units are missing in the middle of `text`. */
+  left_out: number;
+  view: string;
+  status: Status;
+}
+
+export type Bundle = Record<string, unknown>;
+
+export type FromKernel =
+  | { kind: "delta"; offset: number; text: string; status: Status }
+  | ({ kind: "reset" } & Snapshot)
+  | { kind: "end"; end: number; status: Status }
+  | { kind: "ack" }
+  | { kind: "copy"; text: string }
+  | { kind: "bundle"; bundle: Bundle };
+
+export type ToKernel =
+  | { kind: "cancel" }
+  | { kind: "need"; offset: number }
+  | { kind: "copy" }
+  | { kind: "bundle" };
+
+export interface Model {
+  get(name: "key"): string;
+  get(name: "run_id"): number;
+  get(name: "control_road"): boolean;
+  get(name: "snapshot"): Snapshot;
+  send(content: ToKernel): void;
+  on(name: "msg:custom", callback: (message: FromKernel) => void): void;
+  off(name: "msg:custom", callback: (message: FromKernel) => void): void;
+  widget_manager?: unknown;
+}
