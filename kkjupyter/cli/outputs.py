@@ -30,7 +30,7 @@ class Screen:
         lines = head_of(cell.source)
         if cell.cell_type == "code":
             rest = len(cell.source.strip().splitlines()) - len(lines)
-            lines = [f"[{number}] {lines[0]}", *(f"    {line}" for line in lines[1:])]
+            lines = [f"[{number}] {lines[0]}", *(f"    {line}".rstrip() for line in lines[1:])]
             lines[-1] += f"  (+{rest} lines)" if rest > 0 else ""
         else:
             lines = [lines[0].lstrip("# ")]
@@ -66,6 +66,7 @@ class Outputs:
         self._clear_first = False
         self._displays: dict[str, list[NotebookNode]] = {}
         self._shown: dict[str, str] = {}
+        self._views: dict[str, str] = {}  # widget model -> display
         self._last_shown: str | None = None
 
     def begin(self, cell: NotebookNode) -> None:
@@ -87,7 +88,9 @@ class Outputs:
                 its display updates can be kept: they say where they belong.
         """
         kind, content = message["msg_type"], message["content"]
-        if kind == "update_display_data":
+        if kind == "comm_msg":
+            self._show_live(content)
+        elif kind == "update_display_data":
             self._update(content)
         elif kind == "clear_output" and is_ours:
             self._clear_first = bool(content["wait"])
@@ -112,7 +115,11 @@ class Outputs:
             return
         display_id = content.get("transient", {}).get("display_id")
         text = _text_of(content["data"])
-        if display_id is None:
+        widget = content["data"].get(_WIDGET_VIEW)
+        if widget is not None:
+            # What it shows comes as messages to the widget; the text only stands in for it.
+            self._views[widget["model_id"]] = display_id or widget["model_id"]
+        elif display_id is None:
             self._forget_last()
             if text:
                 self._screen.line(text)
@@ -120,18 +127,28 @@ class Outputs:
             self._shown.pop(display_id, None)
             self._show_display(display_id, text)
 
+    def _show_live(self, content: Mapping[str, Any]) -> None:
+        """Write what a live view of ours is told to append; other widgets are no text."""
+        said = content["data"].get("content") or {}
+        display_id = self._views.get(content["comm_id"])
+        if display_id is not None and said.get("kind") == "delta" and said["text"]:
+            self._show_display(display_id, self._shown.get(display_id, "") + said["text"])
+
     def _show_display(self, display_id: str, text: str) -> None:
-        """Write what is new in a display; all of it where it has changed, or is not the last."""
+        """Write what is new in a display; all of it where it is not the last on the screen."""
         shown = self._shown.get(display_id, "")
         self._shown[display_id] = text
-        if text == shown:
-            return
-        if self._last_shown == display_id and text.startswith(shown):
-            self._screen.add(text[len(shown) :])
+        if self._last_shown != display_id:
+            self._screen.end_line()
+            self._last_shown = display_id
+        elif text.startswith(shown):
+            text = text[len(shown) :]
+        elif shown and shown in text:  # the final form of a live view adds its state
+            self._screen.end_line()
+            text = text.replace(shown, "", 1).strip("\n")
         else:
             self._screen.end_line()
-            self._screen.add(text)
-        self._last_shown = display_id
+        self._screen.add(text)
 
     def _forget_last(self) -> None:
         if self._last_shown is not None:

@@ -326,13 +326,42 @@ def test_an_update_reaches_the_cell_that_made_the_display(out: io.StringIO) -> N
     assert out.getvalue() == "0\nlate\n0 1"
 
 
-def test_widget_views_are_not_kept(out: io.StringIO) -> None:
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def live(comm_id: str, **said: Any) -> dict[str, Any]:
+    return message("comm_msg", comm_id=comm_id, data={"method": "custom", "content": said})
+
+
+def test_a_live_view_is_shown_as_it_is_told_and_kept_as_it_ends(out: io.StringIO) -> None:
     cell = new_code_cell("x")
     outputs = Outputs(Screen(out))
     outputs.begin(cell)
-    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}}
-    outputs.take(display("display_data", "d1", "view", **widget), is_ours=True)
-    assert cell.outputs[0]["data"] == {"text/plain": "view"}
+    widget = {WIDGET_VIEW: {"model_id": "m"}}
+    outputs.take(display("display_data", "d1", "not finished", **widget), is_ours=True)
+    assert cell.outputs[0]["data"] == {"text/plain": "not finished"}  # it would not be found
+    assert out.getvalue() == ""
+    outputs.take(live("m", kind="delta", offset=0, text="Once"), is_ours=True)
+    assert out.getvalue() == "Once"
+    outputs.take(live("another", kind="delta", offset=0, text="nothing of ours"), is_ours=True)
+    outputs.take(message("comm_msg", comm_id="m", data={"method": "update"}), is_ours=True)
+    outputs.take(live("m", kind="delta", offset=4, text=" upon"), is_ours=True)
+    outputs.take(live("m", kind="end", end=9, status={}), is_ours=True)
+    outputs.take(display("update_display_data", "d1", "Once upon\n2 items"), is_ours=True)
+    outputs.finish()
+    assert out.getvalue() == "Once upon\n2 items\n"
+    assert cell.outputs[0]["data"] == {"text/plain": "Once upon\n2 items"}
+
+
+def test_a_state_before_the_text_is_shown_after_it(out: io.StringIO) -> None:
+    outputs = Outputs(Screen(out))
+    outputs.begin(new_code_cell("x"))
+    widget = {WIDGET_VIEW: {"model_id": "m"}}
+    outputs.take(display("display_data", "d1", "", **widget), is_ours=True)
+    outputs.take(live("m", kind="delta", offset=0, text="1\n2\n"), is_ours=True)
+    outputs.take(display("update_display_data", "d1", "2 items\n1\n2\n"), is_ours=True)
+    outputs.finish()
+    assert out.getvalue() == "1\n2\n2 items\n"
 
 
 def test_errors_and_results_are_shown_on_lines_of_their_own(out: io.StringIO) -> None:
