@@ -1,17 +1,19 @@
 """WebSocket, on the library ``websockets``.
 
-Frames are handed over as they are parsed instead of through ``recv()``: measured, 3.0 µs of CPU for
-a small frame instead of 4.4 µs. ``websockets`` documents connection classes as made to be
-subclassed; :meth:`process_event` is the method it overrides itself for the handshake.
+Messages are handed over as they are parsed instead of through ``recv()``, all that one wake-up
+brought at once; measured on a client, 0.6 µs of CPU for a small message instead of 4.4 µs.
+``websockets`` documents connection classes as made to be subclassed; :meth:`process_event` is the
+method it overrides itself for the handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl as ssl_module
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -31,6 +33,7 @@ from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, ConnectTimeout
 from kkjupyter.transports.base import Owner
+from kkjupyter.transports.frames import FrameSplitter
 
 __all__ = ["PushServerConnection", "WebSocketTransport", "connect_websocket", "without_secrets"]
 
@@ -54,6 +57,9 @@ class _PushMixin(Connection):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
         if self._messages and self._transport is not None:
             messages, self._messages = self._messages, []
             self._transport._received(messages)
@@ -84,7 +90,41 @@ class _PushMixin(Connection):
 
 
 class _PushClientConnection(_PushMixin, ClientConnection):
-    pass
+    """Reads plain messages by itself; the library's parser sees only whole other frames."""
+
+    def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head = b""
+        self._splitter: FrameSplitter | None = None
+        self._limit_bytes = limit_bytes
+
+    def data_received(self, data: bytes) -> None:
+        if self._splitter is None:
+            data = self._read_handshake(data)
+        if self._splitter is not None and data:
+            self._splitter.feed(data, self._messages)
+            self._hand_over()
+
+    def _is_open(self) -> bool:
+        return self.protocol.state is State.OPEN
+
+    def _read_handshake(self, data: bytes) -> bytes:
+        """Give the library the response's head and no more; return what follows it."""
+        self._head += data
+        head_bytes = self._head.find(b"\r\n\r\n") + 4
+        if head_bytes < 4 or self.protocol.state is not State.CONNECTING:
+            super().data_received(data)
+            return b""
+        rest_bytes = len(self._head) - head_bytes
+        self._head = b""
+        super().data_received(data[: len(data) - rest_bytes])
+        rest = data[len(data) - rest_bytes :]
+        if self._is_open():
+            self._splitter = FrameSplitter(super().data_received, self._limit_bytes)
+        elif rest:  # the body of a refusal
+            super().data_received(rest)
+            return b""
+        return rest
 
 
 class PushServerConnection(_PushMixin, ServerConnection):
@@ -237,13 +277,17 @@ async def connect_websocket(
     """
     shown_url = without_secrets(url)
     options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
+    # Typed as a class, documented as a factory.
+    factory = cast(
+        type[ClientConnection], functools.partial(_PushClientConnection, limit_bytes=limit_bytes)
+    )
     try:
         async with asyncio.timeout(connect_timeout_s):
             connection = await connect(
                 url,
                 additional_headers=headers,
                 subprotocols=[Subprotocol(name) for name in subprotocols or ()] or None,
-                create_connection=_PushClientConnection,
+                create_connection=factory,
                 compression=None,
                 max_size=limit_bytes,
                 open_timeout=None,

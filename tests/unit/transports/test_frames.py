@@ -1,0 +1,82 @@
+"""The splitter gives what the library's parser would give, however the bytes are cut."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+
+from kkjupyter.transports.frames import FrameSplitter
+
+LIMIT_BYTES = 70_000
+
+plain = st.builds(
+    lambda text, opcode: Frame(opcode, text.encode(), fin=True),
+    st.one_of(
+        st.text(max_size=50),
+        # the borders between the three forms of a length
+        st.sampled_from([125, 126, 127, 65_535, 65_536]).map(lambda size: "x" * size),
+    ),
+    st.sampled_from([Opcode.TEXT, Opcode.BINARY]),
+)
+other = st.sampled_from(
+    [
+        Frame(Opcode.PING, b"are you there"),
+        Frame(Opcode.PONG, b""),
+        Frame(Opcode.TEXT, b"first ", fin=False),
+        Frame(Opcode.CONT, b"and last", fin=True),
+    ]
+)
+
+
+def on_the_wire(frame: Frame) -> bytes:
+    return frame.serialize(mask=False)
+
+
+def is_plain(frame: Frame) -> bool:
+    return frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY)
+
+
+@given(frames=st.lists(st.one_of(plain, plain, other), max_size=12), data=st.data())
+def test_however_the_bytes_are_cut(frames: list[Frame], data: st.DataObject) -> None:
+    stream = b"".join(map(on_the_wire, frames))
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8).map(sorted))
+    passed_on: list[bytes] = []
+    messages: list[bytes] = []
+    splitter = FrameSplitter(passed_on.append, LIMIT_BYTES)
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        splitter.feed(stream[start:end], messages)
+    assert messages == [frame.data for frame in frames if is_plain(frame)]
+    assert passed_on == [on_the_wire(frame) for frame in frames if not is_plain(frame)]
+
+
+def test_byte_by_byte_gives_the_same() -> None:
+    stream = on_the_wire(Frame(Opcode.TEXT, b"a" * 300)) + on_the_wire(Frame(Opcode.PING, b"p"))
+    passed_on: list[bytes] = []
+    messages: list[bytes] = []
+    splitter = FrameSplitter(passed_on.append, LIMIT_BYTES)
+    for index in range(len(stream)):
+        splitter.feed(stream[index : index + 1], messages)
+    assert messages == [b"a" * 300]
+    assert passed_on == [on_the_wire(Frame(Opcode.PING, b"p"))]
+
+
+def test_a_message_over_the_limit_and_all_after_it_goes_to_the_library() -> None:
+    passed_on: list[bytes] = []
+    messages: list[bytes] = []
+    splitter = FrameSplitter(passed_on.append, limit_bytes=10)
+    too_big = on_the_wire(Frame(Opcode.TEXT, b"x" * 11))
+    splitter.feed(on_the_wire(Frame(Opcode.TEXT, b"x" * 10)) + too_big[:5], messages)
+    splitter.feed(too_big[5:], messages)
+    splitter.feed(on_the_wire(Frame(Opcode.TEXT, b"later")), messages)
+    assert messages == [b"x" * 10]
+    assert b"".join(passed_on) == too_big + on_the_wire(Frame(Opcode.TEXT, b"later"))
+
+
+def test_a_masked_frame_goes_to_the_library() -> None:
+    passed_on: list[bytes] = []
+    messages: list[bytes] = []
+    masked = Frame(Opcode.TEXT, b"never from a server").serialize(mask=True)
+    FrameSplitter(passed_on.append, LIMIT_BYTES).feed(masked, messages)
+    assert messages == []
+    assert passed_on == [masked]
