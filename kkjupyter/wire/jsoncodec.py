@@ -112,9 +112,8 @@ def _dict(value: dict[Any, Any], base: str, above: dict[int, Any]) -> dict[str, 
     for raw_key, item in value.items():
         key = plain_key(raw_key)
         if key is None:
-            raise EncodeError(
-                base[:-1], f"a key that is no text ({raw_key!r}); {_ADVICE}, or use text keys"
-            )
+            reason = f"a key that is no text but {type(raw_key).__name__}"
+            raise EncodeError(base[:-1], f"{reason}; {_ADVICE}, or use text keys")
         if item is not undefined:
             json[key] = _encode(item, f"{base}{key}", above)
     return json

@@ -27,17 +27,15 @@ def dumps(value: Any) -> bytes:
         EncodeError: something in it is no JSON value, or it is nested too deeply.
     """
     try:
-        return _encode(value)
-    except UnicodeEncodeError:
-        pass  # a lone surrogate
+        try:
+            return _encode(value)
+        except UnicodeEncodeError:  # a lone surrogate
+            text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+            return text.encode("ascii")
     except (TypeError, ValueError, OverflowError) as exc:
         raise EncodeError("", str(exc)) from exc
     except RecursionError as exc:
         raise EncodeError("", "it is nested too deeply, or contains itself") from exc
-    try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
-    except (TypeError, ValueError) as exc:
-        raise EncodeError("", str(exc)) from exc
 
 
 def loads(data: bytes) -> Any:
@@ -47,19 +45,15 @@ def loads(data: bytes) -> Any:
         ProtocolError: it is no JSON, or nested too deeply; ``excerpt`` shows its beginning.
     """
     try:
-        return _decode(data)
+        try:
+            return _decode(data)
+        except msgspec.DecodeError:
+            if b"\\ud" not in data and b"\\uD" not in data:
+                raise
+            return json.loads(data.decode("utf-8"), parse_constant=_refuse)
     except RecursionError as exc:
         raise ProtocolError("JSON nested too deeply", excerpt(data)) from exc
-    except UnicodeDecodeError as exc:
-        raise ProtocolError("JSON that is not UTF-8", excerpt(data)) from exc
-    except msgspec.DecodeError as exc:
-        if b"\\ud" not in data and b"\\uD" not in data:
-            raise ProtocolError(f"malformed JSON ({exc})", excerpt(data)) from exc
-    try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse)
-    except RecursionError as exc:
-        raise ProtocolError("JSON nested too deeply", excerpt(data)) from exc
-    except ValueError as exc:
+    except ValueError as exc:  # msgspec's and json's own errors, and text that is not UTF-8
         raise ProtocolError(f"malformed JSON ({exc})", excerpt(data)) from exc
 
 

@@ -121,7 +121,7 @@ def reduce_value(value: Any, path: str) -> Any:
     if type(value).__module__ == "numpy":
         return _from_numpy(value, path)
     if isinstance(value, memoryview | array):
-        return _from_buffer(memoryview(value), path)
+        return _from_buffer(value, path)
     raise EncodeError(path, _refusal(value))
 
 
@@ -203,17 +203,18 @@ def _from_numpy(value: Any, path: str) -> Any:
     if dtype is None or getattr(dtype, "kind", "V") == "V":
         raise EncodeError(path, _refusal(value))
     if value.ndim == 1 and dtype.isnative and typed_array_name(dtype.char):
-        return _from_buffer(memoryview(value), path)
+        return _from_buffer(value, path)
     return value.tolist()  # a scalar becomes Python's own, an array a list (of lists)
 
 
-def _from_buffer(view: memoryview, path: str) -> Any:
+def _from_buffer(value: Any, path: str) -> Any:
     try:
+        view = memoryview(value)
         if view.ndim == 1 and view.format in ("B", "c"):
             return view.tobytes()
         items = view.tolist()
-    except (NotImplementedError, ValueError) as exc:
-        raise EncodeError(path, f"a buffer of format {view.format!r}; send a list") from exc
+    except (NotImplementedError, ValueError) as exc:  # an odd format, or released
+        raise EncodeError(path, f"this buffer cannot be read ({exc}); send a list") from exc
     if view.ndim == 1 and typed_array_name(view.format):
         return array(view.format, items)
     return items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from array import array
 from collections.abc import Callable, Iterator
 from math import inf
@@ -76,7 +77,7 @@ class Decoder:
                 return json if read is None else read(json)
             if isinstance(tag, list) and len(tag) == 2 and tag[0] == "typed-array":
                 return _read_typed_array(tag[1], json)
-        except (TypeError, ValueError, OverflowError, AttributeError) as exc:
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as exc:
             raise self._misfit(f"a {tag} that cannot be read ({exc})", json) from exc
         return json
 
@@ -203,6 +204,12 @@ def _read_regexp(json: Any) -> RegExp:
     return RegExp(source, flags)
 
 
+def _read_url(json: Any) -> URL:
+    if type(json) is not str:
+        raise TypeError("no text")
+    return URL(json)
+
+
 def _read_typed_array(name: Any, json: Any) -> Any:
     if name == "Uint8Array":
         return bytes(_listed(json))
@@ -233,7 +240,7 @@ _SHELLS: dict[str, tuple[type, Callable[[Any], Any]]] = {
 _READERS: dict[str, Callable[[Any], Any]] = {
     "undefined": lambda json: undefined,
     "Date": parse_date,
-    "URL": URL,
+    "URL": _read_url,
     "number": _read_number,
     "bigint": _read_bigint,
     "regexp": _read_regexp,
@@ -241,6 +248,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def shorten(what: Any, limit_chars: int = 120) -> str:
-    """The beginning of ``what``, for an error message."""
-    text = repr(what)
+    """The beginning of ``what``, however large or deep, for an error message."""
+    text = _REPR.repr(what)
     return text if len(text) <= limit_chars else f"{text[: limit_chars - 1]}…"
+
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = 60
