@@ -30,8 +30,6 @@ from kkjupyter.rpc.status import status
 from kkjupyter.wire.values import undefined
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from kkjupyter.demo import demo
     from kkjupyter.notebook.live import show
 
@@ -82,14 +80,14 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def load_ipython_extension(ipython: InteractiveShell) -> None:
+def load_ipython_extension(ipython: Any) -> None:
     """``%load_ext kkjupyter``."""
     from kkjupyter.notebook import load
 
     load(ipython)
 
 
-def unload_ipython_extension(ipython: InteractiveShell) -> None:
+def unload_ipython_extension(ipython: Any) -> None:
     """``%unload_ext kkjupyter``: cancels and closes everything."""
     from kkjupyter.notebook import unload
 
