@@ -81,6 +81,8 @@ def _is_plain(value: Any, seen: set[int]) -> bool:
         # The commonest answers once more, inline: a call for each number would double the time.
         if kind in _TEXT_LIKE or (kind is int and -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER):
             continue
+        if kind is float and item and item - item == 0.0:
+            continue
         if not _is_plain(item, seen):
             return False
     return True

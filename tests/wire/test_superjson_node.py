@@ -24,6 +24,8 @@ from kkjupyter.wire import superjson
 from kkjupyter.wire.jsontext import dumps, loads
 from kkjupyter.wire.values import URL, BigInt, Boxed, Map, RegExp, Uint8ClampedArray, undefined
 
+pytestmark = pytest.mark.timeout(180)  # seconds; 15 on a quiet machine
+
 FOLDER = Path(__file__).parent / "node"
 BATCH = 8  # values in one example of hypothesis: making examples costs more than sending them
 TREES = 2_000
