@@ -31,6 +31,10 @@ def render(error: KKError) -> list[str]:
     own = _own_frames(error.__traceback__)
     if own is None or shell is None:
         return [error_line(error), *str(error).splitlines()[1:], *_remote_stack(error)]
+    context = error.__context__
+    if context is not None and _own_frames(context.__traceback__) is None:
+        # How this package came to notice; the user's own contexts are shown.
+        error.__suppress_context__ = True
     lines: list[str] = shell.InteractiveTB.structured_traceback(
         type(error), error, own, tb_offset=0
     )
@@ -67,8 +71,12 @@ def _remote_stack(error: BaseException) -> list[str]:
     if not isinstance(error, RemoteError) or not error.stack:
         return []
     lines = [line for line in error.stack.strip().splitlines() if line.strip()]
-    # Peers repeat the message in the stack's first line.
+    # Peers repeat the error itself: JavaScript in the first line, Python in the last.
     if lines and error.message and error.message in lines[0]:
+        lines = lines[1:]
+    if lines and lines[-1].strip() == str(error).strip():
+        lines = lines[:-1]
+    if lines and lines[0].startswith("Traceback (most recent"):
         lines = lines[1:]
     if not lines:
         return []
