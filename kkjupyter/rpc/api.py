@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.remote import (
     Remote,
@@ -18,7 +19,6 @@ from kkjupyter.rpc.remote import (
     set_remote,
 )
 from kkjupyter.rpc.server import Server, start_server
-from kkjupyter.rpc.session import make_session
 from kkjupyter.transports.base import Transport
 
 __all__ = [

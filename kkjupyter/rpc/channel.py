@@ -32,7 +32,7 @@ from kkjupyter.wire.events import (
     Requested,
 )
 
-__all__ = ["Channel", "RequestHandler"]
+__all__ = ["Channel", "RequestHandler", "serve_channel"]
 
 logger = logging.getLogger("kkjupyter")
 
@@ -61,7 +61,6 @@ class Channel:
         transport: open, and not read from yet.
         protocol: this side's protocol.
         functions: those the peer may call back.
-        on_closed: told once, with the reason, when the connection is gone.
         peek_interval_s: how often a paused transport is read for a moment.
     """
 
@@ -71,7 +70,6 @@ class Channel:
         protocol: Classic,
         *,
         functions: PassedFunctions,
-        on_closed: Callable[[str], object] = lambda reason: None,
         peek_interval_s: float = _PEEK_INTERVAL_S,
     ) -> None:
         self.protocol = protocol
@@ -82,7 +80,6 @@ class Channel:
         self.calls: dict[str, CallState] = {}
         self._transport = transport
         self._functions = functions
-        self._on_closed = on_closed
         self._handler: RequestHandler | None = None
         self._peek_interval_s = peek_interval_s
         self._peek_timer: asyncio.TimerHandle | None = None
@@ -139,6 +136,10 @@ class Channel:
         self.outbox.flush()
         await self._transport.close()
 
+    def abort(self) -> None:
+        """Break the connection off. Idempotent."""
+        self._transport.abort()
+
     # ---- what the transport tells
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
@@ -173,7 +174,6 @@ class Channel:
         self.outbox.close()
         if self._handler is not None:
             self._handler.close()
-        self._on_closed(self.close_reason)
 
     def _give_up(self, error: ProtocolError) -> None:
         """End the connection for something it cannot recover from."""
@@ -319,3 +319,23 @@ class Channel:
         if self.reading_paused:
             self._transport.pause_reading()
             self._peek_later(self._peek_interval_s, self._peek)
+
+
+def serve_channel(
+    transport: Transport,
+    make_handler: Callable[[Channel], RequestHandler],
+    *,
+    limit_bytes: int,
+) -> Channel:
+    """Open the serving side of ``transport``. I/O loop only.
+
+    Args:
+        transport: open, and not read from yet.
+        make_handler: makes who answers the requests of this channel.
+        limit_bytes: the longest message accepted.
+    """
+    protocol = Classic(limit_bytes=limit_bytes)
+    functions = PassedFunctions(protocol.new_id)
+    channel = Channel(transport, protocol, functions=functions)
+    channel.open(make_handler(channel))
+    return channel

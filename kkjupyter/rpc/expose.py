@@ -14,7 +14,15 @@ from typing import Any
 
 from kkjupyter.wire.events import Refusal
 
-__all__ = ["Unreachable", "find", "find_callable", "find_class", "public_names", "put"]
+__all__ = [
+    "Unreachable",
+    "find",
+    "find_callable",
+    "find_class",
+    "method_names",
+    "public_names",
+    "put",
+]
 
 _MACHINERY = frozenset({"builtins", "abc", "typing", "enum"})
 _LEAVES = (str, bytes, bytearray, int, float, complex, bool, types.NoneType)
@@ -68,42 +76,80 @@ def find_class(target: Any, path: Sequence[str]) -> type[Any]:
 
 
 def put(target: Any, path: Sequence[str], value: Any) -> None:
-    """Set the property at ``path``. Something callable is never overwritten."""
+    """Set the property at ``path``.
+
+    It must be there already, save in a dict of plain values; what can be called, or holds
+    something that can, is never overwritten.
+    """
     if not path:
         raise Unreachable("no_path")
     parent = find(target, path[:-1]) if len(path) > 1 else target
     name, at = path[-1], len(path) - 1
-    if not name or name.startswith("_"):
-        raise Unreachable("missing", at)
     present = _step(parent, name)
-    if present is not _MISSING and callable(present):
+    if present is _MISSING:
+        may_be_new = isinstance(parent, dict) and not method_names(parent)
+        if name.startswith("_") or not name or not (may_be_new or _is_declared(parent, name)):
+            raise Unreachable("missing", at)
+    elif callable(present) or method_names(present):
         raise Unreachable("read_only", at)
-    if isinstance(parent, dict):
-        parent[name] = value
-    elif isinstance(parent, list) and present is not _MISSING:
-        parent[int(name)] = value
-    elif _has_attributes(parent):
-        try:
+    try:
+        if isinstance(parent, dict):
+            parent[name] = value
+        elif isinstance(parent, list):
+            parent[int(name)] = value
+        else:
             setattr(parent, name, value)
-        except AttributeError as exc:
-            raise Unreachable("read_only", at) from exc
-    else:
-        raise Unreachable("missing", at)
+    except (AttributeError, TypeError) as exc:
+        raise Unreachable("read_only", at) from exc
 
 
 def public_names(target: Any) -> list[str]:
-    """The names directly on ``target`` that a peer can reach, sorted."""
+    """The names directly on ``target`` that a peer can reach, sorted. Runs no property."""
     if isinstance(target, dict):
-        names = {name for name in target if isinstance(name, str)}
-    elif _has_attributes(target):
-        names = set(dir(target))
-    else:
+        return sorted(name for name in target if isinstance(name, str) and _is_public(name))
+    if not _has_attributes(target):
         return []
-    return sorted(name for name in names if _step(target, name) is not _MISSING)
+    return sorted(name for name in set(dir(target)) if _is_public(name) and _is_own(target, name))
+
+
+def method_names(target: Any, depth: int = 3) -> list[str]:
+    """Dotted names of what can be called on ``target`` and below, for completion and the card."""
+    names: list[str] = []
+    for name in public_names(target):
+        value = target[name] if isinstance(target, dict) else _static(target, name)
+        if callable(value):
+            names.append(name)
+        elif depth > 1:
+            names += [f"{name}.{rest}" for rest in method_names(value, depth - 1)]
+    return names
+
+
+def _static(target: Any, name: str) -> Any:
+    """The attribute as it lies there: neither a property nor ``__getattr__`` is run."""
+    found = inspect.getattr_static(target, name, _MISSING)
+    if isinstance(found, staticmethod | classmethod):
+        return found.__func__
+    # A slot's value can be had without running anybody's code.
+    return getattr(target, name, _MISSING) if inspect.ismemberdescriptor(found) else found
+
+
+def _is_public(name: str) -> bool:
+    return bool(name) and not name.startswith("_")
+
+
+def _is_declared(parent: Any, name: str) -> bool:
+    """Whether the class of ``parent`` announces an attribute that has no value yet."""
+    if isinstance(parent, type) or not _has_attributes(parent):
+        return False
+    return any(
+        name in inspect.get_annotations(cls) or name in vars(cls)
+        for cls in type(parent).__mro__
+        if cls.__module__ not in _MACHINERY
+    )
 
 
 def _step(target: Any, name: str) -> Any:
-    if not name or name.startswith("_"):
+    if not _is_public(name):
         return _MISSING
     if isinstance(target, dict):
         return target.get(name, _MISSING)
@@ -121,10 +167,24 @@ def _has_attributes(target: Any) -> bool:
 def _is_own(target: Any, name: str) -> bool:
     """Whether somebody put ``name`` there, on the instance or on a class that is not Python's."""
     if isinstance(target, types.ModuleType):
-        found = vars(target).get(name, _MISSING)
-        # A module that a module merely imports is not part of its API.
-        return found is not _MISSING and not isinstance(found, types.ModuleType)
+        return _is_of_module(target, name)
     if name in getattr(target, "__dict__", ()):
         return True
     classes = inspect.getmro(target) if isinstance(target, type) else type(target).__mro__
     return any(name in vars(cls) and cls.__module__ not in _MACHINERY for cls in classes)
+
+
+def _is_of_module(module: types.ModuleType, name: str) -> bool:
+    """Whether ``name`` belongs to a module, rather than being something it uses itself.
+
+    A module that says ``from subprocess import run`` does not mean to offer that to its peers.
+    """
+    found = vars(module).get(name, _MISSING)
+    if found is _MISSING or name in getattr(module, "__all__", ()):
+        return found is not _MISSING
+    if isinstance(found, types.ModuleType):
+        return False
+    if isinstance(found, type | types.FunctionType | types.BuiltinFunctionType):
+        home = getattr(found, "__module__", None) or ""
+        return home.partition(".")[0] == module.__name__.partition(".")[0]
+    return True

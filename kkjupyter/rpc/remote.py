@@ -7,10 +7,10 @@ from collections.abc import Generator
 from typing import Any, NoReturn
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.blocking import run_async
+from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.portal import on_own_loop
-from kkjupyter.rpc.session import Session
+from kkjupyter.rpc.session import RemoteName, Session
 
 __all__ = [
     "Remote",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class Remote:
+class Remote(RemoteName):
     """What :func:`kkjupyter.connect` returns, and every attribute of it.
 
     ``api.math.add(1, 2)`` makes a Call; ``await api.settings.theme`` reads a property, and
@@ -107,6 +107,12 @@ class Remote:
 
     def __repr__(self) -> str:
         return f"<Remote {_written(self)} at {self._kk_session.url}>"
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        run_blocking(self._kk_session.close())
 
     async def __aenter__(self) -> Remote:
         return self

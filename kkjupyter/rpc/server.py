@@ -19,16 +19,14 @@ from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.callbacks import PassedFunctions
-from kkjupyter.rpc.channel import Channel
-from kkjupyter.rpc.expose import public_names
+from kkjupyter.rpc.clients import Clients
+from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop
-from kkjupyter.rpc.producer import Producer, busy_after_cancel
+from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.session import make_session
 from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport
-from kkjupyter.wire.classic import Classic
 
 __all__ = ["Server", "open_servers", "start_server"]
 
@@ -63,13 +61,12 @@ class Server:
         origins: Sequence[str],
     ) -> None:
         self._number = next(_numbers)
-        self._target = target
+        self._clients = Clients(target, interceptors)
+        self._methods = method_names(target)
         self._host = host
         self._token = token
-        self._interceptors = tuple(interceptors)
         self._origins = frozenset(origins)
         self._listener: WebSocketServer | None = None
-        self._producers: set[Producer] = set()
         self.port = 0
         self.closed = False
         _servers.add(self)
@@ -89,20 +86,18 @@ class Server:
     @property
     def running(self) -> int:
         """How many calls and streams of clients are being worked on."""
-        return sum(producer.running for producer in self._producers)
+        return self._clients.running
 
     @property
     def clients(self) -> int:
         """How many clients are connected."""
-        return len(self._producers)
+        return len(self._clients)
 
     def connect(self, **options: Any) -> Remote:
         """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"ws://{host}:{self.port}" if host else self.url
-        session = make_session(
-            url, token=self._token, methods=method_names(self._target), **options
-        )
+        session = make_session(url, token=self._token, methods=self._methods, **options)
         run_blocking(session.connect())
         return Remote(session)
 
@@ -117,7 +112,6 @@ class Server:
     def close(self) -> None:
         """Stop listening, cancel what runs, disconnect everybody. Idempotent; waits briefly."""
         if not self.closed:
-            self.closed = True
             run_blocking(self._stop())
 
     def __enter__(self) -> Server:
@@ -158,8 +152,8 @@ class Server:
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
 
     async def _stop(self) -> None:
-        for producer in self._producers:
-            producer.close()
+        self.closed = True
+        self._clients.stop()
         if self._listener is not None:
             self._listener.close()
             await self._listener.wait_closed()
@@ -167,15 +161,8 @@ class Server:
     async def _serve_client(self, connection: ServerConnection) -> None:
         assert isinstance(connection, PushServerConnection)
         transport = WebSocketTransport(connection, _peer_name(connection))
-        protocol = Classic(limit_bytes=_LIMIT_BYTES)
-        channel = Channel(transport, protocol, functions=PassedFunctions(protocol.new_id))
-        producer = Producer(self._target, protocol, channel.outbox, self._interceptors)
-        self._producers.add(producer)
-        channel.open(producer)
-        try:
-            await transport.wait_closed()
-        finally:
-            self._producers.discard(producer)
+        self._clients.add(transport, limit_bytes=_LIMIT_BYTES)
+        await transport.wait_closed()
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         origin = request.headers.get("Origin")
@@ -220,19 +207,6 @@ def start_server(
     server = Server(target, host, secret, interceptors, origins)
     run_blocking(server._start(port))
     return server
-
-
-def method_names(target: Any, depth: int = 3) -> list[str]:
-    """Dotted names of what can be called on ``target``, for completion and the card."""
-    names: list[str] = []
-    for name in public_names(target):
-        value = target[name] if isinstance(target, dict) else getattr(target, name)
-        if callable(value):
-            names.append(name)
-        elif depth > 1:
-            below = method_names(value, depth - 1)
-            names += [f"{name}.{rest}" for rest in below] if below else [name]
-    return names
 
 
 def _tokens_shown(request: Request) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -14,25 +16,32 @@ from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.titles import title_of
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.websocket import connect_websocket, without_secrets
 from kkjupyter.wire.classic import CODECS, Classic, Codec
 from kkjupyter.wire.events import CallbackRef, Operation
 from kkjupyter.wire.values import undefined
 
-__all__ = ["PROTOCOLS", "Session", "make_session", "open_sessions"]
+__all__ = ["PROTOCOLS", "RemoteName", "Session", "open_sessions"]
 
 PROTOCOLS = ("classic",)
-_TITLE_CHARS = 60
 
 _numbers = itertools.count(1)
-
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_sessions_lock = threading.Lock()
 
 
 def open_sessions() -> list[Session]:
     """Every session that is not closed, oldest first."""
-    return sorted((s for s in _sessions if not s.closed), key=lambda s: s.number)
+    with _sessions_lock:  # a set that grows cannot be walked
+        sessions = list(_sessions)
+    return sorted((s for s in sessions if not s.closed), key=lambda s: s.number)
+
+
+class RemoteName:
+    """What a Remote is, as far as a session must know: a name, and no value to send."""
+
+    __slots__ = ()
 
 
 class Session:
@@ -44,36 +53,44 @@ class Session:
     Args:
         url: where to, without secrets, for messages.
         dial: makes a new transport; called on the I/O loop.
-        codec: of the messages sent; answers are read in either.
+        protocol: one of :data:`PROTOCOLS`; None for the first.
+        codec: of the messages sent, ``"superjson"`` if None; answers are read in either.
         timeout_s: for the reply of every call that says nothing else.
         idle_timeout_s: for the next item of every call that says nothing else.
         methods: names known to exist there, for completion and the card.
+
+    Raises:
+        UsageError: an argument cannot be right.
     """
 
     def __init__(
         self,
         url: str,
         dial: Callable[[], Awaitable[Transport]],
-        codec: Codec,
         *,
+        protocol: str | None = None,
+        codec: str | None = None,
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
         methods: Sequence[str] = (),
     ) -> None:
+        _check_choice("protocol", protocol, PROTOCOLS)
+        _check_choice("codec", codec, CODECS)
         self.number = next(_numbers)
         self.url = url
-        self.codec: Codec = codec
+        self.codec: Codec = "json" if codec == "json" else "superjson"
         self.closed = False
         self.timeout_s = timeout_s
         self.idle_timeout_s = idle_timeout_s
         self.methods = list(methods)
-        self._protocol = Classic(codec)
+        self._protocol = Classic(self.codec)
         self._functions = PassedFunctions(self._protocol.new_id)
         self._dial = dial
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._unsent: list[tuple[CallState, bytes]] = []
-        _sessions.add(self)
+        with _sessions_lock:
+            _sessions.add(self)
 
     # ---- what users of a session see
 
@@ -123,7 +140,7 @@ class Session:
         if self.closed:
             raise UsageError(f"{method}: the connection to {self.url} is closed; connect again")
         sent_args = [*args, dict(kwargs)] if kwargs else list(args)
-        title = _title(operation, method, args, kwargs or {}, value)
+        title = title_of(operation, method, args, kwargs or {}, value)
         state = CallState(
             method,
             title,
@@ -142,6 +159,16 @@ class Session:
         return Call(state)
 
     def _wire_arg(self, arg: Any, index: int, state: CallState) -> Any:
+        if isinstance(arg, Call):
+            raise UsageError(
+                f"{state.method}: argument {index + 1} is the call {arg.title}, not its value; "
+                "`await` it first, or use .result()"
+            )
+        if isinstance(arg, RemoteName):
+            raise UsageError(
+                f"{state.method}: argument {index + 1} is a remote name, not a value; "
+                "get its value first: await it, or kk.get(...)"
+            )
         if is_stream(arg):
             raise UsageError(
                 f"{state.method}: argument {index + 1} is a stream ({type(arg).__name__}), and the "
@@ -191,6 +218,9 @@ class Session:
     # ---- I/O loop only
 
     def _send(self, state: CallState, frame: bytes) -> None:
+        if self.closed:  # since the call was made
+            state.cancel()
+            return
         if state.timeout_s is not None:
             state.timer = asyncio.get_running_loop().call_later(
                 state.timeout_s, state.expire_reply, state.timeout_s
@@ -206,9 +236,11 @@ class Session:
         try:
             self._use(await self._dial())
         except KKError as error:
-            unsent, self._unsent = self._unsent, []
-            for state, _ in unsent:
-                state.failed(error)
+            self._fail_unsent(error)
+        except Exception as error:
+            # Whatever a transport forgot to translate: nobody may wait for it for ever.
+            self._fail_unsent(error)
+            raise
         else:
             unsent, self._unsent = self._unsent, []
             for state, frame in unsent:
@@ -217,73 +249,14 @@ class Session:
         finally:
             self._connecting = None
 
+    def _fail_unsent(self, error: Exception) -> None:
+        unsent, self._unsent = self._unsent, []
+        for state, _ in unsent:
+            state.failed(copy.copy(error))  # each raises its own, maybe at the same time
+
     def _use(self, transport: Transport) -> None:
         self._channel = Channel(transport, Classic(self.codec), functions=self._functions)
         self._channel.open()
-
-
-def make_session(
-    target: str | Transport,
-    *,
-    protocol: str | None = None,
-    codec: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    token: str | None = None,
-    timeout_s: float | None = None,
-    idle_timeout_s: float | None = None,
-    connect_timeout_s: float = 10.0,
-    methods: Sequence[str] = (),
-) -> Session:
-    """A session that is not connected yet; the arguments are those of :func:`kkjupyter.connect`.
-
-    Raises:
-        UsageError: an argument cannot be right.
-    """
-    _check_choice("protocol", protocol, PROTOCOLS)
-    _check_choice("codec", codec, CODECS)
-    session_codec: Codec = "json" if codec == "json" else "superjson"
-    if isinstance(target, str):
-        url = _websocket_url(target)
-        sent_headers = dict(headers or {})
-        if token is not None:
-            sent_headers["Authorization"] = f"Bearer {token}"
-
-        async def dial() -> Transport:
-            return await connect_websocket(
-                url, headers=sent_headers, connect_timeout_s=connect_timeout_s
-            )
-
-        shown_url = without_secrets(url)
-    else:
-        transport, shown_url = target, target.url
-
-        async def dial() -> Transport:
-            # A transport that was handed in ready-made can be opened once.
-            if session.state != "connecting":
-                raise UsageError(f"{shown_url} is closed and cannot be opened again from here")
-            return transport
-
-    session = Session(
-        shown_url,
-        dial,
-        session_codec,
-        timeout_s=timeout_s,
-        idle_timeout_s=idle_timeout_s,
-        methods=methods,
-    )
-    return session
-
-
-def _websocket_url(url: str) -> str:
-    scheme = url.partition("://")[0].lower() if "://" in url else ""
-    if scheme in ("ws", "wss"):
-        return url
-    if scheme in ("http", "https"):
-        cure = "ws" + url[4:]
-        raise UsageError(f"{url} is an HTTP address; a WebSocket server is at {cure!r}")
-    if not scheme and ":" in url:
-        raise UsageError(f"{url!r} has no scheme; did you mean 'ws://{url}'?")
-    raise UsageError(f"{url!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'")
 
 
 def _check_choice(what: str, value: str | None, choices: Sequence[str]) -> None:
@@ -292,36 +265,3 @@ def _check_choice(what: str, value: str | None, choices: Sequence[str]) -> None:
             f"unknown {what} {value!r}{did_you_mean(value, choices)}; there is "
             + ", ".join(map(repr, choices))
         )
-
-
-def _title(
-    operation: Operation,
-    method: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    value: Any,
-) -> str:
-    """The call as written, in one line of at most 60 characters."""
-    if operation == "get":
-        return _shorten(method)
-    if operation == "set":
-        return _shorten(f"{method} = {_brief(value)}")
-    parts = [_brief(arg) for arg in args] + [f"{name}={_brief(v)}" for name, v in kwargs.items()]
-    return _shorten(f"{'new ' if operation == 'new' else ''}{method}({', '.join(parts)})")
-
-
-def _brief(value: Any) -> str:
-    if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
-    if isinstance(value, str | bytes) and len(value) > _TITLE_CHARS:
-        value = value[:_TITLE_CHARS]  # the repr of a megabyte takes its time
-    elif isinstance(value, Sequence | Mapping | set) and len(value) > _TITLE_CHARS:
-        return f"<{type(value).__name__} of {len(value)}>"
-    return " ".join(repr(value).split())
-
-
-def _shorten(text: str) -> str:
-    if len(text) <= _TITLE_CHARS:
-        return text
-    tail = ")" if text.endswith(")") else ""
-    return text[: _TITLE_CHARS - 1 - len(tail)] + "…" + tail

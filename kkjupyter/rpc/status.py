@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from kkjupyter.rpc.producer import busy_after_cancel
+from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.server import open_servers
 from kkjupyter.rpc.session import open_sessions
 

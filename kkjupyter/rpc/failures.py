@@ -1,0 +1,78 @@
+"""What a handler raised, as it goes to the peer."""
+
+from __future__ import annotations
+
+import pathlib
+import traceback
+from collections.abc import Callable
+
+from kkjupyter.errors import RemoteError, RemoteThrow
+
+__all__ = ["encode_failure", "remote_error"]
+
+_ENGINE_DIR = str(pathlib.Path(__file__).parent)
+_MAX_CAUSES = 8
+_OWN_FIELDS = frozenset({"name", "message", "stack", "cause"})
+
+
+def remote_error(exc: BaseException, *, depth: int = 0) -> RemoteError:
+    """``exc`` with name, message, stack, cause and own public properties.
+
+    A RemoteError, which a handler got from elsewhere or made itself, passes as it is.
+    """
+    if isinstance(exc, RemoteThrow):  # a peer has no words for it but an error's
+        return RemoteError(str(exc), stack=_stack(exc))
+    if isinstance(exc, RemoteError):
+        return exc
+    cause = exc.__cause__
+    return RemoteError(
+        _text(exc),
+        name=type(exc).__name__,
+        stack=_stack(exc),
+        # Causes can form a ring.
+        cause=remote_error(cause, depth=depth + 1) if cause and depth < _MAX_CAUSES else None,
+        data={
+            name: value
+            for name, value in vars(exc).items()
+            if not name.startswith("_") and name not in _OWN_FIELDS
+        },
+    )
+
+
+def encode_failure(encode: Callable[[RemoteError], bytes], exc: BaseException) -> bytes:
+    """``exc`` as a message, without what of it cannot be sent. Something is always returned."""
+    error = remote_error(exc)
+    if message := _try(encode, error):
+        return message
+    bare = RemoteError(error.message, name=error.name, stack=error.stack)
+    bare.data = {
+        name: value
+        for name, value in error.data.items()
+        if _try(encode, RemoteError("", data={name: value}))
+    }
+    if _try(encode, RemoteError("", cause=error.cause)):
+        bare.cause = error.cause
+    return encode(bare)
+
+
+def _try(encode: Callable[[RemoteError], bytes], error: RemoteError) -> bytes | None:
+    try:
+        return encode(error)
+    except Exception:  # noqa: BLE001  an object's own methods fail in their own ways
+        return None
+
+
+def _text(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception as failure:  # noqa: BLE001  it would hide that there was an error at all
+        return f"(its text cannot be read: {type(failure).__name__})"
+
+
+def _stack(exc: BaseException) -> str:
+    """The traceback without the frames of the engine."""
+    summary = traceback.TracebackException.from_exception(exc)
+    summary.__cause__ = summary.__context__ = None
+    while summary.stack and summary.stack[0].filename.startswith(_ENGINE_DIR):
+        del summary.stack[0]
+    return "".join(summary.format()).rstrip()

@@ -1,0 +1,123 @@
+"""Serving an object inside this process, without a port: for tests, and for APIs used side by side.
+
+::
+
+    with serve_in_memory(MyApi()) as server:
+        api = server.connect()
+        assert api.add(1, 2).result() == 3
+
+Everything but the socket is the real thing: the wire, streams, cancel, backpressure, reconnecting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kkjupyter.errors import ConnectError
+from kkjupyter.rpc.blocking import run_async, run_blocking
+from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.clients import Clients
+from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.expose import method_names
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.session import Session
+from kkjupyter.transports.base import Transport
+from kkjupyter.transports.memory import memory_pair
+
+__all__ = ["MemoryServer", "serve_in_memory"]
+
+
+class MemoryServer:
+    """What :func:`serve_in_memory` returns; used as a :class:`~kkjupyter.rpc.server.Server`.
+
+    Attributes:
+        url: what its connections are called in messages.
+        closed: whether :meth:`close` was called.
+    """
+
+    def __init__(self, target: Any, interceptors: Sequence[Interceptor], url: str) -> None:
+        self.url = url
+        self.closed = False
+        self._methods = method_names(target)
+        self._clients = Clients(target, interceptors)
+        self._channels: list[Channel] = []
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
+
+    @property
+    def running(self) -> int:
+        """How many of their calls and streams are being worked on."""
+        return self._clients.running
+
+    def connect(self, **options: Any) -> Remote:
+        """A new connection; ``options`` as :func:`kkjupyter.connect`."""
+        session = self._session(options)
+        run_blocking(session.connect())
+        return Remote(session)
+
+    async def aconnect(self, **options: Any) -> Remote:
+        """As :meth:`connect`, to be awaited."""
+        session = self._session(options)
+        await run_async(session.connect())
+        return Remote(session)
+
+    def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
+        """Have ``fn(*args)`` called on the loop that handlers run on. Any thread."""
+        handler_loop().post(fn, *args)
+
+    def disconnect(self) -> None:
+        """Break every connection off, as a failing network does. The server stays."""
+        run_blocking(self._break_off())
+
+    def close(self) -> None:
+        """Cancel what runs and disconnect everybody. Idempotent."""
+        if not self.closed:
+            self.closed = True
+            self.disconnect()
+
+    def __enter__(self) -> MemoryServer:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return f"<MemoryServer {self.url}: closed>"
+        return f"<MemoryServer {self.url}: {self.clients} clients, {self.running} calls>"
+
+    def _session(self, options: dict[str, Any]) -> Session:
+        return make_session(self._dial, url=self.url, methods=self._methods, **options)
+
+    async def _dial(self) -> Transport:
+        assert io_loop().is_current
+        if self.closed:
+            raise ConnectError(self.url, "the server is closed")
+        near, far = memory_pair(self.url)
+        self._channels = [channel for channel in self._channels if channel.is_open]
+        self._channels.append(self._clients.add(far))
+        return near
+
+    async def _break_off(self) -> None:
+        channels, self._channels = self._channels, []
+        for channel in channels:
+            channel.abort()
+
+
+def serve_in_memory(
+    obj: Any, *, interceptors: Sequence[Interceptor] = (), url: str = "memory:"
+) -> MemoryServer:
+    """Serve the public names of ``obj`` to this process only.
+
+    Args:
+        obj: as for :func:`kkjupyter.serve`.
+        interceptors: around every call, the first outermost.
+        url: what its connections are called in messages.
+    """
+    return MemoryServer(obj, interceptors, url)

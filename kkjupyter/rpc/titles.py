@@ -1,0 +1,51 @@
+"""How a call is written in one line: on screen, in status tables, in messages."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from kkjupyter.wire.events import Operation
+
+__all__ = ["title_of"]
+
+_TITLE_CHARS = 60
+
+# It stops early in what is large or deep, and a __repr__ that fails does not fail the call.
+_reprs = reprlib.Repr()
+_reprs.maxlist = _reprs.maxtuple = _reprs.maxset = _reprs.maxdict = _TITLE_CHARS
+_reprs.maxstring = _reprs.maxother = _reprs.maxlong = 4 * _TITLE_CHARS
+
+
+def title_of(
+    operation: Operation,
+    method: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    value: Any,
+) -> str:
+    """The call as written, in one line of at most 60 characters."""
+    if operation == "get":
+        return _shorten(method)
+    if operation == "set":
+        return _shorten(f"{method} = {_brief(value)}")
+    parts = [_brief(arg) for arg in args] + [f"{name}={_brief(v)}" for name, v in kwargs.items()]
+    return _shorten(f"{'new ' if operation == 'new' else ''}{method}({', '.join(parts)})")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, str | bytes):
+        return repr(value[:_TITLE_CHARS])  # the repr of a megabyte takes its time
+    if callable(value):
+        return str(getattr(value, "__name__", type(value).__name__))
+    if isinstance(value, Sequence | Mapping | Set) and len(value) > _TITLE_CHARS:
+        return f"<{type(value).__name__} of {len(value)}>"
+    return " ".join(_reprs.repr(value).split())
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= _TITLE_CHARS:
+        return text
+    tail = ")" if text.endswith(")") else ""
+    return text[: _TITLE_CHARS - 1 - len(tail)] + "…" + tail
