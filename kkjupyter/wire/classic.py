@@ -10,12 +10,12 @@ carries ``args.result`` or ``args.error``; a stream is a response ``{"__stream":
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from kkjupyter.errors import ProtocolError, RemoteError
+from kkjupyter.errors import EncodeError, ProtocolError, RemoteError, RemoteThrow
 from kkjupyter.wire import jsoncodec, superjson
 from kkjupyter.wire.events import (
     CallbackInvoked,
@@ -47,6 +47,7 @@ _DESTROY = b"__DESTROY__"
 _SUPERJSON_PREFIX = b'{"json":'
 _CALLBACK_PREFIX = "__callback__"
 _STREAM_MARKER = {"__stream": True}
+_MAX_CAUSES = 16
 # The library sends these two as null, tagged undefined, in nearly every message: no information.
 _NOISE = frozenset({"transferSlots", "callbackIds"})
 _REQUEST_TYPES: dict[str, Operation] = {
@@ -73,6 +74,8 @@ class _Envelope(msgspec.Struct, gc=False):
     meta: dict[str, Any] | None = None
 
 
+# What msgspec raises for bytes that are no message, or none that it can read.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
@@ -86,7 +89,7 @@ class Classic:
 
     Args:
         codec: the codec of the messages sent; answers go out in the codec of their request.
-        limit_bytes: the longest message accepted.
+        limit_bytes: how much of an unfinished message is held at most.
     """
 
     name = "classic"
@@ -96,6 +99,7 @@ class Classic:
     ) -> None:
         self.codec: Codec = codec
         self._lines = LineBuffer(limit_bytes)
+        self._tried_bytes = 0  # how long an unfinished message was when it was last tried
 
     # ---- receiving
 
@@ -108,7 +112,7 @@ class Classic:
                 lacks its line end is then understood at once (a 0.7 peer would hold it for ever).
 
         Raises:
-            MessageTooBig: a message is over the limit; the connection cannot go on.
+            MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
         """
         events: list[Event] = []
         lines = self._lines
@@ -118,12 +122,14 @@ class Classic:
                 self._read_line(chunk, 0, events)
             elif whole and chunk.strip() == _DESTROY:
                 events.append(Closing())
+            elif events and lines.is_overfull:
+                break  # told at the next call, so that what came before is not lost
             else:
                 self._read_chunk(chunk, whole, events)
         return events
 
     def _read_chunk(self, chunk: bytes, whole: bool, events: list[Event]) -> None:
-        glued_bytes = self._lines.held_bytes
+        glued_bytes = self._lines.held_bytes if whole else 0
         for line in self._lines.feed(chunk):
             self._read_line(line, glued_bytes, events)
             glued_bytes = 0
@@ -132,45 +138,95 @@ class Classic:
 
     def _read_line(self, line: bytes, glued_bytes: int, events: list[Event]) -> None:
         try:
-            self._read_message(line, events)
+            event = self._read_message(line)
         except ProtocolError as error:
-            # What waited for its end may be rubbish that spoils a sound message glued to it.
+            # A frame that waited for its end may be rubbish that spoils a sound one glued to it.
             head, tail = line[:glued_bytes], line[glued_bytes:]
-            if not head:
-                events.append(NotUnderstood(error.reason, error.excerpt))
-                return
-            events.append(NotUnderstood(error.reason, excerpt(head)))
-            self._read_line(tail, 0, events)
+            events.append(NotUnderstood(error.reason, excerpt(head or tail)))
+            if head:
+                self._read_line(tail, 0, events)
+        else:
+            if event is not None:
+                events.append(event)
 
     def _read_unfinished(self, glued_bytes: int, events: list[Event]) -> None:
-        held = self._lines.take_held()
-        complete: list[Event] = []
-        if held.rstrip().endswith(b"}"):
-            self._read_line(held, glued_bytes, complete)
-        if any(type(event) is not NotUnderstood for event in complete):
-            events.extend(complete)
-        elif held.lstrip().startswith(b"{"):
-            self._lines.hold(held)
-        elif held.strip():
-            events.append(NotUnderstood("not a message", excerpt(held)))
+        """A frame without line end: a whole message, a piece of one, or rubbish."""
+        lines = self._lines
+        newest = lines.newest_piece
+        if not glued_bytes:
+            self._tried_bytes = 0
+            if not newest.lstrip().startswith(b"{"):
+                self._drop_held(lines.held_bytes, events)
+                return
+        if not newest.rstrip().endswith(b"}"):
+            return
+        # Joined and parsed anew for every piece, a long message would take quadratic time.
+        if lines.held_bytes >= 2 * self._tried_bytes:
+            self._tried_bytes = lines.held_bytes
+            event = self._try_message(lines.held())
+            if event is not None:
+                lines.take_held()
+                events.append(event)
+                return
+        if glued_bytes and newest.lstrip().startswith(b"{"):
+            event = self._try_message(newest)
+            if event is not None:
+                self._drop_held(glued_bytes, events)
+                events.append(event)
 
-    def _read_message(self, line: bytes, events: list[Event]) -> None:
-        if line.startswith(_SUPERJSON_PREFIX):
-            codec: Codec = "superjson"
-            message = _parse_superjson(line)
-        else:
+    def _drop_held(self, rubbish_bytes: int, events: list[Event]) -> None:
+        rubbish = self._lines.take_held()[:rubbish_bytes]
+        if rubbish.strip():
+            events.append(NotUnderstood("not a message", excerpt(rubbish)))
+
+    def _try_message(self, data: bytes) -> Event | None:
+        try:
+            return self._read_message(data)
+        except ProtocolError:
+            return None
+
+    def _read_message(self, line: bytes) -> Event | None:
+        """What one line says; None if it is blank.
+
+        Raises:
+            ProtocolError: it is no message, or not the whole of one.
+        """
+        if not line.startswith(_SUPERJSON_PREFIX):
             line = line.strip()
             if not line:
-                return
-            if line.startswith(_SUPERJSON_PREFIX):
-                self._read_message(line, events)
-                return
-            codec = "json"
-            message = _parse_json(line)
-        read = _READERS.get(message.type)
-        if read is None:
-            raise ProtocolError(f"unknown message type {message.type!r}", excerpt(line))
-        events.append(read(message, codec, len(line)))
+                return None
+            if not line.startswith(b"{"):
+                raise ProtocolError("not a message")
+        codec: Codec
+        if line.startswith(_SUPERJSON_PREFIX):
+            codec = "superjson"
+            try:
+                envelope = _decode_envelope(line)
+            except _UNREADABLE as exc:
+                envelope = _parse_leniently(line, _Envelope, exc)
+            message, meta = envelope.json, envelope.meta
+        else:
+            codec, meta = "json", None
+            try:
+                message = _decode_message(line)
+            except _UNREADABLE as exc:
+                message = _parse_leniently(line, _Message, exc)
+        try:
+            read = _READERS.get(message.type)
+            if read is None:
+                raise ProtocolError(f"unknown message type {message.type!r}")
+            if meta:
+                _revive(message, meta)
+            elif codec == "json" and b'"Uint8Array"' in line:
+                message.args = jsoncodec.decode(message.args)
+                message.value = jsoncodec.decode(message.value)
+            return read(message, codec, len(line))
+        except ProtocolError as error:
+            reason = error.reason
+        # It has an id, so somebody may wait for it.
+        if message.type in _ANSWERS:
+            return Failed(message.id, ProtocolError(reason, excerpt(line)))
+        return NotUnderstood(reason, excerpt(line), message.id)
 
     # ---- asking
 
@@ -214,12 +270,14 @@ class Classic:
 
     def reply(self, call_id: str, value: Any, codec: str) -> bytes:
         """The value of a call; :class:`EncodeError` when it cannot be put on the wire."""
+        if type(value) is dict and value.get("__stream") is True:
+            raise EncodeError("args.result", "the peers take an object with __stream for a stream")
         result = {} if value is undefined and codec == "json" else {"result": value}
-        return _encode({"id": call_id, "method": "", "type": "response"}, "args", result, codec)
+        return _encode(_response(call_id), "args", result, codec)
 
     def open_stream(self, call_id: str, codec: str) -> bytes:
         """The answer to a call whose value is a stream."""
-        return self.reply(call_id, _STREAM_MARKER, codec)
+        return _encode(_response(call_id), "args", {"result": _STREAM_MARKER}, codec)
 
     def item(self, stream_id: str, value: Any, codec: str) -> bytes:
         """One value of a stream; :class:`EncodeError` when it cannot be put on the wire."""
@@ -239,14 +297,12 @@ class Classic:
             reason: why it cannot be done.
             at: which part of the path is the trouble.
         """
-        message = {"id": request.call_id, "method": "", "type": "response"}
         error = {"error": _refusal_text(request, reason, at)}
-        return _encode(message, "args", error, request.codec)
+        return _encode(_response(request.call_id), "args", error, request.codec)
 
     def fail_call(self, call_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a call ended with."""
-        message = {"id": call_id, "method": "", "type": "response"}
-        return _encode(message, "args", {"error": _error_object(error)}, codec)
+        return _encode(_response(call_id), "args", {"error": _error_object(error)}, codec)
 
     def fail_stream(self, stream_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a stream ended with."""
@@ -257,6 +313,10 @@ class Classic:
         """Call a function the peer passed; the classic protocol has no answer to that."""
         message = {"id": self.new_id(), "method": callback_id, "type": "callback"}
         return _encode(message, "args", list(args), codec)
+
+
+def _response(call_id: str) -> dict[str, Any]:
+    return {"id": call_id, "method": "", "type": "response"}
 
 
 def _refusal_text(request: Requested, reason: Refusal, at: int) -> str:
@@ -292,51 +352,29 @@ def _encode(message: dict[str, Any], key: str, user_value: Any, codec: str) -> b
     return dumps(message) + b"\n"
 
 
-def _parse_superjson(line: bytes) -> _Message:
-    try:
-        envelope = _decode_envelope(line)
-    except msgspec.DecodeError as exc:
-        envelope = _parse_leniently(line, _Envelope, exc)
-    message, meta = envelope.json, envelope.meta
-    if meta:
-        values, equalities = meta.get("values"), meta.get("referentialEqualities")
-        if equalities or (values and not _NOISE.issuperset(values)):
-            _revive(message, meta)
-    return message
-
-
-def _parse_json(line: bytes) -> _Message:
-    if not line.startswith(b"{"):
-        raise ProtocolError("not a message", excerpt(line))
-    try:
-        message = _decode_message(line)
-    except msgspec.DecodeError as exc:
-        message = _parse_leniently(line, _Message, exc)
-    if b'"Uint8Array"' in line:
-        message.args = jsoncodec.decode(message.args)
-        message.value = jsoncodec.decode(message.value)
-    return message
-
-
-def _parse_leniently(line: bytes, kind: type[_T], refused: msgspec.DecodeError) -> _T:
+def _parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:
     """Node sends lone surrogates, which msgspec refuses and the standard json accepts."""
     try:
         if isinstance(refused, msgspec.ValidationError):
             raise refused
         return msgspec.convert(loads(line), kind)
     except msgspec.ValidationError as exc:
-        raise ProtocolError(f"not a classic message ({exc})", excerpt(line)) from exc
+        raise ProtocolError(f"not a classic message ({exc})") from exc
 
 
 def _revive(message: _Message, meta: dict[str, Any]) -> None:
     """Apply superjson's annotations to the parts of ``message`` that hold user values."""
+    values = meta.get("values")
+    if isinstance(values, dict):
+        if not meta.get("referentialEqualities") and _NOISE.issuperset(values):
+            return
+        meta = {**meta, "values": {k: v for k, v in values.items() if k not in _NOISE}}
     root = {"args": message.args, "value": message.value}
     if message.value is msgspec.UNSET:
         del root["value"]
-    values = meta.get("values")
-    if isinstance(values, dict):
-        meta = {**meta, "values": {k: v for k, v in values.items() if k not in _NOISE}}
     root = superjson.decode(root, meta)
+    if type(root) is not dict:
+        raise ProtocolError("superjson annotations of the message itself")
     message.args = root["args"]
     message.value = root.get("value", msgspec.UNSET)
 
@@ -344,7 +382,7 @@ def _revive(message: _Message, meta: dict[str, Any]) -> None:
 def _args_object(message: _Message) -> Mapping[str, Any]:
     if isinstance(message.args, dict):
         return message.args
-    raise ProtocolError(f"a {message.type} without args", repr(message.args)[:80])
+    raise ProtocolError(f"a {message.type} without args")
 
 
 def _read_item(message: _Message, codec: str, size_bytes: int) -> Event:
@@ -363,7 +401,8 @@ def _read_response(message: _Message, codec: str, size_bytes: int) -> Event:
     if "error" in args:
         return Failed(message.id, _remote_error(args["error"]))
     result = args.get("result", undefined)
-    if result == _STREAM_MARKER:
+    # Not ==: to Python {"__stream": 1} is the same, and to the peers it is a value.
+    if type(result) is dict and len(result) == 1 and result.get("__stream") is True:
         return Opened(message.id, message.id)
     return Replied(message.id, result)
 
@@ -400,7 +439,8 @@ def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
     return Requested(message.id, operation, path, args, value, codec)
 
 
-_READERS = {
+_Reader = Callable[[_Message, Codec, int], Event]
+_READERS: dict[str, _Reader] = {
     "stream-chunk": _read_item,
     "stream-end": _read_end,
     "stream-error": _read_stream_error,
@@ -409,26 +449,36 @@ _READERS = {
     "callback": _read_callback,
     **dict.fromkeys(_REQUEST_TYPES, _read_request),
 }
+_ANSWERS = frozenset({"response", "stream-chunk", "stream-end", "stream-error"})
 
 
-def _remote_error(error: Any) -> RemoteError:
+def _remote_error(error: Any, depth: int = 1) -> RemoteError:
     """An error as sent: a bare string (the protocol's own) or an object (a thrown value)."""
     if isinstance(error, RemoteError):  # superjson tagged it as an Error value
         return error
+    if isinstance(error, str):
+        return RemoteError(error)
     if not isinstance(error, dict):
-        return RemoteError(error if isinstance(error, str) else str(error))
+        return RemoteThrow(error, _text(error))
     known = {"name", "message", "stack", "cause"}
     cause = error.get("cause")
-    if isinstance(cause, dict) and isinstance(cause.get("message"), str):
-        cause = _remote_error(cause)
+    # An error may be its own cause; from some depth on causes stay as they were sent.
+    if isinstance(cause, dict) and isinstance(cause.get("message"), str) and depth < _MAX_CAUSES:
+        cause = _remote_error(cause, depth + 1)
     stack = error.get("stack")
     return RemoteError(
-        str(error.get("message", "")),
-        name=str(error.get("name") or "Error"),
+        _text(error.get("message", "")),
+        name=_text(error.get("name") or "Error"),
         stack=stack if isinstance(stack, str) else None,
         cause=cause,
         data={key: value for key, value in error.items() if key not in known},
     )
+
+
+def _text(value: Any) -> str:
+    """``value`` in a line; what is nested may be nested too deeply to be printed."""
+    plain = value is None or isinstance(value, str | int | float)
+    return str(value) if plain else f"a thrown {type(value).__name__}"
 
 
 def _error_object(error: RemoteError) -> dict[str, Any]:

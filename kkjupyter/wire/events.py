@@ -109,10 +109,14 @@ class Closing(msgspec.Struct):
 
 
 class NotUnderstood(msgspec.Struct):
-    """Something that is no message. It harms nobody; ``excerpt`` is its beginning."""
+    """Something that is no message. It harms nobody; ``excerpt`` is its beginning.
+
+    ``call_id`` is set where it is a message of sorts that somebody may wait to have answered.
+    """
 
     reason: str
     excerpt: str
+    call_id: str = ""
 
 
 Event = (

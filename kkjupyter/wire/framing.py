@@ -17,51 +17,58 @@ class LineBuffer:
     """Collects a byte stream and gives it back line by line.
 
     Args:
-        limit_bytes: the longest line accepted.
+        limit_bytes: how much may wait for its line end.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self._held: list[bytes] = []
+        self._pieces: list[bytes] = []
         self._held_bytes = 0
 
     @property
     def held_bytes(self) -> int:
-        """Bytes received since the last line end."""
+        """How much waits for its line end."""
         return self._held_bytes
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether more than the limit waits; :meth:`feed` raises then."""
+        return self._held_bytes > self.limit_bytes
+
+    @property
+    def newest_piece(self) -> bytes:
+        """The part of what waits that came last; there must be something."""
+        return self._pieces[-1]
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add ``data``; return the lines it completes, without their ends.
 
         Raises:
-            MessageTooBig: what waits for its line end is over the limit; it is dropped. Lines that
-                were complete before have been returned by earlier calls, none is lost.
+            MessageTooBig: more than the limit has been waiting since the last call; ``data`` is
+                not added. Complete lines are returned first, so none is lost.
         """
-        if self._held_bytes > self.limit_bytes:
-            raise MessageTooBig(len(self.take_held()), self.limit_bytes)
+        if self.is_overfull:
+            raise MessageTooBig(self._held_bytes, self.limit_bytes)
         lines = data.split(b"\n")
         tail = lines.pop()
-        if lines and self._held:
-            self._held.append(lines[0])
-            lines[0] = b"".join(self._held)
-            self._held.clear()
-            self._held_bytes = 0
+        if lines and self._pieces:
+            lines[0] = self.take_held() + lines[0]
         if tail:
-            self._held.append(tail)
+            self._pieces.append(tail)
             self._held_bytes += len(tail)
         return lines
 
+    def held(self) -> bytes:
+        """What waits for its line end."""
+        self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
     def take_held(self) -> bytes:
         """Return what waits for its line end, and forget it."""
-        held = b"".join(self._held)
-        self._held.clear()
+        held = b"".join(self._pieces)
+        self._pieces.clear()
         self._held_bytes = 0
         return held
-
-    def hold(self, data: bytes) -> None:
-        """Put back what :meth:`take_held` returned, to wait for its line end after all."""
-        self._held.append(data)
-        self._held_bytes += len(data)
 
 
 def excerpt(data: bytes, limit_chars: int = 120) -> str:
