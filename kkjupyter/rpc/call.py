@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from kkjupyter.errors import CallTimeout, UsageError
+from kkjupyter.errors import UsageError
 from kkjupyter.rpc.callstate import CallState, Phase
 from kkjupyter.rpc.portal import io_loop, on_own_loop
 
@@ -92,27 +93,30 @@ class Call:
         state = self._state
         if on_own_loop():
             raise UsageError(f"{state.method}: .result() inside a handler; use `await` there")
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         try:
             if not state.wait_blocking(state.answered, timeout_s):
                 assert timeout_s is not None
                 state.expire(timeout_s)
             if state.kind == "stream":
-                return self._collect(timeout_s)
+                return self._collect(deadline_s, timeout_s)
         except KeyboardInterrupt:
             _interrupted(state)
             raise
         _raise_if_failed(state)
         return state.value
 
-    def _collect(self, timeout_s: float | None) -> list[Any]:
-        loop = iter(self)
+    def _collect(self, deadline_s: float | None, timeout_s: float | None) -> list[Any]:
         state = self._state
-        if timeout_s is None:
-            return list(loop)
-        if not state.wait_blocking(lambda: state.over, timeout_s):
+        values: list[Any] = []
+        # Taken as they come: a long stream would otherwise run over its buffer.
+        for value in _PlainLoop(self._claim(), deadline_s):
+            values.append(value)
+        if deadline_s is not None and not state.finished:
+            assert timeout_s is not None
             state.expire(timeout_s, "end")
-            raise CallTimeout(state.method, timeout_s, "end")
-        return list(loop)
+            _raise_if_failed(state)
+        return values
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._answer().__await__()
@@ -185,32 +189,50 @@ class Call:
 
 
 class _PlainLoop:
-    """One ``for`` over a call. Nothing else holds it: leaving the loop disposes of it at once."""
+    """One ``for`` over a call. Nothing else holds it, so leaving the loop disposes of it at once.
 
-    __slots__ = ("_state",)
+    Args:
+        state: claimed for this loop.
+        deadline_s: on the monotonic clock; the loop is over then, whether the call is or not.
+    """
 
-    def __init__(self, state: CallState) -> None:
+    __slots__ = ("_deadline_s", "_state", "_through")
+
+    def __init__(self, state: CallState, deadline_s: float | None = None) -> None:
         self._state = state
+        self._deadline_s = deadline_s
+        self._through = False
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
         state = self._state
-        while True:
+        while not self._through:
             try:
                 return state.take()
             except IndexError:
-                if state.finished or state.phase == "cancelled":
+                if state.finished:
+                    self._through = True
                     _raise_at_end(state)
-                    raise StopIteration from None
+                    break
             try:
-                in_time = state.wait_blocking(state.something_to_take, state.idle_timeout_s)
+                in_time = state.wait_blocking(*self._what_to_wait_for())
             except KeyboardInterrupt:
                 _interrupted(state)
                 raise
             if not in_time:
+                if self._deadline_s is not None and time.monotonic() >= self._deadline_s:
+                    break
                 _expire_idle(state)
+        raise StopIteration
+
+    def _what_to_wait_for(self) -> tuple[Callable[[], bool], float | None]:
+        ready, timeout_s = _next_step(self._state)
+        if self._deadline_s is not None:
+            left_s = self._deadline_s - time.monotonic()
+            timeout_s = left_s if timeout_s is None else min(left_s, timeout_s)
+        return ready, timeout_s
 
     def __del__(self) -> None:
         self._state.give_up()
@@ -219,30 +241,33 @@ class _PlainLoop:
 class _AsyncLoop:
     """One ``async for`` over a call; as :class:`_PlainLoop`."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_state", "_through")
 
     def __init__(self, state: CallState) -> None:
         self._state = state
+        self._through = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         state = self._state
-        while True:
+        while not self._through:
             try:
                 return state.take()
             except IndexError:
-                if state.finished or state.phase == "cancelled":
+                if state.finished:
+                    self._through = True
                     _raise_at_end(state)
-                    raise StopAsyncIteration from None
+                    break
             try:
-                in_time = await state.wait_async(state.something_to_take, state.idle_timeout_s)
+                in_time = await state.wait_async(*_next_step(state))
             except BaseException:
                 state.cancel()
                 raise
             if not in_time:
                 _expire_idle(state)
+        raise StopAsyncIteration
 
     def __del__(self) -> None:
         self._state.give_up()
@@ -293,21 +318,21 @@ class Consumer:
 
         It may run in any thread and must be quick.
         """
-        state = self._state
-        state.bell.on_ring(callback)
-        if state.something_to_take():
-            state.bell.forget(callback)
-            callback()
+        self._state.watch(callback)
 
     def cancel(self) -> None:
         """Cancel the call. Any thread."""
         self._state.cancel()
 
+    def __del__(self) -> None:
+        self._state.give_up()
+
 
 def _raise_if_failed(state: CallState) -> None:
     error = state.look()
     if error is not None:
-        raise error
+        # The traceback of where it was raised before is of no use here.
+        raise error.with_traceback(None)
 
 
 def _raise_at_end(state: CallState) -> None:
@@ -316,6 +341,13 @@ def _raise_at_end(state: CallState) -> None:
             f"{state.title} returned a value, not a stream; use `await` or .result() instead"
         )
     _raise_if_failed(state)
+
+
+def _next_step(state: CallState) -> tuple[Callable[[], bool], float | None]:
+    """What a loop waits for, and how long: the idle limit counts from when the stream is open."""
+    if state.idle_timeout_s is not None and not state.answered():
+        return state.answered, None
+    return state.something_to_take, state.idle_timeout_s
 
 
 def _expire_idle(state: CallState) -> None:

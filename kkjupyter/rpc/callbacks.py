@@ -2,20 +2,26 @@
 
 In the thread or on the loop that waits for the call they were passed with; if nobody waits, in one
 worker thread. Always in a copy of the caller's context, taken at the call, so that what they print
-lands in the caller's cell.
+lands in the caller's cell. Those of one call run one at a time, in the order the peer called them,
+and all that came before the reply have run before the reply is handed over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import inspect
 import logging
 import queue
 import threading
+import types
+import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from kkjupyter.rpc.waiting import Bell, wait_blocking
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.callstate import CallState
@@ -23,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Jobs", "PassedFunctions"]
 
 logger = logging.getLogger("kkjupyter")
+
+# The calls whose callbacks the code at hand runs in: a callback may wait for its own call.
+_inside: contextvars.ContextVar[tuple[Jobs, ...]] = contextvars.ContextVar(
+    "kkjupyter_inside", default=()
+)
 
 
 class Job:
@@ -34,82 +45,150 @@ class Job:
         self, fn: Callable[..., Any], context: contextvars.Context, args: Sequence[Any]
     ) -> None:
         self._fn = fn
-        self._context = context
+        # A context can be entered only once at a time; a copy can always be.
+        self._context = context.copy()
         self._args = args
 
-    def start(self) -> Coroutine[Any, Any, Any] | None:
-        """Call the function; return the coroutine if it made one. Its errors are logged."""
-        try:
-            # A context can be entered only once at a time; a copy can always be.
-            result = self._context.copy().run(self._fn, *self._args)
-        except Exception:  # noqa: BLE001  the user's own, logged
-            self.log_failure()
-            return None
-        return result if inspect.iscoroutine(result) else None
+    def enter(self, jobs: Jobs) -> None:
+        """Note in the context of this invocation which call it belongs to."""
+        self._context.run(lambda: _inside.set((*_inside.get(), jobs)))
 
-    def log_failure(self) -> None:
-        """Report the exception at hand; the protocol has no way to tell the peer."""
+    def run(self) -> None:
+        """Run it in this thread; its errors are logged."""
+        try:
+            result = self._context.run(self._fn, *self._args)
+            if inspect.iscoroutine(result):
+                self._run_coroutine(result)
+        except Exception:  # noqa: BLE001  logged: the protocol has no way to tell the peer
+            self._log_failure()
+
+    async def run_async(self) -> None:
+        """Run it on this loop; its errors are logged."""
+        try:
+            result = self._context.run(self._fn, *self._args)
+            if inspect.iscoroutine(result):
+                loop = asyncio.get_running_loop()
+                await loop.create_task(result, context=self._context)
+        except Exception:  # noqa: BLE001  logged: the protocol has no way to tell the peer
+            self._log_failure()
+
+    def _run_coroutine(self, coro: Coroutine[Any, Any, Any]) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._context.run(asyncio.run, coro)
+            return
+        # A plain wait in a cell: its thread has a loop already, and that loop is blocked.
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+        bell = Bell()
+        done.add_done_callback(lambda _: bell.ring())
+        threading.Thread(target=self._run_for, args=(coro, done), daemon=True).start()
+        wait_blocking(bell, done.done)
+        done.result()
+
+    def _run_for(
+        self, coro: Coroutine[Any, Any, Any], done: concurrent.futures.Future[None]
+    ) -> None:
+        try:
+            self._context.run(asyncio.run, coro)
+        except BaseException as exc:  # noqa: BLE001  handed over
+            done.set_exception(exc)
+        else:
+            done.set_result(None)
+
+    def _log_failure(self) -> None:
         name = getattr(self._fn, "__name__", repr(self._fn))
-        self._context.copy().run(logger.exception, "callback %s failed", name)
+        self._context.run(logger.exception, "callback %s failed", name)
 
 
 class Jobs:
-    """Invocations that wait to be run, in order."""
+    """The invocations that belong to one call: in order, one at a time.
 
-    def __init__(self) -> None:
+    Args:
+        bell: rung whenever one is done, for those who wait to run the next.
+        is_waited_for: whether somebody waits for the call, and runs them there.
+    """
+
+    def __init__(self, bell: Bell, is_waited_for: Callable[[], bool]) -> None:
+        self._bell = bell
+        self._is_waited_for = is_waited_for
         self._waiting: deque[Job] = deque()
+        self._running = 0
+        self._lock = threading.Lock()
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    @property
+    def can_run(self) -> bool:
+        """Whether one waits that may be run now and here."""
+        return bool(self._waiting) and self._is_free
+
+    @property
+    def idle(self) -> bool:
+        """Whether none waits and none runs."""
+        return not self._waiting and self._is_free
+
+    @property
+    def _is_free(self) -> bool:
+        return not self._running or self in _inside.get()
 
     def add(self, job: Job) -> None:
-        """Add the newest invocation. Any thread."""
+        """Add the newest. Any thread."""
+        job.enter(self)
         self._waiting.append(job)
 
+    def drop(self) -> None:
+        """Forget those that have not begun. Any thread."""
+        self._waiting.clear()
+
     def run_one(self) -> None:
-        """Run the oldest in this thread; an async function runs on a loop of its own here."""
-        job = self._next()
-        coro = job.start() if job else None
-        if job and coro:
+        """Run the oldest in this thread, if one can run."""
+        job = self._begin()
+        if job:
             try:
-                asyncio.run(coro)
-            except Exception:  # noqa: BLE001  the user's own, logged
-                job.log_failure()
+                job.run()
+            finally:
+                self._finish()
 
     async def run_one_async(self) -> None:
-        """Run the oldest on this loop."""
-        job = self._next()
-        coro = job.start() if job else None
-        if job and coro:
+        """Run the oldest on this loop, if one can run."""
+        job = self._begin()
+        if job:
             try:
-                await coro
-            except Exception:  # noqa: BLE001  the user's own, logged
-                job.log_failure()
+                await job.run_async()
+            finally:
+                self._finish()
 
     def hand_to_worker(self) -> None:
-        """Have the worker thread run them all. Any thread."""
-        job = self._next()
-        while job:
-            _worker.run(job)
-            job = self._next()
+        """Have the worker thread run them until somebody waits. Any thread."""
+        if self._waiting:
+            _worker.run(self._run_unwaited)
 
-    def _next(self) -> Job | None:
-        try:
+    def _run_unwaited(self) -> None:
+        while self.can_run and not self._is_waited_for():
+            self.run_one()
+
+    def _begin(self) -> Job | None:
+        with self._lock:
+            if not self.can_run:
+                return None
+            self._running += 1
             return self._waiting.popleft()
-        except IndexError:
-            return None
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._running -= 1
+        self._bell.ring()
 
 
 class _Worker:
     """The one thread for callbacks that nobody waits for; started at first use."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._started = False
 
-    def run(self, job: Job) -> None:
-        self._queue.put(job)
+    def run(self, work: Callable[[], object]) -> None:
+        self._queue.put(work)
         with self._lock:
             if not self._started:
                 self._started = True
@@ -117,23 +196,49 @@ class _Worker:
 
     def _work(self) -> None:
         while True:
-            jobs = Jobs()
-            jobs.add(self._queue.get())
-            # asyncio.run refuses a thread whose loop runs; this one has none.
-            jobs.run_one()
+            work = self._queue.get()
+            try:
+                work()
+            except BaseException:
+                logger.exception("a callback ended its thread")
 
 
 _worker = _Worker()
 
 
+class _Entry:
+    __slots__ = ("context", "fn", "state")
+
+    def __init__(self, fn: Callable[..., Any], state: CallState) -> None:
+        self.fn = fn
+        self.bind(state)
+
+    def bind(self, state: CallState) -> None:
+        self.context = contextvars.copy_context()
+        # Weak: a function the peer keeps must not keep the call's reply.
+        self.state = weakref.ref(state)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the call it was passed with is over."""
+        state = self.state()
+        return state is None or state.over
+
+
 class PassedFunctions:
-    """The functions of one connection that the peer may call. The same function keeps its id."""
+    """The functions of one connection that the peer may call.
+
+    The protocol has no way to say that one is no longer needed, so they stay. A function keeps its
+    id; only while a call it was passed with is under way does another call get one of its own.
+    """
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
-        self._entries: dict[str, tuple[Callable[..., Any], contextvars.Context, CallState]] = {}
-        self._ids: dict[int, str] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._ids: dict[Hashable, list[str]] = {}
         self._lock = threading.Lock()
+        self.called_late = False
+        """Whether one was called after its call was over, as a subscription does."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -141,9 +246,16 @@ class PassedFunctions:
     def add(self, fn: Callable[..., Any], state: CallState) -> str:
         """Register ``fn`` for the call it is passed with; return its id. Any thread."""
         with self._lock:
-            # The entry holds the function, so id(fn) cannot be re-used while it is here.
-            callback_id = self._ids.setdefault(id(fn), self._new_id())
-            self._entries[callback_id] = (fn, contextvars.copy_context(), state)
+            ids = self._ids.setdefault(_identity(fn), [])
+            for callback_id in ids:
+                entry = self._entries[callback_id]
+                if entry.is_free:
+                    entry.bind(state)
+                    return callback_id
+            callback_id = self._new_id()
+            # The entry holds the function, so its identity cannot be re-used while it is here.
+            self._entries[callback_id] = _Entry(fn, state)
+            ids.append(callback_id)
             return callback_id
 
     def invoke(self, callback_id: str, args: Sequence[Any]) -> bool:
@@ -151,6 +263,19 @@ class PassedFunctions:
         entry = self._entries.get(callback_id)
         if entry is None:
             return False
-        fn, context, state = entry
-        state.callback_arrived(Job(fn, context, args))
+        job = Job(entry.fn, entry.context, args)
+        state = entry.state()
+        if state is None or state.over:
+            self.called_late = True
+        if state is None:
+            _worker.run(job.run)
+        else:
+            state.callback_arrived(job)
         return True
+
+
+def _identity(fn: Callable[..., Any]) -> Hashable:
+    """What makes two functions the same one; a bound method is a new object at each look."""
+    if isinstance(fn, types.MethodType):
+        return id(fn.__self__), id(fn.__func__)
+    return id(fn)

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
@@ -77,13 +78,16 @@ class CallState:
         self.value: Any = undefined
         self.error: BaseException | None = None
         self.bell = Bell()
-        self.jobs = Jobs()
+        self.jobs = Jobs(self.bell, lambda: self.waiting > 0)
         self.waiting = 0
+        self.watching = 0
         self.claimed = False
+        self.has_functions = False
         self.timer: asyncio.TimerHandle | None = None
         self._carrier = carrier
-        self._end_lock = threading.Lock()
+        self._lock = threading.Lock()
         self._abandoned = False
+        self._ended_here = False
         self._looked_at = False
 
     def stop_timer(self) -> None:
@@ -102,8 +106,9 @@ class CallState:
     @property
     def finished(self) -> bool:
         """Whether the call is over and every value is taken."""
-        # In this order: the last value is put before the phase changes.
-        return self.over and not self.buffer
+        # In this order: the last value is put before the phase changes. After a cancel the buffer
+        # does not count: a value may slip in while it is cleared, and nobody gets it.
+        return self.phase == "cancelled" or (self.over and not self.buffer)
 
     def something_to_take(self) -> bool:
         """Whether a consumer need not wait."""
@@ -123,7 +128,7 @@ class CallState:
     def opened(self) -> None:
         """The reply is a stream."""
         self.stop_timer()
-        with self._end_lock:
+        with self._lock:
             if self.over:
                 return
             self.kind = "stream"
@@ -148,7 +153,7 @@ class CallState:
         self.stop_timer()
         if isinstance(error, CallError):
             error.method = self.method
-        if self._end("failed", error=error) and self._abandoned:
+        if self._end("failed", error=error) and self._abandoned and not self.claimed:
             self._report_unseen()
 
     def callback_arrived(self, job: Job) -> None:
@@ -165,13 +170,16 @@ class CallState:
     def cancel(self) -> None:
         """End the call from this side, drop what is buffered, tell the peer. Idempotent."""
         error = CallCancelled(self.method, self.buffer.taken_items)
-        if self._end("cancelled", error=error):
+        if self._end("cancelled", error=error, ended_here=True):
             self.buffer.clear()
+            self.jobs.drop()
             io_loop().post(self._carrier.cancel_call, self)
 
     def expire(self, timeout_s: float, waited_for: str = "reply") -> None:
         """End the call because a time limit has passed, and tell the peer."""
-        if self._end("failed", error=CallTimeout(self.method, timeout_s, waited_for)):
+        error = CallTimeout(self.method, timeout_s, waited_for)
+        if self._end("failed", error=error, ended_here=True):
+            self.jobs.drop()
             io_loop().post(self._carrier.cancel_call, self)
 
     def expire_reply(self, timeout_s: float) -> None:
@@ -187,9 +195,11 @@ class CallState:
     def abandon(self) -> None:
         """The user's handle is gone. I/O loop only; finalizers post it there."""
         self._abandoned = True
+        if self.claimed:  # a loop or a view has the call, and sees its end
+            return
         if self.phase == "failed":
             self._report_unseen()
-        elif self.kind == "stream" and not self.claimed:
+        elif self.kind == "stream":
             self._drop_unread()
 
     def take(self) -> Any:
@@ -214,31 +224,77 @@ class CallState:
 
     def wait_blocking(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Wait in plain code until ``ready()``; callbacks of this call run here meanwhile."""
+        left_s = _countdown(timeout_s)
         with self._waiter():
-            while wait_blocking(self.bell, lambda: bool(self.jobs) or ready(), timeout_s):
-                if not self.jobs:
+            while wait_blocking(self.bell, lambda: self._may_go_on(ready), left_s()):
+                if not self.jobs.can_run:
                     return True
                 self.jobs.run_one()
             return False
 
     async def wait_async(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Wait in a coroutine until ``ready()``; callbacks of this call run here meanwhile."""
+        left_s = _countdown(timeout_s)
         with self._waiter():
-            while await wait_async(self.bell, lambda: bool(self.jobs) or ready(), timeout_s):
-                if not self.jobs:
+            while await wait_async(self.bell, lambda: self._may_go_on(ready), left_s()):
+                if not self.jobs.can_run:
                     return True
                 await self.jobs.run_one_async()
             return False
 
+    def watch(self, callback: Callable[[], object]) -> None:
+        """Have ``callback()`` called once when there is something to take; at once if there is."""
+        self._count_watching(1)
+        fired: list[bool] = []
+
+        def fire() -> None:
+            with self._lock:  # the ring and the look below may both come here
+                if fired:
+                    return
+                fired.append(True)
+            self._count_watching(-1)
+            callback()
+
+        self.bell.on_ring(fire)
+        if self.something_to_take():
+            self.bell.forget(fire)
+            fire()
+        else:
+            io_loop().post(self._watched, self.buffer.put_items)
+
+    def _watched(self, put_items: int) -> None:
+        """A watcher cannot measure its own idle time, so the I/O loop does it."""
+        self._carrier.reconsider_reading()
+        if self.idle_timeout_s is not None and self.phase == "streaming":
+            asyncio.get_running_loop().call_later(
+                self.idle_timeout_s, self._expire_idle, self.idle_timeout_s, put_items
+            )
+
+    def _expire_idle(self, timeout_s: float, put_items: int) -> None:
+        if self.phase == "streaming" and put_items == self.buffer.put_items and self.watching:
+            self.expire(timeout_s, "next item")
+
+    def _count_watching(self, change: int) -> None:
+        with self._lock:
+            self.watching += change
+
+    def _may_go_on(self, ready: Callable[[], bool]) -> bool:
+        # What the peer called before it answered runs before the answer is handed over; a call
+        # ended from here has dropped what had not begun, and does not wait for what has.
+        jobs = self.jobs
+        return jobs.can_run or (ready() and (jobs.idle or self._ended_here))
+
     @contextlib.contextmanager
     def _waiter(self) -> Iterator[None]:
-        self.waiting += 1
+        with self._lock:
+            self.waiting += 1
         if self._carrier.reading_paused:
             io_loop().post(self._carrier.reconsider_reading)
         try:
             yield
         finally:
-            self.waiting -= 1
+            with self._lock:
+                self.waiting -= 1
             if not self.waiting:
                 self.jobs.hand_to_worker()
 
@@ -251,13 +307,15 @@ class CallState:
         value: Any = undefined,
         error: BaseException | None = None,
         kind: Literal["unary"] | None = None,
+        ended_here: bool = False,
     ) -> bool:
         """Reach the one end a call has; False when it had ended before."""
-        with self._end_lock:
+        with self._lock:
             if self.over:
                 return False
             self.kind = self.kind or kind
             self.value, self.error = value, error
+            self._ended_here = ended_here
             self.phase = phase
         self.bell.ring()
         return True
@@ -271,3 +329,11 @@ class CallState:
         if not self._looked_at:
             self._looked_at = True
             logger.error("%s failed and nobody looked: %s", self.title, self.error)
+
+
+def _countdown(timeout_s: float | None) -> Callable[[], float | None]:
+    """What is left of ``timeout_s``, however often a wait is taken up again."""
+    if timeout_s is None:
+        return lambda: None
+    deadline_s = time.monotonic() + timeout_s
+    return lambda: deadline_s - time.monotonic()

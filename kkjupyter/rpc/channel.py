@@ -289,8 +289,11 @@ class Channel:
     def _somebody_waits(self) -> bool:
         return (
             self._handler is not None
-            or len(self._functions) > 0
-            or any(state.waiting or not state.answered() for state in self.calls.values())
+            or self._functions.called_late
+            or any(
+                state.waiting or state.watching or state.has_functions or not state.answered()
+                for state in self.calls.values()
+            )
         )
 
     def _too_much(self, state: CallState) -> None:

@@ -175,6 +175,7 @@ class Session:
                 "classic protocol carries values only; pass a list instead"
             )
         if callable(arg) and not isinstance(arg, type):
+            state.has_functions = True
             return CallbackRef(self._functions.add(arg, state))
         return arg
 
@@ -207,6 +208,8 @@ class Session:
 
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
+        if state.phase == "cancelled":
+            state.buffer.clear()  # once more: here nothing is put meanwhile
         self._unsent = [entry for entry in self._unsent if entry[0] is not state]
         if self._channel is not None:
             self._channel.cancel_call(state)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 import weakref
@@ -21,6 +22,7 @@ from kkjupyter.rpc.portal import on_own_loop
 __all__ = ["Bell", "wait_async", "wait_blocking"]
 
 _POLL_S = 0.1
+logger = logging.getLogger("kkjupyter")
 
 
 class Bell:
@@ -43,7 +45,11 @@ class Bell:
                 wake = waiting.popleft()
             except IndexError:  # another thread rang, too
                 return
-            wake()
+            try:
+                wake()
+            except Exception:
+                # The one who rings is not to blame, and others wait to be woken.
+                logger.exception("waking somebody failed")
 
     def on_ring(self, wake: Callable[[], object]) -> None:
         """Have ``wake()`` called at the next ring; it must be quick and may run in any thread."""
@@ -51,7 +57,8 @@ class Bell:
 
     def forget(self, wake: Callable[[], object]) -> None:
         """Undo :meth:`on_ring`, if it has not rung."""
-        with contextlib.suppress(ValueError):
+        # IndexError: another thread rang in the middle, so it is gone.
+        with contextlib.suppress(ValueError, IndexError):
             self._waiting.remove(wake)
 
 
