@@ -358,7 +358,7 @@ def _parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:
         if isinstance(refused, msgspec.ValidationError):
             raise refused
         return msgspec.convert(loads(line), kind)
-    except msgspec.ValidationError as exc:
+    except (msgspec.ValidationError, UnicodeEncodeError) as exc:  # the latter for a field's name
         raise ProtocolError(f"not a classic message ({exc})") from exc
 
 

@@ -314,7 +314,8 @@ def test_refusals_are_worded_as_the_peers_word_them(
 
 def test_a_lone_surrogate_is_a_string_like_any_other() -> None:
     """Node sends half a pair as ``\\ud83d``."""
-    assert read_one(line(type="response", args={"result": "\ud83d"})) == Replied("a", "\ud83d")
+    for value in ("\ud83d", {"\ud83d": ["\ude00"]}):
+        assert read_one(line(type="response", args={"result": value})) == Replied("a", value)
     frame = enveloped(
         {"values": {"args.value.0": ["undefined"]}},
         type="stream-chunk",
@@ -495,6 +496,7 @@ DEEP = b"[" * 100_000
         b'{"json":{"type":"\xff"}}\n',
         b'{"json":{"type":"\\ud83d","id":5}}\n',
         b'{"type":"\\ud83d","id":5}\n',
+        b'{"type":"get","\\ud83d":5}\n',
         b'{"type":"request","args":' + DEEP + b"\n",
         b'{"json":{"type":"request","args":' + DEEP + b"\n",
         b'{"type":"\\ud83d","args":' + DEEP + b"\n",
