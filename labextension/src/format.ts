@@ -5,7 +5,8 @@ import type { Status } from "./types";
 
 export interface Words {
   glyph: string;
-  text: string;
+  /** What a narrow view may leave out begins with the second part and goes from the end. */
+  parts: string[];
 }
 
 const GLYPHS = {
@@ -18,31 +19,43 @@ const GLYPHS = {
   lost: "✕",
 } as const;
 
-/** The state line of `status`. `rate` is in items per second, null while it is not known. */
-export function describe(status: Status, rate: number | null = null): Words {
-  return { glyph: GLYPHS[status.state], text: sentence(status, rate) };
+/** What the state line calls it: a stream that has sent nothing yet is waited for. */
+export function shownState({ state, count }: Status): Status["state"] {
+  return state === "streaming" && !count ? "waiting" : state;
 }
 
-function sentence(status: Status, rate: number | null): string {
-  const { state, kind, count, error } = status;
+/** The state line of `status`. `rate` is in items per second, null while it is not known. */
+export function describe(status: Status, rate: number | null = null): Words {
+  const state = shownState(status);
+  return { glyph: GLYPHS[state], parts: sentence(state, status, rate).filter(Boolean) };
+}
+
+/** The same in one string. */
+export function oneLine(status: Status): string {
+  const { glyph, parts } = describe(status);
+  return `${glyph} ${parts.join(" · ")}`;
+}
+
+function sentence(state: Status["state"], status: Status, rate: number | null): string[] {
+  const { kind, count, error } = status;
   const after = count ? ` after ${items(count)}` : "";
   const first = status.first_item_s === null ? "" : `first ${duration(status.first_item_s)}`;
   const counted = kind === "unary" ? "" : items(count);
   switch (state) {
     case "waiting":
-      return `waiting ${duration(status.elapsed_s)}`;
+      return [`waiting ${duration(status.elapsed_s)}`];
     case "streaming":
-      return join(counted, rate === null ? "" : perSecond(rate), first);
+      return [counted, rate === null ? "" : perSecond(rate), first];
     case "cancelling":
-      return join("cancelling", count ? items(count) : "");
+      return ["cancelling", count ? items(count) : ""];
     case "done":
-      return join(counted, counted && first, duration(status.elapsed_s));
+      return [counted, counted && first, duration(status.elapsed_s)];
     case "cancelled":
-      return `cancelled${after}`;
+      return [`cancelled${after}`];
     case "failed":
-      return failure(error, count);
+      return [failure(error, count)];
     case "lost":
-      return `${error}${after}`;
+      return [`${error}${after}`];
   }
 }
 
@@ -79,8 +92,4 @@ export function whole(value: number): string {
 
 function pad(value: number): string {
   return String(value).padStart(2, "0");
-}
-
-function join(...parts: string[]): string {
-  return parts.filter(Boolean).join(" · ");
 }

@@ -1,43 +1,43 @@
 // The state line: a glyph, a few words, one button.
 
-import { describe, items } from "./format";
+import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "./button";
+import { describe, items, shownState } from "./format";
 import type { Run } from "./run";
 
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
 const ANNOUNCE_MS = 10_000;
-const COPIED_MS = 1_500;
 
 export interface Actions {
   cancel(): void;
-  copy(): Promise<boolean>;
+  getText: GetText;
 }
 
 export class StateLine {
-  readonly element = div("kkj-state");
-  private readonly glyph = span("kkj-glyph");
-  private readonly words = span("kkj-words");
-  private readonly button = document.createElement("button");
-  private readonly notes = div("kkj-notes");
-  private readonly announcer = span("kkj-announcer");
+  readonly element = make("div", "kkj-state");
+  private readonly glyph = make("span", "kkj-glyph");
+  private readonly words = make("span", "kkj-words");
+  private readonly notes = make("div", "kkj-notes");
+  private readonly announcer = make("span", "kkj-announcer");
+  private readonly button: HTMLButtonElement;
   private announced = "";
   private announcedAt = 0;
   private drawnAt = Number.NEGATIVE_INFINITY;
   private timer = 0;
-  private feedback = "";
-  private feedbackTimer = 0;
 
   constructor(
     private readonly run: Run,
-    private readonly actions: Actions,
+    actions: Actions,
   ) {
-    const line = div("kkj-line");
-    this.glyph.setAttribute("aria-hidden", "true");
-    this.words.setAttribute("aria-hidden", "true");
+    this.button = makeButton("", "");
+    this.button.addEventListener("click", () => {
+      if (run.over) void copyAndSay(this.button, actions.getText);
+      else actions.cancel();
+    });
+    // Heard through the announcer, which does not speak five times a second.
+    this.glyph.ariaHidden = this.words.ariaHidden = "true";
     this.announcer.setAttribute("role", "status");
-    this.button.type = "button";
-    this.button.className = "kkj-button";
-    this.button.addEventListener("click", () => this.press());
+    const line = make("div", "kkj-line");
     line.append(this.glyph, this.words, this.button, this.announcer);
     this.element.append(line, this.notes);
     this.draw();
@@ -52,23 +52,24 @@ export class StateLine {
 
   dispose(): void {
     clearTimeout(this.timer);
-    clearTimeout(this.feedbackTimer);
   }
 
   private draw(): void {
     const { run } = this;
     const status = run.status;
-    const { glyph, text } = describe(status, run.rate);
+    const { glyph, parts } = describe(status, run.rate);
+    const shown = this.cancelWords() ?? parts;
+    const state = shownState(status);
     this.drawnAt = performance.now();
-    this.element.dataset.state = status.state;
+    this.element.dataset.state = state;
     setText(this.glyph, glyph);
-    setText(this.words, this.busyWords() || text);
+    this.drawWords(shown);
     this.drawButton(status.title);
-    const notes = status.notes.join("\n");
-    setText(this.notes, notes);
-    this.notes.hidden = !notes;
-    this.announce(`${status.title}: ${this.busyWords() || text}`, status.state);
-    // Time goes on and a rate falls while nothing arrives.
+    setText(this.notes, status.notes.join("\n"));
+    this.notes.hidden = !status.notes.length;
+    this.announce(state, `${status.title}: ${shown.join(", ")}`);
+    clearTimeout(this.timer);
+    // Time goes on, and a rate falls, while nothing arrives.
     if (!run.over) this.schedule(REDRAW_MS);
   }
 
@@ -77,62 +78,49 @@ export class StateLine {
     this.timer = window.setTimeout(() => this.draw(), delayMs);
   }
 
-  private busyWords(): string {
-    if (this.run.over) return "";
-    if (this.run.cancelStep === "busy") return "kernel busy: press Interrupt";
-    if (this.run.cancelStep === "interrupted") return "cancelling · interrupting the cell";
-    return "";
+  private cancelWords(): string[] | null {
+    if (this.run.over) return null;
+    if (this.run.cancelStep === "busy") return ["kernel busy: press Interrupt"];
+    if (this.run.cancelStep === "interrupted") return ["cancelling", "interrupting the cell"];
+    return null;
   }
 
-  private drawButton(title: string): void {
-    const { over, cancelStep } = this.run;
-    const action = over ? "Copy" : "Cancel";
-    setText(this.button, this.feedback || action);
-    this.button.setAttribute("aria-label", over ? `Copy the text of ${title}` : `Cancel ${title}`);
-    // Not `disabled`: that would throw the focus back to the page.
-    const pointless = !over && cancelStep !== "none" && cancelStep !== "busy";
-    this.button.setAttribute("aria-disabled", String(pointless));
-    this.button.hidden = this.run.status.state === "done" && !this.run.text;
-  }
-
-  private press(): void {
-    if (!this.run.over) {
-      this.actions.cancel();
-      return;
-    }
-    void this.actions.copy().then((copied) => {
-      this.feedback = copied ? "Copied" : "No access";
-      this.draw();
-      clearTimeout(this.feedbackTimer);
-      this.feedbackTimer = window.setTimeout(() => {
-        this.feedback = "";
-        this.draw();
-      }, COPIED_MS);
+  private drawWords(parts: string[]): void {
+    while (this.words.childElementCount > parts.length) this.words.lastElementChild?.remove();
+    parts.forEach((part, index) => {
+      const span = this.words.children[index] ?? this.words.appendChild(make("span", "kkj-part"));
+      setText(span, index ? ` · ${part}` : part);
     });
   }
 
-  private announce(text: string, state: string): void {
+  private drawButton(title: string): void {
+    const { over, cancelStep, text } = this.run;
+    if (!over) labelButton(this.button, "Cancel", `Cancel ${title}`);
+    else if (!this.button.ariaLabel?.startsWith("Copy")) {
+      labelButton(this.button, "Copy", copyName(title));
+    }
+    // Not `disabled`: that would throw the focus back to the page.
+    const isPointless = !over && cancelStep !== "none" && cancelStep !== "busy";
+    this.button.ariaDisabled = String(isPointless);
+    this.button.hidden = over && !text;
+  }
+
+  private announce(state: string, sentence: string): void {
     const now = performance.now();
     if (state === this.announced && (this.run.over || now - this.announcedAt < ANNOUNCE_MS)) return;
-    const progress = state === "streaming" ? items(this.run.status.count) : text;
+    const isProgress = state === this.announced && state === "streaming";
     this.announced = state;
     this.announcedAt = now;
-    setText(this.announcer, progress);
+    setText(this.announcer, isProgress ? items(this.run.status.count) : sentence);
   }
 }
 
-function setText(element: HTMLElement, text: string): void {
+function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function span(className: string): HTMLElement {
-  const element = document.createElement("span");
-  element.className = className;
-  return element;
-}
-
-function div(className: string): HTMLElement {
-  const element = document.createElement("div");
+function make(tag: "div" | "span", className: string): HTMLElement {
+  const element = document.createElement(tag);
   element.className = className;
   return element;
 }

@@ -19,10 +19,9 @@ export class TextPane {
   private frame = 0;
   private following = true;
 
-  constructor(label: string, view: string) {
+  constructor(label: string) {
     const pane = document.createElement("div");
     pane.className = "kkj-text";
-    pane.dataset.view = view;
     pane.setAttribute("role", "log");
     pane.setAttribute("aria-live", "off");
     pane.setAttribute("aria-label", label);

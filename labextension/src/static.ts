@@ -1,7 +1,7 @@
 // The static output, for when the kernel is not there to make it. The same as
 // kkjupyter/notebook/views/bundle.py; test/static-cases.json holds both to it.
 
-import { describe, whole } from "./format";
+import { describe, oneLine, whole } from "./format";
 import type { Run } from "./run";
 import type { Bundle, Status } from "./types";
 
@@ -11,53 +11,55 @@ const FOLDABLE_CHARS = 2_000;
 
 const FONT = "var(--jp-ui-font-family, system-ui, sans-serif)";
 const CODE_FONT = "var(--jp-code-font-family, monospace)";
-const MUTED = "var(--jp-ui-font-color2, inherit)";
 const LINE =
-  `margin: 0; padding: 2px 5px; min-height: 20px; font-family: ${FONT}; font-size: 12px; ` +
-  `line-height: 20px; color: ${MUTED}; overflow-wrap: break-word`;
+  `margin: 0; padding: 2px 0 2px 7.8px; font-family: ${FONT}; font-size: 12px; ` +
+  "line-height: 20px; color: var(--jp-ui-font-color2, inherit); overflow-wrap: break-word";
 const BOX =
-  "margin: 0; padding: 0 5px; max-height: 416px; overflow: auto; display: flex; " +
+  "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; " +
   "flex-direction: column-reverse";
 const TEXT =
-  `margin: 0; white-space: pre-wrap; overflow-wrap: break-word; font-family: ${CODE_FONT}; ` +
-  "font-size: 13px; line-height: 17px; color: var(--jp-content-font-color1, inherit)";
-const ACCENTS: Partial<Record<Status["state"], string>> = {
-  failed: "var(--jp-error-color1, inherit)",
-  lost: "var(--jp-error-color1, inherit)",
-};
+  "margin: 0; max-width: 120ch; white-space: pre-wrap; overflow-wrap: break-word; " +
+  `font-family: ${CODE_FONT}; font-size: 13px; line-height: 17px; ` +
+  "color: var(--jp-content-font-color1, inherit)";
+const BAD = "var(--jp-error-color1, inherit)";
 
 export function staticBundle(run: Run): Bundle {
   const { status, text, leftOut } = run;
   return {
     [MIME_TYPE]: { view: run.view, left_out: leftOut, ...status },
-    "text/html": staticHtml(run.view, text, leftOut, status),
+    "text/html": staticHtml(text, leftOut, status),
     "text/plain": staticPlain(text, status),
   };
 }
 
 export function checkpointText(run: Run): string {
-  const { glyph, text } = describe(run.status);
-  return withNewline(run.text) + `[not finished when saved: ${glyph} ${text}]`;
+  return `${withNewline(run.text)}[not finished when saved: ${oneLine(run.status)}]`;
 }
 
 export function staticPlain(text: string, status: Status): string {
   if (status.state === "done") return text;
-  const { glyph, text: words } = describe(status);
-  return `${withNewline(text)}[${glyph} ${words}]`;
+  return `${withNewline(text)}[${oneLine(status)}]`;
 }
 
-export function staticHtml(view: string, text: string, leftOut: number, status: Status): string {
-  const { glyph, text: words } = describe(status);
-  const accent = ACCENTS[status.state];
-  const mark = accent ? `<span style="color: ${accent}">${glyph}</span>` : glyph;
-  const extra = leftOut ? [...status.notes, `${whole(leftOut)} characters left out`] : status.notes;
-  const notes = extra.map((note) => `<br>${escapeHtml(note)}`).join("");
-  const line = `${mark} ${escapeHtml(words)}${notes}`;
-  if (!text) return `<div style="${LINE}">${line}</div>`;
-  const wide = view === "text" ? "; max-width: 120ch" : "";
-  const body = `<div style="${BOX}"><div style="${TEXT}${wide}">${escapeHtml(text)}</div></div>`;
-  if (text.length <= FOLDABLE_CHARS) return `<div style="${LINE}">${line}</div>${body}`;
-  return `<details open><summary style="${LINE}; list-style: none">${line}</summary>${body}</details>`;
+export function staticHtml(text: string, leftOut: number, status: Status): string {
+  const { glyph, parts } = describe(status);
+  const bad = status.state === "failed" || status.state === "lost";
+  const mark = bad ? `<span style="color: ${BAD}">${glyph}</span>` : `<span>${glyph}</span>`;
+  const spans = parts.map((part, index) => {
+    return `<span class="kkj-part">${index ? " · " : ""}${escapeHtml(part)}</span>`;
+  });
+  const words = `<span class="kkj-words">${spans.join("")}</span>`;
+  const notes = leftOut ? [...status.notes, `${whole(leftOut)} characters left out`] : status.notes;
+  const after = notes.map((note) => `<div style="${LINE}">${escapeHtml(note)}</div>`).join("");
+  const foldable = text.length > FOLDABLE_CHARS;
+  const tag = foldable ? "summary" : "div";
+  const list = foldable ? "; list-style: none" : "";
+  const line = `<${tag} class="kkj-line" style="${LINE}${list}">${mark} ${words}</${tag}>${after}`;
+  const body = text && `<div style="${BOX}"><div style="${TEXT}">${escapeHtml(text)}</div></div>`;
+  const run = `class="kkj-static" data-kkj-run="${status.run_id}" style="margin: 0"`;
+  return foldable
+    ? `<details open ${run}>${line}${body}</details>`
+    : `<div ${run}>${line}${body}</div>`;
 }
 
 function escapeHtml(text: string): string {

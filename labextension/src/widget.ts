@@ -1,7 +1,7 @@
 // The module that anywidget loads: one Run for each model, one drawing for each view.
 
+import { prepareCopyButton } from "./aftermath";
 import { cancel } from "./cancel";
-import { copyText } from "./clipboard";
 import { Host } from "./host";
 import { StateLine } from "./line";
 import { TextPane } from "./pane";
@@ -57,10 +57,11 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   addStyle(el.ownerDocument);
   const host = await finding;
   const { title } = run.status;
-  const pane = new TextPane(title, run.view);
+  const getText = () => everything(run, model);
+  const pane = new TextPane(title);
   const line = new StateLine(run, {
     cancel: () => cancel(run, model, host),
-    copy: async () => copyText(await everything(run, model)),
+    getText,
   });
   pane.append(run.text);
   pane.flush();
@@ -70,15 +71,20 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   root.dataset.lmSuppressShortcuts = "true";
   root.append(line.element, pane.element);
   el.append(root);
+  let restoreButton: (() => void) | undefined;
   const stop = run.listen({
     appended: (text) => pane.append(text),
     replaced: (text) => pane.replace(text),
-    changed: () => line.changed(),
+    changed: () => {
+      line.changed();
+      if (run.over) restoreButton ??= prepareCopyButton(root, run, getText);
+    },
   });
   return () => {
     stop();
     line.dispose();
     pane.dispose();
+    restoreButton?.();
   };
 }
 

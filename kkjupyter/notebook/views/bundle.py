@@ -14,7 +14,7 @@ import re
 from typing import Any
 
 from kkjupyter.notebook.status import RunState, Status
-from kkjupyter.notebook.views.transcript import Excerpt
+from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 __all__ = ["MIME_TYPE", "checkpoint_bundle", "describe", "duration", "static_bundle"]
 
@@ -25,20 +25,21 @@ _FOLDABLE_CHARS = 2_000
 
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _CODE_FONT = "var(--jp-code-font-family, monospace)"
-_MUTED = "var(--jp-ui-font-color2, inherit)"
 _LINE = (
-    f"margin: 0; padding: 2px 5px; min-height: 20px; font-family: {_FONT}; font-size: 12px; "
-    f"line-height: 20px; color: {_MUTED}; overflow-wrap: break-word"
+    f"margin: 0; padding: 2px 0 2px 7.8px; font-family: {_FONT}; font-size: 12px; "
+    "line-height: 20px; color: var(--jp-ui-font-color2, inherit); overflow-wrap: break-word"
 )
 # Reversed, so that the box starts where the live view was: at the newest text.
 _BOX = (
-    "margin: 0; padding: 0 5px; max-height: 416px; overflow: auto; display: flex; "
+    "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; "
     "flex-direction: column-reverse"
 )
 _TEXT = (
-    f"margin: 0; white-space: pre-wrap; overflow-wrap: break-word; font-family: {_CODE_FONT}; "
-    "font-size: 13px; line-height: 17px; color: var(--jp-content-font-color1, inherit)"
+    "margin: 0; max-width: 120ch; white-space: pre-wrap; overflow-wrap: break-word; "
+    f"font-family: {_CODE_FONT}; font-size: 13px; line-height: 17px; "
+    "color: var(--jp-content-font-color1, inherit)"
 )
+_BAD = "var(--jp-error-color1, inherit)"
 _GLYPHS: dict[RunState, str] = {
     "waiting": "◌",
     "streaming": "●",
@@ -47,7 +48,6 @@ _GLYPHS: dict[RunState, str] = {
     "cancelled": "■",
     "failed": "✕",
 }
-_BAD = "var(--jp-error-color1, inherit)"
 
 
 def static_bundle(view: str, excerpt: Excerpt, status: Status) -> dict[str, Any]:
@@ -56,40 +56,47 @@ def static_bundle(view: str, excerpt: Excerpt, status: Status) -> dict[str, Any]
     clean = Status(**{**status.to_json(), "notes": tuple(status.to_json()["notes"])})
     return {
         MIME_TYPE: {"view": view, "left_out": excerpt.left_out, **status.to_json()},
-        "text/html": _html(view, excerpt, clean),
+        "text/html": _html(excerpt, clean),
         "text/plain": _plain(excerpt.text, clean),
     }
 
 
 def checkpoint_bundle(excerpt: Excerpt, status: Status) -> dict[str, Any]:
     """One MIME type only, for a run that has not ended."""
-    glyph, words = describe(status)
-    note = f"[not finished when saved: {glyph} {words}]"
+    note = f"[not finished when saved: {_one_line(status)}]"
     return {"text/plain": _with_newline(excerpt.text) + note}
 
 
-def describe(status: Status) -> tuple[str, str]:
-    """The glyph and the words of the state line."""
-    return _GLYPHS[status.state], _sentence(status)
+def describe(status: Status) -> tuple[str, list[str]]:
+    """The state line: its glyph, and its parts, of which a narrow view leaves out the later."""
+    # A stream that has sent nothing yet is waited for.
+    is_silent = status.state == "streaming" and not status.count
+    state: RunState = "waiting" if is_silent else status.state
+    return _GLYPHS[state], [part for part in _sentence(state, status) if part]
 
 
-def _sentence(status: Status) -> str:
+def _one_line(status: Status) -> str:
+    glyph, parts = describe(status)
+    return f"{glyph} {' · '.join(parts)}"
+
+
+def _sentence(state: RunState, status: Status) -> list[str]:
     after = f" after {_items(status.count)}" if status.count else ""
     first = "" if status.first_item_s is None else f"first {duration(status.first_item_s)}"
     counted = "" if status.kind == "unary" else _items(status.count)
-    match status.state:
+    match state:
         case "waiting":
-            return f"waiting {duration(status.elapsed_s)}"
+            return [f"waiting {duration(status.elapsed_s)}"]
         case "streaming":
-            return _join(counted, first)
+            return [counted, first]
         case "cancelling":
-            return _join("cancelling", _items(status.count) if status.count else "")
+            return ["cancelling", _items(status.count) if status.count else ""]
         case "done":
-            return _join(counted, first if counted else "", duration(status.elapsed_s))
+            return [counted, first if counted else "", duration(status.elapsed_s)]
         case "cancelled":
-            return f"cancelled{after}"
+            return [f"cancelled{after}"]
         case "failed":
-            return _failure(status)
+            return [_failure(status)]
 
 
 def _failure(status: Status) -> str:
@@ -111,30 +118,40 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {total % 60:02} s"
 
 
-def _html(view: str, excerpt: Excerpt, status: Status) -> str:
-    glyph, words = describe(status)
-    mark = f'<span style="color: {_BAD}">{glyph}</span>' if status.state == "failed" else glyph
+def _html(excerpt: Excerpt, status: Status) -> str:
+    glyph, parts = describe(status)
+    colour = f' style="color: {_BAD}"' if status.state == "failed" else ""
+    mark = f"<span{colour}>{glyph}</span>"
+    words = "".join(
+        [
+            f'<span class="kkj-part">{" · " if index else ""}{_escape(part)}</span>'
+            for index, part in enumerate(parts)
+        ]
+    )
     notes = [*status.notes]
     if excerpt.left_out:
         notes.append(f"{excerpt.left_out:,} characters left out")
-    line = "<br>".join([f"{mark} {_escape(words)}", *map(_escape, notes)])
-    text = excerpt.text
-    if not text:
-        return f'<div style="{_LINE}">{line}</div>'
-    # Prose is hard to read in lines of 2,000 pixels; values are not prose.
-    wide = "; max-width: 120ch" if view == "text" else ""
-    body = f'<div style="{_BOX}"><div style="{_TEXT}{wide}">{_escape(text)}</div></div>'
-    if len(text) <= _FOLDABLE_CHARS:
-        return f'<div style="{_LINE}">{line}</div>{body}'
-    summary = f'<summary style="{_LINE}; list-style: none">{line}</summary>'
-    return f"<details open>{summary}{body}</details>"
+    after = "".join([f'<div style="{_LINE}">{_escape(note)}</div>' for note in notes])
+    is_foldable = utf16_len(excerpt.text) > _FOLDABLE_CHARS
+    tag, list_style = ("summary", "; list-style: none") if is_foldable else ("div", "")
+    line = (
+        f'<{tag} class="kkj-line" style="{_LINE}{list_style}">{mark} '
+        f'<span class="kkj-words">{words}</span></{tag}>{after}'
+    )
+    body = ""
+    if excerpt.text:
+        text = _escape(excerpt.text)
+        body = f'<div style="{_BOX}"><div style="{_TEXT}">{text}</div></div>'
+    run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'
+    if is_foldable:
+        return f"<details open {run}>{line}{body}</details>"
+    return f"<div {run}>{line}{body}</div>"
 
 
 def _plain(text: str, status: Status) -> str:
     if status.state == "done":
         return text
-    glyph, words = describe(status)
-    return f"{_with_newline(text)}[{glyph} {words}]"
+    return f"{_with_newline(text)}[{_one_line(status)}]"
 
 
 def _escape(text: str) -> str:
@@ -147,7 +164,3 @@ def _with_newline(text: str) -> str:
 
 def _items(count: int) -> str:
     return "1 item" if count == 1 else f"{count:,} items"
-
-
-def _join(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)

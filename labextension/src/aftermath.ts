@@ -1,0 +1,42 @@
+// When a run has ended, the notebook draws its static output where the live view was. That has no
+// script and so no button; as long as the page lives, the button is put back.
+
+import { copyAndSay, copyName, type GetText, makeButton } from "./button";
+import type { Run } from "./run";
+
+const STATIC_OUTPUT_WITHIN_MS = 5_000;
+
+/**
+ * @param root the live view, still in the page
+ * @returns to be called when it is taken away
+ */
+export function prepareCopyButton(root: HTMLElement, run: Run, getText: GetText): () => void {
+  const area = root.closest(".jp-OutputArea");
+  return () => {
+    if (!area) return;
+    const hadFocus = root.contains(document.activeElement);
+    if (addButton(area, run, getText, hadFocus)) return;
+    const observer = new MutationObserver(() => {
+      if (addButton(area, run, getText, hadFocus)) observer.disconnect();
+    });
+    observer.observe(area, { childList: true, subtree: true });
+    setTimeout(() => observer.disconnect(), STATIC_OUTPUT_WITHIN_MS);
+  };
+}
+
+function addButton(area: Element, run: Run, getText: GetText, hadFocus: boolean): boolean {
+  const { run_id, title } = run.status;
+  const line = area.querySelector<HTMLElement>(`[data-kkj-run="${run_id}"] > .kkj-line`);
+  if (!line) return false;
+  if (!run.text || line.querySelector(".kkj-button")) return true;
+  const button = makeButton("Copy", copyName(title));
+  button.addEventListener("click", (event) => {
+    event.preventDefault(); // the line may be a handle that folds the text away
+    void copyAndSay(button, getText);
+  });
+  line.dataset.lmSuppressShortcuts = "true";
+  line.append(button);
+  // The focus was on Cancel; without it, the next key would be the notebook's.
+  if (hadFocus) button.focus({ preventScroll: true });
+  return true;
+}

@@ -1,0 +1,33 @@
+// The one kind of button there is, and what it does when it says "Copy".
+
+import { copyText } from "./clipboard";
+
+const COPIED_MS = 1_500;
+
+export type GetText = () => Promise<string>;
+
+export function makeButton(label: string, name: string): HTMLButtonElement {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "kkj-button";
+  labelButton(button, label, name);
+  return button;
+}
+
+/** `name` is what a screen reader says. */
+export function labelButton(button: HTMLButtonElement, label: string, name: string): void {
+  if (button.textContent !== label) button.textContent = label;
+  button.setAttribute("aria-label", name);
+}
+
+export function copyName(title: string): string {
+  return `Copy the text of ${title}`;
+}
+
+/** Copy, and let the button say for a moment how that went. */
+export async function copyAndSay(button: HTMLButtonElement, getText: GetText): Promise<void> {
+  button.textContent = (await copyText(await getText())) ? "Copied" : "No access";
+  setTimeout(() => {
+    button.textContent = "Copy";
+  }, COPIED_MS);
+}
