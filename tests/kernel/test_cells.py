@@ -94,7 +94,10 @@ def test_an_async_iterable_as_the_last_line_goes_on_after_the_cell(kernel: Kerne
     """It is driven by the very loop that a waiting cell would stop."""
     prepare(kernel)
     kernel.run(
-        "async def slowly():\n    for n in range(5):\n        await asyncio.sleep(0.05)\n        yield n"
+        "async def slowly():\n"
+        "    for n in range(5):\n"
+        "        await asyncio.sleep(0.05)\n"
+        "        yield n"
     )
     run = kernel.run("kk.show(slowly())").check()
     wait_until(lambda: "4" in outputs_text(run), "the view goes on")

@@ -1,0 +1,126 @@
+"""``kk.show`` without IPython: in plain Python it prints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+import kkjupyter as kk
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.runs import registry
+
+
+def letters() -> Iterator[str]:
+    yield from "abc"
+
+
+async def aletters() -> AsyncIterator[str]:
+    for letter in "abc":
+        await asyncio.sleep(0)
+        yield letter
+
+
+def test_wait_prints_and_gives_a_reply(capsys: pytest.CaptureFixture[str]) -> None:
+    for source in (letters(), aletters()):
+        reply = kk.show(source).wait()
+        assert (reply.items, reply.status) == (["a", "b", "c"], "done")
+        assert capsys.readouterr().out.startswith("abc\n✓ 3 items")
+
+
+def test_a_plain_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    for source in (letters(), aletters()):
+        shown = kk.show(source, title="letters")
+        assert list(shown) == ["a", "b", "c"]
+        assert shown.reply.items == ["a", "b", "c"]
+        assert capsys.readouterr().out.startswith("abc\n✓ 3 items")
+
+
+def test_await_and_async_loops(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        for source in (letters(), aletters()):
+            assert (await kk.show(source)).items == ["a", "b", "c"]
+        for source in (letters(), aletters()):
+            assert [letter async for letter in kk.show(source)] == ["a", "b", "c"]
+        shown = kk.show(aletters())
+        with pytest.raises(UsageError, match="use `async for`"):
+            iter(shown)
+        await shown
+
+    asyncio.run(main())
+
+
+def test_it_is_used_once() -> None:
+    shown = kk.show(letters())
+    shown.wait()
+    with pytest.raises(UsageError, match="is shown already"):
+        shown.wait()
+    with pytest.raises(UsageError, match="is shown already"):
+        iter(shown)
+
+
+def test_never_shown_is_said() -> None:
+    with pytest.warns(RuntimeWarning, match=r"kk.show\(letters\(\)\) was never shown"):
+        kk.show(letters())
+
+
+def test_cancel_ends_a_loop_quietly() -> None:
+    def endless() -> Iterator[int]:
+        n = 0
+        while True:
+            yield n
+            n += 1
+
+    shown = kk.show(endless())
+    got = []
+    for n in shown:
+        got.append(n)
+        if n == 3:
+            shown.cancel()
+    assert got == [0, 1, 2, 3]
+    assert shown.reply.status == "cancelled"
+
+
+def test_an_error_is_raised_after_what_came() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("boom")
+
+    loop = iter(kk.show(failing()))
+    assert next(loop) == 1
+    with pytest.raises(ValueError, match="boom"):
+        next(loop)
+    with pytest.raises(ValueError, match="boom"):
+        kk.show(failing()).wait()
+
+
+def test_an_unknown_view_claims_nothing() -> None:
+    source = letters()
+    with pytest.raises(UsageError, match="did you mean 'text'"):
+        kk.show(source, view="txt")
+    assert list(source) == ["a", "b", "c"]
+
+
+def test_a_call_is_shown_again_as_a_second_view(capsys: pytest.CaptureFixture[str]) -> None:
+    class Api:
+        async def letters(self) -> AsyncIterator[str]:
+            for letter in "abc":
+                yield letter
+
+        def add(self, a: int, b: int) -> int:
+            return a + b
+
+    with kk.serve(Api()) as server:
+        api = server.connect()
+        call = api.letters()
+        assert kk.show(call).wait().items == ["a", "b", "c"]
+        assert registry.get(call.id) is not None
+        capsys.readouterr()
+        assert kk.show(call).wait().items == ["a", "b", "c"]
+        assert capsys.readouterr().out.startswith("abc")
+        assert kk.show(api.add(1, 2)).wait() == 3
+        assert capsys.readouterr().out == ""
+        with pytest.raises(UsageError, match="is not called yet"):
+            kk.show(api.letters)
+        kk.close(api)

@@ -1,0 +1,124 @@
+"""Where views appear: what a terminal gets of remote text, and how often a cell is told."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.screens import (
+    AutoView,
+    CellScreen,
+    TerminalScreen,
+    open_screen,
+    without_controls,
+)
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.ticker import ticker
+from kkjupyter.notebook.views import make_view
+
+
+def status(state: Any = "streaming", count: int = 0, **more: Any) -> Status:
+    return Status(1, "f()", state, "stream", count, 1.25, 0.1, **more)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("plain\ttext\n", "plain\ttext\n"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b]52;c;clipboard", ""),
+        ("a\x1bPq#0\x1b\\b", "ab"),
+        ("over\rwritten\x08\x07", "overwritten"),
+        ("\x9b31mred", "31mred"),
+        ("\x1b", ""),
+        ("\x1b(Bx\x1bcy", "xy"),
+        ("é😀", "é😀"),
+    ],
+)
+def test_control_sequences_are_stripped(text: str, bare: str) -> None:
+    assert without_controls(text) == bare
+
+
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        (status("done", 2), "✓ 2 items · 1.2 s"),
+        (status("cancelled", 1), "■ cancelled after 1 item"),
+        (status("failed", 2, error="ValueError: x"), "✕ ValueError: x after 2 items"),
+        (status("done", 2, notes=("ended by --take 2",)), "✓ 2 items · 1.2 s · ended by --take 2"),
+    ],
+)
+def test_a_terminal_shows_values_as_they_come_and_how_it_ended(
+    capsys: pytest.CaptureFixture[str], end: Status, line: str
+) -> None:
+    screen = TerminalScreen(AutoView())
+    screen.feed([], status())
+    screen.feed(["Hel", "\x1b[1mlo"], status())
+    assert capsys.readouterr().out == "Hello"
+    screen.end(end)
+    assert capsys.readouterr().out == f"\n{line}\n"
+
+
+def test_auto_becomes_the_view_that_suits_the_first_item() -> None:
+    for items, name, text in [([1, "a"], "json", '1\n"a"\n'), (["a", 1], "text", "a\n1\n")]:
+        view = AutoView()
+        assert view.feed([]) == ""
+        shown = view.feed(items[:1]) + view.feed(items[1:]) + view.finish()
+        assert shown == view.text == text
+        bundle = view.bundle(status("done", 2))
+        assert bundle["application/vnd.kkjupyter.v1+json"]["view"] == name
+    assert AutoView().finish() == ""
+
+
+def test_an_unknown_view() -> None:
+    with pytest.raises(UsageError, match="did you mean 'json'"):
+        open_screen("jsn", status(), lambda: None)
+
+
+class FakeWidget:
+    def __init__(self) -> None:
+        self.pushed: list[tuple[float, str]] = []
+        self.ended: Status | None = None
+
+    def display_bundle(self) -> dict[str, Any]:
+        return {"text/plain": "waiting"}
+
+    def push(self, delta: str, status: Status) -> None:
+        self.pushed.append((time.monotonic(), delta))
+
+    def end(self, status: Status, bundle: dict[str, Any]) -> None:
+        self.ended = status
+
+
+def test_a_cell_is_told_at_most_thirty_times_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    updates: list[Any] = []
+    monkeypatch.setattr(
+        "IPython.display.DisplayHandle.display", lambda self, bundle, **_: updates.append(bundle)
+    )
+    monkeypatch.setattr(
+        "IPython.display.DisplayHandle.update", lambda self, bundle, **_: updates.append(bundle)
+    )
+    widget = FakeWidget()
+    screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
+    started_s = time.monotonic()
+    for n in range(200):
+        ticker().post(lambda n=n: screen.feed([f"{n} "], status()))  # type: ignore[misc]
+        time.sleep(0.002)
+    time.sleep(0.1)
+    elapsed_s = time.monotonic() - started_s
+    before = len(widget.pushed)
+    assert before <= elapsed_s * 30 + 2
+    assert "".join(delta for _, delta in widget.pushed).split() == [str(n) for n in range(200)]
+    screen.feed(["last"], status())
+    screen.end(status("done"))
+    time.sleep(0.1)
+    assert "".join(delta for _, delta in widget.pushed).endswith("199 last")
+    assert len(updates) == 2
+    assert updates[1]["text/plain"].startswith("0 1 2")
