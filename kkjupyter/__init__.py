@@ -27,7 +27,16 @@ from kkjupyter.errors import (
 )
 from kkjupyter.rpc.api import aconnect, aset, call, close, connect, get, new, serve, set  # noqa: A004
 from kkjupyter.rpc.status import status
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values import (
+    URL,
+    BigInt,
+    Boxed,
+    Date,
+    Map,
+    RegExp,
+    Uint8ClampedArray,
+    undefined,
+)
 
 if TYPE_CHECKING:
     from kkjupyter.demo import demo
@@ -36,6 +45,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "URL",
+    "BigInt",
+    "Boxed",
     "BufferOverflow",
     "CallCancelled",
     "CallError",
@@ -43,12 +55,16 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "ConnectionLost",
+    "Date",
     "EncodeError",
     "KKError",
+    "Map",
     "MessageTooBig",
     "ProtocolError",
+    "RegExp",
     "RemoteError",
     "RemoteThrow",
+    "Uint8ClampedArray",
     "UsageError",
     "ValidationError",
     "aconnect",

@@ -13,7 +13,7 @@ FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
     *{"show", "serve", "status", "demo"},
 }
-VALUES = {"undefined"}
+VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
 ERRORS = {
     *{"KKError", "ConnectError", "ConnectTimeout", "ConnectionLost", "ProtocolError"},
     *{"MessageTooBig", "CallError", "RemoteError", "RemoteThrow", "CallTimeout"},
