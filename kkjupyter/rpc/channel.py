@@ -8,6 +8,7 @@ while nobody on this connection waits for anything.
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -39,6 +40,8 @@ logger = logging.getLogger("kkjupyter")
 # While reading is paused, the socket is read for a moment now and then, so that pings are answered.
 _PEEK_INTERVAL_S = 5.0
 _PEEK_S = 0.02
+# How much may wait for a peer that does not read. Streams stop far earlier, at their outbox's mark.
+_UNREAD_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 class RequestHandler(Protocol):
@@ -86,6 +89,7 @@ class Channel:
         self._over_soft: set[CallState] = set()
         self._filled: set[CallState] = set()
         self._understood = False
+        self._asked_too_much = False
         self._on = {
             Item: self._item,
             Replied: self._replied,
@@ -155,9 +159,17 @@ class Channel:
         for state in self._filled:
             state.bell.ring()
         self._filled.clear()
+        if self.outbox.held_bytes > _UNREAD_LIMIT_BYTES:
+            # A peer that asks and asks and does not read the answers must wait with the next.
+            self._transport.pause_reading()
+            self._asked_too_much = True
 
     def writable(self) -> None:
         self.outbox.flush()
+        if self._asked_too_much and self.outbox.held_bytes < _UNREAD_LIMIT_BYTES // 2:
+            self._asked_too_much = False
+            if not self.reading_paused:
+                self._transport.resume_reading()
 
     def closed(self, reason: str) -> None:
         self.is_open = False
@@ -177,6 +189,7 @@ class Channel:
 
     def _give_up(self, error: ProtocolError) -> None:
         """End the connection for something it cannot recover from."""
+        self.is_open = False  # the next call connects anew
         self.close_reason = str(error)
         self._fail_all(error)
         self._transport.abort()
@@ -184,7 +197,7 @@ class Channel:
     def _fail_all(self, error: ProtocolError) -> None:
         calls, self.calls = self.calls, {}
         for state in calls.values():
-            state.failed(error)
+            state.failed(copy.copy(error))  # each raises its own, maybe at the same time
 
     # ---- events, most frequent first
 
@@ -315,8 +328,11 @@ class Channel:
         self._peek_timer = asyncio.get_running_loop().call_later(delay_s, then)
 
     def _peek(self) -> None:
-        self._transport.resume_reading()
-        self._peek_later(_PEEK_S, self._stop_peeking)
+        # Each look fills the buffers a little. Near the limit a connection that may go silent is
+        # better than a stream that surely is lost.
+        if all(state.buffer.has_room for state in self._over_soft):
+            self._transport.resume_reading()
+            self._peek_later(_PEEK_S, self._stop_peeking)
 
     def _stop_peeking(self) -> None:
         if self.reading_paused:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import http
-import ipaddress
 import itertools
 import secrets
 import weakref
@@ -26,7 +25,12 @@ from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport
+from kkjupyter.transports.websocket import (
+    PushServerConnection,
+    WebSocketTransport,
+    is_loopback,
+    quiet_logger,
+)
 
 __all__ = ["Server", "open_servers", "start_server"]
 
@@ -144,6 +148,7 @@ class Server:
                 ping_interval=None,
                 close_timeout=1.0,
                 server_header=None,
+                logger=quiet_logger,
             )
         except OSError as exc:
             raise ConnectError(
@@ -182,7 +187,7 @@ class Server:
         if origin in self._origins or "*" in self._origins:
             return True
         host = urlsplit(origin).hostname or ""
-        return host == self._host or (_is_loopback(host) and _is_loopback(self._host))
+        return host == self._host or (is_loopback(host) and is_loopback(self._host))
 
 
 def start_server(
@@ -198,7 +203,7 @@ def start_server(
     """Serve ``target``; see :func:`kkjupyter.serve`."""
     if isinstance(token, str) and not token:
         raise UsageError("an empty token protects nothing; token=False says so openly")
-    if token is False and not _is_loopback(host) and not insecure:
+    if token is False and not is_loopback(host) and not insecure:
         raise UsageError(
             f"serving on {host} without a token lets everybody on the network call it; "
             "leave the token on, or say insecure=True as well"
@@ -228,15 +233,6 @@ def _select_subprotocol(
 ) -> Subprotocol | None:
     # A browser closes the connection when none of what it offered is chosen.
     return offered[0] if offered else None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _peer_name(connection: ServerConnection) -> str:

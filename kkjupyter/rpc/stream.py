@@ -48,6 +48,11 @@ class StreamBuffer:
         return self.held_bytes > HARD_LIMIT_BYTES
 
     @property
+    def has_room(self) -> bool:
+        """Whether it is far from the hard limit."""
+        return self.held_bytes < HARD_LIMIT_BYTES // 2
+
+    @property
     def below_low_mark(self) -> bool:
         """Whether so much was taken that the producer may go on."""
         return (

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import ipaddress
+import logging
 import ssl as ssl_module
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -23,10 +25,12 @@ from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
     InvalidMessage,
+    InvalidProxy,
     InvalidStatus,
     InvalidURI,
+    ProxyError,
 )
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
@@ -35,12 +39,26 @@ from kkjupyter.errors import ConnectError, ConnectTimeout
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.frames import FrameSplitter
 
-__all__ = ["PushServerConnection", "WebSocketTransport", "connect_websocket", "without_secrets"]
+__all__ = [
+    "PushServerConnection",
+    "WebSocketTransport",
+    "connect_websocket",
+    "is_loopback",
+    "quiet_logger",
+    "without_secrets",
+]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 _PING_INTERVAL_S = 20.0
 _PONG_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 1.0
+
+
+# The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
+# fails in a handshake is the client's own affair: it gets an answer.
+quiet_logger = logging.getLogger("kkjupyter.websocket")
+quiet_logger.setLevel(logging.WARNING)
+quiet_logger.addFilter(lambda record: "handshake failed" not in str(record.msg))
 
 
 class _PushMixin(Connection):
@@ -251,6 +269,13 @@ class WebSocketTransport:
                 return
 
 
+class _Connect(connect):
+    """Follows no redirect: the headers, and the token among them, are meant for one server."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
 async def connect_websocket(
     url: str,
     *,
@@ -260,6 +285,7 @@ async def connect_websocket(
     connect_timeout_s: float = 10.0,
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     ping_interval_s: float | None = _PING_INTERVAL_S,
+    pong_timeout_s: float = _PONG_TIMEOUT_S,
 ) -> WebSocketTransport:
     """Open a WebSocket.
 
@@ -271,19 +297,22 @@ async def connect_websocket(
         connect_timeout_s: for name look-up, TCP, TLS and handshake together, in seconds.
         limit_bytes: the largest message accepted.
         ping_interval_s: how often to look whether the peer lives; None never.
+        pong_timeout_s: how long it may take to answer that.
 
     Raises:
         ConnectError: with ``url`` and ``reason``; ConnectTimeout when the time ran out.
     """
     shown_url = without_secrets(url)
     options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
+    if is_loopback(urlsplit(url).hostname or ""):
+        options["proxy"] = None  # what proxies are configured for is never on this machine
     # Typed as a class, documented as a factory.
     factory = cast(
         type[ClientConnection], functools.partial(_PushClientConnection, limit_bytes=limit_bytes)
     )
     try:
         async with asyncio.timeout(connect_timeout_s):
-            connection = await connect(
+            connection = await _Connect(
                 url,
                 additional_headers=headers,
                 subprotocols=[Subprotocol(name) for name in subprotocols or ()] or None,
@@ -293,20 +322,38 @@ async def connect_websocket(
                 open_timeout=None,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 ping_interval=None,
-                process_exception=lambda exc: exc,
+                logger=quiet_logger,
                 **options,
             )
     except TimeoutError as exc:
         raise ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s") from exc
-    except (OSError, InvalidHandshake, InvalidURI, ValueError, EOFError) as exc:
+    except (InvalidURI, InvalidProxy) as exc:
+        # Not even as a cause: their text is the whole address, with what is secret in it.
+        raise ConnectError(shown_url, _connect_reason(exc)) from None
+    except Exception as exc:
         raise ConnectError(shown_url, _connect_reason(exc)) from exc
     assert isinstance(connection, _PushClientConnection)
-    return WebSocketTransport(connection, shown_url, ping_interval_s=ping_interval_s)
+    return WebSocketTransport(
+        connection, shown_url, ping_interval_s=ping_interval_s, pong_timeout_s=pong_timeout_s
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, a name or an address, can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def without_secrets(url: str) -> str:
     """``url`` without user, password, query and fragment, where tokens hide."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that do not match
+        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
@@ -320,9 +367,14 @@ def _connect_reason(exc: Exception) -> str:
                     f"HTTP {status}: the server wants a (different) token; "
                     "pass token=..., or --token-env NAME in a magic"
                 )
+            if 300 <= status < 400:
+                target = without_secrets(exc.response.headers.get("Location", "elsewhere"))
+                return f"HTTP {status}: it redirects to {target}; connect there"
             if status == 404:
                 return "HTTP 404: the server has no WebSocket at this path"
             return f"HTTP {status} instead of a WebSocket"
+        case ProxyError() | InvalidProxy():
+            return f"the proxy does not let it through ({type(exc).__name__})"
         case InvalidMessage() | EOFError():
             return "the server does not speak HTTP, so it is no WebSocket server"
         case InvalidHandshake():
@@ -351,6 +403,9 @@ def _os_reason(exc: OSError) -> str:
 
 
 def _close_reason(connection: _PushMixin) -> str:
+    sent = connection.protocol.close_sent
+    if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:
+        return "it sent a message that is too big"
     code = connection.close_code
     text = connection.close_reason
     if code in (1000, 1001, 1005):
