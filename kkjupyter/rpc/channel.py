@@ -13,7 +13,13 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from kkjupyter.errors import BufferOverflow, ConnectionLost, MessageTooBig, ProtocolError
+from kkjupyter.errors import (
+    BufferOverflow,
+    ConnectionLost,
+    MessageTooBig,
+    ProtocolError,
+    RemoteError,
+)
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.outbox import Outbox
@@ -237,6 +243,8 @@ class Channel:
         self._understood = True
         state = self.calls.pop(event.id, None)
         if state is not None:
+            if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
+                self.outbox.put(self.protocol.cancel(event.id))
             state.failed(event.error)
             self._forget_soft(state)
 
@@ -276,6 +284,9 @@ class Channel:
             logger.warning(
                 "ignored from %s: %s: %s", self._transport.url, event.reason, event.excerpt
             )
+            if event.call_id:
+                error = RemoteError(event.reason, name="ProtocolError")
+                self.outbox.put(self.protocol.fail_call(event.call_id, error, self.protocol.codec))
 
     # ---- backpressure of a protocol without credit
 

@@ -302,12 +302,12 @@ class Classic:
 
     def fail_call(self, call_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a call ended with."""
-        return _encode(_response(call_id), "args", {"error": _error_object(error)}, codec)
+        return _encode(_response(call_id), "args", {"error": _error_object(error, codec)}, codec)
 
     def fail_stream(self, stream_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a stream ended with."""
         message = {"id": stream_id, "method": "", "type": "stream-error"}
-        return _encode(message, "args", {"error": _error_object(error)}, codec)
+        return _encode(message, "args", {"error": _error_object(error, codec)}, codec)
 
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
         """Call a function the peer passed; the classic protocol has no answer to that."""
@@ -481,7 +481,7 @@ def _text(value: Any) -> str:
     return str(value) if plain else f"a thrown {type(value).__name__}"
 
 
-def _error_object(error: RemoteError) -> dict[str, Any]:
+def _error_object(error: RemoteError, codec: str, depth: int = 1) -> dict[str, Any]:
     """``error`` as the peers send it; they misread an empty name or message, so neither is sent."""
     fields: dict[str, Any] = {
         "name": error.name or "Error",
@@ -489,8 +489,9 @@ def _error_object(error: RemoteError) -> dict[str, Any]:
     }
     if error.stack is not None:
         fields["stack"] = error.stack
-    if isinstance(error.cause, RemoteError):
-        fields["cause"] = _error_object(error.cause)
-    elif error.cause is not None:
-        fields["cause"] = error.cause
+    cause = error.cause
+    if isinstance(cause, RemoteError) and codec == "json" and depth < _MAX_CAUSES:
+        cause = _error_object(cause, codec, depth + 1)
+    if cause is not None:
+        fields["cause"] = cause
     return fields | {key: value for key, value in error.data.items() if key not in fields}

@@ -161,7 +161,10 @@ class Encoder:
         return json, _tagged("set", notes)
 
     def write_error(self, value: RemoteError, path: str) -> tuple[Any, Annotation]:
-        fields = {"name": value.name, "message": value.message}
+        # superjson itself writes no stack and no properties; it reads the stack where there is one.
+        fields = {**value.data, "name": value.name, "message": value.message}
+        if value.stack is not None:
+            fields["stack"] = value.stack
         if value.cause is not None:
             fields["cause"] = value.cause
         json, note = self.write_dict(fields, path)
