@@ -57,7 +57,7 @@ def unload(shell: Any) -> None:
     global _commands, _installed_in
     from kkjupyter.notebook import card, completion, control, lastline, magics, tracebacks
     from kkjupyter.notebook.cells import cells
-    from kkjupyter.notebook.runs import registry
+    from kkjupyter.notebook.registry import registry
 
     for run in registry.running():
         run.cancel()

@@ -14,10 +14,10 @@ import re
 import tokenize
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, Options, is_secret_name, options_of
+from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, Options, options_of
+from kkjupyter.notebook.words import pointing_at, refuse_secret_urls, words_and_options
 
 __all__ = ["Request", "interpolate", "parse", "with_body"]
 
@@ -57,12 +57,12 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     first = re.match(r"\s*([a-z]+)(?=\s|$)\s*(.?)", line)
     if first and first[1] in COMMANDS and first[2] not in (".", "(", "[", "="):
         command = first[1]
-        words, options = _words_and_options(command, line, first.end(1), magic)
-        _refuse_secret_urls(words)
+        words, options = words_and_options(command, line, first.end(1), magic)
+        refuse_secret_urls(words)
         return Request(command, tuple(words), options=options)
 
     end = _end_of_expression(line, names, magic)
-    words, options = _words_and_options(CALL, line, end, magic)
+    words, options = words_and_options(CALL, line, end, magic)
     if words:
         raise UsageError(
             f"{words[0]!r} is left over after the options; the expression comes first: "
@@ -143,7 +143,7 @@ def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
     for name, offset in unknown:
         hint = did_you_mean(name, [option.name for option in options_of(CALL)])
         if hint or not _is_expression(line[:end]):
-            raise _at(f"unknown option {name}{hint}", line, offset, magic)
+            raise pointing_at(f"unknown option {name}{hint}", line, offset, magic)
     return end
 
 
@@ -198,7 +198,7 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
         column = (error.offset or 1) - 1 + (indent if row == 1 else 0)
         lines = text.splitlines() or [""]
         shown = lines[row - 1] if row <= len(lines) else ""
-        raise _at(f"not a Python expression: {error.msg}", shown, column, magic) from None
+        raise pointing_at(f"not a Python expression: {error.msg}", shown, column, magic) from None
     except ValueError as error:
         # "source code string cannot contain null bytes"
         raise UsageError(f"not a Python expression: {error}") from None
@@ -230,111 +230,3 @@ def _without_await(tree: ast.Expression) -> ast.Expression:
                 f"`value = await {named}` in a line of its own before, and use `value` here"
             )
     return tree
-
-
-# --- options and words ---
-
-_WORD = re.compile(r"""(?:[^\s"'#]|(?<=\S)\#|"(?:[^"\\]|\\.)*"|'[^']*')+""")
-
-
-def _words(line: str, start: int, magic: str) -> Iterator[tuple[str, int]]:
-    """Words as a shell would split them, each with its offset; a comment ends them."""
-    position = start
-    while position < len(line):
-        if line[position].isspace():
-            position += 1
-            continue
-        if line[position] == "#":
-            return
-        found = _WORD.match(line, position)
-        if found is None:
-            raise _at("a quote that is not closed", line, position, magic)
-        rest = line[found.end() : found.end() + 1]
-        if rest and not rest.isspace():
-            raise _at("a quote that is not closed", line, found.end(), magic)
-        yield _unquote(found[0]), position
-        position = found.end()
-
-
-_QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'""")
-
-
-def _unquote(word: str) -> str:
-    def bare(found: re.Match[str]) -> str:
-        if found[1] is not None:
-            return re.sub(r'\\(["\\])', r"\1", found[1])
-        return found[2]
-
-    return _QUOTED.sub(bare, word)
-
-
-def _words_and_options(
-    command: str, line: str, start: int, magic: str
-) -> tuple[list[str], Options]:
-    """Split what follows the command or expression into plain words and options."""
-    words: list[str] = []
-    given: dict[str, Any] = {}
-    stream = _words(line, start, magic)
-    for word, offset in stream:
-        if not word.startswith("--"):
-            words.append(word)
-            continue
-        name, equals, inline = word.partition("=")
-        option = OPTIONS.get(name)
-        if option is None:
-            hint = did_you_mean(name, [known.name for known in options_of(command)])
-            raise _at(f"unknown option {name}{hint}", line, offset, magic)
-        if command not in option.commands:
-            where = " and ".join(_spoken(other) for other in option.commands)
-            raise _at(f"{name} belongs to {where}", line, offset, magic)
-        if option.metavar is None:
-            if equals:
-                raise _at(f"{name} takes no value", line, offset, magic)
-            given[option.field] = True
-            continue
-        text, at = (inline, offset) if equals else next(stream, ("", len(line)))
-        if not text or (not equals and text.startswith("--")):
-            raise _at(f"{name} needs a value: {name} {option.metavar}", line, at, magic)
-        try:
-            value = option.convert(text)
-        except ValueError as error:
-            raise _at(f"{name} needs {error}, not {text!r}", line, at, magic) from None
-        if option.repeats:
-            given[option.field] = (*given.get(option.field, ()), value)
-        elif option.field in given:
-            raise _at(f"{name} is given twice", line, offset, magic)
-        else:
-            given[option.field] = value
-    return words, Options(**given)
-
-
-def _spoken(command: str) -> str:
-    return "a call" if command == CALL else f"`%rpc {command}`"
-
-
-def _refuse_secret_urls(words: list[str]) -> None:
-    for word in words:
-        if "://" not in word:
-            continue
-        parts = urlsplit(word)
-        secret = [name for name, _ in parse_qsl(parts.query) if is_secret_name(name)]
-        if secret or parts.password:
-            what = (
-                f"the parameter {secret[0]!r} in the URL" if secret else "the password in the URL"
-            )
-            raise UsageError(
-                f"{what} looks like a secret, and a notebook keeps what is typed in it; leave it "
-                "out and use --token-env VARIABLE, --token-ask, or --header 'X-Key: env:VARIABLE'"
-            )
-
-
-def _at(message: str, line: str, column: int, magic: str) -> UsageError:
-    """An error that shows the line with a caret under the place."""
-    before = line[:column]
-    row_start = before.rfind("\n") + 1
-    row = line[row_start:].split("\n", 1)[0]
-    head = f"{magic} " if row_start == 0 else ""
-    shown = head + row.lstrip() if row_start == 0 else row
-    lost = len(row) - len(row.lstrip()) if row_start == 0 else 0
-    caret = " " * (len(head) + max(0, column - row_start - lost)) + "^"
-    return UsageError(f"{message}\n  {shown}\n  {caret}")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kkjupyter.notebook.runs import Run, registry
+from kkjupyter.notebook.registry import registry
+from kkjupyter.notebook.runs import Run
 
 __all__ = ["Cell", "Cells", "cells"]
 

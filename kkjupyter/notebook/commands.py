@@ -14,8 +14,9 @@ from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.lastline import mark_shown
 from kkjupyter.notebook.live import Shown, begin, check_view, outcome, play, show_again, wait
 from kkjupyter.notebook.options import COMMANDS
+from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
-from kkjupyter.notebook.runs import Run, registry
+from kkjupyter.notebook.runs import Run
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
 from kkjupyter.wire.values import undefined

@@ -10,7 +10,7 @@ from IPython.core.error import TryNext
 
 from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, options_of
-from kkjupyter.notebook.runs import registry
+from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.views import AUTO, VIEWS
 
 __all__ = ["candidates", "install", "uninstall"]

@@ -11,7 +11,8 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.options import Options
-from kkjupyter.notebook.runs import Run, registry
+from kkjupyter.notebook.registry import registry
+from kkjupyter.notebook.runs import Run
 from kkjupyter.rpc.remote import Remote, describe
 from kkjupyter.rpc.server import Server
 

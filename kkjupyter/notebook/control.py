@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kkjupyter.notebook.runs import registry
+from kkjupyter.notebook.registry import registry
 
 __all__ = ["MESSAGE_TYPE", "answer", "install", "uninstall"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.notebook.live import Shown, begin, outcome, play, show_again, wait
+from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
-from kkjupyter.notebook.runs import registry
 from kkjupyter.rpc.call import Call
 
 __all__ = ["LastLine", "install", "mark_shown", "uninstall"]

@@ -13,16 +13,18 @@ import asyncio
 import contextlib
 import warnings
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any, Self
+from typing import Any
 
-from kkjupyter.errors import CallCancelled, UsageError
+from kkjupyter.errors import UsageError
 from kkjupyter.notebook.cells import cells
-from kkjupyter.notebook.feeds import AsyncFeed, LocalFeed, open_feed, title_of
-from kkjupyter.notebook.interrupts import interruptible
+from kkjupyter.notebook.feeds import open_feed, title_of
+from kkjupyter.notebook.localfeeds import AsyncFeed, LocalFeed
+from kkjupyter.notebook.loops import GRACE_S, AsyncLoop, PlainLoop, cancel_and_settle
 from kkjupyter.notebook.numbers import next_number
+from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
-from kkjupyter.notebook.runs import Run, registry
+from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import open_screen
 from kkjupyter.notebook.views import AUTO, VIEWS, make_view
 from kkjupyter.rpc.call import Call
@@ -32,8 +34,6 @@ __all__ = ["Shown", "begin", "outcome", "play", "show", "show_again"]
 
 # So long a call may take to answer before a view says that it is waited for.
 _QUIET_S = 0.2
-# So long an interrupted cell waits for the end of what it cancelled.
-_GRACE_S = 1.0
 
 
 def show(
@@ -124,10 +124,9 @@ def play(
 def wait(run: Run) -> None:
     """Wait in plain code for the end of a run; an interrupt cancels it."""
     try:
-        with interruptible():
-            run.wait()
+        run.wait()
     except KeyboardInterrupt:
-        _cancel_and_settle(run)
+        cancel_and_settle(run)
         raise
 
 
@@ -152,7 +151,7 @@ def show_again(run: Run, view: str | None = AUTO) -> None:
     attached = run.add_screen(open_screen(view, run.status(), run.press_cancel))
     if run.is_over:
         # What a cell sends after its end is lost to those who execute notebooks.
-        attached.wait(_GRACE_S)
+        attached.wait(GRACE_S)
 
 
 class Shown:
@@ -211,7 +210,7 @@ class Shown:
             await wait_async(run.bell, lambda: run.is_over)
         except BaseException:  # CancelledError above all: the cell was interrupted
             run.cancel()
-            await wait_async(run.bell, lambda: run.is_over, _GRACE_S)
+            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
             raise
         return outcome(run)
 
@@ -222,11 +221,11 @@ class Shown:
                 "use `async for`"
             )
         self._start_loop()
-        return _PlainLoop(self._run)
+        return PlainLoop(self._run)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self._start_loop()
-        return _AsyncLoop(self._run)
+        return AsyncLoop(self._run)
 
     def _start_loop(self) -> None:
         self._use()
@@ -258,99 +257,6 @@ class Shown:
             )
 
 
-class _Loop:
-    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._is_through = False
-
-    def _next_now(self) -> tuple[Any, ...]:
-        """The next item in a tuple of its own, or nothing if there is none now."""
-        items = self._run.feed.take(1)
-        if items:
-            self._run.handed_out(items[0])
-        return tuple(items)
-
-    def _sees_end(self) -> bool:
-        if self._run.is_ending or self._run.feed.finished:
-            self._run.loop_ended()
-            return True
-        return False
-
-    def _raise_failure(self) -> None:
-        self._is_through = True
-        error = self._run.reply.error
-        if error is not None and not isinstance(error, CallCancelled):
-            raise error
-
-    def _listen(self) -> Any:
-        """A condition that holds when there may be something new; the run's bell tells."""
-        news: list[bool] = []
-
-        def tell() -> None:
-            news.append(True)
-            self._run.bell.ring()
-
-        self._run.feed.on_ready(tell)
-        return lambda: bool(news) or self._run.is_ending
-
-    def __del__(self) -> None:
-        if not self._is_through:
-            # A finalizer may run in the middle of anything: it only posts.
-            self._run.is_left = True
-            self._run.let_go()
-
-
-class _PlainLoop(_Loop):
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Any:
-        run = self._run
-        try:
-            with interruptible():
-                while True:
-                    if found := self._next_now():
-                        return found[0]
-                    if self._is_through or self._sees_end():
-                        break
-                    wait_blocking(run.bell, self._listen())
-                run.wait(_GRACE_S)
-        except KeyboardInterrupt:
-            _cancel_and_settle(run)
-            raise
-        self._raise_failure()
-        raise StopIteration
-
-
-class _AsyncLoop(_Loop):
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        run = self._run
-        try:
-            while True:
-                if found := self._next_now():
-                    return found[0]
-                if self._is_through or self._sees_end():
-                    break
-                await wait_async(run.bell, self._listen())
-            await wait_async(run.bell, lambda: run.is_over, _GRACE_S)
-        except BaseException:  # CancelledError above all: the cell was interrupted
-            run.cancel()
-            await wait_async(run.bell, lambda: run.is_over, _GRACE_S)
-            raise
-        self._raise_failure()
-        raise StopAsyncIteration
-
-
-def _cancel_and_settle(run: Run) -> None:
-    run.cancel()
-    run.wait(_GRACE_S)
-
-
 def _lives_on_this_loop(run: Run) -> bool:
     home = run.feed.home if isinstance(run.feed, AsyncFeed) else None
     if home is None:
@@ -365,8 +271,7 @@ def _await_kind(run: Run) -> None:
     bell = Bell()
     run.feed.on_ready(bell.ring)
     try:
-        with interruptible():
-            wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
+        wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
     except KeyboardInterrupt:
         run.cancel()
         raise

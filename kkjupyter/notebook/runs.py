@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.errors import CallCancelled, CallTimeout
+from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.status import RunState, Status
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from kkjupyter.notebook.feeds import Feed
     from kkjupyter.notebook.screens import Screen
 
-__all__ = ["Run", "RunRegistry", "registry"]
+__all__ = ["Run"]
 
 _TAKE_INTERVAL_S = 0.005
-_FINISHED_KEPT = 20
 
 logger = logging.getLogger("kkjupyter")
 
@@ -305,46 +305,3 @@ class Run:
                 # The stream and its other views go on without this one.
                 logger.exception("%s: a view failed", self.title)
                 self._screens.remove(screen)
-
-
-class RunRegistry:
-    """The runs of this process: all that are under way, and the newest that are over.
-
-    Args:
-        finished_kept: how many of those that are over can still be shown again.
-    """
-
-    def __init__(self, finished_kept: int = _FINISHED_KEPT) -> None:
-        self._runs: dict[int, Run] = {}
-        self._finished: deque[int] = deque()
-        self._finished_kept = finished_kept
-        self._lock = threading.Lock()
-
-    def add(self, run: Run) -> None:
-        """Know a run from now on."""
-        with self._lock:
-            self._runs[run.number] = run
-
-    def finished(self, run: Run) -> None:
-        """It is over; the oldest finished runs are forgotten."""
-        with self._lock:
-            self._finished.append(run.number)
-            while len(self._finished) > self._finished_kept:
-                self._runs.pop(self._finished.popleft(), None)
-
-    def get(self, number: int) -> Run | None:
-        """The run of that number, if it is known."""
-        with self._lock:
-            return self._runs.get(number)
-
-    def all(self) -> list[Run]:
-        """Everything known, oldest first."""
-        with self._lock:
-            return list(self._runs.values())
-
-    def running(self) -> list[Run]:
-        """What is under way, oldest first."""
-        return [run for run in self.all() if not run.is_over]
-
-
-registry = RunRegistry()

@@ -36,6 +36,12 @@ UNSHOWN = {
     "async for": "print('up', flush=True)\nasync for n in api.silent(): pass",
     "result": "print('up', flush=True)\napi.slow(60).result()",
     "await": "print('up', flush=True)\nawait api.slow(60)",
+    "plain for in a cell with await": (
+        "print('up', flush=True)\nawait asyncio.sleep(0)\nfor n in api.silent(): pass"
+    ),
+    "result in a cell with await": (
+        "print('up', flush=True)\nawait asyncio.sleep(0)\napi.slow(60).result()"
+    ),
 }
 
 
@@ -60,7 +66,8 @@ def test_cancel_through_the_control_channel(each_kernel: Kernel) -> None:
 def test_interrupt_in_every_kind_of_wait(each_kernel: Kernel) -> None:
     """The cell is red, and the producer's finally runs at once."""
     prepare(each_kernel)
-    for name, code in {**BLOCKING, **AWAITING, **UNSHOWN}.items():
+    unshown = {f"unshown {name}": code for name, code in UNSHOWN.items()}
+    for name, code in {**BLOCKING, **AWAITING, **unshown}.items():
         run = each_kernel.submit(code)
         wait_until_streaming(run)
         pressed_s = time.monotonic()
@@ -81,7 +88,7 @@ def test_cancel_by_number(kernel: Kernel) -> None:
     kernel.run(
         "%rpc api.ticks() --background --out a\n%rpc api.ticks() --background --out b"
     ).check()
-    kernel.run("from kkjupyter.notebook.runs import registry").check()
+    kernel.run("from kkjupyter.notebook.registry import registry").check()
     numbers = value_of(kernel, "[run.number for run in registry.running()]")
     assert len(numbers) == 2
     first = kernel.control("kkjupyter_cancel", {"run_id": numbers[0]})

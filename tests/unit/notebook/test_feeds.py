@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import CallCancelled, UsageError
-from kkjupyter.notebook.feeds import AsyncFeed, Feed, IteratorFeed, open_feed, title_of
+from kkjupyter.notebook.feeds import Feed, open_feed, title_of
+from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
 
 
 def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.runs import registry
+from kkjupyter.notebook.registry import registry
 
 
 def letters() -> Iterator[str]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled, CallTimeout
-from kkjupyter.notebook.runs import Run, RunRegistry
+from kkjupyter.notebook.registry import RunRegistry
+from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import Ticker
 from kkjupyter.rpc.waiting import Bell

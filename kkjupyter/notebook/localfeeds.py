@@ -1,0 +1,284 @@
+"""Sources of the notebook's own, an iterator or an async iterable, as feeds.
+
+An iterator is driven by a worker thread, an async iterable by a task on the loop it belongs to.
+Both can be cancelled from any thread, at once, whatever the source is doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from typing import Any, Literal
+
+from kkjupyter.errors import CallCancelled
+from kkjupyter.rpc.waiting import Bell
+
+__all__ = ["AsyncFeed", "IteratorFeed", "LocalFeed"]
+
+AHEAD_ITEMS = 1024
+"""How many items a view lets a local source run ahead of what it has taken."""
+
+logger = logging.getLogger("kkjupyter")
+
+
+class LocalFeed:
+    """What both local feeds share: a buffer, its end, and who waits for either."""
+
+    kind: Literal["unary", "stream"] | None = "stream"
+
+    def __init__(self, title: str, ahead_items: int) -> None:
+        self.title = title
+        self.ahead_items = ahead_items
+        self.value: Any = None
+        self._buffer: deque[Any] = deque()
+        self._bell = Bell()
+        self._taken = 0
+        self._lock = threading.Lock()
+        self._over = False
+        self._error: BaseException | None = None
+        self._wanted = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source is over and everything was taken."""
+        return self._over and not self._buffer
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it ended with, if it failed or was cancelled."""
+        return self._error if self.finished else None
+
+    def take(self, limit: int = 65_536) -> list[Any]:
+        """Up to ``limit`` items that are there now."""
+        items: list[Any] = []
+        try:
+            while len(items) < limit:
+                items.append(self._buffer.popleft())
+        except IndexError:
+            pass
+        self._taken += len(items)
+        if items and self.ahead_items:
+            self._demand()
+        return items
+
+    def on_ready(self, callback: Callable[[], object]) -> None:
+        """Have ``callback()`` called once when there is something; asks the source for it."""
+        self._bell.on_ring(callback)
+        if self._buffer or self._over:
+            self._bell.forget(callback)
+            callback()
+            return
+        self._wanted = True
+        self._demand()
+
+    def cancel(self) -> None:
+        """End at once; the source is closed as soon as it lets go. Idempotent; any thread."""
+        if self._end(CallCancelled(self.title, self._taken)):
+            self._buffer.clear()
+            self._stop()
+
+    def _demand(self) -> None:
+        raise NotImplementedError
+
+    def _stop(self) -> None:
+        raise NotImplementedError
+
+    def _has_room(self) -> bool:
+        return self._wanted or len(self._buffer) < self.ahead_items
+
+    def _put(self, item: Any) -> None:
+        self._wanted = False
+        with self._lock:
+            if self._over:
+                return
+            self._buffer.append(item)
+        self._bell.ring()
+
+    def _end(self, error: BaseException | None, value: Any = None) -> bool:
+        with self._lock:
+            if self._over:
+                return False
+            self._error, self.value = error, value
+            self._over = True
+        self._bell.ring()
+        return True
+
+    def _report_close(self, error: BaseException) -> None:
+        # The cell has long been freed: there is nobody to raise it to.
+        logger.error("%s: closing the source failed: %r", self.title, error)
+
+
+class IteratorFeed(LocalFeed):
+    """A plain iterator, driven by a thread of its own.
+
+    The thread is what frees the cell at once on Cancel: ``next()`` of a foreign object cannot be
+    interrupted, but it need not be waited for. The iterator is closed where it returns.
+
+    Args:
+        iterator: advanced on demand only, in a copy of the present context.
+        title: what to call it in errors.
+        ahead_items: how far it may run ahead of what was taken; 0: only on request.
+    """
+
+    def __init__(
+        self, iterator: Iterator[Any], title: str = "iterator", ahead_items: int = AHEAD_ITEMS
+    ) -> None:
+        super().__init__(title, ahead_items)
+        self._iterator = iterator
+        self._context = contextvars.copy_context()
+        self._change = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def _demand(self) -> None:
+        self._change.set()
+        with self._lock:
+            if self._thread is None:
+                name = f"kkjupyter-{self.title}"
+                self._thread = threading.Thread(
+                    target=self._context.run, args=(self._drive,), name=name, daemon=True
+                )
+                self._thread.start()
+
+    _stop = _demand  # the thread closes the iterator, also one that was never advanced
+
+    def _drive(self) -> None:
+        try:
+            while not self._over:
+                self._change.clear()
+                if not self._has_room():
+                    self._change.wait()
+                    continue
+                try:
+                    item = next(self._iterator)
+                except StopIteration as stop:
+                    self._end(None, stop.value)
+                    return
+                self._put(item)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
+            self._end(error)
+            return
+        self._close()
+
+    def _close(self) -> None:
+        close = getattr(self._iterator, "close", None)
+        if callable(close):
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
+                self._report_close(error)
+
+
+class AsyncFeed(LocalFeed):
+    """An async iterable, driven by a task on the loop that runs where the feed is made.
+
+    Where none runs (plain code, a terminal), it gets a loop and a thread of its own.
+
+    Args:
+        source: advanced on demand only, in a copy of the present context.
+        title: what to call it in errors.
+        ahead_items: how far it may run ahead of what was taken; 0: only on request.
+    """
+
+    def __init__(
+        self,
+        source: AsyncIterable[Any],
+        title: str = "async iterable",
+        ahead_items: int = AHEAD_ITEMS,
+    ) -> None:
+        super().__init__(title, ahead_items)
+        self._source = source
+        self._context = contextvars.copy_context()
+        self._task: asyncio.Task[None] | None = None
+        self._started = False
+        self._loop: asyncio.AbstractEventLoop | None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self.home = self._loop
+        """The loop the source belongs to; None if it has one of its own."""
+        self._change: asyncio.Event | None = None
+        self._driving = False
+
+    def _demand(self) -> None:
+        with self._lock:
+            start, self._started = not self._started, True
+        if not start:
+            self._wake()
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self._start_task)
+        else:
+            target = self._context.run
+            name = f"kkjupyter-{self.title}"
+            threading.Thread(
+                target=target, args=(asyncio.run, self._own_loop()), name=name, daemon=True
+            ).start()
+
+    _stop = _demand  # wakes the task, which sees that it is over
+
+    def _start_task(self) -> None:
+        assert self._loop is not None
+        self._task = self._loop.create_task(self._drive(), context=self._context)
+
+    async def _own_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        await self._drive()
+
+    def _wake(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._woken)
+
+    def _woken(self) -> None:
+        if self._change is not None:
+            self._change.set()
+        # Once, and not before its first step, which a cancelled task never takes.
+        if self._over and self._driving and self._task is not None:
+            self._driving = False
+            self._task.cancel()
+
+    async def _drive(self) -> None:
+        self._change = asyncio.Event()
+        self._driving = True
+        iterator = aiter(self._source)
+        try:
+            while not self._over:
+                self._change.clear()
+                if not self._has_room():
+                    await self._change.wait()
+                    continue
+                try:
+                    item = await anext(iterator)
+                except StopAsyncIteration:
+                    self._end(None)
+                    return
+                self._put(item)
+        except asyncio.CancelledError:
+            # Ours after a cancel; else the loop goes down, and the stream with it.
+            self._end(CallCancelled(self.title, self._taken))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
+            self._end(error)
+            return
+        await self._close(iterator)
+
+    async def _close(self, iterator: AsyncIterator[Any]) -> None:
+        # An async generator has aclose; an LLM client's stream has `close`, and it is the object
+        # given to us that has it, not always its iterator.
+        for owner in (iterator, self._source):
+            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
+            if not callable(close):
+                continue
+            try:
+                closing = close()
+                if inspect.isawaitable(closing):
+                    await closing
+            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
+                self._report_close(error)
+            if owner is self._source:
+                return

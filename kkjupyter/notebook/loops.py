@@ -1,0 +1,107 @@
+"""The loops over ``kk.show(...)``: they take the items, the view follows."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.runs import Run
+from kkjupyter.rpc.waiting import wait_async, wait_blocking
+
+__all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
+
+GRACE_S = 1.0
+"""So long an interrupted cell waits for the end of what it cancelled, in seconds."""
+
+
+class _Loop:
+    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._is_through = False
+
+    def _next_now(self) -> tuple[Any, ...]:
+        """The next item in a tuple of its own, or nothing if there is none now."""
+        items = self._run.feed.take(1)
+        if items:
+            self._run.handed_out(items[0])
+        return tuple(items)
+
+    def _sees_end(self) -> bool:
+        if self._run.is_ending or self._run.feed.finished:
+            self._run.loop_ended()
+            return True
+        return False
+
+    def _raise_failure(self) -> None:
+        self._is_through = True
+        error = self._run.reply.error
+        if error is not None and not isinstance(error, CallCancelled):
+            raise error
+
+    def _listen(self) -> Any:
+        """A condition that holds when there may be something new; the run's bell tells."""
+        news: list[bool] = []
+
+        def tell() -> None:
+            news.append(True)
+            self._run.bell.ring()
+
+        self._run.feed.on_ready(tell)
+        return lambda: bool(news) or self._run.is_ending
+
+    def __del__(self) -> None:
+        if not self._is_through:
+            # A finalizer may run in the middle of anything: it only posts.
+            self._run.is_left = True
+            self._run.let_go()
+
+
+class PlainLoop(_Loop):
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        run = self._run
+        try:
+            while True:
+                if found := self._next_now():
+                    return found[0]
+                if self._is_through or self._sees_end():
+                    break
+                wait_blocking(run.bell, self._listen())
+            run.wait(GRACE_S)
+        except KeyboardInterrupt:
+            cancel_and_settle(run)
+            raise
+        self._raise_failure()
+        raise StopIteration
+
+
+class AsyncLoop(_Loop):
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        run = self._run
+        try:
+            while True:
+                if found := self._next_now():
+                    return found[0]
+                if self._is_through or self._sees_end():
+                    break
+                await wait_async(run.bell, self._listen())
+            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+        except BaseException:  # CancelledError above all: the cell was interrupted
+            run.cancel()
+            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            raise
+        self._raise_failure()
+        raise StopAsyncIteration
+
+
+def cancel_and_settle(run: Run) -> None:
+    """What an interrupt does: cancel, and leave the last output the time to get out."""
+    run.cancel()
+    run.wait(GRACE_S)
