@@ -6,6 +6,7 @@ In Python: ``api = kk.connect("ws://127.0.0.1:8765")``, then ``for n in api.coun
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.errors import (
@@ -25,7 +26,18 @@ from kkjupyter.errors import (
     UsageError,
     ValidationError,
 )
-from kkjupyter.rpc.api import aconnect, aset, call, close, connect, get, new, serve, set  # noqa: A004
+from kkjupyter.rpc.api import (
+    aconnect,
+    aset,
+    call,
+    close,
+    connect,
+    get,
+    new,
+    serve,
+    set,  # noqa: A004
+)
+from kkjupyter.rpc.hooks import before_connect
 from kkjupyter.rpc.status import status
 from kkjupyter.wire.values import (
     URL,
@@ -94,6 +106,17 @@ def __getattr__(name: str) -> Any:
 
         return demo
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _install_if_ipython() -> None:
+    """Before the first connect inside IPython: a call may be the last line of a cell."""
+    if "IPython" in sys.modules:
+        from kkjupyter.notebook import install_if_ipython
+
+        install_if_ipython()
+
+
+before_connect.append(_install_if_ipython)
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -20,7 +20,6 @@ from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, LocalFeed
 from kkjupyter.notebook.loops import GRACE_S, AsyncLoop, PlainLoop, cancel_and_settle
-from kkjupyter.notebook.numbers import next_number
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
@@ -28,6 +27,7 @@ from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import open_screen
 from kkjupyter.notebook.views import AUTO, VIEWS, make_view
 from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.callstate import next_number
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 
 __all__ = ["Shown", "begin", "outcome", "play", "show", "show_again"]

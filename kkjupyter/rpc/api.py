@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.remote import (
     Remote,
@@ -25,7 +26,6 @@ __all__ = [
     "ConnectOptions",
     "aconnect",
     "aset",
-    "before_connect",
     "call",
     "close",
     "connect",
@@ -34,9 +34,6 @@ __all__ = [
     "serve",
     "set",
 ]
-
-# Called before every connect; the notebook room puts its display hook here.
-before_connect: list[Callable[[], object]] = []
 
 
 class ConnectOptions(TypedDict, total=False):
@@ -74,7 +71,7 @@ def connect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remot
         ConnectError: it cannot be reached, or is no WebSocket server; with url and reason.
         UsageError: an argument cannot be right.
     """
-    _prepare()
+    run_before_connect()
     session = make_session(target, **options)
     run_blocking(session.connect())
     return Remote(session)
@@ -82,7 +79,7 @@ def connect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remot
 
 async def aconnect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remote:
     """As :func:`connect`, to be awaited. Cancelling is safe."""
-    _prepare()
+    run_before_connect()
     session = make_session(target, **options)
     await run_async(session.connect())
     return Remote(session)
@@ -174,11 +171,6 @@ def serve(
         interceptors=interceptors,
         origins=origins,
     )
-
-
-def _prepare() -> None:
-    for hook in before_connect:
-        hook()
 
 
 def _remote(what: Any, function: str) -> Remote:

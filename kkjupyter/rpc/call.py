@@ -212,10 +212,11 @@ class _PlainLoop:
             try:
                 return state.take()
             except IndexError:
-                if state.finished:
-                    self._through = True
-                    _raise_at_end(state)
-                    break
+                pass
+            if state.finished:
+                self._through = True
+                _raise_at_end(state)
+                break
             try:
                 in_time = state.wait_blocking(*self._what_to_wait_for())
             except KeyboardInterrupt:
@@ -256,10 +257,11 @@ class _AsyncLoop:
             try:
                 return state.take()
             except IndexError:
-                if state.finished:
-                    self._through = True
-                    _raise_at_end(state)
-                    break
+                pass
+            if state.finished:
+                self._through = True
+                _raise_at_end(state)
+                break
             try:
                 in_time = await state.wait_async(*_next_step(state))
             except BaseException:

@@ -22,12 +22,17 @@ from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.wire.values import undefined
 
-__all__ = ["CallState", "Carrier", "Phase"]
+__all__ = ["CallState", "Carrier", "Phase", "next_number"]
 
 Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
 logger = logging.getLogger("kkjupyter")
 
 _numbers = itertools.count(1)
+
+
+def next_number() -> int:
+    """The next number of the one row that calls, and other things shown with them, share."""
+    return next(_numbers)
 
 
 class Carrier(Protocol):
@@ -66,7 +71,7 @@ class CallState:
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
     ) -> None:
-        self.number = next(_numbers)
+        self.number = next_number()
         self.method = method
         self.title = title
         self.call_id = call_id

@@ -21,6 +21,7 @@ from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
+from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
@@ -99,6 +100,7 @@ class Server:
 
     def connect(self, **options: Any) -> Remote:
         """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
+        run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"ws://{host}:{self.port}" if host else self.url
         session = make_session(url, token=self._token, methods=self._methods, **options)
