@@ -1,0 +1,96 @@
+"""Reading the transcripts, and bringing frames to a form in which they can be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FOLDER", "Frame", "Transcript", "comparable", "transcripts"]
+
+FOLDER = Path(__file__).parent / "transcripts"
+CODECS = {"classic-json": "json", "classic-superjson": "superjson"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One WebSocket frame."""
+
+    from_client: bool
+    text: str
+    binary: bool = False
+
+    @property
+    def payload(self) -> str | bytes:
+        """What to send; the recorder had decoded binary frames, with U+FFFD for no UTF-8."""
+        return self.text.encode().replace("\ufffd".encode(), b"\xff") if self.binary else self.text
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """One scenario, recorded between two real peers with one codec."""
+
+    scenario: str
+    codec: str
+    frames: tuple[Frame, ...]
+    client_result: Any
+    is_raw: bool
+
+    def __str__(self) -> str:
+        return f"{self.scenario}-{self.codec}"
+
+    @property
+    def server_frames(self) -> list[str]:
+        return [frame.text for frame in self.frames if not frame.from_client]
+
+
+def transcripts() -> Iterator[Transcript]:
+    """All of them, in a stable order."""
+    for folder, codec in CODECS.items():
+        for path in sorted((FOLDER / folder).glob("*.jsonl")):
+            head, *lines = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+            yield Transcript(
+                path.stem,
+                codec,
+                tuple(
+                    Frame(line["dir"] == "c2s", line["text"], line.get("binary", False))
+                    for line in lines
+                ),
+                json.loads(head["client_result"]) if "client_result" in head else None,
+                head.get("raw", False),
+            )
+
+
+def comparable(frame: str) -> dict[str, Any]:
+    """A frame without what carries no meaning.
+
+    That is: the text of stacks, the ids of callback invocations (random), fields that the library
+    always sends as undefined, and ``version`` and ``callbackIds``, which tell nothing new.
+    """
+    message = json.loads(frame)
+    meta: dict[str, Any] = {}
+    if "json" in message:
+        meta = message.get("meta", {})
+        message = message["json"]
+        meta["values"] = {
+            path: note
+            for path, note in meta.get("values", {}).items()
+            if path not in ("callbackIds", "transferSlots")
+        }
+        meta = {name: value for name, value in meta.items() if value and name != "v"}
+    for name in ("version", "transferSlots", "callbackIds"):
+        message.pop(name, None)
+    if message["type"] == "callback":
+        del message["id"]
+    args = message.get("args")
+    if isinstance(args, dict) and isinstance(args.get("error"), dict):
+        _forget_stacks(args["error"])
+    return {**message, **({"meta": meta} if meta else {})}
+
+
+def _forget_stacks(error: dict[str, Any]) -> None:
+    error.pop("stack", None)
+    if isinstance(error.get("cause"), dict):
+        _forget_stacks(error["cause"])
