@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 from wire.api import make_api
-from wire.transcripts import Frame, Transcript, comparable, transcripts
+from wire.recordings import Frame, Transcript, comparable, transcripts
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote, set_remote
