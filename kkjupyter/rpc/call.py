@@ -108,14 +108,13 @@ class Call:
 
     def _collect(self, deadline_s: float | None, timeout_s: float | None) -> list[Any]:
         state = self._state
-        values: list[Any] = []
-        # Taken as they come: a long stream would otherwise run over its buffer.
-        for value in _PlainLoop(self._claim(), deadline_s):
-            values.append(value)
-        if deadline_s is not None and not state.finished:
-            assert timeout_s is not None
+        # Taken as they come: a long stream would otherwise run over its buffer. Held until the end
+        # is decided: a loop that is disposed of cancels.
+        loop = _PlainLoop(self._claim(), deadline_s)
+        values = list(loop)
+        if timeout_s is not None and not state.finished:
             state.expire(timeout_s, "end")
-            _raise_if_failed(state)
+        _raise_if_failed(state)
         return values
 
     def __await__(self) -> Generator[Any, None, Any]:

@@ -27,6 +27,10 @@ __all__ = ["CallState", "Carrier", "Phase", "next_number"]
 Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
 logger = logging.getLogger("kkjupyter")
 
+# How long a callback waits for somebody to wait for its call: `await api.work(callback)` is sent a
+# moment before the `await` begins.
+_CALLBACK_GRACE_S = 0.03
+
 _numbers = itertools.count(1)
 
 
@@ -163,11 +167,21 @@ class CallState:
 
     def callback_arrived(self, job: Job) -> None:
         """The peer called a function that was passed with this call."""
+        if self._ended_here:
+            return
         # Add first, look second: a waiter that leaves looks after it has left.
         self.jobs.add(job)
         if self.waiting:
             self.bell.ring()
         else:
+            self._leave_callbacks()
+
+    def _leave_callbacks(self) -> None:
+        """Give the caller a moment to begin to wait, or to come round to its next item."""
+        asyncio.get_running_loop().call_later(_CALLBACK_GRACE_S, self._hand_callbacks_over)
+
+    def _hand_callbacks_over(self) -> None:
+        if not self.waiting:
             self.jobs.hand_to_worker()
 
     # ---- what the user's side does; any thread
@@ -178,7 +192,11 @@ class CallState:
         if self._end("cancelled", error=error, ended_here=True):
             self.buffer.clear()
             self.jobs.drop()
-            io_loop().post(self._carrier.cancel_call, self)
+            io = io_loop()
+            if io.is_current:  # a finalizer's: at once, so that it leaves before the next call
+                self._carrier.cancel_call(self)
+            else:
+                io.post(self._carrier.cancel_call, self)
 
     def expire(self, timeout_s: float, waited_for: str = "reply") -> None:
         """End the call because a time limit has passed, and tell the peer."""
@@ -234,6 +252,8 @@ class CallState:
             while wait_blocking(self.bell, lambda: self._may_go_on(ready), left_s()):
                 if not self.jobs.can_run:
                     return True
+                if _is_up(left_s()):
+                    break
                 self.jobs.run_one()
             return False
 
@@ -244,6 +264,8 @@ class CallState:
             while await wait_async(self.bell, lambda: self._may_go_on(ready), left_s()):
                 if not self.jobs.can_run:
                     return True
+                if _is_up(left_s()):
+                    break
                 await self.jobs.run_one_async()
             return False
 
@@ -300,8 +322,8 @@ class CallState:
         finally:
             with self._lock:
                 self.waiting -= 1
-            if not self.waiting:
-                self.jobs.hand_to_worker()
+            if self.jobs.can_run:
+                io_loop().post(self._leave_callbacks)
 
     # ---- ends
 
@@ -342,3 +364,7 @@ def _countdown(timeout_s: float | None) -> Callable[[], float | None]:
         return lambda: None
     deadline_s = time.monotonic() + timeout_s
     return lambda: deadline_s - time.monotonic()
+
+
+def _is_up(left_s: float | None) -> bool:
+    return left_s is not None and left_s <= 0

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import contextlib
 import logging
 import os
 import threading
@@ -36,6 +35,7 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._awake = False
+        self._stopping = False
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
         self._thread.start()
@@ -46,7 +46,17 @@ class LoopThread:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(started.set)
-        self.loop.run_forever()
+        while not self._stopping:
+            try:
+                self.loop.run_forever()
+            except BaseException:
+                logger.exception("a task tried to end %s", self._thread.name)
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread, for good; wait at most ``timeout_s`` seconds for that."""
+        self._stopping = True
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout_s)
 
     @property
     def is_current(self) -> bool:
@@ -61,9 +71,14 @@ class LoopThread:
         self._inbox.append((fn, args))
         if not self._awake:
             self._awake = True
-            # The loop is closed only when the interpreter goes down.
-            with contextlib.suppress(RuntimeError):
+            try:
                 self.loop.call_soon_threadsafe(self._drain)
+            except RuntimeError:
+                pass  # the loop is closed only when the interpreter goes down
+            except BaseException:
+                # Ctrl-C came in between: nothing may be left that says the loop was woken.
+                self._awake = False
+                raise
 
     def _drain(self) -> None:
         # First lower the flag, then empty the box: a post in between costs one idle wake-up,
@@ -74,7 +89,7 @@ class LoopThread:
             fn, args = inbox.popleft()
             try:
                 fn(*args)
-            except Exception:
+            except BaseException:
                 logger.exception("a hand-over to %s failed", self._thread.name)
 
     def flush(self, timeout_s: float) -> None:
@@ -88,7 +103,8 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coro, self.loop)
 
 
-_lock = threading.Lock()
+# Re-entrant: a finalizer that posts may run in the middle of a start.
+_lock = threading.RLock()
 _loops: dict[str, LoopThread] = {}
 
 
@@ -120,7 +136,7 @@ def on_own_loop() -> bool:
 def _forget_after_fork() -> None:
     # Threads do not survive a fork; the child starts its own at first use.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _loops.clear()
 
 
@@ -128,8 +144,7 @@ def _forget_after_fork() -> None:
 def _stop_loops() -> None:
     # Otherwise daemon threads may still run Python code while the interpreter is torn down.
     for loop in _loops.values():
-        loop.loop.call_soon_threadsafe(loop.loop.stop)
-        loop._thread.join(timeout=1.0)
+        loop.stop(timeout_s=1.0)
 
 
 if hasattr(os, "register_at_fork"):

@@ -92,6 +92,13 @@ class Session:
         with _sessions_lock:
             _sessions.add(self)
 
+    def __del__(self) -> None:
+        # Nobody can call any more, and no call is under way: that would hold the session. Functions
+        # passed for good (a subscription) keep the connection.
+        channel = self.__dict__.get("_channel")
+        if channel is not None and channel.is_open and not self._functions.called_late:
+            io_loop().post(channel.abort)
+
     # ---- what users of a session see
 
     @property
