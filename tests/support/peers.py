@@ -14,7 +14,15 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["BUNDLE_VARIABLE", "NodeClient", "NodeError", "NodeServer", "find_node", "real_bundle"]
+__all__ = [
+    "BUNDLE_VARIABLE",
+    "NODE_DIR",
+    "NodeClient",
+    "NodeError",
+    "NodeServer",
+    "find_node",
+    "real_bundle",
+]
 
 NODE_DIR = Path(__file__).resolve().parent.parent / "peers" / "node"
 BUNDLE_VARIABLE = "KKRPC_PEERS"
