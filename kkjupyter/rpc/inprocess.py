@@ -11,6 +11,7 @@ Everything but the socket is the real thing: the wire, streams, cancel, backpres
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from kkjupyter.transports.base import Transport
 from kkjupyter.transports.memory import memory_pair
 
 __all__ = ["MemoryServer", "serve_in_memory"]
+
+_numbers = itertools.count(1)
 
 
 class MemoryServer:
@@ -111,13 +114,13 @@ class MemoryServer:
 
 
 def serve_in_memory(
-    obj: Any, *, interceptors: Sequence[Interceptor] = (), url: str = "memory:"
+    obj: Any, *, interceptors: Sequence[Interceptor] = (), url: str = ""
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
 
     Args:
         obj: as for :func:`kkjupyter.serve`.
         interceptors: around every call, the first outermost.
-        url: what its connections are called in messages.
+        url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
-    return MemoryServer(obj, interceptors, url)
+    return MemoryServer(obj, interceptors, url or f"memory:{next(_numbers)}")
