@@ -26,7 +26,7 @@ from kkjupyter.rpc.waiting import Bell, wait_blocking
 if TYPE_CHECKING:
     from kkjupyter.rpc.callstate import CallState
 
-__all__ = ["Job", "Jobs", "PassedFunctions"]
+__all__ = ["Fate", "Job", "Jobs", "PassedFunctions"]
 
 logger = logging.getLogger("kkjupyter")
 
@@ -206,8 +206,18 @@ class _Worker:
 _worker = _Worker()
 
 
+class Fate:
+    """What became of a call, for those who must not keep the call itself."""
+
+    __slots__ = ("ended_here",)
+
+    def __init__(self) -> None:
+        self.ended_here = False
+        """Whether this side ended it; what the peer still calls back is dropped."""
+
+
 class _Entry:
-    __slots__ = ("context", "fn", "state")
+    __slots__ = ("context", "fate", "fn", "state")
 
     def __init__(self, fn: Callable[..., Any], state: CallState) -> None:
         self.fn = fn
@@ -217,6 +227,7 @@ class _Entry:
         self.context = contextvars.copy_context()
         # Weak: a function the peer keeps must not keep the call's reply.
         self.state = weakref.ref(state)
+        self.fate = state.fate
 
     @property
     def is_free(self) -> bool:
@@ -263,6 +274,8 @@ class PassedFunctions:
         entry = self._entries.get(callback_id)
         if entry is None:
             return False
+        if entry.fate.ended_here:
+            return True
         job = Job(entry.fn, entry.context, args)
         state = entry.state()
         if state is None or state.over:

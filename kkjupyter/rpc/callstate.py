@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout
-from kkjupyter.rpc.callbacks import Job, Jobs
+from kkjupyter.rpc.callbacks import Fate, Job, Jobs
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
@@ -96,7 +96,7 @@ class CallState:
         self._carrier = carrier
         self._lock = threading.Lock()
         self._abandoned = False
-        self._ended_here = False
+        self.fate = Fate()
         self._looked_at = False
 
     def stop_timer(self) -> None:
@@ -167,8 +167,6 @@ class CallState:
 
     def callback_arrived(self, job: Job) -> None:
         """The peer called a function that was passed with this call."""
-        if self._ended_here:
-            return
         # Add first, look second: a waiter that leaves looks after it has left.
         self.jobs.add(job)
         if self.waiting:
@@ -309,7 +307,7 @@ class CallState:
         # What the peer called before it answered runs before the answer is handed over; a call
         # ended from here has dropped what had not begun, and does not wait for what has.
         jobs = self.jobs
-        return jobs.can_run or (ready() and (jobs.idle or self._ended_here))
+        return jobs.can_run or (ready() and (jobs.idle or self.fate.ended_here))
 
     @contextlib.contextmanager
     def _waiter(self) -> Iterator[None]:
@@ -342,7 +340,7 @@ class CallState:
                 return False
             self.kind = self.kind or kind
             self.value, self.error = value, error
-            self._ended_here = ended_here
+            self.fate.ended_here = ended_here
             self.phase = phase
         self.bell.ring()
         return True
