@@ -59,6 +59,19 @@ _REQUEST_TYPES: dict[str, Operation] = {
 _MESSAGE_TYPES: dict[Operation, str] = {op: name for name, op in _REQUEST_TYPES.items()}
 
 
+# Around id and value of an item: superjson of kkrpc, superjson of ours, json of both.
+_ITEM_FORMS = (
+    (
+        b'{"json":{"id":"',
+        b'},"type":"stream-chunk","transferSlots":null,"version":"superjson"},'
+        b'"meta":{"values":{"transferSlots":["undefined"]},"v":1}}\n',
+    ),
+    (b'{"json":{"id":"', b'},"type":"stream-chunk","version":"superjson"}}\n'),
+    (b'{"id":"', b'},"type":"stream-chunk","version":"json"}\n'),
+)
+_BEFORE_VALUE = b'","method":"","args":{"value":'
+
+
 class _Message(msgspec.Struct, gc=False):
     type: str
     id: str = ""
@@ -76,6 +89,7 @@ class _Envelope(msgspec.Struct, gc=False):
 
 # What msgspec raises for bytes that are no message, or none that it can read.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_decode_value = msgspec.json.Decoder().decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
@@ -119,7 +133,11 @@ class Classic:
         for chunk in chunks:
             # Nearly every chunk is one whole message: spare it the line buffer.
             if not lines.held_bytes and chunk.find(b"\n") == len(chunk) - 1 and chunk:
-                self._read_line(chunk, 0, events)
+                item = _read_usual_item(chunk)
+                if item is not None:
+                    events.append(item)
+                else:
+                    self._read_line(chunk, 0, events)
             elif whole and chunk.strip() == _DESTROY:
                 events.append(Closing())
             elif events and lines.is_overfull:
@@ -248,11 +266,15 @@ class Classic:
             EncodeError: a value cannot be put on the wire; ``path`` says which.
         """
         callback_ids = [arg.id for arg in args if type(arg) is CallbackRef]
-        message: dict[str, Any] = {"id": call_id, "type": _MESSAGE_TYPES[operation]}
-        if operation in ("get", "set"):
-            message.update(method="", args={}, path=list(path))
-        else:
-            message["method"] = ".".join(path)
+        is_property = operation in ("get", "set")
+        message: dict[str, Any] = {
+            "id": call_id,
+            "method": "" if is_property else ".".join(path),
+            "args": {},
+            "type": _MESSAGE_TYPES[operation],
+        }
+        if is_property:
+            message["path"] = list(path)
         if callback_ids:
             message["callbackIds"] = callback_ids
         if operation == "set":
@@ -264,7 +286,12 @@ class Classic:
 
     def cancel(self, stream_id: str) -> bytes:
         """Tell the peer that a stream, or the answer to a call, is no longer wanted."""
-        return _encode({"id": stream_id, "method": "", "type": "stream-cancel"}, "args", {}, "json")
+        return _encode(
+            {"id": stream_id, "method": "", "args": None, "type": "stream-cancel"},
+            "args",
+            {},
+            "json",
+        )
 
     # ---- answering
 
@@ -282,12 +309,14 @@ class Classic:
     def item(self, stream_id: str, value: Any, codec: str) -> bytes:
         """One value of a stream; :class:`EncodeError` when it cannot be put on the wire."""
         chunk = {} if value is undefined and codec == "json" else {"value": value}
-        message = {"id": stream_id, "method": "", "type": "stream-chunk"}
+        message = {"id": stream_id, "method": "", "args": None, "type": "stream-chunk"}
         return _encode(message, "args", chunk, codec)
 
     def end(self, stream_id: str, codec: str) -> bytes:
         """The end of a stream; the classic protocol carries no return value."""
-        return _encode({"id": stream_id, "method": "", "type": "stream-end"}, "args", {}, codec)
+        return _encode(
+            {"id": stream_id, "method": "", "args": None, "type": "stream-end"}, "args", {}, codec
+        )
 
     def refuse(self, request: Requested, reason: Refusal, at: int = 0) -> bytes:
         """The protocol's own error to a request: on this wire a bare string, in the peers' words.
@@ -306,17 +335,17 @@ class Classic:
 
     def fail_stream(self, stream_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a stream ended with."""
-        message = {"id": stream_id, "method": "", "type": "stream-error"}
+        message = {"id": stream_id, "method": "", "args": None, "type": "stream-error"}
         return _encode(message, "args", {"error": _error_object(error, codec)}, codec)
 
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
         """Call a function the peer passed; the classic protocol has no answer to that."""
-        message = {"id": self.new_id(), "method": callback_id, "type": "callback"}
+        message = {"id": self.new_id(), "method": callback_id, "args": None, "type": "callback"}
         return _encode(message, "args", list(args), codec)
 
 
 def _response(call_id: str) -> dict[str, Any]:
-    return {"id": call_id, "method": "", "type": "response"}
+    return {"id": call_id, "method": "", "args": None, "type": "response"}
 
 
 def _refusal_text(request: Requested, reason: Refusal, at: int) -> str:
@@ -342,7 +371,10 @@ def _refusal_text(request: Requested, reason: Refusal, at: int) -> str:
 
 
 def _encode(message: dict[str, Any], key: str, user_value: Any, codec: str) -> bytes:
-    """One message as bytes; ``user_value`` goes under ``key`` and is all that needs a codec."""
+    """One message as bytes; ``user_value`` goes under ``key`` and is all that needs a codec.
+
+    The keys of ``message`` are in the peers' order.
+    """
     message["version"] = codec
     if codec == "superjson":
         message[key], meta = superjson.encode(user_value, prefix=key)
@@ -350,6 +382,32 @@ def _encode(message: dict[str, Any], key: str, user_value: Any, codec: str) -> b
         return dumps(envelope) + b"\n"
     message[key] = jsoncodec.encode(user_value, prefix=key)
     return dumps(message) + b"\n"
+
+
+def _read_usual_item(line: bytes) -> Item | None:
+    """An item as peers write it when there is nothing to annotate: nearly every message is one.
+
+    What stands around the value is compared as bytes, and only the value is parsed: if that is JSON
+    by itself, the line is the message it looks like. None if it has to be read in full.
+    """
+    for head, tail in _ITEM_FORMS:
+        if line.endswith(tail) and line.startswith(head):
+            break
+    else:
+        return None
+    id_end = line.find(b'"', len(head))
+    value = line[id_end + len(_BEFORE_VALUE) : -len(tail)]
+    stream_id = line[len(head) : id_end]
+    if (
+        not line.startswith(_BEFORE_VALUE, id_end)
+        or b"\\" in stream_id
+        or b'"Uint8Array"' in value  # the json codec's own way to say bytes
+    ):
+        return None
+    try:
+        return Item(stream_id.decode(), _decode_value(value), len(line))
+    except _UNREADABLE:
+        return None
 
 
 def _parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:

@@ -141,7 +141,10 @@ def test_values_and_items_come_back(codec: Codec, value: Any) -> None:
     ours = Classic()
     assert read_one(ours.reply("a", value, codec)) == Replied("a", value)
     frame = ours.item("s", value, codec)
-    assert read_one(frame) == Item("s", value, len(frame.strip()) + (codec == "superjson"))
+    event = read_one(frame)
+    assert isinstance(event, Item)
+    assert (event.stream_id, event.value) == ("s", value)
+    assert len(frame) - event.size_bytes in (0, 1)
 
 
 @both_codecs
