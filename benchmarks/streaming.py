@@ -5,7 +5,8 @@
 FOLDER holds a bundle of kkrpc 0.7.0 (see tests/peers/README.md). One Node server streams ``count``
 tokens; the two clients take turns, each in a process of its own, after a warm-up. Per codec the
 medians are printed: chunks per second, and CPU time per item (all threads, user and system).
-The promise is: not slower, and less CPU. It exits with 1 where that does not hold.
+The promise is: not slower, and less CPU. It exits with 1 where that does not hold. Mostly the server
+sets the pace for both; so "slower" compares runs next to each other, and 5 % of it are noise.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
 
 WARM_UP_ITEMS = 20_000
+NOISE = 0.05
 NODE_SCRIPT = """
 const cpu = process.cpuUsage(), start = performance.now();
 let items = 0;
@@ -53,11 +55,12 @@ def run_node(client: NodeClient, count: int) -> Run:
     return Run(**client.run(NODE_SCRIPT.replace("COUNT", str(count))))
 
 
-def report(name: str, runs: list[Run]) -> tuple[float, float]:
+def report(name: str, runs: list[Run]) -> float:
+    """Print the medians; return the CPU time per item, in µs."""
     per_s = statistics.median(run.items / run.wall_s for run in runs)
     cpu_us = statistics.median(run.cpu_s / run.items * 1e6 for run in runs)
     print(f"  {name:<12} {per_s:>10,.0f} chunks/s   {cpu_us:6.2f} µs CPU/item")
-    return per_s, cpu_us
+    return cpu_us
 
 
 def main() -> int:
@@ -83,9 +86,14 @@ def main() -> int:
                 ours.append(run_ours(api, options.count))
             assert {run.items for run in ours + theirs} == {options.count}
             kk.close(api)
-        node_per_s, node_cpu_us = report("kkrpc (Node)", theirs)
-        our_per_s, our_cpu_us = report("kkjupyter", ours)
-        kept = kept and our_per_s >= node_per_s and our_cpu_us < node_cpu_us
+        node_cpu_us = report("kkrpc (Node)", theirs)
+        our_cpu_us = report("kkjupyter", ours)
+        pairs = zip(ours, theirs, strict=True)
+        speed = statistics.median(their.wall_s / our.wall_s for our, their in pairs)
+        print(
+            f"  ours beside theirs: {speed:.2f} x the speed, {our_cpu_us / node_cpu_us:.2f} x the CPU"
+        )
+        kept = kept and speed >= 1 - NOISE and our_cpu_us < node_cpu_us
     print("the promise is kept" if kept else "THE PROMISE IS NOT KEPT")
     return 0 if kept else 1
 
