@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from kkjupyter.errors import UsageError
+from kkjupyter.errors import CallTimeout, UsageError
 from kkjupyter.rpc.callstate import CallState, Phase
 from kkjupyter.rpc.portal import io_loop, on_own_loop
 
@@ -98,6 +98,9 @@ class Call:
             if not state.wait_blocking(state.answered, timeout_s):
                 assert timeout_s is not None
                 state.expire(timeout_s)
+                if state.error is None:  # the reply is there; what it called back is not through
+                    state.jobs.drop()
+                    raise CallTimeout(state.method, timeout_s, "end of its callbacks")
             if state.kind == "stream":
                 return self._collect(deadline_s, timeout_s)
         except KeyboardInterrupt:
