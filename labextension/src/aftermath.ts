@@ -12,9 +12,9 @@ const STATIC_OUTPUT_WITHIN_MS = 5_000;
  */
 export function prepareCopyButton(root: HTMLElement, run: Run, getText: GetText): () => void {
   const area = root.closest(".jp-OutputArea");
+  const hadFocus = root.contains(document.activeElement);
   return () => {
     if (!area) return;
-    const hadFocus = root.contains(document.activeElement);
     if (addButton(area, run, getText, hadFocus)) return;
     const observer = new MutationObserver(() => {
       if (addButton(area, run, getText, hadFocus)) observer.disconnect();
@@ -34,9 +34,8 @@ function addButton(area: Element, run: Run, getText: GetText, hadFocus: boolean)
     event.preventDefault(); // the line may be a handle that folds the text away
     void copyAndSay(button, getText);
   });
-  line.dataset.lmSuppressShortcuts = "true";
   line.append(button);
-  // The focus was on Cancel; without it, the next key would be the notebook's.
-  if (hadFocus) button.focus({ preventScroll: true });
+  // The focus was on Cancel; left to itself, the next key would be the notebook's.
+  if (hadFocus && document.activeElement?.contains(button)) button.focus({ preventScroll: true });
   return true;
 }

@@ -10,8 +10,18 @@ export function makeButton(label: string, name: string): HTMLButtonElement {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "kkj-button";
+  suppressShortcuts(button);
   labelButton(button, label, name);
   return button;
+}
+
+/**
+ * Keep the notebook's own keys from acting on the cell while `element` has the focus: "d d" on the
+ * button would delete it. JupyterLab matches its shortcuts against the focused element first, so
+ * that one must say so itself.
+ */
+export function suppressShortcuts(element: HTMLElement): void {
+  element.dataset.lmSuppressShortcuts = "true";
 }
 
 /** `name` is what a screen reader says. */

@@ -30,6 +30,11 @@ interface Output {
   data?: Bundle;
 }
 
+/** An output in the shared document: a map of its own kind there, its data a plain object. */
+interface YOutput {
+  get?(name: "data"): Bundle | undefined;
+}
+
 interface Cell {
   outputs?: {
     length: number;
@@ -37,7 +42,7 @@ interface Cell {
     set(index: number, output: object): void;
   };
   executionState?: string;
-  sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): unknown } | undefined } };
+  sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): YOutput } | undefined } };
 }
 
 interface WidgetManager {
@@ -149,12 +154,8 @@ export class Host {
    */
   checkpoint(text: () => string): void {
     for (const { cell, index } of this.places()) {
-      const stored = cell.sharedModel?.ymodel?.get("outputs")?.get(index);
-      const output = stored as Output | undefined;
-      // A shared document keeps its own types here: then the first display has to do.
-      if (output?.data && Object.getPrototypeOf(output) === Object.prototype) {
-        output.data["text/plain"] = text();
-      }
+      const data = cell.sharedModel?.ymodel?.get("outputs")?.get(index)?.get?.("data");
+      if (data && Object.getPrototypeOf(data) === Object.prototype) data["text/plain"] = text();
     }
   }
 

@@ -1,6 +1,7 @@
 // The static output, for when the kernel is not there to make it. The same as
 // kkjupyter/notebook/views/bundle.py; test/static-cases.json holds both to it.
 
+import { blocks, heightPx } from "./blocks";
 import { describe, oneLine, whole } from "./format";
 import type { Run } from "./run";
 import type { Bundle, Status } from "./types";
@@ -55,11 +56,23 @@ export function staticHtml(text: string, leftOut: number, status: Status): strin
   const tag = foldable ? "summary" : "div";
   const list = foldable ? "; list-style: none" : "";
   const line = `<${tag} class="kkj-line" style="${LINE}${list}">${mark} ${words}</${tag}>${after}`;
-  const body = text && `<div style="${BOX}"><div style="${TEXT}">${escapeHtml(text)}</div></div>`;
+  const body = text && `<div style="${BOX}"><div style="${TEXT}">${htmlOf(text)}</div></div>`;
   const run = `class="kkj-static" data-kkj-run="${status.run_id}" style="margin: 0"`;
   return foldable
     ? `<details open ${run}>${line}${body}</details>`
     : `<div ${run}>${line}${body}</div>`;
+}
+
+function htmlOf(text: string): string {
+  const [first = "", ...others] = blocks(text);
+  if (!others.length) return escapeHtml(first);
+  return [first, ...others]
+    .map((block) => {
+      const size = `auto ${heightPx(block)}px`;
+      const style = `content-visibility: auto; contain-intrinsic-size: ${size}`;
+      return `<div style="${style}">${escapeHtml(block)}</div>`;
+    })
+    .join("");
 }
 
 function escapeHtml(text: string): string {

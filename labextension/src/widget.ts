@@ -1,6 +1,7 @@
 // The module that anywidget loads: one Run for each model, one drawing for each view.
 
 import { prepareCopyButton } from "./aftermath";
+import { suppressShortcuts } from "./button";
 import { cancel } from "./cancel";
 import { Host } from "./host";
 import { StateLine } from "./line";
@@ -67,8 +68,7 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   pane.flush();
   const root = document.createElement("div");
   root.className = "kkj";
-  // Otherwise the notebook's own keys act on the cell: "d d" on the button would delete it.
-  root.dataset.lmSuppressShortcuts = "true";
+  suppressShortcuts(root);
   root.append(line.element, pane.element);
   el.append(root);
   let restoreButton: (() => void) | undefined;

@@ -22,6 +22,12 @@ MIME_TYPE = "application/vnd.kkjupyter.v1+json"
 
 # Longer text can be folded away; the state line is the handle.
 _FOLDABLE_CHARS = 2_000
+# A block ends at the first line end after so many characters, or, in text without line ends, at the
+# next space after so many: the line breaks there.
+_BLOCK_CHARS = 12_000
+_BLOCK_LIMIT_CHARS = 24_000
+_LINE_PX = 17
+_LINE_CHARS = 110
 
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _CODE_FONT = "var(--jp-code-font-family, monospace)"
@@ -140,12 +146,44 @@ def _html(excerpt: Excerpt, status: Status) -> str:
     )
     body = ""
     if excerpt.text:
-        text = _escape(excerpt.text)
-        body = f'<div style="{_BOX}"><div style="{_TEXT}">{text}</div></div>'
+        body = f'<div style="{_BOX}"><div style="{_TEXT}">{_text_html(excerpt.text)}</div></div>'
     run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'
     if is_foldable:
         return f"<details open {run}>{line}{body}</details>"
     return f"<div {run}>{line}{body}</div>"
+
+
+def _text_html(text: str) -> str:
+    """The text, in blocks if it is long: what is out of sight need not be laid out."""
+    blocks = _blocks(text)
+    if len(blocks) == 1:
+        return _escape(text)
+    return "".join(
+        [
+            '<div style="content-visibility: auto; '
+            f'contain-intrinsic-size: auto {_height_px(block)}px">{_escape(block)}</div>'
+            for block in blocks
+        ]
+    )
+
+
+def _blocks(text: str) -> list[str]:
+    blocks: list[str] = []
+    start = 0
+    while start < len(text):
+        line = text.find("\n", start + _BLOCK_CHARS)
+        space = text.find(" ", start + _BLOCK_LIMIT_CHARS)
+        ends = [end + 1 for end in (line, space) if end >= 0]
+        end = min(ends, default=len(text))
+        blocks.append(text[start:end])
+        start = end
+    return blocks
+
+
+def _height_px(block: str) -> int:
+    """About how high a block will be: what the scroll bar goes by until it is laid out."""
+    lines = block.removesuffix("\n").split("\n")
+    return _LINE_PX * sum(len(line) // _LINE_CHARS + 1 for line in lines)
 
 
 def _plain(text: str, status: Status) -> str:

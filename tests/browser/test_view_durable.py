@@ -1,0 +1,157 @@
+"""What is left of a view: after a reload, a save in mid-stream, a restart, the next day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+from support.lab import Lab
+
+OpenNotebook = Callable[..., Lab]
+
+SETUP = "%load_ext kkjupyter\nimport asyncio, time, kkjupyter as kk"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+BLOCKING = """def words():
+    for i in range({count}):
+        time.sleep(0.05)
+        yield f"word{{i}} "
+
+kk.show(words()).wait()"""
+
+BACKGROUND = """def words():
+    for i in range({count}):
+        time.sleep(0.05)
+        yield f"word{{i}} "
+
+%rpc words() --background"""
+
+AWAITING = """async def words():
+    for i in range({count}):
+        await asyncio.sleep(0.05)
+        yield f"word{{i}} "
+
+await kk.show(words())"""
+
+
+def words(count: int) -> str:
+    return "".join(f"word{i} " for i in range(count))
+
+
+def assert_static_and_complete(lab: Lab, index: int, count: int) -> None:
+    """The output is the static one, on screen, in the page's notebook, and in the file."""
+    static = lab.output(index).locator(".kkj-static")
+    expect(static).to_contain_text(f"✓ {count} items", timeout=30_000)
+    expect(static).to_contain_text(words(count).strip())
+    (data,) = [output["data"] for output in lab.outputs(index) if "text/html" in output["data"]]
+    assert WIDGET_VIEW not in data
+    assert data["text/plain"] == words(count)
+    lab.save()
+    assert lab.saved().cells[index].outputs[0].data["text/plain"] == words(count)
+    assert lab.page_errors == []
+
+
+@pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
+def test_reload_in_mid_stream(open_notebook: OpenNotebook, kernel: str) -> None:
+    lab = open_notebook([SETUP, BACKGROUND.format(count=300)], kernel=kernel)
+    lab.run(0)
+    lab.run(1)
+    expect(lab.output(1)).to_contain_text("word30 ")
+    lab.save()
+    lab.reload()
+    live = lab.output(1).get_by_role("log")
+    expect(live).to_contain_text("word0 word1 word2 ")
+    shown = live.inner_text().strip()
+    expect(live).not_to_have_text(shown)  # it goes on
+    expect(live).to_contain_text(shown)
+    expect(lab.button(1, "Cancel")).to_be_visible()
+    # The kernel's update of the display finds nothing in a page that was reloaded.
+    assert_static_and_complete(lab, 1, 300)
+
+
+@pytest.mark.parametrize("source", [BLOCKING, AWAITING], ids=["blocking", "awaiting"])
+def test_reload_while_the_cell_runs(open_notebook: OpenNotebook, source: str) -> None:
+    # A kernel that runs a cell does not tell a new page what it is: JupyterLab itself waits for
+    # that, and shows widgets only then.
+    lab = open_notebook([SETUP, source.format(count=160)])
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("word30 ")
+    lab.save()
+    lab.reload()
+    assert_static_and_complete(lab, 1, 160)
+
+
+def test_a_reloaded_view_can_be_cancelled(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
+    lab.run(0)
+    lab.run(1)
+    expect(lab.output(1)).to_contain_text("word20 ")
+    lab.save()
+    lab.reload()
+    lab.button(1, "Cancel").click()
+    expect(lab.output(1)).to_contain_text("■ cancelled after")
+    expect(lab.output(1).locator(".kkj-static")).to_be_visible()
+
+
+def test_a_save_in_mid_stream_holds_what_came(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, AWAITING.format(count=200)])
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("word40 ")
+    view = lab.output(1).locator(".kkj").element_handle()
+    lab.save()
+    data = lab.saved().cells[1].outputs[0].data
+    assert data["text/plain"].startswith(words(40))
+    assert "[not finished when saved: ● " in data["text/plain"]
+    assert set(data) == {"text/plain", WIDGET_VIEW}
+    # Saving did not draw the view anew: a selection in it would be gone.
+    assert view is not None
+    assert view.evaluate("(element) => element.isConnected")
+    lab.wait(1)
+    lab.save()
+    data = lab.saved().cells[1].outputs[0].data
+    assert WIDGET_VIEW not in data
+    assert data["text/plain"] == words(200)
+
+
+def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, AWAITING.format(count=20)])
+    lab.run(0)
+    lab.run(1)
+    lab.save()
+    lab.reopen(with_kernel=False)
+    static = lab.output(1).locator(".kkj-static")
+    expect(static).to_contain_text("✓ 20 items · first")
+    expect(static).to_contain_text(words(20).strip())
+    expect(lab.output(1)).not_to_contain_text("model not found")
+
+
+def test_kernel_restarted_in_mid_stream(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, AWAITING.format(count=2_000)])
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("word40 ")
+    lab.restart_kernel()
+    expect(lab.output(1)).to_contain_text("kernel restarted after")
+    expect(lab.output(1)).to_contain_text(words(40).strip())
+    # The page itself puts the static output into the notebook: no kernel knows of it any more.
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✕ kernel restarted after")
+    lab.save()
+    data = lab.saved().cells[1].outputs[0].data
+    assert WIDGET_VIEW not in data
+    assert data["text/plain"].startswith(words(40))
+    assert "[✕ kernel restarted after" in data["text/plain"]
+    assert data["application/vnd.kkjupyter.v1+json"]["state"] == "lost"
+    assert lab.page_errors == []
+
+
+def test_kernel_killed_in_mid_stream(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, AWAITING.format(count=2_000)])
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("word20 ")
+    lab.shut_down_kernel()
+    expect(lab.output(1)).to_contain_text("kernel stopped after")
+    expect(lab.output(1)).to_contain_text(words(20).strip())

@@ -1,0 +1,114 @@
+"""The view is a good neighbour: keys, selections and scrolling stay the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+from support.lab import Lab
+
+OpenNotebook = Callable[..., Lab]
+
+SETUP = "%load_ext kkjupyter\nimport asyncio, kkjupyter as kk"
+LINES = """async def lines():
+    for i in range(2_000):
+        await asyncio.sleep(0.02)
+        yield f"line {i}\\n"
+
+await kk.show(lines(), title="lines()")"""
+
+
+@pytest.fixture
+def streaming(open_notebook: OpenNotebook) -> Lab:
+    lab = open_notebook([SETUP, LINES])
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("line 5\n")
+    return lab
+
+
+@pytest.mark.parametrize("keys", ["b", "a", "dd", "x", "0", "m"])
+def test_command_keys_do_not_reach_the_cell(streaming: Lab, keys: str) -> None:
+    lab = streaming
+    lab.button(1, "Cancel lines()").focus()
+    for key in keys:
+        lab.page.keyboard.press(key)
+    lab.pause(0.5)
+    assert lab.number_of_cells() == 2
+    assert lab.is_running(1)
+    assert lab.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.type"
+    ) == ("code")
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_keys_press_the_button(streaming: Lab, key: str) -> None:
+    lab = streaming
+    lab.button(1, "Cancel lines()").focus()
+    lab.page.keyboard.press(key)
+    expect(lab.output(1)).to_contain_text("■ cancelled after")
+    lab.wait(1)
+    # The focus stays where the user had it: on the button that took Cancel's place.
+    expect(lab.button(1, "Copy")).to_be_focused()
+    assert lab.number_of_cells() == 2
+
+
+def test_tab_goes_from_the_button_to_the_text_and_on(streaming: Lab) -> None:
+    lab = streaming
+    lab.button(1, "Cancel lines()").focus()
+    lab.page.keyboard.press("Tab")
+    expect(lab.output(1).get_by_role("log")).to_be_focused()
+    lab.page.keyboard.press("Shift+Tab")
+    expect(lab.button(1, "Cancel lines()")).to_be_focused()
+
+
+def test_a_selection_survives_what_is_appended(streaming: Lab) -> None:
+    lab = streaming
+    lab.page.evaluate(
+        """() => {
+          const walker = document.createTreeWalker(
+            document.querySelector(".kkj-text"), NodeFilter.SHOW_TEXT);
+          const first = walker.nextNode();
+          document.getSelection().setBaseAndExtent(first, 0, first, "line 0\\nline 1".length);
+        }"""
+    )
+    before = lab.output(1).locator(".kkj-text").inner_text()
+    lab.pause(2)
+    lab.save()
+    lab.pause(0.5)
+    assert len(lab.output(1).locator(".kkj-text").inner_text()) > len(before) + 500
+    assert lab.page.evaluate("() => document.getSelection().toString()") == "line 0\nline 1"
+
+
+def test_it_follows_the_end_unless_the_user_went_away(streaming: Lab) -> None:
+    lab = streaming
+    log = lab.output(1).get_by_role("log")
+    below = "(e) => e.scrollHeight - e.clientHeight - e.scrollTop"
+    expect(log).to_contain_text("line 60\n")
+    assert log.evaluate(below) < 8
+    log.evaluate("(e) => e.scrollTo(0, 100)")
+    lab.pause(1)
+    assert log.evaluate("(e) => e.scrollTop") == 100
+    log.evaluate("(e) => e.scrollTo(0, e.scrollHeight)")
+    lab.pause(1)
+    assert log.evaluate(below) < 8
+
+
+def test_a_screen_reader_is_told_the_state_and_not_flooded(streaming: Lab) -> None:
+    lab = streaming
+    status = lab.output(1).get_by_role("status")
+    expect(status).to_contain_text("lines()")
+    log = lab.output(1).get_by_role("log")
+    expect(log).to_have_attribute("aria-live", "off")
+    expect(log).to_have_attribute("aria-label", "lines()")
+    changes = lab.page.evaluate(
+        """() => new Promise((resolve) => {
+          let changes = 0;
+          const observer = new MutationObserver((list) => { changes += list.length; });
+          observer.observe(document.querySelector(".kkj [role=status]"),
+            { childList: true, characterData: true, subtree: true });
+          setTimeout(() => resolve(changes), 4000);
+        })"""
+    )
+    assert changes <= 2
