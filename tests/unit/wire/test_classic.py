@@ -170,6 +170,27 @@ def test_a_stream_from_its_opening_to_its_end(codec: Codec) -> None:
     assert read_one(ours.cancel("s")) == Cancelled("s")
 
 
+@both_codecs
+def test_an_item_is_read_the_same_however_it_is_written(codec: Codec) -> None:
+    usual = Classic().item("s", 1, codec)
+    assert read_one(usual) == Item("s", 1, len(usual))
+    for unusual, stream_id in (
+        (usual.replace(b'"value":1', b'"value":1,"more":2'), "s"),
+        (usual.replace(b'"value":1', b'"more":2,"value":1'), "s"),
+        (usual.replace(b'"id":"s"', b'"id":"\\u0073"'), "s"),
+        (usual.replace(b'"id":"s"', b'"id":"\\"s"'), '"s'),
+        (b"  " + usual, "s"),
+    ):
+        event = read_one(unusual)
+        assert isinstance(event, Item)
+        assert (event.stream_id, event.value) == (stream_id, 1)
+    for broken in (b'"value":', b'"value":1}', b'"value":[', b'"value":1 1'):
+        assert isinstance(read_one(usual.replace(b'"value":1', broken)), NotUnderstood)
+    value = {"type": "Uint8Array", "data": [1, 2]}
+    meant = b"\x01\x02" if codec == "json" else value
+    assert read_one(Classic().item("s", value, codec)).value == meant  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     "value", [{"__stream": 1}, {"__stream": True, "x": 1}, [{"__stream": True}]]
 )
