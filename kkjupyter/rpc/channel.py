@@ -45,9 +45,10 @@ logger = logging.getLogger("kkjupyter")
 
 # While reading is paused, the socket is read for a moment now and then, so that pings are answered.
 _PEEK_INTERVAL_S = 5.0
-_PEEK_S = 0.02
-# How much may wait for a peer that does not read. Streams stop far earlier, at their outbox's mark.
-_UNREAD_LIMIT_BYTES = 16 * 1024 * 1024
+# A ping lies behind all that the sockets of both sides hold, so a moment is measured in bytes; the
+# time is for a peer that sends little.
+_PEEK_BYTES = 2 * 1024 * 1024
+_PEEK_S = 0.2
 
 
 class RequestHandler(Protocol):
@@ -70,7 +71,6 @@ class Channel:
         transport: open, and not read from yet.
         protocol: this side's protocol.
         functions: those the peer may call back.
-        peek_interval_s: how often a paused transport is read for a moment.
     """
 
     def __init__(
@@ -79,7 +79,6 @@ class Channel:
         protocol: Classic,
         *,
         functions: PassedFunctions,
-        peek_interval_s: float = _PEEK_INTERVAL_S,
     ) -> None:
         self.protocol = protocol
         self.outbox = Outbox(transport)
@@ -90,12 +89,12 @@ class Channel:
         self._transport = transport
         self._functions = functions
         self._handler: RequestHandler | None = None
-        self._peek_interval_s = peek_interval_s
         self._peek_timer: asyncio.TimerHandle | None = None
         self._over_soft: set[CallState] = set()
         self._filled: set[CallState] = set()
         self._understood = False
         self._asked_too_much = False
+        self._peeked_bytes = 0
         self._on = {
             Item: self._item,
             Replied: self._replied,
@@ -165,14 +164,17 @@ class Channel:
         for state in self._filled:
             state.bell.ring()
         self._filled.clear()
-        if self.outbox.held_bytes > _UNREAD_LIMIT_BYTES:
-            # A peer that asks and asks and does not read the answers must wait with the next.
+        if self.reading_paused:
+            self._peeked_bytes += sum(map(len, chunks))
+            if self._peeked_bytes > _PEEK_BYTES:
+                self._stop_peeking()
+        if self.outbox.overfull:
             self._transport.pause_reading()
             self._asked_too_much = True
 
     def writable(self) -> None:
         self.outbox.flush()
-        if self._asked_too_much and self.outbox.held_bytes < _UNREAD_LIMIT_BYTES // 2:
+        if self._asked_too_much and not self.outbox.full:
             self._asked_too_much = False
             if not self.reading_paused:
                 self._transport.resume_reading()
@@ -301,7 +303,7 @@ class Channel:
         self.reading_paused = pause
         if pause:
             self._transport.pause_reading()
-            self._peek_later(self._peek_interval_s, self._peek)
+            self._peek_later(_PEEK_INTERVAL_S, self._peek)
             # A consumer may have begun to wait before it could see that reading is paused.
             if self._somebody_waits() or any(s.buffer.below_low_mark for s in self._over_soft):
                 asyncio.get_running_loop().call_soon(self.reconsider_reading)
@@ -336,19 +338,22 @@ class Channel:
             self.reconsider_reading()
 
     def _peek_later(self, delay_s: float, then: Callable[[], None]) -> None:
+        if self._peek_timer is not None:
+            self._peek_timer.cancel()
         self._peek_timer = asyncio.get_running_loop().call_later(delay_s, then)
 
     def _peek(self) -> None:
         # Each look fills the buffers a little. Near the limit a connection that may go silent is
         # better than a stream that surely is lost.
         if all(state.buffer.has_room for state in self._over_soft):
+            self._peeked_bytes = 0
             self._transport.resume_reading()
             self._peek_later(_PEEK_S, self._stop_peeking)
 
     def _stop_peeking(self) -> None:
         if self.reading_paused:
             self._transport.pause_reading()
-            self._peek_later(self._peek_interval_s, self._peek)
+            self._peek_later(_PEEK_INTERVAL_S, self._peek)
 
 
 def serve_channel(

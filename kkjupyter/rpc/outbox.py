@@ -14,6 +14,7 @@ __all__ = ["Outbox"]
 # Enough to keep a fast reader busy between two wake-ups, little enough that a reply does not wait
 # long behind a stream.
 _FULL_BYTES = 512 * 1024
+_OVERFULL_BYTES = 16 * 1024 * 1024
 _BATCH_BYTES = 64 * 1024
 
 
@@ -42,6 +43,11 @@ class Outbox:
     def full(self) -> bool:
         """Whether producers should wait. A closed outbox is never full: it drops what it gets."""
         return self._held_bytes > _FULL_BYTES
+
+    @property
+    def overfull(self) -> bool:
+        """Whether the peer has asked for far more than it reads, and must wait with the next."""
+        return self._held_bytes > _OVERFULL_BYTES
 
     def put(self, message: bytes) -> None:
         """Queue one message. Any thread."""

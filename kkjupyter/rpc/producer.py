@@ -128,6 +128,8 @@ class _Job:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
         request, protocol = self.request, self._protocol
         try:
+            if self.outbox.overfull:
+                await wait_async(self.outbox.bell, lambda: not self.outbox.overfull)
             value = await self._answer()
             if not is_stream(value):
                 self._send(protocol.reply(request.call_id, value, request.codec))

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import ipaddress
 import logging
+import socket
 import ssl as ssl_module
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -52,6 +53,7 @@ DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 _PING_INTERVAL_S = 20.0
 _PONG_TIMEOUT_S = 20.0
 _CLOSE_TIMEOUT_S = 1.0
+_SHORT_QUEUE_BYTES = 256 * 1024
 
 
 # The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
@@ -138,7 +140,9 @@ class _PushClientConnection(_PushMixin, ClientConnection):
         super().data_received(data[: len(data) - rest_bytes])
         rest = data[len(data) - rest_bytes :]
         if self._is_open():
-            self._splitter = FrameSplitter(super().data_received, self._limit_bytes)
+            # Not the mixin's: it would hand over in the middle, and what the splitter finds after
+            # a ping would go into a list that is gone.
+            self._splitter = FrameSplitter(super(_PushMixin, self).data_received, self._limit_bytes)
         elif rest:  # the body of a refusal
             super().data_received(rest)
             return b""
@@ -172,6 +176,7 @@ class WebSocketTransport:
         self._connection = connection
         self._owner: Owner | None = None
         self._paused = False
+        self._queue_is_short = False
         self._reading_since_ping = True
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
@@ -206,8 +211,22 @@ class WebSocketTransport:
         if not self._paused:
             self._paused = True
             self._reading_since_ping = False
+            self._shorten_queue()
             with contextlib.suppress(RuntimeError):  # closed already
                 self._connection.transport.pause_reading()
+
+    def _shorten_queue(self) -> None:
+        """Have the kernel hold little of what we do not read: a ping waits behind all of it.
+
+        Only once reading was paused, as Linux lets it grow to tens of megabytes for the sake of
+        speed, which a reader who is slower than the peer does not need.
+        """
+        if not self._queue_is_short:
+            self._queue_is_short = True
+            sock = self._connection.transport.get_extra_info("socket")
+            if sock is not None:
+                with contextlib.suppress(OSError):  # closed already, or not that kind of socket
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SHORT_QUEUE_BYTES)
 
     def resume_reading(self) -> None:
         if self._paused:
@@ -304,7 +323,7 @@ async def connect_websocket(
     """
     shown_url = without_secrets(url)
     options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
-    if is_loopback(urlsplit(url).hostname or ""):
+    if is_loopback(_host(shown_url)):
         options["proxy"] = None  # what proxies are configured for is never on this machine
     # Typed as a class, documented as a factory.
     factory = cast(
@@ -348,6 +367,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # it is no address, and connecting will say so
+        return ""
+
+
 def without_secrets(url: str) -> str:
     """``url`` without user, password, query and fragment, where tokens hide."""
     try:
@@ -384,7 +410,7 @@ def _connect_reason(exc: Exception) -> str:
         case ssl_module.SSLCertVerificationError():
             return f"the TLS certificate was refused: {exc.verify_message}"
         case ssl_module.SSLError():
-            return f"TLS failed ({exc.reason or exc}); is it a wss:// server?"
+            return f"TLS failed ({getattr(exc, 'reason', None) or exc}); is it a wss:// server?"
         case ConnectionRefusedError():
             return "connection refused; is the server running there?"
         case OSError():
@@ -395,7 +421,9 @@ def _connect_reason(exc: Exception) -> str:
 def _os_reason(exc: OSError) -> str:
     if type(exc).__name__ == "gaierror":
         return f"the host name cannot be resolved ({exc.strerror})"
-    text = exc.strerror or str(exc)
+    if isinstance(exc, ConnectionError) and not exc.errno:
+        return "the server ended the connection at once; are scheme (ws, wss) and port right?"
+    text = exc.strerror or str(exc) or type(exc).__name__
     # asyncio joins the errors of several addresses into one message
     if "Connect call failed" in str(exc):
         return "connection refused; is the server running there?"

@@ -574,7 +574,7 @@ def test_the_peers_words_for_what_is_not_there(api: Any) -> None:
     assert text(api.no.such.thing()) == "Method path no.such.thing not found at no"
     with pytest.raises(kk.RemoteError, match=r"^Property path settings\.nothing not found at"):
         kk.get(api.settings.nothing)
-    with pytest.raises(kk.RemoteError, match="^Property path nothing_here not found at"):
+    with pytest.raises(kk.RemoteError, match=r"^Property path nothing_here not found at"):
         api.nothing_here = 1
     assert text(kk.new(api.add)) == "add is not a constructor function"
 
