@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self, TypeVar
 
 __all__ = [
     "BufferOverflow",
@@ -48,9 +48,23 @@ __all__ = [
     "did_you_mean",
 ]
 
+AnyKKError = TypeVar("AnyKKError", bound="KKError")
+
 
 class KKError(Exception):
-    """The root: ``except kk.KKError`` catches everything this package raises on its own."""
+    """The root: ``except kk.KKError`` catches everything this package raises on its own.
+
+    Errors can be copied and pickled; their fields survive that.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with `args`, which are not always those of __init__.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+    def __copy__(self) -> Self:
+        twin = _rebuild(type(self), self.args, self.__dict__)
+        twin.__cause__ = self.__cause__
+        return twin
 
 
 class ConnectError(KKError, ConnectionError):
@@ -297,6 +311,17 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
         exact = lowered.get(word.lower())
         near = [exact] if exact else []
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _rebuild(
+    kind: type[AnyKKError], args: tuple[Any, ...], fields: Mapping[str, Any]
+) -> AnyKKError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    if isinstance(cause := fields.get("cause"), BaseException):
+        error.__cause__ = cause
+    return error
 
 
 def _count(items: int) -> str:
