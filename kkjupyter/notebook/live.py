@@ -25,6 +25,7 @@ from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import open_screen
+from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, VIEWS, make_view
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import next_number
@@ -125,8 +126,9 @@ def wait(run: Run) -> None:
     """Wait in plain code for the end of a run; an interrupt cancels it."""
     try:
         run.wait()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         cancel_and_settle(run)
+        hide_our_frames(interrupt)
         raise
 
 
@@ -140,6 +142,7 @@ def outcome(run: Run) -> Any:
     """
     reply = run.reply
     if reply.status == "failed" and reply.error is not None:
+        hide_our_frames(reply.error)
         raise reply.error
     if run.feed.kind == "unary" and reply.status == "done":
         return reply.value
@@ -272,8 +275,9 @@ def _await_kind(run: Run) -> None:
     run.feed.on_ready(bell.ring)
     try:
         wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         run.cancel()
+        hide_our_frames(interrupt)
         raise
 
 

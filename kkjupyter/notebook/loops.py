@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.runs import Run
+from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.rpc.waiting import wait_async, wait_blocking
 
 __all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
@@ -38,6 +39,7 @@ class _Loop:
         self._is_through = True
         error = self._run.reply.error
         if error is not None and not isinstance(error, CallCancelled):
+            hide_our_frames(error)
             raise error
 
     def _listen(self) -> Any:
@@ -72,8 +74,9 @@ class PlainLoop(_Loop):
                     break
                 wait_blocking(run.bell, self._listen())
             run.wait(GRACE_S)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             cancel_and_settle(run)
+            hide_our_frames(interrupt)
             raise
         self._raise_failure()
         raise StopIteration

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 
 import IPython
@@ -12,12 +16,17 @@ import kkjupyter
 from kkjupyter.errors import KKError, RemoteError
 from kkjupyter.notebook.reply import error_line
 
-__all__ = ["install", "render", "uninstall"]
+__all__ = ["hide_our_frames", "install", "render", "uninstall"]
 
 _STACK_LINES_SHOWN = 6
 _FOREIGN = tuple(
     os.path.join(os.path.dirname(os.path.abspath(str(package.__file__))), "")
     for package in (kkjupyter, IPython)
+)
+_LIBRARIES = (
+    *_FOREIGN,
+    "<frozen ",
+    *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
 
 
@@ -31,14 +40,66 @@ def render(error: KKError) -> list[str]:
     own = _own_frames(error.__traceback__)
     if own is None or shell is None:
         return [error_line(error), *str(error).splitlines()[1:], *_remote_stack(error)]
-    context = error.__context__
-    if context is not None and _own_frames(context.__traceback__) is None:
-        # How this package came to notice; the user's own contexts are shown.
-        error.__suppress_context__ = True
-    lines: list[str] = shell.InteractiveTB.structured_traceback(
-        type(error), error, own, tb_offset=0
-    )
+    with _without_inner_reasons(error):
+        lines: list[str] = shell.InteractiveTB.structured_traceback(
+            type(error), error, own, tb_offset=0
+        )
     return [*lines, *_remote_stack(error)]
+
+
+@contextmanager
+def _without_inner_reasons(error: BaseException) -> Iterator[None]:
+    """For a moment, ``error`` without causes from below this package, whose gist its text has.
+
+    What a socket library said about a refused connection fills two screens and tells a user
+    nothing more. The user's own causes and contexts, and the peer's, stay.
+    """
+    cause, context, suppressed = error.__cause__, error.__context__, error.__suppress_context__
+    if cause is not None and _is_inner(cause):
+        error.__cause__ = None  # sets __suppress_context__, too
+    elif cause is None and context is not None and _is_inner(context):
+        error.__suppress_context__ = True
+    try:
+        yield
+    finally:
+        error.__cause__, error.__suppress_context__ = cause, suppressed
+
+
+def _is_inner(reason: BaseException) -> bool:
+    """Whether an exception came up without any code of the user's, and is not the peer's."""
+    if isinstance(reason, RemoteError):
+        return False
+    frames = (part.tb_frame for part in _each(reason.__traceback__))
+    return all(frame.f_code.co_filename.startswith(_LIBRARIES) for frame in frames)
+
+
+def hide_our_frames(error: BaseException) -> None:
+    """Have IPython show an error that is not ours without the frames of this package.
+
+    For what passes through on its way to the user: an interrupt of a wait, an exception of their
+    own generator. An error of ours is shown so in any case.
+    """
+    if not isinstance(error, KKError):
+        with suppress(AttributeError, TypeError):  # a class may refuse new attributes
+            error._render_traceback_ = partial(_render_without_ours, error)  # type: ignore[attr-defined]
+
+
+def _render_without_ours(error: BaseException) -> list[str]:
+    kept: TracebackType | None = None
+    for part in reversed([*_each(error.__traceback__)]):
+        if not _is_foreign(part):
+            kept = TracebackType(kept, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    shell = get_ipython()
+    lines: list[str] = shell.InteractiveTB.structured_traceback(
+        type(error), error, kept, tb_offset=0
+    )
+    return lines
+
+
+def _each(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 def _own_frames(traceback: TracebackType | None) -> TracebackType | None:

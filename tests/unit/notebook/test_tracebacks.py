@@ -1,0 +1,88 @@
+"""What a cell shows of our errors: the user's lines, none of ours, none of what lies below."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import kkjupyter as kk
+from kkjupyter.notebook import load, unload
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    shell = InteractiveShell.instance()
+    load(shell)
+    shell.user_ns["kk"] = kk
+    yield shell
+    unload(shell)
+    shell.reset()
+    InteractiveShell.clear_instance()
+
+
+def shown(shell: InteractiveShell, code: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the terminal shows of a cell that fails."""
+    capsys.readouterr()
+    assert not shell.run_cell(code).success
+    return re.sub(r"\x1b\[[0-9;]*m", "", "".join(capsys.readouterr()))
+
+
+def test_what_a_library_below_said_is_not_shown_but_kept(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(shell, "kk.connect('ws://127.0.0.1:1')", capsys)
+    assert "----> 1 kk.connect" in text
+    assert text.count("connection refused") == 1
+    assert "direct cause" not in text
+    assert "websocket" not in text
+    shell.run_cell("try: kk.connect('ws://127.0.0.1:1')\nexcept Exception as error: kept = error")
+    assert isinstance(shell.user_ns["kept"].__cause__, OSError)
+
+
+def test_the_users_own_causes_and_contexts_are_shown(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(shell, "try:\n    1 / 0\nexcept Exception:\n    kk.close(5)", capsys)
+    assert "ZeroDivisionError" in text
+    assert "During handling" in text
+    code = "try:\n    1 / 0\nexcept Exception as e:\n    raise kk.UsageError('mine') from e"
+    text = shown(shell, code, capsys)
+    assert "ZeroDivisionError" in text
+    assert "direct cause" in text
+
+
+def test_an_error_of_a_magic_shows_no_frames(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(shell, "%rpc connect ws://127.0.0.1:1", capsys)
+    assert text.startswith("ConnectError: cannot connect")
+    assert "Traceback" not in text
+
+
+def test_an_error_of_the_users_generator_shows_the_users_frames_only(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell("def numbers():\n    yield 1\n    raise LookupError('mine')")
+    for code in ("kk.show(numbers()).wait()", "for n in kk.show(numbers()): pass"):
+        text = shown(shell, code, capsys)
+        assert "raise LookupError('mine')" in text
+        assert code in text
+        assert "kkjupyter" not in text.replace("kkjupyter-", "")
+
+
+def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell(
+        "import signal, threading, time\n"
+        "def endless():\n    while True:\n        yield 1\n        time.sleep(0.01)\n"
+        "def later():\n    time.sleep(0.5)\n    signal.raise_signal(signal.SIGINT)\n"
+    )
+    for line in ("%rpc endless()", "kk.show(endless()).wait()"):
+        text = shown(shell, f"threading.Thread(target=later).start()\n{line}", capsys)
+        assert "KeyboardInterrupt" in text
+        assert "endless()" in text
+        assert "kkjupyter" not in text
