@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from kkjupyter.notebook.characters import whole
@@ -43,13 +43,21 @@ class Status:
         """Whether the run has ended; it does not change any more."""
         return self.state in ("done", "cancelled", "failed")
 
+    def sound(self) -> Status:
+        """The same with texts that can be encoded and shown: they hold words of the peer's."""
+        return replace(
+            self,
+            title=whole(self.title),
+            error=whole(self.error),
+            notes=tuple([whole(note) for note in self.notes]),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON: what the front end gets and what is saved."""
+        sound = self.sound()
         return {
-            **asdict(self),
-            "title": whole(self.title),
-            "error": whole(self.error),
-            "notes": [whole(note) for note in self.notes],
+            **asdict(sound),
+            "notes": list(sound.notes),
             "elapsed_s": round(self.elapsed_s, 3),
             "first_item_s": None if self.first_item_s is None else round(self.first_item_s, 3),
         }

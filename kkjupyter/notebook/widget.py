@@ -68,10 +68,7 @@ class LiveWidget(anywidget.AnyWidget):
         key = uuid.uuid4().hex
         # The page finds its own raw model, and its output in the notebook, by this id.
         super().__init__(key=key, model_id=key, run_id=status.run_id, control_road=control_road)
-        # ipykernel 7.4 sends a comm's messages to the shell that last sent on it: a widget made in
-        # a cell would hear nothing until that cell ends. By default they go to a subshell.
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = _default_subshell
+        _prefer_subshells(self.comm)
         self.on_msg(self._answer)
 
     # ---- for the view thread
@@ -144,6 +141,16 @@ class LiveWidget(anywidget.AnyWidget):
                 self.send({"kind": "delta", **delta})
                 return
         self.send({"kind": "reset", **self._snapshot()})
+
+
+def _prefer_subshells(comm: Any) -> None:
+    """Have a comm's messages handled while a cell blocks the main shell, where there are subshells.
+
+    ipykernel 7.4 sends them to the shell that last sent on the comm: a widget made in a cell would
+    hear nothing until that cell ends. The method is private, so it may be missing.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = _default_subshell
 
 
 def _default_subshell(data: object, default: Any) -> Any:

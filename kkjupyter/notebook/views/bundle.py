@@ -58,18 +58,17 @@ _GLYPHS: dict[RunState, str] = {
 
 def static_bundle(view: str, excerpt: Excerpt, status: Status) -> dict[str, Any]:
     """The MIME bundle of a run that has ended: numbers, HTML, and all the text as plain text."""
-    # What is saved is JSON in UTF-8: words of the peer's must be encodable.
-    clean = Status(**{**status.to_json(), "notes": tuple(status.to_json()["notes"])})
+    sound = status.sound()
     return {
-        MIME_TYPE: {"view": view, "left_out": excerpt.left_out, **status.to_json()},
-        "text/html": _html(excerpt, clean),
-        "text/plain": _plain(excerpt.text, clean),
+        MIME_TYPE: {"view": view, "left_out": excerpt.left_out, **sound.to_json()},
+        "text/html": _html(excerpt, sound),
+        "text/plain": _plain(excerpt.text, sound),
     }
 
 
 def checkpoint_bundle(excerpt: Excerpt, status: Status) -> dict[str, Any]:
     """One MIME type only, for a run that has not ended."""
-    note = f"[not finished when saved: {_one_line(status)}]"
+    note = f"[not finished when saved: {_one_line(status.sound())}]"
     return {"text/plain": _with_newline(excerpt.text) + note}
 
 

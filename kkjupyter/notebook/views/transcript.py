@@ -131,27 +131,34 @@ class Transcript:
             self._fresh_chars = 0
             for start in range(0, len(text), _BLOCK_BYTES):
                 self._add(_Block(text[start : start + _BLOCK_BYTES]))
-        head_limit_bytes = self._limit_bytes // _HEAD_SHARE
-        while self._tail and self._head_bytes + self._tail_bytes > self._limit_bytes:
-            oldest = self._tail[0]
-            if not self._left_out and self._head_bytes + oldest.size_bytes <= head_limit_bytes:
-                break
-            self._tail.popleft()
+        # The newest block stays whole, whatever its size: there is always something to show.
+        while len(self._tail) > 1 and self._head_bytes + self._tail_bytes > self._limit_bytes:
+            oldest = self._tail.popleft()
             self._tail_bytes -= oldest.size_bytes
             self._left_out += oldest.units
 
     def _add(self, block: _Block) -> None:
         room = self._limit_bytes // _HEAD_SHARE - self._head_bytes
-        if not self._tail and block.size_bytes <= room:
-            self._head.append(block)
-            self._head_bytes += block.size_bytes
-        elif self._tail and self._tail[-1].size_bytes + block.size_bytes <= _BLOCK_BYTES:
-            merged = _Block(self._tail.pop().text + block.text)
-            self._tail.append(merged)
-            self._tail_bytes += block.size_bytes
+        if room > 0 and not self._tail:
+            if block.size_bytes > room:
+                first = _first_bytes(block.text, room)
+                self._add_to_head(_Block(first))
+                # The head is full now, whatever is left of its room: the rest is the newest text.
+                self._add_to_tail(_Block(block.text[len(first) :]))
+            else:
+                self._add_to_head(block)
         else:
-            self._tail.append(block)
-            self._tail_bytes += block.size_bytes
+            self._add_to_tail(block)
+
+    def _add_to_head(self, block: _Block) -> None:
+        self._head.append(block)
+        self._head_bytes += block.size_bytes
+
+    def _add_to_tail(self, block: _Block) -> None:
+        self._tail_bytes += block.size_bytes
+        if self._tail and self._tail[-1].size_bytes + block.size_bytes <= _BLOCK_BYTES:
+            block = _Block(self._tail.pop().text + block.text)
+        self._tail.append(block)
 
 
 def _first_bytes(text: str, limit_bytes: int) -> str:

@@ -1,0 +1,115 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { Run } from "../src/run";
+import type { ToKernel } from "../src/types";
+import { snapshot, status } from "./support";
+
+let sent: ToKernel[];
+let now: number;
+let run: Run;
+const streaming = (count: number) => status({ state: "streaming", count });
+
+function delta(offset: number, text: string, count = 1): void {
+  run.receive({ kind: "delta", offset, text, status: streaming(count) });
+}
+
+beforeEach(() => {
+  sent = [];
+  now = 0;
+  run = new Run(
+    (content) => sent.push(content),
+    snapshot({ text: "ab" }),
+    () => now,
+  );
+});
+
+test("deltas are appended", () => {
+  delta(2, "cd");
+  delta(4, "ef");
+  expect(run.text).toBe("abcdef");
+  expect(sent).toEqual([]);
+});
+
+test("what is there already is dropped, what overlaps is cut", () => {
+  delta(0, "ab");
+  delta(1, "bc");
+  expect(run.text).toBe("abc");
+});
+
+test("a gap is asked for once, and again only after a while", () => {
+  delta(5, "f");
+  delta(6, "g");
+  expect(run.text).toBe("ab");
+  expect(sent).toEqual([{ kind: "need", offset: 2 }]);
+  now = 2_500;
+  delta(7, "h");
+  expect(sent).toHaveLength(2);
+  delta(2, "cdefgh");
+  expect(run.text).toBe("abcdefgh");
+  delta(20, "z");
+  expect(sent).toHaveLength(3);
+});
+
+test("the end tells of what never came", () => {
+  run.receive({ kind: "end", end: 9, status: status({ state: "done", count: 2 }) });
+  expect(sent).toEqual([{ kind: "need", offset: 2 }]);
+  delta(2, "cdefghi");
+  expect(run.text).toBe("abcdefghi");
+  expect(run.status.state).toBe("done");
+});
+
+test("a reset replaces everything and is told", () => {
+  const replaced = vi.fn();
+  run.listen({ appended: vi.fn(), replaced, changed: vi.fn() });
+  const text = "head\n[… 5 characters left out …]\ntail";
+  run.receive({ kind: "reset", ...snapshot({ text, end: 1_000, left_out: 5 }) });
+  expect(replaced).toHaveBeenCalledWith(text);
+  expect([run.text, run.leftOut]).toEqual([text, 5]);
+  delta(1_000, "!");
+  expect(run.text).toBe(`${text}!`);
+});
+
+test("time goes on between two messages, and stops at the end", () => {
+  delta(2, "c");
+  now = 1_500;
+  expect(run.status.elapsed_s).toBe(1.5);
+  run.receive({ kind: "end", end: 3, status: status({ state: "done", elapsed_s: 1.6 }) });
+  now = 9_000;
+  expect(run.status.elapsed_s).toBe(1.6);
+});
+
+test("the rate slides over the last seconds", () => {
+  for (let count = 0; count <= 100; count += 10) {
+    now = count * 100;
+    delta(run.text.length, "x", count);
+  }
+  expect(run.rate).toBeCloseTo(10, 0);
+  now += 2_000;
+  expect(run.rate).toBeLessThan(7);
+  now += 60_000;
+  expect(run.rate).toBeNull();
+});
+
+test("a cancel shows at once, and the kernel's streaming status does not take it back", () => {
+  run.cancelReached("asked");
+  expect(run.status.state).toBe("cancelling");
+  delta(2, "c");
+  expect([run.status.state, run.cancelStep]).toEqual(["cancelling", "asked"]);
+  run.receive({ kind: "ack" });
+  run.cancelReached("busy");
+  expect(run.cancelStep).toBe("acknowledged");
+});
+
+test("the kernel's own word for it is an acknowledgement", () => {
+  run.cancelReached("asked");
+  run.receive({ kind: "delta", offset: 2, text: "", status: status({ state: "cancelling" }) });
+  expect(run.cancelStep).toBe("acknowledged");
+});
+
+test("a kernel that is gone ends the run; one that has ended stays ended", () => {
+  delta(2, "c", 41);
+  run.lose("kernel restarted");
+  expect(run.status).toMatchObject({ state: "lost", error: "kernel restarted", count: 41 });
+  run.lose("kernel stopped");
+  delta(3, "d", 42);
+  expect(run.status.error).toBe("kernel restarted");
+});

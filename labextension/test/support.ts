@@ -1,0 +1,21 @@
+import type { Snapshot, Status } from "../src/types";
+
+export function status(changes: Partial<Status> = {}): Status {
+  return {
+    run_id: 3,
+    title: "countdown(5)",
+    state: "waiting",
+    kind: "stream",
+    count: 0,
+    elapsed_s: 0,
+    first_item_s: null,
+    error: "",
+    notes: [],
+    ...changes,
+  };
+}
+
+export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
+  const text = changes.text ?? "";
+  return { text, end: text.length, left_out: 0, view: "text", status: status(), ...changes };
+}

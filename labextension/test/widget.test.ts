@@ -1,0 +1,282 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { FromKernel, Model, Snapshot, ToKernel } from "../src/types";
+import widget from "../src/widget";
+import { snapshot, status } from "./support";
+
+type Slot = (sender: unknown, args: unknown) => void;
+
+class Signal {
+  slots = new Set<Slot>();
+  connect = (slot: Slot) => Boolean(this.slots.add(slot));
+  disconnect = (slot: Slot) => this.slots.delete(slot);
+  emit = (args: unknown) => {
+    for (const slot of this.slots) slot(null, args);
+  };
+}
+
+/** A kernel connection, a notebook with one cell, and a model, as far as the module knows them. */
+class Page {
+  sent: ToKernel[] = [];
+  control: { content: object; reply: (content: object) => void }[] = [];
+  interrupts = 0;
+  listeners = new Set<(message: FromKernel) => void>();
+  outputs: { output_type: string; data: Record<string, unknown>; metadata: object }[];
+  stored: Record<string, unknown> = { "text/plain": "first" };
+  kernel = {
+    clientId: "client",
+    username: "user",
+    status: "busy",
+    statusChanged: new Signal(),
+    interrupt: async () => {
+      this.interrupts += 1;
+    },
+    sendControlMessage: (message: { content: object }) => {
+      const future = { onReply: (_: object) => {} };
+      const reply = (content: object) => future.onReply({ content });
+      this.control.push({ content: message.content, reply });
+      return future;
+    },
+  };
+  cell = { executionState: "running" };
+  saveState = new Signal();
+  kernelChanged = new Signal();
+  model: Model;
+
+  constructor(key: string, state: Snapshot, { hasManager = true, controlRoad = true } = {}) {
+    const view = { "application/vnd.jupyter.widget-view+json": { model_id: key } };
+    this.outputs = [{ output_type: "display_data", data: view, metadata: {} }];
+    const cell = {
+      ...this.cell,
+      outputs: {
+        length: 1,
+        get: (i: number) => ({ ...this.outputs[i], toJSON: () => this.outputs[i] }),
+        set: (i: number, output: never) => {
+          this.outputs[i] = output;
+        },
+      },
+      sharedModel: { ymodel: { get: () => ({ get: () => ({ get: () => this.stored }) }) } },
+    };
+    const manager = {
+      kernel: this.kernel,
+      context: {
+        model: { cells: { length: 1, get: () => cell } },
+        saveState: this.saveState,
+        sessionContext: { kernelChanged: this.kernelChanged },
+      },
+    };
+    this.runs = (state) => {
+      cell.executionState = state;
+    };
+    const traits = { key, run_id: 3, control_road: controlRoad, snapshot: state };
+    this.model = {
+      get: (name: keyof typeof traits) => traits[name] as never,
+      send: (content) => this.sent.push(content),
+      on: (_, callback) => this.listeners.add(callback),
+      off: (_, callback) => this.listeners.delete(callback),
+      ...(hasManager && {
+        widget_manager: { get_model: async () => ({ widget_manager: manager }) },
+      }),
+    };
+  }
+
+  runs: (state: string) => void;
+
+  hear(message: FromKernel): void {
+    for (const listener of this.listeners) listener(message);
+  }
+
+  async show(): Promise<HTMLElement> {
+    await widget.initialize({ model: this.model });
+    const area = document.createElement("div");
+    area.className = "jp-OutputArea";
+    const el = area.appendChild(document.createElement("div"));
+    document.body.append(area);
+    this.remove = await widget.render({ model: this.model, el });
+    return el;
+  }
+
+  remove = () => {};
+}
+
+let page: Page;
+let keys = 0;
+const streaming = status({ state: "streaming", count: 2 });
+
+function open(state: Partial<Snapshot> = {}, options = {}): Promise<HTMLElement> {
+  page = new Page(`key${++keys}`, snapshot({ text: "ab", status: streaming, ...state }), options);
+  return page.show();
+}
+
+function press(el: HTMLElement): void {
+  el.querySelector("button")?.click();
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  page.remove();
+  document.body.replaceChildren();
+  vi.useRealTimers();
+});
+
+test("a view shows what came, and its state", async () => {
+  const el = await open();
+  expect(el.querySelector("[role=log]")?.textContent).toBe("ab");
+  expect(el.querySelector(".kkj-line")?.textContent).toContain("●2 items");
+  expect(el.querySelector("button")?.getAttribute("aria-label")).toBe("Cancel countdown(5)");
+});
+
+test("two views of one model share what they know", async () => {
+  await open();
+  const second = document.createElement("div");
+  page.hear({ kind: "delta", offset: 2, text: "cd", status: streaming });
+  const remove = await widget.render({ model: page.model, el: second });
+  expect(second.querySelector("[role=log]")?.textContent).toBe("abcd");
+  remove();
+});
+
+test("the focused elements themselves keep the notebook's keys away", async () => {
+  const el = await open();
+  for (const focusable of el.querySelectorAll("button, [tabindex]")) {
+    expect(focusable.getAttribute("data-lm-suppress-shortcuts")).toBe("true");
+  }
+});
+
+test("Cancel goes by the control channel and by the widget's own message, in one click", async () => {
+  const el = await open();
+  press(el);
+  expect(page.control.map(({ content }) => content)).toEqual([{ run_id: 3 }]);
+  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  expect(el.textContent).toContain("cancelling");
+});
+
+test("an acknowledgement on the control channel keeps the interrupt away", async () => {
+  const el = await open();
+  press(el);
+  page.control[0]?.reply({ status: "ok" });
+  vi.advanceTimersByTime(5_000);
+  expect(page.interrupts).toBe(0);
+  expect(el.textContent).toContain("cancelling");
+});
+
+test("a reply that says no is no acknowledgement", async () => {
+  await open();
+  press(document.body);
+  page.control[0]?.reply({ status: "error" });
+  vi.advanceTimersByTime(600);
+  expect(page.interrupts).toBe(1);
+});
+
+test("without any answer the own cell is interrupted, and at last the user asked", async () => {
+  const el = await open();
+  press(el);
+  vi.advanceTimersByTime(499);
+  expect(page.interrupts).toBe(0);
+  vi.advanceTimersByTime(2);
+  expect(page.interrupts).toBe(1);
+  expect(el.textContent).toContain("interrupting the cell");
+  vi.advanceTimersByTime(1_500);
+  expect(el.textContent).toContain("kernel busy: press Interrupt");
+});
+
+test("a cell that is not the view's own is never interrupted", async () => {
+  const el = await open();
+  page.runs("idle");
+  press(el);
+  vi.advanceTimersByTime(600);
+  expect(page.interrupts).toBe(0);
+  expect(el.textContent).toContain("kernel busy: press Interrupt");
+  page.hear({ kind: "ack" });
+  expect(el.textContent).toContain("cancelling");
+});
+
+test("without a widget manager the message is the one road", async () => {
+  const el = await open({}, { hasManager: false });
+  press(el);
+  vi.advanceTimersByTime(600);
+  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  expect(el.textContent).toContain("kernel busy");
+});
+
+test("the control road can be closed", async () => {
+  press(await open({}, { controlRoad: false }));
+  expect(page.control).toEqual([]);
+  expect(page.sent).toEqual([{ kind: "cancel" }]);
+});
+
+test("after the end a page that still has the widget puts the static output there", async () => {
+  await open();
+  page.hear({ kind: "end", end: 2, status: status({ state: "done", count: 2 }) });
+  vi.advanceTimersByTime(1_100);
+  expect(page.sent).toEqual([{ kind: "bundle" }]);
+  const bundle = { "text/plain": "ab" };
+  page.hear({ kind: "bundle", bundle });
+  expect(page.outputs).toEqual([{ output_type: "display_data", data: bundle, metadata: {} }]);
+});
+
+test("where the kernel has put it already, nothing is asked", async () => {
+  await open();
+  page.outputs = [{ output_type: "display_data", data: { "text/plain": "ab" }, metadata: {} }];
+  page.hear({ kind: "end", end: 2, status: status({ state: "done", count: 2 }) });
+  vi.advanceTimersByTime(1_100);
+  expect(page.sent).toEqual([]);
+});
+
+test("a view made after the end does the same", async () => {
+  await open({ status: status({ state: "done", count: 2 }) });
+  vi.advanceTimersByTime(1_100);
+  expect(page.sent).toEqual([{ kind: "bundle" }]);
+});
+
+test.each([
+  ["restarting", "kernel restarted"],
+  ["autorestarting", "kernel restarted"],
+  ["dead", "kernel stopped"],
+])("a kernel that is %s ends the view, and the page keeps the text", async (event, words) => {
+  const el = await open();
+  page.kernel.statusChanged.emit(event);
+  expect(el.textContent).toContain(`${words} after 2 items`);
+  expect(el.querySelector("[role=log]")?.textContent).toBe("ab");
+  vi.advanceTimersByTime(1_100);
+  expect(page.outputs[0]?.data["text/plain"]).toBe(`ab\n[✕ ${words} after 2 items]`);
+  expect(page.outputs[0]?.data["text/html"]).toContain(words);
+});
+
+test("a save in mid-stream holds the text so far, and after the end nothing is touched", async () => {
+  await open();
+  page.saveState.emit("completed");
+  expect(page.stored["text/plain"]).toBe("first");
+  page.saveState.emit("started");
+  expect(page.stored["text/plain"]).toBe("ab\n[not finished when saved: ● 2 items]");
+  page.hear({ kind: "delta", offset: 2, text: "c", status: status({ state: "done", count: 3 }) });
+  page.saveState.emit("started");
+  expect(page.stored["text/plain"]).toContain("2 items");
+});
+
+test("Copy copies what the page holds, or asks the kernel for what it does not", async () => {
+  const written: string[] = [];
+  const clipboard = { writeText: async (text: string) => void written.push(text) };
+  vi.stubGlobal("navigator", { ...navigator, clipboard });
+  const done = status({ state: "done", count: 2 });
+  press(await open({ status: done }));
+  await vi.waitFor(() => expect(written).toEqual(["ab"]));
+  page.remove();
+  document.body.replaceChildren();
+  press(await open({ text: "a…b", left_out: 7, status: done }));
+  expect(page.sent).toEqual([{ kind: "copy" }]);
+  page.hear({ kind: "copy", text: "all of it" });
+  await vi.waitFor(() => expect(written).toEqual(["ab", "all of it"]));
+  expect(document.querySelector("button")?.textContent).toBe("Copied");
+  vi.unstubAllGlobals();
+});
+
+test("the button comes back on the static output", async () => {
+  const el = await open();
+  const area = el.parentElement as HTMLElement;
+  page.hear({ kind: "end", end: 2, status: status({ state: "cancelled", count: 2 }) });
+  page.remove();
+  area.innerHTML = '<div data-kkj-run="3"><div class="kkj-line"><span>words</span></div></div>';
+  await vi.waitFor(() => expect(area.querySelector("button")?.textContent).toBe("Copy"));
+});
