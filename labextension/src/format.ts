@@ -43,7 +43,8 @@ function sentence(state: Status["state"], status: Status, rate: number | null): 
   const counted = kind === "unary" ? "" : items(count);
   switch (state) {
     case "waiting":
-      return [`waiting ${duration(status.elapsed_s)}`];
+      // Tenths are all that can be read of a number that runs.
+      return [`waiting ${duration(status.elapsed_s, 0)}`];
     case "streaming":
       return [counted, rate === null ? "" : perSecond(rate), first];
     case "cancelling":
@@ -71,8 +72,9 @@ export function items(count: number): string {
   return count === 1 ? "1 item" : `${whole(count)} items`;
 }
 
-export function duration(seconds: number): string {
-  if (seconds < 0.995) return `${seconds.toFixed(2)} s`;
+/** Below `fineBelow` seconds in hundredths, then in tenths, then in whole ones. */
+export function duration(seconds: number, fineBelow = 0.995): string {
+  if (seconds < fineBelow) return `${seconds.toFixed(2)} s`;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const total = Math.round(seconds);
   const [hours, minutes] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60)];

@@ -91,7 +91,8 @@ def _sentence(state: RunState, status: Status) -> list[str]:
     counted = "" if status.kind == "unary" else _items(status.count)
     match state:
         case "waiting":
-            return [f"waiting {duration(status.elapsed_s)}"]
+            # Tenths are all that can be read of a number that runs.
+            return [f"waiting {duration(status.elapsed_s, fine_below_s=0)}"]
         case "streaming":
             return [counted, first]
         case "cancelling":
@@ -112,9 +113,9 @@ def _failure(status: Status) -> str:
     return f"{name}{f' after {status.count:,}' if status.count else ''}{rest}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, fine_below_s: float = 0.995) -> str:
     """``0.31 s``, ``10.8 s``, ``2 min 05 s``, ``1 h 02 min``."""
-    if seconds < 0.995:
+    if seconds < fine_below_s:
         return f"{seconds:.2f} s"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
