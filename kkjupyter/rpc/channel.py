@@ -43,6 +43,8 @@ __all__ = ["Channel", "RequestHandler", "serve_channel"]
 
 logger = logging.getLogger("kkjupyter")
 
+# A reader is woken at most so often; the first item of a pause still wakes it at once.
+_RING_INTERVAL_S = 0.001
 # While reading is paused, the socket is read for a moment now and then, so that pings are answered.
 _PEEK_INTERVAL_S = 5.0
 # A ping lies behind all that the sockets of both sides hold, so a moment is measured in bytes; the
@@ -92,6 +94,8 @@ class Channel:
         self._peek_timer: asyncio.TimerHandle | None = None
         self._over_soft: set[CallState] = set()
         self._filled: set[CallState] = set()
+        self._ring_timer: asyncio.TimerHandle | None = None
+        self._rang_at_s = 0.0
         self._understood = False
         self._asked_too_much = False
         self._peeked_bytes = 0
@@ -160,10 +164,8 @@ class Channel:
         on = self._on
         for event in events:
             on[type(event)](event)  # type: ignore[operator]
-        # One wake-up for all the items that came together.
-        for state in self._filled:
-            state.bell.ring()
-        self._filled.clear()
+        if self._filled:
+            self._wake_readers()
         if self.reading_paused:
             self._peeked_bytes += sum(map(len, chunks))
             if self._peeked_bytes > _PEEK_BYTES:
@@ -171,6 +173,28 @@ class Channel:
         if self.outbox.overfull:
             self._transport.pause_reading()
             self._asked_too_much = True
+
+    def _wake_readers(self) -> None:
+        """Ring for all the items that came together; at once, but not more often than is useful.
+
+        A fast stream that comes in small pieces would otherwise wake its reader for every few
+        items, which costs both threads more than the items themselves.
+        """
+        if self._ring_timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = self._rang_at_s + _RING_INTERVAL_S - loop.time()
+        if wait_s > 0:
+            self._ring_timer = loop.call_later(wait_s, self._ring)
+        else:
+            self._ring()
+
+    def _ring(self) -> None:
+        self._ring_timer = None
+        self._rang_at_s = asyncio.get_running_loop().time()
+        for state in self._filled:
+            state.bell.ring()
+        self._filled.clear()
 
     def writable(self) -> None:
         self.outbox.flush()
