@@ -13,6 +13,7 @@ import concurrent.futures
 import contextvars
 import inspect
 import logging
+import os
 import queue
 import threading
 import types
@@ -183,6 +184,12 @@ class _Worker:
     """The one thread for callbacks that nobody waits for; started at first use."""
 
     def __init__(self) -> None:
+        self._forget_thread()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget_thread)
+
+    def _forget_thread(self) -> None:
+        """Begin without one; a fork does not take it along."""
         self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._started = False

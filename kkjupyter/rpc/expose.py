@@ -8,6 +8,7 @@ brings along (``dict.keys``, ``str.upper``, a function's attributes), never ``se
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +25,6 @@ __all__ = [
     "put",
 ]
 
-_MACHINERY = frozenset({"builtins", "abc", "typing", "enum"})
 _LEAVES = (str, bytes, bytearray, int, float, complex, bool, types.NoneType)
 _FUNCTIONS = (
     types.FunctionType,
@@ -144,7 +144,7 @@ def _is_declared(parent: Any, name: str) -> bool:
     return any(
         name in inspect.get_annotations(cls) or name in vars(cls)
         for cls in type(parent).__mro__
-        if cls.__module__ not in _MACHINERY
+        if not _is_machinery(cls)
     )
 
 
@@ -171,7 +171,12 @@ def _is_own(target: Any, name: str) -> bool:
     if name in getattr(target, "__dict__", ()):
         return True
     classes = inspect.getmro(target) if isinstance(target, type) else type(target).__mro__
-    return any(name in vars(cls) and cls.__module__ not in _MACHINERY for cls in classes)
+    return any(name in vars(cls) and not _is_machinery(cls) for cls in classes)
+
+
+def _is_machinery(cls: type[Any]) -> bool:
+    """Whether a class is Python's own: whoever inherits from Thread does not mean to serve it."""
+    return cls.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def _is_of_module(module: types.ModuleType, name: str) -> bool:
