@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import io
+import keyword
 import re
 import tokenize
 from collections.abc import Container, Iterator, Mapping
@@ -68,10 +69,12 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
             f"{words[0]!r} is left over after the options; the expression comes first: "
             f"{magic} EXPRESSION --option ..."
         )
-    source = line[:end].strip()
+    # A habit of IPython's users; it is no part of the expression.
+    text = line[:end].rstrip().removesuffix(";")
+    source = text.strip()
     if not source:
         return Request(CALL, options=options)
-    tree = _parse_expression(line[:end], magic)
+    tree = _parse_expression(text, magic)
     awaited = isinstance(tree.body, ast.Await)
     return Request(CALL, (), _without_await(tree), source, awaited, options)
 
@@ -191,7 +194,7 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
     try:
         return ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
-        hint = _misspelt_command(text)
+        hint = _what_was_meant(text, magic)
         if hint:
             raise UsageError(hint) from None
         row = error.lineno or 1
@@ -204,10 +207,16 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
         raise UsageError(f"not a Python expression: {error}") from None
 
 
-def _misspelt_command(text: str) -> str:
-    found = re.match(r"\s*([A-Za-z]+)\s", text)
-    hint = did_you_mean(found[1], list(COMMANDS)) if found else ""
-    return f"unknown command {found[1]!r}{hint}" if found and hint else ""
+def _what_was_meant(text: str, magic: str) -> str:
+    """What to say of text that is no expression, but that somebody might well write."""
+    words = re.match(r"\s*([A-Za-z]+)\s+[\w-]", text)
+    if words and words[1] not in keyword.kwlist:
+        near = did_you_mean(words[1], list(COMMANDS)) or f" (there is: {', '.join(COMMANDS)})"
+        return f"there is no command {words[1]!r}{near}"
+    assigned = re.match(r"\s*(\w+)\s*=(?!=)\s*(.*)", text, re.DOTALL)
+    if assigned:
+        return f"to keep the result write `{assigned[1]} = {magic} {assigned[2].strip()}`"
+    return ""
 
 
 def _without_await(tree: ast.Expression) -> ast.Expression:

@@ -7,6 +7,7 @@ from typing import Any
 
 from IPython.core.magic import needs_local_scope, no_var_expand
 
+from kkjupyter.errors import UsageError
 from kkjupyter.notebook.arguments import parse
 from kkjupyter.notebook.commands import Commands
 from kkjupyter.notebook.options import CALL, help_text
@@ -25,11 +26,14 @@ def install(shell: Any, commands: Commands) -> None:
         scope = shell.user_ns if local_ns is None else local_ns
         names = {*shell.user_ns, *scope}
         request = parse(line, names, "%rpc" if cell is None else "%%rpc")
-        if request.options.help or (request.command == CALL and request.expression is None):
+        is_bare = request.command == CALL and request.expression is None and cell is None
+        if request.options.help or is_bare:
             print(help_text(None if request.command == CALL else request.command))
             return None
         if request.command == CALL:
             return commands.call(request, cell, scope)
+        if cell is not None:
+            raise UsageError(f"`{request.command}` takes no text below; write %rpc, with one %")
         return getattr(commands, request.command)(request)
 
     rpc.__doc__ = help_text()

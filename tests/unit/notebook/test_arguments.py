@@ -49,6 +49,7 @@ def evaluated(line: str, **names: Any) -> Any:
         ('api.f("é😀")', "é😀"),
         (r'api.f("a\"b --view c")', 'a"b --view c'),
         ("api.f(\n  x,  # first\n)", 5),
+        ("api.f(';');", ";"),
     ],
 )
 def test_an_expression_is_taken_as_written(line: str, value: Any) -> None:
@@ -112,10 +113,13 @@ def test_an_apostrophe_in_a_comment_or_option_needs_no_python() -> None:
         ("api.f() --take 1 --take 2", "--take is given twice"),
         ("api.f() --view json more", "'more' is left over after the options"),
         ("api.f() --view 'json", "a quote that is not closed"),
-        ("conect demo as api", "unknown command 'conect'; did you mean 'connect'?"),
+        ("conect demo as api", "there is no command 'conect'; did you mean 'connect'?"),
+        ("trace on", "there is no command 'trace' (there is: connect, status, "),
+        ("x = api.f(1)", "to keep the result write `x = %rpc api.f(1)`"),
+        ("for x in api.f(): pass", "not a Python expression"),
+        ("api.f 3", "not a Python expression"),
         ("api.f([await g()])", "write `value = await g()` in a line of its own before"),
         ("[n async for n in api.f()]", "`await` inside the expression"),
-        ("x = api.f()", "not a Python expression"),
         ("api.f($x)", "not a Python expression"),
         ("api.f('a", "not a Python expression"),
         ("api.f(\0)", "not a Python expression"),
