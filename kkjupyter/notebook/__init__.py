@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
+from IPython.core.extensions import ExtensionManager
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.commands import Commands
@@ -42,29 +44,54 @@ def install_if_ipython() -> None:
 def load(shell: Any) -> None:
     """``%load_ext kkjupyter``: the above, and the magics. Idempotent."""
     global _commands
-    from kkjupyter.notebook import completion, magics
+    from kkjupyter.notebook import completion, magics, multiline
     from kkjupyter.notebook.commands import Commands
 
     install_if_ipython()
     if _commands is None:
         _commands = Commands(shell)
     magics.install(shell, _commands)
+    multiline.install(shell)
     completion.install(shell, _commands.connections)
 
 
+def _is_reloading() -> bool:
+    """Whether IPython's ``reload_extension`` is what calls; it has no other way to say so."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is ExtensionManager.reload_extension.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def unload(shell: Any) -> None:
-    """``%unload_ext kkjupyter``: cancel all streams, close what was connected, undo the rest."""
+    """``%unload_ext kkjupyter``: cancel all streams, close what was connected, undo the rest.
+
+    ``%reload_ext`` unloads, too, but a user who types it wants to go on: streams and connections
+    stay.
+    """
     global _commands, _installed_in
-    from kkjupyter.notebook import card, completion, control, lastline, magics, tracebacks
+    from kkjupyter.notebook import (
+        card,
+        completion,
+        control,
+        lastline,
+        magics,
+        multiline,
+        tracebacks,
+    )
     from kkjupyter.notebook.cells import cells
     from kkjupyter.notebook.registry import registry
 
-    for run in registry.running():
-        run.cancel()
-    if _commands is not None:
-        _commands.connections.close_all()
-        _commands = None
+    if not _is_reloading():
+        for run in registry.running():
+            run.cancel()
+        if _commands is not None:
+            _commands.connections.close_all()
+            _commands = None
     magics.uninstall(shell)
+    multiline.uninstall(shell)
     completion.uninstall(shell)
     if _installed_in is shell:
         lastline.uninstall(shell)

@@ -59,17 +59,19 @@ class Connections:
         """
         target, name = _target_and_name(words)
         entry = self._entries.get(name)
-        holds_ours = entry is not None and self._namespace.get(name) is entry.remote
-        if name in self._namespace and not holds_ours and not options.force:
+        present = self._namespace.get(name)
+        holds_ours = entry is not None and present is entry.remote
+        is_free = name not in self._namespace or holds_ours or _is_closed(present)
+        if not is_free and not options.force:
             raise UsageError(
-                f"{name} is a variable of yours ({type(self._namespace[name]).__name__}); "
+                f"{name} is a variable of yours ({type(present).__name__}); "
                 f"choose another name (`%rpc connect {target} as NAME`) or add --force"
             )
         same = entry is not None and (entry.target, _compared(entry.options)) == (
             target,
             _compared(options),
         )
-        if entry is not None and holds_ours and same and describe(entry.remote).state != "closed":
+        if entry is not None and holds_ours and same and not _is_closed(entry.remote):
             return f"{name} is connected: {_in_words(entry.remote)}"
         # First the new one: if it fails, the old one is still there.
         made = _make(target, options)
@@ -92,6 +94,8 @@ class Connections:
         if not isinstance(remote, Remote):
             hint = did_you_mean(name, self.names)
             raise UsageError(f"{name!r} is no connection{hint} (connected: {self._known()})")
+        if _is_closed(remote):
+            return f"{name} is closed already"
         entry = self._entries.get(name)
         if entry is not None and entry.remote is remote:
             ended = self._forget(name)
@@ -110,6 +114,10 @@ class Connections:
     def _forget(self, name: str) -> list[str]:
         entry = self._entries.pop(name)
         return _ended_by(entry.remote, entry.server)
+
+
+def _is_closed(value: Any) -> bool:
+    return isinstance(value, Remote) and describe(value).state == "closed"
 
 
 def _ended_by(remote: Remote, server: Server | None) -> list[str]:
@@ -140,8 +148,8 @@ def _target_and_name(words: tuple[str, ...]) -> tuple[str, str]:
         raise UsageError(f"{name!r} cannot be the name of a variable")
     if target != "demo" and "://" not in target:
         raise UsageError(
-            f"{target!r} is no URL (ws://host:port){did_you_mean(target, ['demo'])}; with an "
-            f"address in a variable, write `{name} = kk.connect({target})`"
+            f"{target!r} is no URL (ws://host:port); with an address in a variable, write "
+            f"`{name} = kk.connect({target})`{did_you_mean(target, ['demo'])}"
             if target.isidentifier()
             else f"{target!r} is no URL; did you mean 'ws://{target}'?"
         )
@@ -152,7 +160,6 @@ def _compared(options: Options) -> tuple[Any, ...]:
     return (
         options.protocol,
         options.codec,
-        options.schema,
         options.headers,
         options.token_env,
         options.token_ask,
@@ -162,7 +169,7 @@ def _compared(options: Options) -> tuple[Any, ...]:
 
 def _make(target: str, options: Options) -> _Entry:
     arguments: dict[str, Any] = {}
-    for name in ("protocol", "codec", "schema", "timeout_s"):
+    for name in ("protocol", "codec", "timeout_s"):
         value = getattr(options, name)
         if value is not None:
             arguments[name] = value
@@ -179,8 +186,17 @@ def _make(target: str, options: Options) -> _Entry:
     if options.token_env is not None:
         arguments["token"] = _from_environment(options.token_env)
     if options.token_ask:
-        arguments["token"] = getpass.getpass(f"token for {target}: ")
+        arguments["token"] = _asked_for(target)
     return _Entry(target, options, kk.connect(target, **arguments), None)
+
+
+def _asked_for(target: str) -> str:
+    try:
+        return getpass.getpass(f"token for {target}: ")
+    except (EOFError, RuntimeError) as exc:  # ipykernel's StdinNotImplementedError is the latter
+        raise UsageError(
+            "--token-ask: there is nobody to ask here; use --token-env VARIABLE"
+        ) from exc
 
 
 def _from_environment(name: str) -> str:

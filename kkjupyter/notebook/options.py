@@ -60,7 +60,6 @@ class Options:
     interpolate: bool = False
     protocol: str | None = None
     codec: str | None = None
-    schema: str | None = None
     headers: tuple[Header, ...] = ()
     token_env: str | None = None
     token_ask: bool = False
@@ -183,7 +182,6 @@ _DECLARED = (
     Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
     Option("--protocol", "protocol", _CONNECT, "do not find out the protocol, use this", "NAME"),
     Option("--codec", "codec", _CONNECT, "do not find out the codec, use this", "NAME"),
-    Option("--schema", "schema", _CONNECT, "a Vovk schema: folder or file", "PATH"),
     Option(
         "--header",
         "headers",

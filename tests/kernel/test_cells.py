@@ -199,7 +199,10 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
         ("%rpc connect ws://127.0.0.1:1 as other", "cannot connect to ws://127.0.0.1:1"),
         ("%rpc connect ws://h --header 'X-Key: hunter2'", "--token-env"),
         ("%rpc connect ws://h as h --token-env NO_SUCH_VARIABLE", "is not set in this kernel"),
+        ("%rpc connect ws://127.0.0.1:1 as h --token-ask", "--token-env"),
         ("Api = 1\n%rpc connect demo as Api", "is a variable of yours"),
+        ("%rpc trace on", "no command 'trace'"),
+        ("%rpc x = api.add(1, 2)", "x = %rpc api.add(1, 2)"),
     ]:
         run = kernel.run(code)
         assert run.status == "error", code
@@ -223,6 +226,18 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
     assert run.ename == "ZeroDivisionError"
 
 
+def test_a_call_may_go_over_several_lines(kernel: Kernel) -> None:
+    prepare(kernel)
+    run = kernel.run("%rpc api.add(\n    1,  # one\n    2,\n)").check()
+    assert run.result == "3"
+    code = (
+        "def f():\n    one = 1\n    r = %rpc api.add(\n      one,\n      2)\n    return r + 1\nf()"
+    )
+    assert kernel.run(code).check().result == "4"
+    assert "'(' was never closed" in kernel.run("%rpc api.add(\nx = 1").evalue
+    assert kernel.run("r = %rpc api.add(1, 2);\nr").check().result == "3"
+
+
 def test_connect_reuses_replaces_and_overwrites_nothing(kernel: Kernel) -> None:
     kernel.run("%load_ext kkjupyter").check()
     first = kernel.run("%rpc connect demo").check().stdout
@@ -241,6 +256,9 @@ def test_connect_reuses_replaces_and_overwrites_nothing(kernel: Kernel) -> None:
     kernel.run("%rpc connect demo as mine --force").check()
     assert "countdown" in outputs_text(kernel.run("mine"))
     assert kernel.run("%rpc close mine").check().stdout.startswith("mine is closed")
+    assert kernel.run("%rpc close mine").check().stdout == "mine is closed already\n"
+    assert kernel.run("%rpc connect demo as mine").check().stdout.startswith("mine is connected")
+    assert kernel.run("%rpc mine.add(1, 2)").check().result == "3"
 
 
 def test_status_show_and_help(kernel: Kernel) -> None:
@@ -291,12 +309,15 @@ def test_reload_and_unload(kernel: Kernel) -> None:
     prepare(kernel)
     kernel.run("%rpc connect demo as demo_api\n%rpc api.ticks() --background --out reply").check()
     kernel.run("%reload_ext kkjupyter").check()
-    wait_until(lambda: value_of(kernel, "reply.status") == "cancelled", "reload cancels")
+    assert kernel.run("%rpc demo_api.add(1, 2)").check().result == "3"
     assert kernel.run("%rpc api.countdown(1)").check().outputs
-    kernel.run("%rpc api.ticks() --background --out reply").check()
+    count = value_of(kernel, "reply.count")
+    wait_until(lambda: value_of(kernel, "reply.count") > count, "it goes on")
+    assert "is connected" in kernel.run("%rpc connect demo as demo_api").check().stdout
     kernel.run("%unload_ext kkjupyter").check()
     wait_until(lambda: value_of(kernel, "reply.status") == "cancelled", "unload cancels")
     assert "not found" in outputs_text(kernel.run("%rpc status"))
+    assert kernel.run("demo_api.add(1, 2)").ename == "UsageError"
     assert (
         kernel.run("'kkjupyter_cancel' in get_ipython().kernel.control_handlers").result == "False"
     )
