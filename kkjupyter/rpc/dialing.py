@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc.session import Session
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.websocket import connect_websocket, without_secrets
+from kkjupyter.transports.connecting import connect_websocket, without_secrets
 
 __all__ = ["Dial", "make_session"]
 

@@ -108,6 +108,18 @@ class Remote(RemoteName):
     def __repr__(self) -> str:
         return f"<Remote {_written(self)} at {self._kk_session.url}>"
 
+    def __copy__(self) -> Remote:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Remote:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            f"{_written(self)} is a connection of this process and cannot be pickled; "
+            "connect in the other process, too"
+        )
+
     def __enter__(self) -> Remote:
         return self
 

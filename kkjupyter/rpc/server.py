@@ -26,12 +26,8 @@ from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.transports.websocket import (
-    PushServerConnection,
-    WebSocketTransport,
-    is_loopback,
-    quiet_logger,
-)
+from kkjupyter.transports.connecting import is_loopback
+from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport, quiet_logger
 
 __all__ = ["Server", "open_servers", "start_server"]
 

@@ -10,49 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import ipaddress
 import logging
 import socket
-import ssl as ssl_module
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Sequence
+from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidMessage,
-    InvalidProxy,
-    InvalidStatus,
-    InvalidURI,
-    ProxyError,
-)
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
-from websockets.typing import Subprotocol
 
-from kkjupyter.errors import ConnectError, ConnectTimeout
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.frames import FrameSplitter
 
-__all__ = [
-    "PushServerConnection",
-    "WebSocketTransport",
-    "connect_websocket",
-    "is_loopback",
-    "quiet_logger",
-    "without_secrets",
-]
+__all__ = ["PushClientConnection", "PushServerConnection", "WebSocketTransport", "quiet_logger"]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
-_PING_INTERVAL_S = 20.0
-_PONG_TIMEOUT_S = 20.0
-_CLOSE_TIMEOUT_S = 1.0
+PING_INTERVAL_S = 20.0
+PONG_TIMEOUT_S = 20.0
+CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
 
 
@@ -109,7 +88,7 @@ class _PushMixin(Connection):
             self._transport._writable()
 
 
-class _PushClientConnection(_PushMixin, ClientConnection):
+class PushClientConnection(_PushMixin, ClientConnection):
     """Reads plain messages by itself; the library's parser sees only whole other frames."""
 
     def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
@@ -169,8 +148,8 @@ class WebSocketTransport:
         connection: _PushMixin,
         url: str,
         *,
-        ping_interval_s: float | None = _PING_INTERVAL_S,
-        pong_timeout_s: float = _PONG_TIMEOUT_S,
+        ping_interval_s: float | None = PING_INTERVAL_S,
+        pong_timeout_s: float = PONG_TIMEOUT_S,
     ) -> None:
         self.url = url
         self._connection = connection
@@ -237,7 +216,7 @@ class WebSocketTransport:
     async def close(self) -> None:
         self.resume_reading()  # else the closing handshake is never read
         try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._connection.close()
         except TimeoutError:
             self.abort()
@@ -286,148 +265,6 @@ class WebSocketTransport:
                     return
             except ConnectionClosed:
                 return
-
-
-class _Connect(connect):
-    """Follows no redirect: the headers, and the token among them, are meant for one server."""
-
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
-
-
-async def connect_websocket(
-    url: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    subprotocols: Sequence[str] | None = None,
-    ssl: ssl_module.SSLContext | None = None,
-    connect_timeout_s: float = 10.0,
-    limit_bytes: int = DEFAULT_LIMIT_BYTES,
-    ping_interval_s: float | None = _PING_INTERVAL_S,
-    pong_timeout_s: float = _PONG_TIMEOUT_S,
-) -> WebSocketTransport:
-    """Open a WebSocket.
-
-    Args:
-        url: ``ws://`` or ``wss://``.
-        headers: added to the handshake.
-        subprotocols: offered, in order of preference.
-        ssl: a context for ``wss://``; the library's default otherwise.
-        connect_timeout_s: for name look-up, TCP, TLS and handshake together, in seconds.
-        limit_bytes: the largest message accepted.
-        ping_interval_s: how often to look whether the peer lives; None never.
-        pong_timeout_s: how long it may take to answer that.
-
-    Raises:
-        ConnectError: with ``url`` and ``reason``; ConnectTimeout when the time ran out.
-    """
-    shown_url = without_secrets(url)
-    options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
-    if is_loopback(_host(shown_url)):
-        options["proxy"] = None  # what proxies are configured for is never on this machine
-    # Typed as a class, documented as a factory.
-    factory = cast(
-        type[ClientConnection], functools.partial(_PushClientConnection, limit_bytes=limit_bytes)
-    )
-    try:
-        async with asyncio.timeout(connect_timeout_s):
-            connection = await _Connect(
-                url,
-                additional_headers=headers,
-                subprotocols=[Subprotocol(name) for name in subprotocols or ()] or None,
-                create_connection=factory,
-                compression=None,
-                max_size=limit_bytes,
-                open_timeout=None,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                ping_interval=None,
-                logger=quiet_logger,
-                **options,
-            )
-    except TimeoutError as exc:
-        raise ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s") from exc
-    except (InvalidURI, InvalidProxy) as exc:
-        # Not even as a cause: their text is the whole address, with what is secret in it.
-        raise ConnectError(shown_url, _connect_reason(exc)) from None
-    except Exception as exc:
-        raise ConnectError(shown_url, _connect_reason(exc)) from exc
-    assert isinstance(connection, _PushClientConnection)
-    return WebSocketTransport(
-        connection, shown_url, ping_interval_s=ping_interval_s, pong_timeout_s=pong_timeout_s
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, a name or an address, can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:  # it is no address, and connecting will say so
-        return ""
-
-
-def without_secrets(url: str) -> str:
-    """``url`` without user, password, query and fragment, where tokens hide."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that do not match
-        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
-def _connect_reason(exc: Exception) -> str:
-    match exc:
-        case InvalidStatus():
-            status = exc.response.status_code
-            if status in (401, 403):
-                return (
-                    f"HTTP {status}: the server wants a (different) token; "
-                    "pass token=..., or --token-env NAME in a magic"
-                )
-            if 300 <= status < 400:
-                target = without_secrets(exc.response.headers.get("Location", "elsewhere"))
-                return f"HTTP {status}: it redirects to {target}; connect there"
-            if status == 404:
-                return "HTTP 404: the server has no WebSocket at this path"
-            return f"HTTP {status} instead of a WebSocket"
-        case ProxyError() | InvalidProxy():
-            return f"the proxy does not let it through ({type(exc).__name__})"
-        case InvalidMessage() | EOFError():
-            return "the server does not speak HTTP, so it is no WebSocket server"
-        case InvalidHandshake():
-            return f"the server is no WebSocket server ({exc})"
-        case InvalidURI():
-            return "not a ws:// or wss:// address"
-        case ssl_module.SSLCertVerificationError():
-            return f"the TLS certificate was refused: {exc.verify_message}"
-        case ssl_module.SSLError():
-            return f"TLS failed ({getattr(exc, 'reason', None) or exc}); is it a wss:// server?"
-        case ConnectionRefusedError():
-            return "connection refused; is the server running there?"
-        case OSError():
-            return _os_reason(exc)
-    return str(exc) or type(exc).__name__
-
-
-def _os_reason(exc: OSError) -> str:
-    if type(exc).__name__ == "gaierror":
-        return f"the host name cannot be resolved ({exc.strerror})"
-    if isinstance(exc, ConnectionError) and not exc.errno:
-        return "the server ended the connection at once; are scheme (ws, wss) and port right?"
-    text = exc.strerror or str(exc) or type(exc).__name__
-    # asyncio joins the errors of several addresses into one message
-    if "Connect call failed" in str(exc):
-        return "connection refused; is the server running there?"
-    return text
 
 
 def _close_reason(connection: _PushMixin) -> str:

@@ -23,8 +23,8 @@ from websockets.http11 import Response
 
 import kkjupyter as kk
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.transports import websocket
-from kkjupyter.transports.websocket import connect_websocket, without_secrets
+from kkjupyter.transports import connecting
+from kkjupyter.transports.connecting import connect_websocket, without_secrets
 
 SECRET = "s3cr3t-t0ken"
 
@@ -327,7 +327,7 @@ def test_no_foreign_error_leaves_connect(
         def __await__(self) -> Any:
             raise foreign
 
-    monkeypatch.setattr(websocket, "_Connect", Refusing)
+    monkeypatch.setattr(connecting, "_Connect", Refusing)
     with pytest.raises(kk.ConnectError) as caught:
         asyncio.run(connect_websocket("ws://127.0.0.1:1"))
     assert caught.value.reason.strip()
