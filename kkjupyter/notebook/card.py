@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from kkjupyter.rpc.remote import Remote, describe
+from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
 
 __all__ = ["install", "name_of", "remote_html", "remote_text", "uninstall"]
 
@@ -29,18 +29,35 @@ def name_of(remote: Remote, shell: Any = None) -> str:
 def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     info = describe(remote)
     name = name_of(remote, shell)
-    rows = [("address", info.url), ("protocol", f"{info.protocol}, {info.codec}")]
-    rows.append(("state", info.state))
-    if info.path:
-        rows += [("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
-        return rows
-    below = list(info.methods)
+    rows = [
+        ("address", info.url),
+        ("protocol", f"{info.protocol}, {info.codec}"),
+        ("state", info.state),
+    ]
+    below = _below(info)
     if below:
         more = f", ... {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
         rows.append(("methods", ", ".join(below[:_METHODS_SHOWN]) + more))
-    example = below[0] if below else "method"
-    rows.append(("to call", f"%rpc {name}.{example}(...)  or  await {name}.{example}(...)"))
-    return rows
+    if info.state == "closed":
+        return [*rows, ("to go on", "connect again: %rpc connect URL as NAME, or kk.connect(...)")]
+    if info.path and not below:
+        return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
+    # A capital letter begins the name of a class, by custom on both sides.
+    methods = [method for method in below if not method.rpartition(".")[2][:1].isupper()]
+    example = f"{name}.{(methods or ['method'])[0]}(...)"
+    return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
+
+
+def _below(info: RemoteInfo) -> list[str]:
+    """The methods known to exist below a path."""
+    prefix = "".join(f"{part}." for part in info.path)
+    return [name.removeprefix(prefix) for name in info.methods if name.startswith(prefix)]
+
+
+def _kind(info: RemoteInfo) -> str:
+    if not info.path:
+        return "connection"
+    return "remote group" if _below(info) else "remote method or property"
 
 
 def remote_text(remote: Remote, shell: Any = None) -> str:
@@ -48,8 +65,7 @@ def remote_text(remote: Remote, shell: Any = None) -> str:
     rows = _rows(remote, shell)
     width = max(len(label) for label, _ in rows)
     lines = [f"  {label:<{width}}  {value}" for label, value in rows]
-    kind = "remote method or property" if describe(remote).path else "connection"
-    return "\n".join([f"{name_of(remote, shell)}: {kind}", *lines])
+    return "\n".join([f"{name_of(remote, shell)}: {_kind(describe(remote))}", *lines])
 
 
 def remote_html(remote: Remote, shell: Any = None) -> str:
@@ -68,9 +84,12 @@ def install(shell: Any) -> None:
     """Have the shell show Remotes that way."""
     formatters = shell.display_formatter.formatters
     formatters["text/html"].for_type(Remote, lambda remote: remote_html(remote, shell))
-    formatters["text/plain"].for_type(
-        Remote, lambda remote, printer, cycle: printer.text(remote_text(remote, shell))
-    )
+
+    def in_plain_text(remote: Remote, printer: Any, cycle: bool) -> None:
+        is_alone = len(printer.stack) == 1  # not inside a list, say
+        printer.text(remote_text(remote, shell) if is_alone else repr(remote))
+
+    formatters["text/plain"].for_type(Remote, in_plain_text)
 
 
 def uninstall(shell: Any) -> None:
