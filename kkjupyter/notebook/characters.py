@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["PairJoiner", "printable", "whole"]
+import re
+
+__all__ = ["PairJoiner", "printable", "whole", "without_controls"]
 
 # Terminals act on C0, DEL and C1 controls; tab and line ends are text. Unicode has a picture for
 # each of C0 and DEL ("␛"); C1 has none.
@@ -51,3 +53,22 @@ def whole(text: str) -> str:
     if text.isascii():
         return printable(text)
     return printable(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+
+
+_COLOUR = r"\x1b\[[0-9;]*m"
+_CONTROL = r"""\x1b\[[0-?]*[ -/]*[@-~]                   # CSI: cursor, erasing
+             | \x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)  # OSC, DCS, ...: titles, links, clipboard
+             | \x1b[ -/]*[0-~]?                          # any other escape
+             | [\x00-\x08\x0b-\x1f\x7f-\x9f]            # lone controls, but tab and newline
+"""
+_ANY_CONTROL = re.compile(_CONTROL, re.VERBOSE)
+_ALL_BUT_COLOUR = re.compile(f"({_COLOUR}) | {_CONTROL}", re.VERBOSE)
+
+
+def without_controls(text: str, *, keep_colours: bool = False) -> str:
+    """``text`` without what a terminal would obey; tabs and newlines stay."""
+    if text.isprintable():
+        return text
+    if keep_colours:
+        return _ALL_BUT_COLOUR.sub(lambda found: found[1] or "", text)
+    return _ANY_CONTROL.sub("", text)

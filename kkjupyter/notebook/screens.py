@@ -7,7 +7,6 @@ happens on the view thread.
 from __future__ import annotations
 
 import contextvars
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,15 +15,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from IPython import get_ipython
 from IPython.display import DisplayHandle
 
+from kkjupyter.notebook.characters import without_controls
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import AUTO, View, make_view
-from kkjupyter.notebook.views.bundle import static_bundle
+from kkjupyter.notebook.views.bundle import describe, static_bundle
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.widget import LiveWidget
 
-__all__ = ["AutoView", "CellScreen", "Screen", "TerminalScreen", "open_screen", "without_controls"]
+__all__ = ["AutoView", "CellScreen", "Screen", "TerminalScreen", "open_screen"]
 
 _PUSH_INTERVAL_S = 1 / 30
 
@@ -165,27 +165,6 @@ class TerminalScreen:
             self._at_line_start = text.endswith("\n")
 
 
-_CONTROL = re.compile(
-    r"""\x1b\[[0-?]*[ -/]*[@-~]                    # CSI: colours, cursor
-      | \x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)  # OSC, DCS, ...: titles, links, the clipboard
-      | \x1b[ -/]*[0-~]?                           # any other escape
-      | [\x00-\x08\x0b-\x1f\x7f-\x9f]             # lone controls, but tab and newline
-    """,
-    re.VERBOSE,
-)
-
-
-def without_controls(text: str) -> str:
-    """``text`` without terminal control sequences; tabs and newlines stay."""
-    return text if text.isprintable() else _CONTROL.sub("", text)
-
-
 def _last_line(status: Status) -> str:
-    items = "1 item" if status.count == 1 else f"{status.count:,} items"
-    notes = "".join(f" · {note}" for note in status.notes)
-    if status.state == "failed":
-        return f"✕ {status.error} after {items}{notes}"
-    if status.state == "cancelled":
-        return f"■ cancelled after {items}{notes}"
-    what = f"{items} · " if status.kind == "stream" else ""
-    return f"✓ {what}{status.elapsed_s:.1f} s{notes}"
+    glyph, parts = describe(status)
+    return without_controls(f"{glyph} {' · '.join([*parts, *status.notes])}")

@@ -14,6 +14,7 @@ from IPython import get_ipython
 
 import kkjupyter
 from kkjupyter.errors import KKError, RemoteError
+from kkjupyter.notebook.characters import without_controls
 from kkjupyter.notebook.reply import error_line
 
 __all__ = ["hide_our_frames", "install", "render", "uninstall"]
@@ -36,6 +37,11 @@ def render(error: KKError) -> list[str]:
     An error of a magic shows no frames, since there is only the line itself; any other those of
     the user's own code. A RemoteError adds where it happened on the other side.
     """
+    # A terminal obeys what it prints, and the words are the peer's.
+    return [without_controls(line, keep_colours=True) for line in _lines(error)]
+
+
+def _lines(error: KKError) -> list[str]:
     shell = get_ipython()
     own = _own_frames(error.__traceback__)
     if own is None or shell is None:

@@ -13,7 +13,6 @@ from kkjupyter.notebook.screens import (
     CellScreen,
     TerminalScreen,
     open_screen,
-    without_controls,
 )
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
@@ -25,32 +24,16 @@ def status(state: Any = "streaming", count: int = 0, **more: Any) -> Status:
 
 
 @pytest.mark.parametrize(
-    ("text", "bare"),
-    [
-        ("plain\ttext\n", "plain\ttext\n"),
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]0;title\x07after", "after"),
-        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
-        ("\x1b]52;c;clipboard", ""),
-        ("a\x1bPq#0\x1b\\b", "ab"),
-        ("over\rwritten\x08\x07", "overwritten"),
-        ("\x9b31mred", "31mred"),
-        ("\x1b", ""),
-        ("\x1b(Bx\x1bcy", "xy"),
-        ("é😀", "é😀"),
-    ],
-)
-def test_control_sequences_are_stripped(text: str, bare: str) -> None:
-    assert without_controls(text) == bare
-
-
-@pytest.mark.parametrize(
     ("end", "line"),
     [
-        (status("done", 2), "✓ 2 items · 1.2 s"),
+        (status("done", 2), "✓ 2 items · first 0.10 s · 1.2 s"),
         (status("cancelled", 1), "■ cancelled after 1 item"),
-        (status("failed", 2, error="ValueError: x"), "✕ ValueError: x after 2 items"),
-        (status("done", 2, notes=("ended by --take 2",)), "✓ 2 items · 1.2 s · ended by --take 2"),
+        (status("failed", 2, error="ValueError: x"), "✕ ValueError after 2: x"),
+        (status("failed", 0, error="E: \x1b]0;title\x07x"), "✕ E: x"),
+        (
+            status("done", 2, notes=("ended by --take 2",)),
+            "✓ 2 items · first 0.10 s · 1.2 s · ended by --take 2",
+        ),
     ],
 )
 def test_a_terminal_shows_values_as_they_come_and_how_it_ended(

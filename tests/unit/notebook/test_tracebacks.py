@@ -86,3 +86,16 @@ def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
         assert "KeyboardInterrupt" in text
         assert "endless()" in text
         assert "kkjupyter" not in text
+
+
+def test_an_error_cannot_command_the_terminal(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\\x1b]0;title\\x07\\x1b[2J"
+    code = f"raise kk.RemoteError('no{evil}', name='E{evil}', stack='at {evil}x')"
+    capsys.readouterr()
+    assert not shell.run_cell(code).success
+    out = "".join(capsys.readouterr())
+    assert "\x1b]0" not in out
+    assert "\x1b[2J" not in out
+    assert "E: no" in re.sub(r"\x1b\[[0-9;]*m", "", out)
