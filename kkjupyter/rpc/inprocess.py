@@ -96,7 +96,8 @@ class MemoryServer:
         return f"<MemoryServer {self.url}: {self.clients} clients, {self.running} calls>"
 
     def _session(self, options: dict[str, Any]) -> Session:
-        return make_session(self._dial, url=self.url, methods=self._methods, **options)
+        options.setdefault("methods", self._methods)
+        return make_session(self._dial, url=self.url, **options)
 
     async def _dial(self) -> Transport:
         assert io_loop().is_current

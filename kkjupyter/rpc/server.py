@@ -99,7 +99,8 @@ class Server:
         run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"ws://{host}:{self.port}" if host else self.url
-        session = make_session(url, token=self._token, methods=self._methods, **options)
+        options.setdefault("methods", self._methods)
+        session = make_session(url, token=self._token, **options)
         run_blocking(session.connect())
         return Remote(session)
 
