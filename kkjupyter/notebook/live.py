@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 from kkjupyter.errors import UsageError
@@ -20,6 +20,7 @@ from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, LocalFeed
 from kkjupyter.notebook.loops import GRACE_S, AsyncLoop, PlainLoop, cancel_and_settle
+from kkjupyter.notebook.picking import Picker, chunk_texts, picker
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
@@ -41,6 +42,7 @@ def show(
     source: Any,
     view: str = AUTO,
     *,
+    pick: Callable[[Any], Any] | None = None,
     title: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Shown:
@@ -48,11 +50,16 @@ def show(
 
     As the last line of a cell, and with ``await``, it waits for the end and gives a Reply. As
     ``for item in kk.show(...)`` and ``async for``, it shows what the loop is given; leaving the
-    loop closes the source at once, and the button ends the loop quietly.
+    loop closes the source at once, and the button ends the loop quietly. It closes what it is
+    given: give it your LLM client's own stream, not a generator around that, which would leave
+    the connection to the provider open.
 
     Args:
         source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
         view: how items are shown: ``"auto"``, ``"text"`` or ``"json"``.
+        pick: what of each item is shown (``lambda event: event.text``); nothing where it is None.
+            Without it, of a chat completion's chunk the text, of anything else the item. Loops
+            and ``reply.items`` have the items as they came.
         title: what stands in the state line; by default the call or the generator's name.
         limits: how much the Reply keeps.
 
@@ -69,7 +76,8 @@ def show(
         known = registry.get(source.id)
         if known is not None:
             return Shown(known, view, again=True)
-    return Shown(begin(source, title=title, limits=limits), view)
+    picked = chunk_texts if pick is None else picker(pick)
+    return Shown(begin(source, title=title, limits=limits, pick=picked), view)
 
 
 def check_view(name: str | None) -> None:
@@ -78,7 +86,9 @@ def check_view(name: str | None) -> None:
         make_view(name)
 
 
-def begin(source: Any, *, title: str | None = None, **options: Any) -> Run:
+def begin(
+    source: Any, *, title: str | None = None, pick: Picker = chunk_texts, **options: Any
+) -> Run:
     """Claim ``source`` for a run of the present cell; ``options`` are those of :class:`Run`.
 
     Raises:
@@ -86,7 +96,7 @@ def begin(source: Any, *, title: str | None = None, **options: Any) -> Run:
     """
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
-    run = Run(number, title or title_of(source), feed, cell=cells.current, **options)
+    run = Run(number, title or title_of(source), feed, cell=cells.current, pick=pick, **options)
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
@@ -184,10 +194,10 @@ class Shown:
             A stream's Reply, or a unary call's value.
 
         Raises:
-            UsageError: it was used already.
+            UsageError: it was used already, and is not over.
             BaseException: what the stream failed with.
         """
-        if self._again:
+        if self._again or (self._is_used and self._run.is_over):
             show_again(self._run, self._view)
             wait(self._run)
         else:

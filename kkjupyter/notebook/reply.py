@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kkjupyter.errors import RemoteError
+from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.status import RunState
 from kkjupyter.notebook.views.jsonlines import line_of
@@ -29,8 +30,11 @@ class Reply:
         limits: what is kept at most.
     """
 
-    def __init__(self, title: str, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, title: str, limits: Limits = DEFAULT_LIMITS, pick: Picker = as_they_are
+    ) -> None:
         self.title = title
+        self._pick = pick
         self.status: RunState = "waiting"
         self.value: Any = None
         self.error: BaseException | None = None
@@ -58,18 +62,22 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The items as one text: strings joined as they are, anything else a line of JSON.
+        """What was shown as one text: strings joined as they are, anything else a line of JSON.
 
         For a unary call it is the value as text.
         """
         items = self._retained.items()
         if not self._retained.count:
             return "" if self.value is None or not self.is_over else joined_text([self.value])
-        text = joined_text(items[: items.gap_at] if items.left_out else items)
+        text = joined_text(self.shown(items[: items.gap_at] if items.left_out else items))
         if items.left_out:
             text += f"\n[... {items.left_out:,} items left out ...]\n"
-            text += joined_text(items[items.gap_at :])
+            text += joined_text(self.shown(items[items.gap_at :]))
         return text
+
+    def shown(self, items: Sequence[Any]) -> Sequence[Any]:
+        """What views show of ``items``."""
+        return self._pick(items)
 
     @property
     def elapsed_s(self) -> float:

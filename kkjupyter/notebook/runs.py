@@ -10,10 +10,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.errors import CallCancelled, CallTimeout
+from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
@@ -44,6 +45,7 @@ class Run:
         cell: the cell it belongs to, or None.
         keep: running that cell again does not cancel it.
         limits: what its reply keeps.
+        pick: what of its items is shown.
         take: end, as ``break`` would, after so many items.
         for_s: end, likewise, after so many seconds.
         timeout_s: fail when there is no reply after so many seconds.
@@ -59,6 +61,7 @@ class Run:
         cell: Cell | None = None,
         keep: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        pick: Picker = as_they_are,
         take: int | None = None,
         for_s: float | None = None,
         timeout_s: float | None = None,
@@ -69,7 +72,7 @@ class Run:
         self.feed = feed
         self.cell = cell
         self.keep = keep
-        self.reply = Reply(title, limits)
+        self.reply = Reply(title, limits, pick)
         self.notes: list[str] = []
         self.bell = Bell()
         """Rung when the run is over."""
@@ -152,7 +155,7 @@ class Run:
 
         def attach() -> None:
             try:
-                screen.feed(self.reply.items, self.status())
+                screen.feed(self.reply.shown(self.reply.items), self.status())
                 if self.is_over:
                     screen.end(self.status())
                 else:
@@ -247,7 +250,16 @@ class Run:
         if self.is_ending and self._verdict is None:
             self.reply.status = "cancelling"
         if items or self.reply.status != before:
-            self._each_screen(lambda screen, status: screen.feed(items, status))
+            shown = self._shown(items)
+            self._each_screen(lambda screen, status: screen.feed(shown, status))
+
+    def _shown(self, items: list[Any]) -> Sequence[Any]:
+        try:
+            return self.reply.shown(items)
+        except Exception as error:  # noqa: BLE001 - the user's function; the cell raises it
+            self._verdict = ("failed", error)
+            self.feed.cancel()
+            return []
 
     def _stop_early(self, note: str) -> None:
         self.notes.append(note)

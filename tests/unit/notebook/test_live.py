@@ -53,11 +53,18 @@ def test_await_and_async_loops(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_is_used_once() -> None:
     shown = kk.show(letters())
-    shown.wait()
-    with pytest.raises(UsageError, match="is shown already"):
-        shown.wait()
+    for _ in shown:
+        with pytest.raises(UsageError, match="is shown already"):
+            shown.wait()
     with pytest.raises(UsageError, match="is shown already"):
         iter(shown)
+
+
+def test_what_is_over_can_be_shown_again(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = kk.show(letters())
+    first, second = shown.wait(), shown.wait()
+    assert first is second
+    assert capsys.readouterr().out.count("abc") == 2
 
 
 def test_never_shown_is_said() -> None:

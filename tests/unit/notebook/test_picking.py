@@ -1,0 +1,113 @@
+"""LLM clients' streams: shown as text, closed on Cancel, their chunks kept as they came."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace as Chunk
+from typing import Any
+
+import pytest
+
+import kkjupyter as kk
+from kkjupyter.notebook.picking import chunk_texts
+
+
+def chunk(content: str | None) -> Chunk:
+    return Chunk(choices=[Chunk(delta=Chunk(content=content, role=None))], usage=None)
+
+
+CHUNKS = [chunk(""), chunk("Hel"), chunk("lo"), chunk(None), Chunk(choices=[], usage=7)]
+
+
+class Stream:
+    """As ``openai.Stream``: its iterator is one thing, its ``close`` another."""
+
+    def __init__(self, chunks: list[Chunk], pause_s: float = 0.0) -> None:
+        self.closed_at_s = 0.0
+        self._chunks = self._read(chunks, pause_s)
+
+    def _read(self, chunks: list[Chunk], pause_s: float) -> Iterator[Chunk]:
+        for one in chunks:
+            time.sleep(pause_s)
+            yield one
+
+    def __iter__(self) -> Iterator[Chunk]:
+        yield from self._chunks
+
+    def __next__(self) -> Chunk:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        self.closed_at_s = time.monotonic()
+
+
+class AsyncStream:
+    """As ``openai.AsyncStream``: ``close`` is a coroutine function."""
+
+    def __init__(self, chunks: list[Chunk], pause_s: float = 0.0) -> None:
+        self.closed_at_s = 0.0
+        self._chunks, self._pause_s = chunks, pause_s
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        for one in self._chunks:
+            await asyncio.sleep(self._pause_s)
+            yield one
+
+    async def close(self) -> None:
+        self.closed_at_s = time.monotonic()
+
+
+@pytest.mark.parametrize("kind", [Stream, AsyncStream])
+def test_a_chat_completion_is_shown_as_its_text(
+    kind: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = kk.show(kind(CHUNKS)).wait()
+    assert reply.text == "Hello"
+    assert capsys.readouterr().out.startswith("Hello\n✓ 5 items")
+    assert reply.items == CHUNKS
+    assert reply.items[-1].usage == 7
+
+
+@pytest.mark.parametrize("kind", [Stream, AsyncStream])
+def test_cancel_closes_the_clients_stream(kind: Any) -> None:
+    stream = kind([chunk("x")] * 1000, 0.02)
+    shown = kk.show(stream)
+    cancelled_at_s = []
+
+    def cancel() -> None:
+        cancelled_at_s.append(time.monotonic())
+        shown.cancel()
+
+    timer = threading.Timer(0.3, cancel)
+    timer.start()
+    assert shown.wait().status == "cancelled"
+    timer.join()
+    deadline_s = time.monotonic() + 5
+    while not stream.closed_at_s and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert 0 <= stream.closed_at_s - cancelled_at_s[0] < 1
+
+
+def test_pick_says_what_is_shown_of_each_item(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [Chunk(text="a"), Chunk(text=None), Chunk(text="b")]
+    shown = kk.show(iter(events), pick=lambda event: event.text)
+    assert list(shown) == events
+    assert capsys.readouterr().out.startswith("ab\n")
+    assert (shown.reply.text, shown.reply.items) == ("ab", events)
+
+
+def test_a_pick_that_fails_ends_the_stream_with_its_error() -> None:
+    def endless() -> Iterator[int]:
+        while True:
+            yield 1
+
+    with pytest.raises(ZeroDivisionError):
+        kk.show(endless(), pick=lambda item: 1 / (item - 1)).wait()
+
+
+def test_what_is_no_chunk_stays_as_it_is() -> None:
+    odd = [None, 1, {"choices": []}, Chunk(choices="x"), Chunk(choices=[1]), Chunk()]
+    assert list(chunk_texts(odd)) == odd
