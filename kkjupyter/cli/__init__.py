@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from kkjupyter import __version__
 from kkjupyter.cli.exits import EXIT_CODES_HELP, ExitCode, exit_code_for
 from kkjupyter.errors import KKError
 
@@ -38,6 +39,8 @@ examples:
   kkjupyter serve tools.py:api --port 9000 --token-env KK_TOKEN
   kkjupyter serve tools:Tools --no-token"""
 
+_LAST_PORT = 65_535
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv`` by default) and return its exit code."""
@@ -62,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"kkjupyter {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, summary: str, epilog: str | None = None) -> argparse.ArgumentParser:
@@ -84,7 +88,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--headless", action="store_true", help="execute the first notebook in this terminal")
     add("--no-browser", action="store_true", help="only print the address")
-    add("--port", type=int, metavar="N", help="JupyterLab's port (default: a free one from 8888)")
+    add("--port", type=_port, metavar="N", help="JupyterLab's port (default: a free one from 8888)")
     add(
         "--dir",
         type=Path,
@@ -104,7 +108,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("target", metavar="MODULE:NAME", help="what to serve; also path/file.py:name")
     add("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    add("--port", type=int, default=8765, help="0 takes a free one (default: 8765)")
+    add("--port", type=_port, default=8765, metavar="N", help="0: a free one (default: 8765)")
     token = parser.add_mutually_exclusive_group()
     token.add_argument("--token", help="the token clients need (default: one is made and printed)")
     token.add_argument("--token-env", metavar="NAME", help="take it from the environment instead")
@@ -133,8 +137,8 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
         metavar="'K: V'",
         help="a header to connect with; 'K: env:NAME' takes the value from the environment",
     )
-    add("--protocol", help="classic or compact (default: found out)")
-    add("--codec", help="json or superjson (default: found out)")
+    add("--protocol", metavar="NAME", help="classic, which is also the default")
+    add("--codec", metavar="NAME", help="of what is sent: superjson (default) or json")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], ExitCode]:
@@ -153,14 +157,22 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _positive_number(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
 
 
 def _positive_integer(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to {_LAST_PORT:,} are")
+    return int(text)

@@ -180,8 +180,12 @@ _DECLARED = (
     ),
     Option("--no-raise", "no_raise", _CALL, "an error is shown in the view, the cell goes on"),
     Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
-    Option("--protocol", "protocol", _CONNECT, "do not find out the protocol, use this", "NAME"),
-    Option("--codec", "codec", _CONNECT, "do not find out the codec, use this", "NAME"),
+    Option(
+        "--protocol", "protocol", _CONNECT, "the protocol to speak; only classic so far", "NAME"
+    ),
+    Option(
+        "--codec", "codec", _CONNECT, "how values are sent: superjson (default) or json", "NAME"
+    ),
     Option(
         "--header",
         "headers",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from kkjupyter import errors
+from kkjupyter import __version__, errors
 from kkjupyter.cli import build_parser, main
 from kkjupyter.cli.call import parse_headers
 from kkjupyter.cli.demo import copy_notebooks, notebooks
@@ -199,7 +199,11 @@ def test_help_has_examples(argv: list[str], capsys: pytest.CaptureFixture[str]) 
         ["sing"],
         ["call", "ws://127.0.0.1:1"],
         ["call", "ws://127.0.0.1:1", "x()", "--take", "0"],
+        ["call", "ws://127.0.0.1:1", "x()", "--take", "two"],
         ["call", "ws://127.0.0.1:1", "x()", "--timeout", "-1"],
+        ["call", "ws://127.0.0.1:1", "x()", "--timeout", "soon"],
+        ["serve", "a:b", "--port", "65536"],
+        ["demo", "--port", "-1"],
         ["call", "ws://127.0.0.1:1", "x()", "--json", "--text"],
         ["serve", "a:b", "--token", "x", "--no-token"],
     ],
@@ -208,7 +212,16 @@ def test_wrong_usage_exits_with_2(argv: list[str], capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(argv)
     assert caught.value.code == 2
-    assert "usage: kkjupyter" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: kkjupyter" in said
+    assert "invalid _" not in said  # the name of a function of ours tells nobody anything
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"kkjupyter {__version__}\n"
 
 
 # -- what is served -------------------------------------------------------------------------------
