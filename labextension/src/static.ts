@@ -19,7 +19,8 @@ const BOX =
   "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; " +
   "flex-direction: column-reverse";
 const TEXT =
-  "margin: 0; max-width: 120ch; white-space: pre-wrap; overflow-wrap: break-word; " +
+  "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; " +
+  "white-space: pre-wrap; overflow-wrap: break-word; " +
   `font-family: ${CODE_FONT}; font-size: 13px; line-height: 17px; ` +
   "color: var(--jp-content-font-color1, inherit)";
 const BAD = "var(--jp-error-color1, inherit)";
@@ -56,7 +57,7 @@ export function staticHtml(text: string, leftOut: number, status: Status): strin
   const tag = foldable ? "summary" : "div";
   const list = foldable ? "; list-style: none" : "";
   const line = `<${tag} class="kkj-line" style="${LINE}${list}">${mark} ${words}</${tag}>${after}`;
-  const body = text && `<div style="${BOX}"><div style="${TEXT}">${htmlOf(text)}</div></div>`;
+  const body = text && `<div style="${BOX}"><pre style="${TEXT}">\n${htmlOf(text)}</pre></div>`;
   const run = `class="kkj-static" data-kkj-run="${status.run_id}" style="margin: 0"`;
   return foldable
     ? `<details open ${run}>${line}${body}</details>`

@@ -73,7 +73,7 @@ CONTRAST = """(index) => {
     return 0.2126 * x + 0.7152 * y + 0.0722 * z;
   };
   const found = {};
-  const names = [".kkj-words", ".kkj-button", ".kkj-text", ".kkj-static > :last-child > div"];
+  const names = [".kkj-words", ".kkj-button", ".kkj-text", ".kkj-static > :last-child > pre"];
   for (const name of names) {
     const node = area.querySelector(name);
     if (!node) continue;

@@ -40,8 +40,11 @@ _BOX = (
     "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; "
     "flex-direction: column-reverse"
 )
+# For a `pre`, which keeps its lines and its font where styles are stripped. A line end at its start
+# is not shown, so there is always one.
 _TEXT = (
-    "margin: 0; max-width: 120ch; white-space: pre-wrap; overflow-wrap: break-word; "
+    "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; "
+    "white-space: pre-wrap; overflow-wrap: break-word; "
     f"font-family: {_CODE_FONT}; font-size: 13px; line-height: 17px; "
     "color: var(--jp-content-font-color1, inherit)"
 )
@@ -146,7 +149,7 @@ def _html(excerpt: Excerpt, status: Status) -> str:
     )
     body = ""
     if excerpt.text:
-        body = f'<div style="{_BOX}"><div style="{_TEXT}">{_text_html(excerpt.text)}</div></div>'
+        body = f'<div style="{_BOX}"><pre style="{_TEXT}">\n{_text_html(excerpt.text)}</pre></div>'
     run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'
     if is_foldable:
         return f"<details open {run}>{line}{body}</details>"
