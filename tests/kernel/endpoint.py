@@ -10,7 +10,7 @@ import ast
 import time
 from typing import Any
 
-from support.kernels import Kernel, Run
+from support.kernels import Kernel, Run, wait_until
 
 __all__ = ["SETUP", "ended_after_s", "outputs_text", "prepare", "value_of", "wait_until_streaming"]
 
@@ -111,7 +111,11 @@ def wait_until_streaming(run: Run) -> None:
 
 
 def ended_after_s(kernel: Kernel, moment_s: float) -> float:
-    """How long after ``moment_s`` the one producer's finally ran; forgets it."""
+    """How long after ``moment_s`` the one producer's finally ran; forgets it.
+
+    The cell may be free before: the producer runs on a thread of its own.
+    """
+    wait_until(lambda: value_of(kernel, "ended"), "the producer's finally")
     moments = value_of(kernel, "ended")
     kernel.run("ended.clear()").check()
     assert len(moments) == 1, moments
