@@ -20,7 +20,7 @@ const BOX =
   "flex-direction: column-reverse";
 const TEXT =
   "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; " +
-  "white-space: pre-wrap; overflow-wrap: break-word; " +
+  "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; " +
   `font-family: ${CODE_FONT}; font-size: 13px; line-height: 17px; ` +
   "color: var(--jp-content-font-color1, inherit)";
 const BAD = "var(--jp-error-color1, inherit)";

@@ -186,7 +186,7 @@ def test_the_static_output_in_an_untrusted_notebook(
         """(box) => {
           const [outer, inner] = [box, box.firstElementChild].map((e) => getComputedStyle(e));
           const font = inner.fontFamily.includes("monospace");
-          return [outer.overflowY, outer.maxHeight, inner.whiteSpace, inner.fontSize, font];
+          return [outer.overflowY, outer.maxHeight, inner.whiteSpace, inner.wordBreak, font];
         }"""
     )
-    assert found == ["auto", "408px", "pre-wrap", "13px", True]
+    assert found == ["auto", "408px", "pre-wrap", "normal", True]

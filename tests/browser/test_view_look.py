@@ -142,6 +142,15 @@ def test_the_four_states(
     if width_px > 300:
         assert streaming["button"]["left"] == pytest.approx(waiting["button"]["left"], abs=6)
         assert done["button"]["left"] == pytest.approx(waiting["button"]["left"], abs=6)
+    # ... and its lines break where they broke.
+    ways = (
+        lab.output(2)
+        .locator(".kkj-static pre")
+        .evaluate(
+            "(e) => ['wordBreak', 'overflowWrap', 'whiteSpace'].map((n) => getComputedStyle(e)[n])"
+        )
+    )
+    assert ways == ["normal", "break-word", "pre-wrap"]
     assert len(contrasts) == 4
     assert min(contrasts.values()) >= 4.5, contrasts
     assert lab.page_errors == []

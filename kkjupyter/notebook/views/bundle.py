@@ -44,7 +44,7 @@ _BOX = (
 # is not shown, so there is always one.
 _TEXT = (
     "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; "
-    "white-space: pre-wrap; overflow-wrap: break-word; "
+    "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; "
     f"font-family: {_CODE_FONT}; font-size: 13px; line-height: 17px; "
     "color: var(--jp-content-font-color1, inherit)"
 )
