@@ -418,6 +418,7 @@ def test_idle_timeout_s_runs_between_items(api: Any, endpoint: Endpoint) -> None
     until(lambda: endpoint.finals == ["once_then_wait"])
     # Not before there is a stream.
     assert kk.call(api.slow, 0.2, idle_timeout_s=0.05).result() == "done"
+    assert list(kk.call(api.late_stream, idle_timeout_s=0.1)) == [1, 0]
 
 
 def test_idle_timeout_s_in_an_async_loop_and_in_a_view(api: Any, endpoint: Endpoint) -> None:
@@ -649,6 +650,19 @@ def test_callbacks_nobody_waits_for_run_in_one_worker(api: Any) -> None:
     assert call.result() == "done"
 
 
+def test_a_callback_that_comes_before_its_call_is_awaited_is_not_lost_to_the_worker(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between `api.work(callback)` and the wait for it there is always a moment."""
+    monkeypatch.setattr("kkjupyter.rpc.callstate._CALLBACK_GRACE_S", 0.5)
+    seen: list[str] = []
+    call = api.progress(3, lambda number, count: seen.append(threading.current_thread().name))
+    until(lambda: call.state == "done")
+    assert seen == []
+    assert call.result() == "done"
+    assert seen == [threading.current_thread().name] * 3
+
+
 def test_callbacks_stay_in_order_when_somebody_begins_to_wait(api: Any) -> None:
     """Some in the worker, the rest in the thread that waits; all before the reply."""
     seen: list[int] = []
@@ -668,7 +682,7 @@ def test_a_callback_may_wait_for_another_call_and_cancel_its_own(api: Any) -> No
     assert api.progress(3, lambda n, count: sums.append(api.add(n, 1).result())).result() == "done"
     assert sums == [1, 2, 3]
     box: list[Any] = []
-    call = api.progress(1000, lambda n, count: box[0].cancel() if box else None)
+    call = api.progress(10**9, lambda n, count: box[0].cancel() if box else None)
     box.append(call)
     with pytest.raises(kk.CallCancelled):
         call.result()

@@ -121,6 +121,11 @@ class Endpoint:
         for number in range(start, -1, -1):
             yield number
 
+    async def late_stream(self) -> AsyncIterator[int]:
+        """Takes its time until there is a stream at all."""
+        await asyncio.sleep(0.2)
+        return self.countdown(1)
+
     async def ticks(self, pause_s: float = 0.0) -> AsyncIterator[int]:
         """Endless."""
         number = 0

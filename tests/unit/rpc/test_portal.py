@@ -79,6 +79,21 @@ def test_what_fails_is_logged_and_the_loop_lives_on(
     assert "a hand-over to test-loop failed" in caplog.text
 
 
+def test_ctrl_c_in_the_middle_of_a_post_leaves_no_loop_asleep(
+    loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.loop, "call_soon_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.post(lambda: None)
+    monkeypatch.undo()
+    done = threading.Event()
+    loop.post(done.set)
+    assert done.wait(2)
+
+
 def test_a_task_that_exits_does_not_end_the_loop(
     loop: LoopThread, caplog: pytest.LogCaptureFixture
 ) -> None:

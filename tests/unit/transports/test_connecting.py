@@ -241,8 +241,9 @@ def test_an_address_that_cannot_be_right(target: str, cure: str) -> None:
 
 @pytest.mark.parametrize("url", ["ws://", "ws://:99999999/", "ws://[::1", "ws://host:port/"])
 def test_a_broken_address(url: str) -> None:
-    with pytest.raises(kk.KKError):
+    with pytest.raises(kk.KKError) as caught:
         kk.connect(f"{url}?token={SECRET}")
+    assert SECRET not in shown(caught.value)
 
 
 def test_options_that_cannot_be_right() -> None:
@@ -380,6 +381,27 @@ CHUNK = '{"id":"%s","method":"","args":{"value":%s},"type":"stream-chunk"}\n'
 
 def wire_id(message: str) -> str:
     return message.split('"id":"', 1)[1].split('"', 1)[0]
+
+
+def test_the_late_handle_of_a_cancelled_call_is_returned(elsewhere: Elsewhere) -> None:
+    """A peer that ignores the cancel of a call it has not answered yet, as kkrpc does."""
+    heard: list[str] = []
+
+    async def late(connection: Any) -> None:
+        call_id = wire_id(await connection.recv())
+        heard.append(await connection.recv())
+        await connection.send(STREAM_OPEN % call_id)
+        await connection.send(CHUNK % (call_id, 1))
+        heard.append(await connection.recv())
+        assert call_id in heard[1]
+        await connection.wait_closed()
+
+    with kk.connect(elsewhere.websocket(late)) as api:
+        call = api.numbers()
+        time.sleep(0.05)
+        call.cancel()
+        until(lambda: len(heard) == 2)
+    assert all('"stream-cancel"' in message for message in heard)
 
 
 @pytest.mark.parametrize("way", ["abort", "close", "half a frame"])

@@ -1,0 +1,67 @@
+"""Pumps, with a sink that takes everything: what they owe to the rest of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.pumps import pump_async
+from kkjupyter.transports.memory import memory_pair
+
+
+class Greedy:
+    """A reader who is never full."""
+
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.outbox = Outbox(memory_pair()[0])
+        self.items = 0
+
+    def send_item(self, value: Any) -> None:
+        self.items += 1
+
+
+async def tight() -> AsyncIterator[int]:
+    """Endless, without a single wait."""
+    for number in itertools.count():
+        yield number
+
+
+def test_a_tight_generator_lets_others_run_and_can_be_cancelled() -> None:
+    async def main() -> None:
+        sink = Greedy()
+        task = asyncio.create_task(pump_async(tight(), sink))
+        delays_s = []
+        for _ in range(20):
+            started_s = time.monotonic()
+            await asyncio.sleep(0)
+            delays_s.append(time.monotonic() - started_s)
+        assert sorted(delays_s)[10] < 0.05
+        assert sink.items > 100
+        task.cancel()
+        started_s = time.monotonic()
+        await asyncio.wait([task], timeout=2)
+        assert task.cancelled()
+        assert time.monotonic() - started_s < 0.5
+
+    asyncio.run(asyncio.wait_for(main(), 5))
+
+
+def test_a_pump_of_many_does_not_take_long_for_yielding_the_loop() -> None:
+    async def limited() -> AsyncIterator[int]:
+        for number in range(50_000):
+            yield number
+
+    async def main() -> int:
+        sink = Greedy()
+        await pump_async(limited(), sink)
+        return sink.items
+
+    started_s = time.monotonic()
+    assert asyncio.run(main()) == 50_000
+    assert time.monotonic() - started_s < 2
