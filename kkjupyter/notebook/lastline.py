@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.notebook.live import Shown, begin, outcome, play, show_again, wait
+from kkjupyter.notebook.live import Shown
+from kkjupyter.notebook.playing import begin, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.rpc.call import Call

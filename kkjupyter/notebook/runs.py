@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.errors import CallCancelled, CallTimeout
@@ -18,6 +18,7 @@ from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.screens import Screens
 from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.rpc.waiting import Bell, wait_blocking
@@ -86,7 +87,7 @@ class Run:
         self._for_s = for_s
         self._timeout_s = timeout_s
         self._shows_value = shows_value
-        self._screens: list[Screen] = []
+        self._screens = Screens(title)
         self._is_listening = False
         self._pumped_at_s = 0.0
         self._verdict: tuple[RunState, BaseException | None] | None = None
@@ -159,7 +160,7 @@ class Run:
                 if self.is_over:
                     screen.end(self.status())
                 else:
-                    self._screens.append(screen)
+                    self._screens.add(screen)
             finally:
                 attached.set()
 
@@ -250,8 +251,7 @@ class Run:
         if self.is_ending and self._verdict is None:
             self.reply.status = "cancelling"
         if items or self.reply.status != before:
-            shown = self._shown(items)
-            self._each_screen(lambda screen, status: screen.feed(shown, status))
+            self._screens.feed(self._shown(items), self.status())
 
     def _shown(self, items: list[Any]) -> Sequence[Any]:
         try:
@@ -299,21 +299,10 @@ class Run:
         value = self.feed.value if state == "done" else None
         value = None if value is undefined else value
         if self._shows_value and self.feed.kind == "unary" and value is not None:
-            self._each_screen(lambda screen, status: screen.feed([value], status))
+            self._screens.feed([value], self.status())
         self.reply.end(state, value=value, error=error)
-        self._each_screen(lambda screen, status: screen.end(status))
-        self._screens.clear()
+        self._screens.end(self.status())
         # Only now: whoever waits for the end may rely on the final output.
         self.is_over = True
         registry.finished(self)
         self.bell.ring()
-
-    def _each_screen(self, tell: Callable[[Screen, Status], None]) -> None:
-        status = self.status()
-        for screen in list(self._screens):
-            try:
-                tell(screen, status)
-            except Exception:
-                # The stream and its other views go on without this one.
-                logger.exception("%s: a view failed", self.title)
-                self._screens.remove(screen)

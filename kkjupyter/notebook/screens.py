@@ -7,6 +7,7 @@ happens on the view thread.
 from __future__ import annotations
 
 import contextvars
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,9 +25,11 @@ from kkjupyter.notebook.views.bundle import describe, static_bundle
 if TYPE_CHECKING:
     from kkjupyter.notebook.widget import LiveWidget
 
-__all__ = ["AutoView", "CellScreen", "Screen", "TerminalScreen", "open_screen"]
+__all__ = ["AutoView", "CellScreen", "Screen", "Screens", "TerminalScreen", "open_screen"]
 
 _PUSH_INTERVAL_S = 1 / 30
+
+logger = logging.getLogger("kkjupyter")
 
 
 class Screen(Protocol):
@@ -37,6 +40,40 @@ class Screen(Protocol):
 
     def end(self, status: Status) -> None:
         """Nothing more comes; when this returns, the final output is on its way."""
+
+
+class Screens:
+    """The places that show one run. Belongs to the view thread.
+
+    Args:
+        title: what the run is called in the log.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._screens: list[Screen] = []
+
+    def add(self, screen: Screen) -> None:
+        """Have one more."""
+        self._screens.append(screen)
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Tell all that items came, or (with none) that the state changed."""
+        self._each(lambda screen: screen.feed(items, status))
+
+    def end(self, status: Status) -> None:
+        """Tell all that nothing more comes, and forget them."""
+        self._each(lambda screen: screen.end(status))
+        self._screens.clear()
+
+    def _each(self, tell: Callable[[Screen], None]) -> None:
+        for screen in list(self._screens):
+            try:
+                tell(screen)
+            except Exception:
+                # The stream and its other views go on without this one.
+                logger.exception("%s: a view failed", self._title)
+                self._screens.remove(screen)
 
 
 def open_screen(view_name: str | None, status: Status, on_cancel: Callable[[], None]) -> Screen:

@@ -1,0 +1,165 @@
+"""How a run is shown and waited for: what magics, the last line and ``kk.show`` share.
+
+::
+
+    begin(source) -> Run      claims the source
+    play(run, ...)            shows it and waits for its end, in plain code
+    outcome(run)              its value or Reply; raises what it failed with
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from kkjupyter.notebook.cells import cells
+from kkjupyter.notebook.feeds import open_feed, title_of
+from kkjupyter.notebook.localfeeds import AsyncFeed
+from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
+from kkjupyter.notebook.picking import Picker, chunk_texts
+from kkjupyter.notebook.runs import Run
+from kkjupyter.notebook.screens import open_screen
+from kkjupyter.notebook.tracebacks import hide_our_frames
+from kkjupyter.notebook.views import AUTO, VIEWS, make_view
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.callstate import next_number
+from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+
+__all__ = [
+    "await_kind",
+    "begin",
+    "check_view",
+    "lives_on_this_loop",
+    "outcome",
+    "play",
+    "show_again",
+    "wait",
+]
+
+# So long a call may take to answer before a view says that it is waited for.
+_QUIET_S = 0.2
+
+
+def check_view(name: str | None) -> None:
+    """Raise UsageError unless there is a view of that name."""
+    if name is not None and name != AUTO and name not in VIEWS:
+        make_view(name)
+
+
+def begin(
+    source: Any, *, title: str | None = None, pick: Picker = chunk_texts, **options: Any
+) -> Run:
+    """Claim ``source`` for a run of the present cell; ``options`` are those of :class:`Run`.
+
+    Raises:
+        UsageError: it does not stream, or something reads it already.
+    """
+    feed = open_feed(source)
+    number = source.id if isinstance(source, Call) else next_number()
+    run = Run(number, title or title_of(source), feed, cell=cells.current, pick=pick, **options)
+    note = cells.earlier_run_note()
+    if note:
+        run.notes.append(note)
+    return run
+
+
+def play(
+    run: Run, view: str | None = AUTO, *, background: bool = False, shown: bool = False
+) -> None:
+    """Show a run in the present cell and wait for its end, unless it goes on in the background.
+
+    A reply that comes at once and is no stream needs no view.
+
+    Args:
+        run: not started yet.
+        view: the view's name.
+        background: return at once.
+        shown: have a view in any case.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted; the source is cancelled.
+    """
+    if lives_on_this_loop(run):
+        # Waiting here would stop the very loop that drives the source.
+        run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
+        background = True
+    if not background and not shown:
+        _await_kind(run)
+    if background or shown or run.is_stream or not run.feed.finished:
+        run.add_screen(open_screen(view, run.status(), run.press_cancel))
+    run.start()
+    if not background:
+        wait(run)
+
+
+def wait(run: Run) -> None:
+    """Wait in plain code for the end of a run; an interrupt cancels it."""
+    try:
+        run.wait()
+    except KeyboardInterrupt as interrupt:
+        cancel_and_settle(run)
+        hide_our_frames(interrupt)
+        raise
+
+
+def outcome(run: Run) -> Any:
+    """What a run that is over gives: a unary call's value, or a stream's Reply.
+
+    A cancelled one gives its Reply, too: the Cancel button ends a cell quietly.
+
+    Raises:
+        BaseException: what the run failed with.
+    """
+    reply = run.reply
+    if reply.status == "failed" and reply.error is not None:
+        hide_our_frames(reply.error)
+        raise reply.error
+    if run.feed.kind == "unary" and reply.status == "done":
+        return reply.value
+    return reply
+
+
+def show_again(run: Run, view: str | None = AUTO) -> None:
+    """A further view of a running or finished run, with all that came."""
+    attached = run.add_screen(open_screen(view, run.status(), run.press_cancel))
+    if run.is_over:
+        # What a cell sends after its end is lost to those who execute notebooks.
+        attached.wait(GRACE_S)
+
+
+def lives_on_this_loop(run: Run) -> bool:
+    """Whether waiting for it in plain code, here, would stop the loop that drives it."""
+    home = run.feed.home if isinstance(run.feed, AsyncFeed) else None
+    if home is None:
+        return False
+    with contextlib.suppress(RuntimeError):
+        return asyncio.get_running_loop() is home
+    return False
+
+
+def _await_kind(run: Run) -> None:
+    """Wait a moment for the reply, in the hope that no view is needed."""
+    bell = Bell()
+    run.feed.on_ready(bell.ring)
+    try:
+        wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
+    except KeyboardInterrupt as interrupt:
+        run.cancel()
+        hide_our_frames(interrupt)
+        raise
+
+
+async def await_kind(run: Run) -> None:
+    """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
+    bell = Bell()
+    run.feed.on_ready(bell.ring)
+    try:
+        await wait_async(bell, lambda: _is_answered(run), _QUIET_S)
+    except BaseException:
+        run.cancel()
+        raise
+
+
+def _is_answered(run: Run) -> bool:
+    return run.feed.kind is not None or run.feed.finished
