@@ -12,8 +12,9 @@ from kkjupyter.notebook.arguments import Request, interpolate, with_body
 from kkjupyter.notebook.card import name_of
 from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.lastline import mark_shown
-from kkjupyter.notebook.live import Shown, begin, check_view, outcome, play, show_again, wait
+from kkjupyter.notebook.live import Shown
 from kkjupyter.notebook.options import COMMANDS
+from kkjupyter.notebook.playing import begin, check_view, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
@@ -54,7 +55,7 @@ class Commands:
         calls = {call.id for call in kk.status().calls}
         for run in registry.running():
             if run.number not in calls:
-                count = f"{run.reply.count:,} items"
+                count = f"{run.reply.count:,} item{'' if run.reply.count == 1 else 's'}"
                 lines.append(f"  {run.number:>4}  {run.title}  {run.reply.status}, {count}")
         print("\n".join(lines))
 

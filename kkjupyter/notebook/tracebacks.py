@@ -13,9 +13,10 @@ import IPython
 from IPython import get_ipython
 
 import kkjupyter
-from kkjupyter.errors import KKError, RemoteError
+from kkjupyter.errors import KKError, RemoteError, did_you_mean
 from kkjupyter.notebook.characters import without_controls
 from kkjupyter.notebook.reply import error_line
+from kkjupyter.rpc.session import open_sessions
 
 __all__ = ["hide_our_frames", "install", "render", "uninstall"]
 
@@ -44,13 +45,23 @@ def render(error: KKError) -> list[str]:
 def _lines(error: KKError) -> list[str]:
     shell = get_ipython()
     own = _own_frames(error.__traceback__)
+    more = [*_near_miss(error), *_remote_stack(error)]
     if own is None or shell is None:
-        return [error_line(error), *str(error).splitlines()[1:], *_remote_stack(error)]
+        return [error_line(error), *str(error).splitlines()[1:], *more]
     with _without_inner_reasons(error):
         lines: list[str] = shell.InteractiveTB.structured_traceback(
             type(error), error, own, tb_offset=0
         )
-    return [*lines, *_remote_stack(error)]
+    return [*lines, *more]
+
+
+def _near_miss(error: KKError) -> list[str]:
+    """A question, where a name was called that a connection does not know, but one much like it."""
+    if not isinstance(error, RemoteError) or not error.method:
+        return []
+    known = {name for session in open_sessions() for name in session.methods}
+    hint = "" if error.method in known else did_you_mean(error.method, sorted(known))
+    return [hint.removeprefix("; ")] if hint else []
 
 
 @contextmanager

@@ -99,3 +99,14 @@ def test_an_error_cannot_command_the_terminal(
     assert "\x1b]0" not in out
     assert "\x1b[2J" not in out
     assert "E: no" in re.sub(r"\x1b\[[0-9;]*m", "", out)
+
+
+def test_a_misspelt_remote_name_is_answered_with_a_question(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with kk.demo() as server:
+        shell.user_ns["api"] = server.connect()
+        assert "did you mean 'countdown'?" in shown(shell, "%rpc api.contdown(3)", capsys)
+        assert "did you mean 'countdown'?" in shown(shell, "await api.contdown(3)", capsys)
+        assert "did you mean" not in shown(shell, "%rpc api.failingStream()", capsys)
+        assert "did you mean" not in shown(shell, "%rpc api.zebra()", capsys)
