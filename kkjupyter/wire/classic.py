@@ -186,6 +186,10 @@ class Classic:
                 lines.take_held()
                 events.append(event)
                 return
+            if not glued_bytes and _is_whole_json(newest):
+                # No later frame can make a message of it: say so now, somebody may be waiting.
+                self._drop_held(lines.held_bytes, events)
+                return
         if glued_bytes and newest.lstrip().startswith(b"{"):
             event = self._try_message(newest)
             if event is not None:
@@ -346,6 +350,14 @@ class Classic:
 
 def _response(call_id: str) -> dict[str, Any]:
     return {"id": call_id, "method": "", "args": None, "type": "response"}
+
+
+def _is_whole_json(data: bytes) -> bool:
+    try:
+        loads(data)
+    except ProtocolError:
+        return False
+    return True
 
 
 def _refusal_text(request: Requested, reason: Refusal, at: int) -> str:

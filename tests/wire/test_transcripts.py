@@ -102,10 +102,13 @@ def play(transcript: Transcript) -> Iterator[Play]:
 def by_call(frames: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Frames of one call keep their order; answers to several calls may come in any.
 
-    Two calls of one id are two calls, so plain answers are sorted.
+    Two calls of one id are two calls, so plain answers are sorted. So are the members of a set:
+    Python's have no order.
     """
     grouped: dict[str, list[str]] = defaultdict(list)
     for frame in frames:
+        if frame.get("meta", {}).get("values", {}).get("args.result") == ["set"]:
+            frame["args"]["result"].sort(key=repr)
         grouped[frame.get("id") or frame["method"]].append(json.dumps(frame, sort_keys=True))
     return {
         key: group if any('"stream-' in text for text in group) else sorted(group)

@@ -671,3 +671,9 @@ def test_a_bad_frame_never_harms_a_good_one_before_or_after_it(bad: bytes, whole
 def test_json_values_survive_in_both_codecs(value: Any, codec: Codec) -> None:
     frame = Classic().item("s", [value], codec)
     assert read_one(frame).value == [value]  # type: ignore[union-attr]
+
+
+def test_a_whole_object_that_is_no_message_is_told_at_once() -> None:
+    """Without its line end, too: whoever waits for an answer would wait for ever."""
+    events = Classic().receive([b'{"ok": true}'], whole=True)
+    assert [type(event) for event in events] == [NotUnderstood]
