@@ -11,12 +11,10 @@ from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.arguments import Request, interpolate, with_body
 from kkjupyter.notebook.card import name_of
 from kkjupyter.notebook.connections import Connections
-from kkjupyter.notebook.lastline import mark_shown
 from kkjupyter.notebook.live import Shown
 from kkjupyter.notebook.options import COMMANDS
 from kkjupyter.notebook.playing import begin, check_view, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
@@ -129,8 +127,6 @@ class Commands:
     def _shown(self, run: Run, *, raises: bool = True) -> Any:
         reply = run.reply
         result = outcome(run) if run.is_over and (raises or reply.status != "failed") else reply
-        if isinstance(result, Reply):
-            mark_shown(self._shell, result)
         return None if result is undefined else result
 
     def _evaluate(self, request: Request, local_ns: Mapping[str, Any]) -> Any:

@@ -16,12 +16,9 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.rpc.call import Call
 
-__all__ = ["LastLine", "install", "mark_shown", "uninstall"]
+__all__ = ["LastLine", "install", "uninstall"]
 
 Hook = Callable[[Any], None]
-
-# The Reply that a magic of the present cell has shown, and in which execution.
-_shown_by_magic: tuple[Reply, int] | None = None
 
 
 class LastLine:
@@ -64,12 +61,10 @@ class LastLine:
         return bool(quiet()) if callable(quiet) else False
 
     def _show_reply(self, reply: Reply) -> None:
-        if _shown_by_magic is not None and _shown_by_magic[0] is reply:
-            execution = _shown_by_magic[1]
-            if execution == self.shell.execution_count:
-                self._store(reply)
-                return
-        self.inner(reply)
+        if reply.shown_in == self.shell.execution_count:
+            self._store(reply)
+        else:
+            self.inner(reply)
 
     def _store(self, reply: Reply) -> None:
         """Make ``reply`` this cell's ``_`` and ``Out`` without showing it: the view has."""
@@ -88,12 +83,6 @@ def _watch(call: Call) -> Any:
     run = begin(call)
     play(run)
     return outcome(run)
-
-
-def mark_shown(shell: Any, reply: Reply) -> None:
-    """Say that a magic has shown ``reply`` in the present cell: the last line need not."""
-    global _shown_by_magic
-    _shown_by_magic = (reply, shell.execution_count)
 
 
 def install(shell: Any) -> None:

@@ -28,6 +28,8 @@ class Reply:
         error: the exception that ended it, or None.
         first_item_s: seconds from the call to the first item, or None.
         limits: what is kept at most.
+        shown_in: the number of the execution whose cell has its newest view, or None; as the last
+            line of that cell it is not shown once more.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Reply:
         self.value: Any = None
         self.error: BaseException | None = None
         self.first_item_s: float | None = None
+        self.shown_in: int | None = None
         self._retained = Retained(limits)
         self._started_at = time.monotonic()
         self._ended_at: float | None = None

@@ -18,7 +18,7 @@ from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
-from kkjupyter.notebook.screens import Screens
+from kkjupyter.notebook.screens import Screens, present_execution
 from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.rpc.waiting import Bell, wait_blocking
@@ -152,6 +152,7 @@ class Run:
         Returns:
             An event that is set when all that came so far was sent there.
         """
+        self.reply.shown_in = present_execution()
         attached = threading.Event()
 
         def attach() -> None:

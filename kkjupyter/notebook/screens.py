@@ -25,7 +25,15 @@ from kkjupyter.notebook.views.bundle import describe, static_bundle
 if TYPE_CHECKING:
     from kkjupyter.notebook.widget import LiveWidget
 
-__all__ = ["AutoView", "CellScreen", "Screen", "Screens", "TerminalScreen", "open_screen"]
+__all__ = [
+    "AutoView",
+    "CellScreen",
+    "Screen",
+    "Screens",
+    "TerminalScreen",
+    "open_screen",
+    "present_execution",
+]
 
 _PUSH_INTERVAL_S = 1 / 30
 
@@ -74,6 +82,12 @@ class Screens:
                 # The stream and its other views go on without this one.
                 logger.exception("%s: a view failed", self._title)
                 self._screens.remove(screen)
+
+
+def present_execution() -> int | None:
+    """The number of the execution this code belongs to; None outside IPython."""
+    shell = get_ipython()
+    return None if shell is None else int(shell.execution_count)
 
 
 def open_screen(view_name: str | None, status: Status, on_cancel: Callable[[], None]) -> Screen:

@@ -54,7 +54,14 @@ def test_the_last_line_on_each_kernel(each_kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["api.countdown(3)", "%rpc api.countdown(3)", "kk.show(api.countdown(3))"]
+    "code",
+    [
+        "api.countdown(3)",
+        "%rpc api.countdown(3)",
+        "kk.show(api.countdown(3))",
+        "await kk.show(api.countdown(3))",
+        "kk.show(api.countdown(3)).wait()",
+    ],
 )
 def test_a_stream_as_the_last_line_is_a_view_and_leaves_a_reply(kernel: Kernel, code: str) -> None:
     prepare(kernel)
