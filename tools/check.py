@@ -34,7 +34,7 @@ class StepFailed(Exception):
 class Step:
     """One named check, or one piece of set-up.
 
-    ``path`` is what the step works on: without it the step is reported as absent.
+    ``path`` is what the step works on: without it the step is absent, which is a failure, too.
     ``needs`` names the set-up steps that must have run before.
     """
 
@@ -219,7 +219,7 @@ def main() -> int:
     summary += f", {len(failed)} FAILED ({', '.join(failed)})" if failed else ""
     summary += f", {len(absent)} absent ({', '.join(absent)})" if absent else ""
     print(f"{summary}, in {time.monotonic() - started_s:.0f} s", flush=True)
-    return 1 if failed else 0
+    return 1 if failed or absent else 0
 
 
 if __name__ == "__main__":
