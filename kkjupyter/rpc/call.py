@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 from kkjupyter.errors import CallTimeout, UsageError
 from kkjupyter.rpc.callstate import CallState, Phase
+from kkjupyter.rpc.novalue import NoSuchAttribute, NoValue, RemoteName
 from kkjupyter.rpc.portal import io_loop, on_own_loop
 
 __all__ = ["Call", "Consumer", "is_stream"]
@@ -21,13 +22,16 @@ def is_stream(value: Any) -> bool:
     """The one rule of what streams, for results and for arguments.
 
     An async iterable does, and an iterator (a generator, ``map``, an open file). Lists, tuples,
-    sets, dicts, strings, bytes, ranges, arrays and data frames are values.
+    sets, dicts, strings, bytes, ranges, arrays and data frames are values. A remote name is
+    neither: its ``__aiter__`` only says that the ``()`` were forgotten.
     """
     kind = type(value)
-    return hasattr(kind, "__aiter__") or hasattr(kind, "__next__")
+    return (hasattr(kind, "__aiter__") or hasattr(kind, "__next__")) and not issubclass(
+        kind, RemoteName
+    )
 
 
-class Call:
+class Call(NoValue):
     """One call, under way since it was made.
 
     ``await call`` gives the value of a unary call; for a stream it gives the Call itself, opened.
@@ -178,8 +182,22 @@ class Call:
     ) -> None:
         self.cancel()
 
-    def __bool__(self) -> bool:
-        raise UsageError(f"{self.title} is a call, not its value; `await` it or use .result()")
+    def __getitem__(self, key: object) -> NoReturn:
+        raise UsageError(self._kk_cure())
+
+    if not TYPE_CHECKING:  # a type checker shall go on to find names that are not there
+
+        def __getattr__(self, name):
+            if name.startswith("_"):  # Python and IPython probe many
+                raise AttributeError(f"a Call has no attribute {name!r}")
+            raise NoSuchAttribute(f"a Call has no attribute {name!r}: {self._kk_cure()}")
+
+    def _kk_cure(self) -> str:
+        if self._state.kind == "stream":
+            return (
+                f"{self.title} is a stream, not a list; loop over it, or collect it with .result()"
+            )
+        return f"{self.title} is a call, not its value; `await` it or use .result()"
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self.title}: {self.state}>"

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.portal import on_own_loop
-from kkjupyter.rpc.session import RemoteName, Session
+from kkjupyter.rpc.session import Session
 
 __all__ = [
     "Remote",
@@ -57,7 +58,7 @@ class Remote(RemoteName):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         if not self._kk_path:
-            raise UsageError("this is the connection itself; call a method of it: api.method(...)")
+            raise UsageError(self._kk_cure())
         return self._kk_session.call("call", self._kk_path, args, kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -93,16 +94,31 @@ class Remote(RemoteName):
             }
         )
 
-    def __bool__(self) -> NoReturn:
+    def __iter__(self) -> NoReturn:
+        self._refuse_loop("for")
+
+    def __aiter__(self) -> NoReturn:
+        self._refuse_loop("async for")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise UsageError(self._kk_cure())
+
+    def _refuse_loop(self, loop: str) -> NoReturn:
+        if not self._kk_path:
+            raise UsageError(self._kk_cure())
+        written = _written(self)
         raise UsageError(
-            f"{_written(self)} is a remote path, neither true nor false; "
-            f"get its value first: await {_written(self)}"
+            f"{written} is a remote name; to loop over a stream call it: "
+            f"{loop} item in {written}(...)"
         )
 
-    def __iter__(self) -> NoReturn:
-        raise UsageError(
-            f"{_written(self)} is a remote path; to loop over a stream call it: "
-            f"for item in {_written(self)}(...)"
+    def _kk_cure(self) -> str:
+        if not self._kk_path:
+            return "this is the connection itself; call a method of it: api.method(...)"
+        written = _written(self)
+        return (
+            f"{written} is a remote name, not a value; get its value first: await {written}, "
+            f"or, if it is a method, call it: await {written}(...)"
         )
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.titles import title_of
 from kkjupyter.transports.base import Transport
@@ -22,7 +23,7 @@ from kkjupyter.wire.classic import CODECS, Classic, Codec
 from kkjupyter.wire.events import CallbackRef, Operation
 from kkjupyter.wire.values import undefined
 
-__all__ = ["PROTOCOLS", "RemoteName", "Session", "open_sessions"]
+__all__ = ["PROTOCOLS", "Session", "open_sessions"]
 
 PROTOCOLS = ("classic",)
 
@@ -36,12 +37,6 @@ def open_sessions() -> list[Session]:
     with _sessions_lock:  # a set that grows cannot be walked
         sessions = list(_sessions)
     return sorted((s for s in sessions if not s.closed), key=lambda s: s.number)
-
-
-class RemoteName:
-    """What a Remote is, as far as a session must know: a name, and no value to send."""
-
-    __slots__ = ()
 
 
 class Session:
