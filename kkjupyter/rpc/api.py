@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.dialing import ConnectOptions, make_session
 from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.remote import (
@@ -34,30 +34,6 @@ __all__ = [
     "serve",
     "set",
 ]
-
-
-class ConnectOptions(TypedDict, total=False):
-    """The keyword arguments of :func:`connect` and :func:`aconnect`.
-
-    Attributes:
-        protocol: ``"classic"`` (kkrpc 0.x); None for that.
-        codec: ``"superjson"`` (default) or ``"json"``, of what is sent; answers are read in either.
-        headers: sent with the handshake.
-        token: sent as ``Authorization: Bearer``.
-        timeout_s: for the reply of every call, in seconds; None waits for ever.
-        idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
-        connect_timeout_s: for connecting, in seconds; 10 by default.
-        methods: names known to exist there, for completion.
-    """
-
-    protocol: str | None
-    codec: str | None
-    headers: Mapping[str, str] | None
-    token: str | None
-    timeout_s: float | None
-    idle_timeout_s: float | None
-    connect_timeout_s: float
-    methods: Sequence[str]
 
 
 def connect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remote:
@@ -131,6 +107,9 @@ def call(
             told. None takes the connection's own limit.
         idle_timeout_s: for each next item of a stream, in seconds.
         kwargs: sent as one trailing object.
+
+    Raises:
+        UsageError: ``remote`` is no remote name, or a limit is not a positive number.
     """
     return call_remote(
         _remote(remote, "call"), *args, timeout_s=timeout_s, idle_timeout_s=idle_timeout_s, **kwargs

@@ -3,64 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypedDict, TypeGuard, Unpack
 
 from kkjupyter.errors import ConnectError, UsageError
+from kkjupyter.rpc.checks import check_options, check_seconds
 from kkjupyter.rpc.session import Session
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.connecting import connect_websocket, without_secrets
 
-__all__ = ["Dial", "make_session"]
+__all__ = ["ConnectOptions", "Dial", "make_session"]
 
 Dial = Callable[[], Awaitable[Transport]]
 """Makes a new transport each time it is called; on the I/O loop."""
 
 
+class ConnectOptions(TypedDict, total=False):
+    """The keyword arguments of :func:`connect` and :func:`aconnect`.
+
+    Attributes:
+        protocol: ``"classic"`` (kkrpc 0.x); None for that.
+        codec: ``"superjson"`` (default) or ``"json"``, of what is sent; answers are read in either.
+        headers: sent with the handshake.
+        token: sent as ``Authorization: Bearer``.
+        timeout_s: for the reply of every call, in seconds; None waits for ever.
+        idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
+        connect_timeout_s: for connecting, in seconds; 10 by default.
+        methods: names known to exist there, for completion.
+    """
+
+    protocol: str | None
+    codec: str | None
+    headers: Mapping[str, str] | None
+    token: str | None
+    timeout_s: float | None
+    idle_timeout_s: float | None
+    connect_timeout_s: float
+    methods: Sequence[str]
+
+
 def make_session(
-    target: str | Transport | Dial,
-    *,
-    url: str = "",
-    protocol: str | None = None,
-    codec: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    token: str | None = None,
-    timeout_s: float | None = None,
-    idle_timeout_s: float | None = None,
-    connect_timeout_s: float = 10.0,
-    methods: Sequence[str] = (),
+    target: str | Transport | Dial, url: str = "", /, **options: Unpack[ConnectOptions]
 ) -> Session:
-    """A session that is not connected yet; most arguments are those of :func:`kkjupyter.connect`.
+    """A session that is not connected yet.
 
     Args:
         target: an address, an open transport, or what makes transports.
         url: how to call the latter in messages.
+        options: those of :func:`kkjupyter.connect`.
 
     Raises:
         UsageError: an argument cannot be right.
     """
+    check_options(options, sorted(ConnectOptions.__optional_keys__))
+    connect_timeout_s = options.get("connect_timeout_s", 10.0)
+    check_seconds("connect_timeout_s", connect_timeout_s)
+    dial: Dial
     if isinstance(target, str):
         url = without_secrets(target)
-        dial = _websocket_dial(target, headers or {}, token, connect_timeout_s)
-    elif callable(target):
+        dial = _websocket_dial(
+            target, options.get("headers"), options.get("token"), connect_timeout_s
+        )
+    elif url and callable(target):
         dial = target
-    else:
+    elif _is_transport(target):
         url = target.url
         dial = _only_once(target)
+    else:
+        raise UsageError(
+            "connect takes an address ('ws://127.0.0.1:8765') or an open transport, "
+            f"not {_named(target)}"
+        )
     return Session(
         url,
         dial,
-        protocol=protocol,
-        codec=codec,
-        timeout_s=timeout_s,
-        idle_timeout_s=idle_timeout_s,
-        methods=methods,
+        protocol=options.get("protocol"),
+        codec=options.get("codec"),
+        timeout_s=options.get("timeout_s"),
+        idle_timeout_s=options.get("idle_timeout_s"),
+        methods=options.get("methods", ()),
     )
 
 
+def _is_transport(target: Any) -> TypeGuard[Transport]:
+    return isinstance(getattr(target, "url", None), str) and hasattr(target, "keeps_boundaries")
+
+
+def _named(target: Any) -> str:
+    if isinstance(target, list | tuple):
+        return "a command to start; programs cannot be connected to yet"
+    return f"{type(target).__name__}: {target!r:.60}"
+
+
 def _websocket_dial(
-    url: str, headers: Mapping[str, str], token: str | None, connect_timeout_s: float
+    url: str, headers: Mapping[str, str] | None, token: str | None, connect_timeout_s: float
 ) -> Dial:
     _check_websocket_url(url)
-    sent = dict(headers)
+    if not isinstance(headers, Mapping | None):
+        raise UsageError("headers must be a mapping of names to values")
+    sent = dict(headers or {})
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
     for name, value in sent.items():
@@ -92,6 +132,8 @@ def _check_websocket_url(url: str) -> None:
     shown = without_secrets(url)
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme in ("ws", "wss"):
+        if "#" in url:
+            raise UsageError(f"{shown}: what follows '#' is never sent to a server; leave it out")
         return
     if scheme in ("http", "https"):
         raise UsageError(

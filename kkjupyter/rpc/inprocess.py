@@ -97,7 +97,7 @@ class MemoryServer:
 
     def _session(self, options: dict[str, Any]) -> Session:
         options.setdefault("methods", self._methods)
-        return make_session(self._dial, url=self.url, **options)
+        return make_session(self._dial, self.url, **options)
 
     async def _dial(self) -> Transport:
         assert io_loop().is_current

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.checks import check_seconds
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.portal import on_own_loop
 from kkjupyter.rpc.session import Session
@@ -211,6 +212,8 @@ def call_remote(
     **kwargs: Any,
 ) -> Call:
     """Call it with time limits of its own."""
+    check_seconds("timeout_s", timeout_s)
+    check_seconds("idle_timeout_s", idle_timeout_s)
     return remote._kk_session.call(
         "call",
         remote._kk_path,

@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.rpc.checks import check_port
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
@@ -100,7 +101,8 @@ class Server:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"ws://{host}:{self.port}" if host else self.url
         options.setdefault("methods", self._methods)
-        session = make_session(url, token=self._token, **options)
+        options.setdefault("token", self._token)
+        session = make_session(url, **options)
         run_blocking(session.connect())
         return Remote(session)
 
@@ -200,6 +202,7 @@ def start_server(
     origins: Sequence[str] = (),
 ) -> Server:
     """Serve ``target``; see :func:`kkjupyter.serve`."""
+    check_port(port)
     if isinstance(token, str) and not token:
         raise UsageError("an empty token protects nothing; token=False says so openly")
     if token is False and not is_loopback(host) and not insecure:

@@ -10,11 +10,12 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from kkjupyter.errors import EncodeError, KKError, UsageError, did_you_mean
+from kkjupyter.errors import EncodeError, KKError, UsageError
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.titles import title_of
@@ -69,8 +70,10 @@ class Session:
         idle_timeout_s: float | None = None,
         methods: Sequence[str] = (),
     ) -> None:
-        _check_choice("protocol", protocol, PROTOCOLS)
-        _check_choice("codec", codec, CODECS)
+        check_choice("protocol", protocol, PROTOCOLS)
+        check_choice("codec", codec, CODECS)
+        check_seconds("timeout_s", timeout_s)
+        check_seconds("idle_timeout_s", idle_timeout_s)
         self.number = next(_numbers)
         self.url = url
         self.codec: Codec = "json" if codec == "json" else "superjson"
@@ -262,11 +265,3 @@ class Session:
     def _use(self, transport: Transport) -> None:
         self._channel = Channel(transport, Classic(self.codec), functions=self._functions)
         self._channel.open()
-
-
-def _check_choice(what: str, value: str | None, choices: Sequence[str]) -> None:
-    if value is not None and value not in choices:
-        raise UsageError(
-            f"unknown {what} {value!r}{did_you_mean(value, choices)}; there is "
-            + ", ".join(map(repr, choices))
-        )

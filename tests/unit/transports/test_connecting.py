@@ -229,6 +229,7 @@ def test_connecting_can_be_cancelled(elsewhere: Elsewhere) -> None:
         ("https://user:SECRET@host/", "'wss://host/'"),
         ("localhost:8765", "did you mean 'ws://localhost:8765'"),
         ("demo", "it looks like 'ws://127.0.0.1:8765'"),
+        ("ws://h:1#SECRET", "ws://h:1: what follows '#' is never sent"),
         ("", "it looks like"),
     ],
 )
@@ -247,13 +248,64 @@ def test_a_broken_address(url: str) -> None:
 
 
 def test_options_that_cannot_be_right() -> None:
-    with pytest.raises(kk.UsageError, match=r"unknown codec 'superjsn'; did you mean 'superjson'"):
-        kk.connect("ws://127.0.0.1:1", codec="superjsn")
-    with pytest.raises(kk.UsageError, match="unknown protocol 'clasic'; did you mean"):
-        kk.connect("ws://127.0.0.1:1", protocol="clasic")
+    for options, text in {
+        ("codec", "jsn"): "unknown codec 'jsn' (there is 'superjson', 'json'); "
+        "did you mean 'json'?",
+        ("codec", 5): "unknown codec 5 (there is 'superjson', 'json')",
+        ("protocol", "clasic"): "unknown protocol 'clasic' (there is 'classic'); "
+        "did you mean 'classic'?",
+        ("tokn", SECRET): "there is no option 'tokn'; did you mean 'token'?",
+        ("url", "x"): "there is no option 'url' (there is codec, connect_timeout_s, headers, "
+        "idle_timeout_s, methods, protocol, timeout_s, token)",
+        ("headers", 5): "headers must be a mapping of names to values",
+    }.items():
+        with pytest.raises(kk.UsageError) as caught:
+            kk.connect("ws://127.0.0.1:1", **dict([options]))  # type: ignore[arg-type]
+        assert str(caught.value) == text
     with pytest.raises(kk.UsageError, match="header 'X-Key' is not one line") as caught:
         kk.connect("ws://127.0.0.1:1", headers={"X-Key": f"{SECRET}\r\nX-Other: 1"})
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["timeout_s", "idle_timeout_s", "connect_timeout_s"])
+@pytest.mark.parametrize("seconds", [-1, 0, "x", float("nan"), True])
+def test_a_time_limit_that_cannot_be_right(name: str, seconds: Any) -> None:
+    text = f"{name} must be a number of seconds over 0"
+    options: dict[str, Any] = {name: seconds}
+    with pytest.raises(kk.UsageError, match=text):
+        kk.connect("ws://127.0.0.1:1", **options)
+    with kk.serve(Endpoint()) as server, server.connect(timeout_s=None) as api:
+        with pytest.raises(kk.UsageError, match=text):
+            server.connect(**options)
+        if name != "connect_timeout_s":
+            with pytest.raises(kk.UsageError, match=text):
+                kk.call(api.add, 1, 2, **options)
+            limits: dict[str, Any] = {name: 5}
+            assert kk.call(api.add, 1, 2, **limits).result() == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (5, "not int: 5"),
+        (None, "not NoneType: None"),
+        (print, "not builtin_function_or_method"),
+        (["node", "server.mjs"], "not a command to start; programs cannot be connected to yet"),
+        (b"ws://127.0.0.1:1", "not bytes"),
+    ],
+)
+def test_what_cannot_be_connected_to(target: Any, text: str) -> None:
+    with pytest.raises(kk.UsageError, match=r"an address .* or an open transport") as caught:
+        kk.connect(target)
+    assert text in str(caught.value)
+    with pytest.raises(kk.UsageError, match="an address"):
+        asyncio.run(kk.aconnect(target))
+
+
+@pytest.mark.parametrize("port", [-1, 99_999, "x", "80", 80.0, None, True])
+def test_a_port_that_cannot_be_right(port: Any) -> None:
+    with pytest.raises(kk.UsageError, match=f"port must be .* 0 for any free one, not {port!r}"):
+        kk.serve(Endpoint(), port=port)
 
 
 def test_a_proxy_is_not_asked_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
