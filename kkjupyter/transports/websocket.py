@@ -18,7 +18,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
@@ -33,6 +33,8 @@ PING_INTERVAL_S = 20.0
 PONG_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
+_SHOWN_BYTES = 60
+_HTTP = b"HTTP/"
 
 
 # The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
@@ -93,16 +95,30 @@ class PushClientConnection(_PushMixin, ClientConnection):
 
     def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._first = b""
         self._head = b""
         self._splitter: FrameSplitter | None = None
         self._limit_bytes = limit_bytes
 
     def data_received(self, data: bytes) -> None:
         if self._splitter is None:
+            self._first += data[: _SHOWN_BYTES - len(self._first)]
+            if not self._first.startswith(_HTTP[: len(self._first)]):
+                self.transport.abort()  # the library would wait for a line end
+                return
             data = self._read_handshake(data)
+            if self.protocol.handshake_exc is not None and self.response is None:
+                self.transport.abort()  # the library would wait for the server to end it
         if self._splitter is not None and data:
             self._splitter.feed(data, self._messages)
             self._hand_over()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if isinstance(self.protocol.handshake_exc, InvalidMessage) and self._first[:5] == _HTTP:
+            # The library knows HTTP/1.1 only, and calls everything else no HTTP.
+            answer = self._first.splitlines()[0].decode("latin-1")
+            self.protocol.handshake_exc = InvalidHandshake(f"it answered {answer!r}")
 
     def _is_open(self) -> bool:
         return self.protocol.state is State.OPEN

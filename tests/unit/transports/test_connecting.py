@@ -192,6 +192,53 @@ def test_a_server_that_speaks_something_else(elsewhere: Elsewhere) -> None:
     assert refusal(f"ws://127.0.0.1:{elsewhere.tcp(hang_up)}").reason
 
 
+@pytest.mark.parametrize(
+    ("greeting", "reason"),
+    [
+        (b"SSH-2.0-x\r\n", "does not speak HTTP"),
+        (b"\x16\x03\x01", "does not speak HTTP"),
+        (b"220 mail ESMTP", "does not speak HTTP"),
+        (b"HTML" * 50_000, "does not speak HTTP"),
+        (b"HTTP/1.0 200 OK\r\n", "is no WebSocket server (it answered 'HTTP/1.0 200 OK')"),
+        (
+            b"HTTP/1.0 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
+            "is no WebSocket server (it answered 'HTTP/1.0 404 Not Found')",
+        ),
+        (b"HTTP/1.1 abc\r\n", "is no WebSocket server (it answered 'HTTP/1.1 abc')"),
+        (b"HTTP/1.1 101 Go\r\nodd\r\n\r\n", "is no WebSocket server (it answered 'HTTP/1.1 101"),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 1_000_000])
+def test_garbage_from_a_server_that_stays_open(
+    elsewhere: Elsewhere, greeting: bytes, reason: str, step: int
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            for start in range(0, min(len(greeting), 100 * step), step):
+                writer.write(greeting[start : start + step])
+                await writer.drain()
+                await asyncio.sleep(0)
+            await reader.read()
+
+    assert reason in refusal(f"ws://127.0.0.1:{elsewhere.tcp(greet)}").reason
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 503 Busy\r\n"])
+def test_the_body_of_a_refusal_may_come_late_and_be_anything(
+    elsewhere: Elsewhere, head: str
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in (head[:3], head[3:], "Content-Length: 9\r\n\r\n", "a\r\n\r\n", "body"):
+            writer.write(part.encode())
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        await reader.read()
+
+    error = refusal(f"ws://127.0.0.1:{elsewhere.tcp(answer)}")
+    assert error.reason == f"HTTP {head.split()[1]} instead of a WebSocket"
+
+
 def test_a_server_that_says_nothing(elsewhere: Elsewhere) -> None:
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
