@@ -25,6 +25,7 @@ from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
+from kkjupyter.rpc.titles import counted
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.memory import memory_pair
 
@@ -93,7 +94,8 @@ class MemoryServer:
     def __repr__(self) -> str:
         if self.closed:
             return f"<MemoryServer {self.url}: closed>"
-        return f"<MemoryServer {self.url}: {self.clients} clients, {self.running} calls>"
+        work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
+        return f"<MemoryServer {self.url}: {work}>"
 
     def _session(self, options: dict[str, Any]) -> Session:
         options.setdefault("methods", self._methods)

@@ -27,6 +27,7 @@ from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.titles import counted
 from kkjupyter.transports.connecting import is_loopback
 from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport, quiet_logger
 
@@ -131,7 +132,8 @@ class Server:
         door = "with a token" if self._token else "open to everybody who can reach it"
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
-        return f"<Server {self.url} ({door}): {self.clients} clients, {self.running} calls{late}>"
+        work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
+        return f"<Server {self.url} ({door}): {work}{late}>"
 
     # ---- I/O loop only
 

@@ -190,7 +190,11 @@ class Session:
         Raises:
             ConnectError: it cannot be made.
         """
-        self._use(await self._dial())
+        try:
+            self._use(await self._dial())
+        except BaseException:
+            self.closed = True  # nobody gets it
+            raise
 
     async def close(self) -> None:
         """Cancel what runs and close. I/O loop only; idempotent."""

@@ -7,6 +7,7 @@ import dataclasses
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.server import open_servers
 from kkjupyter.rpc.session import open_sessions
+from kkjupyter.rpc.titles import counted
 
 __all__ = ["CallStatus", "ConnectionStatus", "ServerStatus", "Status", "status"]
 
@@ -65,12 +66,13 @@ class Status:
                 f"{connection.url}  {connection.protocol}, {connection.codec}: {connection.state}"
             )
             lines += [
-                f"  {call.id:>4}  {call.title}  {call.state}, {call.items:,} items"
+                f"  {call.id:>4}  {call.title}  {call.state}, {counted(call.items, 'item')}"
                 for call in self.calls
                 if call.url == connection.url
             ]
         lines += [
-            f"serving {server.url}: {server.clients} clients, {server.running} calls"
+            f"serving {server.url}: {counted(server.clients, 'client')}, "
+            + counted(server.running, "call")
             for server in self.servers
         ]
         if self.busy_after_cancel:

@@ -1,4 +1,4 @@
-"""How a call is written in one line: on screen, in status tables, in messages."""
+"""How calls, and numbers of them, are written: on screen, in status tables, in messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from kkjupyter.wire.events import Operation
 
-__all__ = ["title_of"]
+__all__ = ["counted", "title_of"]
 
 _TITLE_CHARS = 60
 
@@ -32,6 +32,11 @@ def title_of(
         return _shorten(f"{method} = {_brief(value)}")
     parts = [_brief(arg) for arg in args] + [f"{name}={_brief(v)}" for name, v in kwargs.items()]
     return _shorten(f"{'new ' if operation == 'new' else ''}{method}({', '.join(parts)})")
+
+
+def counted(count: int, noun: str) -> str:
+    """``"1 call"``, ``"1,234 calls"``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _brief(value: Any) -> str:

@@ -224,9 +224,39 @@ def test_status_tells_what_is_open(api: Any, server: Any) -> None:
     assert call.items >= 1
     assert f"{stream.id:>4}  ticks(0.001)  streaming" in repr(status)
     assert url in repr(status)
-    assert "1 clients, 1 calls" in repr(server)
+    assert "1 client, 1 call>" in repr(server)
     stream.cancel()
     until(lambda: not [c for c in kk.status().calls if c.id == stream.id])
+
+
+def test_numbers_in_the_status_table_are_written_as_one_says_them() -> None:
+    connection = kk.rpc.status.ConnectionStatus("ws://a", "classic", "json", "open", 2)
+    calls = [
+        kk.rpc.status.CallStatus(n, "f()", "streaming", items, "ws://a")
+        for n, items in enumerate([0, 1, 1234])
+    ]
+    servers = [kk.rpc.status.ServerStatus("ws://b", clients, 1) for clients in (0, 1, 2)]
+    text = repr(kk.rpc.status.Status((connection,), tuple(calls), tuple(servers)))
+    assert [line.rpartition(", ")[2] for line in text.splitlines()[1:4]] == [
+        "0 items",
+        "1 item",
+        "1,234 items",
+    ]
+    assert text.splitlines()[4:] == [
+        "serving ws://b: 0 clients, 1 call",
+        "serving ws://b: 1 client, 1 call",
+        "serving ws://b: 2 clients, 1 call",
+    ]
+
+
+def test_status_does_not_list_what_could_not_be_connected(
+    start: Callable[..., Any], endpoint: Endpoint
+) -> None:
+    server = start(endpoint)
+    server.close()
+    with pytest.raises(kk.ConnectError) as caught:  # kept, and with it the session in its frames
+        server.connect()
+    assert [c for c in kk.status().connections if c.url == caught.value.url] == []
 
 
 def test_status_may_be_looked_at_while_connections_come_and_go(server: Any, codec: str) -> None:
