@@ -194,9 +194,9 @@ class WebSocketTransport:
             return
         for message in messages:
             connection.protocol.send_text(message)
-        connection.transport.writelines(
-            [data for data in connection.protocol.data_to_send() if data]
-        )
+        # Not writelines(): in Python 3.12 and 3.13 it never calls pause_writing(), and a peer that
+        # does not read would not be felt.
+        connection.transport.write(b"".join(connection.protocol.data_to_send()))
 
     @property
     def writable(self) -> bool:
