@@ -7,29 +7,21 @@ be noticed while the channel still knows the call.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout
-from kkjupyter.rpc.callbacks import Fate, Job, Jobs
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
 
 __all__ = ["CallState", "Carrier", "Phase", "next_number"]
 
 Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
 logger = logging.getLogger("kkjupyter")
-
-# How long a callback waits for somebody to wait for its call: `await api.work(callback)` is sent a
-# moment before the `await` begins.
-_CALLBACK_GRACE_S = 0.03
 
 _numbers = itertools.count(1)
 
@@ -53,7 +45,7 @@ class Carrier(Protocol):
         """Somebody waits now who did not before, or a buffer has room. I/O loop only."""
 
 
-class CallState:
+class CallState(Waiters):
     """One call, from its making to its end.
 
     Args:
@@ -75,6 +67,7 @@ class CallState:
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
     ) -> None:
+        super().__init__()
         self.number = next_number()
         self.method = method
         self.title = title
@@ -86,17 +79,12 @@ class CallState:
         self.buffer = StreamBuffer()
         self.value: Any = undefined
         self.error: BaseException | None = None
-        self.bell = Bell()
-        self.jobs = Jobs(self.bell, lambda: self.waiting > 0)
-        self.waiting = 0
         self.watching = 0
         self.claimed = False
         self.has_functions = False
         self.timer: asyncio.TimerHandle | None = None
         self._carrier = carrier
-        self._lock = threading.Lock()
         self._abandoned = False
-        self.fate = Fate()
         self._looked_at = False
 
     def stop_timer(self) -> None:
@@ -165,23 +153,6 @@ class CallState:
         if self._end("failed", error=error) and self._abandoned and not self.claimed:
             self._report_unseen()
 
-    def callback_arrived(self, job: Job) -> None:
-        """The peer called a function that was passed with this call."""
-        # Add first, look second: a waiter that leaves looks after it has left.
-        self.jobs.add(job)
-        if self.waiting:
-            self.bell.ring()
-        else:
-            self._leave_callbacks()
-
-    def _leave_callbacks(self) -> None:
-        """Give the caller a moment to begin to wait, or to come round to its next item."""
-        asyncio.get_running_loop().call_later(_CALLBACK_GRACE_S, self._hand_callbacks_over)
-
-    def _hand_callbacks_over(self) -> None:
-        if not self.waiting:
-            self.jobs.hand_to_worker()
-
     # ---- what the user's side does; any thread
 
     def cancel(self) -> None:
@@ -241,31 +212,7 @@ class CallState:
         self._looked_at = True
         return self.error
 
-    # ---- waiting
-
-    def wait_blocking(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
-        """Wait in plain code until ``ready()``; callbacks of this call run here meanwhile."""
-        left_s = _countdown(timeout_s)
-        with self._waiter():
-            while wait_blocking(self.bell, lambda: self._may_go_on(ready), left_s()):
-                if not self.jobs.can_run:
-                    return True
-                if _is_up(left_s()):
-                    break
-                self.jobs.run_one()
-            return False
-
-    async def wait_async(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
-        """Wait in a coroutine until ``ready()``; callbacks of this call run here meanwhile."""
-        left_s = _countdown(timeout_s)
-        with self._waiter():
-            while await wait_async(self.bell, lambda: self._may_go_on(ready), left_s()):
-                if not self.jobs.can_run:
-                    return True
-                if _is_up(left_s()):
-                    break
-                await self.jobs.run_one_async()
-            return False
+    # ---- watching: waiting without a thread or a coroutine
 
     def watch(self, callback: Callable[[], object]) -> None:
         """Have ``callback()`` called once when there is something to take; at once if there is."""
@@ -303,25 +250,9 @@ class CallState:
         with self._lock:
             self.watching += change
 
-    def _may_go_on(self, ready: Callable[[], bool]) -> bool:
-        # What the peer called before it answered runs before the answer is handed over; a call
-        # ended from here has dropped what had not begun, and does not wait for what has.
-        jobs = self.jobs
-        return jobs.can_run or (ready() and (jobs.idle or self.fate.ended_here))
-
-    @contextlib.contextmanager
-    def _waiter(self) -> Iterator[None]:
-        with self._lock:
-            self.waiting += 1
+    def someone_waits(self) -> None:
         if self._carrier.reading_paused:
             io_loop().post(self._carrier.reconsider_reading)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.waiting -= 1
-            if self.jobs.can_run:
-                io_loop().post(self._leave_callbacks)
 
     # ---- ends
 
@@ -354,15 +285,3 @@ class CallState:
         if not self._looked_at:
             self._looked_at = True
             logger.error("%s failed and nobody looked: %s", self.title, self.error)
-
-
-def _countdown(timeout_s: float | None) -> Callable[[], float | None]:
-    """What is left of ``timeout_s``, however often a wait is taken up again."""
-    if timeout_s is None:
-        return lambda: None
-    deadline_s = time.monotonic() + timeout_s
-    return lambda: deadline_s - time.monotonic()
-
-
-def _is_up(left_s: float | None) -> bool:
-    return left_s is not None and left_s <= 0

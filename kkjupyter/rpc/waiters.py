@@ -1,0 +1,113 @@
+"""Whoever waits for a call, and the callbacks of the call, which run there meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from kkjupyter.rpc.callbacks import Fate
+from kkjupyter.rpc.jobs import Job, Jobs
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+
+__all__ = ["Waiters"]
+
+# How long a callback waits for somebody to wait for its call: `await api.work(callback)` is sent a
+# moment before the `await` begins.
+_CALLBACK_GRACE_S = 0.03
+
+
+class Waiters:
+    """The waiting half of a :class:`~kkjupyter.rpc.callstate.CallState`.
+
+    Attributes:
+        bell: rung after every change of the call.
+        jobs: what the peer has called back and what has not run yet.
+        fate: what became of the call.
+        waiting: how many threads and coroutines wait now.
+    """
+
+    def __init__(self) -> None:
+        self.bell = Bell()
+        self.jobs = Jobs(self.bell, lambda: self.waiting > 0)
+        self.fate = Fate()
+        self.waiting = 0
+        self._lock = threading.Lock()
+
+    def someone_waits(self) -> None:
+        """Somebody waits now who did not before. Any thread."""
+
+    def wait_blocking(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait in plain code until ``ready()``; callbacks of this call run here meanwhile."""
+        left_s = _countdown(timeout_s)
+        with self._waiter():
+            while wait_blocking(self.bell, lambda: self._may_go_on(ready), left_s()):
+                if not self.jobs.can_run:
+                    return True
+                if _is_up(left_s()):
+                    break
+                self.jobs.run_one()
+            return False
+
+    async def wait_async(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait in a coroutine until ``ready()``; callbacks of this call run here meanwhile."""
+        left_s = _countdown(timeout_s)
+        with self._waiter():
+            while await wait_async(self.bell, lambda: self._may_go_on(ready), left_s()):
+                if not self.jobs.can_run:
+                    return True
+                if _is_up(left_s()):
+                    break
+                await self.jobs.run_one_async()
+            return False
+
+    def _may_go_on(self, ready: Callable[[], bool]) -> bool:
+        # What the peer called before it answered runs before the answer is handed over; a call
+        # ended from here has dropped what had not begun, and does not wait for what has.
+        jobs = self.jobs
+        return jobs.can_run or (ready() and (jobs.idle or self.fate.ended_here))
+
+    @contextlib.contextmanager
+    def _waiter(self) -> Iterator[None]:
+        with self._lock:
+            self.waiting += 1
+        self.someone_waits()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.waiting -= 1
+            if self.jobs.can_run:
+                io_loop().post(self._leave_callbacks)
+
+    def callback_arrived(self, job: Job) -> None:
+        """The peer called a function that was passed with this call. I/O loop only."""
+        # Add first, look second: a waiter that leaves looks after it has left.
+        self.jobs.add(job)
+        if self.waiting:
+            self.bell.ring()
+        else:
+            self._leave_callbacks()
+
+    def _leave_callbacks(self) -> None:
+        """Give the caller a moment to begin to wait, or to come round to its next item."""
+        asyncio.get_running_loop().call_later(_CALLBACK_GRACE_S, self._hand_callbacks_over)
+
+    def _hand_callbacks_over(self) -> None:
+        if not self.waiting:
+            self.jobs.hand_to_worker()
+
+
+def _countdown(timeout_s: float | None) -> Callable[[], float | None]:
+    """What is left of ``timeout_s``, however often a wait is taken up again."""
+    if timeout_s is None:
+        return lambda: None
+    deadline_s = time.monotonic() + timeout_s
+    return lambda: deadline_s - time.monotonic()
+
+
+def _is_up(left_s: float | None) -> bool:
+    return left_s is not None and left_s <= 0
