@@ -1,13 +1,12 @@
 """One duplex connection: bytes to events and back, each event to the call it belongs to.
 
 Lives on the I/O loop; a method that may be called elsewhere says so. The read path never waits for
-a consumer: it fills buffers, and when one is over its soft limit it stops the transport, but only
-while nobody on this connection waits for anything.
+a consumer: it fills buffers, and :class:`~kkjupyter.rpc.reading.Reading` stops the transport when
+one is full.
 """
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import logging
 from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ from kkjupyter.errors import (
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.reading import Reading
+from kkjupyter.rpc.ringing import Ringer
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.classic import Classic
@@ -42,15 +43,6 @@ from kkjupyter.wire.events import (
 __all__ = ["Channel", "RequestHandler", "serve_channel"]
 
 logger = logging.getLogger("kkjupyter")
-
-# A reader is woken at most so often; the first item of a pause still wakes it at once.
-_RING_INTERVAL_S = 0.001
-# While reading is paused, the socket is read for a moment now and then, so that pings are answered.
-_PEEK_INTERVAL_S = 5.0
-# A ping lies behind all that the sockets of both sides hold, so a moment is measured in bytes; the
-# time is for a peer that sends little.
-_PEEK_BYTES = 2 * 1024 * 1024
-_PEEK_S = 0.2
 
 
 class RequestHandler(Protocol):
@@ -84,21 +76,17 @@ class Channel:
     ) -> None:
         self.protocol = protocol
         self.outbox = Outbox(transport)
-        self.reading_paused = False
+        self.reading = Reading(transport, self._must_read)
         self.is_open = True
         self.close_reason = ""
         self.calls: dict[str, CallState] = {}
         self._transport = transport
         self._functions = functions
         self._handler: RequestHandler | None = None
-        self._peek_timer: asyncio.TimerHandle | None = None
-        self._over_soft: set[CallState] = set()
-        self._filled: set[CallState] = set()
-        self._ring_timer: asyncio.TimerHandle | None = None
-        self._rang_at_s = 0.0
+        self._ringer = Ringer()
+        self._filled = self._ringer.filled
         self._understood = False
         self._asked_too_much = False
-        self._peeked_bytes = 0
         self._on = {
             Item: self._item,
             Replied: self._replied,
@@ -132,14 +120,14 @@ class Channel:
             return
         self.calls[state.call_id] = state
         self.outbox.put(frame)
-        self.reconsider_reading()
+        self.reading.reconsider()
 
     def cancel_call(self, state: CallState) -> None:
         """Tell the peer that nobody wants the answer any more."""
         # A late stream handle finds no call under its id and is returned by _opened.
         if self.calls.pop(state.call_id, None) is not None:
             self.outbox.put(self.protocol.cancel(state.call_id))
-        self._forget_soft(state)
+        self.reading.forget(state)
 
     async def close(self) -> None:
         """Cancel what runs, then close the transport in good order. Idempotent."""
@@ -165,56 +153,29 @@ class Channel:
         for event in events:
             on[type(event)](event)  # type: ignore[operator]
         if self._filled:
-            self._wake_readers()
-        if self.reading_paused:
-            self._peeked_bytes += sum(map(len, chunks))
-            if self._peeked_bytes > _PEEK_BYTES:
-                self._stop_peeking()
+            self._ringer.ring_soon()
+        if self.reading.paused:
+            self.reading.peeked(chunks)
         if self.outbox.overfull:
             self._transport.pause_reading()
             self._asked_too_much = True
-
-    def _wake_readers(self) -> None:
-        """Ring for all the items that came together; at once, but not more often than is useful.
-
-        A fast stream that comes in small pieces would otherwise wake its reader for every few
-        items, which costs both threads more than the items themselves.
-        """
-        if self._ring_timer is not None:
-            return
-        loop = asyncio.get_running_loop()
-        wait_s = self._rang_at_s + _RING_INTERVAL_S - loop.time()
-        if wait_s > 0:
-            self._ring_timer = loop.call_later(wait_s, self._ring)
-        else:
-            self._ring()
-
-    def _ring(self) -> None:
-        self._ring_timer = None
-        self._rang_at_s = asyncio.get_running_loop().time()
-        for state in self._filled:
-            state.bell.ring()
-        self._filled.clear()
 
     def writable(self) -> None:
         self.outbox.flush()
         if self._asked_too_much and not self.outbox.full:
             self._asked_too_much = False
-            if not self.reading_paused:
+            if not self.reading.paused:
                 self._transport.resume_reading()
 
     def closed(self, reason: str) -> None:
         self.is_open = False
         self.close_reason = self.close_reason or reason
-        if self._peek_timer is not None:
-            self._peek_timer.cancel()
+        self.reading.stop()
         calls, self.calls = self.calls, {}
         for state in calls.values():
             state.failed(
                 ConnectionLost(self._transport.url, self.close_reason, state.buffer.put_items)
             )
-        self._over_soft.clear()
-        self.reading_paused = False
         self.outbox.close()
         if self._handler is not None:
             self._handler.close()
@@ -246,8 +207,8 @@ class Channel:
         state = self.calls.pop(event.call_id, None)
         if state is not None:
             state.replied(event.value)
-        if self._over_soft:
-            self.reconsider_reading()
+        if self.reading.over_soft:
+            self.reading.reconsider()
 
     def _opened(self, event: Opened) -> None:
         self._understood = True
@@ -256,14 +217,14 @@ class Channel:
             self.outbox.put(self.protocol.cancel(event.stream_id))
         else:
             state.opened()
-        if self._over_soft:
-            self.reconsider_reading()
+        if self.reading.over_soft:
+            self.reading.reconsider()
 
     def _ended(self, event: Ended) -> None:
         state = self.calls.pop(event.stream_id, None)
         if state is not None:
             state.ended(event.value)
-            self._forget_soft(state)
+            self.reading.forget(state)
 
     def _failed(self, event: Failed) -> None:
         self._understood = True
@@ -272,7 +233,7 @@ class Channel:
             if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
                 self.outbox.put(self.protocol.cancel(event.id))
             state.failed(event.error)
-            self._forget_soft(state)
+            self.reading.forget(state)
 
     def _requested(self, event: Requested) -> None:
         if event.call_id in self.calls:
@@ -316,29 +277,11 @@ class Channel:
 
     # ---- backpressure of a protocol without credit
 
-    def reconsider_reading(self) -> None:
-        """Decide anew whether to read; called whenever something changes that matters."""
-        self._over_soft = {
-            state for state in self._over_soft if not state.over and not state.buffer.below_low_mark
-        }
-        pause = bool(self._over_soft) and self.is_open and not self._somebody_waits()
-        if pause == self.reading_paused:
-            return
-        self.reading_paused = pause
-        if pause:
-            self._transport.pause_reading()
-            self._peek_later(_PEEK_INTERVAL_S, self._peek)
-            # A consumer may have begun to wait before it could see that reading is paused.
-            if self._somebody_waits() or any(s.buffer.below_low_mark for s in self._over_soft):
-                asyncio.get_running_loop().call_soon(self.reconsider_reading)
-        else:
-            if self._peek_timer is not None:
-                self._peek_timer.cancel()
-            self._transport.resume_reading()
-
-    def _somebody_waits(self) -> bool:
+    def _must_read(self) -> bool:
+        """Whether somebody waits for what may come behind the items of a full buffer."""
         return (
-            self._handler is not None
+            not self.is_open
+            or self._handler is not None
             or self._functions.called_late
             or any(
                 state.waiting or state.watching or state.has_functions or not state.answered()
@@ -351,33 +294,9 @@ class Channel:
             self.calls.pop(state.call_id, None)
             self.outbox.put(self.protocol.cancel(state.call_id))
             state.failed(BufferOverflow(state.method, limit_bytes=HARD_LIMIT_BYTES))
-            self._forget_soft(state)
-        elif state not in self._over_soft or not self.reading_paused:
-            self._over_soft.add(state)
-            self.reconsider_reading()
-
-    def _forget_soft(self, state: CallState) -> None:
-        if state in self._over_soft:
-            self._over_soft.discard(state)
-            self.reconsider_reading()
-
-    def _peek_later(self, delay_s: float, then: Callable[[], None]) -> None:
-        if self._peek_timer is not None:
-            self._peek_timer.cancel()
-        self._peek_timer = asyncio.get_running_loop().call_later(delay_s, then)
-
-    def _peek(self) -> None:
-        # Each look fills the buffers a little. Near the limit a connection that may go silent is
-        # better than a stream that surely is lost.
-        if all(state.buffer.has_room for state in self._over_soft):
-            self._peeked_bytes = 0
-            self._transport.resume_reading()
-            self._peek_later(_PEEK_S, self._stop_peeking)
-
-    def _stop_peeking(self) -> None:
-        if self.reading_paused:
-            self._transport.pause_reading()
-            self._peek_later(_PEEK_INTERVAL_S, self._peek)
+            self.reading.forget(state)
+        else:
+            self.reading.too_much(state)
 
 
 def serve_channel(

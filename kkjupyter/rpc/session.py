@@ -213,7 +213,7 @@ class Session:
     def reading_paused(self) -> bool:
         """Whether the channel has stopped reading because a buffer is full."""
         channel = self._channel
-        return channel is not None and channel.reading_paused
+        return channel is not None and channel.reading.paused
 
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
@@ -225,7 +225,7 @@ class Session:
 
     def reconsider_reading(self) -> None:
         if self._channel is not None:
-            self._channel.reconsider_reading()
+            self._channel.reading.reconsider()
 
     # ---- I/O loop only
 

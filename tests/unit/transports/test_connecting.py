@@ -606,8 +606,8 @@ def test_a_pause_longer_than_the_keepalive_survives(
     elsewhere: Elsewhere, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The consumer does not read for several ping intervals and timeouts, of either side."""
-    monkeypatch.setattr("kkjupyter.rpc.channel._PEEK_INTERVAL_S", 0.1)
-    monkeypatch.setattr("kkjupyter.rpc.channel._PEEK_BYTES", 1024 * 1024)
+    monkeypatch.setattr("kkjupyter.rpc.reading._PEEK_INTERVAL_S", 0.1)
+    monkeypatch.setattr("kkjupyter.rpc.reading._PEEK_BYTES", 1024 * 1024)
     theirs = (0.5, 0.5) if who == "they ping" else (None, None)
     url = elsewhere.websocket(
         pushing(2000), ping_interval=theirs[0], ping_timeout=theirs[1], compression=None
