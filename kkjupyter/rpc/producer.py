@@ -134,7 +134,7 @@ class _Job:
             if not is_stream(value):
                 self._send(protocol.reply(request.call_id, value, request.codec))
                 return
-            self._send(protocol.open_stream(request.call_id, request.codec))
+            self._send(protocol.open_stream(request.call_id, request.call_id, request.codec))
         except Unreachable as exc:
             self._send(protocol.refuse(request, exc.reason, exc.at))
         except BaseException as exc:  # noqa: BLE001  told to the peer
@@ -191,7 +191,7 @@ class _Job:
         except BaseException as exc:  # noqa: BLE001  told to the peer
             self._fail(protocol.fail_stream, exc)
         else:
-            self._send(protocol.end(request.call_id, request.codec))
+            self._send(protocol.end(request.call_id, None, request.codec))
 
 
 class _RemoteCallback:

@@ -13,14 +13,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.errors import EncodeError, ProtocolError, RemoteError
+from kkjupyter.errors import EncodeError, ProtocolError, RemoteError, UsageError
 from kkjupyter.wire import jsoncodec, superjson
 from kkjupyter.wire.classic_errors import refusal_text, write_error
 from kkjupyter.wire.classic_messages import (
     CALLBACK_PREFIX,
     CODECS,
     REQUEST_TYPES,
-    Codec,
     read_message,
     read_usual_item,
 )
@@ -35,6 +34,7 @@ from kkjupyter.wire.events import (
 )
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
 from kkjupyter.wire.jsontext import dumps, loads
+from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
 
 __all__ = ["CODECS", "Classic", "Codec"]
@@ -57,6 +57,7 @@ class Classic:
     """
 
     name = "classic"
+    has_credit = False
 
     def __init__(
         self, codec: Codec = "superjson", *, limit_bytes: int = DEFAULT_LIMIT_BYTES
@@ -170,12 +171,9 @@ class Classic:
         path: Sequence[str],
         args: Sequence[Any] = (),
         value: Any = undefined,
+        meta: dict[str, Any] | None = None,
     ) -> bytes:
-        """A request; a function among ``args`` is given as a :class:`CallbackRef`.
-
-        Raises:
-            EncodeError: a value cannot be put on the wire; ``path`` says which.
-        """
+        # The peers know no `meta` and overlook it; our own server reads it.
         callback_ids = [arg.id for arg in args if type(arg) is CallbackRef]
         is_property = operation in ("get", "set")
         message: dict[str, Any] = {
@@ -188,6 +186,8 @@ class Classic:
             message["path"] = list(path)
         if callback_ids:
             message["callbackIds"] = callback_ids
+        if meta is not None:
+            message["meta"] = jsoncodec.encode(meta, prefix="meta")
         if operation == "set":
             return _encode(message, "value", value, self.codec)
         if operation == "get":
@@ -195,14 +195,23 @@ class Classic:
         wire_args = [CALLBACK_PREFIX + a.id if type(a) is CallbackRef else a for a in args]
         return _encode(message, "args", wire_args, self.codec)
 
-    def cancel(self, stream_id: str) -> bytes:
+    def cancel(self, target_id: str) -> bytes:
         """Tell the peer that a stream, or the answer to a call, is no longer wanted."""
         return _encode(
-            {"id": stream_id, "method": "", "args": None, "type": "stream-cancel"},
+            {"id": target_id, "method": "", "args": None, "type": "stream-cancel"},
             "args",
             {},
             "json",
         )
+
+    def pull(self, stream_id: str, count: int) -> bytes:
+        raise _not_carried("credit")
+
+    def throw(self, control_id: str, stream_id: str, error: Any) -> bytes:
+        raise _not_carried("errors thrown into a generator")
+
+    def release_callbacks(self, callback_ids: Sequence[str]) -> bytes:
+        raise _not_carried("releases of callbacks")
 
     # ---- answering
 
@@ -213,8 +222,8 @@ class Classic:
         result = {} if value is undefined and codec == "json" else {"result": value}
         return _encode(_response(call_id), "args", result, codec)
 
-    def open_stream(self, call_id: str, codec: str) -> bytes:
-        """The answer to a call whose value is a stream."""
+    def open_stream(self, call_id: str, stream_id: str, codec: str) -> bytes:
+        """The answer to a call whose value is a stream; here a stream has the id of its call."""
         return _encode(_response(call_id), "args", {"result": _STREAM_MARKER}, codec)
 
     def item(self, stream_id: str, value: Any, codec: str) -> bytes:
@@ -223,7 +232,7 @@ class Classic:
         message = {"id": stream_id, "method": "", "args": None, "type": "stream-chunk"}
         return _encode(message, "args", chunk, codec)
 
-    def end(self, stream_id: str, codec: str) -> bytes:
+    def end(self, stream_id: str, value: Any, codec: str) -> bytes:
         """The end of a stream; the classic protocol carries no return value."""
         return _encode(
             {"id": stream_id, "method": "", "args": None, "type": "stream-end"}, "args", {}, codec
@@ -249,10 +258,24 @@ class Classic:
         message = {"id": stream_id, "method": "", "args": None, "type": "stream-error"}
         return _encode(message, "args", {"error": write_error(error, codec)}, codec)
 
+    def acknowledge(
+        self, control_id: str, stream_id: str, value: Any, codec: str, *, done: bool = True
+    ) -> bytes:
+        raise _not_carried("acknowledgements")
+
+    def fail_control(
+        self, control_id: str, stream_id: str, error: RemoteError, codec: str
+    ) -> bytes:
+        raise _not_carried("acknowledgements")
+
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
         """Call a function the peer passed; the classic protocol has no answer to that."""
         message = {"id": self.new_id(), "method": callback_id, "args": None, "type": "callback"}
         return _encode(message, "args", list(args), codec)
+
+
+def _not_carried(what: str) -> UsageError:
+    return UsageError(f"the classic protocol (kkrpc 0.x) does not carry {what}")
 
 
 def _response(call_id: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,11 +26,12 @@ from kkjupyter.wire.events import (
 )
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
 
-__all__ = ["CALLBACK_PREFIX", "CODECS", "REQUEST_TYPES", "Codec", "read_message", "read_usual_item"]
+__all__ = ["CALLBACK_PREFIX", "CODECS", "REQUEST_TYPES", "read_message", "read_usual_item"]
 
-Codec = Literal["superjson", "json"]
+
 CODECS: tuple[Codec, ...] = ("superjson", "json")
 _T = TypeVar("_T")
 

@@ -14,10 +14,13 @@ import msgspec
 from kkjupyter.errors import KKError
 
 __all__ = [
+    "Acknowledged",
     "CallbackInvoked",
     "CallbackRef",
+    "CallbacksReleased",
     "Cancelled",
     "Closing",
+    "Credited",
     "Ended",
     "Event",
     "Failed",
@@ -28,6 +31,8 @@ __all__ = [
     "Refusal",
     "Replied",
     "Requested",
+    "StreamRef",
+    "Thrown",
 ]
 
 Operation = Literal["call", "get", "set", "new"]
@@ -36,6 +41,12 @@ Refusal = Literal["missing", "not_callable", "no_path", "no_api", "read_only"]
 
 class CallbackRef(msgspec.Struct, frozen=True):
     """Stands in a message where the sender had a function."""
+
+    id: str
+
+
+class StreamRef(msgspec.Struct, frozen=True):
+    """Stands in a message where the sender had a stream."""
 
     id: str
 
@@ -79,8 +90,9 @@ class Failed(msgspec.Struct):
 class Requested(msgspec.Struct):
     """The peer asks for something of ours.
 
-    ``args`` holds :class:`CallbackRef` where the peer passed a function; ``value`` is set for
-    ``set`` only. ``codec`` is the one the request came in: the answer goes back in it.
+    ``args`` holds :class:`CallbackRef` where the peer passed a function and :class:`StreamRef`
+    where it passed a stream; ``value`` is set for ``set`` only. ``codec`` is the one the request
+    came in: the answer goes back in it. ``meta`` is what the peer says about the call, if anything.
     """
 
     call_id: str
@@ -89,12 +101,55 @@ class Requested(msgspec.Struct):
     args: list[Any]
     value: Any
     codec: str
+    meta: dict[str, Any] | None = None
+
+
+class Credited(msgspec.Struct, gc=False):
+    """The peer takes ``count`` more values of a stream of ours, or its end."""
+
+    stream_id: str
+    count: int
+    control_id: str
 
 
 class Cancelled(msgspec.Struct):
-    """The peer no longer wants a stream of ours, or the answer to a call."""
+    """The peer no longer wants a stream of ours, or the answer to a call.
+
+    Where the protocol acknowledges that, ``control_id`` is set and ``value`` is what the peer wants
+    to have as the return value.
+    """
 
     stream_id: str
+    control_id: str = ""
+    value: Any = None
+
+
+class Thrown(msgspec.Struct):
+    """The peer raises an error inside a generator of ours; ``error`` is a value, as it came."""
+
+    stream_id: str
+    control_id: str
+    error: Any
+
+
+class Acknowledged(msgspec.Struct):
+    """The peer has carried out a cancel or a throw of ours.
+
+    ``done`` is whether the stream is over; if not, ``value`` is what it yielded in answer to a
+    throw. ``error`` is what it raised instead.
+    """
+
+    control_id: str
+    stream_id: str
+    done: bool
+    value: Any
+    error: KKError | None = None
+
+
+class CallbacksReleased(msgspec.Struct):
+    """The peer no longer holds these functions, which were passed to it."""
+
+    callback_ids: tuple[str, ...]
 
 
 class CallbackInvoked(msgspec.Struct):
@@ -126,8 +181,12 @@ Event = (
     | Ended
     | Failed
     | Requested
+    | Credited
     | Cancelled
+    | Thrown
+    | Acknowledged
     | CallbackInvoked
+    | CallbacksReleased
     | Closing
     | NotUnderstood
 )

@@ -151,10 +151,10 @@ def test_values_and_items_come_back(codec: Codec, value: Any) -> None:
 def test_a_stream_from_its_opening_to_its_end(codec: Codec) -> None:
     ours = Classic()
     frames = [
-        ours.open_stream("s", codec),
+        ours.open_stream("s", "s", codec),
         ours.item("s", 1, codec),
         ours.item("s", 0, codec),
-        ours.end("s", codec),
+        ours.end("s", None, codec),
     ]
     assert [on_the_wire(frame)["type"] for frame in frames] == [
         "response",
