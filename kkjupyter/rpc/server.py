@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hmac
-import http
 import itertools
-import secrets
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from kkjupyter.errors import ConnectError, UsageError
+from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.checks import check_port
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.door import Door, bearer_tokens, make_token, query_tokens
 from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.interceptors import Interceptor
@@ -28,7 +25,6 @@ from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
-from kkjupyter.transports.connecting import is_loopback
 from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport, quiet_logger
 
 __all__ = ["Server", "open_servers", "start_server"]
@@ -67,8 +63,7 @@ class Server:
         self._clients = Clients(target, interceptors)
         self._methods = method_names(target)
         self._host = host
-        self._token = token
-        self._origins = frozenset(origins)
+        self._door = Door(host, token, origins)
         self._listener: WebSocketServer | None = None
         self.port = 0
         self.closed = False
@@ -84,7 +79,7 @@ class Server:
     def token(self) -> str | None:
         """The secret clients must show, or None. Taken as ``Authorization: Bearer``, as
         ``?token=`` in the address, or as a subprotocol ``kkjupyter.token.<token>``."""
-        return self._token
+        return self._door.token
 
     @property
     def running(self) -> int:
@@ -102,7 +97,7 @@ class Server:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"ws://{host}:{self.port}" if host else self.url
         options.setdefault("methods", self._methods)
-        options.setdefault("token", self._token)
+        options.setdefault("token", self.token)
         session = make_session(url, **options)
         run_blocking(session.connect())
         return Remote(session)
@@ -129,7 +124,7 @@ class Server:
     def __repr__(self) -> str:
         if self.closed:
             return f"<Server {self.url}: closed>"
-        door = "with a token" if self._token else "open to everybody who can reach it"
+        door = "with a token" if self.token else "open to everybody who can reach it"
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
         work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
@@ -173,24 +168,8 @@ class Server:
         await transport.wait_closed()
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        origin = request.headers.get("Origin")
-        if origin is not None and not self._origin_allowed(origin):
-            return connection.respond(
-                http.HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect here\n"
-            )
-        if self._token is not None and not any(
-            hmac.compare_digest(shown.encode(), self._token.encode())
-            for shown in _tokens_shown(request)
-        ):
-            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "token missing or wrong\n")
-        return None
-
-    def _origin_allowed(self, origin: str) -> bool:
-        """A page of another site could use the visitor's network position; loopback pages may."""
-        if origin in self._origins or "*" in self._origins:
-            return True
-        host = urlsplit(origin).hostname or ""
-        return host == self._host or (is_loopback(host) and is_loopback(self._host))
+        turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
+        return connection.respond(*turned) if turned else None
 
 
 def start_server(
@@ -205,26 +184,15 @@ def start_server(
 ) -> Server:
     """Serve ``target``; see :func:`kkjupyter.serve`."""
     check_port(port)
-    if isinstance(token, str) and not token:
-        raise UsageError("an empty token protects nothing; token=False says so openly")
-    if token is False and not is_loopback(host) and not insecure:
-        raise UsageError(
-            f"serving on {host} without a token lets everybody on the network call it; "
-            "leave the token on, or say insecure=True as well"
-        )
-    secret = token if isinstance(token, str) else secrets.token_urlsafe(24) if token else None
+    secret = make_token(host, token, insecure=insecure)
     server = Server(target, host, secret, interceptors, origins)
     run_blocking(server._start(port))
     return server
 
 
 def _tokens_shown(request: Request) -> list[str]:
-    shown: list[str] = []
-    for header in request.headers.get_all("Authorization"):
-        scheme, _, value = header.partition(" ")
-        if scheme.lower() == "bearer":
-            shown.append(value.strip())
-    shown += parse_qs(urlsplit(request.path).query).get("token", [])
+    shown = bearer_tokens(request.headers.get_all("Authorization"))
+    shown += query_tokens(request.path)
     for header in request.headers.get_all("Sec-WebSocket-Protocol"):
         for name in header.split(","):
             if name.strip().startswith(TOKEN_SUBPROTOCOL):
