@@ -4,57 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kkjupyter.errors import RemoteError, RemoteThrow
+from kkjupyter.errors import RemoteError
+from kkjupyter.wire.error_objects import write_object
 from kkjupyter.wire.events import Refusal, Requested
 
-__all__ = ["read_error", "refusal_text", "write_error"]
-
-_MAX_CAUSES = 16
+__all__ = ["refusal_text", "write_error"]
 
 
-def read_error(error: Any, depth: int = 1) -> RemoteError:
-    """An error as sent: a bare string (the protocol's own) or an object (a thrown value)."""
-    if isinstance(error, RemoteError):  # superjson tagged it as an Error value
-        return error
-    if isinstance(error, str):
-        return RemoteError(error)
-    if not isinstance(error, dict):
-        return RemoteThrow(error, _text(error))
-    known = {"name", "message", "stack", "cause"}
-    cause = error.get("cause")
-    # An error may be its own cause; from some depth on causes stay as they were sent.
-    if isinstance(cause, dict) and isinstance(cause.get("message"), str) and depth < _MAX_CAUSES:
-        cause = read_error(cause, depth + 1)
-    stack = error.get("stack")
-    return RemoteError(
-        _text(error.get("message", "")),
-        name=_text(error.get("name") or "Error"),
-        stack=stack if isinstance(stack, str) else None,
-        cause=cause,
-        data={key: value for key, value in error.items() if key not in known},
-    )
-
-
-def _text(value: Any) -> str:
-    """``value`` in a line; what is nested may be nested too deeply to be printed."""
-    plain = value is None or isinstance(value, str | int | float)
-    return str(value) if plain else f"a thrown {type(value).__name__}"
-
-
-def write_error(error: RemoteError, codec: str, depth: int = 1) -> dict[str, Any]:
+def write_error(error: RemoteError, codec: str) -> dict[str, Any]:
     """``error`` as the peers send it; they misread an empty name or message, so neither is sent."""
-    fields: dict[str, Any] = {
-        "name": error.name or "Error",
-        "message": error.message or error.name or "Error",
-    }
-    if error.stack is not None:
-        fields["stack"] = error.stack
-    cause = error.cause
-    if isinstance(cause, RemoteError) and codec == "json" and depth < _MAX_CAUSES:
-        cause = write_error(cause, codec, depth + 1)
-    if cause is not None:
-        fields["cause"] = cause
-    return fields | {key: value for key, value in error.data.items() if key not in fields}
+    fields = write_object(error, codec)
+    fields["message"] = error.message or fields["name"]
+    return fields
 
 
 def refusal_text(request: Requested, reason: Refusal, at: int) -> str:

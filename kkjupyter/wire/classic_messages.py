@@ -9,7 +9,7 @@ import msgspec
 
 from kkjupyter.errors import ProtocolError
 from kkjupyter.wire import jsoncodec, superjson
-from kkjupyter.wire.classic_errors import read_error
+from kkjupyter.wire.error_objects import read_object as read_error
 from kkjupyter.wire.events import (
     CallbackInvoked,
     CallbackRef,

@@ -35,19 +35,20 @@ __all__ = ["decode", "encode"]
 _BYTES_TYPE = "Uint8Array"
 
 
-def encode(value: Any, prefix: str = "") -> Any:
+def encode(value: Any, prefix: str = "", *, tags_bytes: bool = True) -> Any:
     """``value`` as JSON; it may share parts with ``value``, so write it out at once.
 
     Args:
         value: anything the table in :mod:`kkjupyter.wire.values` has a row for, with the limits
             stated above.
         prefix: the path at which it will stand in the message, for error texts.
+        tags_bytes: bytes travel as said above; else as a list, like the other typed arrays.
 
     Raises:
         EncodeError: a part of it cannot be carried; ``path`` (``prefix`` included) says which.
     """
     try:
-        return value if is_plain(value) else _encode(value, prefix, {})
+        return value if is_plain(value) else _encode(value, prefix, {}, tags_bytes)
     except RecursionError as exc:
         raise EncodeError(prefix, "it is nested too deeply") from exc
 
@@ -64,7 +65,7 @@ def decode(json: Any) -> Any:
         raise ProtocolError("JSON nested too deeply") from exc
 
 
-def _encode(value: Any, path: str, above: dict[int, Any]) -> Any:
+def _encode(value: Any, path: str, above: dict[int, Any], tags_bytes: bool) -> Any:
     """``above`` holds the containers that ``value`` is inside of, by id."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
@@ -84,30 +85,33 @@ def _encode(value: Any, path: str, above: dict[int, Any]) -> Any:
     if kind in (Date, URL):
         return str(value)
     if kind is bytes:
-        return {"type": _BYTES_TYPE, "data": list(value)}
+        return {"type": _BYTES_TYPE, "data": list(value)} if tags_bytes else list(value)
     if kind is Uint8ClampedArray:
         return list(value)
     if kind is array and typed_array_name(value.typecode):
-        return [_encode(item, path, above) for item in value.tolist()]
+        return [_encode(item, path, above, tags_bytes) for item in value.tolist()]
     if kind not in (list, dict, Map):
         reduced = reduce_value(value, path)
         if type(reduced) not in (list, dict, Map):
-            return _encode(reduced, path, above)
+            return _encode(reduced, path, above, tags_bytes)
     else:
         reduced = value
     if id(value) in above:
         raise EncodeError(path, f"it contains itself, which JSON cannot say; {_ADVICE}")
     above[id(value)] = value
-    json = (_list if type(reduced) is list else _dict)(reduced, f"{path}." if path else "", above)
+    write = _list if type(reduced) is list else _dict
+    json = write(reduced, f"{path}." if path else "", above, tags_bytes)
     del above[id(value)]
     return json
 
 
-def _list(value: list[Any], base: str, above: dict[int, Any]) -> list[Any]:
-    return [_encode(item, f"{base}{index}", above) for index, item in enumerate(value)]
+def _list(value: list[Any], base: str, above: dict[int, Any], tags_bytes: bool) -> list[Any]:
+    return [_encode(item, f"{base}{index}", above, tags_bytes) for index, item in enumerate(value)]
 
 
-def _dict(value: dict[Any, Any], base: str, above: dict[int, Any]) -> dict[str, Any]:
+def _dict(
+    value: dict[Any, Any], base: str, above: dict[int, Any], tags_bytes: bool
+) -> dict[str, Any]:
     json: dict[str, Any] = {}
     for raw_key, item in value.items():
         key = plain_key(raw_key)
@@ -115,7 +119,7 @@ def _dict(value: dict[Any, Any], base: str, above: dict[int, Any]) -> dict[str, 
             reason = f"a key that is no text but {type(raw_key).__name__}"
             raise EncodeError(base[:-1], f"{reason}; {_ADVICE}, or use text keys")
         if item is not undefined:
-            json[key] = _encode(item, f"{base}{key}", above)
+            json[key] = _encode(item, f"{base}{key}", above, tags_bytes)
     return json
 
 

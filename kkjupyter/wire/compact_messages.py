@@ -1,0 +1,276 @@
+"""One line of the compact wire to one event, whichever codec it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kkjupyter.errors import KKError, ProtocolError
+from kkjupyter.wire.compact_errors import NO_REFERENCES, read_error
+from kkjupyter.wire.envelopes import UNREADABLE, parse_leniently, revive
+from kkjupyter.wire.events import (
+    Acknowledged,
+    CallbackInvoked,
+    CallbackRef,
+    CallbacksReleased,
+    Cancelled,
+    Credited,
+    Ended,
+    Event,
+    Failed,
+    Item,
+    NotUnderstood,
+    Opened,
+    Operation,
+    Replied,
+    Requested,
+    StreamRef,
+    Thrown,
+)
+from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.protocol import Codec
+from kkjupyter.wire.superjson_decoder import shorten
+from kkjupyter.wire.values import undefined
+
+__all__ = ["ARGUMENT_TAG", "STREAM_KIND", "STREAM_TAG", "Reader"]
+
+ARGUMENT_TAG = "__kkrpc_next_arg__"
+STREAM_TAG = "__kkrpc_next_stream__"
+STREAM_KIND = "async-iterable"
+
+_OPERATIONS: dict[str, Operation] = {"call": "call", "get": "get", "set": "set", "new": "new"}
+_SUPERJSON_PREFIX = b'{"json":'
+_MAX_CREDIT = 2**53
+_UNSET = msgspec.UNSET
+
+
+class _Message(msgspec.Struct, gc=False):
+    # Anything goes here: what is wrong with a message is said in words, and to whom it matters.
+    t: Any = _UNSET
+    id: Any = _UNSET
+    sid: Any = _UNSET
+    d: Any = None
+    v: Any = _UNSET
+    e: Any = None
+    op: Any = None
+    p: Any = None
+    a: Any = _UNSET
+    n: Any = None
+    ids: Any = None
+    meta: Any = None
+    json: Any = _UNSET
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    json: _Message
+    meta: Any = None
+    t: Any = _UNSET
+
+
+_decode_message = msgspec.json.Decoder(_Message).decode
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+# All that may hold values of a user's, or what JSON cannot say.
+_ANNOTATED = ("v", "a", "e", "meta", "d", "n", "ids")
+
+
+class Reader:
+    """Reads the messages that one side of a connection receives.
+
+    Args:
+        control_mark: how the ids of this side's own controls begin. A stream message with such an
+            id tells what became of the control.
+    """
+
+    def __init__(self, control_mark: str) -> None:
+        self._control_mark = control_mark
+
+    def read(self, line: bytes) -> Event:
+        """What one line says.
+
+        Raises:
+            ProtocolError: it is no message, or not the whole of one.
+        """
+        codec: Codec = "json"
+        meta: Any = None
+        try:
+            if line.startswith(_SUPERJSON_PREFIX):
+                envelope = _decode_envelope(line)
+                codec, message, meta = "superjson", envelope.json, envelope.meta
+                if envelope.t is not _UNSET:
+                    codec, message, meta = "json", _decode_message(line), None
+            else:
+                message = _decode_message(line)
+        except UNREADABLE as exc:
+            message = parse_leniently(line, _Message, exc)
+        if message.t is _UNSET and message.json is not _UNSET:
+            codec, meta = "superjson", message.meta
+            message = _convert(message.json, line)
+        # Nearly every message is an item.
+        if (
+            message.t == "sr"
+            and not (meta or message.e)
+            and message.d is not True
+            and type(message.sid) is str
+            and type(message.id) is str
+            and not message.id.startswith(self._control_mark)
+        ):
+            value = message.v
+            return Item(message.sid, undefined if value is _UNSET else value, len(line))
+        return self._read_any(message, codec, meta, line)
+
+    def _read_any(self, message: _Message, codec: Codec, meta: Any, line: bytes) -> Event:
+        try:
+            read = _READERS.get(message.t) if type(message.t) is str else None
+            if read is None:
+                raise ProtocolError(f"unknown message type {shorten(message.t)}")
+            if type(message.id) is not str and message.t != "cbr":
+                raise ProtocolError("a message without an id that is text")
+            try:
+                if meta:
+                    _revive(message, meta)
+                return read(self, message, codec, line)
+            except ProtocolError as error:
+                # It says whose it is, so somebody may wait for it.
+                if message.t in _ANSWERS:
+                    shown = ProtocolError(error.reason, excerpt(line))
+                    return self._failed(message, shown)
+                raise
+        except ProtocolError as error:
+            waits = type(message.id) is str and message.t not in _UNANSWERED
+            return NotUnderstood(error.reason, excerpt(line), message.id if waits else "")
+
+    def _failed(self, message: _Message, error: KKError) -> Event:
+        if message.t == "r":
+            return Failed(message.id, error)
+        if type(message.sid) is not str:
+            raise error
+        if message.id.startswith(self._control_mark):
+            control_id = message.id[len(self._control_mark) :]
+            return Acknowledged(control_id, message.sid, True, undefined, error)
+        return Failed(message.sid, error)
+
+    def _read_response(self, message: _Message, codec: Codec, line: bytes) -> Event:
+        if message.e:
+            return self._failed(message, read_error(message.e))
+        stream_id = _stream_id(message.v)
+        if stream_id is not None:
+            return Opened(message.id, stream_id)
+        return Replied(message.id, _value(message))
+
+    def _read_stream_response(self, message: _Message, codec: Codec, line: bytes) -> Event:
+        if type(message.sid) is not str:
+            raise ProtocolError("a stream's message without a stream id")
+        if message.e:
+            return self._failed(message, read_error(message.e))
+        done, value = message.d is True, _value(message)
+        if message.id.startswith(self._control_mark):
+            control_id = message.id[len(self._control_mark) :]
+            return Acknowledged(control_id, message.sid, done, value)
+        if done:
+            return Ended(message.sid, value)
+        return Item(message.sid, value, len(line))
+
+    def _read_stream_request(self, message: _Message, codec: Codec, line: bytes) -> Event:
+        if type(message.sid) is not str:
+            raise ProtocolError("a stream's message without a stream id")
+        match message.op:
+            case "pull":
+                return Credited(message.sid, _credit(message.n), message.id)
+            case "return":
+                return Cancelled(message.sid, message.id, _value(message))
+            case "throw":
+                return Thrown(message.sid, message.id, _value(message))
+        raise ProtocolError(f"unknown stream operation {shorten(message.op)}")
+
+    def _read_request(self, message: _Message, codec: Codec, line: bytes) -> Event:
+        if message.op == "ref":
+            raise ProtocolError(NO_REFERENCES)
+        operation = _OPERATIONS.get(message.op) if type(message.op) is str else None
+        if operation is None:
+            raise ProtocolError(f"unknown operation {shorten(message.op)}")
+        path = message.p
+        if type(path) is not list or not all(type(part) is str for part in path):
+            raise ProtocolError("a request whose path is no list of names")
+        value = _value(message)
+        if _stream_id(value) is not None:
+            raise ProtocolError("a stream cannot be the value of a property")
+        meta = message.meta if type(message.meta) is dict else None
+        return Requested(
+            message.id, operation, tuple(path), _arguments(message), value, codec, meta
+        )
+
+    def _read_callback(self, message: _Message, codec: Codec, line: bytes) -> Event:
+        return CallbackInvoked(message.id, _arguments(message))
+
+    def _read_release(self, message: _Message, codec: Codec, line: bytes) -> Event:
+        ids = message.ids
+        if type(ids) is not list or not all(type(callback_id) is str for callback_id in ids):
+            raise ProtocolError("a release whose ids are no list of texts")
+        return CallbacksReleased(tuple(ids))
+
+
+_Read = Callable[[Reader, _Message, Codec, bytes], Event]
+_READERS: dict[str, _Read] = {
+    "sr": Reader._read_stream_response,
+    "r": Reader._read_response,
+    "sq": Reader._read_stream_request,
+    "q": Reader._read_request,
+    "cb": Reader._read_callback,
+    "cbr": Reader._read_release,
+}
+_ANSWERS = frozenset({"r", "sr"})
+# Nobody waits for an answer with the id of one of these.
+_UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
+
+
+def _convert(json: Any, line: bytes) -> _Message:
+    if type(json) is not dict:
+        raise ProtocolError("not a message", excerpt(line))
+    return msgspec.convert(json, _Message)
+
+
+def _revive(message: _Message, meta: Any) -> None:
+    for name, value in revive({n: getattr(message, n) for n in _ANNOTATED}, meta).items():
+        setattr(message, name, value)
+
+
+def _value(message: _Message) -> Any:
+    return undefined if message.v is _UNSET else message.v
+
+
+def _stream_id(value: Any) -> str | None:
+    """The id in a stream's handle; None for any other value."""
+    if type(value) is dict and len(value) == 2 and value.get(STREAM_TAG) == STREAM_KIND:
+        stream_id = value.get("id")
+        return stream_id if type(stream_id) is str else None
+    return None
+
+
+def _arguments(message: _Message) -> list[Any]:
+    if message.a is _UNSET:
+        return []
+    if type(message.a) is not list:
+        raise ProtocolError("arguments that are no list")
+    return [_argument(arg) for arg in message.a]
+
+
+def _argument(arg: Any) -> Any:
+    """An argument out of its envelope; kkrpc's own Python client sends it without one."""
+    kind = arg.get(ARGUMENT_TAG) if type(arg) is dict else None
+    if kind == "callback":
+        if type(arg.get("id")) is not str:
+            raise ProtocolError("a callback without an id that is text")
+        return CallbackRef(arg["id"])
+    value = arg.get("v", undefined) if kind == "value" else arg
+    stream_id = _stream_id(value)
+    return value if stream_id is None else StreamRef(stream_id)
+
+
+def _credit(count: Any) -> int:
+    """The peers' own rule: what is no number counts as 1, and so does what is less."""
+    # Comparing leaves out the infinite and NaN.
+    if type(count) in (int, float) and count > -_MAX_CREDIT:
+        return max(1, int(min(count, _MAX_CREDIT)))
+    return 1
