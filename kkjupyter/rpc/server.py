@@ -25,7 +25,8 @@ from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
-from kkjupyter.transports.websocket import PushServerConnection, WebSocketTransport, quiet_logger
+from kkjupyter.transports.pushing import PushServerConnection, quiet_logger
+from kkjupyter.transports.websocket import WebSocketTransport
 
 __all__ = ["Server", "open_servers", "start_server"]
 

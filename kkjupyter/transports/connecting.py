@@ -22,14 +22,13 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, ConnectTimeout
+from kkjupyter.transports.pushing import PushClientConnection, quiet_logger
 from kkjupyter.transports.websocket import (
     CLOSE_TIMEOUT_S,
     DEFAULT_LIMIT_BYTES,
     PING_INTERVAL_S,
     PONG_TIMEOUT_S,
-    PushClientConnection,
     WebSocketTransport,
-    quiet_logger,
 )
 
 __all__ = ["connect_websocket", "is_loopback", "without_secrets"]

@@ -1,151 +1,26 @@
-"""WebSocket, on the library ``websockets``.
-
-Messages are handed over as they are parsed instead of through ``recv()``, all that one wake-up
-brought at once; measured on a client, 0.6 µs of CPU for a small message instead of 4.4 µs.
-``websockets`` documents connection classes as made to be subclassed; :meth:`process_event` is the
-method it overrides itself for the handshake.
-"""
+"""The transport over WebSocket, on the library ``websockets``."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Sequence
-from typing import Any
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.connection import Connection
-from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from kkjupyter.transports.base import Owner
-from kkjupyter.transports.frames import FrameSplitter
+from kkjupyter.transports.pushing import PushConnection
 
-__all__ = ["PushClientConnection", "PushServerConnection", "WebSocketTransport", "quiet_logger"]
+__all__ = ["WebSocketTransport"]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 PING_INTERVAL_S = 20.0
 PONG_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
-_SHOWN_BYTES = 60
-_HTTP = b"HTTP/"
-
-
-# The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
-# fails in a handshake is the client's own affair: it gets an answer.
-quiet_logger = logging.getLogger("kkjupyter.websocket")
-quiet_logger.setLevel(logging.WARNING)
-quiet_logger.addFilter(lambda record: "handshake failed" not in str(record.msg))
-
-
-class _PushMixin(Connection):
-    """Hands each message to an owner as soon as it is complete."""
-
-    _transport: WebSocketTransport | None = None
-    _messages: list[bytes]
-    _fragments: list[bytes]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._messages = []
-        self._fragments = []
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._hand_over()
-
-    def _hand_over(self) -> None:
-        if self._messages and self._transport is not None:
-            messages, self._messages = self._messages, []
-            self._transport._received(messages)
-
-    def process_event(self, event: Frame | Request | Response) -> None:
-        if type(event) is Frame and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            data = event.data if type(event.data) is bytes else bytes(event.data)
-            if not event.fin or self._fragments:
-                self._fragments.append(data)
-                if not event.fin:
-                    return
-                data = b"".join(self._fragments)
-                self._fragments.clear()
-            self._messages.append(data)
-        else:
-            super().process_event(event)
-
-    def attach(self, transport: WebSocketTransport) -> list[bytes]:
-        """From now on give everything to ``transport``; return what came before."""
-        self._transport = transport
-        early, self._messages = self._messages, []
-        return early
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._transport is not None:
-            self._transport._writable()
-
-
-class PushClientConnection(_PushMixin, ClientConnection):
-    """Reads plain messages by itself; the library's parser sees only whole other frames."""
-
-    def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._first = b""
-        self._head = b""
-        self._splitter: FrameSplitter | None = None
-        self._limit_bytes = limit_bytes
-
-    def data_received(self, data: bytes) -> None:
-        if self._splitter is None:
-            self._first += data[: _SHOWN_BYTES - len(self._first)]
-            if not self._first.startswith(_HTTP[: len(self._first)]):
-                self.transport.abort()  # the library would wait for a line end
-                return
-            data = self._read_handshake(data)
-            if self.protocol.handshake_exc is not None and self.response is None:
-                self.transport.abort()  # the library would wait for the server to end it
-        if self._splitter is not None and data:
-            self._splitter.feed(data, self._messages)
-            self._hand_over()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if isinstance(self.protocol.handshake_exc, InvalidMessage) and self._first[:5] == _HTTP:
-            # The library knows HTTP/1.1 only, and calls everything else no HTTP.
-            answer = self._first.splitlines()[0].decode("latin-1")
-            self.protocol.handshake_exc = InvalidHandshake(f"it answered {answer!r}")
-
-    def _is_open(self) -> bool:
-        return self.protocol.state is State.OPEN
-
-    def _read_handshake(self, data: bytes) -> bytes:
-        """Give the library the response's head and no more; return what follows it."""
-        self._head += data
-        head_bytes = self._head.find(b"\r\n\r\n") + 4
-        if head_bytes < 4 or self.protocol.state is not State.CONNECTING:
-            super().data_received(data)
-            return b""
-        rest_bytes = len(self._head) - head_bytes
-        self._head = b""
-        super().data_received(data[: len(data) - rest_bytes])
-        rest = data[len(data) - rest_bytes :]
-        if self._is_open():
-            # Not the mixin's: it would hand over in the middle, and what the splitter finds after
-            # a ping would go into a list that is gone.
-            self._splitter = FrameSplitter(super(_PushMixin, self).data_received, self._limit_bytes)
-        elif rest:  # the body of a refusal
-            super().data_received(rest)
-            return b""
-        return rest
-
-
-class PushServerConnection(_PushMixin, ServerConnection):
-    """The class that a ``websockets`` server must make its connections of."""
 
 
 class WebSocketTransport:
@@ -161,7 +36,7 @@ class WebSocketTransport:
 
     def __init__(
         self,
-        connection: _PushMixin,
+        connection: PushConnection,
         url: str,
         *,
         ping_interval_s: float | None = PING_INTERVAL_S,
@@ -247,11 +122,13 @@ class WebSocketTransport:
         """Wait until the connection is gone."""
         await self._connection.wait_closed()
 
-    def _received(self, messages: list[bytes]) -> None:
+    def take(self, messages: list[bytes]) -> None:
+        """Called by the connection."""
         if self._owner is not None:
             self._owner.data_received(messages)
 
-    def _writable(self) -> None:
+    def may_write(self) -> None:
+        """Called by the connection."""
         if self._owner is not None:
             self._owner.writable()
 
@@ -283,7 +160,7 @@ class WebSocketTransport:
                 return
 
 
-def _close_reason(connection: _PushMixin) -> str:
+def _close_reason(connection: PushConnection) -> str:
     sent = connection.protocol.close_sent
     if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:
         return "it sent a message that is too big"
