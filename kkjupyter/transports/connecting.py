@@ -31,7 +31,7 @@ from kkjupyter.transports.websocket import (
     WebSocketTransport,
 )
 
-__all__ = ["connect_websocket", "is_loopback", "without_secrets"]
+__all__ = ["connect_websocket", "is_loopback", "os_reason", "without_secrets"]
 
 
 class _Connect(connect):
@@ -153,22 +153,30 @@ def _connect_reason(exc: Exception) -> str:
             return f"the server is no WebSocket server ({exc})"
         case InvalidURI():
             return "not a ws:// or wss:// address"
-        case ssl_module.SSLCertVerificationError():
-            return f"the TLS certificate was refused: {exc.verify_message}"
-        case ssl_module.SSLError():
-            return f"TLS failed ({getattr(exc, 'reason', None) or exc}); is it a wss:// server?"
-        case ConnectionRefusedError():
-            return "connection refused; is the server running there?"
         case OSError():
-            return _os_reason(exc)
+            return os_reason(exc, "ws, wss")
     return str(exc) or type(exc).__name__
 
 
-def _os_reason(exc: OSError) -> str:
+def os_reason(exc: OSError, schemes: str) -> str:
+    """Why there is no connection, in a sentence's tail.
+
+    Args:
+        exc: what the system said.
+        schemes: what addresses of this kind begin with, ``"ws, wss"``: the last one is for TLS.
+    """
+    match exc:
+        case ssl_module.SSLCertVerificationError():
+            return f"the TLS certificate was refused: {exc.verify_message}"
+        case ssl_module.SSLError():
+            reason = getattr(exc, "reason", None) or exc
+            return f"TLS failed ({reason}); is it a {schemes.split(', ')[-1]}:// server?"
+        case ConnectionRefusedError():
+            return "connection refused; is the server running there?"
     if type(exc).__name__ == "gaierror":
         return f"the host name cannot be resolved ({exc.strerror})"
     if isinstance(exc, ConnectionError) and not exc.errno:
-        return "the server ended the connection at once; are scheme (ws, wss) and port right?"
+        return f"the server ended the connection at once; are scheme ({schemes}) and port right?"
     text = exc.strerror or str(exc) or type(exc).__name__
     # asyncio joins the errors of several addresses into one message
     if "Connect call failed" in str(exc):

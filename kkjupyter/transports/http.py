@@ -1,0 +1,283 @@
+"""HTTP requests with replies that can be read as they come, and plain words for what goes wrong.
+
+Knows nothing of what is asked and answered. Everything runs on the event loop the client is first
+used on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl as ssl_module
+import urllib.request
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from kkjupyter.errors import (
+    ConnectError,
+    ConnectionLost,
+    ConnectTimeout,
+    KKError,
+    MessageTooBig,
+    UsageError,
+)
+from kkjupyter.transports.connecting import is_loopback, os_reason, without_secrets
+
+__all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url"]
+
+DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
+# Node ends a connection that idles for 5 s. A request sent just then would be lost, and a request
+# is never sent twice.
+_IDLE_S = 4.0
+# After this long without a word the kernel asks the peer's kernel whether it is still there: a call
+# may rightly take hours, but not wait for a machine that is gone.
+_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+
+
+class HttpClient:
+    """Sends requests, many at a time, over connections that are kept for the next one.
+
+    Follows no redirect: the headers, and a token among them, are meant for one server. Keeps no
+    cookies.
+
+    Args:
+        headers: sent with every request.
+        ssl: a context for ``https://``; the library's default otherwise.
+        connect_timeout_s: for name look-up, TCP and TLS together, in seconds.
+        max_requests: how many are under way at once; more wait for their turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        connect_timeout_s: float = 10.0,
+        max_requests: int = 64,
+    ) -> None:
+        self.connect_timeout_s = connect_timeout_s
+        # What a stream compresses it also holds back, until there is enough of it.
+        self._headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self._ssl: ssl_module.SSLContext | bool = True if ssl is None else ssl
+        self._turns = asyncio.Semaphore(max_requests)
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
+        self._closed = False
+
+    @contextlib.asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[HttpReply]:
+        """Send one request, once; inside the ``async with`` its reply can be read.
+
+        Leaving the block before the reply is complete, or cancelling, breaks the connection off,
+        which is how the server learns of it.
+
+        Args:
+            method: ``"POST"`` and so on.
+            url: ``http://`` or ``https://``; see :func:`check_http_url`.
+            body: sent as it is.
+            headers: besides those of the client.
+
+        Raises:
+            ConnectError: the server was not reached; ConnectTimeout when the time ran out.
+            ConnectionLost: it was, and the connection ended before there was a reply.
+        """
+        shown_url = without_secrets(url)
+        async with self._turns:
+            if self._closed:
+                raise ConnectionLost(shown_url, "closed")
+            try:
+                answer = await self._opened_session().request(
+                    method,
+                    url,
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxy_for(url),
+                    ssl=self._ssl,
+                )
+            except Exception as exc:
+                error = _translated(exc, shown_url, self.connect_timeout_s)
+                if isinstance(exc, _TELLTALES):
+                    raise error from None
+                raise error from exc
+            async with answer:
+                yield HttpReply(answer, shown_url)
+
+    async def close(self) -> None:
+        """Break off what is under way and close every connection. Idempotent."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _opened_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,  # bounded above, where waiting for one's turn is not connecting
+                    keepalive_timeout=_IDLE_S,
+                    resolver=aiohttp.ThreadedResolver(),
+                    socket_factory=_make_socket,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(connect=self.connect_timeout_s),
+                headers=self._headers,
+            )
+        return self._session
+
+    def _proxy_for(self, url: str) -> str | None:
+        """The proxy that the environment names for ``url``; never for this machine."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._proxies:
+            host = parts.hostname or ""
+            direct = is_loopback(host) or urllib.request.proxy_bypass(host)
+            self._proxies[origin] = (
+                None if direct else urllib.request.getproxies().get(parts.scheme)
+            )
+        return self._proxies[origin]
+
+
+class HttpReply:
+    """What a server answers; its body is read once, as it comes or as a whole.
+
+    Attributes:
+        status: the HTTP status.
+        content_type: lower case, without parameters; empty where there is none.
+        headers: names in any case.
+    """
+
+    def __init__(self, answer: aiohttp.ClientResponse, shown_url: str) -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self.content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self._answer = answer
+        self._url = shown_url
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes, in pieces of any size.
+
+        Raises:
+            ConnectionLost: it was cut off.
+        """
+        try:
+            async for chunk in self._answer.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _translated(exc, self._url) from exc
+
+    async def read(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> bytes:
+        """The whole body.
+
+        Raises:
+            ConnectionLost: it was cut off.
+            MessageTooBig: it is longer than ``limit_bytes``.
+        """
+        announced_bytes = self._answer.content_length
+        if announced_bytes is not None and announced_bytes > limit_bytes:
+            raise MessageTooBig(announced_bytes, limit_bytes)
+        chunks: list[bytes] = []
+        size_bytes = 0
+        async with contextlib.aclosing(self.chunks()) as arriving:
+            async for chunk in arriving:
+                chunks.append(chunk)
+                size_bytes += len(chunk)
+                if size_bytes > limit_bytes:
+                    raise MessageTooBig(size_bytes, limit_bytes)
+        return b"".join(chunks)
+
+
+def check_http_url(url: str, headers: Mapping[str, str]) -> None:
+    """Whether requests can be sent to ``url`` with these headers.
+
+    Raises:
+        UsageError: they cannot; the text says what to write instead.
+    """
+    shown_url = without_secrets(url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as exc:
+        raise UsageError(f"{shown_url!r} is no address ({exc})") from None
+    if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
+        raise UsageError(
+            f"{shown_url!r} is no HTTP address; it looks like 'http://127.0.0.1:3000/rpc'"
+        )
+    if "#" in url:
+        raise UsageError(f"{shown_url}: what follows '#' is never sent to a server; leave it out")
+    if parts.username is not None and any(name.lower() == "authorization" for name in headers):
+        raise UsageError(
+            f"{shown_url}: a user in the address and an Authorization header (or a token) "
+            "exclude each other; leave one out"
+        )
+
+
+# Their texts hold the whole address and what is secret in it; not even as a cause may they be seen.
+_TELLTALES = (
+    aiohttp.ClientResponseError,
+    aiohttp.ServerTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
+
+
+def _translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) -> KKError:
+    """What the library, or the system below it, raised, as an error of ours."""
+    match exc:
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s")
+        case aiohttp.ClientProxyConnectionError():
+            return ConnectError(
+                shown_url, f"the proxy cannot be reached ({os_reason(exc.os_error, _SCHEMES)})"
+            )
+        case aiohttp.ClientHttpProxyError():
+            return ConnectError(shown_url, f"the proxy does not let it through (HTTP {exc.status})")
+        case aiohttp.ClientConnectorCertificateError(certificate_error=OSError() as cause):
+            return ConnectError(shown_url, os_reason(cause, _SCHEMES))
+        case aiohttp.ClientConnectorError():
+            return ConnectError(shown_url, os_reason(exc.os_error, _SCHEMES))
+        case aiohttp.ServerFingerprintMismatch():
+            return ConnectError(shown_url, "the TLS certificate is not the one expected")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return ConnectError(shown_url, "not an http:// or https:// address")
+        case aiohttp.TooManyRedirects():
+            return ConnectError(shown_url, "it redirects again and again")
+        case aiohttp.ClientResponseError():
+            return ConnectError(shown_url, "the server does not speak HTTP")
+        case aiohttp.ServerTimeoutError():
+            return ConnectionLost(shown_url, "the server fell silent")
+        case aiohttp.ServerDisconnectedError():
+            return ConnectionLost(shown_url, "the server ended the connection without an answer")
+        case aiohttp.ClientPayloadError():
+            return ConnectionLost(shown_url, "the answer broke off")
+        case TimeoutError() if isinstance(exc, OSError) and exc.errno:  # keepalive
+            return ConnectionLost(shown_url, "the server is not there any more")
+        case OSError():
+            return ConnectionLost(shown_url, exc.strerror or "the connection broke off")
+    return ConnectionLost(shown_url, f"the request failed ({type(exc).__name__})")
+
+
+_SCHEMES = "http, https"
+
+
+def _make_socket(address: Any) -> socket.socket:
+    """A socket that notices when the peer's machine is gone."""
+    family, kind, protocol = address[:3]
+    sock = socket.socket(family, kind, protocol)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):  # not every system has them all
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return sock
