@@ -2,7 +2,7 @@
 
     KKRPC_PEERS=FOLDER python benchmarks/streaming.py [--count 100000] [--runs 5]
 
-FOLDER holds a bundle of kkrpc 0.7.0 (see tests/peers/README.md). One Node server streams ``count``
+FOLDER holds bundles of kkrpc (see tests/peers/README.md). One Node server streams ``count``
 tokens; the two clients take turns, each in a process of its own, after a warm-up. Per codec the
 medians are printed: chunks per second, and CPU time per item (all threads, user and system).
 The promise is: not slower, and less CPU. It exits with 1 where that does not hold. Mostly the
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.peers import BUNDLE_VARIABLE, NodeClient, NodeServer, real_bundle
+from support.peers import BUNDLE_VARIABLE, Line, NodeClient, NodeServer, bundles_are_there
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
@@ -68,14 +68,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000, help="items per stream")
     parser.add_argument("--runs", type=int, default=5, help="measured runs per client and codec")
     options = parser.parse_args()
-    bundle = real_bundle()
-    if bundle is None:
-        parser.error(f"{BUNDLE_VARIABLE} must name a folder with a bundle of kkrpc 0.7.0")
+    if not bundles_are_there():
+        parser.error(f"{BUNDLE_VARIABLE} must name a folder with the bundles of kkrpc")
 
     kept = True
     for codec in ("json", "superjson"):
         print(codec)
-        with NodeServer(bundle, codec) as server, NodeClient(server.url, bundle, codec) as node:
+        line = Line("0.7.0", "websocket", codec)
+        with NodeServer(line) as server, NodeClient(server.url, line) as node:
             api = kk.connect(server.url, codec=codec)
             ours: list[Run] = []
             theirs: list[Run] = []

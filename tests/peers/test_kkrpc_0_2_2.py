@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.peers import NODE_DIR, NodeClient, NodeError, NodeServer, find_node
+from support.peers import NODE_DIR, Line, NodeClient, NodeError, NodeServer, find_node
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
@@ -57,7 +57,7 @@ def test_it_is_the_version_it_should_be() -> None:
 def client(request: pytest.FixtureRequest) -> Iterator[NodeClient]:
     with (
         kk.serve(OUR_API, token=False) as server,
-        NodeClient(server.url, codec=request.param) as node,
+        NodeClient(server.url, Line("npm", "websocket", request.param)) as node,
     ):
         yield node
 
@@ -103,11 +103,29 @@ def test_a_stream_is_the_marker_object_to_it(client: NodeClient) -> None:
 
 
 @pytest.fixture(scope="module", params=["superjson", "json"])
-def api(request: pytest.FixtureRequest) -> Iterator[Remote]:
-    with NodeServer(codec=request.param) as server:
-        remote = kk.connect(server.url, codec=request.param)
-        yield remote
-        kk.close(remote)
+def server(request: pytest.FixtureRequest) -> Iterator[NodeServer]:
+    with NodeServer(Line("npm", "websocket", request.param)) as node:
+        yield node
+
+
+TOLD: dict[str, dict[str, Any]] = {
+    "found out": {},
+    "protocol told": {"protocol": "classic"},
+    "superjson told": {"codec": "superjson"},
+    "all told": {"protocol": "classic", "codec": "json"},
+}
+
+
+@pytest.fixture(scope="module", params=TOLD.values(), ids=TOLD)
+def api(server: NodeServer, request: pytest.FixtureRequest) -> Iterator[Remote]:
+    remote = kk.connect(server.url, **request.param)
+    yield remote
+    kk.close(remote)
+
+
+def test_what_it_speaks(api: Remote, server: NodeServer) -> None:
+    (connection,) = [c for c in kk.status().connections if c.url == server.url]
+    assert connection.protocol == "classic"
 
 
 def test_we_call_it(api: Remote) -> None:

@@ -1,33 +1,66 @@
 """Real kkrpc peers in Node: servers for our client, clients for our server.
 
 The drivers in ``tests/peers/node/drivers`` run either the kkrpc that npm has installed beside them
-(``"npm"``) or a bundle made elsewhere, by its path.
+(version ``"npm"``) or a bundle made elsewhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 __all__ = [
+    "BUNDLED_VERSIONS",
     "BUNDLE_VARIABLE",
     "NODE_DIR",
+    "Line",
     "NodeClient",
     "NodeError",
     "NodeServer",
+    "bundles_are_there",
     "find_node",
-    "real_bundle",
+    "server_command",
 ]
 
 NODE_DIR = Path(__file__).resolve().parent.parent / "peers" / "node"
 BUNDLE_VARIABLE = "KKRPC_PEERS"
-BUNDLE_NAME = "kkrpc-0.7.0.mjs"
+BUNDLED_VERSIONS = ("0.7.0", "2.1.0")
 _ANSWER_S = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """What a peer is and how it is spoken to.
+
+    Attributes:
+        version: ``"npm"`` (kkrpc 0.2.2) or one of :data:`BUNDLED_VERSIONS`.
+        transport: ``"websocket"``, ``"stdio"`` or ``"http"``.
+        codec: ``"json"`` or ``"superjson"``.
+    """
+
+    version: str
+    transport: str
+    codec: str
+
+    @property
+    def protocol(self) -> str:
+        """Our name of the protocol it speaks."""
+        return "compact" if self.version == "2.1.0" else "classic"
+
+    @property
+    def module(self) -> str:
+        """What the drivers shall run."""
+        return "npm" if self.version == "npm" else str(_bundle(self.version))
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.transport}-{self.codec}"
 
 
 class NodeError(Exception):
@@ -62,27 +95,40 @@ def find_node() -> str:
     return node
 
 
-def real_bundle() -> Path | None:
-    """The bundle of kkrpc 0.7.0 in the folder that KKRPC_PEERS names, None if it names none.
+def bundles_are_there() -> bool:
+    """Whether KKRPC_PEERS names a folder with the bundles; False if it is not set.
 
     Raises:
-        RuntimeError: the variable is set and the bundle is not there.
+        RuntimeError: it is set, and a bundle is missing there.
     """
-    folder = os.environ.get(BUNDLE_VARIABLE)
-    if not folder:
-        return None
-    bundle = Path(folder) / BUNDLE_NAME
-    if not bundle.exists():
-        raise RuntimeError(f"{BUNDLE_VARIABLE}={folder}, but there is no {BUNDLE_NAME} in it")
-    return bundle.resolve()
+    if not os.environ.get(BUNDLE_VARIABLE):
+        return False
+    missing = [path.name for path in map(_bundle, BUNDLED_VERSIONS) if not path.is_file()]
+    if missing:
+        folder = os.environ[BUNDLE_VARIABLE]
+        raise RuntimeError(
+            f"{BUNDLE_VARIABLE}={folder}, but there is no {' and no '.join(missing)} in it "
+            "(tests/peers/README.md says what they are)"
+        )
+    return True
+
+
+def _bundle(version: str) -> Path:
+    return Path(os.environ[BUNDLE_VARIABLE]).resolve() / f"kkrpc-{version}.mjs"
+
+
+def server_command(line: Line) -> list[str]:
+    """The command of a server of kkrpc's own, with the API of ``drivers/api.mjs``."""
+    driver = str(NODE_DIR / "drivers" / "server.mjs")
+    return [find_node(), driver, line.module, line.codec, line.transport]
 
 
 class _Node:
     """A Node process that answers on standard output, a line at a time."""
 
-    def __init__(self, driver: str, *args: str) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
-            [find_node(), str(NODE_DIR / "drivers" / driver), *args],
+            command,
             cwd=NODE_DIR,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -136,32 +182,29 @@ class _Node:
 
 
 class NodeServer(_Node):
-    """A server of kkrpc's own, with the API of ``drivers/api.mjs``.
+    """A server of kkrpc's own, at ``url``; over WebSocket or HTTP."""
 
-    Args:
-        which: ``"npm"`` or the path of a bundle.
-        codec: ``"json"`` or ``"superjson"``.
-    """
-
-    def __init__(self, which: str | Path = "npm", codec: str = "superjson") -> None:
-        super().__init__("server.mjs", str(which), codec)
-        self.url = f"ws://127.0.0.1:{self._answer()['port']}"
+    def __init__(self, line: Line) -> None:
+        super().__init__(server_command(line))
+        scheme = {"websocket": "ws", "http": "http"}[line.transport]
+        self.url = f"{scheme}://127.0.0.1:{self._answer()['port']}"
 
 
 class NodeClient(_Node):
     """A client of kkrpc's own, which runs the JavaScript it is given.
 
     Args:
-        url: the server to connect to.
-        which: ``"npm"`` or the path of a bundle.
-        codec: ``"json"`` or ``"superjson"``.
+        target: the address of the server, or the command of one to start, for stdio.
+        line: what to run and how to speak.
     """
 
-    def __init__(self, url: str, which: str | Path = "npm", codec: str = "superjson") -> None:
-        super().__init__("client.mjs", str(which), codec, url)
+    def __init__(self, target: str | Sequence[str], line: Line) -> None:
+        driver = str(NODE_DIR / "drivers" / "client.mjs")
+        to = target if isinstance(target, str) else json.dumps(target)
+        super().__init__([find_node(), driver, line.module, line.codec, to])
 
     def run(self, script: str) -> Any:
-        """Run the body of an async function with ``api``, ``channel`` and ``sleep`` in scope.
+        """Run the body of an async function; what it has in scope stands in ``client.mjs``.
 
         Returns what it returned, through JSON. Raises NodeError if it threw.
         """

@@ -1,14 +1,18 @@
 // What the peers' servers offer to our client in these tests and in benchmarks/streaming.py.
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export function makeApi() {
+// `release` gives a callback back where the protocol knows that; `client` is the API of whoever calls.
+export function makeApi(release, client) {
   let open = 0;
+  let produced = 0;
+  let kept;
   return {
     // values
     add: (a, b) => a + b,
     echo: (value) => value,
+    describe: (...args) => [args.length, ...args.map((arg) => (arg === null ? "null" : typeof arg))],
     math: { grade1: { add: (a, b) => a + b } },
-    settings: { theme: "light" },
+    settings: { theme: "light", empty: null },
     Counter: class {
       constructor(start, step = 1) {
         this.start = start;
@@ -17,13 +21,18 @@ export function makeApi() {
     },
     slow: (ms) => sleep(ms),
     rich: () => ({ when: new Date(0), tags: new Set([1]), big: 10n, map: new Map([["a", NaN]]) }),
+    undef: () => undefined,
+    nil: () => null,
 
     // errors
     fail() {
       throw Object.assign(new TypeError("bad type"), { code: "E_TYPE" });
     },
+    throwText() {
+      throw "just text";
+    },
 
-    // callbacks
+    // callbacks, and the other direction
     async onProgress(count, callback) {
       for (let i = 1; i <= count; i++) {
         callback(i, count);
@@ -31,6 +40,13 @@ export function makeApi() {
       }
       return "done";
     },
+    keep: (callback) => void (kept = callback),
+    callKept: (value) => void kept(value),
+    releaseKept() {
+      release(kept);
+      kept = undefined;
+    },
+    askClient: async (name) => await client().greet(name),
 
     // streams
     async *countdown(from) {
@@ -40,6 +56,9 @@ export function makeApi() {
       yield 1;
       yield 2;
       throw Object.assign(new Error("something went wrong"), { code: "E_FAIL" });
+    },
+    async *failsAtOnce() {
+      throw new RangeError("before the first value");
     },
     async *ticks() {
       open++;
@@ -54,12 +73,94 @@ export function makeApi() {
     },
     openTicks: () => open,
     async *tokens(count) {
-      for (let i = 0; i < count; i++) yield "tok" + (i % 100);
+      for (let i = 0; i < count; i++) {
+        produced++;
+        yield "tok" + (i % 100);
+      }
     },
+    produced: () => produced,
     data: {
       async *stream(count) {
         for (let i = 0; i < count; i++) yield `item-${i}`;
       },
     },
+    async *empty() {},
+    async *withReturn(count) {
+      for (let i = 0; i < count; i++) yield i;
+      return "the end";
+    },
+    async *richStream() {
+      yield new Date(0);
+      yield undefined;
+      yield null;
+      yield 10n;
+    },
+    async *catching() {
+      for (let i = 0; ; ) {
+        try {
+          yield i++;
+        } catch (error) {
+          yield `caught ${error?.message ?? error}`;
+        }
+      }
+    },
+
+    // streams as arguments
+    async sum(numbers) {
+      let sum = 0;
+      for await (const number of numbers) sum += number;
+      return sum;
+    },
+    async firstOf(stream, count) {
+      const taken = [];
+      for await (const value of stream) {
+        taken.push(value);
+        if (taken.length === count) break;
+      }
+      return taken;
+    },
+    async *doubled(numbers) {
+      for await (const number of numbers) yield number * 2;
+    },
+    async errorOf(stream) {
+      try {
+        for await (const _ of stream);
+      } catch (error) {
+        return error.message;
+      }
+    },
+    refuseStream(_stream) {
+      throw new Error("not wanted");
+    },
+
+    // what stands around a call
+    guarded: () => "reached",
+    shouted: (text) => text,
+    metaOf: () => null,
+    checked: (a, b) => a + b,
   };
 }
+
+const around = {
+  guarded: () => Promise.reject(new Error("the guard says no")),
+  shouted: async (_context, next) => (await next()).toUpperCase(),
+  metaOf: async (context) => context.meta ?? null,
+};
+
+export const interceptors = [
+  (context, next) => (around[context.method] ?? ((_context, go) => go()))(context, next),
+];
+
+// As a schema library has it: https://standardschema.dev
+const twoNumbers = {
+  "~standard": {
+    version: 1,
+    vendor: "tests",
+    validate: (args) =>
+      args.length === 2 && args.every((arg) => typeof arg === "number")
+        ? { value: args }
+        : { issues: [{ message: "two numbers are expected", path: [0] }] },
+  },
+};
+
+export const validators = { checked: { input: twoNumbers } };

@@ -1,24 +1,52 @@
-// A client that does as it is told: node client.mjs WHICH CODEC URL. Each line of standard input is
-// {"script": JAVASCRIPT}, the body of an async function with `api`, `channel` and `sleep` in scope; each is
-// answered by a line {"value": what it returned} or {"error": {name, message, ...}}.
+// A client that does as it is told: node client.mjs WHICH CODEC TARGET. TARGET is an address or, as JSON,
+// the command of a server to start and speak to over its standard streams. Each line of standard input is
+// {"script": JAVASCRIPT}, the body of an async function with these in scope: `api`, `channel`, `kkrpc`,
+// `sleep(ms)`, `read(stream)` for all its values, `construct(name, args)`, and `meta`, an object whose
+// entries go with every request where the protocol has a place for them. Each is answered by a line
+// {"value": what it returned} or {"error": {name, message, ...}}.
+import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { load, options, say } from "./peer.mjs";
+import { load, say } from "./peer.mjs";
 
-const [which, codec, url] = process.argv.slice(2);
-const { RPCChannel, WebSocketClientIO } = await load(which);
+const [which, codec, target] = process.argv.slice(2);
+const { kkrpc, ...peer } = await load(which);
 const AsyncFunction = (async () => {}).constructor;
 
-const channel = new RPCChannel(new WebSocketClientIO({ url }), options(codec));
-const api = channel.getAPI();
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+let child;
+function dial() {
+  if (!target.startsWith("[")) return peer.dial(target, codec);
+  const [program, ...args] = JSON.parse(target);
+  child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  return peer.onPipes(child.stdout, child.stdin, codec);
+}
+
+const meta = {};
+const channel = peer.channel(dial(), codec, {
+  expose: { greet: (name) => `hello ${name}` },
+  meta: () => (Object.keys(meta).length ? meta : undefined),
+});
+const scope = {
+  api: channel.getAPI(),
+  channel,
+  kkrpc,
+  meta,
+  sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
+  async read(stream) {
+    const values = [];
+    for await (const value of await stream) values.push(value);
+    return values;
+  },
+  construct: (name, args) => peer.construct(channel, name, args),
+};
 
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    const run = new AsyncFunction("api", "channel", "sleep", JSON.parse(line).script);
-    say({ value: (await run(api, channel, sleep)) ?? null });
+    const run = new AsyncFunction(...Object.keys(scope), JSON.parse(line).script);
+    say({ value: (await run(...Object.values(scope))) ?? null });
   } catch (error) {
     const { name, message, cause } = error;
     say({ error: { ...error, name, message, cause: cause?.message ?? cause } });
   }
 }
+child?.kill();
 process.exit(0);

@@ -1,14 +1,32 @@
-// Serves drivers/api.mjs over WebSocket: node server.mjs WHICH CODEC. Prints {"port": N}, and ends when
-// its standard input does, so that it cannot outlive whoever started it.
-import { makeApi } from "./api.mjs";
-import { load, options, say } from "./peer.mjs";
+// Serves drivers/api.mjs: node server.mjs WHICH CODEC [TRANSPORT]. Over "websocket" (if not told) and
+// "http" it prints {"port": N}; over "stdio" its standard output is the wire. It ends when its standard
+// input does, so that it cannot outlive whoever started it.
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
+import { interceptors, makeApi, validators } from "./api.mjs";
+import { load, say } from "./peer.mjs";
 
-const [which, codec] = process.argv.slice(2);
-const { RPCChannel, WebSocketServer, WebSocketServerIO } = await load(which);
+const [which, codec, transport = "websocket"] = process.argv.slice(2);
+const peer = await load(which);
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
-server.on("connection", (socket) => {
-  new RPCChannel(new WebSocketServerIO(socket), options(codec, { expose: makeApi() }));
-});
-server.on("listening", () => say({ port: server.address().port }));
+function serve(line) {
+  const expose = makeApi(peer.release, () => channel.getAPI());
+  const channel = peer.channel(line, codec, { expose, interceptors, validators });
+}
+
+if (transport === "stdio") {
+  serve(peer.onPipes(process.stdin, process.stdout, codec));
+} else if (transport === "http") {
+  const answer = peer.answering(codec, { expose: makeApi(peer.release), interceptors, validators });
+  const server = createServer(async (request, response) => {
+    const { status, text: body } = await answer(await text(request));
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
+  });
+  server.listen(0, "127.0.0.1", () => say({ port: server.address().port }));
+} else {
+  const { WebSocketServer } = peer.kkrpc;
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false });
+  server.on("connection", (socket) => serve(peer.onSocket(socket, codec)));
+  server.on("listening", () => say({ port: server.address().port }));
+}
 process.stdin.resume().on("end", () => process.exit(0));

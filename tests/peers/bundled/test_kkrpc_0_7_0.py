@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.peers import NodeClient, NodeError, NodeServer, real_bundle
+from support.peers import Line, NodeClient, NodeError, NodeServer
 
 import kkjupyter as kk
 from kkjupyter.rpc.call import Call
@@ -19,9 +19,11 @@ from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import Server
 from kkjupyter.wire.values import BigInt, Map
 
-BUNDLE = real_bundle()
-assert BUNDLE is not None
 CODECS = ["superjson", "json"]
+
+
+def line(codec: str) -> Line:
+    return Line("0.7.0", "websocket", codec)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -40,7 +42,7 @@ def until(condition: Callable[[], bool]) -> None:
 def api(request: pytest.FixtureRequest) -> Iterator[Remote]:
     # A server answers in its own codec, whatever it is asked in.
     ours, _, theirs = request.param.partition(" to ")
-    with NodeServer(BUNDLE, theirs or ours) as server:
+    with NodeServer(line(theirs or ours)) as server:
         remote = kk.connect(server.url, codec=ours)
         yield remote
         kk.close(remote)
@@ -65,7 +67,7 @@ def test_properties_constructors_and_callbacks(api: Remote) -> None:
 
 
 def test_rich_values_with_superjson() -> None:
-    with NodeServer(BUNDLE, "superjson") as server:
+    with NodeServer(line("superjson")) as server:
         api = kk.connect(server.url)
         got = api.rich().result()
         assert got["when"] == dt.datetime.fromtimestamp(0, dt.UTC)
@@ -116,12 +118,12 @@ def test_we_get_its_errors(api: Remote) -> None:
     with pytest.raises(kk.RemoteError, match="something went wrong") as caught:
         next(loop)
     assert caught.value.data == {"code": "E_FAIL"}
-    with pytest.raises(kk.RemoteError, match="Method nothing is not a function"):
-        api.nothing().result()
+    with pytest.raises(kk.RemoteError, match="Method missing is not a function"):
+        api.missing().result()
 
 
 def test_a_server_that_dies_fails_what_is_under_way() -> None:
-    with NodeServer(BUNDLE) as server:
+    with NodeServer(line("superjson")) as server:
         api = kk.connect(server.url)
         loop = iter(api.ticks())
         waiting = api.slow(60_000)
@@ -207,7 +209,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module", params=CODECS, ids=lambda codec: f"server-{codec}")
 def client(server: Server, request: pytest.FixtureRequest) -> Iterator[NodeClient]:
-    with NodeClient(server.url, BUNDLE, request.param) as node:
+    with NodeClient(server.url, line(request.param)) as node:
         yield node
 
 
@@ -227,11 +229,6 @@ def test_it_calls_us(client: NodeClient) -> None:
 
 def test_it_reads_our_streams(client: NodeClient) -> None:
     script = """
-        const read = async (stream) => {
-            const all = [];
-            for await (const n of await stream) all.push(n);
-            return all;
-        };
         return [
             await Promise.all([read(api.countdown(5)), read(api.countdown(3))]),
             await read(api.syncCountdown(2)),
@@ -269,12 +266,12 @@ def test_it_gets_our_errors(client: NodeClient) -> None:
         catch (error) { return [got, error instanceof Error, error.name, error.message] }
     """
     assert client.run(script) == [[1, 2], True, "Error", "something went wrong"]
-    with pytest.raises(NodeError, match="Method nothing is not a function"):
-        client.run("await api.nothing()")
+    with pytest.raises(NodeError, match="Method missing is not a function"):
+        client.run("await api.missing()")
 
 
 def test_rich_values_to_it(server: Server) -> None:
-    with NodeClient(server.url, BUNDLE, "superjson") as client:
+    with NodeClient(server.url, line("superjson")) as client:
         script = """
             const sent = { when: new Date(0), map: new Map([["a", NaN]]), set: new Set([1]),
                            big: 10n, none: undefined, bytes: new Uint8Array([0, 255]) };
@@ -291,7 +288,7 @@ def test_rich_values_to_it(server: Server) -> None:
 
 
 def test_a_client_that_leaves_ends_its_streams(server: Server) -> None:
-    with NodeClient(server.url, BUNDLE) as client:
+    with NodeClient(server.url, line("superjson")) as client:
         client.run(
             "const s = await api.sleepy(); for await (const n of s) { globalThis.s = s; break }"
         )

@@ -1,0 +1,25 @@
+"""What the tests of both generations share: a line, and who is connected over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.peer_lines import connected
+from support.peers import Line
+
+from kkjupyter.rpc.remote import Remote
+
+
+@pytest.fixture(scope="module")
+def line(request: pytest.FixtureRequest) -> Line:
+    """Which peer and how; a test says with ``@on(LINES)`` on which it runs."""
+    found: Line = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(line: Line) -> Iterator[Remote]:
+    """Our client, with a server of theirs, not told what that speaks."""
+    with connected(line) as remote:
+        yield remote
