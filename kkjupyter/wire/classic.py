@@ -23,6 +23,7 @@ from kkjupyter.wire.classic_messages import (
     read_message,
     read_usual_item,
 )
+from kkjupyter.wire.envelopes import write_message
 from kkjupyter.wire.events import (
     CallbackRef,
     Closing,
@@ -33,7 +34,7 @@ from kkjupyter.wire.events import (
     Requested,
 )
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
-from kkjupyter.wire.jsontext import dumps, loads
+from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
 
@@ -296,9 +297,9 @@ def _encode(message: dict[str, Any], key: str, user_value: Any, codec: str) -> b
     The keys of ``message`` are in the peers' order.
     """
     message["version"] = codec
+    meta = None
     if codec == "superjson":
         message[key], meta = superjson.encode(user_value, prefix=key)
-        envelope = {"json": message} if meta is None else {"json": message, "meta": meta}
-        return dumps(envelope) + b"\n"
-    message[key] = jsoncodec.encode(user_value, prefix=key)
-    return dumps(message) + b"\n"
+    else:
+        message[key] = jsoncodec.encode(user_value, prefix=key)
+    return write_message(message, meta, codec)

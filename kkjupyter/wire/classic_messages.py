@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from kkjupyter.errors import ProtocolError
-from kkjupyter.wire import jsoncodec, superjson
-from kkjupyter.wire.error_objects import read_object as read_error
+from kkjupyter.wire import jsoncodec
+from kkjupyter.wire.envelopes import UNREADABLE, parse_leniently, revive
+from kkjupyter.wire.error_objects import read_object
 from kkjupyter.wire.events import (
     CallbackInvoked,
     CallbackRef,
@@ -25,7 +26,6 @@ from kkjupyter.wire.events import (
     Requested,
 )
 from kkjupyter.wire.framing import excerpt
-from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
 
@@ -33,7 +33,6 @@ __all__ = ["CALLBACK_PREFIX", "CODECS", "REQUEST_TYPES", "read_message", "read_u
 
 
 CODECS: tuple[Codec, ...] = ("superjson", "json")
-_T = TypeVar("_T")
 
 CALLBACK_PREFIX = "__callback__"
 _SUPERJSON_PREFIX = b'{"json":'
@@ -67,6 +66,7 @@ class _Message(msgspec.Struct, gc=False):
     args: Any = None
     path: list[Any] | None = None
     value: Any = msgspec.UNSET
+    meta: Any = None
     callback_ids: list[str] | None = msgspec.field(default=None, name="callbackIds")
 
 
@@ -75,8 +75,6 @@ class _Envelope(msgspec.Struct, gc=False):
     meta: dict[str, Any] | None = None
 
 
-# What msgspec raises for bytes that are no message, or none that it can read.
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_value = msgspec.json.Decoder().decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
@@ -99,15 +97,15 @@ def read_message(line: bytes) -> Event | None:
         codec = "superjson"
         try:
             envelope = _decode_envelope(line)
-        except _UNREADABLE as exc:
-            envelope = _parse_leniently(line, _Envelope, exc)
+        except UNREADABLE as exc:
+            envelope = parse_leniently(line, _Envelope, exc)
         message, meta = envelope.json, envelope.meta
     else:
         codec, meta = "json", None
         try:
             message = _decode_message(line)
-        except _UNREADABLE as exc:
-            message = _parse_leniently(line, _Message, exc)
+        except UNREADABLE as exc:
+            message = parse_leniently(line, _Message, exc)
     try:
         read = _READERS.get(message.type)
         if read is None:
@@ -148,18 +146,8 @@ def read_usual_item(line: bytes) -> Item | None:
         return None
     try:
         return Item(stream_id.decode(), _decode_value(value), len(line))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
-
-
-def _parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:
-    """Node sends lone surrogates, which msgspec refuses and the standard json accepts."""
-    try:
-        if isinstance(refused, msgspec.ValidationError):
-            raise refused
-        return msgspec.convert(loads(line), kind)
-    except (msgspec.ValidationError, UnicodeEncodeError) as exc:  # the latter for a field's name
-        raise ProtocolError(f"not a classic message ({exc})") from exc
 
 
 def _revive(message: _Message, meta: dict[str, Any]) -> None:
@@ -169,13 +157,8 @@ def _revive(message: _Message, meta: dict[str, Any]) -> None:
         if not meta.get("referentialEqualities") and _NOISE.issuperset(values):
             return
         meta = {**meta, "values": {k: v for k, v in values.items() if k not in _NOISE}}
-    root = {"args": message.args, "value": message.value}
-    if message.value is msgspec.UNSET:
-        del root["value"]
-    root = superjson.decode(root, meta)
-    if type(root) is not dict:
-        raise ProtocolError("superjson annotations of the message itself")
-    message.args = root["args"]
+    root = revive({"args": message.args, "value": message.value, "meta": message.meta}, meta)
+    message.args, message.meta = root["args"], root["meta"]
     message.value = root.get("value", msgspec.UNSET)
 
 
@@ -199,7 +182,7 @@ def _read_end(message: _Message, codec: str, size_bytes: int) -> Event:
 def _read_response(message: _Message, codec: str, size_bytes: int) -> Event:
     args = _args_object(message)
     if "error" in args:
-        return Failed(message.id, read_error(args["error"]))
+        return Failed(message.id, read_object(args["error"]))
     result = args.get("result", undefined)
     # Not ==: to Python {"__stream": 1} is the same, and to the peers it is a value.
     if type(result) is dict and len(result) == 1 and result.get("__stream") is True:
@@ -208,7 +191,7 @@ def _read_response(message: _Message, codec: str, size_bytes: int) -> Event:
 
 
 def _read_stream_error(message: _Message, codec: str, size_bytes: int) -> Event:
-    return Failed(message.id, read_error(_args_object(message).get("error")))
+    return Failed(message.id, read_object(_args_object(message).get("error")))
 
 
 def _read_cancel(message: _Message, codec: str, size_bytes: int) -> Event:
@@ -236,7 +219,8 @@ def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
             CallbackRef(refs[arg]) if isinstance(arg, str) and arg in refs else arg for arg in args
         ]
     value = undefined if message.value is msgspec.UNSET else message.value
-    return Requested(message.id, operation, path, args, value, codec)
+    meta = message.meta if type(message.meta) is dict else None
+    return Requested(message.id, operation, path, args, value, codec, meta)
 
 
 _Reader = Callable[[_Message, Codec, int], Event]

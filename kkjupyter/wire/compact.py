@@ -105,8 +105,10 @@ class Compact:
         try:
             events.append(self._read(line))
         except ProtocolError as error:
-            if line.strip():
-                events.append(NotUnderstood(error.reason, excerpt(line)))
+            text = line.strip()
+            if text:
+                reason = error.reason if text.startswith(b"{") else "not a message"
+                events.append(NotUnderstood(reason, excerpt(text)))
 
     # ---- asking
 

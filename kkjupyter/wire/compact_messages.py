@@ -122,7 +122,9 @@ class Reader:
 
     def _read_any(self, message: _Message, codec: Codec, meta: Any, line: bytes) -> Event:
         try:
-            read = _READERS.get(message.t) if type(message.t) is str else None
+            if type(message.t) is not str:
+                raise ProtocolError("not a message of kkrpc 2")
+            read = _READERS.get(message.t)
             if read is None:
                 raise ProtocolError(f"unknown message type {shorten(message.t)}")
             if type(message.id) is not str and message.t != "cbr":
@@ -138,7 +140,9 @@ class Reader:
                     return self._failed(message, shown)
                 raise
         except ProtocolError as error:
-            waits = type(message.id) is str and message.t not in _UNANSWERED
+            waits = (
+                type(message.id) is str and type(message.t) is str and message.t not in _UNANSWERED
+            )
             return NotUnderstood(error.reason, excerpt(line), message.id if waits else "")
 
     def _failed(self, message: _Message, error: KKError) -> Event:

@@ -1,0 +1,208 @@
+"""Which protocol the other side speaks, told from what it sends; sans-I/O.
+
+A client asks with a :class:`Probe`: it requests, in each form at once, what nobody has. Either
+protocol overlooks the messages of the other, so whatever is answered tells. A server hears it from
+the client's first message, with a :class:`FirstFrame`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from kkjupyter.errors import ProtocolError
+from kkjupyter.wire.classic import Classic
+from kkjupyter.wire.compact import Compact
+from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer
+from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.protocol import Codec
+
+__all__ = ["FirstFrame", "Found", "Probe", "recognise"]
+
+PROBE_NAME = "kk-probe"
+_DESTROY = b"__DESTROY__"
+_RUBBISH_LIMIT_BYTES = 64 * 1024
+
+
+class Found(NamedTuple):
+    """What is spoken.
+
+    Attributes:
+        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (kkrpc 2.x).
+        codec: the codec of the message that told.
+    """
+
+    protocol: str
+    codec: Codec
+
+
+def recognise(data: bytes) -> Found | None:
+    """What the first message among whole lines is of; None where there is none."""
+    if data.strip() == _DESTROY:
+        return Found("classic", "json")
+    read = _read_fields(data)
+    if read is not None:
+        fields, codec = read
+        if type(fields.get("t")) is str:
+            return Found("compact", codec)
+        if type(fields.get("type")) is str:
+            return Found("classic", codec)
+    elif b"\n" in data:
+        for line in data.split(b"\n"):
+            found = recognise(line)
+            if found is not None:
+                return found
+    return None
+
+
+def _read_fields(data: bytes) -> tuple[dict[str, Any], Codec] | None:
+    """The fields of a message of whichever protocol and codec; None if it is none."""
+    try:
+        fields = loads(data)
+    except ProtocolError:
+        return None
+    codec: Codec = "json"
+    if type(fields) is dict and "t" not in fields and "type" not in fields:
+        codec, fields = "superjson", fields.get("json")
+    return (fields, codec) if type(fields) is dict else None
+
+
+class Probe:
+    """Asks the other side which protocol it speaks.
+
+    Send ``frames`` and give what comes to :meth:`read` until it says what was found.
+
+    Args:
+        only: the protocol and codec that are expected; nothing else is asked for then.
+
+    Attributes:
+        frames: what to send, each as one frame; the most likely first.
+        rest: what came that is no answer, in order, to be given to the protocol.
+        echoed: the other side has sent back what it was sent: it speaks no protocol.
+    """
+
+    def __init__(self, only: tuple[str, Codec] | None = None) -> None:
+        self._id = f"probe-{secrets.token_urlsafe(9)}"
+        self._id_bytes = self._id.encode()
+        # A classic peer answers in the codec it was set up with, whichever it is asked in.
+        asked: list[tuple[str, Codec]] = [
+            ("compact", "superjson"),
+            ("compact", "json"),
+            ("classic", "json"),
+        ]
+        self.frames = [self._frame(*form) for form in (asked if only is None else [only])]
+        self.rest: list[bytes] = []
+        self.echoed = False
+        self._lines = LineBuffer()
+
+    def _frame(self, protocol: str, codec: Codec) -> bytes:
+        if protocol == "compact":
+            return Compact(codec).request(self._id, "get", [PROBE_NAME])
+        return Classic(codec).request(self._id, "call", [PROBE_NAME])
+
+    def read(self, chunks: Sequence[bytes], *, whole: bool = False) -> Found | None:
+        """Take received bytes; say what is spoken as soon as that is known.
+
+        Args:
+            chunks: in order; messages may be split over them or joined in one.
+            whole: each chunk is one frame of a transport that keeps boundaries.
+
+        Raises:
+            MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
+        """
+        found: Found | None = None
+        for chunk in chunks:
+            if whole and self._id_bytes not in chunk:
+                self.rest.append(chunk)
+                continue
+            for line in chunk.split(b"\n") if whole else self._lines.feed(chunk):
+                found = found or self._read_line(line)
+        if found is not None and self._lines.held_bytes:
+            self.rest.append(self._lines.take_held())
+        return found
+
+    def _read_line(self, line: bytes) -> Found | None:
+        # What is no answer, however long, is not parsed twice.
+        read = _read_fields(line) if self._id_bytes in line else None
+        if read is None or read[0].get("id") != self._id:
+            if line:
+                self.rest.append(line + b"\n")
+            return None
+        fields, codec = read
+        if fields.get("t") == "r":
+            return Found("compact", codec)
+        if fields.get("type") == "response":
+            return Found("classic", codec)
+        self.echoed = True
+        return None
+
+
+class FirstFrame:
+    """Waits for a client's first message, which tells the protocol.
+
+    Args:
+        limit_bytes: how much of an unfinished message is held at most.
+
+    Attributes:
+        chunks: all that was fed, in order, to be given to the protocol.
+    """
+
+    def __init__(self, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        self.chunks: list[bytes] = []
+        self._limit_bytes = limit_bytes
+        self._rubbish_bytes = 0
+        self._pieces: list[bytes] = []  # of an unfinished line
+        self._held_bytes = 0
+        self._tried_bytes = 0
+
+    def feed(self, chunks: Sequence[bytes], *, whole: bool = False) -> Found | None:
+        """Take received bytes; say what is spoken as soon as that is known.
+
+        Rubbish is waited out, up to 64 KiB. Who sends more of it, or an unfinished message over the
+        limit, is taken for a classic peer; that protocol then says what is wrong.
+
+        Args:
+            chunks: in order; messages may be split over them or joined in one.
+            whole: each chunk is one frame of a transport that keeps boundaries.
+        """
+        self.chunks += chunks
+        found: Found | None = None
+        for chunk in chunks:
+            found = found or self._read(chunk, whole)
+        return found
+
+    def _read(self, chunk: bytes, whole: bool) -> Found | None:
+        found = recognise(chunk) if whole else None
+        if found is not None:
+            return found
+        head, newline, tail = chunk.rpartition(b"\n")
+        if newline:
+            lines = b"".join([*self._pieces, head])
+            found = recognise(lines)
+            if found is not None:
+                return found
+            self._rubbish_bytes += len(lines)
+            self._pieces.clear()
+            self._held_bytes = self._tried_bytes = 0
+        if tail:
+            self._pieces.append(tail)
+            self._held_bytes += len(tail)
+            if whole and self._is_worth_trying(tail):
+                found = recognise(b"".join(self._pieces))
+        return found or self._give_up()
+
+    def _is_worth_trying(self, newest: bytes) -> bool:
+        # Joined and parsed anew for every piece, a long message would take quadratic time.
+        if self._held_bytes < 2 * self._tried_bytes or not newest.rstrip().endswith(b"}"):
+            return False
+        self._tried_bytes = self._held_bytes
+        return True
+
+    def _give_up(self) -> Found | None:
+        rubbish_bytes = self._rubbish_bytes
+        if self._pieces and not self._pieces[0].lstrip().startswith(b"{"):
+            rubbish_bytes += self._held_bytes
+        if rubbish_bytes > _RUBBISH_LIMIT_BYTES or self._held_bytes > self._limit_bytes:
+            return Found("classic", "json")
+        return None
