@@ -84,22 +84,20 @@ class Compact:
             MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
         """
         events: list[Event] = []
+        read = self._read
         for chunk in chunks:
             if whole:
-                self._read_frame(chunk, events)
+                try:
+                    events.append(read(chunk))
+                except ProtocolError:
+                    for line in chunk.split(b"\n"):
+                        self._read_line(line, events)
             elif events and self._lines.is_overfull:
                 break  # told at the next call, so that what came before is not lost
             else:
                 for line in self._lines.feed(chunk):
                     self._read_line(line, events)
         return events
-
-    def _read_frame(self, frame: bytes, events: list[Event]) -> None:
-        try:
-            events.append(self._read(frame))
-        except ProtocolError:
-            for line in frame.split(b"\n"):
-                self._read_line(line, events)
 
     def _read_line(self, line: bytes, events: list[Event]) -> None:
         try:

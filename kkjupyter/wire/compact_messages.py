@@ -69,8 +69,27 @@ class _Envelope(msgspec.Struct, gc=False):
     t: Any = _UNSET
 
 
+class _ItemMessage(msgspec.Struct, gc=False, tag_field="t", tag="sr"):
+    # Nearly every message is one of these: the types are checked by who parses it.
+    id: str
+    sid: str
+    d: bool = False
+    v: Any = _UNSET
+    e: Any = None
+
+
+class _ItemEnvelope(msgspec.Struct, gc=False):
+    json: _ItemMessage
+    meta: Any = None
+    t: Any = _UNSET
+
+
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_item = msgspec.json.Decoder(_ItemMessage).decode
+_decode_item_envelope = msgspec.json.Decoder(_ItemEnvelope).decode
+_ITEM_PREFIX = b'{"t":"sr"'
+_ENVELOPED_ITEM_PREFIX = b'{"json":{"t":"sr"'
 # All that may hold values of a user's, or what JSON cannot say.
 _ANNOTATED = ("v", "a", "e", "meta", "d", "n", "ids")
 
@@ -92,35 +111,23 @@ class Reader:
         Raises:
             ProtocolError: it is no message, or not the whole of one.
         """
-        codec: Codec = "json"
-        meta: Any = None
+        item: _ItemMessage | None = None
         try:
-            if line.startswith(_SUPERJSON_PREFIX):
-                envelope = _decode_envelope(line)
-                codec, message, meta = "superjson", envelope.json, envelope.meta
-                if envelope.t is not _UNSET:
-                    codec, message, meta = "json", _decode_message(line), None
-            else:
-                message = _decode_message(line)
-        except UNREADABLE as exc:
-            message = parse_leniently(line, _Message, exc)
-        if message.t is _UNSET and message.json is not _UNSET:
-            codec, meta = "superjson", message.meta
-            message = _convert(message.json, line)
-        # Nearly every message is an item.
-        if (
-            message.t == "sr"
-            and not (meta or message.e)
-            and message.d is not True
-            and type(message.sid) is str
-            and type(message.id) is str
-            and not message.id.startswith(self._control_mark)
-        ):
-            value = message.v
-            return Item(message.sid, undefined if value is _UNSET else value, len(line))
-        return self._read_any(message, codec, meta, line)
+            if line.startswith(_ITEM_PREFIX):
+                item = _decode_item(line)
+            elif line.startswith(_ENVELOPED_ITEM_PREFIX):
+                envelope = _decode_item_envelope(line)
+                if not envelope.meta and envelope.t is _UNSET:
+                    item = envelope.json
+        except UNREADABLE:
+            pass  # it may still be another kind of message; if not, that is told then
+        if item is not None and not (item.d or item.e or item.id.startswith(self._control_mark)):
+            value = item.v
+            return Item(item.sid, undefined if value is _UNSET else value, len(line))
+        return self._read_any(line)
 
-    def _read_any(self, message: _Message, codec: Codec, meta: Any, line: bytes) -> Event:
+    def _read_any(self, line: bytes) -> Event:
+        message, codec, meta = _open(line)
         try:
             if type(message.t) is not str:
                 raise ProtocolError("not a message of kkrpc 2")
@@ -136,14 +143,12 @@ class Reader:
             except ProtocolError as error:
                 # It says whose it is, so somebody may wait for it.
                 if message.t in _ANSWERS:
-                    shown = ProtocolError(error.reason, excerpt(line))
-                    return self._failed(message, shown)
+                    return self._failed(message, ProtocolError(error.reason, excerpt(line)))
                 raise
         except ProtocolError as error:
-            waits = (
-                type(message.id) is str and type(message.t) is str and message.t not in _UNANSWERED
-            )
-            return NotUnderstood(error.reason, excerpt(line), message.id if waits else "")
+            is_request = type(message.t) is str and message.t not in _UNANSWERED
+            call_id = message.id if is_request and type(message.id) is str else ""
+            return NotUnderstood(error.reason, excerpt(line), call_id)
 
     def _failed(self, message: _Message, error: KKError) -> Event:
         if message.t == "r":
@@ -229,10 +234,21 @@ _ANSWERS = frozenset({"r", "sr"})
 _UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
 
 
-def _convert(json: Any, line: bytes) -> _Message:
-    if type(json) is not dict:
-        raise ProtocolError("not a message", excerpt(line))
-    return msgspec.convert(json, _Message)
+def _open(line: bytes) -> tuple[_Message, Codec, Any]:
+    """The message in a line, its codec and superjson's annotations, not yet applied."""
+    try:
+        if line.startswith(_SUPERJSON_PREFIX):
+            envelope = _decode_envelope(line)
+            if envelope.t is _UNSET:
+                return envelope.json, "superjson", envelope.meta
+        message = _decode_message(line)
+    except UNREADABLE as exc:
+        message = parse_leniently(line, _Message, exc)
+    if message.t is not _UNSET or message.json is _UNSET:
+        return message, "json", None
+    if type(message.json) is not dict:
+        raise ProtocolError("not a message of kkrpc 2", excerpt(line))
+    return msgspec.convert(message.json, _Message), "superjson", message.meta
 
 
 def _revive(message: _Message, meta: Any) -> None:

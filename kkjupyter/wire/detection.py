@@ -18,7 +18,7 @@ from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.protocol import Codec
 
-__all__ = ["FirstFrame", "Found", "Probe", "recognise"]
+__all__ = ["PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
 
 PROBE_NAME = "kk-probe"
 _DESTROY = b"__DESTROY__"
