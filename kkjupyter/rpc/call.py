@@ -67,6 +67,11 @@ class Call(NoValue):
         return self._state.phase
 
     @property
+    def is_open_stream(self) -> bool:
+        """Whether it was answered by a stream; one that may be passed on as an argument."""
+        return self._state.kind == "stream"
+
+    @property
     def return_value(self) -> Any:
         """What a generator returned, where the protocol carries it; else ``undefined``."""
         return self._state.value
@@ -77,6 +82,24 @@ class Call(NoValue):
         Values that arrived and were not taken are dropped. Whoever waits gets CallCancelled.
         """
         self._state.cancel()
+
+    def throw(self, error: Any) -> Call:
+        """Raise ``error`` inside the remote generator, where it stands at a ``yield``.
+
+        Args:
+            error: an exception, or any value.
+
+        Returns:
+            A call to await: what the generator yields in answer; ``undefined`` if it ends. When it
+            raises instead, that is raised, and the stream has failed with it.
+
+        Raises:
+            UsageError: this is no open stream, or the protocol cannot say that (kkrpc 0.x).
+        """
+        state = self._state
+        if state.phase != "streaming":
+            raise UsageError(f"{state.title} is no stream under way; nothing can be thrown into it")
+        return state.throw(error)
 
     def result(self, timeout_s: float | None = None) -> Any:
         """Wait in plain code for the value, or for the list of all items of a stream.
@@ -155,12 +178,11 @@ class Call(NoValue):
 
     def _claim(self) -> CallState:
         state = self._state
-        if state.claimed:
+        if not state.claim():
             raise UsageError(
                 f"{state.method}: this stream is already being read; its values go to one loop. "
                 "Call the method again for a second stream"
             )
-        state.claimed = True
         return state
 
     def __enter__(self) -> Self:

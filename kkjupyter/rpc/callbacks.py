@@ -6,10 +6,11 @@ import contextvars
 import threading
 import types
 import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.rpc.jobs import Job, run_in_worker
+from kkjupyter.wire.protocol import Protocol
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.callstate import CallState
@@ -50,12 +51,13 @@ class _Entry:
 class PassedFunctions:
     """The functions of one connection that the peer may call.
 
-    The protocol has no way to say that one is no longer needed, so they stay. A function keeps its
-    id; only while a call it was passed with is under way does another call get one of its own.
+    Where the peer can say that one is no longer needed, each call gets ids of its own: a release
+    that crosses the next call on the wire cannot take that one's function away. Elsewhere they
+    stay for good, and a function keeps its id; only while a call it was passed with is under way
+    does another call get one of its own.
     """
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
-        self._new_id = new_id
+    def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._ids: dict[Hashable, list[str]] = {}
         self._lock = threading.Lock()
@@ -65,20 +67,43 @@ class PassedFunctions:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, fn: Callable[..., Any], state: CallState) -> str:
+    def add(self, fn: Callable[..., Any], state: CallState, protocol: Protocol) -> str:
         """Register ``fn`` for the call it is passed with; return its id. Any thread."""
         with self._lock:
             ids = self._ids.setdefault(_identity(fn), [])
-            for callback_id in ids:
+            for callback_id in () if protocol.has_credit else ids:
                 entry = self._entries[callback_id]
                 if entry.is_free:
                     entry.bind(state)
                     return callback_id
-            callback_id = self._new_id()
+            callback_id = protocol.new_id()
             # The entry holds the function, so its identity cannot be re-used while it is here.
             self._entries[callback_id] = _Entry(fn, state)
             ids.append(callback_id)
             return callback_id
+
+    def release(self, callback_ids: Iterable[str]) -> None:
+        """The peer holds these no longer; unknown ids do no harm. Any thread."""
+        with self._lock:
+            for callback_id in callback_ids:
+                self._drop(callback_id)
+
+    def connection_lost(self) -> None:
+        """No peer holds any of them, save those of calls that are still to be sent. Any thread."""
+        with self._lock:
+            for callback_id in [i for i, entry in self._entries.items() if entry.is_free]:
+                self._drop(callback_id)
+
+    def _drop(self, callback_id: str) -> None:
+        entry = self._entries.pop(callback_id, None)
+        if entry is None:
+            return
+        ids = self._ids[_identity(entry.fn)]
+        ids.remove(callback_id)
+        if not ids:
+            del self._ids[_identity(entry.fn)]
+        if not self._entries:
+            self.called_late = False
 
     def invoke(self, callback_id: str, args: Sequence[Any]) -> bool:
         """The peer calls a function; False when there is none of that id. I/O loop only."""

@@ -10,13 +10,18 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout
+from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
+from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
+
+if TYPE_CHECKING:
+    from kkjupyter.rpc.call import Call
 
 __all__ = ["CallState", "Carrier", "Phase", "next_number"]
 
@@ -43,6 +48,12 @@ class Carrier(Protocol):
 
     def reconsider_reading(self) -> None:
         """Somebody waits now who did not before, or a buffer has room. I/O loop only."""
+
+    def pull(self, state: CallState) -> None:
+        """Grant the peer as much credit as is due for this stream. I/O loop only."""
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        """Raise ``error`` inside the generator behind a stream. Any thread."""
 
 
 class CallState(Waiters):
@@ -77,6 +88,9 @@ class CallState(Waiters):
         self.phase: Phase = "waiting"
         self.kind: Literal["unary", "stream"] | None = None
         self.buffer = StreamBuffer()
+        self.stream_id = ""
+        self.credit: CreditWindow | None = None
+        self.sends: list[OutgoingStream] = []
         self.value: Any = undefined
         self.error: BaseException | None = None
         self.watching = 0
@@ -122,12 +136,14 @@ class CallState(Waiters):
         self.stop_timer()
         self._end("done", value=value, kind="unary")
 
-    def opened(self) -> None:
-        """The reply is a stream."""
+    def opened(self, stream_id: str, *, has_credit: bool = False) -> None:
+        """The reply is a stream; with ``has_credit`` one whose values have to be pulled."""
         self.stop_timer()
         with self._lock:
             if self.over:
                 return
+            self.stream_id = stream_id
+            self.credit = CreditWindow(self.buffer) if has_credit else None
             self.kind = "stream"
             self.phase = "streaming"
         if self._abandoned and not self.claimed:
@@ -184,6 +200,10 @@ class CallState(Waiters):
         if not self.finished:
             io_loop().post(self.cancel)
 
+    def throw(self, error: Any) -> Call:
+        """Raise ``error`` inside the generator behind this stream."""
+        return self._carrier.throw(self, error)
+
     def abandon(self) -> None:
         """The user's handle is gone. I/O loop only; finalizers post it there."""
         self._abandoned = True
@@ -203,9 +223,23 @@ class CallState(Waiters):
         if self.phase == "cancelled":
             raise IndexError
         value = self.buffer.take()
+        credit = self.credit
+        if credit is not None and self.buffer.taken_items >= credit.pull_at:
+            credit.pull_at = NOT_NOW
+            io_loop().post(self._carrier.pull, self)
         if self._carrier.reading_paused and self.buffer.below_low_mark:
             io_loop().post(self._carrier.reconsider_reading)
         return value
+
+    def claim(self) -> bool:
+        """One consumer begins: the values are its own. False if there is one already."""
+        with self._lock:
+            if self.claimed:
+                return False
+            self.claimed = True
+        if self.credit is not None:
+            io_loop().post(self._carrier.pull, self)
+        return True
 
     def look(self) -> BaseException | None:
         """The error the call ended with, if any; from now on it counts as seen."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.rpc.channel import Channel, serve_channel
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.detection import Doorstep
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.transports.base import Transport
+from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["Clients"]
 
@@ -18,6 +21,8 @@ _LIMIT_BYTES = 64 * 1024 * 1024
 class Clients:
     """Gives each new connection a channel and a producer. I/O loop only, save the numbers.
 
+    Each speaks the protocol and the codec that its first message is in.
+
     Args:
         target: the exposed object.
         interceptors: around every call, the first outermost.
@@ -26,36 +31,37 @@ class Clients:
     def __init__(self, target: Any, interceptors: Sequence[Interceptor] = ()) -> None:
         self._target = target
         self._interceptors = tuple(interceptors)
+        self._doorsteps: set[Doorstep] = set()
         self._producers: set[Producer] = set()
 
     def __len__(self) -> int:
-        return len(self._producers)
+        return len(self._producers) + len(self._doorsteps)
 
     @property
     def running(self) -> int:
         """How many of their calls and streams are being worked on. Any thread."""
         return sum(producer.running for producer in list(self._producers))
 
-    def add(self, transport: Transport, *, limit_bytes: int = _LIMIT_BYTES) -> Channel:
+    def add(self, transport: Transport, *, limit_bytes: int = _LIMIT_BYTES) -> None:
         """Serve one more client, until its connection is gone.
 
         Args:
-            transport: open, and not read from yet.
+            transport: not opened yet.
             limit_bytes: the longest message accepted from it.
         """
 
-        def make_producer(channel: Channel) -> Producer:
-            producer = Producer(
-                self._target,
-                channel.protocol,
-                channel.outbox,
-                self._interceptors,
-                on_closed=self._producers.discard,
+        def welcome(protocol: Protocol) -> Channel:
+            channel = Channel(transport, protocol, functions=PassedFunctions())
+            channel.handler = Producer(
+                self._target, channel, self._interceptors, on_closed=self._producers.discard
             )
-            self._producers.add(producer)
-            return producer
+            self._doorsteps.discard(doorstep)
+            self._producers.add(channel.handler)
+            return channel
 
-        return serve_channel(transport, make_producer, limit_bytes=limit_bytes)
+        doorstep = Doorstep(transport, welcome, self._doorsteps.discard, limit_bytes=limit_bytes)
+        self._doorsteps.add(doorstep)
+        doorstep.open()
 
     def stop(self) -> None:
         """Cancel what runs for any of them."""

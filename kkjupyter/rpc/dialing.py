@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeGuard, Unpack
 
 from kkjupyter.errors import ConnectError, UsageError
+from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_options, check_seconds
+from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.connecting import connect_websocket, without_secrets
@@ -21,14 +23,18 @@ class ConnectOptions(TypedDict, total=False):
     """The keyword arguments of :func:`connect` and :func:`aconnect`.
 
     Attributes:
-        protocol: ``"classic"`` (kkrpc 0.x); None for that.
-        codec: ``"superjson"`` (default) or ``"json"``, of what is sent; answers are read in either.
+        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None asks the peer.
+        codec: ``"superjson"`` or ``"json"``, of what is sent; None takes what the peer answers in.
+            Answers are read in either.
         headers: sent with the handshake.
         token: sent as ``Authorization: Bearer``.
         timeout_s: for the reply of every call, in seconds; None waits for ever.
         idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
         connect_timeout_s: for connecting, in seconds; 10 by default.
         methods: names known to exist there, for completion.
+        meta: called for each call, without arguments; the dict it returns is sent along, and the
+            other side's interceptors see it.
+        expose: what the other side may call in turn; as for :func:`kkjupyter.serve`.
     """
 
     protocol: str | None
@@ -39,6 +45,8 @@ class ConnectOptions(TypedDict, total=False):
     idle_timeout_s: float | None
     connect_timeout_s: float
     methods: Sequence[str]
+    meta: Callable[[], Mapping[str, Any] | None] | None
+    expose: Any
 
 
 def make_session(
@@ -81,7 +89,15 @@ def make_session(
         timeout_s=options.get("timeout_s"),
         idle_timeout_s=options.get("idle_timeout_s"),
         methods=options.get("methods", ()),
+        meta=options.get("meta"),
+        make_handler=_handler_for(options.get("expose")),
     )
+
+
+def _handler_for(target: Any) -> Callable[[Channel], RequestHandler] | None:
+    if target is None:
+        return None
+    return lambda channel: Producer(target, channel)
 
 
 def _is_transport(target: Any) -> TypeGuard[Transport]:

@@ -17,7 +17,6 @@ from typing import Any
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_async, run_blocking
-from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
@@ -27,7 +26,7 @@ from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.titles import counted
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.memory import memory_pair
+from kkjupyter.transports.memory import MemoryTransport, memory_pair
 
 __all__ = ["MemoryServer", "serve_in_memory"]
 
@@ -47,7 +46,7 @@ class MemoryServer:
         self.closed = False
         self._methods = method_names(target)
         self._clients = Clients(target, interceptors)
-        self._channels: list[Channel] = []
+        self._ends: list[MemoryTransport] = []
 
     @property
     def clients(self) -> int:
@@ -106,14 +105,15 @@ class MemoryServer:
         if self.closed:
             raise ConnectError(self.url, "the server is closed")
         near, far = memory_pair(self.url)
-        self._channels = [channel for channel in self._channels if channel.is_open]
-        self._channels.append(self._clients.add(far))
+        self._ends = [end for end in self._ends if not end.closed]
+        self._ends.append(far)
+        self._clients.add(far)
         return near
 
     async def _break_off(self) -> None:
-        channels, self._channels = self._channels, []
-        for channel in channels:
-            channel.abort()
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.abort()
 
 
 def serve_in_memory(

@@ -8,21 +8,21 @@ at its next yield. A peer that does not read stops both, through the outbox.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.errors import RemoteError
-from kkjupyter.rpc.call import is_stream
+from kkjupyter.rpc.call import Call, is_stream
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.expose import Unreachable, find, find_callable, find_class, put
 from kkjupyter.rpc.failures import encode_failure
 from kkjupyter.rpc.handlers import by_value, call_handler
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around
-from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
-from kkjupyter.rpc.pumps import SyncPump, pump_async
 from kkjupyter.rpc.waiting import wait_async
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.events import CallbackRef, Requested
+from kkjupyter.wire.events import CallbackRef, Requested, StreamRef
 
 __all__ = ["Producer"]
 
@@ -32,8 +32,7 @@ class Producer:
 
     Args:
         target: the exposed object.
-        protocol: makes the answers.
-        outbox: takes them.
+        channel: whose requests.
         interceptors: around every call, the first outermost.
         on_closed: told when the connection is gone.
     """
@@ -41,15 +40,13 @@ class Producer:
     def __init__(
         self,
         target: Any,
-        protocol: Classic,
-        outbox: Outbox,
+        channel: Channel,
         interceptors: Sequence[Interceptor] = (),
         on_closed: Callable[[Producer], object] = lambda producer: None,
     ) -> None:
-        self._target = target
-        self._protocol = protocol
-        self._outbox = outbox
-        self._interceptors = interceptors
+        self.target = target
+        self.channel = channel
+        self.interceptors = interceptors
         self._on_closed = on_closed
         # A peer may use an id twice; both are run, and both are cancelled.
         self._jobs: dict[str, list[_Job]] = {}
@@ -75,12 +72,8 @@ class Producer:
         """How many requests are being worked on. Any thread."""
         return sum(map(len, list(self._jobs.values())))
 
-    # ---- used by jobs
-
-    def _finished(self, job: _Job) -> None:
-        io_loop().post(self._forget, job)
-
-    def _forget(self, job: _Job) -> None:
+    def finished(self, job: _Job) -> None:
+        """A job has come to its end."""
         call_id = job.request.call_id
         jobs = self._jobs.get(call_id, [])
         if job in jobs:
@@ -90,74 +83,119 @@ class Producer:
 
 
 class _Job:
-    """One request being worked on. Once cancelled it sends nothing more."""
+    """One request being worked on. Once cancelled it sends nothing more.
+
+    Made on the I/O loop; runs on the handler loop.
+    """
 
     def __init__(self, producer: Producer, request: Requested) -> None:
         self.request = request
-        self.cancelled = False
-        self.outbox = producer._outbox
         self._producer = producer
-        self._protocol = producer._protocol
+        self._channel = producer.channel
+        self._protocol = producer.channel.protocol
+        self._outbox = producer.channel.outbox
+        self._cancelled = False
         self._task: asyncio.Task[None] | None = None
+        self._stream: OutgoingStream | None = None
+        self._received: list[CallState] = []  # streams among the arguments
+        self._args = [self._revive(arg) for arg in request.args]
+
+    def _revive(self, arg: Any) -> Any:
+        request = self.request
+        if type(arg) is CallbackRef:
+            return self._channel.held.get(arg.id, request.codec)
+        if type(arg) is StreamRef:
+            state = self._channel.adopt(arg.id, f"argument of {'.'.join(request.path)}")
+            self._received.append(state)
+            return Call(state)
+        return arg
 
     def start(self) -> None:
         """Handler loop only."""
-        if not self.cancelled:
+        if not self._cancelled:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
-        self.cancelled = True
+        self._cancelled = True
+        if self._stream is not None:
+            self._stream.cancel()
         handler_loop().post(self._cancel_task)
-        self.outbox.bell.ring()
 
     def _cancel_task(self) -> None:
         if self._task is not None:
             self._task.cancel()
-
-    def send_item(self, value: Any) -> None:
-        """Send one value of the stream. Any thread."""
-        request = self.request
-        self._send(self._protocol.item(request.call_id, value, request.codec))
+        else:  # it never began
+            self._release_arguments()
 
     def _send(self, message: bytes) -> None:
-        if not self.cancelled:
-            self.outbox.put(message)
+        if not self._cancelled:
+            self._outbox.put(message)
 
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
-        request, protocol = self.request, self._protocol
+        request, protocol, outbox = self.request, self._protocol, self._outbox
         try:
-            if self.outbox.overfull:
-                await wait_async(self.outbox.bell, lambda: not self.outbox.overfull)
+            if outbox.overfull:
+                await wait_async(outbox.bell, lambda: not outbox.overfull)
             value = await self._answer()
-            if not is_stream(value):
+            if is_stream(value):
+                self._stream = self._open_stream(value)
+            else:
                 self._send(protocol.reply(request.call_id, value, request.codec))
-                return
-            self._send(protocol.open_stream(request.call_id, request.call_id, request.codec))
         except Unreachable as exc:
             self._send(protocol.refuse(request, exc.reason, exc.at))
         except BaseException as exc:  # noqa: BLE001  told to the peer
-            self._fail(protocol.fail_call, exc)
+            self._fail(exc)
         else:
-            await self._stream(value)
+            if self._stream is not None:
+                await self._stream.run()
         finally:
-            self._producer._finished(self)
+            self._release_arguments()
+            io_loop().post(self._finished)
 
-    def _fail(self, encode: Callable[[str, RemoteError, str], bytes], exc: BaseException) -> None:
+    def _finished(self) -> None:
+        self._producer.finished(self)
+        if self._stream is not None:
+            self._channel.outgoing.discard(self._stream)
+
+    def _open_stream(self, source: Any) -> OutgoingStream:
+        request, protocol = self.request, self._protocol
+        stream_id = protocol.new_id() if protocol.has_credit else request.call_id
+        stream = OutgoingStream(
+            source, stream_id, ".".join(request.path), protocol, self._outbox, request.codec
+        )
+        if protocol.has_credit:
+            io_loop().post(self._channel.outgoing.add, stream)
+        if self._cancelled:
+            stream.cancel()
+        self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
+        return stream
+
+    def _fail(self, exc: BaseException) -> None:
         """Tell the peer; a cancelled job has nobody left to tell."""
         request = self.request
-        if not self.cancelled:
-            if isinstance(exc, asyncio.CancelledError):  # the handler cancelled itself
-                exc = RemoteError("cancelled", name="CancelledError")
-            self._send(
-                encode_failure(lambda error: encode(request.call_id, error, request.codec), exc)
-            )
+        if self._cancelled:
+            return
+        if isinstance(exc, asyncio.CancelledError):  # the handler cancelled itself
+            exc = RemoteError("cancelled", name="CancelledError")
+        message = encode_failure(
+            lambda error: self._protocol.fail_call(request.call_id, error, request.codec), exc
+        )
+        # What it was passed goes back first, as the peers have it: behind what that posts.
+        self._release_arguments(also_claimed=True)
+        io_loop().post(self._send, message)
+
+    def _release_arguments(self, *, also_claimed: bool = False) -> None:
+        """Return to the peer the streams among the arguments that nobody reads."""
+        for state in self._received:
+            if not state.over and (also_claimed or not state.claimed):
+                state.cancel()
 
     # ---- the answer
 
     async def _answer(self) -> Any:
-        request, target = self.request, self._producer._target
+        request, target = self.request, self._producer.target
         match request.operation:
             case "get":
                 return find(target, request.path)
@@ -166,61 +204,10 @@ class _Job:
                 return True
             case "new":
                 made = find_class(target, request.path)
-                return by_value(await call_handler(made, self._revived_args()))
+                return by_value(await call_handler(made, self._args))
         function = find_callable(target, request.path)
-        context = CallContext(".".join(request.path), self._revived_args())
-        interceptors = self._producer._interceptors
+        context = CallContext(".".join(request.path), self._args)
+        interceptors = self._producer.interceptors
         if not interceptors:
             return await call_handler(function, context.args)
         return await around(interceptors, context, lambda: call_handler(function, context.args))
-
-    def _revived_args(self) -> list[Any]:
-        return [
-            _RemoteCallback(self, arg.id) if type(arg) is CallbackRef else arg
-            for arg in self.request.args
-        ]
-
-    async def _stream(self, value: Any) -> None:
-        request, protocol = self.request, self._protocol
-        try:
-            if hasattr(type(value), "__aiter__"):
-                await pump_async(value, self)
-            else:
-                method = ".".join(request.path)
-                await SyncPump(value, self, f"kkjupyter-generator {method}").run()
-        except BaseException as exc:  # noqa: BLE001  told to the peer
-            self._fail(protocol.fail_stream, exc)
-        else:
-            self._send(protocol.end(request.call_id, None, request.codec))
-
-
-class _RemoteCallback:
-    """A function of the peer's, as a handler gets it: ``callback(i, n)`` sends and returns.
-
-    The protocol has no answer to it, so its value is nothing. ``await callback(i, n)`` waits until
-    the peer keeps up; a handler that calls very often should.
-    """
-
-    def __init__(self, job: _Job, callback_id: str) -> None:
-        self._job = job
-        self._id = callback_id
-
-    def __call__(self, *args: Any) -> Awaitable[None]:
-        job = self._job
-        job._send(job._protocol.invoke_callback(self._id, args, job.request.codec))
-        return _Room(job.outbox)
-
-
-class _Room:
-    """Awaiting it waits until an outbox has room."""
-
-    __slots__ = ("_outbox",)
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        await wait_async(self._outbox.bell, lambda: not self._outbox.full)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import inspect
 import threading
 import time
-from collections.abc import AsyncIterable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator
 from typing import Any, Protocol
 
-from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.waiting import wait_async, wait_blocking
 from kkjupyter.rpc.workers import settle
+from kkjupyter.wire.values import undefined
 
-__all__ = ["MAX_GENERATOR_THREADS", "Sink", "SyncPump", "busy_after_cancel", "pump_async"]
+__all__ = [
+    "MAX_GENERATOR_THREADS",
+    "Injection",
+    "Sink",
+    "SyncPump",
+    "busy_after_cancel",
+    "pump_async",
+]
 
 MAX_GENERATOR_THREADS = 64
 # How long a generator that never really waits may keep the loop to itself.
@@ -30,36 +38,87 @@ def busy_after_cancel() -> int:
     return len(_busy)
 
 
+@dataclasses.dataclass(slots=True)
+class Injection:
+    """An error that the peer throws into a generator, where that stands at a yield.
+
+    Attributes:
+        control_id: what the peer's message is called.
+        error: what is raised there.
+        under_way: whether it has been raised.
+    """
+
+    control_id: str
+    error: Exception
+    under_way: bool = False
+
+
 class Sink(Protocol):
-    """Where a pump delivers."""
+    """Where a pump delivers.
+
+    Attributes:
+        cancelled: nobody wants anything more.
+        injections: what the peer throws, oldest first; taken off when answered.
+    """
 
     cancelled: bool
-    outbox: Outbox
+    injections: deque[Injection]
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether there is no room for the next value now."""
+
+    async def room(self) -> None:
+        """Wait until there is."""
+
+    def wait_for_room(self) -> None:
+        """As :meth:`room`, in a thread; returns when cancelled, too."""
 
     def send_item(self, value: Any) -> None:
         """Send one value; EncodeError if it cannot be sent. Any thread."""
 
+    def answer_injection(self, injection: Injection, value: Any) -> None:
+        """Send what was yielded in answer to a thrown error. Any thread."""
 
-async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> None:
-    """Deliver an async iterable. Cancelling ends it where it waits: its finally runs at once."""
-    outbox = sink.outbox
+
+async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:
+    """Deliver an async iterable; return what it returned: always ``undefined``.
+
+    Cancelling ends it where it waits: its finally runs at once.
+    """
     iterator = aiter(iterable)
+    injections = sink.injections
     slice_end_s = time.monotonic() + _SLICE_S
     try:
-        async for value in iterator:
-            if sink.cancelled:  # it swallowed the cancellation
-                break
-            sink.send_item(value)
-            if outbox.full:
-                await wait_async(outbox.bell, lambda: not outbox.full)
+        while True:
+            if sink.must_wait:
+                await sink.room()
                 slice_end_s = time.monotonic() + _SLICE_S
             elif time.monotonic() > slice_end_s:
                 await asyncio.sleep(0)
                 slice_end_s = time.monotonic() + _SLICE_S
+            if sink.cancelled:  # it swallowed the cancellation
+                return undefined
+            try:
+                if injections:
+                    injections[0].under_way = True
+                    value = await _athrow(iterator, injections[0].error)
+                    sink.answer_injection(injections[0], value)
+                    injections.popleft()
+                else:
+                    sink.send_item(await anext(iterator))
+            except StopAsyncIteration:
+                return undefined
     finally:
         await _aclose(iterator)
         if iterator is not iterable:
             await _aclose(iterable)
+
+
+async def _athrow(iterator: AsyncIterator[Any], error: Exception) -> Any:
+    if isinstance(iterator, AsyncGenerator):
+        return await iterator.athrow(error)
+    raise error
 
 
 async def _aclose(source: Any) -> None:
@@ -86,8 +145,10 @@ class SyncPump:
         self._name = name
         self._in_thread = False
 
-    async def run(self) -> None:
-        """Deliver it. Cancelling returns at once; the iterator ends at its next value.
+    async def run(self) -> Any:
+        """Deliver it; return what a generator returned, ``undefined`` if nothing.
+
+        Cancelling returns at once; the iterator ends at its next value.
 
         Raises:
             RuntimeError: too many run already.
@@ -99,7 +160,7 @@ class SyncPump:
                 "make this one an async generator"
             )
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[Any] = loop.create_future()
         self._in_thread = True
         threading.Thread(
             target=contextvars.copy_context().run,
@@ -108,17 +169,18 @@ class SyncPump:
             daemon=True,
         ).start()
         try:
-            await done
+            return await done
         except asyncio.CancelledError:
             with _busy_lock:
                 if self._in_thread:
                     _busy.add(self)
             raise
 
-    def _pump(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]) -> None:
+    def _pump(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any]) -> None:
         error: BaseException | None = None
+        returned: Any = undefined
         try:
-            self._deliver()
+            returned = self._deliver()
         except BaseException as exc:  # noqa: BLE001  handed over below
             error = exc
         finally:
@@ -126,19 +188,35 @@ class SyncPump:
                 self._in_thread = False
                 _busy.discard(self)
             _generator_slots.release()
-        loop.call_soon_threadsafe(settle, done, None, error)
+        loop.call_soon_threadsafe(settle, done, returned, error)
 
-    def _deliver(self) -> None:
-        sink, outbox = self._sink, self._sink.outbox
+    def _deliver(self) -> Any:
+        sink, iterator = self._sink, self._iterator
+        injections = sink.injections
         try:
-            for value in self._iterator:
+            while True:
+                if sink.must_wait:
+                    sink.wait_for_room()
                 if sink.cancelled:
-                    break
-                sink.send_item(value)
-                if outbox.full:
-                    wait_blocking(outbox.bell, lambda: sink.cancelled or not outbox.full)
+                    return undefined
+                try:
+                    if injections:
+                        injections[0].under_way = True
+                        value = _throw(iterator, injections[0].error)
+                        sink.answer_injection(injections[0], value)
+                        injections.popleft()
+                    else:
+                        sink.send_item(next(iterator))
+                except StopIteration as stop:
+                    return undefined if stop.value is None else stop.value
         finally:
-            _close(self._iterator)
+            _close(iterator)
+
+
+def _throw(iterator: Iterator[Any], error: Exception) -> Any:
+    if isinstance(iterator, Generator):
+        return iterator.throw(error)
+    raise error
 
 
 def _close(iterator: Iterator[Any]) -> None:

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.checks import check_seconds
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.portal import on_own_loop
-from kkjupyter.rpc.session import Session
 
 __all__ = [
     "Remote",
@@ -35,10 +35,10 @@ class Remote(RemoteName):
     """
 
     __slots__ = ("__weakref__", "_kk_path", "_kk_session")
-    _kk_session: Session
+    _kk_session: Caller
     _kk_path: tuple[str, ...]
 
-    def __init__(self, session: Session, path: tuple[str, ...] = ()) -> None:
+    def __init__(self, session: Caller, path: tuple[str, ...] = ()) -> None:
         object.__setattr__(self, "_kk_session", session)
         object.__setattr__(self, "_kk_path", path)
 
@@ -184,7 +184,7 @@ def describe(remote: Remote) -> RemoteInfo:
     )
 
 
-def session_of(remote: Remote) -> Session:
+def session_of(remote: Remote) -> Caller:
     """The connection behind ``remote``."""
     return remote._kk_session
 

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import itertools
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from kkjupyter.errors import EncodeError, KKError, UsageError
-from kkjupyter.rpc.call import Call, is_stream
+from kkjupyter.errors import ConnectError, KKError, UsageError
+from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.caller import Caller, OutgoingCall
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_seconds
-from kkjupyter.rpc.novalue import RemoteName
+from kkjupyter.rpc.detection import PROTOCOLS, Spoken, find_protocol, make_protocol
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.titles import title_of
 from kkjupyter.transports.base import Transport
-from kkjupyter.wire.classic import CODECS, Classic, Codec
-from kkjupyter.wire.events import CallbackRef, Operation
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.classic_messages import CODECS
+from kkjupyter.wire.protocol import Codec, Protocol
 
-__all__ = ["PROTOCOLS", "Session", "open_sessions"]
+__all__ = ["Session", "open_sessions"]
 
-PROTOCOLS = ("classic",)
+# The protocol found at an address, so that connecting there again asks for that one first.
+_found: dict[str, tuple[str, Codec]] = {}
 
-_numbers = itertools.count(1)
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _sessions_lock = threading.Lock()
 
@@ -40,7 +38,7 @@ def open_sessions() -> list[Session]:
     return sorted((s for s in sessions if not s.closed), key=lambda s: s.number)
 
 
-class Session:
+class Session(Caller):
     """Calls to one address.
 
     The first channel is made by :meth:`connect`. When it is lost, calls under way fail and are not
@@ -49,11 +47,14 @@ class Session:
     Args:
         url: where to, without secrets, for messages.
         dial: makes a new transport; called on the I/O loop.
-        protocol: one of :data:`PROTOCOLS`; None for the first.
-        codec: of the messages sent, ``"superjson"`` if None; answers are read in either.
+        protocol: ``"classic"`` or ``"compact"``; None has the peer asked.
+        codec: of the messages sent; None takes the one the peer answers in, or superjson if it is
+            not asked. Answers are read in either.
         timeout_s: for the reply of every call that says nothing else.
         idle_timeout_s: for the next item of every call that says nothing else.
         methods: names known to exist there, for completion and the card.
+        meta: called for each call; what it returns is sent along.
+        make_handler: makes who answers the peer's own calls, for each channel.
 
     Raises:
         UsageError: an argument cannot be right.
@@ -69,24 +70,31 @@ class Session:
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
         methods: Sequence[str] = (),
+        meta: Callable[[], Mapping[str, Any] | None] | None = None,
+        make_handler: Callable[[Channel], RequestHandler] | None = None,
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("codec", codec, CODECS)
         check_seconds("timeout_s", timeout_s)
         check_seconds("idle_timeout_s", idle_timeout_s)
-        self.number = next(_numbers)
-        self.url = url
-        self.codec: Codec = "json" if codec == "json" else "superjson"
-        self.closed = False
-        self.timeout_s = timeout_s
-        self.idle_timeout_s = idle_timeout_s
-        self.methods = list(methods)
-        self._protocol = Classic(self.codec)
-        self._functions = PassedFunctions(self._protocol.new_id)
+        if meta is not None and not callable(meta):
+            raise UsageError("meta must be a function that returns a dict for each call")
+        super().__init__(
+            url,
+            PassedFunctions(),
+            timeout_s=timeout_s,
+            idle_timeout_s=idle_timeout_s,
+            methods=methods,
+            meta=meta,
+        )
+        self._told_protocol = protocol
+        self._told_codec: Codec | None = None if codec is None else _codec(codec)
+        self._protocol: Protocol | None = None
         self._dial = dial
+        self._make_handler = make_handler
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._unsent: list[tuple[CallState, bytes]] = []
+        self._unsent: list[OutgoingCall] = []
         with _sessions_lock:
             _sessions.add(self)
 
@@ -100,13 +108,12 @@ class Session:
     # ---- what users of a session see
 
     @property
-    def protocol(self) -> str:
-        """The protocol spoken."""
-        return self._protocol.name
+    def wire(self) -> Protocol:
+        assert self._protocol is not None, "connect() comes first"
+        return self._protocol
 
     @property
     def state(self) -> str:
-        """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``."""
         channel = self._channel
         if self.closed:
             return "closed"
@@ -118,71 +125,10 @@ class Session:
 
     @property
     def calls(self) -> list[CallState]:
-        """Calls under way, oldest first."""
-        states = [state for state, _ in list(self._unsent)]
+        states = [call.state for call in list(self._unsent)]
         if self._channel is not None:
-            states += list(self._channel.calls.values())
+            states += self._channel.calls_under_way
         return sorted(states, key=lambda state: state.number)
-
-    def call(
-        self,
-        operation: Operation,
-        path: Sequence[str],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        value: Any = undefined,
-        timeout_s: float | None = None,
-        idle_timeout_s: float | None = None,
-    ) -> Call:
-        """Make a call and send it. Any thread; returns at once.
-
-        Raises:
-            EncodeError: an argument cannot be put on the wire; nothing was sent.
-            UsageError: the connection was closed, or an argument is a stream.
-        """
-        method = ".".join(path)
-        if self.closed:
-            raise UsageError(f"{method}: the connection to {self.url} is closed; connect again")
-        sent_args = [*args, dict(kwargs)] if kwargs else list(args)
-        title = title_of(operation, method, args, kwargs or {}, value)
-        state = CallState(
-            method,
-            title,
-            self._protocol.new_id(),
-            self,
-            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
-            idle_timeout_s=self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
-        )
-        wire_args = [self._wire_arg(arg, index, state) for index, arg in enumerate(sent_args)]
-        try:
-            frame = self._protocol.request(state.call_id, operation, path, wire_args, value)
-        except EncodeError as error:
-            error.method = method
-            raise
-        io_loop().post(self._send, state, frame)
-        return Call(state)
-
-    def _wire_arg(self, arg: Any, index: int, state: CallState) -> Any:
-        if isinstance(arg, Call):
-            raise UsageError(
-                f"{state.method}: argument {index + 1} is the call {arg.title}, not its value; "
-                "`await` it first, or use .result()"
-            )
-        if isinstance(arg, RemoteName):
-            raise UsageError(
-                f"{state.method}: argument {index + 1} is a remote name, not a value; "
-                "get its value first: await it, or kk.get(...)"
-            )
-        if is_stream(arg):
-            raise UsageError(
-                f"{state.method}: argument {index + 1} is a stream ({type(arg).__name__}), and the "
-                "classic protocol carries values only; pass a list instead"
-            )
-        if callable(arg) and not isinstance(arg, type):
-            state.has_functions = True
-            return CallbackRef(self._functions.add(arg, state))
-        return arg
 
     async def connect(self) -> None:
         """Make the first channel. I/O loop only.
@@ -191,19 +137,18 @@ class Session:
             ConnectError: it cannot be made.
         """
         try:
-            self._use(await self._dial())
+            await self._open_channel()
         except BaseException:
             self.closed = True  # nobody gets it
             raise
 
     async def close(self) -> None:
-        """Cancel what runs and close. I/O loop only; idempotent."""
         self.closed = True
         if self._connecting is not None:
             self._connecting.cancel()
         unsent, self._unsent = self._unsent, []
-        for state, _ in unsent:
-            state.cancel()
+        for call in unsent:
+            call.state.cancel()
         if self._channel is not None:
             await self._channel.close()
 
@@ -211,7 +156,6 @@ class Session:
 
     @property
     def reading_paused(self) -> bool:
-        """Whether the channel has stopped reading because a buffer is full."""
         channel = self._channel
         return channel is not None and channel.reading.paused
 
@@ -219,7 +163,7 @@ class Session:
         state.stop_timer()
         if state.phase == "cancelled":
             state.buffer.clear()  # once more: here nothing is put meanwhile
-        self._unsent = [entry for entry in self._unsent if entry[0] is not state]
+        self._unsent = [call for call in self._unsent if call.state is not state]
         if self._channel is not None:
             self._channel.cancel_call(state)
 
@@ -227,9 +171,18 @@ class Session:
         if self._channel is not None:
             self._channel.reading.reconsider()
 
+    def pull(self, state: CallState) -> None:
+        if self._channel is not None:
+            self._channel.pull(state)
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        assert self._channel is not None, "a stream came over it"
+        return self._channel.throw(state, error)
+
     # ---- I/O loop only
 
-    def _send(self, state: CallState, frame: bytes) -> None:
+    def _send(self, call: OutgoingCall) -> None:
+        state = call.state
         if self.closed:  # since the call was made
             state.cancel()
             return
@@ -238,15 +191,16 @@ class Session:
                 state.timeout_s, state.expire_reply, state.timeout_s
             )
         if self._channel is not None and self._channel.is_open:
-            self._channel.start(state, frame)
+            self._channel.start(call)
         else:
-            self._unsent.append((state, frame))
+            self._unsent.append(call)
             if self._connecting is None:
                 self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
 
     async def _reconnect(self) -> None:
+        before = self.wire
         try:
-            self._use(await self._dial())
+            await self._open_channel()
         except KKError as error:
             self._fail_unsent(error)
         except Exception as error:
@@ -255,17 +209,58 @@ class Session:
             raise
         else:
             unsent, self._unsent = self._unsent, []
-            for state, frame in unsent:
-                assert self._channel is not None
-                self._channel.start(state, frame)
+            for call in unsent:
+                self._start_unsent(call, anew=self.protocol != before.name)
         finally:
             self._connecting = None
 
+    def _start_unsent(self, call: OutgoingCall, *, anew: bool) -> None:
+        assert self._channel is not None
+        try:
+            if anew:  # another kind of peer answers at the old address
+                call.encode(self.wire)
+        except KKError as error:
+            call.state.failed(error)
+        else:
+            self._channel.start(call)
+
     def _fail_unsent(self, error: Exception) -> None:
         unsent, self._unsent = self._unsent, []
-        for state, _ in unsent:
-            state.failed(copy.copy(error))  # each raises its own, maybe at the same time
+        for call in unsent:
+            call.state.failed(copy.copy(error))  # each raises its own, maybe at the same time
 
-    def _use(self, transport: Transport) -> None:
-        self._channel = Channel(transport, Classic(self.codec), functions=self._functions)
-        self._channel.open()
+    async def _open_channel(self) -> None:
+        transport = await self._dial()
+        try:
+            spoken = await self._agree(transport)
+        except BaseException:
+            transport.abort()
+            raise
+        self._protocol = make_protocol(spoken.protocol, self._told_codec or spoken.codec)
+        self._functions.connection_lost()
+        self._channel = Channel(transport, self._protocol, functions=self._functions)
+        if self._make_handler is not None:
+            self._channel.handler = self._make_handler(self._channel)
+        if spoken.relay is None:
+            transport.open(self._channel)
+        else:
+            spoken.relay.to = self._channel
+            self._channel.data_received(spoken.rest)
+
+    async def _agree(self, transport: Transport) -> Spoken:
+        """Which protocol to speak; the peer is asked unless that is known."""
+        told = self._told_protocol
+        if told is not None and (self._told_codec is not None or told == "classic"):
+            # A classic peer reads either codec, message by message.
+            return Spoken(told, "superjson", [], None)
+        spoken = await find_protocol(transport, _found.get(self.url))
+        if told is not None and spoken.protocol != told:
+            raise ConnectError(
+                self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"
+            )
+        _found[self.url] = spoken.protocol, spoken.codec
+        return spoken
+
+
+def _codec(name: str) -> Codec:
+    return "json" if name == "json" else "superjson"

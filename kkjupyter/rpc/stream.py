@@ -20,14 +20,26 @@ class StreamBuffer:
 
     The limits are told, not enforced: over the soft limit the channel stops reading if nobody is
     hurt by that, over the hard limit it gives the stream up.
+
+    Attributes:
+        taken_items: how many values were taken.
+        largest_bytes: the encoded size of the largest value so far.
     """
 
-    __slots__ = ("_items", "_put_bytes", "_put_items", "_taken_bytes", "taken_items")
+    __slots__ = (
+        "_items",
+        "_put_bytes",
+        "_put_items",
+        "_taken_bytes",
+        "largest_bytes",
+        "taken_items",
+    )
 
     def __init__(self) -> None:
         self._items: deque[tuple[Any, int]] = deque()
         self._put_items = self._put_bytes = 0
         self.taken_items = self._taken_bytes = 0
+        self.largest_bytes = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -65,6 +77,8 @@ class StreamBuffer:
         items.append((value, size_bytes))
         self._put_items += 1
         self._put_bytes += size_bytes
+        if size_bytes > self.largest_bytes:
+            self.largest_bytes = size_bytes
         return (
             self._put_bytes - self._taken_bytes > SOFT_LIMIT_BYTES or len(items) > SOFT_LIMIT_ITEMS
         )

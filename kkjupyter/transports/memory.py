@@ -45,6 +45,11 @@ class MemoryTransport:
     def writable(self) -> bool:
         return self._peer is None or self._peer._inbox_bytes < _HIGH_BYTES
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing goes through any more."""
+        return self._closed
+
     def pause_reading(self) -> None:
         self._paused = True
 

@@ -1,4 +1,4 @@
-"""One suite, every transport and codec. A new transport is one more entry of SERVERS."""
+"""One suite, every transport, protocol and codec. A new one is one more entry here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import kkjupyter as kk
 from kkjupyter.rpc.inprocess import serve_in_memory
 
 SERVERS: dict[str, Callable[..., Any]] = {"websocket": kk.serve, "memory": serve_in_memory}
+PROTOCOLS = ("classic",)
 CODECS = ("superjson", "json")
 
 
@@ -23,6 +24,11 @@ def start(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 @pytest.fixture(params=CODECS)
 def codec(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -39,6 +45,6 @@ def server(start: Callable[..., Any], endpoint: Endpoint) -> Iterator[Any]:
 
 
 @pytest.fixture
-def api(server: Any, codec: str) -> Iterator[kk.rpc.remote.Remote]:
-    with server.connect(codec=codec) as api:
+def api(server: Any, protocol: str, codec: str) -> Iterator[kk.rpc.remote.Remote]:
+    with server.connect(protocol=protocol, codec=codec) as api:
         yield api

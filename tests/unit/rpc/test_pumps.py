@@ -5,22 +5,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.pumps import pump_async
-from kkjupyter.transports.memory import memory_pair
+from kkjupyter.rpc.pumps import Injection, pump_async
 
 
 class Greedy:
     """A reader who is never full."""
 
     cancelled = False
+    must_wait = False
 
     def __init__(self) -> None:
-        self.outbox = Outbox(memory_pair()[0])
+        self.injections: deque[Injection] = deque()
         self.items = 0
+
+    async def room(self) -> None:
+        raise AssertionError("there is always room")
+
+    def wait_for_room(self) -> None:
+        raise AssertionError("there is always room")
+
+    def answer_injection(self, injection: Injection, value: Any) -> None:
+        raise AssertionError("nothing is thrown")
 
     def send_item(self, value: Any) -> None:
         self.items += 1

@@ -73,7 +73,7 @@ def test_completion_knows_the_methods(api: Any) -> None:
 
 def test_what_is_known_without_asking(api: Any) -> None:
     info = describe(api.data)
-    assert (info.url, info.protocol, info.codec) == ("memory:remote", "classic", "superjson")
+    assert (info.url, info.protocol, info.codec) == ("memory:remote", "compact", "superjson")
     assert (info.state, info.path) == ("open", ("data",))
     assert "data.stream" in info.methods
 

@@ -1,0 +1,243 @@
+"""Making calls to one peer, whatever carries them there."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kkjupyter.errors import EncodeError, UsageError
+from kkjupyter.rpc.call import Call, is_stream
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.novalue import RemoteName
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.titles import title_of
+from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
+from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.values import undefined
+
+__all__ = ["Caller", "OutgoingCall"]
+
+_numbers = itertools.count(1)
+
+
+@dataclasses.dataclass(eq=False, slots=True)
+class OutgoingCall:
+    """A call on its way to the peer.
+
+    Attributes:
+        state: what becomes of it.
+        operation: what is asked for.
+        path: the name, in parts.
+        args: as they go out: with references for functions and streams.
+        value: for ``set``.
+        meta: said about the call.
+        streams: the streams among the arguments, by id.
+        context: the caller's, for what runs on its behalf.
+        frame: the request as bytes, in the protocol it was encoded for last.
+    """
+
+    state: CallState
+    operation: Operation
+    path: tuple[str, ...]
+    args: list[Any]
+    value: Any
+    meta: dict[str, Any] | None
+    streams: dict[str, Any]
+    context: contextvars.Context
+    frame: bytes = b""
+
+    def encode(self, protocol: Protocol) -> None:
+        """Set :attr:`frame`; EncodeError when a value cannot be put on the wire."""
+        if self.streams and not protocol.has_credit:
+            self._refuse_streams(protocol)
+        state = self.state
+        try:
+            self.frame = protocol.request(
+                state.call_id, self.operation, self.path, self.args, self.value, self.meta
+            )
+        except EncodeError as error:
+            error.method = state.method
+            raise
+
+    def _refuse_streams(self, protocol: Protocol) -> None:
+        at, source = next(
+            (index, self.streams[arg.id])
+            for index, arg in enumerate(self.args, 1)
+            if isinstance(arg, StreamRef)
+        )
+        raise UsageError(
+            f"{self.state.method}: argument {at} is a stream ({type(source).__name__}), and the "
+            f"{protocol.name} protocol carries values only; pass a list instead"
+        )
+
+
+class Caller:
+    """What :class:`~kkjupyter.rpc.remote.Remote` stands on. Subclasses bring the calls out.
+
+    Args:
+        url: where to, without secrets, for messages.
+        functions: those the peer may call back.
+        timeout_s: for the reply of every call that says nothing else.
+        idle_timeout_s: for the next item of every call that says nothing else.
+        methods: names known to exist there, for completion and the card.
+        meta: called for each call; what it returns is sent along.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        functions: PassedFunctions,
+        *,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+        methods: Sequence[str] = (),
+        meta: Callable[[], Mapping[str, Any] | None] | None = None,
+    ) -> None:
+        self.number = next(_numbers)
+        self.url = url
+        self.closed = False
+        self.timeout_s = timeout_s
+        self.idle_timeout_s = idle_timeout_s
+        self.methods = list(methods)
+        self._functions = functions
+        self._meta = meta
+
+    # ---- what a subclass brings
+
+    @property
+    def wire(self) -> Protocol:
+        """The protocol that calls are encoded with."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> str:
+        """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``."""
+        raise NotImplementedError
+
+    @property
+    def calls(self) -> list[CallState]:
+        """Calls under way, oldest first."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Cancel what runs and close. I/O loop only; idempotent."""
+        raise NotImplementedError
+
+    def _send(self, call: OutgoingCall) -> None:
+        """Take it to the peer; its outcome goes to ``call.state``. I/O loop only."""
+        raise NotImplementedError
+
+    # ---- the carrier of its calls; I/O loop only, save the property
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether reading has stopped because a buffer is full."""
+        raise NotImplementedError
+
+    def cancel_call(self, state: CallState) -> None:
+        """Tell the peer that nobody wants the answer any more."""
+        raise NotImplementedError
+
+    def reconsider_reading(self) -> None:
+        """Somebody waits now who did not before, or a buffer has room."""
+        raise NotImplementedError
+
+    def pull(self, state: CallState) -> None:
+        """Grant the peer as much credit as is due for this stream."""
+        raise NotImplementedError
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        """Raise ``error`` inside the generator behind a stream; any thread."""
+        raise NotImplementedError
+
+    # ---- what users of it see
+
+    @property
+    def protocol(self) -> str:
+        """The name of the protocol spoken."""
+        return self.wire.name
+
+    @property
+    def codec(self) -> str:
+        """The codec of what is sent."""
+        return self.wire.codec
+
+    def call(
+        self,
+        operation: Operation,
+        path: Sequence[str],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        value: Any = undefined,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> Call:
+        """Make a call and send it. Any thread; returns at once.
+
+        Raises:
+            EncodeError: an argument cannot be put on the wire; nothing was sent.
+            UsageError: the connection was closed, or an argument cannot be carried.
+        """
+        method = ".".join(path)
+        if self.closed:
+            raise UsageError(f"{method}: the connection to {self.url} is closed; connect again")
+        protocol = self.wire
+        state = CallState(
+            method,
+            title_of(operation, method, args, kwargs or {}, value),
+            protocol.new_id(),
+            self,
+            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+            idle_timeout_s=self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
+        )
+        call = OutgoingCall(
+            state,
+            operation,
+            tuple(path),
+            [*args, dict(kwargs)] if kwargs else list(args),
+            value,
+            self._meta_of_call(method),
+            {},
+            contextvars.copy_context(),
+        )
+        for index, arg in enumerate(call.args):
+            call.args[index] = self._wire_arg(arg, index, call, protocol)
+        call.encode(protocol)
+        io_loop().post(self._send, call)
+        return Call(state)
+
+    def _meta_of_call(self, method: str) -> dict[str, Any] | None:
+        if self._meta is None:
+            return None
+        meta = self._meta()
+        if meta is not None and not isinstance(meta, Mapping):
+            raise UsageError(
+                f"{method}: meta() returned {type(meta).__name__}; it must return a dict or None"
+            )
+        return dict(meta) if meta else None
+
+    def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:
+        state = call.state
+        if isinstance(arg, Call) and not arg.is_open_stream:
+            raise UsageError(
+                f"{state.method}: argument {index + 1} is the call {arg.title}, not its value; "
+                "`await` it first, or use .result()"
+            )
+        if isinstance(arg, RemoteName):
+            raise UsageError(
+                f"{state.method}: argument {index + 1} is a remote name, not a value; "
+                "get its value first: await it, or kk.get(...)"
+            )
+        if is_stream(arg):
+            stream_id = protocol.new_id()
+            call.streams[stream_id] = arg
+            return StreamRef(stream_id)
+        if callable(arg) and not isinstance(arg, type):
+            state.has_functions = True
+            return CallbackRef(self._functions.add(arg, state, protocol))
+        return arg

@@ -1,0 +1,182 @@
+"""Which protocol the other side speaks: asked by a client, heard by a server."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from kkjupyter.errors import ConnectError
+from kkjupyter.transports.base import Owner, Transport
+from kkjupyter.wire.classic import Classic
+from kkjupyter.wire.compact import Compact
+from kkjupyter.wire.detection import FirstFrame, Probe
+from kkjupyter.wire.protocol import Codec, Protocol
+
+__all__ = ["PROTOCOLS", "Doorstep", "Spoken", "find_protocol", "make_protocol"]
+
+PROTOCOLS = ("classic", "compact")
+_PROBE_S = 2.0
+_REMEMBERED_S = 0.5
+
+
+def make_protocol(name: str, codec: Codec, *, limit_bytes: int | None = None) -> Protocol:
+    """This side of the protocol called ``name``; ``limit_bytes``: the longest message accepted."""
+    kind = Compact if name == "compact" else Classic
+    return kind(codec) if limit_bytes is None else kind(codec, limit_bytes=limit_bytes)
+
+
+class Relay:
+    """Hands what a transport tells to whoever is in charge now.
+
+    Attributes:
+        to: who that is.
+    """
+
+    def __init__(self, to: Owner) -> None:
+        self.to = to
+
+    def data_received(self, chunks: Sequence[bytes]) -> None:
+        self.to.data_received(chunks)
+
+    def writable(self) -> None:
+        self.to.writable()
+
+    def closed(self, reason: str) -> None:
+        self.to.closed(reason)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a peer was found to speak.
+
+    Attributes:
+        protocol: the protocol's name.
+        codec: the codec it answers in.
+        rest: what else it has said, to be given to the protocol.
+        relay: what the transport reports to; None if it is not open yet.
+    """
+
+    protocol: str
+    codec: Codec
+    rest: list[bytes]
+    relay: Relay | None
+
+
+class _Asking:
+    """In charge of a connection until a probe is answered."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._probe: Probe | None = None
+        self._found: asyncio.Future[tuple[str, Codec]] | None = None
+        self._end_reason: str | None = None
+        self.rest: list[bytes] = []
+
+    async def ask(self, probe: Probe, timeout_s: float) -> tuple[str, Codec] | None:
+        """Send a probe; return what answers it, or None if nothing does in time."""
+        self._probe = probe
+        self._found = asyncio.get_running_loop().create_future()
+        if self._end_reason is not None:
+            self.closed(self._end_reason)
+        self._transport.send(probe.frames)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._found
+        except TimeoutError:
+            return None
+
+    def data_received(self, chunks: Sequence[bytes]) -> None:
+        probe, found = self._probe, self._found
+        if probe is None or found is None or found.done():
+            self.rest += chunks
+            return
+        answer = probe.read(chunks, whole=self._transport.keeps_boundaries)
+        if answer is not None:
+            self.rest += probe.rest
+            found.set_result((answer.protocol, answer.codec))
+        elif probe.echoed:
+            self._fail("it sends back what it is sent; it is no kkrpc endpoint")
+
+    def writable(self) -> None:
+        """Nothing here waits for that."""
+
+    def closed(self, reason: str) -> None:
+        self._end_reason = reason
+        self._fail(f"{reason}, before it said which protocol it speaks")
+
+    def _fail(self, reason: str) -> None:
+        if self._found is not None and not self._found.done():
+            self._found.set_exception(ConnectError(self._transport.url, reason))
+
+
+async def find_protocol(
+    transport: Transport, remembered: tuple[str, Codec] | None = None
+) -> Spoken:
+    """Open ``transport`` and ask the peer which protocol it speaks. I/O loop only.
+
+    No real call is ever the probe, and nothing that may be exposed there is called. Cancelling is
+    safe; the transport then stays open.
+
+    Args:
+        transport: not opened yet.
+        remembered: what was spoken there before; then that is asked for first, alone.
+
+    Raises:
+        ConnectError: no answer within two seconds, or none that makes sense.
+    """
+    asking = _Asking(transport)
+    relay = Relay(asking)
+    transport.open(relay)
+    found = await asking.ask(Probe(only=remembered), _REMEMBERED_S) if remembered else None
+    found = found or await asking.ask(Probe(), _PROBE_S)
+    if found is None:
+        raise ConnectError(
+            transport.url,
+            f"it did not say within {_PROBE_S:g} s which protocol it speaks; if it is a kkrpc "
+            "endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
+        )
+    return Spoken(*found, asking.rest, relay)
+
+
+class Doorstep:
+    """In charge of a client's connection until its first message tells the protocol.
+
+    Args:
+        transport: not opened yet.
+        welcome: makes who is in charge from then on.
+        on_closed: told when the connection is gone before that.
+        limit_bytes: the longest message accepted.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        welcome: Callable[[Protocol], Owner],
+        on_closed: Callable[[Doorstep], object],
+        *,
+        limit_bytes: int,
+    ) -> None:
+        self._transport = transport
+        self._relay = Relay(self)
+        self._welcome = welcome
+        self._on_closed = on_closed
+        self._limit_bytes = limit_bytes
+        self._first = FirstFrame()
+
+    def open(self) -> None:
+        """Begin to listen."""
+        self._transport.open(self._relay)
+
+    def data_received(self, chunks: Sequence[bytes]) -> None:
+        found = self._first.feed(chunks, whole=self._transport.keeps_boundaries)
+        if found is not None:
+            protocol = make_protocol(*found, limit_bytes=self._limit_bytes)
+            self._relay.to = self._welcome(protocol)
+            self._relay.to.data_received(self._first.chunks)
+
+    def writable(self) -> None:
+        """Nothing was sent yet."""
+
+    def closed(self, reason: str) -> None:
+        self._on_closed(self)

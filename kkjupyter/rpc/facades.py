@@ -1,0 +1,117 @@
+"""The peer's functions, as they are held here: calling one sends its arguments to the peer."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Generator
+from typing import Any
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.waiting import wait_async
+from kkjupyter.wire.protocol import Protocol
+
+__all__ = ["HeldFunctions", "RemoteCallback"]
+
+# Collected facades are told to the peer together; and a function that is passed again at once, as
+# in a loop of calls, is not released in between.
+_RELEASE_DELAY_S = 0.05
+
+
+class RemoteCallback:
+    """A function of the peer's, as a handler gets it: ``callback(i, n)`` sends and returns.
+
+    The protocol has no answer to it, so its value is nothing. ``await callback(i, n)`` waits until
+    the peer keeps up; a handler that calls very often should. May be called from any thread.
+    """
+
+    def __init__(self, held: HeldFunctions, callback_id: str, codec: str) -> None:
+        self._held = held
+        self._id = callback_id
+        self._codec = codec
+        self._released = False
+
+    def __call__(self, *args: Any) -> Awaitable[None]:
+        if self._released:
+            raise UsageError("this function was released; the other side has forgotten it")
+        held = self._held
+        held.outbox.put(held.protocol.invoke_callback(self._id, args, self._codec))
+        return _Room(held.outbox)
+
+    def release(self) -> None:
+        """Tell the peer at once that the function is not needed any more. Idempotent.
+
+        Without it the peer is told when this object is collected. Calling it afterwards is an
+        error. The classic protocol has no word for it; there the peer keeps it.
+        """
+        if not self._released:
+            self._released = True
+            io_loop().post(self._held.release, self._id)
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("_released", True):
+            io_loop().post(self._held.collected, self._id)
+
+    def __repr__(self) -> str:
+        return f"<RemoteCallback {self._id}>"
+
+
+class HeldFunctions:
+    """The peer's functions that are held on one connection.
+
+    Args:
+        protocol: makes the messages.
+        outbox: takes them.
+    """
+
+    def __init__(self, protocol: Protocol, outbox: Outbox) -> None:
+        self.protocol = protocol
+        self.outbox = outbox
+        self._facades: weakref.WeakValueDictionary[str, RemoteCallback] = (
+            weakref.WeakValueDictionary()
+        )
+        self._collected: set[str] = set()
+
+    def get(self, callback_id: str, codec: str) -> RemoteCallback:
+        """The function of this id: the same object as long as somebody holds it. I/O loop only."""
+        facade = self._facades.get(callback_id)
+        if facade is None or facade._released:
+            facade = self._facades[callback_id] = RemoteCallback(self, callback_id, codec)
+            self._collected.discard(callback_id)
+        return facade
+
+    def release(self, callback_id: str) -> None:
+        """Tell the peer now. I/O loop only."""
+        self._collected.discard(callback_id)
+        if self.protocol.has_credit:
+            self.outbox.put(self.protocol.release_callbacks([callback_id]))
+
+    def collected(self, callback_id: str) -> None:
+        """A facade is gone; tell the peer soon. I/O loop only."""
+        if not self.protocol.has_credit or callback_id in self._facades:
+            return
+        if not self._collected:
+            asyncio.get_running_loop().call_later(_RELEASE_DELAY_S, self._release_collected)
+        self._collected.add(callback_id)
+
+    def _release_collected(self) -> None:
+        if self._collected:
+            self.outbox.put(self.protocol.release_callbacks(sorted(self._collected)))
+            self._collected.clear()
+
+
+class _Room:
+    """Awaiting it waits until an outbox has room."""
+
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> None:
+        await wait_async(self._outbox.bell, lambda: not self._outbox.full)

@@ -1,0 +1,307 @@
+"""Streams of ours on their way to the peer: results of its calls, and arguments of ours.
+
+What is exposed or passed is an async iterable or an iterator; a pump moves its values at the peer's
+pace, which is the socket's and, where the protocol has credit, the credit the peer grants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from kkjupyter.errors import RemoteError, RemoteThrow
+from kkjupyter.rpc.failures import encode_failure
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.rpc.pumps import Injection, SyncPump, pump_async
+from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.wire.events import Cancelled, Credited, Thrown
+from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.values import undefined
+
+__all__ = ["OutgoingStream", "OutgoingStreams"]
+
+ItemCheck = Callable[[Any], Any]
+
+
+class OutgoingStream:
+    """One stream; :meth:`run` moves it. Once cancelled it sends nothing more.
+
+    Args:
+        source: an async iterable or an iterator.
+        stream_id: its id on the wire.
+        title: names its thread, if it needs one.
+        protocol: makes the messages.
+        outbox: takes them.
+        codec: of the messages.
+        check_item: applied to each value before it is sent; what it raises fails the stream.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        stream_id: str,
+        title: str,
+        protocol: Protocol,
+        outbox: Outbox,
+        codec: str,
+        *,
+        check_item: ItemCheck | None = None,
+    ) -> None:
+        self.stream_id = stream_id
+        self.cancelled = False
+        self.over = False
+        self.injections: deque[Injection] = deque()
+        self._source = source
+        self._title = title
+        self._protocol = protocol
+        self._outbox = outbox
+        self._codec = codec
+        self._check_item = check_item
+        # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
+        self._granted: float = 0 if protocol.has_credit else math.inf
+        self._sent_items = 0
+        self._bell = Bell()
+        self._task: asyncio.Task[Any] | None = None
+        self._controls: list[tuple[str, Any]] = []
+
+    # ---- told by the peer; I/O loop only
+
+    def credited(self, count: int) -> None:
+        """The peer takes ``count`` more values."""
+        self._granted += count
+        self._bell.ring()
+
+    def thrown(self, control_id: str, error: Any) -> None:
+        """The peer raises ``error`` inside the generator; done when that is at a yield."""
+        self.injections.append(Injection(control_id, as_exception(error)))
+        self._bell.ring()
+
+    def cancel(self, control_id: str = "", value: Any = undefined) -> None:
+        """End it where it waits; returns at once. Also for our own side, from any thread.
+
+        Args:
+            control_id: what the peer wants to have acknowledged, if anything.
+            value: what it wants to hear in the acknowledgement.
+        """
+        if control_id:
+            self._controls.append((control_id, value))
+            if self.over or not hasattr(type(self._source), "__aiter__"):
+                self._acknowledge()  # a sync generator is told at its next yield; the peer goes on
+        self.cancelled = True
+        handler_loop().post(self._cancel_task)
+        self._bell.ring()
+        self._outbox.bell.ring()
+
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def fail(self, error: RemoteError) -> None:
+        """Our side ends it, and tells the peer why. I/O loop only."""
+        if not (self.over or self.cancelled):
+            self._outbox.put(self._protocol.fail_stream(self.stream_id, error, self._codec))
+            self.cancel()
+
+    # ---- asked by the pump
+
+    def send_item(self, value: Any) -> None:
+        """Send one value. Any thread."""
+        if self._check_item is not None:
+            value = self._check_item(value)
+        message = self._protocol.item(self.stream_id, value, self._codec)
+        if not self.cancelled:
+            self._sent_items += 1
+            self._outbox.put(message)
+
+    def answer_injection(self, injection: Injection, value: Any) -> None:
+        """The generator has yielded ``value`` in answer to an error thrown into it."""
+        self._send(
+            self._protocol.acknowledge(
+                injection.control_id, self.stream_id, value, self._codec, done=False
+            )
+        )
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether the pump should wait: for the socket, or for credit."""
+        return self._outbox.full or (
+            self._sent_items >= self._granted and not self.injections and not self.cancelled
+        )
+
+    async def room(self) -> None:
+        """Wait until the next value may be made."""
+        while self.must_wait:
+            if self._outbox.full:
+                await wait_async(self._outbox.bell, lambda: not self._outbox.full)
+            else:
+                await wait_async(self._bell, lambda: not self.must_wait or self._outbox.full)
+
+    def wait_for_room(self) -> None:
+        """As :meth:`room`, in a thread."""
+        while self.must_wait and not self.cancelled:
+            if self._outbox.full:
+                wait_blocking(self._outbox.bell, lambda: self.cancelled or not self._outbox.full)
+            else:
+                wait_blocking(self._bell, lambda: not self.must_wait or self._outbox.full)
+
+    # ---- running
+
+    async def run(self) -> None:
+        """Move it to its end and tell the peer how that was. Handler loop only.
+
+        Cancelling the task ends an async source where it waits.
+        """
+        self._task = asyncio.current_task()
+        protocol = self._protocol
+        try:
+            if self.cancelled:  # before it began
+                raise asyncio.CancelledError
+            if hasattr(type(self._source), "__aiter__"):
+                returned = await pump_async(self._source, self)
+            else:
+                name = f"kkjupyter-generator {self._title}"
+                returned = await SyncPump(self._source, self, name).run()
+            end = protocol.end(self.stream_id, returned, self._codec)
+        except BaseException as exc:  # noqa: BLE001  told to the peer
+            self._failed(exc)
+        else:
+            if not self._is_injecting:  # else its answer says that it is over
+                self._send(end)
+            self._finish()
+
+    def _failed(self, exc: BaseException) -> None:
+        protocol, stream_id, codec = self._protocol, self.stream_id, self._codec
+        if isinstance(exc, asyncio.CancelledError):
+            if self.cancelled:
+                self._finish()
+                return
+            exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
+        if self.cancelled or self._is_injecting:  # while it cleaned up, or as its answer
+            self._finish(exc)
+        else:
+            self._send(encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc))
+            self._finish()
+
+    @property
+    def _is_injecting(self) -> bool:
+        return bool(self.injections) and self.injections[0].under_way
+
+    def _send(self, message: bytes) -> None:
+        if not self.cancelled:
+            self._outbox.put(message)
+
+    def _finish(self, exc: BaseException | None = None) -> None:
+        """Nothing more will be sent, save what controls wait for."""
+        self.over = True
+        io_loop().post(self._acknowledge, exc)
+
+    def _acknowledge(self, exc: BaseException | None = None) -> None:
+        """Answer the controls that have not been answered. I/O loop only."""
+        protocol, stream_id, codec = self._protocol, self.stream_id, self._codec
+        controls, self._controls = self._controls, []
+        if self.over:
+            controls += [(i.control_id, undefined) for i in self.injections]
+            self.injections.clear()
+        for control_id, value in controls:
+            self._outbox.put(
+                protocol.acknowledge(control_id, stream_id, value, codec)
+                if exc is None
+                else self._control_failure(control_id, exc)
+            )
+
+    def _control_failure(self, control_id: str, exc: BaseException) -> bytes:
+        return encode_failure(
+            lambda error: self._protocol.fail_control(
+                control_id, self.stream_id, error, self._codec
+            ),
+            exc,
+        )
+
+
+class OutgoingStreams:
+    """The streams of one connection that the peer can address. I/O loop only.
+
+    Args:
+        protocol: makes the messages.
+        outbox: takes them.
+    """
+
+    def __init__(self, protocol: Protocol, outbox: Outbox) -> None:
+        self._protocol = protocol
+        self._outbox = outbox
+        self._streams: dict[str, OutgoingStream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def add(self, stream: OutgoingStream) -> None:
+        """The peer may now address this one, until it is over."""
+        self._streams[stream.stream_id] = stream
+
+    def discard(self, stream: OutgoingStream) -> None:
+        """The peer has no more to say to this one."""
+        self._streams.pop(stream.stream_id, None)
+
+    def start(self, stream: OutgoingStream, context: contextvars.Context) -> None:
+        """Move a stream that nothing else runs, in ``context``: an argument of a call of ours."""
+        self.add(stream)
+        handler_loop().post(self._start, stream, context)
+
+    def _start(self, stream: OutgoingStream, context: contextvars.Context) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(stream.run(), context=context)
+        task.add_done_callback(lambda _: io_loop().post(self.discard, stream))
+
+    def credited(self, event: Credited) -> None:
+        """The peer pulls."""
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream.credited(event.count)
+        else:
+            self._unknown(event.control_id, event.stream_id)
+
+    def thrown(self, event: Thrown) -> None:
+        """The peer raises an error inside one."""
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream.thrown(event.control_id, event.error)
+        else:
+            self._unknown(event.control_id, event.stream_id)
+
+    def cancelled(self, event: Cancelled) -> bool:
+        """The peer no longer wants one; False when there is none of that id."""
+        stream = self._streams.get(event.stream_id)
+        if stream is None:
+            return False
+        stream.cancel(event.control_id, event.value)
+        return True
+
+    def close(self) -> None:
+        """The connection is gone: end them all."""
+        for stream in list(self._streams.values()):
+            stream.cancel()
+        self._streams.clear()
+
+    def _unknown(self, control_id: str, stream_id: str) -> None:
+        error = RemoteError(f"Unknown RPC stream {stream_id}")
+        self._outbox.put(
+            self._protocol.fail_control(control_id, stream_id, error, self._protocol.codec)
+        )
+
+
+def as_exception(error: Any) -> RemoteError:
+    """What a peer threw into a generator, as what is raised there."""
+    if isinstance(error, RemoteError):
+        return error
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        name = error.get("name")
+        data = {k: v for k, v in error.items() if k not in ("name", "message", "stack", "cause")}
+        return RemoteError(
+            error["message"], name=name if isinstance(name, str) else "Error", data=data
+        )
+    return RemoteThrow(error, str(error))

@@ -1,0 +1,66 @@
+"""Calls in the other direction: from a server to what its client exposes, or the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.caller import Caller, OutgoingCall
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.channel import Channel
+from kkjupyter.wire.protocol import Protocol
+
+__all__ = ["WayBack"]
+
+
+class WayBack(Caller):
+    """Calls over a channel that the peer has opened. It ends with the channel.
+
+    Args:
+        channel: open.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(channel.url, channel.functions)
+        self._channel = channel
+
+    @property
+    def wire(self) -> Protocol:
+        return self._channel.protocol
+
+    @property
+    def state(self) -> str:
+        return "open" if self._channel.is_open else f"lost: {self._channel.close_reason}"
+
+    @property
+    def calls(self) -> list[CallState]:
+        return sorted(self._channel.calls_under_way, key=lambda state: state.number)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def _send(self, call: OutgoingCall) -> None:
+        state = call.state
+        if state.timeout_s is not None:
+            state.timer = asyncio.get_running_loop().call_later(
+                state.timeout_s, state.expire_reply, state.timeout_s
+            )
+        self._channel.start(call)
+
+    @property
+    def reading_paused(self) -> bool:
+        return self._channel.reading_paused
+
+    def cancel_call(self, state: CallState) -> None:
+        state.stop_timer()
+        self._channel.cancel_call(state)
+
+    def reconsider_reading(self) -> None:
+        self._channel.reconsider_reading()
+
+    def pull(self, state: CallState) -> None:
+        self._channel.pull(state)
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        return self._channel.throw(state, error)
