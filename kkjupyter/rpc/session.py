@@ -113,6 +113,18 @@ class Session(Caller):
         return self._protocol
 
     @property
+    def protocol(self) -> str:
+        if self._protocol is None:  # while it connects
+            return self._told_protocol or "unknown"
+        return self._protocol.name
+
+    @property
+    def codec(self) -> str:
+        if self._protocol is None:
+            return self._told_codec or "unknown"
+        return self._protocol.codec
+
+    @property
     def state(self) -> str:
         channel = self._channel
         if self.closed:
