@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from ssl import SSLContext
+from typing import Any, Literal, Unpack
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
@@ -125,6 +126,9 @@ def serve(
     insecure: bool = False,
     interceptors: Sequence[Interceptor] = (),
     origins: Sequence[str] = (),
+    ssl: SSLContext | None = None,
+    compression: Literal["deflate"] | None = None,
+    subprotocols: Sequence[str] = (),
 ) -> Server:
     """Serve the public names of ``obj`` to kkrpc clients, over WebSocket.
 
@@ -136,6 +140,11 @@ def serve(
         insecure: needed, too, to serve without a token where others can reach it.
         interceptors: ``async def interceptor(ctx, next)`` around every call.
         origins: web origins whose pages may connect, besides the server's own.
+        ssl: makes it a ``wss://`` server; a context for servers, with a certificate loaded.
+        compression: ``"deflate"`` agrees to it with clients that offer it; None (the default) does
+            not.
+        subprotocols: agrees to the first of these that a client offers, or else to none; if there
+            are none here, to the first that a client offers.
 
     Raises:
         ConnectError: the port cannot be had.
@@ -149,6 +158,9 @@ def serve(
         insecure=insecure,
         interceptors=interceptors,
         origins=origins,
+        ssl=ssl,
+        compression=compression,
+        subprotocols=subprotocols,
     )
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypedDict, TypeGuard, Unpack
+from os import PathLike
+from ssl import SSLContext
+from typing import Any, Literal, TypedDict, TypeGuard, Unpack
 
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc.channel import Channel, RequestHandler
-from kkjupyter.rpc.checks import check_options, check_seconds
+from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.connecting import connect_websocket, without_secrets
+from kkjupyter.transports.handshake import check_subprotocols, request_headers
+from kkjupyter.transports.proxies import check_proxy
+from kkjupyter.transports.tls import client_context
 
-__all__ = ["ConnectOptions", "Dial", "make_session"]
+__all__ = ["COMPRESSIONS", "ConnectOptions", "Dial", "make_session"]
+
+COMPRESSIONS = ("deflate",)
 
 Dial = Callable[[], Awaitable[Transport]]
 """Makes a new transport each time it is called; on the I/O loop."""
@@ -28,6 +35,15 @@ class ConnectOptions(TypedDict, total=False):
             Answers are read in either.
         headers: sent with the handshake.
         token: sent as ``Authorization: Bearer``.
+        cookies: sent with the handshake, names to values.
+        subprotocols: offered in the handshake, in order of preference.
+        ssl: how to check the server of a ``wss://`` address; by default as the system does.
+        ca_file: a file of certificates (PEM); they and what they have issued are trusted, and
+            nobody else. For a private authority or a server's self-signed certificate.
+        proxy: ``"http://user:password@host:port"``, or ``https``, ``socks5h`` and so on; True (the
+            default) for what the environment says, which is never asked about this machine; None
+            for none.
+        compression: ``"deflate"`` to offer it, for slow networks; None (the default) for none.
         timeout_s: for the reply of every call, in seconds; None waits for ever.
         idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
         connect_timeout_s: for connecting, in seconds; 10 by default.
@@ -41,6 +57,12 @@ class ConnectOptions(TypedDict, total=False):
     codec: str | None
     headers: Mapping[str, str] | None
     token: str | None
+    cookies: Mapping[str, str] | None
+    subprotocols: Sequence[str]
+    ssl: SSLContext | None
+    ca_file: str | PathLike[str] | None
+    proxy: str | bool | None
+    compression: Literal["deflate"] | None
     timeout_s: float | None
     idle_timeout_s: float | None
     connect_timeout_s: float
@@ -68,13 +90,13 @@ def make_session(
     dial: Dial
     if isinstance(target, str):
         url = without_secrets(target)
-        dial = _websocket_dial(
-            target, options.get("headers"), options.get("token"), connect_timeout_s
-        )
+        dial = _websocket_dial(target, options, connect_timeout_s)
     elif url and callable(target):
+        _check_no_websocket_options(url, options)
         dial = target
     elif _is_transport(target):
         url = target.url
+        _check_no_websocket_options(url, options)
         dial = _only_once(target)
     else:
         raise UsageError(
@@ -110,22 +132,38 @@ def _named(target: Any) -> str:
     return f"{type(target).__name__}: {target!r:.60}"
 
 
-def _websocket_dial(
-    url: str, headers: Mapping[str, str] | None, token: str | None, connect_timeout_s: float
-) -> Dial:
+_WEBSOCKET_OPTIONS = (
+    *("headers", "token", "cookies", "subprotocols"),
+    *("ssl", "ca_file", "proxy", "compression"),
+)
+
+
+def _check_no_websocket_options(url: str, options: ConnectOptions) -> None:
+    for name in _WEBSOCKET_OPTIONS:
+        if options.get(name):
+            raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} has no use for it")
+
+
+def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float) -> Dial:
     _check_websocket_url(url)
-    if not isinstance(headers, Mapping | None):
-        raise UsageError("headers must be a mapping of names to values")
-    sent = dict(headers or {})
-    if token is not None:
-        sent["Authorization"] = f"Bearer {token}"
-    for name, value in sent.items():
-        if not isinstance(value, str) or "\n" in name + value or "\r" in name + value:
-            # The value itself may be a secret.
-            raise UsageError(f"the value of header {name!r} is not one line of text")
+    headers = request_headers(options.get("headers"), options.get("token"), options.get("cookies"))
+    subprotocols = check_subprotocols(options.get("subprotocols"))
+    ssl = client_context(without_secrets(url), options.get("ssl"), options.get("ca_file"))
+    proxy = options.get("proxy", True)
+    check_proxy(proxy)
+    compression = options.get("compression")
+    check_choice("compression", compression, COMPRESSIONS)
 
     async def dial() -> Transport:
-        return await connect_websocket(url, headers=sent, connect_timeout_s=connect_timeout_s)
+        return await connect_websocket(
+            url,
+            headers=headers,
+            subprotocols=subprotocols,
+            ssl=ssl,
+            proxy=proxy,
+            compression=compression,
+            connect_timeout_s=connect_timeout_s,
+        )
 
     return dial
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from ssl import SSLContext
+from typing import Any, Literal
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
@@ -14,9 +15,9 @@ from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.checks import check_port
+from kkjupyter.rpc.checks import check_choice, check_port
 from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.dialing import COMPRESSIONS, make_session
 from kkjupyter.rpc.door import Door, bearer_tokens, make_token, query_tokens
 from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.hooks import run_before_connect
@@ -25,7 +26,9 @@ from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
+from kkjupyter.transports.handshake import check_subprotocols
 from kkjupyter.transports.pushing import PushServerConnection, quiet_logger
+from kkjupyter.transports.tls import check_server_context, context_for
 from kkjupyter.transports.websocket import WebSocketTransport
 
 __all__ = ["Server", "open_servers", "start_server"]
@@ -59,12 +62,21 @@ class Server:
         token: str | None,
         interceptors: Sequence[Interceptor],
         origins: Sequence[str],
+        *,
+        ssl: SSLContext | None,
+        compression: str | None,
+        subprotocols: Sequence[str],
     ) -> None:
         self._number = next(_numbers)
         self._clients = Clients(target, interceptors)
         self._methods = method_names(target)
         self._host = host
         self._door = Door(host, token, origins)
+        self._ssl = ssl
+        self._certificate = check_server_context(ssl, host) if ssl is not None else None
+        self._scheme = "ws" if ssl is None else "wss"
+        self._compression = compression
+        self._subprotocols = check_subprotocols(subprotocols)
         self._listener: WebSocketServer | None = None
         self.port = 0
         self.closed = False
@@ -74,7 +86,7 @@ class Server:
     def url(self) -> str:
         """Where it listens, without the token."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"ws://{host}:{self.port}"
+        return f"{self._scheme}://{host}:{self.port}"
 
     @property
     def token(self) -> str | None:
@@ -93,12 +105,18 @@ class Server:
         return len(self._clients)
 
     def connect(self, **options: Any) -> Remote:
-        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
+        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`.
+
+        Its own certificate is trusted, whoever has issued it, unless ``options`` say otherwise.
+        """
         run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
-        url = f"ws://{host}:{self.port}" if host else self.url
+        url = f"{self._scheme}://{host}:{self.port}" if host else self.url
         options.setdefault("methods", self._methods)
         options.setdefault("token", self.token)
+        options.setdefault("proxy", None)  # it runs on this machine, whatever its address
+        if self._certificate is not None and options.get("ca_file") is None:
+            options.setdefault("ssl", context_for(self._certificate))
         session = make_session(url, **options)
         run_blocking(session.connect())
         return Remote(session)
@@ -141,8 +159,9 @@ class Server:
                 port,
                 create_connection=PushServerConnection,
                 process_request=self._check_request,
-                select_subprotocol=_select_subprotocol,
-                compression=None,
+                select_subprotocol=self._select_subprotocol,
+                ssl=self._ssl,
+                compression=self._compression,
                 max_size=_LIMIT_BYTES,
                 ping_interval=None,
                 close_timeout=1.0,
@@ -151,7 +170,8 @@ class Server:
             )
         except OSError as exc:
             raise ConnectError(
-                f"ws://{self._host}:{port}", f"cannot listen there ({exc.strerror or exc})"
+                f"{self._scheme}://{self._host}:{port}",
+                f"cannot listen there ({exc.strerror or exc})",
             ) from exc
         self.port = next(iter(self._listener.sockets)).getsockname()[1]
 
@@ -172,6 +192,16 @@ class Server:
         turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
         return connection.respond(*turned) if turned else None
 
+    def _select_subprotocol(
+        self, connection: ServerConnection, offered: Sequence[Subprotocol]
+    ) -> Subprotocol | None:
+        tokens = [name for name in offered if name.startswith(TOKEN_SUBPROTOCOL)]
+        names = [name for name in offered if name not in tokens]
+        if self._subprotocols:
+            names = [name for name in map(Subprotocol, self._subprotocols) if name in names]
+        # A browser closes the connection when none of what it offered is chosen.
+        return next(iter(names + tokens), None)
+
 
 def start_server(
     target: Any,
@@ -182,11 +212,24 @@ def start_server(
     insecure: bool = False,
     interceptors: Sequence[Interceptor] = (),
     origins: Sequence[str] = (),
+    ssl: SSLContext | None = None,
+    compression: Literal["deflate"] | None = None,
+    subprotocols: Sequence[str] = (),
 ) -> Server:
     """Serve ``target``; see :func:`kkjupyter.serve`."""
     check_port(port)
     secret = make_token(host, token, insecure=insecure)
-    server = Server(target, host, secret, interceptors, origins)
+    check_choice("compression", compression, COMPRESSIONS)
+    server = Server(
+        target,
+        host,
+        secret,
+        interceptors,
+        origins,
+        ssl=ssl,
+        compression=compression,
+        subprotocols=subprotocols,
+    )
     run_blocking(server._start(port))
     return server
 
@@ -199,13 +242,6 @@ def _tokens_shown(request: Request) -> list[str]:
             if name.strip().startswith(TOKEN_SUBPROTOCOL):
                 shown.append(name.strip().removeprefix(TOKEN_SUBPROTOCOL))
     return shown
-
-
-def _select_subprotocol(
-    connection: ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    # A browser closes the connection when none of what it offered is chosen.
-    return offered[0] if offered else None
 
 
 def _peer_name(connection: ServerConnection) -> str:

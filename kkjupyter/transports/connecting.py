@@ -13,16 +13,20 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     InvalidHandshake,
+    InvalidHeader,
     InvalidMessage,
     InvalidProxy,
     InvalidStatus,
     InvalidURI,
+    NegotiationError,
     ProxyError,
 )
 from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, ConnectTimeout
+from kkjupyter.transports.proxies import environment_proxy, is_proxy_address, proxy_reason
 from kkjupyter.transports.pushing import PushClientConnection, quiet_logger
+from kkjupyter.transports.tls import tls_reason
 from kkjupyter.transports.websocket import (
     CLOSE_TIMEOUT_S,
     DEFAULT_LIMIT_BYTES,
@@ -32,6 +36,9 @@ from kkjupyter.transports.websocket import (
 )
 
 __all__ = ["connect_websocket", "is_loopback", "os_reason", "without_secrets"]
+
+
+_SCHEMES = "ws, wss"
 
 
 class _Connect(connect):
@@ -47,6 +54,8 @@ async def connect_websocket(
     headers: Mapping[str, str] | None = None,
     subprotocols: Sequence[str] | None = None,
     ssl: ssl_module.SSLContext | None = None,
+    proxy: str | bool | None = True,
+    compression: str | None = None,
     connect_timeout_s: float = 10.0,
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     ping_interval_s: float | None = PING_INTERVAL_S,
@@ -59,6 +68,9 @@ async def connect_websocket(
         headers: added to the handshake.
         subprotocols: offered, in order of preference.
         ssl: a context for ``wss://``; the library's default otherwise.
+        proxy: an address (``http``, ``https``, ``socks5h``, ...); True for what the environment
+            says, which is never asked about this machine; None or False for none.
+        compression: ``"deflate"`` offers it (RFC 7692); the server may decline.
         connect_timeout_s: for name look-up, TCP, TLS and handshake together, in seconds.
         limit_bytes: the largest message accepted.
         ping_interval_s: how often to look whether the peer lives; None never.
@@ -69,20 +81,22 @@ async def connect_websocket(
     """
     shown_url = without_secrets(url)
     options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
-    if is_loopback(_host(shown_url)):
-        options["proxy"] = None  # what proxies are configured for is never on this machine
+    used_proxy = proxy if isinstance(proxy, str) else None
     # Typed as a class, documented as a factory.
     factory = cast(
         type[ClientConnection], functools.partial(PushClientConnection, limit_bytes=limit_bytes)
     )
     try:
+        if proxy is True and not is_loopback(_host(shown_url)):
+            used_proxy = environment_proxy(url)
         async with asyncio.timeout(connect_timeout_s):
             connection = await _Connect(
                 url,
                 additional_headers=headers,
                 subprotocols=[Subprotocol(name) for name in subprotocols or ()] or None,
                 create_connection=factory,
-                compression=None,
+                compression=compression,
+                proxy=used_proxy,
                 max_size=limit_bytes,
                 open_timeout=None,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -91,12 +105,12 @@ async def connect_websocket(
                 **options,
             )
     except TimeoutError as exc:
-        raise ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s") from exc
-    except (InvalidURI, InvalidProxy) as exc:
-        # Not even as a cause: their text is the whole address, with what is secret in it.
-        raise ConnectError(shown_url, _connect_reason(exc)) from None
+        reason = f"no answer within {connect_timeout_s:g} s"
+        raise ConnectTimeout(shown_url, _with_proxy(reason, used_proxy)) from exc
+    except _TELLTALES as exc:
+        raise ConnectError(shown_url, _connect_reason(exc, used_proxy)) from None
     except Exception as exc:
-        raise ConnectError(shown_url, _connect_reason(exc)) from exc
+        raise ConnectError(shown_url, _connect_reason(exc, used_proxy)) from exc
     assert isinstance(connection, PushClientConnection)
     return WebSocketTransport(
         connection, shown_url, ping_interval_s=ping_interval_s, pong_timeout_s=pong_timeout_s
@@ -130,7 +144,41 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def _connect_reason(exc: Exception) -> str:
+# Their texts hold the whole address, or what a server made of what it was sent, and with it what is
+# secret; not even as a cause may they be seen.
+_TELLTALES = (InvalidURI, InvalidProxy, InvalidHeader, NegotiationError)
+
+
+def _connect_reason(exc: Exception, proxy: str | None) -> str:
+    match exc:
+        case InvalidProxy():
+            return (
+                "the proxy that the environment names (https_proxy and the like) is no address "
+                "like 'http://host:port'"
+            )
+        case ProxyError():
+            said = proxy_reason(exc, named_user=proxy is not None and "@" in proxy)
+            return f"the proxy {_shown_proxy(proxy)} {said}"
+        case OSError() if proxy is not None and not isinstance(exc, ssl_module.SSLError):
+            return f"the proxy {_shown_proxy(proxy)} cannot be reached ({os_reason(exc, _SCHEMES)})"
+        case ImportError() if proxy is not None:
+            return (
+                f"the proxy {_shown_proxy(proxy)} needs a package more: "
+                "pip install 'python-socks[asyncio]'"
+            )
+    return _with_proxy(_server_reason(exc), proxy)
+
+
+def _with_proxy(reason: str, proxy: str | None) -> str:
+    return reason if proxy is None else f"{reason} (through the proxy {_shown_proxy(proxy)})"
+
+
+def _shown_proxy(proxy: str | None) -> str:
+    # What is no address has its secrets anywhere.
+    return without_secrets(proxy) if proxy is not None and is_proxy_address(proxy) else "in between"
+
+
+def _server_reason(exc: Exception) -> str:
     match exc:
         case InvalidStatus():
             status = exc.response.status_code
@@ -145,16 +193,18 @@ def _connect_reason(exc: Exception) -> str:
             if status == 404:
                 return "HTTP 404: the server has no WebSocket at this path"
             return f"HTTP {status} instead of a WebSocket"
-        case ProxyError() | InvalidProxy():
-            return f"the proxy does not let it through ({type(exc).__name__})"
         case InvalidMessage() | EOFError():
             return "the server does not speak HTTP, so it is no WebSocket server"
+        case NegotiationError():
+            return "it agreed to a subprotocol or an extension that was not offered"
+        case InvalidHeader() if exc.name.lower().startswith("sec-websocket-"):
+            return f"its {exc.name} header is not what a WebSocket server may answer"
         case InvalidHandshake():
             return f"the server is no WebSocket server ({exc})"
         case InvalidURI():
             return "not a ws:// or wss:// address"
         case OSError():
-            return os_reason(exc, "ws, wss")
+            return os_reason(exc, _SCHEMES)
     return str(exc) or type(exc).__name__
 
 
@@ -166,11 +216,8 @@ def os_reason(exc: OSError, schemes: str) -> str:
         schemes: what addresses of this kind begin with, ``"ws, wss"``: the last one is for TLS.
     """
     match exc:
-        case ssl_module.SSLCertVerificationError():
-            return f"the TLS certificate was refused: {exc.verify_message}"
         case ssl_module.SSLError():
-            reason = getattr(exc, "reason", None) or exc
-            return f"TLS failed ({reason}); is it a {schemes.split(', ')[-1]}:// server?"
+            return tls_reason(exc, schemes.split(", ")[-1])
         case ConnectionRefusedError():
             return "connection refused; is the server running there?"
     if type(exc).__name__ == "gaierror":

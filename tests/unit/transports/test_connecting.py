@@ -22,6 +22,7 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 import kkjupyter as kk
+from kkjupyter.rpc.dialing import ConnectOptions
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.transports import connecting
 from kkjupyter.transports.connecting import connect_websocket, without_secrets
@@ -302,8 +303,8 @@ def test_options_that_cannot_be_right() -> None:
         ("protocol", "clasic"): "unknown protocol 'clasic' (there is 'classic'); "
         "did you mean 'classic'?",
         ("tokn", SECRET): "there is no option 'tokn'; did you mean 'token'?",
-        ("url", "x"): "there is no option 'url' (there is codec, connect_timeout_s, headers, "
-        "idle_timeout_s, methods, protocol, timeout_s, token)",
+        ("url", "x"): "there is no option 'url' "
+        f"(there is {', '.join(sorted(ConnectOptions.__optional_keys__))})",
         ("headers", 5): "headers must be a mapping of names to values",
     }.items():
         with pytest.raises(kk.UsageError) as caught:
