@@ -10,9 +10,10 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout
+from kkjupyter.rpc.carrier import Carrier
 from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
@@ -23,7 +24,7 @@ from kkjupyter.wire.values import undefined
 if TYPE_CHECKING:
     from kkjupyter.rpc.call import Call
 
-__all__ = ["CallState", "Carrier", "Phase", "next_number"]
+__all__ = ["CallState", "Phase", "next_number"]
 
 Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
 logger = logging.getLogger("kkjupyter")
@@ -34,26 +35,6 @@ _numbers = itertools.count(1)
 def next_number() -> int:
     """The next number of the one row that calls, and other things shown with them, share."""
     return next(_numbers)
-
-
-class Carrier(Protocol):
-    """Whoever carries calls to the peer."""
-
-    @property
-    def reading_paused(self) -> bool:
-        """Whether it has stopped reading because a buffer is full."""
-
-    def cancel_call(self, state: CallState) -> None:
-        """Tell the peer. I/O loop only."""
-
-    def reconsider_reading(self) -> None:
-        """Somebody waits now who did not before, or a buffer has room. I/O loop only."""
-
-    def pull(self, state: CallState) -> None:
-        """Grant the peer as much credit as is due for this stream. I/O loop only."""
-
-    def throw(self, state: CallState, error: Any) -> Call:
-        """Raise ``error`` inside the generator behind a stream. Any thread."""
 
 
 class CallState(Waiters):

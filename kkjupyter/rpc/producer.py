@@ -105,7 +105,7 @@ class _Job:
         if type(arg) is CallbackRef:
             return self._channel.held.get(arg.id, request.codec)
         if type(arg) is StreamRef:
-            state = self._channel.adopt(arg.id, f"argument of {'.'.join(request.path)}")
+            state = self._channel.calls.adopt(arg.id, f"argument of {'.'.join(request.path)}")
             self._received.append(state)
             return Call(state)
         return arg

@@ -139,7 +139,7 @@ class Session(Caller):
     def calls(self) -> list[CallState]:
         states = [call.state for call in list(self._unsent)]
         if self._channel is not None:
-            states += self._channel.calls_under_way
+            states += self._channel.calls.under_way
         return sorted(states, key=lambda state: state.number)
 
     async def connect(self) -> None:
@@ -177,7 +177,7 @@ class Session(Caller):
             state.buffer.clear()  # once more: here nothing is put meanwhile
         self._unsent = [call for call in self._unsent if call.state is not state]
         if self._channel is not None:
-            self._channel.cancel_call(state)
+            self._channel.calls.cancel_call(state)
 
     def reconsider_reading(self) -> None:
         if self._channel is not None:
@@ -185,11 +185,11 @@ class Session(Caller):
 
     def pull(self, state: CallState) -> None:
         if self._channel is not None:
-            self._channel.pull(state)
+            self._channel.calls.pull(state)
 
     def throw(self, state: CallState, error: Any) -> Call:
         assert self._channel is not None, "a stream came over it"
-        return self._channel.throw(state, error)
+        return self._channel.calls.throw(state, error)
 
     # ---- I/O loop only
 

@@ -35,7 +35,7 @@ class WayBack(Caller):
 
     @property
     def calls(self) -> list[CallState]:
-        return sorted(self._channel.calls_under_way, key=lambda state: state.number)
+        return sorted(self._channel.calls.under_way, key=lambda state: state.number)
 
     async def close(self) -> None:
         await self._channel.close()
@@ -50,17 +50,17 @@ class WayBack(Caller):
 
     @property
     def reading_paused(self) -> bool:
-        return self._channel.reading_paused
+        return self._channel.calls.reading_paused
 
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
-        self._channel.cancel_call(state)
+        self._channel.calls.cancel_call(state)
 
     def reconsider_reading(self) -> None:
-        self._channel.reconsider_reading()
+        self._channel.calls.reconsider_reading()
 
     def pull(self, state: CallState) -> None:
-        self._channel.pull(state)
+        self._channel.calls.pull(state)
 
     def throw(self, state: CallState, error: Any) -> Call:
-        return self._channel.throw(state, error)
+        return self._channel.calls.throw(state, error)

@@ -1,0 +1,238 @@
+"""Our calls on one connection: which answer, stream or item from the peer belongs to which."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.caller import OutgoingCall
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.outgoing import OutgoingStream
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.reading import Reading
+from kkjupyter.rpc.ringing import Ringer
+from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
+from kkjupyter.rpc.streamtable import OutgoingStreams
+from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
+from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.values import undefined
+
+__all__ = ["CallTable"]
+
+logger = logging.getLogger("kkjupyter")
+
+
+class CallTable:
+    """The calls of ours that are under way, and the peer's streams. I/O loop only, save as said.
+
+    Args:
+        protocol: makes the messages.
+        outbox: takes them.
+        reading: told whose buffer is full.
+        outgoing: runs the streams among the arguments of calls.
+
+    Attributes:
+        understood: whether the peer has ever answered anything.
+    """
+
+    def __init__(
+        self, protocol: Protocol, outbox: Outbox, reading: Reading, outgoing: OutgoingStreams
+    ) -> None:
+        self.understood = False
+        self._protocol = protocol
+        self._outbox = outbox
+        self._reading = reading
+        self._outgoing = outgoing
+        self._waiting: dict[str, CallState] = {}  # for their answer, by call id
+        self._streams: dict[str, CallState] = {}  # being received, by stream id
+        self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
+        self._ringer = Ringer()
+        self._filled = self._ringer.filled
+
+    @property
+    def under_way(self) -> list[CallState]:
+        """Calls not answered yet, and streams being received. Any thread."""
+        return [*self._waiting.values(), *self._streams.values()]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is expected."""
+        return bool(self._waiting)
+
+    @property
+    def must_read(self) -> bool:
+        """Whether somebody waits for what may come behind the items of a full buffer."""
+        return bool(self._waiting or self._controls) or any(
+            state.waiting or state.watching or state.has_functions
+            for state in self._streams.values()
+        )
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._waiting or call_id in self._streams
+
+    # ---- what callers do
+
+    def start(self, call: OutgoingCall) -> None:
+        """Send a call and expect its answer. It is sent once, whatever happens."""
+        state = call.state
+        self._waiting[state.call_id] = state
+        protocol, outbox = self._protocol, self._outbox
+        for stream_id, source in call.streams.items():
+            stream = OutgoingStream(
+                source, stream_id, state.method, protocol, outbox, protocol.codec
+            )
+            state.sends.append(stream)
+            self._outgoing.start(stream, call.context)
+        outbox.put(call.frame)
+        self._reading.reconsider()
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        """Raise ``error`` inside the generator behind a stream. Any thread."""
+        control = CallState(
+            state.method, f"{state.title}.throw(...)", self._protocol.new_id(), self
+        )
+        frame = self._protocol.throw(control.call_id, state.stream_id, error)
+        io_loop().post(self._throw, state, control, frame)
+        return Call(control)
+
+    def _throw(self, state: CallState, control: CallState, frame: bytes) -> None:
+        if state.stream_id not in self._streams:
+            control.failed(UsageError(f"{state.title} is over; nothing can be thrown into it"))
+            return
+        self._controls[control.call_id] = control
+        self._outbox.put(frame)
+
+    def adopt(self, stream_id: str, title: str) -> CallState:
+        """A stream that the peer has passed as an argument, to be consumed here."""
+        state = CallState(title, title, stream_id, self)
+        state.opened(stream_id, has_credit=self._protocol.has_credit)
+        self._streams[stream_id] = state
+        return state
+
+    def cancel_call(self, state: CallState) -> None:
+        """Tell the peer that nobody wants the answer any more."""
+        # A late stream handle finds no call under its id and is returned by _opened.
+        if self._waiting.pop(state.call_id, None) is not None:
+            self._outbox.put(self._protocol.cancel(state.call_id))
+        elif self._streams.pop(state.stream_id, None) is not None:
+            self._outbox.put(self._protocol.cancel(state.stream_id))
+        for stream in state.sends:
+            stream.fail(RemoteError(f"{state.method} was cancelled", name="CallCancelled"))
+        self._reading.forget(state)
+
+    def pull(self, state: CallState) -> None:
+        """Grant the peer as much credit as is due for this stream."""
+        credit = state.credit
+        if credit is None or state.over or state.stream_id not in self._streams:
+            return
+        count = credit.due()
+        if count:
+            self._outbox.put(self._protocol.pull(state.stream_id, count))
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether reading has stopped because a buffer is full. Any thread."""
+        return self._reading.paused
+
+    def reconsider_reading(self) -> None:
+        """Somebody waits now who did not before, or a buffer has room."""
+        self._reading.reconsider()
+
+    def forget_all(self) -> list[CallState]:
+        """All that is expected; nothing is from now on."""
+        states = [*self.under_way, *self._controls.values()]
+        self._waiting, self._streams, self._controls = {}, {}, {}
+        return states
+
+    # ---- what the peer says, most frequent first
+
+    def item(self, event: Item) -> None:
+        """The next value of a stream."""
+        state = self._streams.get(event.stream_id)
+        if state is None:  # cancelled meanwhile
+            return
+        if state.put(event.value, event.size_bytes):
+            self._too_much(state)
+        self._filled.add(state)
+
+    def replied(self, event: Replied) -> None:
+        """The value of a call."""
+        self.understood = True
+        state = self._waiting.pop(event.call_id, None)
+        if state is not None:
+            state.replied(event.value)
+        if self._reading.over_soft:
+            self._reading.reconsider()
+
+    def opened(self, event: Opened) -> None:
+        """A call is answered by a stream."""
+        self.understood = True
+        state = self._waiting.pop(event.call_id, None)
+        if state is None:
+            self._outbox.put(self._protocol.cancel(event.stream_id))
+        else:
+            self._streams[event.stream_id] = state
+            state.opened(event.stream_id, has_credit=self._protocol.has_credit)
+            if state.claimed:
+                self.pull(state)
+        if self._reading.over_soft:
+            self._reading.reconsider()
+
+    def ended(self, event: Ended) -> None:
+        """A stream is complete."""
+        state = self._streams.pop(event.stream_id, None)
+        if state is not None:
+            state.ended(event.value)
+            self._reading.forget(state)
+
+    def failed(self, event: Failed) -> None:
+        """A call or a stream has failed."""
+        self.understood = True
+        state = self._streams.pop(event.id, None) or self._waiting.pop(event.id, None)
+        if state is not None:
+            if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
+                self._outbox.put(self._protocol.cancel(event.id))
+            state.failed(event.error)
+            self._reading.forget(state)
+
+    def acknowledged(self, event: Acknowledged) -> None:
+        """A cancel or a throw of ours was carried out."""
+        control = self._controls.pop(event.control_id, None)
+        if control is None:
+            # Of a cancel: nobody waits for it, but what went wrong shall not go unseen.
+            if event.error is not None:
+                logger.warning("a stream that was cancelled failed at its end: %s", event.error)
+            return
+        if event.error is not None:
+            control.failed(event.error)
+            self.failed(Failed(event.stream_id, copy.copy(event.error)))
+        elif event.done:
+            control.replied(undefined)
+            self.ended(Ended(event.stream_id, event.value))
+        else:
+            control.replied(event.value)
+
+    def batch_is_through(self) -> None:
+        """All that came together was handed in: grant credit, wake those who read."""
+        if not self._filled:
+            return
+        if self._protocol.has_credit:
+            for state in self._filled:
+                if state.credit is not None:
+                    state.credit.received()
+                    if state.claimed:
+                        self.pull(state)
+        self._ringer.ring_soon()
+
+    def _too_much(self, state: CallState) -> None:
+        if state.buffer.over_hard_limit:
+            self._streams.pop(state.stream_id, None)
+            self._outbox.put(self._protocol.cancel(state.stream_id))
+            state.failed(BufferOverflow(state.method, limit_bytes=HARD_LIMIT_BYTES))
+            self._reading.forget(state)
+        elif not self._protocol.has_credit:  # else it is within what was granted
+            self._reading.too_much(state)

@@ -1,0 +1,86 @@
+"""The streams of ours that the peer of one connection can address."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+
+from kkjupyter.errors import RemoteError
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.outgoing import OutgoingStream
+from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.wire.events import Cancelled, Credited, Thrown
+from kkjupyter.wire.protocol import Protocol
+
+__all__ = ["OutgoingStreams"]
+
+
+class OutgoingStreams:
+    """The streams of one connection that the peer can address. I/O loop only.
+
+    Args:
+        protocol: makes the messages.
+        outbox: takes them.
+    """
+
+    def __init__(self, protocol: Protocol, outbox: Outbox) -> None:
+        self._protocol = protocol
+        self._outbox = outbox
+        self._streams: dict[str, OutgoingStream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def add(self, stream: OutgoingStream) -> None:
+        """The peer may now address this one, until it is over."""
+        self._streams[stream.stream_id] = stream
+
+    def discard(self, stream: OutgoingStream) -> None:
+        """The peer has no more to say to this one."""
+        self._streams.pop(stream.stream_id, None)
+
+    def start(self, stream: OutgoingStream, context: contextvars.Context) -> None:
+        """Move a stream that nothing else runs, in ``context``: an argument of a call of ours."""
+        self.add(stream)
+        handler_loop().post(self._start, stream, context)
+
+    def _start(self, stream: OutgoingStream, context: contextvars.Context) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(stream.run(), context=context)
+        task.add_done_callback(lambda _: io_loop().post(self.discard, stream))
+
+    def credited(self, event: Credited) -> None:
+        """The peer pulls."""
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream.credited(event.count)
+        else:
+            self._unknown(event.control_id, event.stream_id)
+
+    def thrown(self, event: Thrown) -> None:
+        """The peer raises an error inside one."""
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream.thrown(event.control_id, event.error)
+        else:
+            self._unknown(event.control_id, event.stream_id)
+
+    def cancelled(self, event: Cancelled) -> bool:
+        """The peer no longer wants one; False when there is none of that id."""
+        stream = self._streams.get(event.stream_id)
+        if stream is None:
+            return False
+        stream.cancel(event.control_id, event.value)
+        return True
+
+    def close(self) -> None:
+        """The connection is gone: end them all."""
+        for stream in list(self._streams.values()):
+            stream.cancel()
+        self._streams.clear()
+
+    def _unknown(self, control_id: str, stream_id: str) -> None:
+        error = RemoteError(f"Unknown RPC stream {stream_id}")
+        self._outbox.put(
+            self._protocol.fail_control(control_id, stream_id, error, self._protocol.codec)
+        )
