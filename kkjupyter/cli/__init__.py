@@ -137,8 +137,12 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
         metavar="'K: V'",
         help="a header to connect with; 'K: env:NAME' takes the value from the environment",
     )
-    add("--protocol", metavar="NAME", help="classic, which is also the default")
-    add("--codec", metavar="NAME", help="of what is sent: superjson (default) or json")
+    add(
+        "--protocol",
+        metavar="NAME",
+        help="classic (kkrpc 0.x) or compact (2.x); without it the other side is asked",
+    )
+    add("--codec", metavar="NAME", help="of what is sent: superjson or json")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], ExitCode]:

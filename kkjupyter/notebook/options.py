@@ -181,11 +181,13 @@ _DECLARED = (
     Option("--no-raise", "no_raise", _CALL, "an error is shown in the view, the cell goes on"),
     Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
     Option(
-        "--protocol", "protocol", _CONNECT, "the protocol to speak; only classic so far", "NAME"
+        "--protocol",
+        "protocol",
+        _CONNECT,
+        "classic (kkrpc 0.x) or compact (2.x); without it the other side is asked",
+        "NAME",
     ),
-    Option(
-        "--codec", "codec", _CONNECT, "how values are sent: superjson (default) or json", "NAME"
-    ),
+    Option("--codec", "codec", _CONNECT, "how values are sent: superjson or json", "NAME"),
     Option(
         "--header",
         "headers",
