@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from kkjupyter.errors import KKError, ProtocolError
 from kkjupyter.wire.compact_errors import NO_REFERENCES, read_error
-from kkjupyter.wire.envelopes import UNREADABLE, parse_leniently, revive
+from kkjupyter.wire.envelopes import UNREADABLE, convert, parse_leniently, revive
 from kkjupyter.wire.events import (
     Acknowledged,
     CallbackInvoked,
@@ -121,7 +122,11 @@ class Reader:
                     item = envelope.json
         except UNREADABLE:
             pass  # it may still be another kind of message; if not, that is told then
-        if item is not None and not (item.d or item.e or item.id.startswith(self._control_mark)):
+        if (
+            item is not None
+            and item.e is None
+            and not (item.d or item.id.startswith(self._control_mark))
+        ):
             value = item.v
             return Item(item.sid, undefined if value is _UNSET else value, len(line))
         return self._read_any(line)
@@ -161,7 +166,7 @@ class Reader:
         return Failed(message.sid, error)
 
     def _read_response(self, message: _Message, codec: Codec, line: bytes) -> Event:
-        if message.e:
+        if _is_error(message.e):
             return self._failed(message, read_error(message.e))
         stream_id = _stream_id(message.v)
         if stream_id is not None:
@@ -171,7 +176,7 @@ class Reader:
     def _read_stream_response(self, message: _Message, codec: Codec, line: bytes) -> Event:
         if type(message.sid) is not str:
             raise ProtocolError("a stream's message without a stream id")
-        if message.e:
+        if _is_error(message.e):
             return self._failed(message, read_error(message.e))
         done, value = message.d is True, _value(message)
         if message.id.startswith(self._control_mark):
@@ -246,14 +251,16 @@ def _open(line: bytes) -> tuple[_Message, Codec, Any]:
         message = parse_leniently(line, _Message, exc)
     if message.t is not _UNSET or message.json is _UNSET:
         return message, "json", None
-    if type(message.json) is not dict:
-        raise ProtocolError("not a message of kkrpc 2", excerpt(line))
-    return msgspec.convert(message.json, _Message), "superjson", message.meta
+    return convert(message.json, _Message, line), "superjson", message.meta
 
 
 def _revive(message: _Message, meta: Any) -> None:
     for name, value in revive({n: getattr(message, n) for n in _ANNOTATED}, meta).items():
         setattr(message, name, value)
+
+
+def _is_error(field: Any) -> bool:
+    return field is not None and field is not undefined
 
 
 def _value(message: _Message) -> Any:
@@ -290,7 +297,6 @@ def _argument(arg: Any) -> Any:
 
 def _credit(count: Any) -> int:
     """The peers' own rule: what is no number counts as 1, and so does what is less."""
-    # Comparing leaves out the infinite and NaN.
-    if type(count) in (int, float) and count > -_MAX_CREDIT:
-        return max(1, int(min(count, _MAX_CREDIT)))
-    return 1
+    if type(count) not in (int, float) or not math.isfinite(count):
+        return 1
+    return max(1, int(min(count, _MAX_CREDIT)))

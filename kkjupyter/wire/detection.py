@@ -68,6 +68,14 @@ def _read_fields(data: bytes) -> tuple[dict[str, Any], Codec] | None:
     return (fields, codec) if type(fields) is dict else None
 
 
+def _is_json(data: bytes) -> bool:
+    try:
+        loads(data)
+    except ProtocolError:
+        return False
+    return True
+
+
 class Probe:
     """Asks the other side which protocol it speaks.
 
@@ -117,7 +125,8 @@ class Probe:
                 self.rest.append(chunk)
                 continue
             for line in chunk.split(b"\n") if whole else self._lines.feed(chunk):
-                found = found or self._read_line(line)
+                answer = self._read_line(line)
+                found = found or answer
         if found is not None and self._lines.held_bytes:
             self.rest.append(self._lines.take_held())
         return found
@@ -173,9 +182,14 @@ class FirstFrame:
         return found
 
     def _read(self, chunk: bytes, whole: bool) -> Found | None:
-        found = recognise(chunk) if whole else None
-        if found is not None:
-            return found
+        if whole:
+            found = recognise(chunk)
+            if found is not None:
+                return found
+            if not self._pieces and _is_json(chunk):  # no later frame can make a message of it
+                self._rubbish_bytes += len(chunk)
+                return self._give_up()
+        found = None
         head, newline, tail = chunk.rpartition(b"\n")
         if newline:
             lines = b"".join([*self._pieces, head])

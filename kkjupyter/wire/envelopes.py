@@ -11,7 +11,7 @@ from kkjupyter.wire import superjson
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.jsontext import dumps, loads
 
-__all__ = ["UNREADABLE", "parse_leniently", "revive", "write_message"]
+__all__ = ["UNREADABLE", "convert", "parse_leniently", "revive", "write_message"]
 
 _T = TypeVar("_T")
 
@@ -25,10 +25,19 @@ def parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:
     Raises:
         ProtocolError: that was not why.
     """
+    if isinstance(refused, msgspec.ValidationError):
+        raise ProtocolError(f"not a message ({refused})", excerpt(line)) from refused
+    return convert(loads(line), kind, line)
+
+
+def convert(json: Any, kind: type[_T], line: bytes) -> _T:
+    """Parsed JSON as a ``kind``.
+
+    Raises:
+        ProtocolError: it is none; ``line`` is shown as where it comes from.
+    """
     try:
-        if isinstance(refused, msgspec.ValidationError):
-            raise refused
-        return msgspec.convert(loads(line), kind)
+        return msgspec.convert(json, kind)
     except (msgspec.ValidationError, UnicodeEncodeError) as exc:  # the latter for a field's name
         raise ProtocolError(f"not a message ({exc})", excerpt(line)) from exc
 

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kkjupyter.errors import EncodeError, MessageTooBig, ProtocolError, RemoteError, RemoteThrow
+from kkjupyter.errors import (
+    EncodeError,
+    MessageTooBig,
+    ProtocolError,
+    RemoteError,
+    RemoteThrow,
+    UsageError,
+)
 from kkjupyter.wire.classic import Classic, Codec
 from kkjupyter.wire.events import (
     CallbackInvoked,
@@ -47,10 +54,10 @@ def line(**message: Any) -> bytes:
     return json.dumps({"id": "a", "method": "", "args": {}, **message}).encode() + b"\n"
 
 
-def enveloped(meta: Any, **message: Any) -> bytes:
+def enveloped(annotations: Any, **message: Any) -> bytes:
     """A message of the superjson codec."""
     body = {"id": "a", "method": "", "args": {}, **message}
-    return json.dumps({"json": body, "meta": meta}, separators=(",", ":")).encode() + b"\n"
+    return json.dumps({"json": body, "meta": annotations}, separators=(",", ":")).encode() + b"\n"
 
 
 def on_the_wire(frame: bytes) -> dict[str, Any]:
@@ -437,6 +444,14 @@ def test_a_byte_stream_keeps_no_frames() -> None:
     assert sound(read(b"{rubbish", SOUND, SOUND, whole=False)) == [Cancelled("a")]
 
 
+def test_two_broken_frames_spoil_no_sound_one() -> None:
+    protocol = Classic()
+    assert protocol.receive([b"{broken", b"{x}"], whole=True) == []
+    bad, good = protocol.receive([SOUND], whole=True)
+    assert isinstance(bad, NotUnderstood)
+    assert good == Cancelled("a")
+
+
 def test_a_message_in_many_pieces_takes_linear_time() -> None:
     """Also when every piece ends as a message would."""
     protocol = Classic()
@@ -462,6 +477,39 @@ def test_what_came_before_too_much_is_not_lost() -> None:
     assert protocol.receive(frames, whole=True) == [Cancelled("a")]
     with pytest.raises(MessageTooBig):
         protocol.receive([b""], whole=True)
+
+
+# ---- what only the other protocol has
+
+
+def test_what_classic_does_not_carry_is_said() -> None:
+    protocol = Classic()
+    assert not protocol.has_credit
+    for ask in (
+        lambda: protocol.pull("s", 1),
+        lambda: protocol.throw("c", "s", "boo"),
+        lambda: protocol.release_callbacks(["cb"]),
+        lambda: protocol.acknowledge("c", "s", 1, "json"),
+        lambda: protocol.fail_control("c", "s", RemoteError("x"), "json"),
+    ):
+        with pytest.raises(UsageError, match="classic protocol"):
+            ask()
+
+
+@both_codecs
+def test_what_a_request_says_about_itself(codec: Codec) -> None:
+    """The peers know no `meta`; our server reads what our client says."""
+    meta = {"traceparent": "00-1", "runtime": {"n": 1}}
+    protocol = Classic(codec)
+    for frame in (
+        protocol.request("a", "call", ["f"], [{1: 2} if codec == "superjson" else 5], meta=meta),
+        protocol.request("a", "set", ["x"], value=1, meta=meta),
+    ):
+        assert requested(frame).meta == meta
+    assert requested(protocol.request("a", "get", ["x"])).meta is None
+    assert requested(line(type="get", path=["x"], meta=5)).meta is None
+    frame = enveloped({"values": {"meta.n": ["bigint"]}}, type="get", path=["x"], meta={"n": "5"})
+    assert requested(frame).meta == {"n": 5}
 
 
 # ---- messages that are almost sound
