@@ -162,7 +162,7 @@ class Doorstep:
         self._welcome = welcome
         self._on_closed = on_closed
         self._limit_bytes = limit_bytes
-        self._first = FirstFrame()
+        self._first = FirstFrame(limit_bytes=limit_bytes)
 
     def open(self) -> None:
         """Begin to listen."""

@@ -26,6 +26,7 @@ __all__ = ["Session", "open_sessions"]
 
 # The protocol found at an address, so that connecting there again asks for that one first.
 _found: dict[str, tuple[str, Codec]] = {}
+_FOUND_LIMIT = 256
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _sessions_lock = threading.Lock()
@@ -270,6 +271,8 @@ class Session(Caller):
             raise ConnectError(
                 self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"
             )
+        if len(_found) >= _FOUND_LIMIT:
+            _found.clear()
         _found[self.url] = spoken.protocol, spoken.codec
         return spoken
 
