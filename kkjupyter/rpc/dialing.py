@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from os import PathLike
 from ssl import SSLContext
-from typing import Any, Literal, TypedDict, TypeGuard, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard, Unpack, overload
 
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc.channel import Channel, RequestHandler
@@ -17,6 +17,9 @@ from kkjupyter.transports.connecting import connect_websocket, without_secrets
 from kkjupyter.transports.handshake import check_subprotocols, request_headers
 from kkjupyter.transports.proxies import check_proxy
 from kkjupyter.transports.tls import client_context
+
+if TYPE_CHECKING:
+    from kkjupyter.rpc.exchange import HttpSession
 
 __all__ = ["COMPRESSIONS", "ConnectOptions", "Dial", "make_session"]
 
@@ -30,14 +33,16 @@ class ConnectOptions(TypedDict, total=False):
     """The keyword arguments of :func:`connect` and :func:`aconnect`.
 
     Attributes:
-        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None asks the peer.
+        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None asks the peer. Over
+            HTTP it must be named.
         codec: ``"superjson"`` or ``"json"``, of what is sent; None takes what the peer answers in.
             Answers are read in either.
-        headers: sent with the handshake.
+        headers: sent with the handshake; over HTTP, as token and cookies, with every request.
         token: sent as ``Authorization: Bearer``.
         cookies: sent with the handshake, names to values.
         subprotocols: offered in the handshake, in order of preference.
-        ssl: how to check the server of a ``wss://`` address; by default as the system does.
+        ssl: how to check the server of a ``wss://`` or ``https://`` address; by default as the
+            system does.
         ca_file: a file of certificates (PEM); they and what they have issued are trusted, and
             nobody else. For a private authority or a server's self-signed certificate.
         proxy: ``"http://user:password@host:port"``, or ``https``, ``socks5h`` and so on; True (the
@@ -50,7 +55,7 @@ class ConnectOptions(TypedDict, total=False):
         methods: names known to exist there, for completion.
         meta: called for each call, without arguments; the dict it returns is sent along, and the
             other side's interceptors see it.
-        expose: what the other side may call in turn; as for :func:`kkjupyter.serve`.
+        expose: what the other side may call in turn; as for :func:`kkjupyter.serve`. Not over HTTP.
     """
 
     protocol: str | None
@@ -71,9 +76,15 @@ class ConnectOptions(TypedDict, total=False):
     expose: Any
 
 
+@overload
+def make_session(target: Dial, url: str, /, **options: Unpack[ConnectOptions]) -> Session: ...
+@overload
+def make_session(
+    target: str | Transport, /, **options: Unpack[ConnectOptions]
+) -> Session | HttpSession: ...
 def make_session(
     target: str | Transport | Dial, url: str = "", /, **options: Unpack[ConnectOptions]
-) -> Session:
+) -> Session | HttpSession:
     """A session that is not connected yet.
 
     Args:
@@ -89,6 +100,8 @@ def make_session(
     check_seconds("connect_timeout_s", connect_timeout_s)
     dial: Dial
     if isinstance(target, str):
+        if target.partition("://")[0].lower() in ("http", "https"):
+            return _http_session(target, connect_timeout_s, options)
         url = without_secrets(target)
         dial = _websocket_dial(target, options, connect_timeout_s)
     elif url and callable(target):
@@ -144,6 +157,35 @@ def _check_no_websocket_options(url: str, options: ConnectOptions) -> None:
             raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} has no use for it")
 
 
+def _http_session(url: str, connect_timeout_s: float, options: ConnectOptions) -> HttpSession:
+    from kkjupyter.rpc.exchange import HttpSession  # the library takes its time to load
+
+    shown_url = without_secrets(url)
+    if options.get("expose") is not None:
+        raise UsageError(
+            f"{shown_url}: over HTTP the other side cannot call back, so that nothing can be "
+            "exposed to it; connect to a ws:// address"
+        )
+    for name in ("subprotocols", "compression"):
+        if options.get(name):
+            raise UsageError(f"{name}= is for ws:// and wss:// addresses; {shown_url} is neither")
+    return HttpSession(
+        url,
+        protocol=options.get("protocol"),
+        codec=options.get("codec"),
+        headers=request_headers(
+            options.get("headers"), options.get("token"), options.get("cookies")
+        ),
+        ssl=client_context(shown_url, options.get("ssl"), options.get("ca_file")),
+        proxy=options.get("proxy", True),
+        connect_timeout_s=connect_timeout_s,
+        timeout_s=options.get("timeout_s"),
+        idle_timeout_s=options.get("idle_timeout_s"),
+        methods=options.get("methods", ()),
+        meta=options.get("meta"),
+    )
+
+
 def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float) -> Dial:
     _check_websocket_url(url)
     headers = request_headers(options.get("headers"), options.get("token"), options.get("cookies"))
@@ -189,10 +231,6 @@ def _check_websocket_url(url: str) -> None:
         if "#" in url:
             raise UsageError(f"{shown}: what follows '#' is never sent to a server; leave it out")
         return
-    if scheme in ("http", "https"):
-        raise UsageError(
-            f"{shown} is an HTTP address; a WebSocket server is at {'ws' + shown[4:]!r}"
-        )
     if not scheme and ":" in shown:
         raise UsageError(f"{shown!r} has no scheme; did you mean 'ws://{shown}'?")
     raise UsageError(f"{shown!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'")

@@ -22,17 +22,23 @@ from kkjupyter.transports.base import Transport
 from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.protocol import Codec, Protocol
 
-__all__ = ["Session", "open_sessions"]
+__all__ = ["Session", "note_session", "open_sessions"]
 
 # The protocol found at an address, so that connecting there again asks for that one first.
 _found: dict[str, tuple[str, Codec]] = {}
 _FOUND_LIMIT = 256
 
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_sessions: weakref.WeakSet[Caller] = weakref.WeakSet()
 _sessions_lock = threading.Lock()
 
 
-def open_sessions() -> list[Session]:
+def note_session(session: Caller) -> None:
+    """Have :func:`open_sessions` list it, for as long as somebody holds it."""
+    with _sessions_lock:
+        _sessions.add(session)
+
+
+def open_sessions() -> list[Caller]:
     """Every session that is not closed, oldest first."""
     with _sessions_lock:  # a set that grows cannot be walked
         sessions = list(_sessions)
@@ -96,8 +102,7 @@ class Session(Caller):
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._unsent: list[OutgoingCall] = []
-        with _sessions_lock:
-            _sessions.add(self)
+        note_session(self)
 
     def __del__(self) -> None:
         # Nobody can call any more, and no call is under way: that would hold the session. Functions

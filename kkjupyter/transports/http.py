@@ -13,7 +13,7 @@ import ssl as ssl_module
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import aiohttp
 
@@ -26,6 +26,7 @@ from kkjupyter.errors import (
     UsageError,
 )
 from kkjupyter.transports.connecting import is_loopback, os_reason, without_secrets
+from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 
 __all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url"]
 
@@ -47,8 +48,13 @@ class HttpClient:
     Args:
         headers: sent with every request.
         ssl: a context for ``https://``; the library's default otherwise.
+        proxy: an address (``http`` or ``https``); True for what the environment says, which is
+            never asked about this machine; None or False for none.
         connect_timeout_s: for name look-up, TCP and TLS together, in seconds.
         max_requests: how many are under way at once; more wait for their turn.
+
+    Raises:
+        UsageError: the proxy is none that can be used.
     """
 
     def __init__(
@@ -56,10 +62,15 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         ssl: ssl_module.SSLContext | None = None,
+        proxy: str | bool | None = True,
         connect_timeout_s: float = 10.0,
         max_requests: int = 64,
     ) -> None:
+        check_proxy(proxy)
+        if isinstance(proxy, str) and not _is_http(proxy):
+            raise UsageError("for HTTP addresses the proxy must be an http:// or https:// one")
         self.connect_timeout_s = connect_timeout_s
+        self._proxy = proxy
         # What a stream compresses it also holds back, until there is enough of it.
         self._headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._ssl: ssl_module.SSLContext | bool = True if ssl is None else ssl
@@ -76,6 +87,7 @@ class HttpClient:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        silence_timeout_s: float | None = None,
     ) -> AsyncIterator[HttpReply]:
         """Send one request, once; inside the ``async with`` its reply can be read.
 
@@ -87,6 +99,8 @@ class HttpClient:
             url: ``http://`` or ``https://``; see :func:`check_http_url`.
             body: sent as it is.
             headers: besides those of the client.
+            silence_timeout_s: how long the server may say nothing, once it is reached, in seconds;
+                None for ever.
 
         Raises:
             ConnectError: the server was not reached; ConnectTimeout when the time ran out.
@@ -96,6 +110,7 @@ class HttpClient:
         async with self._turns:
             if self._closed:
                 raise ConnectionLost(shown_url, "closed")
+            proxy = self._proxy_for(url)
             try:
                 answer = await self._opened_session().request(
                     method,
@@ -103,7 +118,10 @@ class HttpClient:
                     data=body,
                     headers=headers,
                     allow_redirects=False,
-                    proxy=self._proxy_for(url),
+                    proxy=proxy,
+                    timeout=aiohttp.ClientTimeout(
+                        connect=self.connect_timeout_s, sock_read=silence_timeout_s
+                    ),
                     ssl=self._ssl,
                 )
             except Exception as exc:
@@ -131,21 +149,18 @@ class HttpClient:
                     socket_factory=_make_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(connect=self.connect_timeout_s),
                 headers=self._headers,
             )
         return self._session
 
     def _proxy_for(self, url: str) -> str | None:
-        """The proxy that the environment names for ``url``; never for this machine."""
+        if self._proxy is not True:
+            return self._proxy or None
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._proxies:
-            host = parts.hostname or ""
-            direct = is_loopback(host) or urllib.request.proxy_bypass(host)
-            self._proxies[origin] = (
-                None if direct else urllib.request.getproxies().get(parts.scheme)
-            )
+            here = is_loopback(parts.hostname or "")
+            self._proxies[origin] = None if here else _environment_proxy(parts)
         return self._proxies[origin]
 
 
@@ -269,6 +284,24 @@ def _translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) 
 
 
 _SCHEMES = "http, https"
+
+
+def _environment_proxy(parts: SplitResult) -> str | None:
+    """What the environment (``http_proxy``, ``no_proxy``, ...) or the system says."""
+    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy is not None and not (is_proxy_address(proxy) and _is_http(proxy)):
+        raise ConnectError(
+            without_secrets(urlunsplit(parts)),
+            "the proxy that the environment names (https_proxy and the like) is no address "
+            "like 'http://host:port'",
+        )
+    return proxy
+
+
+def _is_http(proxy: str) -> bool:
+    return proxy.lower().startswith(("http://", "https://"))
 
 
 def _make_socket(address: Any) -> socket.socket:

@@ -24,7 +24,7 @@ def client_context(
     """How to check the server at ``url``; None for what the system trusts.
 
     Args:
-        url: ``ws://`` or ``wss://``, without secrets.
+        url: ``ws://``, ``wss://`` or their like of HTTP, without secrets.
         context: as the user made it.
         ca_file: certificates in PEM form; they and what they have issued are trusted, nobody else.
 
@@ -40,8 +40,9 @@ def client_context(
             "choose one, or ssl.load_verify_locations(ca_file)"
         )
     scheme, _, rest = url.partition("://")
-    if scheme.lower() == "ws":
-        raise UsageError(f"{given}= is for wss:// addresses; did you mean 'wss://{rest}'?")
+    if scheme.lower() in ("ws", "http"):
+        safe = f"{scheme.lower()}s"
+        raise UsageError(f"{given}= is for {safe}:// addresses; did you mean '{safe}://{rest}'?")
     if context is None:
         return _trusting(ca_file)
     if not isinstance(context, ssl.SSLContext):

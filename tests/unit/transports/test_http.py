@@ -9,13 +9,14 @@ import inspect
 import socket
 import ssl
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from support.endpoints import auntil
+from support.http_servers import Handler, answering, listening, never, read_request, saying
 from support.tls import AUTHORITY_FILE, CertificateName, server_context
 from yarl import URL
 
@@ -24,7 +25,6 @@ from kkjupyter.transports import http
 from kkjupyter.transports.http import HttpClient, check_http_url
 
 SECRET = "s3cr3t-t0ken"
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def run(main: Callable[[], Any], timeout_s: float = 10.0) -> Any:
@@ -36,73 +36,12 @@ def run(main: Callable[[], Any], timeout_s: float = 10.0) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def listening(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A TCP server that does what ``handler`` says; its address."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                await handler(reader, writer)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
-
-
-@contextlib.asynccontextmanager
 async def client(**options: Any) -> AsyncIterator[HttpClient]:
     made = HttpClient(**options)
     try:
         yield made
     finally:
         await made.close()
-
-
-async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    """The head and the body of the next request."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    length = [line for line in head.splitlines() if line.lower().startswith("content-length:")]
-    body = await reader.readexactly(int(length[0].split(":")[1])) if length else b""
-    return head, body
-
-
-def answering(text: bytes, head: str = "200 OK") -> Handler:
-    """Answers every request of a connection with the same."""
-
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            await read_request(reader)
-            lines = f"HTTP/1.1 {head}\r\nContent-Length: {len(text)}\r\n\r\n"
-            writer.write(lines.encode() + text)
-
-    return handler
-
-
-def saying(data: bytes) -> Handler:
-    """Says one thing to the first request and hangs up."""
-
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(data)
-        await writer.drain()
-
-    return handler
-
-
-async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
 
 
 async def fetch(url: str, body: bytes = b"{}", **options: Any) -> bytes:
@@ -411,6 +350,21 @@ def test_no_answer_while_connecting() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+def test_a_server_that_falls_silent(said: bytes) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await never(reader, writer)
+
+    async def main() -> None:
+        async with listening(handler) as url, client() as requests:
+            with pytest.raises(kk.ConnectionLost, match="the server fell silent"):
+                async with requests.open("POST", url, silence_timeout_s=0.1) as reply:
+                    await reply.read()
+
+    run(main)
+
+
 def test_a_server_that_hangs_up() -> None:
     error = failure(saying(b""))
     assert isinstance(error, kk.ConnectionLost)
@@ -437,7 +391,7 @@ def test_a_server_that_speaks_no_http(answer: bytes) -> None:
 
 def test_a_redirect_is_told_and_not_followed() -> None:
     async def main() -> None:
-        elsewhere = answering(b"", "307 Temporary Redirect\r\nLocation: http://127.0.0.1:9/")
+        elsewhere = answering(b"", "307 Temporary Redirect", Location="http://127.0.0.1:9/")
         async with (
             listening(elsewhere) as url,
             client() as requests,

@@ -1,0 +1,313 @@
+"""kkrpc over HTTP, asking: each call is one request, its reply the answer; there is no channel.
+
+The peers answer values and errors this way, no streams and no callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import ssl as ssl_module
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kkjupyter.errors import (
+    ConnectError,
+    ConnectionLost,
+    KKError,
+    ProtocolError,
+    RemoteError,
+    UsageError,
+)
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.caller import Caller, OutgoingCall
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.checks import check_choice, check_seconds
+from kkjupyter.rpc.detection import PROTOCOLS, make_protocol
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.session import note_session, open_sessions
+from kkjupyter.transports.connecting import without_secrets
+from kkjupyter.transports.http import DEFAULT_LIMIT_BYTES, HttpClient, HttpReply, check_http_url
+from kkjupyter.wire.classic_messages import CODECS
+from kkjupyter.wire.events import CallbackRef, Event, Failed, Opened, Replied, StreamRef
+from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.protocol import Codec, Protocol
+
+__all__ = ["HttpSession"]
+
+_JSON = {"Content-Type": "application/json"}
+_INSTEAD = "use the server's WebSocket address (ws://), if it has one"
+_GREETING_S = 1.0
+_CLOSE_S = 1.0
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+class HttpSession(Caller):
+    """Calls to one address over HTTP, many at a time; used as a session over a channel is.
+
+    A call is one POST. It is sent once, whatever happens; a failed one fails that call only.
+    Cancelling breaks its request off.
+
+    Args:
+        url: ``http://`` or ``https://``; secrets in it are never shown.
+        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); nothing is posted to find
+            it out.
+        codec: of the messages sent; None for what the peers read over HTTP: superjson in the
+            classic protocol and json in the compact one.
+        headers: sent with every request.
+        ssl: a context for ``https://``; the library's default otherwise.
+        proxy: an address; True for what the environment says; None or False for none.
+        connect_timeout_s: for connecting, in seconds.
+        limit_bytes: the longest reply accepted.
+        timeout_s: for the reply of every call that says nothing else.
+        idle_timeout_s: of no effect, as there are no streams.
+        methods: names known to exist there, for completion and the card.
+        meta: called for each call; what it returns is sent along.
+
+    Raises:
+        UsageError: an argument cannot be right.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        protocol: str | None = None,
+        codec: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        proxy: str | bool | None = True,
+        connect_timeout_s: float = 10.0,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+        methods: Sequence[str] = (),
+        meta: Callable[[], Mapping[str, Any] | None] | None = None,
+    ) -> None:
+        check_http_url(url, headers or {})
+        shown_url = without_secrets(url)
+        check_choice("protocol", protocol, PROTOCOLS)
+        check_choice("codec", codec, CODECS)
+        check_seconds("timeout_s", timeout_s)
+        check_seconds("idle_timeout_s", idle_timeout_s)
+        if protocol is None:
+            raise UsageError(
+                f"{shown_url} is an HTTP address, where nothing is sent to find out what is "
+                "spoken; name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 1.0 to "
+                f"2.x. A WebSocket server is at {'ws' + shown_url[4:]!r}"
+            )
+        if protocol == "classic" and codec == "json":
+            raise UsageError(
+                f"{shown_url}: over HTTP the classic protocol is read as superjson only; "
+                "leave codec out"
+            )
+        super().__init__(
+            shown_url,
+            PassedFunctions(),
+            timeout_s=timeout_s,
+            idle_timeout_s=idle_timeout_s,
+            methods=methods,
+            meta=meta,
+        )
+        self._address = url
+        self._limit_bytes = limit_bytes
+        self._used_codec: Codec = (
+            "superjson" if codec == "superjson" or protocol == "classic" else "json"
+        )
+        self._protocol = make_protocol(protocol, self._used_codec)
+        self._client = HttpClient(
+            headers=headers, ssl=ssl, proxy=proxy, connect_timeout_s=connect_timeout_s
+        )
+        self._requests: dict[CallState, asyncio.Task[None]] = {}
+        self._lost_reason = ""
+        # When nobody can call any more, and no call is under way: that would hold the session. Not
+        # __del__: collected together with this, the client would be found unclosed.
+        self._forgotten = weakref.finalize(self, io_loop().post, _close_soon, self._client)
+        self._forgotten.atexit = False
+        note_session(self)
+
+    # ---- what users of a session see
+
+    @property
+    def wire(self) -> Protocol:
+        return self._protocol
+
+    @property
+    def state(self) -> str:
+        if self.closed:
+            return "closed"
+        if self._lost_reason:
+            return f"lost: {self._lost_reason}; the next call connects again"
+        return "open"
+
+    @property
+    def calls(self) -> list[CallState]:
+        return sorted(self._requests, key=lambda state: state.number)
+
+    async def connect(self) -> None:
+        """See whether the server is there. I/O loop only.
+
+        Asked by HEAD, which calls nothing; what is answered does not matter, save that a token is
+        wanted.
+
+        Raises:
+            ConnectError: it cannot be reached.
+        """
+        try:
+            # That it was reached and said nothing is not held against it: servers that know of
+            # POST only may be like that.
+            with contextlib.suppress(ConnectionLost):
+                async with self._client.open(
+                    "HEAD", self._address, silence_timeout_s=_GREETING_S
+                ) as reply:
+                    if reply.status == 401:
+                        raise self._refused(reply)
+        except BaseException:
+            self.closed = True  # nobody gets it
+            await self._client.close()
+            raise
+
+    async def close(self) -> None:
+        self.closed = True
+        for state in list(self._requests):
+            state.cancel()
+            self.cancel_call(state)
+        await self._client.close()
+
+    # ---- what calls ask of their carrier
+
+    @property
+    def reading_paused(self) -> bool:
+        return False
+
+    def reconsider_reading(self) -> None:
+        """A reply is read as a whole."""
+
+    def pull(self, state: CallState) -> None:
+        """There are no streams."""
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        raise UsageError(f"{state.method} is no stream: HTTP carries none")
+
+    def cancel_call(self, state: CallState) -> None:
+        state.stop_timer()
+        request = self._requests.pop(state, None)
+        if request is not None:
+            request.cancel()
+
+    # ---- asking
+
+    def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:
+        sent = super()._wire_arg(arg, index, call, protocol)
+        if isinstance(sent, CallbackRef):
+            self._functions.release([sent.id])
+        elif not isinstance(sent, StreamRef):
+            return sent
+        what = "a function" if isinstance(sent, CallbackRef) else "a stream"
+        raise UsageError(
+            f"{call.state.method}: argument {index + 1} is {what} ({type(arg).__name__}), and "
+            f"HTTP carries values only; {_INSTEAD}"
+        )
+
+    def _send(self, call: OutgoingCall) -> None:
+        state = call.state
+        if self.closed:  # since the call was made
+            state.cancel()
+            return
+        if state.over:
+            return
+        loop = asyncio.get_running_loop()
+        if state.timeout_s is not None:
+            state.timer = loop.call_later(state.timeout_s, state.expire_reply, state.timeout_s)
+        self._requests[state] = loop.create_task(self._exchange(call))
+
+    async def _exchange(self, call: OutgoingCall) -> None:
+        state = call.state
+        try:
+            async with self._client.open(
+                "POST", self._address, body=call.frame, headers=_JSON
+            ) as reply:
+                self._answer(state, reply, await reply.read(self._limit_bytes))
+            self._lost_reason = ""
+        except (ConnectError, ConnectionLost) as error:
+            self._lost_reason = error.reason
+            state.failed(error)
+        except KKError as error:
+            self._lost_reason = ""
+            state.failed(error)
+        except Exception as error:
+            # Whatever was forgotten to be translated: nobody may wait for it for ever.
+            state.failed(error)
+            raise
+        finally:
+            self._requests.pop(state, None)
+
+    def _answer(self, state: CallState, reply: HttpReply, body: bytes) -> None:
+        """Settle a call, or raise what it fails with."""
+        event = self._event_for(state.call_id, body)
+        match event:
+            case Replied():
+                state.replied(event.value)
+            case Failed():
+                raise event.error
+            case Opened():
+                raise RemoteError(
+                    f"HTTP transport does not support async iterable streams; {_INSTEAD}"
+                )
+            case _:
+                raise self._refused(reply, body)
+
+    def _event_for(self, call_id: str, body: bytes) -> Event | None:
+        protocol = make_protocol(self._protocol.name, self._used_codec)
+        for event in protocol.receive([body], whole=True):
+            match event:
+                case Replied(call_id=found) | Opened(call_id=found) | Failed(id=found):
+                    if found == call_id:
+                        return event
+        return None
+
+    def _refused(self, reply: HttpReply, body: bytes = b"") -> KKError:
+        """The error for what is no answer of the protocol's."""
+        status = reply.status
+        if 300 <= status < 400:
+            target = without_secrets(reply.headers.get("Location", "elsewhere"))
+            return ConnectError(self.url, f"HTTP {status}: it redirects to {target}; connect there")
+        if status in (401, 403):
+            return ConnectError(
+                self.url,
+                f"HTTP {status}: the server wants a (different) token; "
+                "pass token=..., or --token-env NAME in a magic",
+            )
+        if status in (404, 405):
+            return ConnectError(self.url, f"HTTP {status}: nothing takes calls at this path")
+        said = f"HTTP {status}" if status != 200 else "something else"
+        other = "classic" if self._protocol.name == "compact" else "compact"
+        return ProtocolError(
+            f"{self.url} answered {said} instead of a reply in the {self._protocol.name} protocol "
+            f"(if it speaks the other one, name it: protocol={other!r})",
+            excerpt(body),
+        )
+
+
+def _close_soon(client: HttpClient) -> None:
+    """Close it when nobody is there to wait for that. I/O loop only."""
+    task = asyncio.get_running_loop().create_task(client.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+@atexit.register
+def _close_all() -> None:
+    # Otherwise the library complains, after the last line of a script, of what nobody can see.
+    clients = [s._client for s in open_sessions() if isinstance(s, HttpSession)]
+
+    async def close() -> None:
+        await asyncio.gather(*(client.close() for client in clients))
+
+    if clients:
+        with contextlib.suppress(TimeoutError):
+            io_loop().submit(close()).result(_CLOSE_S)

@@ -1,0 +1,170 @@
+"""Serving an object over HTTP: kkrpc, one POST for each call, both generations at one address."""
+
+from __future__ import annotations
+
+import http
+import logging
+from collections.abc import Sequence
+from ssl import SSLContext
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from kkjupyter.errors import ConnectError
+from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.rpc.checks import check_port
+from kkjupyter.rpc.door import bearer_tokens, make_token, query_tokens
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.server import Server
+from kkjupyter.rpc.unary import UnaryClients
+
+__all__ = ["HttpServer", "start_http_server"]
+
+_LIMIT_BYTES = 64 * 1024 * 1024
+# What still runs when the server closes has been cancelled; this is for saying so.
+_SHUTDOWN_S = 0.05
+_PREFLIGHT_S = 600
+
+# What is wrong with a request is its sender's own affair: he gets an answer.
+_logger = logging.getLogger("kkjupyter.http")
+
+
+class HttpServer(Server):
+    """A served object; made by ``kk.serve(obj, transport="http")``. ``with`` closes it at the end.
+
+    Values and errors only: streams and callbacks are refused, as the peers refuse them. A client
+    that leaves in the middle of a call cancels it. Any path is answered.
+
+    Attributes:
+        url: its address; clients need the token, too: ``Authorization: Bearer``, or ``?token=``.
+        port: the TCP port.
+        closed: whether :meth:`close` was called.
+    """
+
+    _clients: UnaryClients
+
+    def __init__(
+        self,
+        target: Any,
+        host: str,
+        token: str | None,
+        interceptors: Sequence[Interceptor],
+        origins: Sequence[str],
+        *,
+        ssl: SSLContext | None,
+    ) -> None:
+        super().__init__(
+            *(target, host, token, interceptors, origins),
+            ssl=ssl,
+            compression=None,
+            subprotocols=(),
+        )
+        self._scheme = "http" if ssl is None else "https"
+        self._clients = UnaryClients(target, interceptors)
+        self._runner: web.AppRunner | None = None
+
+    def connect(self, **options: Any) -> Remote:
+        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`.
+
+        The protocol is the compact one unless ``protocol`` says otherwise.
+        """
+        options.setdefault("protocol", "compact")
+        return super().connect(**options)
+
+    # ---- I/O loop only
+
+    async def _start(self, port: int) -> None:
+        app = web.Application(client_max_size=_LIMIT_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._serve)
+        runner = self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            logger=_logger,
+            shutdown_timeout=_SHUTDOWN_S,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, port, ssl_context=self._ssl).start()
+        except OSError as exc:
+            await runner.cleanup()
+            raise ConnectError(
+                f"{self._scheme}://{self._host}:{port}",
+                f"cannot listen there ({exc.strerror or exc})",
+            ) from exc
+        self.port = runner.addresses[0][1]
+
+    async def _stop(self) -> None:
+        self.closed = True
+        self._clients.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        origin = request.headers.get(hdrs.ORIGIN)
+        answer = self._preflight(request, origin) or await self._answer(request, origin)
+        answer.headers[hdrs.SERVER] = "kkjupyter"
+        if origin is not None and self._door.admits_origin(origin):
+            answer.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            answer.headers[hdrs.VARY] = hdrs.ORIGIN
+        return answer
+
+    def _preflight(self, request: web.Request, origin: str | None) -> web.Response | None:
+        """What a browser asks before the real request, which then shows the token."""
+        asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if request.method != hdrs.METH_OPTIONS or origin is None or not asks:
+            return None
+        if not self._door.admits_origin(origin):
+            return None  # turned away like everything else from there
+        return web.Response(
+            status=http.HTTPStatus.NO_CONTENT,
+            headers={
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: hdrs.METH_POST,
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "authorization, content-type",
+                hdrs.ACCESS_CONTROL_MAX_AGE: str(_PREFLIGHT_S),
+            },
+        )
+
+    async def _answer(self, request: web.Request, origin: str | None) -> web.Response:
+        tokens = bearer_tokens(request.headers.getall(hdrs.AUTHORIZATION, []))
+        tokens += query_tokens(request.path_qs)
+        turned = self._door.turn_away(origin, tokens)
+        if turned is not None:
+            return web.Response(status=turned[0], text=turned[1])
+        if request.method != hdrs.METH_POST:
+            return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
+        if (request.content_length or 0) > _LIMIT_BYTES:
+            return _too_long()
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _too_long()
+        answer = await self._clients.answer(body)
+        if not answer.understood:
+            return web.Response(status=400, body=answer.body, content_type="text/plain")
+        return web.Response(body=answer.body, content_type="application/json")
+
+
+def start_http_server(
+    target: Any,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    token: str | bool = True,
+    insecure: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+    origins: Sequence[str] = (),
+    ssl: SSLContext | None = None,
+) -> HttpServer:
+    """Serve ``target`` over HTTP; arguments as for :func:`kkjupyter.serve`."""
+    check_port(port)
+    secret = make_token(host, token, insecure=insecure)
+    server = HttpServer(target, host, secret, interceptors, origins, ssl=ssl)
+    run_blocking(server._start(port))
+    return server
+
+
+def _too_long() -> web.Response:
+    return web.Response(status=413, text=f"over {_LIMIT_BYTES:,} bytes\n")

@@ -1,0 +1,144 @@
+"""kkrpc over HTTP, answering: a request's body in, the body of its answer out.
+
+The peers answer values and errors this way, no streams and no callbacks. Nothing is shared between
+two requests, neither protocol state nor ids; the generation and the codec are told anew from each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from kkjupyter.errors import RemoteError
+from kkjupyter.rpc.call import is_stream
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.clients import Clients
+from kkjupyter.rpc.detection import make_protocol
+from kkjupyter.rpc.interceptors import CallContext, Interceptor
+from kkjupyter.rpc.producer import Producer
+from kkjupyter.wire.detection import recognise
+from kkjupyter.wire.events import CallbackRef, NotUnderstood, Opened, Requested, StreamRef
+from kkjupyter.wire.protocol import Protocol
+
+__all__ = ["Answer", "UnaryClients"]
+
+_NO_STREAMS = "HTTP transport does not support async iterable streams"
+_NO_CALLBACKS = "HTTP transport does not support callback arguments"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What to answer.
+
+    Attributes:
+        body: the message, or a text where there can be none.
+        understood: whether the body was a request, and this is the answer to it.
+    """
+
+    body: bytes
+    understood: bool = True
+
+
+class UnaryClients(Clients):
+    """Answers requests that come one by one. I/O loop only, save the numbers.
+
+    Args:
+        target: the exposed object.
+        interceptors: around every call, the first outermost.
+    """
+
+    def __init__(self, target: Any, interceptors: Sequence[Interceptor] = ()) -> None:
+        super().__init__(target, [_refuse_streams, *interceptors])
+
+    async def answer(self, body: bytes) -> Answer:
+        """Carry out the one request in ``body``. Cancelling ends what runs for it."""
+        found = recognise(body)
+        if found is None:
+            return _bad("neither a classic nor a compact message")
+        protocol = make_protocol(*found)
+        events = protocol.receive([body], whole=True)
+        request = events[0] if events else None
+        if isinstance(request, NotUnderstood):
+            return _bad(request.reason)
+        if not isinstance(request, Requested) or len(events) != 1:
+            return _bad("not one request")
+        kinds = {type(arg) for arg in request.args}
+        if CallbackRef in kinds or StreamRef in kinds:
+            text = _NO_CALLBACKS if CallbackRef in kinds else _NO_STREAMS
+            message = protocol.fail_call(request.call_id, RemoteError(text), request.codec)
+        else:
+            message = await self._carry_out(request, protocol)
+        # The compact peers send no line end here, the classic ones need it.
+        return Answer(message if protocol.name == "classic" else message.rstrip(b"\n"))
+
+    async def _carry_out(self, request: Requested, protocol: Protocol) -> bytes:
+        outgoing = _OneMessage()
+        channel = Channel(outgoing, protocol, functions=PassedFunctions())
+        producer = Producer(
+            self._target, channel, self._interceptors, on_closed=self._producers.discard
+        )
+        self._producers.add(producer)
+        channel.handler = producer
+        try:
+            producer.requested(request)
+            message = await outgoing.message
+        finally:
+            channel.closed("answered")  # ends what still runs
+        if request.operation == "get" and _is_stream(message, protocol):
+            return protocol.fail_call(request.call_id, RemoteError(_NO_STREAMS), request.codec)
+        return message
+
+
+class _OneMessage:
+    """A transport that takes one message: the answer."""
+
+    keeps_boundaries = True
+    writable = True
+    url = "client over HTTP"
+
+    def __init__(self) -> None:
+        self.message: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        if not self.message.done():
+            self.message.set_result(messages[0])
+
+    def open(self, owner: object) -> None:
+        """What there is to receive was received."""
+
+    def pause_reading(self) -> None:
+        """Nothing more comes."""
+
+    def resume_reading(self) -> None:
+        """Nothing more comes."""
+
+    async def close(self) -> None:
+        """It is closed with its request."""
+
+    def abort(self) -> None:
+        """It is closed with its request."""
+
+
+async def _refuse_streams(context: CallContext, next_: Callable[[], Awaitable[Any]]) -> Any:
+    """An interceptor, the outermost: a stream must not even begin, as nobody could receive it."""
+    value = await next_()
+    if is_stream(value):
+        close = getattr(value, "aclose", None) or getattr(value, "close", None)
+        closing = close() if callable(close) else None
+        if inspect.isawaitable(closing):
+            await closing
+        raise RemoteError(_NO_STREAMS)
+    return value
+
+
+def _is_stream(message: bytes, protocol: Protocol) -> bool:
+    """Whether a property turned out to be one: what gets it has no interceptors around it."""
+    return any(type(event) is Opened for event in protocol.receive([message], whole=True))
+
+
+def _bad(reason: str) -> Answer:
+    return Answer(f"Bad request: {reason}".encode(), understood=False)
