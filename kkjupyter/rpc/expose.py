@@ -7,6 +7,7 @@ brings along (``dict.keys``, ``str.upper``, a function's attributes), never ``se
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import types
@@ -154,10 +155,19 @@ def _step(target: Any, name: str) -> Any:
     if isinstance(target, dict):
         return target.get(name, _MISSING)
     if isinstance(target, list | tuple):
-        return target[int(name)] if name.isdecimal() and int(name) < len(target) else _MISSING
+        # Python refuses to read a number of thousands of digits.
+        is_index = name.isdecimal() and len(name) < 20 and int(name) < len(target)
+        return target[int(name)] if is_index else _MISSING
     if not _has_attributes(target) or not _is_own(target, name):
         return _MISSING
+    if isinstance(target, type) and _is_of_instances(inspect.getattr_static(target, name)):
+        return _MISSING
     return getattr(target, name, _MISSING)
+
+
+def _is_of_instances(found: Any) -> bool:
+    """Whether what lies on a class has its value on instances only: a property, a slot."""
+    return inspect.isdatadescriptor(found) or isinstance(found, functools.cached_property)
 
 
 def _has_attributes(target: Any) -> bool:

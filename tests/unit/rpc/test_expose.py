@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import inspect
 import sys
 import threading
 import types
@@ -252,6 +254,141 @@ def test_classes(api: Api) -> None:
     assert refused(find_callable, api, ["text"]) == ("not_callable", 0)
     assert find(Api, ["version"]) == 3  # a class itself is served
     assert refused(find, Api, ["mro"])[0] == "missing"
+
+
+class Tree:
+    """Served as a class, without an instance of it."""
+
+    theme = "light"
+    _private = "private"
+    registry: ClassVar[dict[str, int]] = {"one": 1}
+
+    class math:  # noqa: N801  a namespace
+        pi = 3.14
+
+        @staticmethod
+        def add(a: int, b: int) -> int:
+            return a + b
+
+        class deeper:  # noqa: N801
+            def plain() -> str:  # type: ignore[misc]
+                return "deep"
+
+    class _Hidden:
+        @staticmethod
+        def add() -> None: ...
+
+    class Slotted:
+        __slots__ = ("size",)
+
+    @classmethod
+    def make(cls) -> str:
+        return cls.__name__
+
+    @property
+    def of_instances(self) -> int:
+        return 1
+
+    @functools.cached_property
+    def kept(self) -> int:
+        return 1
+
+
+def test_a_tree_of_classes() -> None:
+    assert find(Tree, ["theme"]) == "light"
+    assert find(Tree, ["math", "pi"]) == 3.14
+    assert find(Tree, ["registry", "one"]) == 1
+    assert find_callable(Tree, ["math", "add"])(1, 2) == 3
+    assert find_callable(Tree, ["math", "deeper", "plain"])() == "deep"
+    assert find_callable(Tree, ["make"])() == "Tree"
+    assert find_class(Tree, ["math"]) is Tree.math
+    put(Tree, ["registry", "two"], 2)
+    assert Tree.registry.pop("two") == 2
+    assert refused(put, Tree, ["math", "add"], 5) == ("read_only", 1)
+    assert refused(put, Tree, ["math"], 5) == ("read_only", 0)
+    assert refused(put, Tree, ["more"], 5) == ("missing", 0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "_private",
+        "_Hidden.add",
+        "mro",
+        "math.mro",
+        "__subclasses__",
+        "make.__func__",
+        "of_instances",  # the property itself is Python's business
+        "kept",
+        "Slotted.size",
+    ],
+)
+def test_what_of_a_class_cannot_be_reached(path: str) -> None:
+    assert refused(find, Tree, path.split("."))[0] == "missing"
+    assert refused(put, Tree, path.split("."), 1)[0] == "missing"
+
+
+ODD_NAMES = [
+    "__proto__",
+    "constructor",
+    "prototype",
+    "toString",
+    "valueOf",
+    "hasOwnProperty",
+    "then",  # awaiting a proxy asks for it
+    "settings.theme",  # one part, not two
+    "a.b.c",
+    "settings/theme",
+    "..",
+    " ",
+    "\x00",
+    "é",
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=lambda name: repr(name[:20]))
+def test_odd_parts_of_a_path_get_an_ordinary_refusal(api: Api, name: str) -> None:
+    targets = [api, Tree, {"settings": api.settings}, sys.modules[__name__], [1, 2], api.settings]
+    for target in targets:
+        for path in ([name], [name, name]):
+            for function in (find, find_callable, find_class):
+                assert refused(function, target, path) == ("missing", 0)
+    for target in (api, Tree, sys.modules[__name__], [1, 2], api.settings):
+        assert refused(put, target, [name], "evil")[0] == "missing"
+    assert refused(find, api, ["settings", name]) == ("missing", 1)
+    assert not hasattr(object, "isAdmin")
+
+
+def test_a_dict_has_the_keys_it_has() -> None:
+    api = {"a.b": 1, "constructor": 2, "": 3, "__proto__": 4}
+    assert find(api, ["a.b"]) == 1
+    assert find(api, ["constructor"]) == 2
+    assert refused(find, api, [""])[0] == "missing"
+    assert refused(find, api, ["__proto__"])[0] == "missing"
+    assert refused(find, api, ["a", "b"])[0] == "missing"
+
+
+def test_what_waits_to_be_awaited_is_found_as_it_is() -> None:
+    class Api:
+        @property
+        async def theme(self) -> str:
+            return "light"
+
+    coroutine = find(Api(), ["theme"])
+    assert inspect.iscoroutine(coroutine)
+    coroutine.close()
+
+
+def test_a_class_with_an_attribute_lookup_of_its_own_offers_nothing_by_it() -> None:
+    class Willing:
+        real = 1
+
+        def __getattr__(self, name: str) -> str:
+            return f"whatever you want, {name}"
+
+    assert find(Willing(), ["real"]) == 1
+    assert refused(find, Willing(), ["fake"])[0] == "missing"
 
 
 @pytest.fixture
