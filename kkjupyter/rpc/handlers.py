@@ -3,38 +3,80 @@
 from __future__ import annotations
 
 import contextvars
+import dataclasses
+import datetime
+import enum
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.rpc.workers import WorkerPool
 
-__all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_handler"]
+__all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "call_handler", "spread"]
 
 MAX_FUNCTION_THREADS = 32
 
 _function_threads = WorkerPool("kkjupyter-function", MAX_FUNCTION_THREADS)
+# What travels as itself, although its instances have a __dict__.
+_VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
+_CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
 
 async def call_handler(function: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """Call it and return its value or its stream. Handler loop only.
+    """Call it with what a peer sent and return its value or its stream. Handler loop only."""
+    positional, keywords = spread(function, args)
+    return await call_function(function, positional, keywords)
 
-    Async functions and generators are started here, everything else runs in a worker thread.
+
+async def call_function(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """Call it and return its value or its stream; an awaitable is awaited. Handler loop only.
+
+    Async functions and generators are started here, everything else runs in a worker thread, in a
+    copy of this context.
+
+    Raises:
+        TypeError: the arguments do not fit; the text names the parameters.
     """
-    args, kwargs = _spread(function, args)
-    if _runs_on_loop(function):
-        value = function(*args, **kwargs)
-    else:
-        call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
-        value = await _function_threads.run(call)
+    try:
+        if _runs_on_loop(function):
+            value = function(*args, **kwargs)
+        else:
+            call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
+            value = await _function_threads.run(call)
+    except TypeError as exc:
+        if misfit := _misfit(function, args, kwargs):
+            raise TypeError(misfit) from None
+        raise exc
     return await value if inspect.isawaitable(value) else value
 
 
+def spread(function: Callable[..., Any], args: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """JavaScript's trailing options object as keyword arguments, where the function takes some.
+
+    That is where it has keyword-only parameters of these names, or takes any (``**options``) and
+    has no positional parameter left for the object.
+    """
+    if not args or type(args[-1]) is not dict or not args[-1]:
+        return list(args), {}
+    options = args[-1]
+    names = _keywords(function)
+    if names is None or len(args) <= names.required:
+        return list(args), {}
+    if names.only.issuperset(options) or (
+        names.any and len(args) > names.positional and all(type(key) is str for key in options)
+    ):
+        return list(args[:-1]), dict(options)
+    return list(args), {}
+
+
 def by_value(instance: Any) -> Any:
-    """A constructed instance as it travels: its own public fields."""
+    """A constructed instance as it travels: its own public fields. Values stay as they are."""
     fields = getattr(instance, "__dict__", None)
-    if fields is None:
+    if fields is None or isinstance(instance, _VALUES + _CONTAINERS):
         return instance
     return {
         name: value
@@ -43,7 +85,7 @@ def by_value(instance: Any) -> Any:
     }
 
 
-def _runs_on_loop(function: Callable[..., Any]) -> bool:
+def _is_started_on_loop(function: Callable[..., Any]) -> bool:
     """Whether calling ``function`` only makes a coroutine or a generator, without running code."""
     called = inspect.unwrap(function)
     while isinstance(called, functools.partial):
@@ -57,17 +99,76 @@ def _runs_on_loop(function: Callable[..., Any]) -> bool:
     )
 
 
-def _spread(
-    function: Callable[..., Any], args: Sequence[Any]
-) -> tuple[Sequence[Any], dict[str, Any]]:
-    """JavaScript's trailing options object as keyword arguments, where the function takes some."""
-    if not args or type(args[-1]) is not dict or not args[-1]:
-        return args, {}
+_runs_on_loop = PerFunction(_is_started_on_loop)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Keywords:
+    """What of a signature decides whether an options object is spread.
+
+    Attributes:
+        required: how many positional parameters have no default.
+        positional: how many there are; more than any call has where there is ``*args``.
+        only: the names of keyword-only parameters.
+        any: whether there is ``**options``.
+    """
+
+    required: int
+    positional: float
+    only: frozenset[str]
+    any: bool
+
+
+def _find_keywords(function: Callable[..., Any]) -> _Keywords | None:
+    """None for what takes no keywords, or has no signature."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return args, {}
-    keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    if keyword_only and keyword_only.issuperset(args[-1]):
-        return args[:-1], args[-1]
-    return args, {}
+        return None
+    kinds = {p.kind for p in parameters}
+    only = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    takes_any = inspect.Parameter.VAR_KEYWORD in kinds
+    if not only and not takes_any:
+        return None
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return _Keywords(
+        required=sum(p.default is p.empty for p in positional),
+        positional=float("inf") if inspect.Parameter.VAR_POSITIONAL in kinds else len(positional),
+        only=only,
+        any=takes_any,
+    )
+
+
+_keywords = PerFunction(_find_keywords)
+
+
+class _Default:
+    """Stands for a default in a signature shown to a peer, whom its value does not concern."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+def _misfit(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str | None:
+    """Why a call cannot even begin, or None if it can."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as exc:
+        shown = signature.replace(
+            parameters=[
+                p.replace(
+                    annotation=p.empty, default=p.empty if p.default is p.empty else _Default()
+                )
+                for p in signature.parameters.values()
+            ],
+            return_annotation=signature.empty,
+        )
+        name = getattr(function, "__name__", None) or type(function).__name__
+        return f"{exc}; the function is {name}{shown}"
+    return None
