@@ -1,47 +1,166 @@
 """Code around every call to a server, as the layers of an onion.
 
 An interceptor is ``async def interceptor(ctx, next)``; it awaits ``next()`` for the handler's
-result, may change ``ctx.args`` before and the result after, or raise instead. For a stream the
-result is the iterable: interceptors see the call, not each item.
+result, may change ``ctx.args`` before and the result after, or raise instead. Arguments are checked
+before the first interceptor, the result after the last, so interceptors see what is valid. For a
+stream the result is the iterable: interceptors see the call, not each item, but may return another
+iterable around it.
 """
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-__all__ = ["CallContext", "Interceptor", "around"]
+from kkjupyter.errors import UsageError
+
+__all__ = [
+    "CallContext",
+    "Interceptor",
+    "around",
+    "check_interceptors",
+    "current_context",
+    "set_current_context",
+]
 
 
 @dataclasses.dataclass(slots=True)
 class CallContext:
-    """What an interceptor sees of a call.
+    """What interceptors and, by ``kkjupyter.context()``, handlers see of a call.
 
     Attributes:
         method: the name called, ``"data.stream"``.
-        args: the positional arguments; may be changed.
-        state: for interceptors to leave things for each other.
+        args: the positional arguments, checked; may be changed or replaced.
+        kwargs: the keyword arguments, from the caller's trailing object; may be changed, too.
+        meta: what the caller says about the call; empty where the protocol carries nothing.
+        state: for interceptors to leave things for each other and for the handler.
+        caller: the caller's own API, where it has one; else None.
     """
 
     method: str
     args: list[Any]
+    kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    meta: dict[str, Any] = dataclasses.field(default_factory=dict)
     state: dict[str, Any] = dataclasses.field(default_factory=dict)
+    caller: Any = None
 
 
 Interceptor = Callable[[CallContext, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
+_current: contextvars.ContextVar[CallContext] = contextvars.ContextVar("kkjupyter_call")
 
-def around(
+
+def current_context() -> CallContext:
+    """The context of the call that is being answered: in async and sync handlers, in generators.
+
+    Raises:
+        UsageError: no handler is running here.
+    """
+    context = _current.get(None)
+    if context is None:
+        raise UsageError(
+            "no call is being answered here; context() is for functions that a server exposes, "
+            "and a thread started by one does not inherit it"
+        )
+    return context
+
+
+def set_current_context(context: CallContext) -> None:
+    """Make ``context`` the current one for the rest of this task, what it streams included.
+
+    For a task that answers one call and ends: there is no way back.
+    """
+    _current.set(context)
+
+
+def check_interceptors(interceptors: Iterable[Interceptor]) -> tuple[Interceptor, ...]:
+    """``interceptors`` as a tuple.
+
+    Raises:
+        UsageError: one of them cannot be an interceptor, or it is a single one.
+    """
+    if callable(interceptors) or isinstance(interceptors, str):
+        raise UsageError("interceptors takes a list, also for a single one: interceptors=[...]")
+    try:
+        checked = tuple(interceptors)
+    except TypeError as exc:
+        raise UsageError(
+            f"interceptors takes a list of functions, not {type(interceptors).__name__}"
+        ) from exc
+    for interceptor in checked:
+        _check_interceptor(interceptor)
+    return checked
+
+
+def _check_interceptor(interceptor: Any) -> None:
+    name = _name(interceptor)
+    if not callable(interceptor):
+        raise UsageError(f"{name} is no interceptor: it cannot be called")
+    if inspect.isasyncgenfunction(interceptor) or inspect.isgeneratorfunction(interceptor):
+        raise UsageError(
+            f"{name} has a yield; an interceptor returns its result: "
+            "async def interceptor(ctx, next): return await next()"
+        )
+    try:
+        signature = inspect.signature(interceptor)
+    except (TypeError, ValueError):  # some callables written in C have none
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as exc:
+        raise UsageError(f"{name} is no interceptor: it must take (ctx, next)") from exc
+
+
+async def around(
     interceptors: Sequence[Interceptor],
     context: CallContext,
     handler: Callable[[], Awaitable[Any]],
-) -> Awaitable[Any]:
-    """Run ``handler`` inside ``interceptors``, the first outermost."""
+) -> Any:
+    """Run ``handler`` inside ``interceptors``, the first outermost, and return the result.
 
-    def layer(depth: int) -> Awaitable[Any]:
+    An interceptor that returns without having called ``next`` answers in the handler's stead. A
+    plain function will do for one, too: it returns ``next()`` or a value, and must not block.
+
+    Raises:
+        UsageError: an interceptor called ``next`` twice, or did not wait for it.
+    """
+
+    async def layer(depth: int) -> Any:
         if depth == len(interceptors):
-            return handler()
-        return interceptors[depth](context, lambda: layer(depth + 1))
+            return await handler()
+        interceptor = interceptors[depth]
+        inner: Coroutine[Any, Any, Any] | None = None
 
-    return layer(0)
+        def call_next() -> Coroutine[Any, Any, Any]:
+            nonlocal inner
+            if inner is not None:
+                raise UsageError(
+                    f"the interceptor {_name(interceptor)} called next() twice; "
+                    f"{context.method} runs once, so keep what the first one returned"
+                )
+            inner = layer(depth + 1)
+            return inner
+
+        try:
+            result = interceptor(context, call_next)
+            while inspect.isawaitable(result):  # also what `return next()` hands through
+                result = await result
+            # It would otherwise look as if the handler had returned None.
+            if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
+                raise UsageError(
+                    f"the interceptor {_name(interceptor)} did not wait for next(); "
+                    "write: result = await next()"
+                )
+        finally:
+            if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
+                inner.close()
+        return result
+
+    return await layer(0)
+
+
+def _name(interceptor: Any) -> str:
+    return getattr(interceptor, "__qualname__", None) or repr(interceptor)
