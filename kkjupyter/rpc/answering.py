@@ -1,0 +1,76 @@
+"""One request for a function, answered: checked, intercepted, run, and checked again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kkjupyter.rpc.call import is_stream
+from kkjupyter.rpc.handlers import call_function, spread
+from kkjupyter.rpc.interceptors import (
+    CallContext,
+    Interceptor,
+    around,
+    set_current_context,
+)
+from kkjupyter.rpc.validation import validator_of
+
+__all__ = ["Answer", "answer_call"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call came to.
+
+    Attributes:
+        value: the result, or the stream.
+        check_item: for a stream whose items are to be checked: returns the item to send, raises
+            RPCValidationError for one that may not be sent. Any thread.
+    """
+
+    value: Any
+    check_item: Callable[[Any], Any] | None = None
+
+
+async def answer_call(
+    function: Callable[..., Any],
+    context: CallContext,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+    validate: bool = True,
+) -> Answer:
+    """Run an exposed function, or make an instance of an exposed class. Handler loop only.
+
+    As in the peers: arguments are checked first, then come the interceptors, in them the handler,
+    at last the result is checked, as the interceptors returned it. The context is current for the
+    rest of this task, so that what it streams sees it, too.
+
+    Args:
+        function: what is called.
+        context: its ``args`` as received; a trailing options object moves to ``kwargs``.
+        interceptors: around the handler, the first outermost.
+        validate: whether type hints are held to.
+
+    Raises:
+        RPCValidationError: arguments or result are not what the hints say.
+        TypeError: too many, too few or unknown arguments.
+        Exception: whatever the function or an interceptor raises.
+    """
+    context.args, context.kwargs = spread(function, context.args)
+    set_current_context(context)
+    validator = validator_of(function) if validate else None
+    if validator is not None:
+        context.args, context.kwargs = validator.check_args(
+            context.args, context.kwargs, context.method
+        )
+    if interceptors:
+        value = await around(
+            interceptors, context, lambda: call_function(function, context.args, context.kwargs)
+        )
+    else:
+        value = await call_function(function, context.args, context.kwargs)
+    if validator is None:
+        return Answer(value)
+    value = validator.check_result(value, context.method)
+    return Answer(value, validator.item_checker(context.method) if is_stream(value) else None)
