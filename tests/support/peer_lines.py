@@ -12,21 +12,37 @@ import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
 from support.peers import Line, NodeServer, server_command
 
-__all__ = ["CLASSIC", "COMPACT", "DUPLEX", "HTTP", "LINES", "RICH", "connected", "on"]
+__all__ = ["ALL", "COMPACT", "DUPLEX", "HTTP", "LINES", "WEBSOCKET", "connected", "on", "rich"]
 
-_PAIRS = [(way, codec) for way in ("websocket", "stdio") for codec in ("json", "superjson")]
-CLASSIC = [Line("0.7.0", way, codec) for way, codec in _PAIRS]
-COMPACT = [Line("2.1.0", way, codec) for way, codec in _PAIRS]
-DUPLEX = [*CLASSIC, *COMPACT]
 # Over HTTP each generation has one codec only. There are no streams and no callbacks.
-HTTP = [Line("0.7.0", "http", "superjson"), Line("2.1.0", "http", "json")]
-LINES = [*DUPLEX, *HTTP]
-RICH = [line for line in LINES if line.codec == "superjson"]
+ALL = [
+    Line("0.7.0", "websocket", "json"),
+    Line("0.7.0", "websocket", "superjson"),
+    Line("0.7.0", "stdio", "json"),
+    Line("0.7.0", "stdio", "superjson"),
+    Line("0.7.0", "http", "superjson"),
+    Line("2.1.0", "websocket", "json"),
+    Line("2.1.0", "websocket", "superjson"),
+    Line("2.1.0", "stdio", "json"),
+    Line("2.1.0", "stdio", "superjson"),
+    Line("2.1.0", "http", "json"),
+]
+_OURS = ("websocket",)  # what we speak as well
+LINES = [line for line in ALL if line.transport in _OURS]
+DUPLEX = [line for line in LINES if line.transport != "http"]
+WEBSOCKET = [line for line in LINES if line.transport == "websocket"]
+HTTP = [line for line in LINES if line.transport == "http"]
+COMPACT = [line for line in DUPLEX if line.protocol == "compact"]
 
 
 def on(lines: Sequence[Line]) -> pytest.MarkDecorator:
     """Have a test run on each of these lines; its fixtures ``line``, ``api`` or ``client`` obey."""
     return pytest.mark.parametrize("line", lines, indirect=True, ids=str, scope="module")
+
+
+def rich(lines: Sequence[Line]) -> list[Line]:
+    """Those whose codec carries more than JSON has."""
+    return [line for line in lines if line.codec == "superjson"]
 
 
 @contextlib.contextmanager

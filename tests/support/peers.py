@@ -117,10 +117,10 @@ def _bundle(version: str) -> Path:
     return Path(os.environ[BUNDLE_VARIABLE]).resolve() / f"kkrpc-{version}.mjs"
 
 
-def server_command(line: Line) -> list[str]:
+def server_command(line: Line, port: int = 0) -> list[str]:
     """The command of a server of kkrpc's own, with the API of ``drivers/api.mjs``."""
     driver = str(NODE_DIR / "drivers" / "server.mjs")
-    return [find_node(), driver, line.module, line.codec, line.transport]
+    return [find_node(), driver, line.module, line.codec, line.transport, str(port)]
 
 
 class _Node:
@@ -182,12 +182,18 @@ class _Node:
 
 
 class NodeServer(_Node):
-    """A server of kkrpc's own, at ``url``; over WebSocket or HTTP."""
+    """A server of kkrpc's own, at ``url``; over WebSocket or HTTP.
 
-    def __init__(self, line: Line) -> None:
-        super().__init__(server_command(line))
+    Args:
+        line: what to run and how to speak.
+        port: where to listen; 0 takes a free one.
+    """
+
+    def __init__(self, line: Line, port: int = 0) -> None:
+        super().__init__(server_command(line, port))
         scheme = {"websocket": "ws", "http": "http"}[line.transport]
-        self.url = f"{scheme}://127.0.0.1:{self._answer()['port']}"
+        self.port = int(self._answer()["port"])
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
 
 
 class NodeClient(_Node):
@@ -208,9 +214,17 @@ class NodeClient(_Node):
 
         Returns what it returned, through JSON. Raises NodeError if it threw.
         """
+        self.start(script)
+        return self.finish()
+
+    def start(self, script: str) -> None:
+        """As :meth:`run`, but do not wait for it; :meth:`finish` does."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"script": script}) + "\n")
         self._process.stdin.flush()
+
+    def finish(self) -> Any:
+        """What the script that was started returned."""
         answer = self._answer()
         if "error" in answer:
             raise NodeError(answer["error"])

@@ -96,11 +96,12 @@ export function makeApi(release, client) {
       yield 10n;
     },
     async *catching() {
-      for (let i = 0; ; ) {
+      for (let i = 0, caught; ; ) {
         try {
-          yield i++;
+          yield caught ?? i++;
+          caught = undefined;
         } catch (error) {
-          yield `caught ${error?.message ?? error}`;
+          caught = `caught ${error?.message ?? error}`;
         }
       }
     },

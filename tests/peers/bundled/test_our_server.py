@@ -1,0 +1,180 @@
+"""The real clients of both generations with our server, over everything they speak."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from support.endpoints import until
+from support.peer_api import PeerApi
+from support.peer_lines import DUPLEX, LINES, WEBSOCKET, on, rich
+from support.peers import Line, NodeClient, NodeError
+
+import kkjupyter as kk
+from kkjupyter.rpc.server import Server
+
+
+@pytest.fixture(scope="module")
+def client(line: Line) -> Iterator[NodeClient]:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(kk.serve(PeerApi(), token=False))
+        yield stack.enter_context(NodeClient(server.url, line))
+
+
+# ---- values
+
+
+@on(LINES)
+def test_calls(client: NodeClient) -> None:
+    assert client.run("return await api.add(1, 2)") == 3
+    assert client.run("return await api.math.grade1.add(40, 2)") == 42
+    script = "return await api.echo({ a: [1, 'é😀\\u2028', null, { b: true }] })"
+    assert client.run(script) == {"a": [1, "é😀\u2028", None, {"b": True}]}
+    script = "return await Promise.all(Array.from({ length: 200 }, (_, i) => api.add(i, i)))"
+    assert client.run(script) == [2 * i for i in range(200)]
+
+
+@on(LINES)
+def test_properties_and_constructors(client: NodeClient) -> None:
+    script = """
+        const before = await api.settings.theme;
+        api.settings.theme = "dark";
+        while ((await api.settings.theme) !== "dark") await sleep(1);
+        api.settings.theme = "light";
+        const { start, step } = await construct("Counter", [10, 5]);
+        return [before, await api.settings.empty, start, step];
+    """
+    assert client.run(script) == ["light", None, 10, 5]
+
+
+@on(LINES)
+def test_undefined_and_null(client: NodeClient, line: Line) -> None:
+    script = "return [(await api.undef()) === undefined, (await api.nil()) === null]"
+    assert client.run(script) == [True, True]
+    # The classic protocol has no place for undefined among JSON arguments.
+    kept = "null" if (line.protocol, line.codec) == ("classic", "json") else "undefined"
+    described = client.run("return await api.describe(undefined, null, 1)")
+    assert described == [3, kept, "null", "number"]
+
+
+@on(rich(LINES))
+def test_rich_values(client: NodeClient) -> None:
+    script = """
+        const sent = { when: new Date(0), map: new Map([["a", NaN]]), set: new Set([1]),
+                       big: 10n, none: undefined, bytes: new Uint8Array([0, 255]) };
+        const got = await api.echo(sent);
+        return [got.when.getTime(), [...got.map], [...got.set], String(got.big), "none" in got,
+                got.bytes instanceof Uint8Array, got.bytes[1]];
+    """
+    assert client.run(script) == [0, [["a", None]], [1], "10", True, True, 255]
+
+
+# ---- errors
+
+
+@on(LINES)
+def test_errors(client: NodeClient, line: Line) -> None:
+    with pytest.raises(NodeError) as caught:
+        client.run("await api.fail()")
+    fields = caught.value.fields
+    assert (fields["name"], fields["message"]) == ("Error", "went wrong")
+    assert fields["code"] == "E_OURS"
+    if line.protocol == "classic":
+        assert fields["cause"] == "the root of it"
+    with pytest.raises(NodeError, match="missing is not a function"):
+        client.run("await api.missing()")
+
+
+# ---- callbacks
+
+
+@on(DUPLEX)
+def test_callbacks(client: NodeClient) -> None:
+    script = """
+        const calls = [];
+        const result = await api.onProgress(3, (i, n) => { calls.push([i, n]) });
+        while (calls.length < 3) await sleep(1);
+        const later = [];
+        await api.keep((value) => { later.push(value) });
+        await api.callKept(7);
+        while (later.length < 1) await sleep(1);
+        await api.forgetKept();
+        return [result, calls, later];
+    """
+    assert client.run(script) == ["done", [[1, 3], [2, 3], [3, 3]], [7]]
+
+
+# ---- streams
+
+
+@on(DUPLEX)
+def test_streams(client: NodeClient) -> None:
+    script = """
+        return [
+            await Promise.all([read(api.countdown(5)), read(api.countdown(3))]),
+            await read(api.syncCountdown(2)),
+            await read(api.empty()),
+            (await read(api.tokens(20000))).length,
+        ];
+    """
+    assert client.run(script) == [[[5, 4, 3, 2, 1, 0], [3, 2, 1, 0]], [2, 1, 0], [], 20_000]
+
+
+@on(DUPLEX)
+def test_many_streams_at_once(client: NodeClient) -> None:
+    script = """
+        const streams = Array.from({ length: 100 }, (_, i) => read(api.tokens(i)));
+        return (await Promise.all(streams)).map((values) => values.length);
+    """
+    assert client.run(script) == list(range(100))
+
+
+@on(DUPLEX)
+def test_cancelling(client: NodeClient) -> None:
+    """Our producer ends where it sleeps; theirs would sleep for a minute first."""
+    script = """
+        const start = performance.now();
+        for await (const n of await api.sleepy()) {
+            if (await api.open() !== 1) throw new Error("not open");
+            break;
+        }
+        while (await api.open() > 0) await sleep(1);
+        return performance.now() - start;
+    """
+    took_ms = client.run(script)
+    print(f"the whole with break and finally took {took_ms:.1f} ms")
+    assert took_ms < 1000
+
+
+@on(DUPLEX)
+def test_streams_that_fail(client: NodeClient) -> None:
+    script = """
+        const got = [];
+        try { for await (const n of await api.failingStream()) got.push(n) }
+        catch (error) { return [got, error instanceof Error, error.name, error.message] }
+    """
+    assert client.run(script) == [[1, 2], True, "Error", "something went wrong"]
+
+
+# ---- leaving
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with kk.serve(PeerApi(), token=False) as serving:
+        yield serving
+
+
+@on(WEBSOCKET)
+def test_a_client_that_leaves_ends_its_streams(server: Server, line: Line) -> None:
+    with NodeClient(server.url, line) as client:
+        client.run("globalThis.kept = await api.sleepy(); void read(kept)")
+        until(lambda: server.running == 1)
+    until(lambda: server.running == 0)
+
+
+def test_the_cause_of_an_error_is_an_error_in_the_first_generation(server: Server) -> None:
+    with NodeClient(server.url, Line("0.7.0", "websocket", "superjson")) as client:
+        script = "try { await api.fail() } catch (error) { return error.cause instanceof Error }"
+        assert client.run(script) is True
