@@ -1,4 +1,4 @@
-"""``kkjupyter serve module:name``: serve an object until Ctrl-C."""
+"""``kkjupyter serve module:name``: serve an object until Ctrl-C, or over stdio until its end."""
 
 from __future__ import annotations
 
@@ -16,23 +16,33 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.rpc.stdioserver import take_stdio
 
 __all__ = ["load_object", "run"]
 
+_HOST = "127.0.0.1"
+_PORT = 8765
+_NOT_WITH_STDIO = ("host", "port", "token", "token_env", "no_token", "insecure")
 _POLL_S = 0.5
 """Some platforms interrupt no wait, so none is longer than this."""
 
 
 def run(options: argparse.Namespace) -> ExitCode:
-    """Serve until interrupted.
+    """Serve until interrupted; over stdio also until stdin ends.
 
     Raises:
         KKError: the object cannot be found or served; ``main`` says why.
     """
+    if options.stdio:
+        return _run_stdio(options)
     token = _token(options)
     exposed = load_object(options.target)
     server = kk.serve(
-        exposed, host=options.host, port=options.port, token=token, insecure=options.insecure
+        exposed,
+        host=options.host if options.host is not None else _HOST,
+        port=options.port if options.port is not None else _PORT,
+        token=token,
+        insecure=options.insecure,
     )
     try:
         print(f"serving {options.target} at {server.url}", flush=True)
@@ -46,6 +56,30 @@ def run(options: argparse.Namespace) -> ExitCode:
         print("stopped", file=sys.stderr)
     finally:
         server.close()
+    return ExitCode.OK
+
+
+def _run_stdio(options: argparse.Namespace) -> ExitCode:
+    for name in _NOT_WITH_STDIO:
+        if getattr(options, name) not in (None, False):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{flag} does not go with --stdio: nothing listens there, and only the program "
+                "that starts this one can talk to it; leave one of the two out"
+            )
+    stdio = take_stdio()  # first of all: already an import may print
+    try:
+        exposed = load_object(options.target)
+        if sys.__stderr__ is not None and stdio.at_terminal:
+            print(
+                f"serving {options.target} over stdin and stdout; meant to be started by a program",
+                file=sys.__stderr__,
+            )
+        stdio.serve(exposed)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    finally:
+        stdio.close()
     return ExitCode.OK
 
 

@@ -37,15 +37,17 @@ __all__ = [
 ]
 
 
-def connect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remote:
+def connect(target: str | Sequence[str] | Transport, **options: Unpack[ConnectOptions]) -> Remote:
     """Connect and return the remote API.
 
     Args:
-        target: an address (``"ws://127.0.0.1:8765"``) or an open transport.
+        target: an address (``"ws://127.0.0.1:8765"``), a command to start, whose stdin and stdout
+            are spoken to (``["node", "server.mjs"]``), or an open transport.
         options: see :class:`ConnectOptions`.
 
     Raises:
-        ConnectError: it cannot be reached, or is no WebSocket server; with url and reason.
+        ConnectError: it cannot be reached or started, or is no WebSocket server; with url and
+            reason.
         UsageError: an argument cannot be right.
     """
     run_before_connect()
@@ -54,7 +56,9 @@ def connect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remot
     return Remote(session)
 
 
-async def aconnect(target: str | Transport, **options: Unpack[ConnectOptions]) -> Remote:
+async def aconnect(
+    target: str | Sequence[str] | Transport, **options: Unpack[ConnectOptions]
+) -> Remote:
     """As :func:`connect`, to be awaited. Cancelling is safe."""
     run_before_connect()
     session = make_session(target, **options)

@@ -8,6 +8,7 @@ from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard, Unpack, overload
 
 from kkjupyter.errors import ConnectError, UsageError
+from kkjupyter.rpc import programs
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
 from kkjupyter.rpc.producer import Producer
@@ -56,6 +57,8 @@ class ConnectOptions(TypedDict, total=False):
         meta: called for each call, without arguments; the dict it returns is sent along, and the
             other side's interceptors see it.
         expose: what the other side may call in turn; as for :func:`kkjupyter.serve`. Not over HTTP.
+        cwd: the directory to start a command in; that of this process otherwise.
+        env: environment variables of a command, on top of those of this process.
     """
 
     protocol: str | None
@@ -74,21 +77,26 @@ class ConnectOptions(TypedDict, total=False):
     methods: Sequence[str]
     meta: Callable[[], Mapping[str, Any] | None] | None
     expose: Any
+    cwd: str | PathLike[str] | None
+    env: Mapping[str, str] | None
 
 
 @overload
 def make_session(target: Dial, url: str, /, **options: Unpack[ConnectOptions]) -> Session: ...
 @overload
 def make_session(
-    target: str | Transport, /, **options: Unpack[ConnectOptions]
+    target: str | Sequence[str] | Transport, /, **options: Unpack[ConnectOptions]
 ) -> Session | HttpSession: ...
 def make_session(
-    target: str | Transport | Dial, url: str = "", /, **options: Unpack[ConnectOptions]
+    target: str | Sequence[str] | Transport | Dial,
+    url: str = "",
+    /,
+    **options: Unpack[ConnectOptions],
 ) -> Session | HttpSession:
     """A session that is not connected yet.
 
     Args:
-        target: an address, an open transport, or what makes transports.
+        target: an address, a command to start, an open transport, or what makes transports.
         url: how to call the latter in messages.
         options: those of :func:`kkjupyter.connect`.
 
@@ -99,7 +107,12 @@ def make_session(
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
     check_seconds("connect_timeout_s", connect_timeout_s)
     dial: Dial
-    if isinstance(target, str):
+    if isinstance(target, list | tuple):
+        url, dial = programs.command_dial(target, options)
+        _check_no_websocket_options(url, options)
+    elif given := [name for name in programs.OPTIONS if options.get(name) is not None]:
+        raise UsageError(f"{given[0]} is for a command, such as ['node', 'server.mjs']")
+    elif isinstance(target, str):
         if target.partition("://")[0].lower() in ("http", "https"):
             return _http_session(target, connect_timeout_s, options)
         url = without_secrets(target)
@@ -113,8 +126,9 @@ def make_session(
         dial = _only_once(target)
     else:
         raise UsageError(
-            "connect takes an address ('ws://127.0.0.1:8765') or an open transport, "
-            f"not {_named(target)}"
+            "connect takes an address ('ws://127.0.0.1:8765'), a command "
+            "(['node', 'server.mjs']) or an open transport, "
+            f"not {type(target).__name__}: {target!r:.60}"
         )
     return Session(
         url,
@@ -137,12 +151,6 @@ def _handler_for(target: Any) -> Callable[[Channel], RequestHandler] | None:
 
 def _is_transport(target: Any) -> TypeGuard[Transport]:
     return isinstance(getattr(target, "url", None), str) and hasattr(target, "keeps_boundaries")
-
-
-def _named(target: Any) -> str:
-    if isinstance(target, list | tuple):
-        return "a command to start; programs cannot be connected to yet"
-    return f"{type(target).__name__}: {target!r:.60}"
 
 
 _WEBSOCKET_OPTIONS = (
@@ -225,6 +233,10 @@ def _only_once(transport: Transport) -> Dial:
 
 
 def _check_websocket_url(url: str) -> None:
+    if programs.looks_like_command(url):
+        raise UsageError(
+            "a command is a list, one part for each argument: kk.connect(['node', 'server.mjs'])"
+        )
     shown = without_secrets(url)
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme in ("ws", "wss"):

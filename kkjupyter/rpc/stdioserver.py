@@ -1,0 +1,63 @@
+"""Serving an object over this process's own stdin and stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.rpc.clients import Clients
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.portal import handler_loop
+from kkjupyter.transports.ownstdio import FilesTransport, own_stdio
+
+__all__ = ["StdioServer", "take_stdio"]
+
+# How long the generators of a peer that has gone are given for what they do at their end.
+_FINALLY_S = 1.0
+
+
+class StdioServer:
+    """The one connection of a program that is served; made by :func:`take_stdio`.
+
+    Attributes:
+        at_terminal: whether stdin is a terminal, so that most likely somebody has started this
+            program by hand.
+    """
+
+    def __init__(self, transport: FilesTransport, *, at_terminal: bool) -> None:
+        self.at_terminal = at_terminal
+        self._transport = transport
+
+    def serve(self, target: Any, interceptors: Sequence[Interceptor] = ()) -> None:
+        """Serve ``target`` until stdin ends, waiting in plain code.
+
+        Args:
+            target: as for :func:`kkjupyter.serve`.
+            interceptors: around every call, the first outermost.
+        """
+        run_blocking(self._serve(Clients(target, interceptors)))
+
+    def close(self) -> None:
+        """Disconnect, and let what was running end. Idempotent; waits briefly."""
+        run_blocking(self._transport.close())
+        # After the cancels, which were posted when the connection closed.
+        handler_loop().submit(_finish_tasks()).result()
+
+    async def _serve(self, clients: Clients) -> None:
+        clients.add(self._transport)
+        await self._transport.wait_closed()
+
+
+def take_stdio() -> StdioServer:
+    """Take stdin and stdout for a connection; from now on whatever is printed goes to stderr."""
+    at_terminal = os.isatty(0)
+    return StdioServer(own_stdio(), at_terminal=at_terminal)
+
+
+async def _finish_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    if tasks:
+        await asyncio.wait(tasks, timeout=_FINALLY_S)
