@@ -9,6 +9,7 @@ from ssl import SSLContext
 from typing import Any
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_blocking
@@ -26,8 +27,12 @@ _LIMIT_BYTES = 64 * 1024 * 1024
 _SHUTDOWN_S = 0.05
 _PREFLIGHT_S = 600
 
-# What is wrong with a request is its sender's own affair: he gets an answer.
+# What is no HTTP is its sender's own affair, and he gets an answer.
 _logger = logging.getLogger("kkjupyter.http")
+_logger.setLevel(logging.WARNING)
+_logger.addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+)
 
 
 class HttpServer(Server):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
 import ssl as ssl_module
 import urllib.request
@@ -34,6 +35,7 @@ DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 # Node ends a connection that idles for 5 s. A request sent just then would be lost, and a request
 # is never sent twice.
 _IDLE_S = 4.0
+_LARGE_BYTES = 1024 * 1024
 # After this long without a word the kernel asks the peer's kernel whether it is still there: a call
 # may rightly take hours, but not wait for a machine that is gone.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
@@ -115,7 +117,7 @@ class HttpClient:
                 answer = await self._opened_session().request(
                     method,
                     url,
-                    data=body,
+                    data=_in_pieces(body),
                     headers=headers,
                     allow_redirects=False,
                     proxy=proxy,
@@ -302,6 +304,11 @@ def _environment_proxy(parts: SplitResult) -> str | None:
 
 def _is_http(proxy: str) -> bool:
     return proxy.lower().startswith(("http://", "https://"))
+
+
+def _in_pieces(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body is written piece by piece, so that it does not hold up everything else."""
+    return io.BytesIO(body) if body is not None and len(body) > _LARGE_BYTES else body
 
 
 def _make_socket(address: Any) -> socket.socket:
