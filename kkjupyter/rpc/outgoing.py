@@ -96,7 +96,8 @@ class OutgoingStream:
         self._outbox.bell.ring()
 
     def _cancel_task(self) -> None:
-        if self._task is not None:
+        # Once: a second time would interrupt what the source does at its end.
+        if self._task is not None and not self._task.cancelling():
             self._task.cancel()
 
     def fail(self, error: RemoteError) -> None:

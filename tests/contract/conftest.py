@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.pipes import serve_over_pipes
 
 import kkjupyter as kk
 from kkjupyter.rpc.inprocess import serve_in_memory
 
-SERVERS: dict[str, Callable[..., Any]] = {"websocket": kk.serve, "memory": serve_in_memory}
-PROTOCOLS = ("classic",)
+SERVERS: dict[str, Callable[..., Any]] = {
+    "websocket": kk.serve,
+    "memory": serve_in_memory,
+    "stdio": serve_over_pipes,
+}
+PROTOCOLS = ("classic", "compact")
 CODECS = ("superjson", "json")
+SPOKEN = [
+    {"protocol": protocol, "codec": codec}
+    for protocol, codec in itertools.product(PROTOCOLS, CODECS)
+]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only(name): run on that protocol or transport alone")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the rows that ``@pytest.mark.only("compact")`` does not name."""
+    items[:] = [item for item in items if _is_meant(item)]
+
+
+def _is_meant(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return True
+    spoken = callspec.params.get("spoken", {})
+    row = {*spoken.values(), callspec.params.get("start")}
+    return all(mark.args[0] in row for mark in item.iter_markers("only"))
 
 
 @pytest.fixture(params=SERVERS)
@@ -22,14 +50,15 @@ def start(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return SERVERS[request.param]
 
 
-@pytest.fixture(params=CODECS)
-def codec(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=SPOKEN, ids=lambda spoken: "-".join(spoken.values()))
+def spoken(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What is spoken, as options of ``connect``."""
+    return dict(request.param)
 
 
-@pytest.fixture(params=PROTOCOLS)
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture
+def protocol(spoken: dict[str, str]) -> str:
+    return spoken["protocol"]
 
 
 @pytest.fixture
@@ -45,6 +74,6 @@ def server(start: Callable[..., Any], endpoint: Endpoint) -> Iterator[Any]:
 
 
 @pytest.fixture
-def api(server: Any, protocol: str, codec: str) -> Iterator[kk.rpc.remote.Remote]:
-    with server.connect(protocol=protocol, codec=codec) as api:
+def api(server: Any, spoken: dict[str, str]) -> Iterator[kk.rpc.remote.Remote]:
+    with server.connect(**spoken) as api:
         yield api

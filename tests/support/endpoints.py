@@ -177,6 +177,7 @@ class Endpoint:
         """Yields once and then cannot be reached until the test opens the gate."""
         try:
             yield "first"
+            self.calls.append("sync_then_blocked")
             self.gate.wait(5)
             yield "second"
         finally:

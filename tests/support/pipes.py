@@ -1,0 +1,36 @@
+"""Serving an object inside this process over two pipes, as a program's stdin and stdout are."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from kkjupyter.errors import ConnectError
+from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.inprocess import MemoryServer
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.transports.base import Transport
+from kkjupyter.transports.ownstdio import FilesTransport
+
+__all__ = ["serve_over_pipes"]
+
+_numbers = itertools.count(1)
+
+
+class _PipeServer(MemoryServer):
+    async def _dial(self) -> Transport:
+        if self.closed:
+            raise ConnectError(self.url, "the server is closed")
+        ours_read, theirs_write = os.pipe()
+        theirs_read, ours_write = os.pipe()
+        far = FilesTransport(theirs_read, theirs_write, "stdin")
+        self._ends.append(far)  # type: ignore[arg-type]
+        self._clients.add(far)
+        return FilesTransport(ours_read, ours_write, self.url)
+
+
+def serve_over_pipes(obj: Any, *, interceptors: Sequence[Interceptor] = ()) -> MemoryServer:
+    """As :func:`kkjupyter.rpc.inprocess.serve_in_memory`, over pipes that keep no boundaries."""
+    return _PipeServer(Exposed(obj, interceptors), f"stdio:{next(_numbers)}")
