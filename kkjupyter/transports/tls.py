@@ -81,6 +81,8 @@ def check_server_context(context: Any, host: str) -> bytes | None:
                 "context.load_cert_chain('certificate.pem', 'key.pem')"
             ) from exc
         return None
+    except ValueError:  # no name that TLS can carry
+        return None
 
 
 def certificate_of(context: ssl.SSLContext, host: str) -> bytes | None:
@@ -93,7 +95,7 @@ def certificate_of(context: ssl.SSLContext, host: str) -> bytes | None:
     asking.check_hostname = False
     asking.verify_mode = ssl.CERT_NONE  # nothing is sent; only the certificate is looked at
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = asking.wrap_bio(to_client, to_server, server_hostname=host)
+    client = asking.wrap_bio(to_client, to_server, server_hostname=host or None)
     server = context.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(_FLIGHTS):
         try:
