@@ -18,7 +18,8 @@ class FrameSplitter:
     """Cuts a server's byte stream into messages.
 
     Args:
-        pass_on: takes the bytes of a frame that is not a whole message, complete and in order.
+        pass_on: takes the bytes of a frame that is not a whole message, complete and in order. If
+            it returns True, the connection is ending, and all that follows is passed on as well.
         limit_bytes: the largest message accepted; a larger one is passed on to be refused, and
             with it all that follows.
     """
@@ -69,7 +70,10 @@ class FrameSplitter:
             if data[position] in (_WHOLE_TEXT, _WHOLE_BINARY):
                 messages.append(data[start:end])
             else:
-                self._pass_on(data[position:end])
+                self._given_up = self._pass_on(data[position:end]) is True
+                if self._given_up:
+                    self._pass_on(data[end:])
+                    return
             position = end
         if position < size:
             self._hold(data[position:], 0)

@@ -125,6 +125,12 @@ class PushClientConnection(PushConnection, ClientConnection):
             answer = self._first.splitlines()[0].decode("latin-1")
             self.protocol.handshake_exc = InvalidHandshake(f"it answered {answer!r}")
 
+    def _pass_on(self, data: bytes) -> bool:
+        # Not the mixin's: it would hand over in the middle, and what the splitter finds after a
+        # ping would go into a list that is gone.
+        super(PushConnection, self).data_received(data)
+        return not self._is_open()
+
     def _is_open(self) -> bool:
         return self.protocol.state is State.OPEN
 
@@ -140,11 +146,7 @@ class PushClientConnection(PushConnection, ClientConnection):
         super().data_received(data[: len(data) - rest_bytes])
         rest = data[len(data) - rest_bytes :]
         if self._is_open():
-            # Not the mixin's: it would hand over in the middle, and what the splitter finds after
-            # a ping would go into a list that is gone.
-            self._splitter = FrameSplitter(
-                super(PushConnection, self).data_received, self._limit_bytes
-            )
+            self._splitter = FrameSplitter(self._pass_on, self._limit_bytes)
         elif rest:  # the body of a refusal
             super().data_received(rest)
             return b""

@@ -80,3 +80,19 @@ def test_a_masked_frame_goes_to_the_library() -> None:
     FrameSplitter(passed_on.append, LIMIT_BYTES).feed(masked, messages)
     assert messages == []
     assert passed_on == [masked]
+
+
+def test_nothing_is_read_after_the_connection_has_ended() -> None:
+    passed_on: list[bytes] = []
+    messages: list[bytes] = []
+
+    def close(data: bytes) -> bool:
+        passed_on.append(data)
+        return True
+
+    splitter = FrameSplitter(close, LIMIT_BYTES)
+    text, end = on_the_wire(Frame(Opcode.TEXT, b"text")), on_the_wire(Frame(Opcode.CLOSE, b""))
+    splitter.feed(text + end + text, messages)
+    splitter.feed(text, messages)
+    assert messages == [b"text"]
+    assert passed_on == [end, text, text]
