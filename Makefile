@@ -39,6 +39,7 @@ help:
 	@echo "make frontend            build the front end into kkjupyter/static"
 	@echo "make test-NAME           NAME: unit contract guides wire cli kernel browser peers"
 	@echo "                         notebooks packaging newer vitest"
+	@echo "                         (peers, also those that npm lacks: KKRPC_PEERS=FOLDER make test-peers)"
 	@echo "make clean               remove everything the Makefile has made"
 
 # ---- environments ------------------------------------------------------------------------------

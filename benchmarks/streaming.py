@@ -3,8 +3,9 @@
     KKRPC_PEERS=FOLDER python benchmarks/streaming.py [--count 100000] [--runs 5]
 
 FOLDER holds bundles of kkrpc (see tests/peers/README.md). One Node server streams ``count``
-tokens; the two clients take turns, each in a process of its own, after a warm-up. Per codec the
-medians are printed: chunks per second, and CPU time per item (all threads, user and system).
+tokens; the two clients take turns, each in a process of its own, after a warm-up. For each
+generation and codec the medians are printed: chunks per second, and CPU time per item (all threads,
+user and system).
 The promise is: not slower, and less CPU. It exits with 1 where that does not hold. Mostly the
 server sets the pace for both; so "slower" compares runs next to each other, and 5 % are noise.
 """
@@ -20,13 +21,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.peers import BUNDLE_VARIABLE, Line, NodeClient, NodeServer, bundles_are_there
+from support.peers import (
+    BUNDLE_VARIABLE,
+    BUNDLED_VERSIONS,
+    Line,
+    NodeClient,
+    NodeServer,
+    bundles_are_there,
+)
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
 
 WARM_UP_ITEMS = 20_000
 NOISE = 0.05
+LINES = [
+    Line(version, "websocket", codec)
+    for version in BUNDLED_VERSIONS
+    for codec in ("json", "superjson")
+]
 NODE_SCRIPT = """
 const cpu = process.cpuUsage(), start = performance.now();
 let items = 0;
@@ -66,17 +79,16 @@ def report(name: str, runs: list[Run]) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Our client beside kkrpc's own.")
     parser.add_argument("--count", type=int, default=100_000, help="items per stream")
-    parser.add_argument("--runs", type=int, default=5, help="measured runs per client and codec")
+    parser.add_argument("--runs", type=int, default=5, help="measured runs per client")
     options = parser.parse_args()
     if not bundles_are_there():
         parser.error(f"{BUNDLE_VARIABLE} must name a folder with the bundles of kkrpc")
 
     kept = True
-    for codec in ("json", "superjson"):
-        print(codec)
-        line = Line("0.7.0", "websocket", codec)
+    for line in LINES:
+        print(f"kkrpc {line.version}, {line.codec}")
         with NodeServer(line) as server, NodeClient(server.url, line) as node:
-            api = kk.connect(server.url, codec=codec)
+            api = kk.connect(server.url)
             ours: list[Run] = []
             theirs: list[Run] = []
             run_ours(api, WARM_UP_ITEMS)

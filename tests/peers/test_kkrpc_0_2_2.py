@@ -86,7 +86,7 @@ def test_we_call_its_functions_back(client: NodeClient) -> None:
     script = """
         const calls = [];
         const result = await api.onProgress(3, (i, n) => { calls.push([i, n]) });
-        while (calls.length < 3) await sleep(5);
+        await until(() => calls.length === 3);
         return [result, calls];
     """
     assert client.run(script) == ["done", [[1, 3], [2, 3], [3, 3]]]

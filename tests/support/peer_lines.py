@@ -1,8 +1,9 @@
-"""The ways to speak to real peers that the tests go through, and how our client takes them."""
+"""The ways to speak to real peers that the tests go through, in both directions."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,21 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
-from support.peers import Line, NodeServer, server_command
+from support import peer_api
+from support.peers import Line, NodeClient, NodeServer, server_command
 
-__all__ = ["ALL", "COMPACT", "DUPLEX", "HTTP", "LINES", "WEBSOCKET", "connected", "on", "rich"]
+__all__ = [
+    "ALL",
+    "COMPACT",
+    "DUPLEX",
+    "HTTP",
+    "LINES",
+    "WEBSOCKET",
+    "calling",
+    "connected",
+    "on",
+    "rich",
+]
 
 # Over HTTP each generation has one codec only. There are no streams and no callbacks.
 ALL = [
@@ -27,7 +40,7 @@ ALL = [
     Line("2.1.0", "stdio", "superjson"),
     Line("2.1.0", "http", "json"),
 ]
-_OURS = ("websocket",)  # what we speak as well
+_OURS = ("websocket", "stdio")  # what we speak as well
 LINES = [line for line in ALL if line.transport in _OURS]
 DUPLEX = [line for line in LINES if line.transport != "http"]
 WEBSOCKET = [line for line in LINES if line.transport == "websocket"]
@@ -58,3 +71,16 @@ def connected(line: Line, **options: Any) -> Iterator[Remote]:
             api = kk.connect(url, **options)
         stack.callback(kk.close, api)
         yield api
+
+
+@contextlib.contextmanager
+def calling(line: Line) -> Iterator[NodeClient]:
+    """Their client with a server of ours, which serves a PeerApi and is used by nobody else."""
+    target: str | list[str]
+    with contextlib.ExitStack() as stack:
+        if line.transport == "stdio":
+            exposed = f"{peer_api.__file__}:PeerApi"
+            target = [sys.executable, "-m", "kkjupyter.cli", "serve", exposed, "--stdio"]
+        else:
+            target = stack.enter_context(kk.serve(peer_api.PeerApi(), token=False)).url
+        yield stack.enter_context(NodeClient(target, line))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.peer_lines import connected
-from support.peers import Line
+from support.peer_lines import calling, connected
+from support.peers import Line, NodeClient
 
 from kkjupyter.rpc.remote import Remote
 
@@ -23,3 +23,10 @@ def api(line: Line) -> Iterator[Remote]:
     """Our client, with a server of theirs, not told what that speaks."""
     with connected(line) as remote:
         yield remote
+
+
+@pytest.fixture(scope="module")
+def client(line: Line) -> Iterator[NodeClient]:
+    """Their client, with a server of ours, which is not told what it will hear."""
+    with calling(line) as node:
+        yield node

@@ -51,7 +51,7 @@ def test_both_generations_at_one_port_at_once() -> None:
         const sums = await Promise.all(Array.from({ length: 50 }, (_, i) => api.add(i, 1)));
         const calls = [];
         const result = await api.onProgress(3, (i, n) => { calls.push(i) });
-        while (calls.length < 3) await sleep(1);
+        await until(() => calls.length === 3);
         return [sums.length, result, calls];
     """
     streaming = "return [await read(api.countdown(2)), (await read(api.tokens(2000))).length]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from support.endpoints import until
@@ -15,7 +15,6 @@ from support.peers import Line, NodeClient, NodeError
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.server import Server
 
 # ---- they serve
 
@@ -128,17 +127,6 @@ def test_they_give_our_function_back(api: Remote) -> None:
 # ---- we serve
 
 
-@pytest.fixture(scope="module")
-def served(line: Line) -> Iterator[tuple[Server, NodeClient]]:
-    with kk.serve(PeerApi(), token=False) as server, NodeClient(server.url, line) as node:
-        yield server, node
-
-
-@pytest.fixture
-def client(served: tuple[Server, NodeClient]) -> NodeClient:
-    return served[1]
-
-
 @on(COMPACT)
 def test_they_get_the_return_value(client: NodeClient) -> None:
     script = """
@@ -182,7 +170,7 @@ def test_we_leave_their_stream(client: NodeClient) -> None:
         const first = await api.firstOf(endless(), 3);
         let message;
         try { await api.refuseStream(endless()) } catch (error) { message = error.message }
-        while (closed < 1 || channel.localStreams.size > 0) await sleep(1);
+        await until(() => closed === 1 && channel.localStreams.size === 0);
         return [first, message];
     """
     assert client.run(script) == [[0, 1, 2], "not wanted"]
@@ -213,7 +201,7 @@ def test_we_give_their_function_back(client: NodeClient) -> None:
         await api.keep(() => {});
         const held = channel.callbacks.size;
         await api.forgetKept();
-        while (channel.callbacks.size === held) await sleep(1);
+        await until(() => channel.callbacks.size < held);
         return held - channel.callbacks.size;
     """
     assert client.run(script) == 1
@@ -233,7 +221,7 @@ def test_their_timeouts_and_aborts_harm_nothing(client: NodeClient) -> None:
         client.run(script)
     assert caught.value.fields["name"] == "AbortError"
     assert client.run("return await api.add(1, 2)") == 3
-    assert client.run("while (await api.open() > 0) await sleep(5); return true") is True
+    client.run("await until(async () => (await api.open()) === 0)")
 
 
 def test_a_client_without_streams_gets_a_handle() -> None:

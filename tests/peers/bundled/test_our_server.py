@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -13,14 +12,6 @@ from support.peers import Line, NodeClient, NodeError
 
 import kkjupyter as kk
 from kkjupyter.rpc.server import Server
-
-
-@pytest.fixture(scope="module")
-def client(line: Line) -> Iterator[NodeClient]:
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(kk.serve(PeerApi(), token=False))
-        yield stack.enter_context(NodeClient(server.url, line))
-
 
 # ---- values
 
@@ -40,7 +31,7 @@ def test_properties_and_constructors(client: NodeClient) -> None:
     script = """
         const before = await api.settings.theme;
         api.settings.theme = "dark";
-        while ((await api.settings.theme) !== "dark") await sleep(1);
+        await until(async () => (await api.settings.theme) === "dark");
         api.settings.theme = "light";
         const { start, step } = await construct("Counter", [10, 5]);
         return [before, await api.settings.empty, start, step];
@@ -94,11 +85,11 @@ def test_callbacks(client: NodeClient) -> None:
     script = """
         const calls = [];
         const result = await api.onProgress(3, (i, n) => { calls.push([i, n]) });
-        while (calls.length < 3) await sleep(1);
+        await until(() => calls.length === 3);
         const later = [];
         await api.keep((value) => { later.push(value) });
         await api.callKept(7);
-        while (later.length < 1) await sleep(1);
+        await until(() => later.length === 1);
         await api.forgetKept();
         return [result, calls, later];
     """
@@ -139,7 +130,7 @@ def test_cancelling(client: NodeClient) -> None:
             if (await api.open() !== 1) throw new Error("not open");
             break;
         }
-        while (await api.open() > 0) await sleep(1);
+        await until(async () => (await api.open()) === 0);
         return performance.now() - start;
     """
     took_ms = client.run(script)

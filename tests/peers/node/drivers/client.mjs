@@ -1,7 +1,7 @@
 // A client that does as it is told: node client.mjs WHICH CODEC TARGET. TARGET is an address or, as JSON,
 // the command of a server to start and speak to over its standard streams. Each line of standard input is
 // {"script": JAVASCRIPT}, the body of an async function with these in scope: `api`, `channel`, `kkrpc`,
-// `sleep(ms)`, `read(stream)` for all its values, `construct(name, args)`, and `meta`, an object whose
+// `sleep(ms)`, `until(condition)` for up to 5 s, `read(stream)` for all its values, `construct(name, args)`, and `meta`, an object whose
 // entries go with every request where the protocol has a place for them. Each is answered by a line
 // {"value": what it returned} or {"error": {name, message, ...}}.
 import { spawn } from "node:child_process";
@@ -25,12 +25,20 @@ const channel = peer.channel(dial(), codec, {
   expose: { greet: (name) => `hello ${name}` },
   meta: () => (Object.keys(meta).length ? meta : undefined),
 });
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const scope = {
   api: channel.getAPI(),
   channel,
   kkrpc,
   meta,
-  sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
+  sleep,
+  async until(condition) {
+    const deadline = performance.now() + 5000;
+    while (!(await condition())) {
+      if (performance.now() > deadline) throw new Error(`waited in vain for ${condition}`);
+      await sleep(1);
+    }
+  },
   async read(stream) {
     const values = [];
     for await (const value of await stream) values.push(value);
