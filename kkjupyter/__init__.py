@@ -38,6 +38,7 @@ from kkjupyter.rpc.api import (
     set,  # noqa: A004
 )
 from kkjupyter.rpc.hooks import before_connect
+from kkjupyter.rpc.interceptors import current_context as context
 from kkjupyter.rpc.status import status
 from kkjupyter.wire.values import (
     URL,
@@ -84,6 +85,7 @@ __all__ = [
     "call",
     "close",
     "connect",
+    "context",
     "demo",
     "get",
     "new",

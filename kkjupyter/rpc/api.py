@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ssl import SSLContext
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.dialing import ConnectOptions, make_session
 from kkjupyter.rpc.hooks import run_before_connect
-from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.remote import (
     Remote,
     call_remote,
@@ -20,11 +18,13 @@ from kkjupyter.rpc.remote import (
     session_of,
     set_remote,
 )
-from kkjupyter.rpc.server import Server, start_server
+from kkjupyter.rpc.server import Server
+from kkjupyter.rpc.serving import ServeOptions, start_server
 from kkjupyter.transports.base import Transport
 
 __all__ = [
     "ConnectOptions",
+    "ServeOptions",
     "aconnect",
     "aset",
     "call",
@@ -122,50 +122,21 @@ def call(
 
 
 def serve(
-    obj: Any,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    *,
-    token: str | bool = True,
-    insecure: bool = False,
-    interceptors: Sequence[Interceptor] = (),
-    origins: Sequence[str] = (),
-    ssl: SSLContext | None = None,
-    compression: Literal["deflate"] | None = None,
-    subprotocols: Sequence[str] = (),
+    obj: Any, host: str = "127.0.0.1", port: int = 0, **options: Unpack[ServeOptions]
 ) -> Server:
-    """Serve the public names of ``obj`` to kkrpc clients, over WebSocket.
+    """Serve the public names of ``obj`` to kkrpc clients of either generation.
 
     Args:
         obj: a dict, module, instance or class; functions, generators and nested ones of these.
         host: where to listen.
         port: the TCP port; 0 takes a free one.
-        token: True makes one, a string is one, False serves without, on loopback only.
-        insecure: needed, too, to serve without a token where others can reach it.
-        interceptors: ``async def interceptor(ctx, next)`` around every call.
-        origins: web origins whose pages may connect, besides the server's own.
-        ssl: makes it a ``wss://`` server; a context for servers, with a certificate loaded.
-        compression: ``"deflate"`` agrees to it with clients that offer it; None (the default) does
-            not.
-        subprotocols: agrees to the first of these that a client offers, or else to none; if there
-            are none here, to the first that a client offers.
+        options: see :class:`ServeOptions`.
 
     Raises:
         ConnectError: the port cannot be had.
         UsageError: an argument cannot be right.
     """
-    return start_server(
-        obj,
-        host,
-        port,
-        token=token,
-        insecure=insecure,
-        interceptors=interceptors,
-        origins=origins,
-        ssl=ssl,
-        compression=compression,
-        subprotocols=subprotocols,
-    )
+    return start_server(obj, host, port, **options)
 
 
 def _remote(what: Any, function: str) -> Remote:

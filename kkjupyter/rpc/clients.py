@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.detection import Doorstep
-from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.transports.base import Transport
-from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["Clients"]
 
@@ -24,13 +19,11 @@ class Clients:
     Each speaks the protocol and the codec that its first message is in.
 
     Args:
-        target: the exposed object.
-        interceptors: around every call, the first outermost.
+        exposed: what they may reach.
     """
 
-    def __init__(self, target: Any, interceptors: Sequence[Interceptor] = ()) -> None:
-        self._target = target
-        self._interceptors = tuple(interceptors)
+    def __init__(self, exposed: Exposed) -> None:
+        self._exposed = exposed
         self._doorsteps: set[Doorstep] = set()
         self._producers: set[Producer] = set()
 
@@ -50,14 +43,11 @@ class Clients:
             limit_bytes: the longest message accepted from it.
         """
 
-        def welcome(protocol: Protocol) -> Channel:
-            channel = Channel(transport, protocol, functions=PassedFunctions())
-            channel.handler = Producer(
-                self._target, channel, self._interceptors, on_closed=self._producers.discard
-            )
+        def welcome(channel: Channel) -> None:
+            producer = Producer(self._exposed, channel, on_closed=self._producers.discard)
+            channel.handler = producer
             self._doorsteps.discard(doorstep)
-            self._producers.add(channel.handler)
-            return channel
+            self._producers.add(producer)
 
         doorstep = Doorstep(transport, welcome, self._doorsteps.discard, limit_bytes=limit_bytes)
         self._doorsteps.add(doorstep)

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from kkjupyter.errors import ConnectError
+from kkjupyter.rpc.callbacks import PassedFunctions
+from kkjupyter.rpc.channel import Channel
 from kkjupyter.transports.base import Owner, Transport
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.compact import Compact
@@ -144,7 +146,7 @@ class Doorstep:
 
     Args:
         transport: not opened yet.
-        welcome: makes who is in charge from then on.
+        welcome: given the channel that is in charge from then on, before it is told anything.
         on_closed: told when the connection is gone before that.
         limit_bytes: the longest message accepted.
     """
@@ -152,7 +154,7 @@ class Doorstep:
     def __init__(
         self,
         transport: Transport,
-        welcome: Callable[[Protocol], Owner],
+        welcome: Callable[[Channel], object],
         on_closed: Callable[[Doorstep], object],
         *,
         limit_bytes: int,
@@ -172,8 +174,10 @@ class Doorstep:
         found = self._first.feed(chunks, whole=self._transport.keeps_boundaries)
         if found is not None:
             protocol = make_protocol(*found, limit_bytes=self._limit_bytes)
-            self._relay.to = self._welcome(protocol)
-            self._relay.to.data_received(self._first.chunks)
+            channel = Channel(self._transport, protocol, functions=PassedFunctions())
+            self._welcome(channel)
+            self._relay.to = channel
+            channel.data_received(self._first.chunks)
 
     def writable(self) -> None:
         """Nothing was sent yet."""

@@ -11,6 +11,7 @@ from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc import programs
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
 from kkjupyter.transports.base import Transport
@@ -146,7 +147,8 @@ def make_session(
 def _handler_for(target: Any) -> Callable[[Channel], RequestHandler] | None:
     if target is None:
         return None
-    return lambda channel: Producer(target, channel)
+    exposed = Exposed(target)
+    return lambda channel: Producer(exposed, channel)
 
 
 def _is_transport(target: Any) -> TypeGuard[Transport]:

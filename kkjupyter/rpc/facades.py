@@ -90,16 +90,18 @@ class HeldFunctions:
 
     def collected(self, callback_id: str) -> None:
         """A facade is gone; tell the peer soon. I/O loop only."""
-        if not self.protocol.has_credit or callback_id in self._facades:
+        if not self.protocol.has_credit:
             return
         if not self._collected:
             asyncio.get_running_loop().call_later(_RELEASE_DELAY_S, self._release_collected)
         self._collected.add(callback_id)
 
     def _release_collected(self) -> None:
-        if self._collected:
-            self.outbox.put(self.protocol.release_callbacks(sorted(self._collected)))
-            self._collected.clear()
+        # Only now: its weak reference outlives the finalizer that has told us.
+        callback_ids = sorted(self._collected.difference(self._facades))
+        self._collected.clear()
+        if callback_ids:
+            self.outbox.put(self.protocol.release_callbacks(callback_ids))
 
 
 class _Room:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import http
 import logging
-from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.errors import ConnectError
-from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.checks import check_port
-from kkjupyter.rpc.door import bearer_tokens, make_token, query_tokens
-from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.server import Server
+from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.rpc.unary import UnaryClients
 
-__all__ = ["HttpServer", "start_http_server"]
+__all__ = ["HttpServer"]
 
-_LIMIT_BYTES = 64 * 1024 * 1024
 # What still runs when the server closes has been cancelled; this is for saying so.
 _SHUTDOWN_S = 0.05
 _PREFLIGHT_S = 600
@@ -49,24 +44,8 @@ class HttpServer(Server):
 
     _clients: UnaryClients
 
-    def __init__(
-        self,
-        target: Any,
-        host: str,
-        token: str | None,
-        interceptors: Sequence[Interceptor],
-        origins: Sequence[str],
-        *,
-        ssl: SSLContext | None,
-    ) -> None:
-        super().__init__(
-            *(target, host, token, interceptors, origins),
-            ssl=ssl,
-            compression=None,
-            subprotocols=(),
-        )
-        self._scheme = "http" if ssl is None else "https"
-        self._clients = UnaryClients(target, interceptors)
+    def __init__(self, exposed: Exposed, door: Door, host: str, *, ssl: SSLContext | None) -> None:
+        super().__init__(exposed, UnaryClients(exposed), door, host, "http", ssl)
         self._runner: web.AppRunner | None = None
 
     def connect(self, **options: Any) -> Remote:
@@ -79,8 +58,8 @@ class HttpServer(Server):
 
     # ---- I/O loop only
 
-    async def _start(self, port: int) -> None:
-        app = web.Application(client_max_size=_LIMIT_BYTES)
+    async def _listen(self, port: int) -> int:
+        app = web.Application(client_max_size=LIMIT_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
         runner = self._runner = web.AppRunner(
             app,
@@ -93,17 +72,12 @@ class HttpServer(Server):
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, port, ssl_context=self._ssl).start()
-        except OSError as exc:
+        except OSError:
             await runner.cleanup()
-            raise ConnectError(
-                f"{self._scheme}://{self._host}:{port}",
-                f"cannot listen there ({exc.strerror or exc})",
-            ) from exc
-        self.port = runner.addresses[0][1]
+            raise
+        return int(runner.addresses[0][1])
 
-    async def _stop(self) -> None:
-        self.closed = True
-        self._clients.stop()
+    async def _stop_listening(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -140,7 +114,7 @@ class HttpServer(Server):
             return web.Response(status=turned[0], text=turned[1])
         if request.method != hdrs.METH_POST:
             return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
-        if (request.content_length or 0) > _LIMIT_BYTES:
+        if (request.content_length or 0) > LIMIT_BYTES:
             return _too_long()
         try:
             body = await request.read()
@@ -152,24 +126,5 @@ class HttpServer(Server):
         return web.Response(body=answer.body, content_type="application/json")
 
 
-def start_http_server(
-    target: Any,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    *,
-    token: str | bool = True,
-    insecure: bool = False,
-    interceptors: Sequence[Interceptor] = (),
-    origins: Sequence[str] = (),
-    ssl: SSLContext | None = None,
-) -> HttpServer:
-    """Serve ``target`` over HTTP; arguments as for :func:`kkjupyter.serve`."""
-    check_port(port)
-    secret = make_token(host, token, insecure=insecure)
-    server = HttpServer(target, host, secret, interceptors, origins, ssl=ssl)
-    run_blocking(server._start(port))
-    return server
-
-
 def _too_long() -> web.Response:
-    return web.Response(status=413, text=f"over {_LIMIT_BYTES:,} bytes\n")
+    return web.Response(status=413, text=f"over {LIMIT_BYTES:,} bytes\n")

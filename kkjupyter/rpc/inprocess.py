@@ -20,6 +20,7 @@ from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
@@ -41,11 +42,11 @@ class MemoryServer:
         closed: whether :meth:`close` was called.
     """
 
-    def __init__(self, target: Any, interceptors: Sequence[Interceptor], url: str) -> None:
+    def __init__(self, exposed: Exposed, url: str) -> None:
         self.url = url
         self.closed = False
-        self._methods = method_names(target)
-        self._clients = Clients(target, interceptors)
+        self._methods = method_names(exposed.target)
+        self._clients = Clients(exposed)
         self._ends: list[MemoryTransport] = []
 
     @property
@@ -117,13 +118,14 @@ class MemoryServer:
 
 
 def serve_in_memory(
-    obj: Any, *, interceptors: Sequence[Interceptor] = (), url: str = ""
+    obj: Any, *, interceptors: Sequence[Interceptor] = (), validate: bool = True, url: str = ""
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
 
     Args:
         obj: as for :func:`kkjupyter.serve`.
         interceptors: around every call, the first outermost.
+        validate: whether type hints are held to.
         url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
-    return MemoryServer(obj, interceptors, url or f"memory:{next(_numbers)}")
+    return MemoryServer(Exposed(obj, interceptors, validate), url or f"memory:{next(_numbers)}")

@@ -8,20 +8,25 @@ at its next yield. A peer that does not read stops both, through the outbox.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.errors import RemoteError
+from kkjupyter.rpc.answering import Answer, answer_call
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.expose import Unreachable, find, find_callable, find_class, put
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.failures import encode_failure
-from kkjupyter.rpc.handlers import by_value, call_handler
-from kkjupyter.rpc.interceptors import CallContext, Interceptor, around
+from kkjupyter.rpc.handlers import by_value
+from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.waiting import wait_async
+from kkjupyter.rpc.wayback import WayBack
 from kkjupyter.wire.events import CallbackRef, Requested, StreamRef
 
 __all__ = ["Producer"]
@@ -31,22 +36,20 @@ class Producer:
     """Answers the requests of one connection.
 
     Args:
-        target: the exposed object.
+        exposed: what they may reach.
         channel: whose requests.
-        interceptors: around every call, the first outermost.
         on_closed: told when the connection is gone.
     """
 
     def __init__(
         self,
-        target: Any,
+        exposed: Exposed,
         channel: Channel,
-        interceptors: Sequence[Interceptor] = (),
         on_closed: Callable[[Producer], object] = lambda producer: None,
     ) -> None:
-        self.target = target
+        self.exposed = exposed
         self.channel = channel
-        self.interceptors = interceptors
+        self.caller = Remote(WayBack(channel))
         self._on_closed = on_closed
         # A peer may use an id twice; both are run, and both are cancelled.
         self._jobs: dict[str, list[_Job]] = {}
@@ -123,10 +126,10 @@ class _Job:
         handler_loop().post(self._cancel_task)
 
     def _cancel_task(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        else:  # it never began
+        if self._task is None:  # it never began
             self._release_arguments()
+        elif not self._task.cancelling():  # a second time would interrupt what it does at its end
+            self._task.cancel()
 
     def _send(self, message: bytes) -> None:
         if not self._cancelled:
@@ -138,11 +141,11 @@ class _Job:
         try:
             if outbox.overfull:
                 await wait_async(outbox.bell, lambda: not outbox.overfull)
-            value = await self._answer()
-            if is_stream(value):
-                self._stream = self._open_stream(value)
+            answer = await self._answer()
+            if is_stream(answer.value):
+                self._stream = self._open_stream(answer)
             else:
-                self._send(protocol.reply(request.call_id, value, request.codec))
+                self._send(protocol.reply(request.call_id, answer.value, request.codec))
         except Unreachable as exc:
             self._send(protocol.refuse(request, exc.reason, exc.at))
         except BaseException as exc:  # noqa: BLE001  told to the peer
@@ -159,11 +162,17 @@ class _Job:
         if self._stream is not None:
             self._channel.outgoing.discard(self._stream)
 
-    def _open_stream(self, source: Any) -> OutgoingStream:
+    def _open_stream(self, answer: Answer) -> OutgoingStream:
         request, protocol = self.request, self._protocol
         stream_id = protocol.new_id() if protocol.has_credit else request.call_id
         stream = OutgoingStream(
-            source, stream_id, ".".join(request.path), protocol, self._outbox, request.codec
+            answer.value,
+            stream_id,
+            ".".join(request.path),
+            protocol,
+            self._outbox,
+            request.codec,
+            check_item=answer.check_item,
         )
         if protocol.has_credit:
             io_loop().post(self._channel.outgoing.add, stream)
@@ -194,20 +203,28 @@ class _Job:
 
     # ---- the answer
 
-    async def _answer(self) -> Any:
-        request, target = self.request, self._producer.target
+    async def _answer(self) -> Answer:
+        request, exposed = self.request, self._producer.exposed
         match request.operation:
             case "get":
-                return find(target, request.path)
+                found = find(exposed.target, request.path)
+                return Answer(await found if inspect.isawaitable(found) else found)
             case "set":
-                put(target, request.path, request.value)
-                return True
+                put(exposed.target, request.path, request.value)
+                return Answer(value=True)
             case "new":
-                made = find_class(target, request.path)
-                return by_value(await call_handler(made, self._args))
-        function = find_callable(target, request.path)
-        context = CallContext(".".join(request.path), self._args)
-        interceptors = self._producer.interceptors
-        if not interceptors:
-            return await call_handler(function, context.args)
-        return await around(interceptors, context, lambda: call_handler(function, context.args))
+                made = await self._call(find_class(exposed.target, request.path))
+                return Answer(by_value(made.value))
+        return await self._call(find_callable(exposed.target, request.path))
+
+    async def _call(self, function: Callable[..., Any]) -> Answer:
+        request, exposed = self.request, self._producer.exposed
+        context = CallContext(
+            ".".join(request.path),
+            self._args,
+            meta=request.meta or {},
+            caller=self._producer.caller,
+        )
+        return await answer_call(
+            function, context, interceptors=exposed.interceptors, validate=exposed.validate
+        )

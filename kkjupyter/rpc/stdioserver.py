@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
-from typing import Any
 
 from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.transports.ownstdio import FilesTransport, own_stdio
 
@@ -31,14 +29,9 @@ class StdioServer:
         self.at_terminal = at_terminal
         self._transport = transport
 
-    def serve(self, target: Any, interceptors: Sequence[Interceptor] = ()) -> None:
-        """Serve ``target`` until stdin ends, waiting in plain code.
-
-        Args:
-            target: as for :func:`kkjupyter.serve`.
-            interceptors: around every call, the first outermost.
-        """
-        run_blocking(self._serve(Clients(target, interceptors)))
+    def serve(self, exposed: Exposed) -> None:
+        """Serve ``exposed`` until stdin ends, waiting in plain code."""
+        run_blocking(self._serve(Clients(exposed)))
 
     def close(self) -> None:
         """Disconnect, and let what was running end. Idempotent; waits briefly."""

@@ -18,7 +18,8 @@ from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.detection import make_protocol
-from kkjupyter.rpc.interceptors import CallContext, Interceptor
+from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.wire.detection import recognise
 from kkjupyter.wire.events import CallbackRef, NotUnderstood, Opened, Requested, StreamRef
@@ -47,12 +48,12 @@ class UnaryClients(Clients):
     """Answers requests that come one by one. I/O loop only, save the numbers.
 
     Args:
-        target: the exposed object.
-        interceptors: around every call, the first outermost.
+        exposed: what they may reach.
     """
 
-    def __init__(self, target: Any, interceptors: Sequence[Interceptor] = ()) -> None:
-        super().__init__(target, [_refuse_streams, *interceptors])
+    def __init__(self, exposed: Exposed) -> None:
+        interceptors = (_refuse_streams, *exposed.interceptors)
+        super().__init__(dataclasses.replace(exposed, interceptors=interceptors))
 
     async def answer(self, body: bytes) -> Answer:
         """Carry out the one request in ``body``. Cancelling ends what runs for it."""
@@ -78,9 +79,7 @@ class UnaryClients(Clients):
     async def _carry_out(self, request: Requested, protocol: Protocol) -> bytes:
         outgoing = _OneMessage()
         channel = Channel(outgoing, protocol, functions=PassedFunctions())
-        producer = Producer(
-            self._target, channel, self._interceptors, on_closed=self._producers.discard
-        )
+        producer = Producer(self._exposed, channel, on_closed=self._producers.discard)
         self._producers.add(producer)
         channel.handler = producer
         try:

@@ -1,0 +1,30 @@
+"""An object as it is offered to peers: what, and with what around it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
+
+__all__ = ["Exposed"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exposed:
+    """What a peer may call.
+
+    Attributes:
+        target: a dict, module, instance or class; its public names can be reached.
+        interceptors: around every call, the first outermost.
+        validate: whether the functions' type hints are held to.
+    """
+
+    target: Any
+    interceptors: Sequence[Interceptor] = ()
+    validate: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the interceptors; UsageError when one of them cannot be one."""
+        object.__setattr__(self, "interceptors", check_interceptors(self.interceptors))

@@ -1,0 +1,86 @@
+"""From what a user wants served to a server that listens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ssl import SSLContext
+from typing import Any, Literal, TypedDict, Unpack
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.rpc.checks import check_choice, check_options, check_port
+from kkjupyter.rpc.dialing import COMPRESSIONS
+from kkjupyter.rpc.door import Door, make_token
+from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.server import Server
+from kkjupyter.rpc.websocket_server import WebSocketServer
+
+__all__ = ["ServeOptions", "start_server"]
+
+_TRANSPORTS = ("websocket", "http")
+
+
+class ServeOptions(TypedDict, total=False):
+    """The keyword arguments of :func:`kkjupyter.serve`.
+
+    Attributes:
+        transport: ``"websocket"`` (the default), or ``"http"``: one POST for each call, without
+            streams and callbacks, as the peers have it.
+        token: True (the default) makes one, a string is one, False serves without, on loopback
+            only.
+        insecure: needed, too, to serve without a token where others can reach it.
+        interceptors: ``async def interceptor(ctx, next)`` around every call.
+        validate: whether arguments, results and stream items must be what the functions' type
+            hints say; they must by default.
+        origins: web origins whose pages may connect, besides the server's own.
+        ssl: makes it a ``wss://`` or ``https://`` server; a context for servers, with a certificate
+            loaded.
+        compression: ``"deflate"`` agrees to it with WebSocket clients that offer it; None (the
+            default) does not.
+        subprotocols: agrees to the first of these that a WebSocket client offers, or else to none;
+            if there are none here, to the first that a client offers.
+    """
+
+    transport: Literal["websocket", "http"]
+    token: str | bool
+    insecure: bool
+    interceptors: Sequence[Interceptor]
+    validate: bool
+    origins: Sequence[str]
+    ssl: SSLContext | None
+    compression: Literal["deflate"] | None
+    subprotocols: Sequence[str]
+
+
+def start_server(
+    target: Any, host: str = "127.0.0.1", port: int = 0, **options: Unpack[ServeOptions]
+) -> Server:
+    """Serve ``target``; see :func:`kkjupyter.serve`."""
+    check_options(options, sorted(ServeOptions.__optional_keys__))
+    check_port(port)
+    check_choice("transport", options.get("transport"), _TRANSPORTS)
+    check_choice("compression", options.get("compression"), COMPRESSIONS)
+    exposed = Exposed(target, options.get("interceptors", ()), options.get("validate", True))
+    token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
+    door = Door(host, token, options.get("origins", ()))
+    ssl = options.get("ssl")
+    server: Server
+    if options.get("transport") == "http":
+        for name in ("compression", "subprotocols"):
+            if options.get(name):
+                raise UsageError(f"{name} is for WebSockets; leave it out with transport='http'")
+        from kkjupyter.rpc.http_server import HttpServer  # aiohttp takes its time to import
+
+        server = HttpServer(exposed, door, host, ssl=ssl)
+    else:
+        server = WebSocketServer(
+            exposed,
+            door,
+            host,
+            ssl=ssl,
+            compression=options.get("compression"),
+            subprotocols=options.get("subprotocols", ()),
+        )
+    run_blocking(server.start(port))
+    return server

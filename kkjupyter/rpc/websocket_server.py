@@ -1,0 +1,111 @@
+"""Serving over WebSocket: both generations of kkrpc on one port, a channel for each client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ssl import SSLContext
+from typing import Literal
+
+from websockets.asyncio.server import Server as Listener
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from kkjupyter.rpc.clients import Clients
+from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.server import LIMIT_BYTES, Server
+from kkjupyter.transports.handshake import check_subprotocols
+from kkjupyter.transports.pushing import PushServerConnection, quiet_logger
+from kkjupyter.transports.websocket import WebSocketTransport
+
+__all__ = ["WebSocketServer"]
+
+# A browser cannot set headers on a WebSocket, but it can offer a subprotocol of this form.
+TOKEN_SUBPROTOCOL = "kkjupyter.token."
+
+
+class WebSocketServer(Server):
+    """Listens for WebSockets.
+
+    Args:
+        exposed: what clients may reach.
+        door: who may come in.
+        host: where to listen.
+        ssl: makes it a ``wss://`` server.
+        compression: agreed to with clients that offer it.
+        subprotocols: those agreed to; if there are none, the first that a client offers.
+    """
+
+    def __init__(
+        self,
+        exposed: Exposed,
+        door: Door,
+        host: str,
+        *,
+        ssl: SSLContext | None,
+        compression: Literal["deflate"] | None,
+        subprotocols: Sequence[str],
+    ) -> None:
+        super().__init__(exposed, Clients(exposed), door, host, "ws", ssl)
+        self._compression = compression
+        self._subprotocols = check_subprotocols(subprotocols)
+        self._listener: Listener | None = None
+
+    async def _listen(self, port: int) -> int:
+        self._listener = await serve(
+            self._serve_client,
+            self._host,
+            port,
+            create_connection=PushServerConnection,
+            process_request=self._check_request,
+            select_subprotocol=self._select_subprotocol,
+            ssl=self._ssl,
+            compression=self._compression,
+            max_size=LIMIT_BYTES,
+            ping_interval=None,
+            close_timeout=1.0,
+            server_header=None,
+            logger=quiet_logger,
+        )
+        return int(next(iter(self._listener.sockets)).getsockname()[1])
+
+    async def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            await self._listener.wait_closed()
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, PushServerConnection)
+        transport = WebSocketTransport(connection, _peer_name(connection))
+        self._clients.add(transport, limit_bytes=LIMIT_BYTES)
+        await transport.wait_closed()
+
+    def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
+        return connection.respond(*turned) if turned else None
+
+    def _select_subprotocol(
+        self, connection: ServerConnection, offered: Sequence[Subprotocol]
+    ) -> Subprotocol | None:
+        tokens = [name for name in offered if name.startswith(TOKEN_SUBPROTOCOL)]
+        names = [name for name in offered if name not in tokens]
+        if self._subprotocols:
+            names = [name for name in map(Subprotocol, self._subprotocols) if name in names]
+        # A browser closes the connection when none of what it offered is chosen.
+        return next(iter(names + tokens), None)
+
+
+def _tokens_shown(request: Request) -> list[str]:
+    shown = bearer_tokens(request.headers.get_all("Authorization"))
+    shown += query_tokens(request.path)
+    for header in request.headers.get_all("Sec-WebSocket-Protocol"):
+        for name in header.split(","):
+            if name.strip().startswith(TOKEN_SUBPROTOCOL):
+                shown.append(name.strip().removeprefix(TOKEN_SUBPROTOCOL))
+    return shown
+
+
+def _peer_name(connection: ServerConnection) -> str:
+    address = connection.remote_address
+    return f"client {address[0]}:{address[1]}" if address else "client"
