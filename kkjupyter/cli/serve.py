@@ -16,7 +16,6 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.stdioserver import take_stdio
 
 __all__ = ["load_object", "run"]
@@ -62,7 +61,7 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 def _run_stdio(options: argparse.Namespace) -> ExitCode:
     for name in _NOT_WITH_STDIO:
-        if getattr(options, name) not in (None, False):
+        if getattr(options, name) is not None and getattr(options, name) is not False:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{flag} does not go with --stdio: nothing listens there, and only the program "
@@ -76,7 +75,7 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
                 f"serving {options.target} over stdin and stdout; meant to be started by a program",
                 file=sys.__stderr__,
             )
-        stdio.serve(Exposed(exposed))
+        stdio.serve(exposed)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     finally:

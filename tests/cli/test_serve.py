@@ -1,5 +1,6 @@
 """``kkjupyter serve`` as a process of its own."""
 
+import json
 import os
 import re
 import signal
@@ -7,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.endpoints import until
 
 import kkjupyter as kk
 
@@ -19,13 +22,14 @@ Start = Callable[..., subprocess.Popen[str]]
 def start(tmp_path: Path) -> Iterator[Start]:
     running: list[subprocess.Popen[str]] = []
 
-    def start(*argv: str) -> subprocess.Popen[str]:
+    def start(*argv: str, stdin: Any = subprocess.PIPE) -> subprocess.Popen[str]:
         # The package must be found although the current directory is another one.
         package_path = str(Path(next(iter(kk.__path__))).parent)
         process = subprocess.Popen(
             [sys.executable, "-m", "kkjupyter.cli", "serve", *argv],
             env={**os.environ, "PYTHONPATH": package_path, "KK_TEST_TOKEN": "from-the-env"},
             cwd=tmp_path,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -104,6 +108,129 @@ def test_what_goes_wrong_is_told_in_one_line(
     assert (process.returncode, out) == (code, "")
     assert complaint in err
     assert err.count("\n") == 1
+
+
+TOOLS = """
+import asyncio, os, pathlib, sys
+print("said while it is imported")
+class Tools:
+    def double(self, n):
+        print("said by a handler")
+        os.system("echo said by a program")
+        return 2 * n
+    def status(self):
+        return [sys.stdin.read(), os.getpid()]
+    async def ticks(self):
+        try:
+            for n in range(10**9):
+                yield n
+                await asyncio.sleep(0.001)
+        finally:
+            await asyncio.sleep(0.01)
+            with open("ends", "a") as ends:
+                ends.write("async ")
+    def sync_ticks(self):
+        try:
+            for n in range(10**9):
+                yield n
+        finally:
+            with open("ends", "a") as ends:
+                ends.write("sync ")
+"""
+
+
+def stdio_command(*argv: str) -> list[str]:
+    return [sys.executable, "-m", "kkjupyter.cli", "serve", *argv, "--stdio"]
+
+
+def ends_of(folder: Path) -> list[str]:
+    """Which generators of TOOLS have ended."""
+    return sorted((folder / "ends").read_text().split())
+
+
+def package_env() -> dict[str, str]:
+    return {"PYTHONPATH": str(Path(next(iter(kk.__path__))).parent)}
+
+
+@pytest.mark.parametrize("protocol", ["classic", "compact", None], ids=str)
+def test_stdio_serves_whoever_started_it(
+    protocol: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tools.py").write_text(TOOLS)
+    api = kk.connect(
+        stdio_command("tools.py:Tools"), cwd=tmp_path, env=package_env(), protocol=protocol
+    )
+    assert api.double(21).result() == 42
+    for expected, number in enumerate(api.ticks()):
+        assert number == expected
+        if number == 5:
+            break
+    for number in api.sync_ticks():
+        if number == 5:
+            break
+    text, pid = api.status().result()
+    assert text == ""
+    until(lambda: ends_of(tmp_path) == ["async", "sync"], 10)
+    kk.close(api)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert caplog.text == ""
+
+
+def test_stdio_ends_with_stdin_and_so_do_the_generators(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "tools.py").write_text(TOOLS)
+    process = start("tools.py:Tools", "--stdio")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for name in ("ticks", "sync_ticks"):
+        message = {"id": name, "method": name, "args": [], "type": "request", "version": "json"}
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        while f'"id":"{name}"' not in process.stdout.readline():
+            pass
+    out, err = process.communicate(timeout=30)  # closes stdin
+    assert process.returncode == 0
+    assert all(line.startswith("{") for line in out.splitlines())
+    assert "said while it is imported" in err
+    assert ends_of(tmp_path) == ["async", "sync"]
+
+
+def test_stdio_from_a_plain_file_and_an_interrupt(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with (tmp_path / "empty").open() as empty:
+        process = start("kkjupyter.demo:make_api", "--stdio", stdin=empty)
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
+    process = start("kkjupyter.demo:make_api", "--stdio")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    message = {"id": "1", "method": "countdown", "args": [1, {"pause_s": 0}], "type": "request"}
+    process.stdin.write(json.dumps(message) + "\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == "stopped\n"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(["--port", "0"], ["--host", "127.0.0.1"], ["--token", "x"]),
+        *(["--token-env", "KK_TEST_TOKEN"], ["--no-token"], ["--insecure"]),
+    ],
+)
+def test_stdio_goes_with_nothing_that_listens(start: Start, flags: list[str]) -> None:
+    process = start("kkjupyter.demo:make_api", "--stdio", *flags)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (2, "")
+    assert f"{flags[0]} does not go with --stdio" in err
+
+
+def test_what_stdio_cannot_serve_is_told_on_stderr() -> None:
+    with pytest.raises(kk.ConnectError, match=r"exit status 2.*no module named 'nowhere'"):
+        kk.connect(stdio_command("nowhere:api"), env=package_env())
 
 
 def test_a_port_that_is_taken(start: Start) -> None:
