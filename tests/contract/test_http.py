@@ -19,7 +19,7 @@ from support.endpoints import Endpoint, until
 from support.tls import AUTHORITY_FILE, server_context
 
 import kkjupyter as kk
-from kkjupyter.rpc.http_server import HttpServer, start_http_server
+from kkjupyter.rpc.http_server import HttpServer
 from kkjupyter.rpc.interceptors import CallContext
 
 NO_STREAMS = "HTTP transport does not support async iterable streams"
@@ -72,7 +72,7 @@ def endpoint() -> HttpEndpoint:
 
 @pytest.fixture
 def server(endpoint: HttpEndpoint) -> Iterator[HttpServer]:
-    with start_http_server(endpoint) as server:
+    with kk.serve(endpoint, transport="http") as server:
         yield server
         endpoint.gate.set()
 
@@ -158,7 +158,7 @@ def test_interceptors_are_around_every_call(endpoint: Endpoint) -> None:
         return await next_() + 1
 
     with (
-        start_http_server(endpoint, interceptors=[note]) as server,
+        kk.serve(endpoint, interceptors=[note], transport="http") as server,
         server.connect(protocol="classic") as api,
     ):
         assert api.add(1, 2).result() == 4
@@ -204,7 +204,7 @@ def test_a_time_limit_ends_the_handler(api: Any, endpoint: Endpoint) -> None:
 
 
 def test_closing_the_server_ends_what_runs(endpoint: HttpEndpoint) -> None:
-    with start_http_server(endpoint) as server, server.connect() as api:
+    with kk.serve(endpoint, transport="http") as server, server.connect() as api:
         call = api.slow()
         until(lambda: endpoint.calls == ["slow"])
         started_s = time.monotonic()
@@ -220,12 +220,12 @@ def test_closing_the_server_ends_what_runs(endpoint: HttpEndpoint) -> None:
 
 
 def test_the_next_call_reaches_a_server_that_is_back(endpoint: HttpEndpoint) -> None:
-    with start_http_server(endpoint, token=False) as server:
+    with kk.serve(endpoint, token=False, transport="http") as server:
         api = server.connect()
         assert api.add(1, 2).result() == 3
     with pytest.raises(kk.ConnectError):
         api.add(1, 2).result()
-    with start_http_server(endpoint, port=server.port, token=False):
+    with kk.serve(endpoint, port=server.port, token=False, transport="http"):
         assert api.add(1, 2).result() == 3
         kk.close(api)
 
@@ -288,22 +288,22 @@ def test_the_token_in_the_address(ask: Asking, server: HttpServer) -> None:
 
 
 def test_a_server_without_a_token(endpoint: HttpEndpoint) -> None:
-    with start_http_server(endpoint, token=False) as server:
+    with kk.serve(endpoint, token=False, transport="http") as server:
         assert server.token is None
         with kk.connect(server.url, protocol="classic") as api:
             assert api.add(1, 2).result() == 3
     with pytest.raises(kk.UsageError, match="lets everybody on the network call it"):
-        start_http_server(endpoint, "0.0.0.0", token=False)
+        kk.serve(endpoint, "0.0.0.0", token=False, transport="http")
 
 
 def test_a_port_that_is_taken(server: HttpServer) -> None:
     with pytest.raises(kk.ConnectError, match="cannot listen there"):
-        start_http_server({}, port=server.port)
+        kk.serve({}, port=server.port, transport="http")
 
 
 def test_pages_of_other_origins_are_turned_away(endpoint: HttpEndpoint) -> None:
     trusted = "https://trusted.example"
-    with start_http_server(endpoint, origins=[trusted]) as server:
+    with kk.serve(endpoint, origins=[trusted], transport="http") as server:
         ask = Asking(server)
         for origin in ("https://evil.example", "null", "http://[::1"):
             for method in ("POST", "OPTIONS"):
@@ -494,7 +494,7 @@ def test_a_client_that_leaves_in_mid_request(server: HttpServer, endpoint: Endpo
 
 @pytest.mark.parametrize("spoken", SPOKEN.values(), ids=SPOKEN)
 def test_over_tls(endpoint: HttpEndpoint, spoken: dict[str, str]) -> None:
-    with start_http_server(endpoint, ssl=server_context("localhost")) as server:
+    with kk.serve(endpoint, ssl=server_context("localhost"), transport="http") as server:
         assert server.url.startswith("https://")
         with server.connect(**spoken) as api:
             assert api.add(1, 2).result() == 3

@@ -11,7 +11,7 @@ from kkjupyter import errors
 
 FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
-    *{"show", "serve", "status", "demo"},
+    *{"show", "serve", "status", "demo", "context"},
 }
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
 ERRORS = {
@@ -52,7 +52,7 @@ def test_a_plain_import_is_light() -> None:
     """A script that only calls something pays for no notebook, and starts no thread."""
     code = (
         "import sys, threading, kkjupyter\n"
-        "heavy = {'IPython', 'ipykernel', 'ipywidgets', 'anywidget', 'watchfiles', 'zmq'}\n"
+        "heavy = {'aiohttp', 'IPython', 'ipykernel', 'ipywidgets', 'anywidget', 'watchfiles', 'zmq'}\n"
         "print(sorted(heavy & set(sys.modules)), threading.active_count())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -20,7 +20,7 @@ from wire.api import make_api
 from wire.recordings import FOLDER, comparable
 
 import kkjupyter as kk
-from kkjupyter.rpc.http_server import HttpServer, start_http_server
+from kkjupyter.rpc.http_server import HttpServer
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def message(text: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[HttpServer]:
-    with start_http_server(make_api(), token=False) as server:
+    with kk.serve(make_api(), token=False, transport="http") as server:
         yield server
 
 

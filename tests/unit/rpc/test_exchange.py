@@ -396,8 +396,7 @@ def test_a_connection_nobody_holds_is_closed() -> None:
 def test_a_script_that_ends_without_closing_says_nothing() -> None:
     script = """
 import kkjupyter as kk
-from kkjupyter.rpc.http_server import start_http_server
-server = start_http_server({"add": lambda a, b: a + b})
+server = kk.serve({"add": lambda a, b: a + b}, transport="http")
 api = server.connect()
 print(api.add(1, 2).result())
 late = server.connect().add(3, 4)
