@@ -16,6 +16,7 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.stdioserver import take_stdio
 
 __all__ = ["load_object", "run"]
@@ -75,7 +76,7 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
                 f"serving {options.target} over stdin and stdout; meant to be started by a program",
                 file=sys.__stderr__,
             )
-        stdio.serve(exposed)
+        stdio.serve(Exposed(exposed))
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     finally:
