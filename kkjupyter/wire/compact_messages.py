@@ -297,6 +297,8 @@ def _argument(arg: Any) -> Any:
 
 def _credit(count: Any) -> int:
     """The peers' own rule: what is no number counts as 1, and so does what is less."""
-    if type(count) not in (int, float) or not math.isfinite(count):
+    if type(count) is float and math.isfinite(count):
+        count = int(min(count, _MAX_CREDIT))
+    if type(count) is not int:
         return 1
-    return max(1, int(min(count, _MAX_CREDIT)))
+    return max(1, min(count, _MAX_CREDIT))
