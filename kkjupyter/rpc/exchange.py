@@ -285,10 +285,13 @@ class HttpSession(Caller):
         if status in (404, 405):
             return ConnectError(self.url, f"HTTP {status}: nothing takes calls at this path")
         said = f"HTTP {status}" if status != 200 else "something else"
-        other = "classic" if self._protocol.name == "compact" else "compact"
+        name = self._protocol.name
+        other = "classic" if name == "compact" else "compact"
+        hint = f"if it speaks the other one, name it: protocol={other!r}"
+        if name == "compact" and self._used_codec == "superjson":
+            hint = "the peers read json only here: leave codec out"
         return ProtocolError(
-            f"{self.url} answered {said} instead of a reply in the {self._protocol.name} protocol "
-            f"(if it speaks the other one, name it: protocol={other!r})",
+            f"{self.url} answered {said} instead of a reply in the {name} protocol ({hint})",
             excerpt(body),
         )
 

@@ -52,7 +52,7 @@ class UnaryClients(Clients):
     """
 
     def __init__(self, exposed: Exposed) -> None:
-        interceptors = (_refuse_streams, *exposed.interceptors)
+        interceptors = (_one_answer_only, *exposed.interceptors)
         super().__init__(dataclasses.replace(exposed, interceptors=interceptors))
 
     async def answer(self, body: bytes) -> Answer:
@@ -122,8 +122,12 @@ class _OneMessage:
         """It is closed with its request."""
 
 
-async def _refuse_streams(context: CallContext, next_: Callable[[], Awaitable[Any]]) -> Any:
-    """An interceptor, the outermost: a stream must not even begin, as nobody could receive it."""
+async def _one_answer_only(context: CallContext, next_: Callable[[], Awaitable[Any]]) -> Any:
+    """An interceptor, the outermost: there is one answer, and no way to the client besides.
+
+    A stream must not even begin, as nobody could receive it.
+    """
+    context.caller = None
     value = await next_()
     if is_stream(value):
         close = getattr(value, "aclose", None) or getattr(value, "close", None)

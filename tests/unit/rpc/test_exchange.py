@@ -275,6 +275,16 @@ def test_what_is_no_answer_fails_its_call_only(
     run(main)
 
 
+def test_a_codec_that_the_peers_do_not_read_is_named_as_what_may_be_wrong() -> None:
+    async def main() -> None:
+        peer = Peer(lambda message: reply(b"Bad request", "400 Bad Request"))
+        async with connected(peer, codec="superjson") as api:
+            with pytest.raises(kk.ProtocolError, match="leave codec out"):
+                await api.f()
+
+    run(main)
+
+
 def test_a_reply_over_the_limit_fails_its_call() -> None:
     async def main() -> None:
         async with connected(Peer(lambda message: reply(result(message, "x" * 5000)))) as api:
