@@ -193,7 +193,11 @@ def _server_reason(exc: Exception) -> str:
             if status == 404:
                 return "HTTP 404: the server has no WebSocket at this path"
             return f"HTTP {status} instead of a WebSocket"
-        case InvalidMessage() | EOFError():
+        case EOFError():
+            return (
+                f"the server ended the connection at once; are scheme ({_SCHEMES}) and port right?"
+            )
+        case InvalidMessage():
             return "the server does not speak HTTP, so it is no WebSocket server"
         case NegotiationError():
             return "it agreed to a subprotocol or an extension that was not offered"

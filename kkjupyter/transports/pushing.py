@@ -120,6 +120,8 @@ class PushClientConnection(PushConnection, ClientConnection):
         if isinstance(exc, SSLError):
             # In TLS 1.3 the server judges the client's certificate after the handshake.
             self.protocol.handshake_exc = exc
+        elif not self._first:
+            self.protocol.handshake_exc = EOFError("the connection ended before an answer")
         elif self._first[:5] == _HTTP:
             # The library knows HTTP/1.1 only, and calls everything else no HTTP.
             answer = self._first.splitlines()[0].decode("latin-1")
