@@ -13,6 +13,7 @@ from kkjupyter.transports.base import Owner, Transport
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.detection import FirstFrame, Probe
+from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.protocol import Codec, Protocol
 
 __all__ = ["PROTOCOLS", "Doorstep", "Spoken", "find_protocol", "make_protocol"]
@@ -22,10 +23,24 @@ _PROBE_S = 2.0
 _REMEMBERED_S = 0.5
 
 
-def make_protocol(name: str, codec: Codec, *, limit_bytes: int | None = None) -> Protocol:
-    """This side of the protocol called ``name``; ``limit_bytes``: the longest message accepted."""
-    kind = Compact if name == "compact" else Classic
-    return kind(codec) if limit_bytes is None else kind(codec, limit_bytes=limit_bytes)
+def make_protocol(
+    name: str,
+    codec: Codec,
+    *,
+    keeps_boundaries: bool = True,
+    limit_bytes: int = DEFAULT_LIMIT_BYTES,
+) -> Protocol:
+    """This side of a protocol.
+
+    Args:
+        name: one of :data:`PROTOCOLS`.
+        codec: of what is sent.
+        keeps_boundaries: whether the transport does.
+        limit_bytes: the longest message accepted.
+    """
+    if name == "compact":
+        return Compact(codec, limit_bytes=limit_bytes)
+    return Classic(codec, limit_bytes=limit_bytes, ascii_only=not keeps_boundaries)
 
 
 class Relay:
@@ -173,7 +188,11 @@ class Doorstep:
     def data_received(self, chunks: Sequence[bytes]) -> None:
         found = self._first.feed(chunks, whole=self._transport.keeps_boundaries)
         if found is not None:
-            protocol = make_protocol(*found, limit_bytes=self._limit_bytes)
+            protocol = make_protocol(
+                *found,
+                keeps_boundaries=self._transport.keeps_boundaries,
+                limit_bytes=self._limit_bytes,
+            )
             channel = Channel(self._transport, protocol, functions=PassedFunctions())
             self._welcome(channel)
             self._relay.to = channel

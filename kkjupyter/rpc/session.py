@@ -254,7 +254,11 @@ class Session(Caller):
         except BaseException:
             transport.abort()
             raise
-        self._protocol = make_protocol(spoken.protocol, self._told_codec or spoken.codec)
+        self._protocol = make_protocol(
+            spoken.protocol,
+            self._told_codec or spoken.codec,
+            keeps_boundaries=transport.keeps_boundaries,
+        )
         self._functions.connection_lost()
         self._channel = Channel(transport, self._protocol, functions=self._functions)
         if self._make_handler is not None:

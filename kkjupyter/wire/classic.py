@@ -23,7 +23,6 @@ from kkjupyter.wire.classic_messages import (
     read_message,
     read_usual_item,
 )
-from kkjupyter.wire.envelopes import write_message
 from kkjupyter.wire.events import (
     CallbackRef,
     Closing,
@@ -34,7 +33,7 @@ from kkjupyter.wire.events import (
     Requested,
 )
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
-from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.jsontext import dumps, escape_non_ascii, loads
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
 
@@ -55,15 +54,22 @@ class Classic:
     Args:
         codec: the codec of the messages sent; answers go out in the codec of their request.
         limit_bytes: how much of an unfinished message is held at most.
+        ascii_only: escape everything else in what is sent. Over stdio the peers decode each chunk
+            by itself, and spoil a character that lies across two.
     """
 
     name = "classic"
     has_credit = False
 
     def __init__(
-        self, codec: Codec = "superjson", *, limit_bytes: int = DEFAULT_LIMIT_BYTES
+        self,
+        codec: Codec = "superjson",
+        *,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        ascii_only: bool = False,
     ) -> None:
         self.codec: Codec = codec
+        self._ascii_only = ascii_only
         self._lines = LineBuffer(limit_bytes)
         self._tried_bytes = 0  # how long an unfinished message was when it was last tried
 
@@ -190,15 +196,15 @@ class Classic:
         if meta is not None:
             message["meta"] = jsoncodec.encode(meta, prefix="meta")
         if operation == "set":
-            return _encode(message, "value", value, self.codec)
+            return self._encode(message, "value", value, self.codec)
         if operation == "get":
-            return _encode(message, "args", {}, self.codec)
+            return self._encode(message, "args", {}, self.codec)
         wire_args = [CALLBACK_PREFIX + a.id if type(a) is CallbackRef else a for a in args]
-        return _encode(message, "args", wire_args, self.codec)
+        return self._encode(message, "args", wire_args, self.codec)
 
     def cancel(self, target_id: str) -> bytes:
         """Tell the peer that a stream, or the answer to a call, is no longer wanted."""
-        return _encode(
+        return self._encode(
             {"id": target_id, "method": "", "args": None, "type": "stream-cancel"},
             "args",
             {},
@@ -221,21 +227,21 @@ class Classic:
         if type(value) is dict and value.get("__stream") is True:
             raise EncodeError("args.result", "the peers take an object with __stream for a stream")
         result = {} if value is undefined and codec == "json" else {"result": value}
-        return _encode(_response(call_id), "args", result, codec)
+        return self._encode(_response(call_id), "args", result, codec)
 
     def open_stream(self, call_id: str, stream_id: str, codec: str) -> bytes:
         """The answer to a call whose value is a stream; here a stream has the id of its call."""
-        return _encode(_response(call_id), "args", {"result": _STREAM_MARKER}, codec)
+        return self._encode(_response(call_id), "args", {"result": _STREAM_MARKER}, codec)
 
     def item(self, stream_id: str, value: Any, codec: str) -> bytes:
         """One value of a stream; :class:`EncodeError` when it cannot be put on the wire."""
         chunk = {} if value is undefined and codec == "json" else {"value": value}
         message = {"id": stream_id, "method": "", "args": None, "type": "stream-chunk"}
-        return _encode(message, "args", chunk, codec)
+        return self._encode(message, "args", chunk, codec)
 
     def end(self, stream_id: str, value: Any, codec: str) -> bytes:
         """The end of a stream; the classic protocol carries no return value."""
-        return _encode(
+        return self._encode(
             {"id": stream_id, "method": "", "args": None, "type": "stream-end"}, "args", {}, codec
         )
 
@@ -248,16 +254,16 @@ class Classic:
             at: which part of the path is the trouble.
         """
         error = {"error": refusal_text(request, reason, at)}
-        return _encode(_response(request.call_id), "args", error, request.codec)
+        return self._encode(_response(request.call_id), "args", error, request.codec)
 
     def fail_call(self, call_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a call ended with."""
-        return _encode(_response(call_id), "args", {"error": write_error(error, codec)}, codec)
+        return self._encode(_response(call_id), "args", {"error": write_error(error, codec)}, codec)
 
     def fail_stream(self, stream_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a stream ended with."""
         message = {"id": stream_id, "method": "", "args": None, "type": "stream-error"}
-        return _encode(message, "args", {"error": write_error(error, codec)}, codec)
+        return self._encode(message, "args", {"error": write_error(error, codec)}, codec)
 
     def acknowledge(
         self, control_id: str, stream_id: str, value: Any, codec: str, *, done: bool = True
@@ -272,7 +278,22 @@ class Classic:
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
         """Call a function the peer passed; the classic protocol has no answer to that."""
         message = {"id": self.new_id(), "method": callback_id, "args": None, "type": "callback"}
-        return _encode(message, "args", list(args), codec)
+        return self._encode(message, "args", list(args), codec)
+
+    def _encode(self, message: dict[str, Any], key: str, user_value: Any, codec: str) -> bytes:
+        """One message as bytes; ``user_value`` goes under ``key`` and is all that needs a codec.
+
+        The keys of ``message`` are in the peers' order.
+        """
+        message["version"] = codec
+        envelope = message
+        if codec == "superjson":
+            message[key], meta = superjson.encode(user_value, prefix=key)
+            envelope = {"json": message} if meta is None else {"json": message, "meta": meta}
+        else:
+            message[key] = jsoncodec.encode(user_value, prefix=key)
+        line = dumps(envelope) + b"\n"
+        return escape_non_ascii(line) if self._ascii_only else line
 
 
 def _not_carried(what: str) -> UsageError:
@@ -289,17 +310,3 @@ def _is_whole_json(data: bytes) -> bool:
     except ProtocolError:
         return False
     return True
-
-
-def _encode(message: dict[str, Any], key: str, user_value: Any, codec: str) -> bytes:
-    """One message as bytes; ``user_value`` goes under ``key`` and is all that needs a codec.
-
-    The keys of ``message`` are in the peers' order.
-    """
-    message["version"] = codec
-    meta = None
-    if codec == "superjson":
-        message[key], meta = superjson.encode(user_value, prefix=key)
-    else:
-        message[key] = jsoncodec.encode(user_value, prefix=key)
-    return write_message(message, meta, codec)

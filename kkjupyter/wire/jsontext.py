@@ -7,6 +7,7 @@ msgspec, which is fast, refuses such text in both directions; the standard libra
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -14,10 +15,11 @@ import msgspec
 from kkjupyter.errors import EncodeError, ProtocolError
 from kkjupyter.wire.framing import excerpt
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "escape_non_ascii", "loads"]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_NON_ASCII = re.compile("[^\x00-\x7f]+")
 
 
 def dumps(value: Any) -> bytes:
@@ -36,6 +38,18 @@ def dumps(value: Any) -> bytes:
         raise EncodeError("", str(exc)) from exc
     except RecursionError as exc:
         raise EncodeError("", "it is nested too deeply, or contains itself") from exc
+
+
+def escape_non_ascii(text: bytes) -> bytes:
+    """The same JSON with every character beyond ASCII escaped."""
+    if text.isascii():
+        return text
+    return _NON_ASCII.sub(_escaped, text.decode()).encode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def loads(data: bytes) -> Any:

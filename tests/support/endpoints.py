@@ -73,7 +73,7 @@ class Endpoint:
 
     # ---- values
 
-    def add(self, a: float, b: float) -> float:
+    def add(self, a: int, b: int) -> int:
         self.calls.append("add")
         return a + b
 

@@ -725,3 +725,12 @@ def test_a_whole_object_that_is_no_message_is_told_at_once() -> None:
     """Without its line end, too: whoever waits for an answer would wait for ever."""
     events = Classic().receive([b'{"ok": true}'], whole=True)
     assert [type(event) for event in events] == [NotUnderstood]
+
+
+@pytest.mark.parametrize("codec", ["json", "superjson"])
+def test_only_ascii_where_a_peer_may_cut_a_character(codec: Codec) -> None:
+    """Over stdio kkrpc 0.x decodes each chunk by itself."""
+    ours = Classic(codec, ascii_only=True)
+    frame = ours.reply("id", {"é": "😀"}, codec)
+    assert frame.isascii()
+    assert Classic().receive([frame]) == [Replied("id", {"é": "😀"})]

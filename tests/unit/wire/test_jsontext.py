@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kkjupyter.errors import EncodeError, ProtocolError
-from kkjupyter.wire.jsontext import dumps, loads
+from kkjupyter.wire.jsontext import dumps, escape_non_ascii, loads
 
 TEXTS = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
@@ -86,3 +86,10 @@ def test_what_is_no_json_text_is_a_protocol_error(data: bytes) -> None:
         loads(data)
     assert caught.value.reason
     assert len(caught.value.excerpt) <= 120
+
+
+@given(JSON)
+def test_escaped_text_says_the_same(value: Any) -> None:
+    escaped = escape_non_ascii(dumps(value))
+    assert escaped.isascii()
+    assert loads(escaped) == loads(dumps(value))
