@@ -300,7 +300,7 @@ def test_options_that_cannot_be_right() -> None:
         ("codec", "jsn"): "unknown codec 'jsn' (there is 'superjson', 'json'); "
         "did you mean 'json'?",
         ("codec", 5): "unknown codec 5 (there is 'superjson', 'json')",
-        ("protocol", "clasic"): "unknown protocol 'clasic' (there is 'classic'); "
+        ("protocol", "clasic"): "unknown protocol 'clasic' (there is 'classic', 'compact'); "
         "did you mean 'classic'?",
         ("tokn", SECRET): "there is no option 'tokn'; did you mean 'token'?",
         ("url", "x"): "there is no option 'url' "
@@ -442,7 +442,7 @@ def test_an_echo_server(elsewhere: Elsewhere) -> None:
             await connection.send(message)
 
     url = elsewhere.websocket(echo)
-    with kk.connect(url) as api:
+    with kk.connect(url, protocol="classic") as api:
         for _ in range(2):  # the second call connects again, and learns the same
             with quickly(), pytest.raises(kk.ProtocolError, match="no kkrpc endpoint"):
                 api.add(1, 2).result()
@@ -455,7 +455,7 @@ def test_a_server_that_answers_something_else(elsewhere: Elsewhere, answer: str 
             await connection.send(answer)
 
     url = elsewhere.websocket(talk)
-    with kk.connect(url) as api:
+    with kk.connect(url, protocol="classic") as api:
         with quickly(), pytest.raises(kk.ProtocolError, match="does not speak kkrpc") as caught:
             api.add(1, 2).result()
         assert url in str(caught.value)
@@ -467,7 +467,7 @@ def test_a_server_that_closes_with_a_reason(elsewhere: Elsewhere) -> None:
         await connection.close(4000, "out of tokens")
 
     with (
-        kk.connect(elsewhere.websocket(leave)) as api,
+        kk.connect(elsewhere.websocket(leave), protocol="classic") as api,
         quickly(),
         pytest.raises(kk.ConnectionLost, match=r"closed with code 4000 \(out of tokens\)"),
     ):
@@ -495,7 +495,7 @@ def test_the_late_handle_of_a_cancelled_call_is_returned(elsewhere: Elsewhere) -
         assert call_id in heard[1]
         await connection.wait_closed()
 
-    with kk.connect(elsewhere.websocket(late)) as api:
+    with kk.connect(elsewhere.websocket(late), protocol="classic") as api:
         call = api.numbers()
         time.sleep(0.05)
         call.cancel()
@@ -519,7 +519,7 @@ def test_a_server_that_dies_in_mid_stream(elsewhere: Elsewhere, way: str) -> Non
             connection.transport.abort()
 
     got: list[int] = []
-    with kk.connect(elsewhere.websocket(die)) as api:
+    with kk.connect(elsewhere.websocket(die), protocol="classic") as api:
         with quickly(), pytest.raises(kk.ConnectionLost) as caught:
             got.extend(api.numbers())
         assert got == [0, 1]
@@ -539,7 +539,11 @@ def test_a_message_that_is_too_big_ends_the_connection(elsewhere: Elsewhere) -> 
         return await connect_websocket(url, limit_bytes=100_000)
 
     transport = io_loop().submit(small()).result(5)
-    with kk.connect(transport) as api, quickly(), pytest.raises(kk.ConnectionLost) as caught:
+    with (
+        kk.connect(transport, protocol="classic") as api,
+        quickly(),
+        pytest.raises(kk.ConnectionLost) as caught,
+    ):
         api.add(1, 2).result()
     assert "too big" in caught.value.reason
 
@@ -549,7 +553,7 @@ def test_a_transport_that_was_handed_over_is_not_opened_twice(elsewhere: Elsewhe
         await connection.recv()
 
     transport = io_loop().submit(connect_websocket(elsewhere.websocket(leave))).result(5)
-    with kk.connect(transport) as api:
+    with kk.connect(transport, protocol="classic") as api:
         with quickly(), pytest.raises(kk.ConnectionLost):
             api.add(1, 2).result()
         with quickly(), pytest.raises(kk.ConnectError, match="cannot be opened again"):
@@ -579,7 +583,7 @@ def test_a_peer_that_stalls_is_noticed(elsewhere: Elsewhere) -> None:
 
     transport = io_loop().submit(dial()).result(5)
     with (
-        kk.connect(transport) as api,
+        kk.connect(transport, protocol="classic") as api,
         quickly(),
         pytest.raises(kk.ConnectionLost, match=r"no answer to a ping within 0\.2 s"),
     ):
@@ -618,7 +622,7 @@ def test_a_pause_longer_than_the_keepalive_survives(
         return await connect_websocket(url, ping_interval_s=interval_s, pong_timeout_s=0.25)
 
     transport = io_loop().submit(dial()).result(5)
-    with kk.connect(transport) as api:
+    with kk.connect(transport, protocol="classic") as api:
         loop = iter(api.numbers())
         got = [int(next(loop)[:6])]
         until(lambda: api._kk_session.reading_paused)
@@ -635,7 +639,7 @@ def test_a_flood_ends_the_stream_alone_after_what_was_buffered(
 ) -> None:
     """Somebody waits for another answer, so reading goes on, and the idle stream grows."""
     monkeypatch.setattr("kkjupyter.rpc.stream.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
-    monkeypatch.setattr("kkjupyter.rpc.channel.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr("kkjupyter.rpc.calltable.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
     cancelled: list[str] = []
 
     async def push(connection: Any) -> None:
@@ -649,7 +653,7 @@ def test_a_flood_ends_the_stream_alone_after_what_was_buffered(
         await connection.send(reply)
         await connection.wait_closed()
 
-    with kk.connect(elsewhere.websocket(push)) as api:
+    with kk.connect(elsewhere.websocket(push), protocol="classic") as api:
         flooded, other = api.numbers(), api.other()
         assert other.result(timeout_s=5) == "fine"
         assert '"stream-cancel"' in cancelled[0]
