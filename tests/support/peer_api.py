@@ -60,6 +60,12 @@ class PeerApi:
         finally:
             self._open -= 1
 
+    def metaOf(self) -> dict[str, Any]:
+        return kk.context().meta
+
+    async def askClient(self, name: str) -> Any:
+        return await kk.context().caller.greet(name)
+
     # ---- errors
 
     def fail(self) -> None:
@@ -101,6 +107,10 @@ class PeerApi:
         for i in range(count):
             self._produced += 1
             yield f"tok{i % 100}"
+
+    async def blobs(self, count: int, size: int) -> AsyncIterator[str]:
+        for _ in range(count):
+            yield "é😀" * (size // 6)
 
     def produced(self) -> int:
         return self._produced

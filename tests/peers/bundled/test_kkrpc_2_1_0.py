@@ -154,6 +154,17 @@ def test_our_producer_waits_for_its_consumer(client: NodeClient) -> None:
 
 
 @on(COMPACT)
+def test_their_meta_reaches_our_handlers(client: NodeClient) -> None:
+    script = """
+        meta.requestId = "r-1";
+        const seen = await api.metaOf();
+        delete meta.requestId;
+        return [seen, await api.metaOf()];
+    """
+    assert client.run(script) == [{"requestId": "r-1"}, {}]
+
+
+@on(COMPACT)
 def test_they_pass_streams(client: NodeClient) -> None:
     script = """
         async function* numbers(count) { for (let i = 0; i < count; i++) yield i }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
+import time
 
 import pytest
 from support.endpoints import until
@@ -27,6 +28,13 @@ def test_calls(api: Remote) -> None:
     assert api.echo(value).result() == value
     calls = [api.add(i, i) for i in range(200)]
     assert [call.result() for call in calls] == [2 * i for i in range(200)]
+
+
+@on(LINES)
+def test_large_values(api: Remote) -> None:
+    value = "é😀" * 200_000
+    intact = api.echo(value).result() == value
+    assert intact  # and not a megabyte of comparison
 
 
 @on(LINES)
@@ -164,6 +172,13 @@ def test_a_call_beside_a_stream_that_nobody_reads(api: Remote) -> None:
     assert sum(1 for _ in idle) == 49_999
 
 
+@on(DUPLEX)
+def test_a_stream_of_large_values(api: Remote) -> None:
+    size = 600_000
+    value = "é😀" * (size // 6)
+    assert [blob == value for blob in api.blobs(20, size)] == [True] * 20
+
+
 @on(rich(DUPLEX))
 def test_a_stream_of_rich_values(api: Remote) -> None:
     values = list(api.richStream())
@@ -184,6 +199,18 @@ def test_cancelling(api: Remote) -> None:
     with pytest.raises(kk.CallCancelled):
         next(loop)
     until(lambda: api.openTicks().result() == 0)
+
+
+@on(DUPLEX)
+def test_leaving_a_loop_does_not_wait_for_their_producer(line: Line) -> None:
+    """Theirs ends at its next yield, two seconds later; their own client waits for that."""
+    with connected(line) as api:
+        for value in api.sleepy():
+            assert value == "first"
+            left_s = time.monotonic()
+            break
+        assert api.add(1, 2).result() == 3
+        assert time.monotonic() - left_s < 1
 
 
 @on(DUPLEX)

@@ -27,6 +27,15 @@ def test_calls(client: NodeClient) -> None:
 
 
 @on(LINES)
+def test_large_values(client: NodeClient) -> None:
+    script = """
+        const value = "é😀".repeat(200000);
+        return (await api.echo(value)) === value;
+    """
+    assert client.run(script) is True
+
+
+@on(LINES)
 def test_properties_and_constructors(client: NodeClient) -> None:
     script = """
         const before = await api.settings.theme;
@@ -77,7 +86,7 @@ def test_errors(client: NodeClient, line: Line) -> None:
         client.run("await api.missing()")
 
 
-# ---- callbacks
+# ---- callbacks, and the other direction
 
 
 @on(DUPLEX)
@@ -96,6 +105,11 @@ def test_callbacks(client: NodeClient) -> None:
     assert client.run(script) == ["done", [[1, 3], [2, 3], [3, 3]], [7]]
 
 
+@on(DUPLEX)
+def test_we_call_what_they_expose(client: NodeClient) -> None:
+    assert client.run('return await api.askClient("you")') == "hello you"
+
+
 # ---- streams
 
 
@@ -110,6 +124,15 @@ def test_streams(client: NodeClient) -> None:
         ];
     """
     assert client.run(script) == [[[5, 4, 3, 2, 1, 0], [3, 2, 1, 0]], [2, 1, 0], [], 20_000]
+
+
+@on(DUPLEX)
+def test_a_stream_of_large_values(client: NodeClient) -> None:
+    script = """
+        const value = "é😀".repeat(100000);
+        return (await read(api.blobs(20, 600000))).filter((blob) => blob === value).length;
+    """
+    assert client.run(script) == 20
 
 
 @on(DUPLEX)

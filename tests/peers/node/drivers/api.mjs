@@ -71,6 +71,11 @@ export function makeApi(release, client) {
         open--;
       }
     },
+    async *sleepy() {
+      yield "first";
+      await sleep(2000);
+      yield "second";
+    },
     openTicks: () => open,
     async *tokens(count) {
       for (let i = 0; i < count; i++) {
@@ -79,6 +84,9 @@ export function makeApi(release, client) {
       }
     },
     produced: () => produced,
+    async *blobs(count, size) {
+      for (let i = 0; i < count; i++) yield "é😀".repeat(size / 6);
+    },
     data: {
       async *stream(count) {
         for (let i = 0; i < count; i++) yield `item-${i}`;
