@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -40,8 +40,7 @@ ALL = [
     Line("2.1.0", "stdio", "superjson"),
     Line("2.1.0", "http", "json"),
 ]
-_OURS = ("websocket", "stdio")  # what we speak as well
-LINES = [line for line in ALL if line.transport in _OURS]
+LINES = ALL  # we speak all that they speak
 DUPLEX = [line for line in LINES if line.transport != "http"]
 WEBSOCKET = [line for line in LINES if line.transport == "websocket"]
 HTTP = [line for line in LINES if line.transport == "http"]
@@ -82,5 +81,8 @@ def calling(line: Line) -> Iterator[NodeClient]:
             exposed = f"{peer_api.__file__}:PeerApi"
             target = [sys.executable, "-m", "kkjupyter.cli", "serve", exposed, "--stdio"]
         else:
-            target = stack.enter_context(kk.serve(peer_api.PeerApi(), token=False)).url
+            transport: Literal["websocket", "http"]
+            transport = "http" if line.transport == "http" else "websocket"
+            server = kk.serve(peer_api.PeerApi(), token=False, transport=transport)
+            target = stack.enter_context(server).url
         yield stack.enter_context(NodeClient(target, line))

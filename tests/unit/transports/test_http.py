@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from support.endpoints import auntil
-from support.http_servers import Handler, answering, listening, never, read_request, saying
+from support.http_servers import Handler, answering, listening, never, read_request, reply, saying
 from support.tls import AUTHORITY_FILE, CertificateName, server_context
 from yarl import URL
 
@@ -112,6 +112,30 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
                 async with requests.open("POST", url, body=b"") as reply:
                     assert await reply.read() == b"ok"
         assert connections == 1
+
+    run(main)
+
+
+def test_a_connection_is_not_kept_until_the_server_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call sent into that moment would be lost. Node waits for 5 s."""
+    assert http._IDLE_S < 5
+    monkeypatch.setattr(http, "_IDLE_S", 0.1)
+
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(reply(b"ok"))
+            assert await reader.read() == b""
+            ended.set()
+
+        async with listening(handler) as url, client() as requests:
+            async with requests.open("POST", url, body=b"") as answer:
+                assert await answer.read() == b"ok"
+            await ended.wait()
 
     run(main)
 

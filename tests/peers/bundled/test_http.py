@@ -1,0 +1,39 @@
+"""What the real peers and we refuse each other over HTTP, which has one answer to a request."""
+
+from __future__ import annotations
+
+import pytest
+from support.peer_lines import HTTP, on
+from support.peers import NodeClient, NodeError
+
+import kkjupyter as kk
+from kkjupyter.rpc.remote import Remote
+
+NO_STREAMS = "HTTP transport does not support async iterable streams"
+
+
+@on(HTTP)
+def test_their_streams(api: Remote) -> None:
+    with pytest.raises(kk.RemoteError, match=NO_STREAMS):
+        api.countdown(3).result()
+    assert api.add(1, 2).result() == 3
+
+
+@on(HTTP)
+def test_our_streams(client: NodeClient) -> None:
+    with pytest.raises(NodeError, match=NO_STREAMS):
+        client.run("return await api.countdown(3)")
+    assert client.run("return await api.add(1, 2)") == 3
+
+
+@on(HTTP)
+def test_our_callbacks_are_not_sent(api: Remote) -> None:
+    with pytest.raises(kk.UsageError, match="HTTP carries values only"):
+        api.onProgress(3, print)
+
+
+@on(HTTP)
+def test_their_callbacks(client: NodeClient) -> None:
+    with pytest.raises(NodeError, match="HTTP transport does not support callback"):
+        client.run("return await api.onProgress(3, () => {})")
+    assert client.run("return await api.add(1, 2)") == 3
