@@ -38,6 +38,7 @@ examples:
   kkjupyter serve kkjupyter.demo:make_api
   kkjupyter serve tools.py:api --port 9000 --token-env KK_TOKEN
   kkjupyter serve tools:Tools --no-token
+  kkjupyter serve tools:Tools --http             one POST for each call
   kkjupyter serve tools.py:api --stdio           for whoever starts it as a program"""
 
 _LAST_PORT = 65_535
@@ -80,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
 
     _add_demo(add("demo", "open the example notebooks in JupyterLab"))
-    _add_serve(add("serve", "serve a Python object over WebSocket or stdio", _SERVE_EXAMPLES))
+    _add_serve(add("serve", "serve a Python object over WebSocket, HTTP or stdio", _SERVE_EXAMPLES))
     _add_call(add("call", "call a method and write what it gives", _CALL_EXAMPLES))
     return parser
 
@@ -108,7 +109,13 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("target", metavar="MODULE:NAME", help="what to serve; also path/file.py:name")
-    add("--stdio", action="store_true", help="talk over stdin and stdout, and listen nowhere")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--http", action="store_true", help="HTTP instead of WebSocket: calls, but no streams"
+    )
+    how.add_argument(
+        "--stdio", action="store_true", help="talk over stdin and stdout, and listen nowhere"
+    )
     add("--host", help="where to listen (default: 127.0.0.1)")
     add("--port", type=_port, metavar="N", help="0: a free one (default: 8765)")
     token = parser.add_mutually_exclusive_group()

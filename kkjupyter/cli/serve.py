@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         exposed,
         host=options.host if options.host is not None else _HOST,
         port=options.port if options.port is not None else _PORT,
+        transport="http" if options.http else "websocket",
         token=token,
         insecure=options.insecure,
     )

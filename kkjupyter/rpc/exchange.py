@@ -98,7 +98,7 @@ class HttpSession(Caller):
             raise UsageError(
                 f"{shown_url} is an HTTP address, where nothing is sent to find out what is "
                 "spoken; name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 1.0 to "
-                f"2.x. A WebSocket server is at {'ws' + shown_url[4:]!r}"
+                f"2.x (--protocol in a magic). A WebSocket server is at {'ws' + shown_url[4:]!r}"
             )
         if protocol == "classic" and codec == "json":
             raise UsageError(

@@ -47,7 +47,7 @@ def address(process: subprocess.Popen[str]) -> str:
     """Where it says that it serves."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.fullmatch(r"serving \S+ at (ws://127\.0\.0\.1:\d+)\n", line)
+    found = re.fullmatch(r"serving \S+ at ((?:ws|http)://127\.0\.0\.1:\d+)\n", line)
     assert found, (line, process.stderr and process.stderr.read())
     return found[1]
 
@@ -70,6 +70,19 @@ def test_it_makes_a_token_and_serves_until_interrupted(start: Start) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
     kk.close(api)
+
+
+def test_over_http(start: Start) -> None:
+    process = start("kkjupyter.demo:make_api", "--http", "--port", "0")
+    url = address(process)
+    assert url.startswith("http://")
+    secret = token(process)
+    for protocol in ("classic", "compact"):
+        with (
+            kk.connect(url, protocol=protocol, token=secret) as api,
+            pytest.raises(kk.RemoteError, match="does not support async iterable streams"),
+        ):
+            api.countdown(2).result()
 
 
 def test_a_file_beside_which_other_modules_stand(start: Start, tmp_path: Path) -> None:
