@@ -6,10 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from support.peer_lines import ALL, on, rich
+from support.peer_lines import COMPACT, DUPLEX, LINES, on, rich
 from support.peers import Line, NodeClient, NodeError, NodeServer, server_command
-
-BOTH_WAYS = [line for line in ALL if line.transport != "http"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def client(line: Line) -> Iterator[NodeClient]:
         yield stack.enter_context(NodeClient(target, line))
 
 
-@on(ALL)
+@on(LINES)
 def test_values(client: NodeClient) -> None:
     script = """
         return [await api.math.grade1.add(40, 2), await construct("Counter", [10, 5]),
@@ -35,12 +33,12 @@ def test_values(client: NodeClient) -> None:
     assert caught.value.fields["code"] == "E_TYPE"
 
 
-@on(rich(ALL))
+@on(rich(LINES))
 def test_rich_values(client: NodeClient) -> None:
     assert client.run("return (await api.rich()).when.getTime()") == 0
 
 
-@on(BOTH_WAYS)
+@on(DUPLEX)
 def test_streams_callbacks_and_the_other_direction(client: NodeClient) -> None:
     script = """
         const calls = [];
@@ -50,7 +48,7 @@ def test_streams_callbacks_and_the_other_direction(client: NodeClient) -> None:
     assert client.run(script) == [[2, 1, 0], "done", [[1, 2], [2, 2]], "hello you"]
 
 
-@on(BOTH_WAYS)
+@on(DUPLEX)
 def test_what_stands_around_a_call(client: NodeClient) -> None:
     assert client.run('return await api.shouted("a")') == "A"
     with pytest.raises(NodeError, match="the guard says no"):
@@ -59,7 +57,7 @@ def test_what_stands_around_a_call(client: NodeClient) -> None:
         client.run('await api.checked(1, "two")')
 
 
-@on([line for line in BOTH_WAYS if line.protocol == "compact"])
+@on(COMPACT)
 def test_what_the_second_generation_adds(client: NodeClient) -> None:
     script = """
         async function* numbers() { yield 1; yield 2 }

@@ -1,10 +1,11 @@
-"""What the real peers and we refuse each other over HTTP, which has one answer to a request."""
+"""Over HTTP, which has one answer to a request: what the real peers and we refuse each other."""
 
 from __future__ import annotations
 
 import pytest
+from support.peer_api import PeerApi
 from support.peer_lines import HTTP, on
-from support.peers import NodeClient, NodeError
+from support.peers import Line, NodeClient, NodeError, NodeServer
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
@@ -37,3 +38,16 @@ def test_their_callbacks(client: NodeClient) -> None:
     with pytest.raises(NodeError, match="HTTP transport does not support callback"):
         client.run("return await api.onProgress(3, () => {})")
     assert client.run("return await api.add(1, 2)") == 3
+
+
+def test_both_generations_at_one_port() -> None:
+    with kk.serve(PeerApi(), token=False, transport="http") as server:
+        for line in HTTP:
+            with NodeClient(server.url, line) as client:
+                assert client.run("return await api.add(1, 2)") == 3
+
+
+@pytest.mark.parametrize("line", HTTP, ids=str)
+def test_nothing_is_sent_to_find_out_the_protocol(line: Line) -> None:
+    with NodeServer(line) as server, pytest.raises(kk.UsageError, match="protocol="):
+        kk.connect(server.url)
