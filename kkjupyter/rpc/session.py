@@ -226,9 +226,10 @@ class Session(Caller):
             self._fail_unsent(error)
             raise
         else:
+            anew = (self.protocol, self.codec) != (before.name, before.codec)
             unsent, self._unsent = self._unsent, []
             for call in unsent:
-                self._start_unsent(call, anew=self.protocol != before.name)
+                self._start_unsent(call, anew=anew)
         finally:
             self._connecting = None
 
