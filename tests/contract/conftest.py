@@ -37,11 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_meant(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
-    if callspec is None:
+    names = [mark.args[0] for mark in item.iter_markers("only")]
+    if callspec is None or not names:
         return True
-    spoken = callspec.params.get("spoken", {})
-    row = {*spoken.values(), callspec.params.get("start")}
-    return all(mark.args[0] in row for mark in item.iter_markers("only"))
+    params = callspec.params
+    kinds = [(PROTOCOLS, params.get("spoken", {}).get("protocol")), (SERVERS, params.get("start"))]
+    return all(
+        present is None or name not in known or name == present
+        for name in names
+        for known, present in kinds
+    )
 
 
 @pytest.fixture(params=SERVERS)
