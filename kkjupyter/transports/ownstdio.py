@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kkjupyter.transports.asciijson import to_ascii
 from kkjupyter.transports.base import Owner
 
 __all__ = ["FilesTransport", "own_stdio"]
@@ -90,6 +91,7 @@ class FilesTransport:
             threading.Thread(target=run, name=name, daemon=True).start()
 
     def send(self, messages: Sequence[bytes]) -> None:
+        messages = [to_ascii(message) for message in messages]
         with self._changed:
             if not self._closing:
                 self._outbox.extend(messages)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from kkjupyter.errors import ConnectError
+from kkjupyter.transports.asciijson import to_ascii
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.commands import command_url, end_reason, quoted, start_reason
 from kkjupyter.transports.processes import ProcessGroup, spawn_options
@@ -118,7 +119,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         stdin = self._stdin()
         if not (self._ended or stdin.is_closing()):
             # Not writelines(), which knows no backpressure in some versions of Python.
-            stdin.write(b"".join(messages))
+            stdin.write(b"".join(map(to_ascii, messages)))
 
     @property
     def writable(self) -> bool:

@@ -69,6 +69,23 @@ def test_ten_megabytes_there_and_back(api: Any) -> None:
     assert api.echo(text).result() == text
 
 
+BYTE_BY_BYTE = """
+import json, os, sys
+for line in sys.stdin.buffer:
+    assert line.isascii()
+    asked = json.loads(line)
+    answer = {"id": asked["id"], "method": "", "args": {"result": asked["args"][0]},
+              "type": "response", "version": "json"}
+    for byte in json.dumps(answer, ensure_ascii=False).encode() + b"\\n":
+        os.write(1, bytes([byte]))
+"""
+
+
+def test_a_character_may_be_cut_anywhere() -> None:
+    with kk.connect([sys.executable, "-c", BYTE_BY_BYTE], protocol="classic", codec="json") as api:
+        assert api.echo("aé日😀\u2028").result() == "aé日😀\u2028"
+
+
 def test_what_served_code_prints_and_reads_is_not_the_wire(api: Any) -> None:
     assert api.prints().result() == 1
     assert api.reads().result() == ""
