@@ -210,7 +210,7 @@ def test_a_server_that_closes_in_mid_stream(
 @pytest.mark.parametrize(
     ("expression", "options", "code", "complaint"),
     [
-        ("nope()", [], 1, "Method nope is not a function"),
+        ("nope()", [], 1, "nope is not a function"),
         ("never()", ["--timeout", "0.2"], 4, "never: no reply within 0.2 s"),
         ("countdown(n)", [], 2, "the argument 'n' is no literal"),
         ("add(1, 2)", ["--header", "no colon"], 2, "--header wants 'Name: value'"),

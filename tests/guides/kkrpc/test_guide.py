@@ -1,5 +1,7 @@
 """kkrpc's streaming guide, block by block, in Python against our own producer.
 
+The guide is about the classic protocol (kkrpc 0.x), so that is what is spoken.
+
 Each test is one block or one promise of the guide, with exactly the values that it states. Names
 are the guide's.
 """
@@ -128,7 +130,7 @@ def guide() -> GuideApi:
 @pytest.fixture(params=["superjson", "json"])
 def api(guide: GuideApi, request: pytest.FixtureRequest) -> Iterator[Remote]:
     with kk.serve(guide) as server:
-        remote = server.connect(codec=request.param)
+        remote = server.connect(protocol="classic", codec=request.param)
         yield remote
         kk.close(remote)
 
@@ -402,7 +404,7 @@ def test_interceptors_wrap_the_call_and_not_each_chunk(codec: str) -> None:
             yield i
 
     with kk.serve({"countdown": countdown}, interceptors=[logger]) as server:
-        api = server.connect(codec=codec)
+        api = server.connect(protocol="classic", codec=codec)
         assert list(api.countdown(2)) == [2, 1, 0]
         kk.close(api)
     assert log == [
