@@ -35,6 +35,7 @@ from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.events import CallbackRef, Event, Failed, Opened, Replied, StreamRef
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.protocol import Codec, Protocol
+from kkjupyter.wire.values import undefined
 
 __all__ = ["HttpSession"]
 
@@ -228,38 +229,49 @@ class HttpSession(Caller):
     async def _exchange(self, call: OutgoingCall) -> None:
         state = call.state
         try:
-            async with self._client.open(
-                "POST", self._address, body=call.frame, headers=_JSON
-            ) as reply:
-                self._answer(state, reply, await reply.read(self._limit_bytes))
-            self._lost_reason = ""
+            value = await self._ask(call)
         except (ConnectError, ConnectionLost) as error:
-            self._lost_reason = error.reason
-            state.failed(error)
+            self._end(state, error, lost_reason=error.reason)
         except KKError as error:
-            self._lost_reason = ""
-            state.failed(error)
+            self._end(state, error)
         except Exception as error:
             # Whatever was forgotten to be translated: nobody may wait for it for ever.
-            state.failed(error)
+            self._end(state, error)
             raise
-        finally:
-            self._requests.pop(state, None)
+        else:
+            self._end(state, value=value)
 
-    def _answer(self, state: CallState, reply: HttpReply, body: bytes) -> None:
-        """Settle a call, or raise what it fails with."""
-        event = self._event_for(state.call_id, body)
-        match event:
-            case Replied():
-                state.replied(event.value)
-            case Failed():
-                raise event.error
+    async def _ask(self, call: OutgoingCall) -> Any:
+        """Send the request; return the value of the call, or raise what it fails with."""
+        async with self._client.open(
+            "POST", self._address, body=call.frame, headers=_JSON
+        ) as reply:
+            body = await reply.read(self._limit_bytes)
+        match self._event_for(call.state.call_id, body):
+            case Replied(value=value):
+                return value
+            case Failed(error=error):
+                raise error
             case Opened():
                 raise RemoteError(
                     f"HTTP transport does not support async iterable streams; {_INSTEAD}"
                 )
-            case _:
-                raise self._refused(reply, body)
+        raise self._refused(reply, body)
+
+    def _end(
+        self,
+        state: CallState,
+        error: Exception | None = None,
+        *,
+        value: Any = undefined,
+        lost_reason: str = "",
+    ) -> None:
+        self._lost_reason = lost_reason
+        self._requests.pop(state, None)
+        if error is not None:
+            state.failed(error)
+        else:
+            state.replied(value)
 
     def _event_for(self, call_id: str, body: bytes) -> Event | None:
         protocol = make_protocol(self._protocol.name, self._used_codec)

@@ -36,6 +36,7 @@ DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 # is never sent twice.
 _IDLE_S = 4.0
 _LARGE_BYTES = 1024 * 1024
+_HEAD_BYTES = 64 * 1024
 # After this long without a word the kernel asks the peer's kernel whether it is still there: a call
 # may rightly take hours, but not wait for a machine that is gone.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
@@ -152,6 +153,8 @@ class HttpClient:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
+                max_line_size=_HEAD_BYTES,
+                max_field_size=_HEAD_BYTES,
             )
         return self._session
 

@@ -423,6 +423,63 @@ late = server.connect().add(3, 4)
     assert "Traceback" not in done.stderr
 
 
+def test_a_call_that_ends_before_it_is_sent_is_not_sent() -> None:
+    async def main() -> None:
+        async with waiting() as (api, server):
+
+            async def on_the_io_loop() -> list[Any]:
+                # What is posted here waits until this has returned.
+                cancelled = api.f()
+                cancelled.cancel()
+                late = api.g()
+                await session_of(api).close()
+                return [cancelled, late]
+
+            for call in await asyncio.wrap_future(io_loop().submit(on_the_io_loop())):
+                with pytest.raises(kk.CallCancelled):
+                    await call
+            assert server.asked == 0
+
+    run(main)
+
+
+def test_a_call_cancelled_at_once_is_not_sent() -> None:
+    peer = Peer(lambda message: reply(result(message, 1)))
+
+    async def main() -> None:
+        async with connected(peer) as api:
+
+            async def on_the_io_loop() -> None:
+                api.f().cancel()
+
+            await asyncio.wrap_future(io_loop().submit(on_the_io_loop()))
+            assert await api.g() == 1
+
+    run(main)
+    assert [message_of(body)["p"] for body in peer.bodies] == [["g"]]
+
+
+def test_an_error_that_nobody_thought_of_ends_its_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with waiting() as (api, _):
+            session = session_of(api)
+
+            def broken(*args: Any, **options: Any) -> None:
+                raise LookupError("a fault of ours")
+
+            monkeypatch.setattr(session._client, "open", broken)
+            with pytest.raises(LookupError, match="a fault of ours"):
+                await api.f()
+            assert session.calls == []
+
+    run(main)
+    gc.collect()
+    io_loop().flush(1)
+    assert "a fault of ours" in caplog.text, "it is told, too, and not swallowed"
+
+
 # ---- connecting
 
 

@@ -427,6 +427,18 @@ def test_a_redirect_is_told_and_not_followed() -> None:
     run(main)
 
 
+def test_long_headers_are_read() -> None:
+    async def main() -> None:
+        async with (
+            listening(answering(b"ok", X_Long="x" * 30_000)) as url,
+            client() as requests,
+            requests.open("GET", url) as answer,
+        ):
+            assert len(answer.headers["X-Long"]) == 30_000
+
+    run(main)
+
+
 def test_cookies_are_not_kept() -> None:
     async def main() -> None:
         heads: list[str] = []
@@ -524,6 +536,30 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://user:{SECRET}@127.0.0.1:{free_port()}")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(kk.ConnectError, match="the proxy cannot be reached") as caught:
+        run(lambda: fetch("http://far.example/rpc"))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_hosts_that_the_environment_excepts_are_reached_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("no_proxy", "near.invalid")
+    with pytest.raises(kk.ConnectError, match="cannot be resolved"):
+        run(lambda: fetch("http://near.invalid/rpc"))
+    with pytest.raises(kk.ConnectError, match="the proxy cannot be reached"):
+        run(lambda: fetch("http://far.invalid/rpc"))
+    with pytest.raises(kk.ConnectError, match="cannot be resolved"):
+        run(lambda: fetch("http://far.invalid/rpc", proxy=None))
+
+
+@pytest.mark.parametrize("proxy", [f"me:{SECRET}@host:80", f"socks5h://me:{SECRET}@host:80"])
+def test_a_proxy_of_the_environment_that_is_of_no_use(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(kk.ConnectError, match="is no address like 'http://host:port'") as caught:
         run(lambda: fetch("http://far.example/rpc"))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
