@@ -169,6 +169,7 @@ class OutgoingStream:
         except BaseException as exc:  # noqa: BLE001  told to the peer
             self._failed(exc)
         else:
+            self.over = True  # before the peer can know, and throw something into it
             if not self._is_injecting:  # else its answer says that it is over
                 self._send(end)
             self._finish()
@@ -183,6 +184,7 @@ class OutgoingStream:
         if self.cancelled or self._is_injecting:  # while it cleaned up, or as its answer
             self._finish(exc)
         else:
+            self.over = True
             self._send(encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc))
             self._finish()
 

@@ -60,7 +60,8 @@ class OutgoingStreams:
     def thrown(self, event: Thrown) -> None:
         """The peer raises an error inside one."""
         stream = self._streams.get(event.stream_id)
-        if stream is not None:
+        # Where its end is sent nobody answers any more, also as long as its task is not done.
+        if stream is not None and not stream.over:
             stream.thrown(event.control_id, event.error)
         else:
             self._unknown(event.control_id, event.stream_id)
