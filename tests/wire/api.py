@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from array import array
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import kkjupyter as kk
 from kkjupyter import RemoteError, undefined
 from kkjupyter.wire.values import URL, BigInt, Map, RegExp
 
@@ -80,7 +81,7 @@ def make_api() -> dict[str, Any]:
     def argCount(*args: Any) -> int:
         return len(args)
 
-    async def slow(ms: float, value: Any) -> Any:
+    async def slow(ms: float, value: Any = None) -> Any:
         await asyncio.sleep(ms / 1000)
         return value
 
@@ -142,9 +143,57 @@ def make_api() -> dict[str, Any]:
         for i in range(count):
             yield {"index": i, "even": i % 2 == 0}
 
-    async def withReturn(count: int) -> AsyncIterator[int]:
-        for i in range(count):  # an async generator of Python's cannot return a value
+    def withReturn(
+        count: int,
+    ) -> Generator[int, None, str]:  # an async generator cannot return a value
+        yield from range(count)
+        return "final-value"
+
+    async def failString(count: int) -> AsyncIterator[int]:
+        for i in range(count):
             yield i
+        raise Error("plain string thrown")
+
+    async def controlled() -> AsyncIterator[Any]:
+        i = 0
+        while True:
+            try:
+                i += 1
+                yield i - 1
+            except kk.RemoteError as error:
+                value = getattr(error, "value", None)  # of what was thrown and is no error
+                yield "caught:" + ("[object Object]" if value == {} else error.message)
+            finally:
+                stats["closed"] += 1
+
+    async def stubborn() -> AsyncIterator[Any]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            yield "from-finally"
+
+    # -- streams as arguments
+
+    async def sum_(stream: AsyncIterable[int]) -> int:
+        return sum([value async for value in stream])
+
+    async def takeFirst(stream: AsyncIterable[Any], count: int) -> list[Any]:
+        taken = []
+        async for value in stream:
+            taken.append(value)
+            if len(taken) >= count:
+                break
+        return taken
+
+    async def catchStream(stream: AsyncIterable[Any]) -> Any:
+        try:
+            async for _ in stream:
+                pass
+        except kk.RemoteError as error:
+            fields = {"name": error.name, "message": error.message}
+            return {**fields, "code": error.data.get("code")}
+        return "no error"
 
     def syncGen(count: int) -> Iterator[int]:
         yield from range(count)
@@ -213,6 +262,12 @@ def make_api() -> dict[str, Any]:
         "sleeper": sleeper,
         "empty": empty,
         "withReturn": withReturn,
+        "failString": failString,
+        "controlled": controlled,
+        "stubborn": stubborn,
+        "sum": sum_,
+        "takeFirst": takeFirst,
+        "catchStream": catchStream,
         "forever10ms": forever10ms,
         "data": {"stream": data_stream},
         "syncGen": syncGen,

@@ -1,4 +1,4 @@
-"""Reading the transcripts, and bringing frames to a form in which they can be compared."""
+"""Reading the transcripts, and bringing classic frames to a form that can be compared."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "Frame", "Transcript", "comparable", "transcripts"]
+__all__ = ["FOLDER", "Exchange", "Frame", "Transcript", "comparable", "exchanges", "transcripts"]
 
 FOLDER = Path(__file__).parent / "transcripts"
-CODECS = {"classic-json": "json", "classic-superjson": "superjson"}
+CODECS = {
+    "classic": {"classic-json": "json", "classic-superjson": "superjson"},
+    "compact": {"compact-json": "json"},
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class Transcript:
         return [frame.text for frame in self.frames if not frame.from_client]
 
 
-def transcripts() -> Iterator[Transcript]:
-    """All of them, in a stable order."""
-    for folder, codec in CODECS.items():
+def transcripts(protocol: str = "classic") -> Iterator[Transcript]:
+    """All of a protocol's over WebSocket, in a stable order."""
+    for folder, codec in CODECS[protocol].items():
         for path in sorted((FOLDER / folder).glob("*.jsonl")):
             head, *lines = (json.loads(line) for line in path.read_text("utf-8").splitlines())
             yield Transcript(
@@ -61,6 +64,27 @@ def transcripts() -> Iterator[Transcript]:
                 json.loads(head["client_result"]) if "client_result" in head else None,
                 head.get("raw", False),
             )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What one side wrote on another transport, at once: an HTTP body, or bytes of a stream.
+
+    ``status`` is that of an HTTP response, else None.
+    """
+
+    from_client: bool
+    text: str
+    status: int | None = None
+
+
+def exchanges(folder: str) -> list[Exchange]:
+    """The one recording in ``folder`` ("compact-http")."""
+    _, *lines = (FOLDER / folder / "basic.jsonl").read_text("utf-8").splitlines()
+    return [
+        Exchange(line["dir"] == "c2s", line["text"], line.get("status"))
+        for line in map(json.loads, lines)
+    ]
 
 
 def comparable(frame: str) -> dict[str, Any]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import gc
 import json
 import math
 import re
 import threading
 import time
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,23 +25,16 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 from wire.api import make_api
 from wire.recordings import Frame, Transcript, comparable, transcripts
+from wire.scenarios import CLIENT, PATIENCE_S, as_json, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote, set_remote
+from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import Server
-from kkjupyter.wire.values import BigInt, Map, RegExp, undefined
+from kkjupyter.wire.values import BigInt, RegExp, undefined
 
 TRANSCRIPTS = list(transcripts())
 README = Path(__file__).with_name("README.md")
-PATIENCE_S = 5.0
 EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.005)
 
 
 # ---- our server
@@ -395,211 +386,6 @@ class RecordedServer:
         )
 
 
-def said(run: Callable[[], Any]) -> Any:
-    """As the recorded client noted results: the value, or the error in a line."""
-    try:
-        return run()
-    except kk.RemoteError as error:
-        code = f" code={error.data['code']}" if "code" in error.data else ""
-        return f"ERR {error.name}: {error.message}{code}"
-
-
-def as_json(value: Any) -> Any:
-    """As the recorded client wrote values down: JSON.stringify, with marks for the rest."""
-    match value:
-        case BigInt():
-            return f"{int(value)}n"
-        case dt.datetime():
-            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        case float() if math.isnan(value):
-            return None
-        case bytes():
-            return {str(index): byte for index, byte in enumerate(value)}
-        case Map() | set() | RegExp():
-            return {}
-        case list():
-            return [as_json(item) for item in value]
-        case dict():
-            return {key: as_json(item) for key, item in value.items()}
-    return "<undefined>" if value is undefined else value
-
-
-def as_text(value: Any) -> str:
-    """What String(value) gives in JavaScript."""
-    match value:
-        case None:
-            return "null"
-        case dt.datetime():
-            return value.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (Coordinated Universal Time)")
-        case Map():
-            return "[object Map]"
-        case dict():
-            return "[object Object]"
-        case set():
-            return "[object Set]"
-        case float() if math.isnan(value):
-            return "NaN"
-        case float() if math.isinf(value):
-            return "Infinity" if value > 0 else "-Infinity"
-        case float() if value == 0:
-            return "0"
-        case list() | bytes():
-            return ",".join("" if item is None else as_text(item) for item in value)
-    return str(value)
-
-
-RICH_VALUES = (
-    *("getDate", "getMap", "getSet", "getNaN", "getInfinity", "getRegExp", "getURL", "getError"),
-    *("getUint8Array", "getShared", "getSymbol", "getFunction", "getTyped"),
-)
-
-
-def rich_property(api: Remote, codec: str) -> Any:
-    set_remote(api.counter, EPOCH if codec == "json" else Map({"a": EPOCH})).result()
-    return as_text(kk.get(api.counter))
-
-
-def rich_values(api: Remote, codec: str) -> Any:
-    values = {name: api[name]().result() for name in RICH_VALUES}
-    if codec == "superjson":
-        # String() tells little of these, so they are looked at here.
-        assert values["getMap"] == {"k": {"v": 1}, "l": 2}
-        assert values["getSet"] == {1, "two"}
-        assert math.copysign(1, values["getInfinity"][2]) == -1
-        assert values["getTyped"] == {"f32": array("f", [1.5]), "i16": array("h", [-2]), "buf": {}}
-        assert values["getShared"]["x"] is values["getShared"]["y"]
-    return {name: as_text(value) for name, value in values.items()}
-
-
-def cancel_break(api: Remote, codec: str) -> Any:
-    seen = []
-    for value in api.infinite():
-        seen.append(value)
-        if len(seen) == 3:
-            break
-    return [seen, kk.get(api.stats.closed)]
-
-
-def cancel_slow_producer(api: Remote, codec: str) -> Any:
-    for _ in api.sleeper(800):
-        break
-    at_break, later = kk.get(api.stats), kk.get(api.stats)
-    return {"closedAtBreak": at_break["sleeperClosed"], "closedLater": later["sleeperClosed"]}
-
-
-def concurrent(api: Remote, codec: str) -> Any:
-    calls = [api.delayed(3, 10), api.countdown(2), api.delayed(2, 14)]
-    return [call.result() for call in calls]
-
-
-def return_value(api: Remote, codec: str) -> Any:
-    iterator = iter(api.withReturn(1))
-    steps = []
-    for _ in range(3):
-        value = next(iterator, undefined)
-        steps.append({"done": value is undefined, "value": as_json(value)})
-    return steps
-
-
-def callback(api: Remote, codec: str) -> Any:
-    calls: list[list[int]] = []
-    return [api.onProgress(3, lambda i, n: calls.append([i, n])).result(), calls]
-
-
-def destroy_with_stream(api: Remote, codec: str) -> Any:
-    iterator = iter(api.forever10ms())
-    assert next(iterator) == 1
-    kk.close(api)
-    with pytest.raises(kk.CallCancelled):
-        next(iterator)
-    return "<undefined>"
-
-
-def destroy_client(api: Remote, codec: str) -> Any:
-    assert api.add(1, 1).result() == 2
-    kk.close(api)
-    return "<undefined>"
-
-
-def not_consumed(api: Remote, codec: str) -> Any:
-    calls = [api.countdown(2)]
-    until(lambda: calls[0].state != "waiting")
-    calls.clear()
-    gc.collect()
-    return "never iterated"
-
-
-CLIENT: dict[str, Callable[[Remote, str], Any]] = {
-    "callback": callback,
-    "callback-return-value": lambda api, codec: api.cbReturn(lambda a, b: a + b).result(),
-    "construct": lambda api, codec: [
-        kk.new(api.Counter, 10, 5).result(),
-        kk.new(api.ns.Point, 1, 2).result(),
-        said(kk.new(api.BadCtor).result),
-        said(kk.new(api.nope).result),
-    ],
-    "destroy-client": destroy_client,
-    "destroy-with-stream": destroy_with_stream,
-    "error-cause-object": lambda api, codec: said(api.throwObjectCause().result),
-    "error-custom": lambda api, codec: said(api.throwCustom().result),
-    "error-null": lambda api, codec: said(api.throwNull().result),
-    "error-plain": lambda api, codec: said(api.throwError().result),
-    "error-string": lambda api, codec: said(api.throwString().result),
-    "get": lambda api, codec: [
-        kk.get(api.counter),
-        kk.get(api.config.nested.level),
-        kk.get(api.config),
-    ],
-    "get-null-and-missing": lambda api, codec: [
-        kk.get(api.nothing),
-        said(lambda: kk.get(api.missing)),
-        said(lambda: kk.get(api.a.b.c)),
-    ],
-    "nested-call": lambda api, codec: api.math.grade1.add(40, 2).result(),
-    "no-args": lambda api, codec: api.argCount().result(),
-    "rich-property": rich_property,
-    "rich-values": rich_values,
-    "set": lambda api, codec: [
-        set_remote(api.counter, 41).result(),
-        kk.get(api.counter),
-        set_remote(api.config.theme, {"x": 1}).result(),
-        said(set_remote(api.no.such.path, 1).result),
-    ],
-    "stream-basic": lambda api, codec: list(api.countdown(3)),
-    "stream-cancel-break": cancel_break,
-    "stream-cancel-slow-producer": cancel_slow_producer,
-    "stream-concurrent": concurrent,
-    "stream-empty": lambda api, codec: list(api.empty()),
-    "stream-fail-before-first": lambda api, codec: said(api.failNow().result),
-    "stream-failing": lambda api, codec: said(api.failAfter(2).result),
-    "stream-in-object": lambda api, codec: [
-        api.objectWithStream().result(),
-        api.arrayOfStreams().result(),
-    ],
-    "stream-nested": lambda api, codec: list(api.data.stream(2)),
-    "stream-not-consumed": not_consumed,
-    "stream-return-value": return_value,
-    "stream-sync-generator": lambda api, codec: api.syncGen(2).result(),
-    "unary-call": lambda api, codec: [
-        api.add(2, 3).result(),
-        api.echo({"a": [1, "x", None]}).result(),
-    ],
-    "undefined-results": lambda api, codec: [
-        api.getUndefined().result(),
-        api.getNull().result(),
-        api.echo(undefined).result(),
-        api.echoAll(undefined, None, 1).result(),
-    ],
-    "unknown-method": lambda api, codec: [
-        said(api.noSuchMethod(1).result),
-        said(api.no.such.method(1).result),
-        said(api.math.grade9.add(1).result),
-        said(api.notCallable(1).result),
-    ],
-    "rich-args": lambda api, codec: api.echoAll(
-        EPOCH, Map({"a": 1}), {1}, undefined, math.nan, b"\x01\x02", RegExp("a", "g"), BigInt(5)
-    ).result(),
-}
 # Each has a test of its own below, in the codecs named.
 CLIENT_BETTER = {
     "callback-nested-in-object": ("json", "superjson"),
@@ -619,7 +405,7 @@ def recorded(transcript: Transcript) -> Iterator[RecordedServer]:
 
 @contextlib.contextmanager
 def connected(recorded: RecordedServer, transcript: Transcript) -> Iterator[Remote]:
-    api = kk.connect(recorded.url, codec=transcript.codec)
+    api = kk.connect(recorded.url, protocol="classic", codec=transcript.codec)
     try:
         yield api
     finally:
@@ -683,7 +469,7 @@ def test_an_empty_message_stays_empty(recorded: RecordedServer, transcript: Tran
 def test_a_function_inside_an_object_is_refused(transcript: Transcript) -> None:
     """The recorded client drops it silently."""
     with kk.serve(make_api(), token=False) as server:
-        api = server.connect(codec=transcript.codec)
+        api = server.connect(protocol="classic", codec=transcript.codec)
         with pytest.raises(kk.EncodeError) as caught:
             api.cbObject({"cb": print})
         assert caught.value.path == "args.0.cb"
@@ -696,7 +482,7 @@ def test_a_function_inside_an_object_is_refused(transcript: Transcript) -> None:
 def test_what_json_would_silently_empty_is_refused(transcript: Transcript) -> None:
     """The recorded client sends {} for a Set and for a RegExp."""
     with kk.serve(make_api(), token=False) as server:
-        api = server.connect(codec="json")
+        api = server.connect(protocol="classic", codec="json")
         for value in ({1}, RegExp("a", "g"), BigInt(5)):
             with pytest.raises(kk.EncodeError) as caught:
                 api.echoAll(EPOCH, value)
@@ -751,7 +537,7 @@ def our_client(scenario: str, is_raw: bool) -> str:
 def test_every_transcript_stands_in_the_readme_s_table() -> None:
     table = {
         cells[0]: tuple(cells[1:])
-        for line in README.read_text("utf-8").splitlines()
+        for line in README.read_text("utf-8").partition("## kkrpc 2.1.0")[0].splitlines()
         if line.startswith("| `")
         for cells in [[cell.strip(" `") for cell in line.strip("|").split("|")]]
     }
