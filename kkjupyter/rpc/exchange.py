@@ -13,14 +13,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kkjupyter.errors import (
-    ConnectError,
-    ConnectionLost,
-    KKError,
-    ProtocolError,
-    RemoteError,
-    UsageError,
-)
+from kkjupyter.errors import ConnectError, ConnectionLost, KKError, UsageError
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import Caller, OutgoingCall
@@ -28,19 +21,18 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.detection import PROTOCOLS, make_protocol
 from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.replies import INSTEAD, Reply
 from kkjupyter.rpc.session import note_session, open_sessions
 from kkjupyter.transports.connecting import without_secrets
 from kkjupyter.transports.http import DEFAULT_LIMIT_BYTES, HttpClient, HttpReply, check_http_url
 from kkjupyter.wire.classic_messages import CODECS
-from kkjupyter.wire.events import CallbackRef, Event, Failed, Opened, Replied, StreamRef
-from kkjupyter.wire.framing import excerpt
-from kkjupyter.wire.protocol import Codec, Protocol
+from kkjupyter.wire.events import CallbackRef, StreamRef
+from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
 
 __all__ = ["HttpSession"]
 
 _JSON = {"Content-Type": "application/json"}
-_INSTEAD = "use the server's WebSocket address (ws://), if it has one"
 _GREETING_S = 1.0
 _CLOSE_S = 1.0
 
@@ -116,10 +108,8 @@ class HttpSession(Caller):
         )
         self._address = url
         self._limit_bytes = limit_bytes
-        self._used_codec: Codec = (
-            "superjson" if codec == "superjson" or protocol == "classic" else "json"
-        )
-        self._protocol = make_protocol(protocol, self._used_codec)
+        superjson = codec == "superjson" or protocol == "classic"
+        self._protocol = make_protocol(protocol, "superjson" if superjson else "json")
         self._client = HttpClient(
             headers=headers, ssl=ssl, proxy=proxy, connect_timeout_s=connect_timeout_s
         )
@@ -166,7 +156,7 @@ class HttpSession(Caller):
                     "HEAD", self._address, silence_timeout_s=_GREETING_S
                 ) as reply:
                     if reply.status == 401:
-                        raise self._refused(reply)
+                        raise self._read(reply).refusal(self._protocol)
         except BaseException:
             self.closed = True  # nobody gets it
             await self._client.close()
@@ -211,7 +201,7 @@ class HttpSession(Caller):
         what = "a function" if isinstance(sent, CallbackRef) else "a stream"
         raise UsageError(
             f"{call.state.method}: argument {index + 1} is {what} ({type(arg).__name__}), and "
-            f"HTTP carries values only; {_INSTEAD}"
+            f"HTTP carries values only; {INSTEAD}"
         )
 
     def _send(self, call: OutgoingCall) -> None:
@@ -247,16 +237,11 @@ class HttpSession(Caller):
             "POST", self._address, body=call.frame, headers=_JSON
         ) as reply:
             body = await reply.read(self._limit_bytes)
-        match self._event_for(call.state.call_id, body):
-            case Replied(value=value):
-                return value
-            case Failed(error=error):
-                raise error
-            case Opened():
-                raise RemoteError(
-                    f"HTTP transport does not support async iterable streams; {_INSTEAD}"
-                )
-        raise self._refused(reply, body)
+        return self._read(reply, body).value(call.state.call_id, self._protocol)
+
+    def _read(self, reply: HttpReply, body: bytes = b"") -> Reply:
+        location = without_secrets(reply.headers.get("Location", ""))
+        return Reply(self.url, reply.status, body, location)
 
     def _end(
         self,
@@ -272,40 +257,6 @@ class HttpSession(Caller):
             state.failed(error)
         else:
             state.replied(value)
-
-    def _event_for(self, call_id: str, body: bytes) -> Event | None:
-        protocol = make_protocol(self._protocol.name, self._used_codec)
-        for event in protocol.receive([body], whole=True):
-            match event:
-                case Replied(call_id=found) | Opened(call_id=found) | Failed(id=found):
-                    if found == call_id:
-                        return event
-        return None
-
-    def _refused(self, reply: HttpReply, body: bytes = b"") -> KKError:
-        """The error for what is no answer of the protocol's."""
-        status = reply.status
-        if 300 <= status < 400:
-            target = without_secrets(reply.headers.get("Location", "elsewhere"))
-            return ConnectError(self.url, f"HTTP {status}: it redirects to {target}; connect there")
-        if status in (401, 403):
-            return ConnectError(
-                self.url,
-                f"HTTP {status}: the server wants a (different) token; "
-                "pass token=..., or --token-env NAME in a magic",
-            )
-        if status in (404, 405):
-            return ConnectError(self.url, f"HTTP {status}: nothing takes calls at this path")
-        said = f"HTTP {status}" if status != 200 else "something else"
-        name = self._protocol.name
-        other = "classic" if name == "compact" else "compact"
-        hint = f"if it speaks the other one, name it: protocol={other!r}"
-        if name == "compact" and self._used_codec == "superjson":
-            hint = "the peers read json only here: leave codec out"
-        return ProtocolError(
-            f"{self.url} answered {said} instead of a reply in the {name} protocol ({hint})",
-            excerpt(body),
-        )
 
 
 def _close_soon(client: HttpClient) -> None:

@@ -1,4 +1,4 @@
-"""HTTP requests with replies that can be read as they come, and plain words for what goes wrong.
+"""HTTP requests, with replies that can be read as they come.
 
 Knows nothing of what is asked and answered. Everything runs on the event loop the client is first
 used on.
@@ -18,15 +18,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import aiohttp
 
-from kkjupyter.errors import (
-    ConnectError,
-    ConnectionLost,
-    ConnectTimeout,
-    KKError,
-    MessageTooBig,
-    UsageError,
-)
-from kkjupyter.transports.connecting import is_loopback, os_reason, without_secrets
+from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
+from kkjupyter.transports.connecting import is_loopback, without_secrets
+from kkjupyter.transports.httperrors import TELLTALES, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 
 __all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url"]
@@ -128,8 +122,8 @@ class HttpClient:
                     ssl=self._ssl,
                 )
             except Exception as exc:
-                error = _translated(exc, shown_url, self.connect_timeout_s)
-                if isinstance(exc, _TELLTALES):
+                error = translated(exc, shown_url, self.connect_timeout_s)
+                if isinstance(exc, TELLTALES):
                     raise error from None
                 raise error from exc
             async with answer:
@@ -195,7 +189,7 @@ class HttpReply:
             async for chunk in self._answer.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, OSError) as exc:
-            raise _translated(exc, self._url) from exc
+            raise translated(exc, self._url) from exc
 
     async def read(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> bytes:
         """The whole body.
@@ -241,54 +235,6 @@ def check_http_url(url: str, headers: Mapping[str, str]) -> None:
             f"{shown_url}: a user in the address and an Authorization header (or a token) "
             "exclude each other; leave one out"
         )
-
-
-# Their texts hold the whole address and what is secret in it; not even as a cause may they be seen.
-_TELLTALES = (
-    aiohttp.ClientResponseError,
-    aiohttp.ServerTimeoutError,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-)
-
-
-def _translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) -> KKError:
-    """What the library, or the system below it, raised, as an error of ours."""
-    match exc:
-        case aiohttp.ConnectionTimeoutError():
-            return ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s")
-        case aiohttp.ClientProxyConnectionError():
-            return ConnectError(
-                shown_url, f"the proxy cannot be reached ({os_reason(exc.os_error, _SCHEMES)})"
-            )
-        case aiohttp.ClientHttpProxyError():
-            return ConnectError(shown_url, f"the proxy does not let it through (HTTP {exc.status})")
-        case aiohttp.ClientConnectorCertificateError(certificate_error=OSError() as cause):
-            return ConnectError(shown_url, os_reason(cause, _SCHEMES))
-        case aiohttp.ClientConnectorError():
-            return ConnectError(shown_url, os_reason(exc.os_error, _SCHEMES))
-        case aiohttp.ServerFingerprintMismatch():
-            return ConnectError(shown_url, "the TLS certificate is not the one expected")
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return ConnectError(shown_url, "not an http:// or https:// address")
-        case aiohttp.TooManyRedirects():
-            return ConnectError(shown_url, "it redirects again and again")
-        case aiohttp.ClientResponseError():
-            return ConnectError(shown_url, "the server does not speak HTTP")
-        case aiohttp.ServerTimeoutError():
-            return ConnectionLost(shown_url, "the server fell silent")
-        case aiohttp.ServerDisconnectedError():
-            return ConnectionLost(shown_url, "the server ended the connection without an answer")
-        case aiohttp.ClientPayloadError():
-            return ConnectionLost(shown_url, "the answer broke off")
-        case TimeoutError() if isinstance(exc, OSError) and exc.errno:  # keepalive
-            return ConnectionLost(shown_url, "the server is not there any more")
-        case OSError():
-            return ConnectionLost(shown_url, exc.strerror or "the connection broke off")
-    return ConnectionLost(shown_url, f"the request failed ({type(exc).__name__})")
-
-
-_SCHEMES = "http, https"
 
 
 def _environment_proxy(parts: SplitResult) -> str | None:

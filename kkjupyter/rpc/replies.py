@@ -1,0 +1,92 @@
+"""What a server answers to a call over HTTP: the value of the call, or why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kkjupyter.errors import ConnectError, KKError, ProtocolError, RemoteError
+from kkjupyter.rpc.detection import make_protocol
+from kkjupyter.wire.events import Event, Failed, Opened, Replied
+from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.protocol import Protocol
+
+__all__ = ["INSTEAD", "Reply"]
+
+INSTEAD = "use the server's WebSocket address (ws://), if it has one"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply.
+
+    Attributes:
+        url: who answers, without secrets.
+        status: the HTTP status.
+        body: all of it; empty where it does not matter.
+        location: where it redirects to, without secrets.
+    """
+
+    url: str
+    status: int
+    body: bytes = b""
+    location: str = ""
+
+    def value(self, call_id: str, spoken: Protocol) -> Any:
+        """The value of the call; or what it fails with is raised.
+
+        A reply in the protocol counts whatever its status, as the peers have it.
+
+        Args:
+            call_id: the id of the call.
+            spoken: the protocol that the call was made in.
+
+        Raises:
+            RemoteError: the other side failed, or answers with a stream.
+            ConnectError: nobody there takes calls.
+            ProtocolError: this is no reply in that protocol.
+        """
+        match self._event_for(call_id, spoken):
+            case Replied(value=value):
+                return value
+            case Failed(error=error):
+                raise error
+            case Opened():
+                raise RemoteError(
+                    f"HTTP transport does not support async iterable streams; {INSTEAD}"
+                )
+        raise self.refusal(spoken)
+
+    def _event_for(self, call_id: str, spoken: Protocol) -> Event | None:
+        # One of its own, as what is left of a reply must not spoil the next.
+        protocol = make_protocol(spoken.name, spoken.codec)
+        for event in protocol.receive([self.body], whole=True):
+            match event:
+                case Replied(call_id=found) | Opened(call_id=found) | Failed(id=found):
+                    if found == call_id:
+                        return event
+        return None
+
+    def refusal(self, spoken: Protocol) -> KKError:
+        """The error for what is no reply in the protocol ``spoken``."""
+        url, status = self.url, self.status
+        if 300 <= status < 400:
+            target = self.location or "elsewhere"
+            return ConnectError(url, f"HTTP {status}: it redirects to {target}; connect there")
+        if status in (401, 403):
+            return ConnectError(
+                url,
+                f"HTTP {status}: the server wants a (different) token; "
+                "pass token=..., or --token-env NAME in a magic",
+            )
+        if status in (404, 405):
+            return ConnectError(url, f"HTTP {status}: nothing takes calls at this path")
+        said = f"HTTP {status}" if status != 200 else "something else"
+        other = "classic" if spoken.name == "compact" else "compact"
+        hint = f"if it speaks the other one, name it: protocol={other!r}"
+        if spoken.name == "compact" and spoken.codec == "superjson":
+            hint = "the peers read json only here: leave codec out"
+        return ProtocolError(
+            f"{url} answered {said} instead of a reply in the {spoken.name} protocol ({hint})",
+            excerpt(self.body),
+        )
