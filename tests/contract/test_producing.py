@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import Endpoint, settle, until
 
 import kkjupyter as kk
 from kkjupyter.rpc import pumps
@@ -397,18 +397,6 @@ def test_a_sync_producer_is_stopped_too(start: Callable[..., Any], spoken: dict[
         until(lambda: fast.produced > before)
         stream.cancel()
         settle(lambda: fast.produced)
-
-
-def settle(value: Callable[[], int]) -> int:
-    """What ``value()`` comes to rest at."""
-    last, since_s = value(), time.monotonic()
-    deadline_s = since_s + 10
-    while time.monotonic() - since_s < 0.25:
-        assert time.monotonic() < deadline_s, "it does not come to rest"
-        if value() != last:
-            last, since_s = value(), time.monotonic()
-        time.sleep(0.005)
-    return last
 
 
 def test_a_resumed_reader_gets_everything_in_order(

@@ -34,6 +34,18 @@ async def auntil(condition: Callable[[], object], timeout_s: float = PATIENCE_S)
     return time.monotonic() - started_s
 
 
+def settle(value: Callable[[], int]) -> int:
+    """What ``value()`` comes to rest at."""
+    last, since_s = value(), time.monotonic()
+    deadline_s = since_s + 10
+    while time.monotonic() - since_s < 0.25:
+        assert time.monotonic() < deadline_s, "it does not come to rest"
+        if value() != last:
+            last, since_s = value(), time.monotonic()
+        time.sleep(0.005)
+    return last
+
+
 class Group:
     """A nested object: ``api.data.stream(3)``."""
 
