@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from support.peer_lines import calling, connected
 from support.peers import NODE_DIR, Line, NodeClient, NodeError, NodeServer, find_node
 
 import kkjupyter as kk
@@ -99,6 +100,12 @@ def test_a_stream_is_the_marker_object_to_it(client: NodeClient) -> None:
     assert client.run("await sleep(20); return await api.add(1, 2)") == 3
 
 
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_it_calls_us_over(transport: str) -> None:
+    with calling(Line("npm", transport, "superjson")) as node:
+        assert node.run("return await api.math.grade1.add(40, 2)") == 42
+
+
 # ---- it serves, we are the client
 
 
@@ -150,3 +157,9 @@ def test_it_calls_our_functions_back(api: Remote) -> None:
     calls: list[tuple[int, int]] = []
     assert api.onProgress(3, lambda i, n: calls.append((i, n))).result() == "done"
     assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_we_call_it_over(transport: str) -> None:
+    with connected(Line("npm", transport, "superjson")) as remote:
+        assert remote.math.grade1.add(40, 2).result() == 42

@@ -9,8 +9,8 @@ import time
 
 import pytest
 from support.endpoints import until
-from support.peer_lines import DUPLEX, LINES, WEBSOCKET, connected, on, rich
-from support.peers import Line, NodeServer
+from support.peer_lines import DUPLEX, LINES, connected, on, rich
+from support.peers import Line
 
 import kkjupyter as kk
 from kkjupyter.rpc.call import Call
@@ -228,18 +228,23 @@ def test_streams_that_fail(api: Remote, line: Line) -> None:
 # ---- the connection
 
 
-@on(WEBSOCKET)
+@on(DUPLEX)
 def test_a_server_that_dies_fails_what_is_under_way(line: Line) -> None:
-    with NodeServer(line) as server:
-        api = kk.connect(server.url)
+    with connected(line) as api:
         loop = iter(api.ticks())
         waiting = api.slow(60_000)
         assert next(loop) == 0
-    with pytest.raises(kk.ConnectionLost):
-        list(loop)
-    with pytest.raises(kk.ConnectionLost):
-        waiting.result()
-    kk.close(api)
+        dying = api.die()
+        with pytest.raises(kk.ConnectionLost):
+            list(loop)
+        for call in (waiting, dying):
+            with pytest.raises(kk.ConnectionLost):
+                call.result()
+        if line.transport == "stdio":  # the next call starts the program anew
+            assert api.add(1, 2).result() == 3
+        else:
+            with pytest.raises(kk.ConnectError):
+                api.add(1, 2).result()
 
 
 def test_a_server_that_answers_in_another_codec() -> None:

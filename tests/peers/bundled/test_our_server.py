@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Literal
 
 import pytest
 from support.endpoints import until
 from support.peer_api import PeerApi
-from support.peer_lines import DUPLEX, LINES, WEBSOCKET, on, rich
+from support.peer_lines import DUPLEX, HTTP, LINES, WEBSOCKET, on, rich
 from support.peers import Line, NodeClient, NodeError
 
 import kkjupyter as kk
+from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.server import Server
 
 # ---- values
@@ -84,6 +86,34 @@ def test_errors(client: NodeClient, line: Line) -> None:
         assert fields["cause"] == "the root of it"
     with pytest.raises(NodeError, match="missing is not a function"):
         client.run("await api.missing()")
+
+
+@on(LINES)
+def test_validation(client: NodeClient) -> None:
+    with pytest.raises(NodeError) as caught:
+        client.run('await api.add(1, "two")')
+    fields = caught.value.fields
+    assert (fields["name"], fields["phase"]) == ("RPCValidationError", "input")
+    assert fields["issues"]
+
+
+async def shouting(ctx: CallContext, proceed: Callable[[], Awaitable[Any]]) -> Any:
+    if ctx.method == "fail":
+        raise PermissionError("the guard says no")
+    result = await proceed()
+    return result.upper() if isinstance(result, str) else result
+
+
+@pytest.mark.parametrize("line", [*WEBSOCKET, *HTTP], ids=str)
+def test_interceptors(line: Line) -> None:
+    transport: Literal["http", "websocket"] = "http" if line in HTTP else "websocket"
+    with (
+        kk.serve(PeerApi(), token=False, transport=transport, interceptors=[shouting]) as server,
+        NodeClient(server.url, line) as client,
+    ):
+        assert client.run('return [await api.echo("a"), await api.add(1, 2)]') == ["A", 3]
+        with pytest.raises(NodeError, match="the guard says no"):
+            client.run("await api.fail()")
 
 
 # ---- callbacks, and the other direction

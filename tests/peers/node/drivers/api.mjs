@@ -20,6 +20,7 @@ export function makeApi(release, client) {
       }
     },
     slow: (ms) => sleep(ms),
+    die: () => process.exit(1),
     rich: () => ({ when: new Date(0), tags: new Set([1]), big: 10n, map: new Map([["a", NaN]]) }),
     undef: () => undefined,
     nil: () => null,
