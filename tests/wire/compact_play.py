@@ -125,6 +125,7 @@ class ClientPlay:
         self.released: list[str] = []
         self._socket = socket
         self._credits: Counter[str] = Counter()
+        self._returned: set[str] = set()
         self._ours: dict[str, str] = {}  # recorded id -> our server's
         self._theirs: dict[str, str] = {}
         from_client = [parsed(f.text) or {} for f in self.frames if f.from_client]
@@ -156,8 +157,11 @@ class ClientPlay:
         """Send one recorded frame, its ids replaced, as soon as there is credit for it."""
         message = parsed(frame.text)
         stream_id = message and message.get("sid")
-        if stream_id in self._pulled and message and message["t"] == "sr":
-            self._await_credit(stream_id)
+        is_item = stream_id in self._pulled and frame.text.startswith('{"t":"sr"')
+        if message and is_item and message["id"] not in self._controls.values():
+            self._await_credit(message["sid"])
+            if stream_id in self._returned:
+                return  # our server wants no more; the recorded one had asked for it by then
         while stream_id in self._handles.values() and stream_id not in self._ours:
             self.receive()  # answers to several calls may come in any order
         if message is None or self._ours.keys().isdisjoint((message.get("id"), stream_id)):
@@ -166,7 +170,7 @@ class ClientPlay:
             self._socket.send(json.dumps(renamed(message, self._ours)))
 
     def _await_credit(self, stream_id: str) -> None:
-        while not self._credits[stream_id]:
+        while not self._credits[stream_id] and stream_id not in self._returned:
             self.receive()
         self._credits[stream_id] -= 1
 
@@ -180,6 +184,8 @@ class ClientPlay:
         if message["t"] == "r" and sid is not None and handle is not None:
             self._ours[handle], self._theirs[sid] = sid, handle
         if message["t"] == "sq":
+            if message["op"] == "return":
+                self._returned.add(message["sid"])
             control_id = self._controls.get((message["sid"], message["op"]))
             if control_id is not None:
                 self._ours[control_id] = message["id"]
