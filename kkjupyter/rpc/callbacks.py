@@ -127,4 +127,6 @@ def _identity(fn: Callable[..., Any]) -> Hashable:
     """What makes two functions the same one; a bound method is a new object at each look."""
     if isinstance(fn, types.MethodType):
         return id(fn.__self__), id(fn.__func__)
+    if isinstance(fn, types.BuiltinMethodType):  # `values.append`
+        return id(fn.__self__), fn.__name__
     return id(fn)
