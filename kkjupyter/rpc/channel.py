@@ -45,6 +45,9 @@ __all__ = ["Channel", "RequestHandler"]
 
 logger = logging.getLogger("kkjupyter")
 
+# How much that is no message is reported of one connection.
+_REPORT_LIMIT = 20
+
 
 class RequestHandler(typing.Protocol):
     """Who answers the peer's requests."""
@@ -92,6 +95,7 @@ class Channel:
         self.functions = functions
         self._transport = transport
         self._asked_too_much = False
+        self._reported = 0
         self._on = {
             Item: self.calls.item,
             Replied: self.calls.replied,
@@ -235,11 +239,20 @@ class Channel:
     def _not_understood(self, event: NotUnderstood) -> None:
         if PROBE_NAME in event.excerpt:  # a client that asks for the other protocol as well
             return
-        if not self.calls.understood and self.calls.is_waiting:
-            # Nothing on this connection made sense yet: waiting for an answer would be for ever.
+        # Programs print to stdout what is no message; elsewhere, when nothing on a connection has
+        # made sense yet, waiting for an answer would be for ever.
+        is_lost = self._transport.keeps_boundaries and not self.calls.understood
+        if is_lost and self.calls.is_waiting:
             self._give_up(ProtocolError(f"{self.url} does not speak kkrpc", event.excerpt))
         else:
-            logger.warning("ignored from %s: %s: %s", self.url, event.reason, event.excerpt)
+            self._report(event)
             if event.call_id:
                 error = RemoteError(event.reason, name="ProtocolError")
                 self.outbox.put(self.protocol.fail_call(event.call_id, error, self.protocol.codec))
+
+    def _report(self, event: NotUnderstood) -> None:
+        self._reported += 1
+        if self._reported <= _REPORT_LIMIT:
+            logger.warning("ignored from %s: %s: %s", self.url, event.reason, event.excerpt)
+        if self._reported == _REPORT_LIMIT:
+            logger.warning("more of that kind from %s is not reported", self.url)

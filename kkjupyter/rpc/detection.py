@@ -120,7 +120,7 @@ class _Asking:
 
     def closed(self, reason: str) -> None:
         self._end_reason = reason
-        self._fail(f"{reason}, before it said which protocol it speaks")
+        self._fail(f"it ended before it said which protocol it speaks: {reason}")
 
     def _fail(self, reason: str) -> None:
         if self._found is not None and not self._found.done():
@@ -128,7 +128,10 @@ class _Asking:
 
 
 async def find_protocol(
-    transport: Transport, remembered: tuple[str, Codec] | None = None
+    transport: Transport,
+    remembered: tuple[str, Codec] | None = None,
+    *,
+    timeout_s: float | None = None,
 ) -> Spoken:
     """Open ``transport`` and ask the peer which protocol it speaks. I/O loop only.
 
@@ -138,19 +141,21 @@ async def find_protocol(
     Args:
         transport: not opened yet.
         remembered: what was spoken there before; then that is asked for first, alone.
+        timeout_s: how long the answer may take, in seconds; two if None.
 
     Raises:
-        ConnectError: no answer within two seconds, or none that makes sense.
+        ConnectError: no answer in time, or none that makes sense.
     """
+    timeout_s = _PROBE_S if timeout_s is None else timeout_s
     asking = _Asking(transport)
     relay = Relay(asking)
     transport.open(relay)
     found = await asking.ask(Probe(only=remembered), _REMEMBERED_S) if remembered else None
-    found = found or await asking.ask(Probe(), _PROBE_S)
+    found = found or await asking.ask(Probe(), timeout_s)
     if found is None:
         raise ConnectError(
             transport.url,
-            f"it did not say within {_PROBE_S:g} s which protocol it speaks; if it is a kkrpc "
+            f"it did not say within {timeout_s:g} s which protocol it speaks; if it is a kkrpc "
             "endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
         )
     return Spoken(*found, asking.rest, relay)

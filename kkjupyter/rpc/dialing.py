@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from os import PathLike
 from ssl import SSLContext
@@ -108,7 +109,10 @@ def make_session(
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
     check_seconds("connect_timeout_s", connect_timeout_s)
     dial: Dial
+    probe_timeout_s: float | None = None
     if isinstance(target, list | tuple):
+        # A program says nothing before it has started up.
+        probe_timeout_s = math.inf if connect_timeout_s is None else connect_timeout_s
         url, dial = programs.command_dial(target, options)
         _check_no_websocket_options(url, options)
     elif given := [name for name in programs.OPTIONS if options.get(name) is not None]:
@@ -140,6 +144,7 @@ def make_session(
         idle_timeout_s=options.get("idle_timeout_s"),
         methods=options.get("methods", ()),
         meta=options.get("meta"),
+        probe_timeout_s=probe_timeout_s,
         make_handler=_handler_for(options.get("expose")),
     )
 

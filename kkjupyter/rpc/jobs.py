@@ -102,12 +102,10 @@ class Jobs:
 
     Args:
         bell: rung whenever one is done, for those who wait to run the next.
-        is_waited_for: whether somebody waits for the call, and runs them there.
     """
 
-    def __init__(self, bell: Bell, is_waited_for: Callable[[], bool]) -> None:
+    def __init__(self, bell: Bell) -> None:
         self._bell = bell
-        self._is_waited_for = is_waited_for
         self._waiting: deque[Job] = deque()
         self._running = 0
         self._lock = threading.Lock()
@@ -153,13 +151,17 @@ class Jobs:
             finally:
                 self._finish()
 
-    def hand_to_worker(self) -> None:
-        """Have the worker thread run them until somebody waits. Any thread."""
-        if self._waiting:
-            run_in_worker(self._run_unwaited)
+    def hand_to_worker(self, is_waited_for: Callable[[], bool]) -> None:
+        """Have the worker thread run them until somebody waits. Any thread.
 
-    def _run_unwaited(self) -> None:
-        while self.can_run and not self._is_waited_for():
+        Args:
+            is_waited_for: whether somebody waits for the call, and runs them there.
+        """
+        if self._waiting:
+            run_in_worker(lambda: self._run_unwaited(is_waited_for))
+
+    def _run_unwaited(self, is_waited_for: Callable[[], bool]) -> None:
+        while self.can_run and not is_waited_for():
             self.run_one()
 
     def _begin(self) -> Job | None:

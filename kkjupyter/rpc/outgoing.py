@@ -52,6 +52,7 @@ class OutgoingStream:
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
+        self.interrupted = False
         self.over = False
         self.injections: deque[Injection] = deque()
         self._source = source
@@ -98,6 +99,7 @@ class OutgoingStream:
     def _cancel_task(self) -> None:
         # Once: a second time would interrupt what the source does at its end.
         if self._task is not None and not self._task.cancelling():
+            self.interrupted = True
             self._task.cancel()
 
     def fail(self, error: RemoteError) -> None:

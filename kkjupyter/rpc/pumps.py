@@ -58,10 +58,12 @@ class Sink(Protocol):
 
     Attributes:
         cancelled: nobody wants anything more.
+        interrupted: the task that runs it has been told so.
         injections: what the peer throws, oldest first; taken off when answered.
     """
 
     cancelled: bool
+    interrupted: bool
     injections: deque[Injection]
 
     @property
@@ -97,7 +99,7 @@ async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:
             elif time.monotonic() > slice_end_s:
                 await asyncio.sleep(0)
                 slice_end_s = time.monotonic() + _SLICE_S
-            if sink.cancelled:  # it swallowed the cancellation
+            if sink.interrupted:  # it swallowed the cancellation
                 return undefined
             try:
                 if injections:

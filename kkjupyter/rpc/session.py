@@ -61,6 +61,8 @@ class Session(Caller):
         idle_timeout_s: for the next item of every call that says nothing else.
         methods: names known to exist there, for completion and the card.
         meta: called for each call; what it returns is sent along.
+        probe_timeout_s: how long the peer may take to say what it speaks, in seconds; None for
+            what suits a server that runs already. With a time of its own nothing is remembered.
         make_handler: makes who answers the peer's own calls, for each channel.
 
     Raises:
@@ -78,6 +80,7 @@ class Session(Caller):
         idle_timeout_s: float | None = None,
         methods: Sequence[str] = (),
         meta: Callable[[], Mapping[str, Any] | None] | None = None,
+        probe_timeout_s: float | None = None,
         make_handler: Callable[[Channel], RequestHandler] | None = None,
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
@@ -97,6 +100,7 @@ class Session(Caller):
         self._told_protocol = protocol
         self._told_codec: Codec | None = None if codec is None else _codec(codec)
         self._protocol: Protocol | None = None
+        self._probe_timeout_s = probe_timeout_s
         self._dial = dial
         self._make_handler = make_handler
         self._channel: Channel | None = None
@@ -139,7 +143,8 @@ class Session(Caller):
             return "open"
         if self._connecting is not None or channel is None:
             return "connecting"
-        return f"lost: {channel.close_reason}; the next call connects again"
+        reason = channel.close_reason.partition("\n")[0]
+        return f"lost: {reason}; the next call connects again"
 
     @property
     def calls(self) -> list[CallState]:
@@ -276,14 +281,17 @@ class Session(Caller):
         if told is not None and (self._told_codec is not None or told == "classic"):
             # A classic peer reads either codec, message by message.
             return Spoken(told, "superjson", [], None)
-        spoken = await find_protocol(transport, _found.get(self.url))
+        remembers = self._probe_timeout_s is None
+        remembered = _found.get(self.url) if remembers else None
+        spoken = await find_protocol(transport, remembered, timeout_s=self._probe_timeout_s)
         if told is not None and spoken.protocol != told:
             raise ConnectError(
                 self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"
             )
-        if len(_found) >= _FOUND_LIMIT:
-            _found.clear()
-        _found[self.url] = spoken.protocol, spoken.codec
+        if remembers:
+            if len(_found) >= _FOUND_LIMIT:
+                _found.clear()
+            _found[self.url] = spoken.protocol, spoken.codec
         return spoken
 
 

@@ -32,7 +32,7 @@ class Waiters:
 
     def __init__(self) -> None:
         self.bell = Bell()
-        self.jobs = Jobs(self.bell, lambda: self.waiting > 0)
+        self.jobs = Jobs(self.bell)
         self.fate = Fate()
         self.waiting = 0
         self._lock = threading.Lock()
@@ -98,7 +98,7 @@ class Waiters:
 
     def _hand_callbacks_over(self) -> None:
         if not self.waiting:
-            self.jobs.hand_to_worker()
+            self.jobs.hand_to_worker(lambda: self.waiting > 0)
 
 
 def _countdown(timeout_s: float | None) -> Callable[[], float | None]:

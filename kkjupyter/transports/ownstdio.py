@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kkjupyter.transports.asciijson import to_ascii
 from kkjupyter.transports.base import Owner
 
 __all__ = ["FilesTransport", "own_stdio"]
@@ -62,7 +61,6 @@ class FilesTransport:
     """
 
     keeps_boundaries = False
-    may_carry_noise = True
 
     def __init__(self, read_fd: int, write_fd: int, url: str) -> None:
         self.url = url
@@ -91,7 +89,6 @@ class FilesTransport:
             threading.Thread(target=run, name=name, daemon=True).start()
 
     def send(self, messages: Sequence[bytes]) -> None:
-        messages = [to_ascii(message) for message in messages]
         with self._changed:
             if not self._closing:
                 self._outbox.extend(messages)

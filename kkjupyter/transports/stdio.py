@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from kkjupyter.errors import ConnectError
-from kkjupyter.transports.asciijson import to_ascii
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.commands import command_url, end_reason, quoted, start_reason
 from kkjupyter.transports.processes import ProcessGroup, spawn_options
@@ -68,11 +67,9 @@ class StdioTransport(asyncio.SubprocessProtocol):
     """A running program; made by :func:`spawn_stdio`, which has asyncio call the inherited methods.
 
     Attributes:
-        may_carry_noise: programs print to stdout what is no message; that is no reason to give up.
     """
 
     keeps_boundaries = False
-    may_carry_noise = True
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -119,7 +116,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         stdin = self._stdin()
         if not (self._ended or stdin.is_closing()):
             # Not writelines(), which knows no backpressure in some versions of Python.
-            stdin.write(b"".join(map(to_ascii, messages)))
+            stdin.write(b"".join(messages))
 
     @property
     def writable(self) -> bool:

@@ -16,6 +16,7 @@ class Greedy:
     """A reader who is never full."""
 
     cancelled = False
+    interrupted = False
     must_wait = False
 
     def __init__(self) -> None:
