@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import kkjupyter as kk
@@ -99,7 +99,7 @@ class PeerApi:
     def syncCountdown(self, start: int) -> Iterator[int]:
         yield from range(start, -1, -1)
 
-    def syncWithReturn(self, count: int) -> Iterator[int]:
+    def syncWithReturn(self, count: int) -> Generator[int, None, str]:
         yield from range(count)
         return "the end"
 
