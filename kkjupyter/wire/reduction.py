@@ -115,7 +115,11 @@ def reduce_value(value: Any, path: str) -> Any:
     if isinstance(value, re.Pattern):
         return _regexp(value, path)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {
+            field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+            if not field.name.startswith("_")  # nobody else's business, as everywhere here
+        }
     if isinstance(value, msgspec.Struct):
         return _struct_fields(value)
     if value is msgspec.UNSET:
@@ -194,7 +198,7 @@ def _struct_fields(struct: msgspec.Struct) -> dict[str, Any]:
         struct.__struct_fields__, struct.__struct_encode_fields__, strict=True
     ):
         value = getattr(struct, name)
-        if value is not msgspec.UNSET:
+        if value is not msgspec.UNSET and not name.startswith("_"):
             fields[encoded] = value
     return fields
 

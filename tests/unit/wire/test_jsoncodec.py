@@ -29,6 +29,7 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class Point:
     x: int
     y: Any = undefined
+    _secret: str = "not sent"
 
 
 # What the real peers send in the recorded scenarios rich-args and rich-values, and its like.
