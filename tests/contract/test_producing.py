@@ -108,7 +108,7 @@ def test_cancelled_and_still_busy_is_counted_until_it_ends(
     until(lambda: kk.status().busy_after_cancel == 1)
     assert "1 cancelled, producer still busy" in repr(kk.status())
     assert endpoint.finals == []
-    assert server.running == 0
+    until(lambda: server.running == 0)
     endpoint.gate.set()
     until(lambda: kk.status().busy_after_cancel == 0)
     assert endpoint.finals == ["sync_then_blocked"]

@@ -33,7 +33,7 @@ class Streams(Endpoint):
             yield "first"
             yield "second"
         except kk.RemoteError as error:
-            yield f"caught {error}"
+            yield f"caught {error.message}"
             yield "and on"
 
     def catching_sync(self) -> Iterator[str]:
@@ -41,7 +41,7 @@ class Streams(Endpoint):
             yield "first"
             yield "second"
         except kk.RemoteError as error:
-            yield f"caught {error}"
+            yield f"caught {error.message}"
             yield "and on"
 
     async def counting(self) -> AsyncIterator[Any]:
