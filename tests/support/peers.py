@@ -159,6 +159,11 @@ class _Node:
             raise RuntimeError(f"Node ended or did not answer:\n{self.errors()}")
         return json.loads(line)
 
+    @property
+    def pid(self) -> int:
+        """The process id of Node."""
+        return self._process.pid
+
     def errors(self) -> str:
         """What it has written to standard error."""
         return "".join(self._errors)
