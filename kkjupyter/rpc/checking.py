@@ -172,7 +172,7 @@ class Check:
 
     def _try_converter(self, converter: Any, value: Any) -> Any:
         try:
-            return msgspec.convert(
+            converted = msgspec.convert(
                 {"v": value},
                 converter,
                 strict=True,
@@ -180,6 +180,8 @@ class Check:
                 str_keys=True,
                 dec_hook=_as_wire_class,
             ).v
+            # What a type checker takes for a float, too; and 3 shall not come back as 3.0.
+            return value if type(value) is int and type(converted) is float else converted
         except msgspec.ValidationError as exc:
             raise _mismatch(str(exc)) from None
         except RecursionError:
