@@ -130,9 +130,9 @@ class OutgoingStream:
     @property
     def must_wait(self) -> bool:
         """Whether the pump should wait: for the socket, or for credit."""
-        return self._outbox.full or (
-            self._sent_items >= self._granted and not self.injections and not self.cancelled
-        )
+        if self.cancelled:  # until that has come to the task: nobody wants what is made meanwhile
+            return not self.interrupted
+        return self._outbox.full or (self._sent_items >= self._granted and not self.injections)
 
     async def room(self) -> None:
         """Wait until the next value may be made."""

@@ -28,20 +28,28 @@ SPOKEN = [
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only(name): run on that protocol or transport alone")
+    config.addinivalue_line("markers", "half: takes its time; one codec for each other pair")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the rows that ``@pytest.mark.only("compact")`` does not name."""
+    """Leave out the rows that ``@pytest.mark.only("compact")`` does not name.
+
+    With ``@pytest.mark.half`` every transport and protocol meet, and every protocol and codec.
+    """
     items[:] = [item for item in items if _is_meant(item)]
 
 
 def _is_meant(item: pytest.Item) -> bool:
     callspec = getattr(item, "callspec", None)
     names = [mark.args[0] for mark in item.iter_markers("only")]
-    if callspec is None or not names:
+    if callspec is None or not (names or item.get_closest_marker("half")):
         return True
-    params = callspec.params
-    kinds = [(PROTOCOLS, params.get("spoken", {}).get("protocol")), (SERVERS, params.get("start"))]
+    start, spoken = callspec.params.get("start"), callspec.params.get("spoken")
+    if item.get_closest_marker("half") and start and spoken:
+        place = [*SERVERS].index(start) + PROTOCOLS.index(spoken["protocol"])
+        if (place + CODECS.index(spoken["codec"])) % 2:
+            return False
+    kinds = [(PROTOCOLS, (spoken or {}).get("protocol")), (SERVERS, start)]
     return all(
         present is None or name not in known or name == present
         for name in names

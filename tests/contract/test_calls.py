@@ -138,6 +138,7 @@ def test_two_streams_at_once(api: Any) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.half
 def test_a_long_stream_is_complete_and_in_order(api: Any) -> None:
     assert list(api.items(20_000)) == list(range(20_000))
     assert api.items(20_000).result(timeout_s=30) == list(range(20_000))
@@ -430,6 +431,7 @@ def test_timeout_s_fails_the_call_and_tells_the_peer(api: Any, endpoint: Endpoin
     until(lambda: endpoint.finals == ["slow"])
 
 
+@pytest.mark.half
 def test_timeout_s_runs_until_the_reply_only(api: Any) -> None:
     call = kk.call(api.ticks, 0.05, timeout_s=0.2)
     for number in call:
@@ -438,6 +440,7 @@ def test_timeout_s_runs_until_the_reply_only(api: Any) -> None:
     assert number == 10
 
 
+@pytest.mark.half
 def test_idle_timeout_s_runs_between_items(api: Any, endpoint: Endpoint) -> None:
     got: list[str] = []
     with pytest.raises(kk.CallTimeout, match=r"no next item within 0\.1 s"):
@@ -449,6 +452,7 @@ def test_idle_timeout_s_runs_between_items(api: Any, endpoint: Endpoint) -> None
     assert list(kk.call(api.late_stream, idle_timeout_s=0.1)) == [1, 0]
 
 
+@pytest.mark.half
 def test_idle_timeout_s_in_an_async_loop_and_in_a_view(api: Any, endpoint: Endpoint) -> None:
     async def main() -> None:
         with pytest.raises(kk.CallTimeout):
@@ -469,6 +473,7 @@ def test_idle_timeout_s_in_an_async_loop_and_in_a_view(api: Any, endpoint: Endpo
     until(lambda: len(endpoint.finals) == 2)
 
 
+@pytest.mark.half
 def test_result_with_a_time_limit(api: Any, endpoint: Endpoint) -> None:
     with pytest.raises(kk.CallTimeout, match="no reply"):
         api.slow().result(timeout_s=0.1)
@@ -479,6 +484,7 @@ def test_result_with_a_time_limit(api: Any, endpoint: Endpoint) -> None:
     until(lambda: sorted(endpoint.finals) == ["slow", "ticks"])
 
 
+@pytest.mark.half
 def test_callbacks_do_not_extend_a_time_limit(api: Any) -> None:
     started_s = time.monotonic()
     with pytest.raises(kk.CallTimeout):
@@ -486,6 +492,7 @@ def test_callbacks_do_not_extend_a_time_limit(api: Any) -> None:
     assert time.monotonic() - started_s < 1
 
 
+@pytest.mark.half
 def test_limits_of_the_connection_hold_for_its_calls(server: Any, spoken: dict[str, str]) -> None:
     with server.connect(**spoken, timeout_s=0.1) as api:
         with pytest.raises(kk.CallTimeout):
@@ -552,6 +559,7 @@ def test_a_failure_that_was_seen_is_not_reported(
     assert warnings_of(caplog) == []
 
 
+@pytest.mark.half
 def test_a_collected_unary_call_is_not_stopped(
     api: Any, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -264,6 +264,7 @@ def test_status_does_not_list_what_could_not_be_connected(
     assert [c for c in kk.status().connections if c.url == caught.value.url] == []
 
 
+@pytest.mark.half
 def test_status_may_be_looked_at_while_connections_come_and_go(
     server: Any, spoken: dict[str, str]
 ) -> None:

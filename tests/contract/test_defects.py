@@ -183,6 +183,7 @@ def test_10_a_loop_fails_once(api: Any) -> None:
             next(loop)
 
 
+@pytest.mark.half
 def test_28_a_time_limit_ends_the_work_at_the_server(api: Any, endpoint: Defective) -> None:
     """The peers: nothing is said to it; and a stream has no limit between its values."""
     with pytest.raises(kk.CallTimeout):
@@ -195,6 +196,7 @@ def test_28_a_time_limit_ends_the_work_at_the_server(api: Any, endpoint: Defecti
 # ---- memory
 
 
+@pytest.mark.half
 def test_03_four_mebibyte_chunks_and_an_idle_reader(
     api: Any, server: Any, endpoint: Defective
 ) -> None:
@@ -290,6 +292,7 @@ def test_22_a_stream_inside_a_value_is_refused_in_words(api: Any) -> None:
 CALLS = 25
 
 
+@pytest.mark.half
 @pytest.mark.only("websocket")
 def test_05_a_call_beside_a_large_stream(api: Any, endpoint: Defective) -> None:
     """0.7: 1,353 ms, because all 3,000 blobs are queued first."""

@@ -26,6 +26,7 @@ def test_async_handlers_share_a_loop_thread_and_sync_ones_have_workers(api: Any)
     assert api.thread_name().result().startswith("kkjupyter-function")
 
 
+@pytest.mark.half
 def test_blocking_user_code_does_not_delay_a_cancel(api: Any, endpoint: Endpoint) -> None:
     """The handler loop is blocked for a while; the consumer is free at once, and so is a sync
     producer, which runs elsewhere."""
@@ -350,6 +351,7 @@ def test_a_vanished_client_ends_its_producers(
 # ---- a reader that does not read
 
 
+@pytest.mark.half
 def test_a_reader_that_stops_stops_the_producer_by_items(api: Any, endpoint: Endpoint) -> None:
     stream = api.items(10_000_000)
     loop = iter(stream)
@@ -361,6 +363,7 @@ def test_a_reader_that_stops_stops_the_producer_by_items(api: Any, endpoint: End
     stream.cancel()
 
 
+@pytest.mark.half
 def test_a_reader_that_stops_stops_the_producer_by_bytes(api: Any, endpoint: Endpoint) -> None:
     size = 200_000
     stream = api.items(10_000, size)
@@ -374,6 +377,7 @@ def test_a_reader_that_stops_stops_the_producer_by_bytes(api: Any, endpoint: End
     stream.cancel()
 
 
+@pytest.mark.half
 def test_a_sync_producer_is_stopped_too(start: Callable[..., Any], spoken: dict[str, str]) -> None:
     class Fast:
         produced = 0
@@ -399,6 +403,7 @@ def test_a_sync_producer_is_stopped_too(start: Callable[..., Any], spoken: dict[
         settle(lambda: fast.produced)
 
 
+@pytest.mark.half
 def test_a_resumed_reader_gets_everything_in_order(
     api: Any, endpoint: Endpoint, protocol: str
 ) -> None:
@@ -413,6 +418,7 @@ def test_a_resumed_reader_gets_everything_in_order(
     assert got == list(range(count))
 
 
+@pytest.mark.half
 def test_a_stream_that_is_not_read_does_not_hold_up_others(api: Any) -> None:
     """Stream A idle while B is read to its end, and a call in between."""
     idle = iter(api.tight())
@@ -423,6 +429,7 @@ def test_a_stream_that_is_not_read_does_not_hold_up_others(api: Any) -> None:
     assert [next(idle) for _ in range(100)] == list(range(1, 101))
 
 
+@pytest.mark.half
 def test_two_streams_in_step(api: Any) -> None:
     pairs = []
     for pair in zip(api.tight(), api.ticks(0.001), strict=False):
@@ -432,6 +439,7 @@ def test_two_streams_in_step(api: Any) -> None:
     assert pairs == [(number, number) for number in range(50)]
 
 
+@pytest.mark.half
 def test_a_stream_idle_while_a_view_shows_another(api: Any) -> None:
     """A view does not wait in a thread or on a loop, and yet it waits."""
     idle = iter(api.tight())
@@ -448,6 +456,7 @@ def test_a_stream_idle_while_a_view_shows_another(api: Any) -> None:
     assert values == list(range(3000))
 
 
+@pytest.mark.half
 def test_a_callback_passed_long_ago_does_not_switch_the_limit_off(
     api: Any, endpoint: Endpoint
 ) -> None:
@@ -569,6 +578,7 @@ def test_odd_errors_arrive_all_the_same(failing: Any) -> None:
     assert (far.name, far.message, far.stack) == ("FarError", "from further away", "their stack")
 
 
+@pytest.mark.half
 def test_a_result_that_cannot_be_sent_is_an_ordinary_error(failing: Any) -> None:
     error = failure(failing.unsendable())
     assert error.name == "EncodeError"

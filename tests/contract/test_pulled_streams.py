@@ -45,24 +45,26 @@ class Streams(Endpoint):
             yield "and on"
 
     async def counting(self) -> AsyncIterator[Any]:
-        number = 0
+        number: int = 0
+        value: Any = 0
         while True:
             try:
-                yield number
-                number += 1
+                yield value
             except kk.RemoteError as error:
-                yield f"caught {error.message}"
-                number += 1
+                value = f"caught {error.message}"
+            else:
+                value = number = number + 1
 
     def counting_sync(self) -> Iterator[Any]:
-        number = 0
+        number: int = 0
+        value: Any = 0
         while True:
             try:
-                yield number
-                number += 1
+                yield value
             except kk.RemoteError as error:
-                yield f"caught {error.message}"
-                number += 1
+                value = f"caught {error.message}"
+            else:
+                value = number = number + 1
 
     async def catching_at_its_end(self) -> AsyncIterator[str]:
         try:

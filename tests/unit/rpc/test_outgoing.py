@@ -220,6 +220,38 @@ def test_a_sync_source_that_cannot_be_reached_is_acknowledged_at_once(
     assert sent.values == [1]
 
 
+@pytest.mark.parametrize("protocol", [Compact("json"), Classic("json")], ids=lambda p: p.name)
+def test_nothing_is_made_between_a_cancel_and_its_coming_to_the_task(
+    sent: Sent, protocol: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The I/O loop says it to the handler loop, which has more to do."""
+    made: list[int] = []
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncIterator[int]:
+        for number in range(10**6):
+            made.append(number)
+            if number == 1:
+                reached.set()
+                await go_on.wait()
+            yield number
+
+    stream = make(source(), sent, protocol)
+    cancel_task = stream._cancel_task
+    monkeypatch.setattr(stream, "_cancel_task", lambda: None)
+    done = start(stream)
+    if protocol.has_credit:
+        on_io(stream.credited, 2)
+    until(reached.is_set)
+    on_io(stream.cancel)
+    handler_loop().post(go_on.set)
+    handler_loop().submit(asyncio.sleep(0.05)).result(2)
+    assert made == [0, 1]
+    handler_loop().post(cancel_task)
+    wait(done)
+    assert made == [0, 1]
+
+
 def test_our_side_fails_it_once(sources: Sources, sent: Sent) -> None:
     stream = make(sources.numbers(), sent)
     done = start(stream)
