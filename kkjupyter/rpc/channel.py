@@ -17,6 +17,7 @@ from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.rpc.facades import HeldFunctions
+from kkjupyter.rpc.failures import encode_acknowledgement
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams
@@ -216,8 +217,12 @@ class Channel:
             self.handler.cancelled(event.stream_id)
         if event.control_id:  # of a stream that is over, or of a call
             self.outbox.put(
-                self.protocol.acknowledge(
-                    event.control_id, event.stream_id, event.value, self.protocol.codec
+                encode_acknowledgement(
+                    self.protocol,
+                    event.control_id,
+                    event.stream_id,
+                    event.value,
+                    self.protocol.codec,
                 )
             )
 

@@ -1,4 +1,4 @@
-"""What a handler raised, as it goes to the peer."""
+"""What went wrong on this side, as it goes to the peer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pathlib
 import traceback
 from collections.abc import Callable
 
-from kkjupyter.errors import RemoteError, RemoteThrow
+from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
+from kkjupyter.wire.protocol import Protocol
 
-__all__ = ["encode_failure", "remote_error"]
+__all__ = ["encode_acknowledgement", "encode_failure", "remote_error"]
 
 _ENGINE_DIR = str(pathlib.Path(__file__).parent)
 _MAX_CAUSES = 8
@@ -53,6 +54,21 @@ def encode_failure(encode: Callable[[RemoteError], bytes], exc: BaseException) -
     if _try(encode, RemoteError("", cause=error.cause)):
         bare.cause = error.cause
     return encode(bare)
+
+
+def encode_acknowledgement(
+    protocol: Protocol, control_id: str, stream_id: str, value: object, codec: str
+) -> bytes:
+    """That a cancel was carried out, with the value the peer wants to have back.
+
+    A value can be read that cannot be written (an integer from 2**53 on); then the peer is told so.
+    """
+    try:
+        return protocol.acknowledge(control_id, stream_id, value, codec)
+    except EncodeError as exc:
+        return encode_failure(
+            lambda error: protocol.fail_control(control_id, stream_id, error, codec), exc
+        )
 
 
 def _try(encode: Callable[[RemoteError], bytes], error: RemoteError) -> bytes | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.errors import RemoteError, RemoteThrow
-from kkjupyter.rpc.failures import encode_failure
+from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import Injection, SyncPump, pump_async
@@ -212,7 +212,7 @@ class OutgoingStream:
             self.injections.clear()
         for control_id, value in controls:
             self._outbox.put(
-                protocol.acknowledge(control_id, stream_id, value, codec)
+                encode_acknowledgement(protocol, control_id, stream_id, value, codec)
                 if exc is None
                 else self._control_failure(control_id, exc)
             )
