@@ -100,7 +100,7 @@ class CallTable:
         return Call(control)
 
     def _throw(self, state: CallState, control: CallState, frame: bytes) -> None:
-        if state.stream_id not in self._streams:
+        if self._streams.get(state.stream_id) is not state:
             control.failed(UsageError(f"{state.title} is over; nothing can be thrown into it"))
             return
         self._controls[control.call_id] = control
@@ -109,16 +109,26 @@ class CallTable:
     def adopt(self, stream_id: str, title: str) -> CallState:
         """A stream that the peer has passed as an argument, to be consumed here."""
         state = CallState(title, title, stream_id, self)
-        state.opened(stream_id, has_credit=self._protocol.has_credit)
-        self._streams[stream_id] = state
+        self._open(state, stream_id)
         return state
+
+    def _open(self, state: CallState, stream_id: str) -> None:
+        if stream_id in self._streams:
+            # Whose an item is could not be told; and the one before must not be forgotten.
+            state.failed(ProtocolError("the other side has opened two streams of the same id"))
+            return
+        self._streams[stream_id] = state
+        state.opened(stream_id, has_credit=self._protocol.has_credit)
 
     def cancel_call(self, state: CallState) -> None:
         """Tell the peer that nobody wants the answer any more."""
-        # A late stream handle finds no call under its id and is returned by _opened.
-        if self._waiting.pop(state.call_id, None) is not None:
+        # A late stream handle finds no call under its id and is returned by `opened`. The ids of
+        # streams are the peer's: another call, of another connection even, may have the same.
+        if self._waiting.get(state.call_id) is state:
+            del self._waiting[state.call_id]
             self._outbox.put(self._protocol.cancel(state.call_id))
-        elif self._streams.pop(state.stream_id, None) is not None:
+        elif self._streams.get(state.stream_id) is state:
+            del self._streams[state.stream_id]
             self._outbox.put(self._protocol.cancel(state.stream_id))
         for stream in state.sends:
             stream.fail(RemoteError(f"{state.method} was cancelled", name="CallCancelled"))
@@ -127,7 +137,7 @@ class CallTable:
     def pull(self, state: CallState) -> None:
         """Grant the peer as much credit as is due for this stream."""
         credit = state.credit
-        if credit is None or state.over or state.stream_id not in self._streams:
+        if credit is None or state.over or self._streams.get(state.stream_id) is not state:
             return
         count = credit.due()
         if count:
@@ -175,8 +185,7 @@ class CallTable:
         if state is None:
             self._outbox.put(self._protocol.cancel(event.stream_id))
         else:
-            self._streams[event.stream_id] = state
-            state.opened(event.stream_id, has_credit=self._protocol.has_credit)
+            self._open(state, event.stream_id)
             if state.claimed:
                 self.pull(state)
         if self._reading.over_soft:
