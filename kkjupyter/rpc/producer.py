@@ -126,10 +126,11 @@ class _Job:
         handler_loop().post(self._cancel_task)
 
     def _cancel_task(self) -> None:
-        if self._task is None:  # it never began
-            self._release_arguments()
-        elif not self._task.cancelling():  # a second time would interrupt what it does at its end
+        # Once: a second time would interrupt what it does at its end.
+        if self._task is not None and not self._task.cancelling():
             self._task.cancel()
+        # Here, too: a task that is cancelled before its first step never comes to its end.
+        self._release_arguments()
 
     def _send(self, message: bytes) -> None:
         if not self._cancelled:
@@ -143,7 +144,7 @@ class _Job:
                 await wait_async(outbox.bell, lambda: not outbox.overfull)
             answer = await self._answer()
             if is_stream(answer.value):
-                self._stream = self._open_stream(answer)
+                self._open_stream(answer)
             else:
                 self._send(protocol.reply(request.call_id, answer.value, request.codec))
         except Unreachable as exc:
@@ -162,10 +163,11 @@ class _Job:
         if self._stream is not None:
             self._channel.outgoing.discard(self._stream)
 
-    def _open_stream(self, answer: Answer) -> OutgoingStream:
+    def _open_stream(self, answer: Answer) -> None:
         request, protocol = self.request, self._protocol
         stream_id = protocol.new_id() if protocol.has_credit else request.call_id
-        stream = OutgoingStream(
+        # Set before the look below: a cancel that does not find it there is seen here.
+        stream = self._stream = OutgoingStream(
             answer.value,
             stream_id,
             ".".join(request.path),
@@ -179,7 +181,6 @@ class _Job:
         if self._cancelled:
             stream.cancel()
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
-        return stream
 
     def _fail(self, exc: BaseException) -> None:
         """Tell the peer; a cancelled job has nobody left to tell."""
@@ -192,13 +193,17 @@ class _Job:
             lambda error: self._protocol.fail_call(request.call_id, error, request.codec), exc
         )
         # What it was passed goes back first, as the peers have it: behind what that posts.
-        self._release_arguments(also_claimed=True)
+        self._release_arguments(failed=True)
         io_loop().post(self._send, message)
 
-    def _release_arguments(self, *, also_claimed: bool = False) -> None:
-        """Return to the peer the streams among the arguments that nobody reads."""
+    def _release_arguments(self, *, failed: bool = False) -> None:
+        """Return to the peer the streams among the arguments that nobody reads.
+
+        After a failure or a cancel nobody shall: a thread that waits for one would wait on.
+        """
+        stopped = failed or self._cancelled or (self._stream is not None and self._stream.cancelled)
         for state in self._received:
-            if not state.over and (also_claimed or not state.claimed):
+            if not state.over and (stopped or not state.claimed):
                 state.cancel()
 
     # ---- the answer
