@@ -154,6 +154,7 @@ class Call(NoValue):
             await state.wait_async(state.answered)
         except BaseException:  # CancelledError above all: the cell was interrupted
             state.cancel()
+            state.look()  # whoever waited is gone; a failure meanwhile is nobody's
             raise
         if state.kind == "stream":
             return self

@@ -12,7 +12,7 @@ from kkjupyter.rpc.channel import Channel
 from kkjupyter.transports.base import Owner, Transport
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.compact import Compact
-from kkjupyter.wire.detection import FirstFrame, Probe
+from kkjupyter.wire.detection import FORMS, FirstFrame, Probe
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.protocol import Codec, Protocol
 
@@ -131,6 +131,7 @@ async def find_protocol(
     transport: Transport,
     remembered: tuple[str, Codec] | None = None,
     *,
+    codec: Codec | None = None,
     timeout_s: float | None = None,
 ) -> Spoken:
     """Open ``transport`` and ask the peer which protocol it speaks. I/O loop only.
@@ -141,6 +142,7 @@ async def find_protocol(
     Args:
         transport: not opened yet.
         remembered: what was spoken there before; then that is asked for first, alone.
+        codec: the one that will be spoken, if that is settled: a compact peer has to know it.
         timeout_s: how long the answer may take, in seconds; two if None.
 
     Raises:
@@ -150,13 +152,21 @@ async def find_protocol(
     asking = _Asking(transport)
     relay = Relay(asking)
     transport.open(relay)
-    found = await asking.ask(Probe(only=remembered), _REMEMBERED_S) if remembered else None
-    found = found or await asking.ask(Probe(), timeout_s)
+
+    def may_be(form: tuple[str, Codec]) -> bool:
+        return form[0] == "classic" or codec in (None, form[1])
+
+    forms = [form for form in FORMS if may_be(form)]
+    found: tuple[str, Codec] | None = None
+    if remembered is not None and may_be(remembered):
+        found = await asking.ask(Probe([remembered]), _REMEMBERED_S)
+    found = found or await asking.ask(Probe(forms), timeout_s)
     if found is None:
+        told = f" (if it is {codec})" if codec is not None else ""
         raise ConnectError(
             transport.url,
-            f"it did not say within {timeout_s:g} s which protocol it speaks; if it is a kkrpc "
-            "endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
+            f"it did not say within {timeout_s:g} s which protocol it speaks{told}; if it is a "
+            "kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
         )
     return Spoken(*found, asking.rest, relay)
 

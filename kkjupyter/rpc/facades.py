@@ -36,6 +36,11 @@ class RemoteCallback:
     def __call__(self, *args: Any) -> Awaitable[None]:
         if self._released:
             raise UsageError("this function was released; the other side has forgotten it")
+        if any(callable(arg) and not isinstance(arg, type) for arg in args):
+            raise UsageError(
+                "a function cannot be passed to a function of the other side's; "
+                "pass it in a call: kkjupyter.context().caller.method(fn)"
+            )
         held = self._held
         held.outbox.put(held.protocol.invoke_callback(self._id, args, self._codec))
         return _Room(held.outbox)

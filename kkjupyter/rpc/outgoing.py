@@ -148,7 +148,10 @@ class OutgoingStream:
             if self._outbox.full:
                 wait_blocking(self._outbox.bell, lambda: self.cancelled or not self._outbox.full)
             else:
-                wait_blocking(self._bell, lambda: not self.must_wait or self._outbox.full)
+                wait_blocking(
+                    self._bell,
+                    lambda: self.cancelled or not self.must_wait or self._outbox.full,
+                )
 
     # ---- running
 

@@ -283,7 +283,9 @@ class Session(Caller):
             return Spoken(told, "superjson", [], None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
-        spoken = await find_protocol(transport, remembered, timeout_s=self._probe_timeout_s)
+        spoken = await find_protocol(
+            transport, remembered, codec=self._told_codec, timeout_s=self._probe_timeout_s
+        )
         if told is not None and spoken.protocol != told:
             raise ConnectError(
                 self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"

@@ -8,7 +8,7 @@ the client's first message, with a :class:`FirstFrame`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kkjupyter.errors import ProtocolError
@@ -18,9 +18,16 @@ from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.protocol import Codec
 
-__all__ = ["PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
+__all__ = ["FORMS", "PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
 
 PROBE_NAME = "kk-probe"
+# The richer codec first: who understands both is then spoken to in that. A classic peer answers in
+# the codec it was set up with, whichever it is asked in.
+FORMS: tuple[tuple[str, Codec], ...] = (
+    ("compact", "superjson"),
+    ("compact", "json"),
+    ("classic", "json"),
+)
 _DESTROY = b"__DESTROY__"
 _RUBBISH_LIMIT_BYTES = 64 * 1024
 
@@ -82,7 +89,7 @@ class Probe:
     Send ``frames`` and give what comes to :meth:`read` until it says what was found.
 
     Args:
-        only: the protocol and codec that are expected; nothing else is asked for then.
+        forms: the protocols and codecs that are asked for.
 
     Attributes:
         frames: what to send, each as one frame; the most likely first.
@@ -90,16 +97,10 @@ class Probe:
         echoed: the other side has sent back what it was sent: it speaks no protocol.
     """
 
-    def __init__(self, only: tuple[str, Codec] | None = None) -> None:
+    def __init__(self, forms: Iterable[tuple[str, Codec]] = FORMS) -> None:
         self._id = f"probe-{secrets.token_urlsafe(9)}"
         self._id_bytes = self._id.encode()
-        # A classic peer answers in the codec it was set up with, whichever it is asked in.
-        asked: list[tuple[str, Codec]] = [
-            ("compact", "superjson"),
-            ("compact", "json"),
-            ("classic", "json"),
-        ]
-        self.frames = [self._frame(*form) for form in (asked if only is None else [only])]
+        self.frames = [self._frame(*form) for form in forms]
         self.rest: list[bytes] = []
         self.echoed = False
         self._lines = LineBuffer()

@@ -45,6 +45,9 @@ class Keeps(Endpoint):
     async def forget(self) -> None:
         self.kept.clear()
 
+    async def hand_back(self, callback: Callable[..., Any]) -> None:
+        await callback(callback)
+
     async def are_the_same(self, one: Any, other: Any) -> bool:
         return one is other
 
@@ -218,3 +221,8 @@ def test_in_classic_nothing_is_said_about_functions(endpoint: Keeps) -> None:
         endpoint.kept.clear()
         gc.collect()
         assert peer.is_quiet(0.2)
+
+
+def test_a_function_is_not_passed_to_a_function_of_the_other_side(api: Any) -> None:
+    with pytest.raises(kk.RemoteError, match="a function cannot be passed to a function"):
+        api.hand_back(print).result(timeout_s=5)

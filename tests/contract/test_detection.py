@@ -140,6 +140,15 @@ def test_compact_was_told_and_classic_is_spoken() -> None:
         assert caught.value.url == url
 
 
+def test_a_codec_that_the_peer_does_not_understand() -> None:
+    """Its calls would never be answered: a compact peer overlooks what is in the other codec."""
+    with (
+        raw_server(GENERATIONS["2.1 superjson"]) as url,
+        pytest.raises(kk.ConnectError, match=r"within 2 s .* \(if it is json\)"),
+    ):
+        kk.connect(url, codec="json")
+
+
 def test_an_unknown_name_is_refused_before_connecting() -> None:
     with pytest.raises(kk.UsageError, match="protocol"):
         kk.connect("ws://127.0.0.1:1", protocol="kkrpc")

@@ -77,7 +77,7 @@ def test_a_classic_peer_answers_in_its_own_codec(codec: Codec) -> None:
 
 @each_form
 def test_only_what_is_expected_is_asked_for(kind: Kind, codec: Codec) -> None:
-    probe = Probe(only=(kind.name, codec))
+    probe = Probe([(kind.name, codec)])
     [frame] = probe.frames
     assert recognise(frame) == (kind.name, codec)
     assert len(asked(probe, kind(codec))) == 1
