@@ -121,9 +121,9 @@ class CallState(Waiters):
         """The reply is a stream; with ``has_credit`` one whose values have to be pulled."""
         self.stop_timer()
         with self._lock:
+            self.stream_id = stream_id  # also when it was cancelled meanwhile: it goes back
             if self.over:
                 return
-            self.stream_id = stream_id
             self.credit = CreditWindow(self.buffer) if has_credit else None
             self.kind = "stream"
             self.phase = "streaming"
