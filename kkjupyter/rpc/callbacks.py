@@ -88,6 +88,11 @@ class PassedFunctions:
             for callback_id in callback_ids:
                 self._drop(callback_id)
 
+    def never_sent(self, callback_ids: Iterable[str], protocol: Protocol) -> None:
+        """The call that these were added for does not go out. Any thread."""
+        if protocol.has_credit:  # else the peer may have them by an earlier call
+            self.release(callback_ids)
+
     def connection_lost(self) -> None:
         """No peer holds any of them, save those of calls that are still to be sent. Any thread."""
         with self._lock:

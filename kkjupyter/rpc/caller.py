@@ -37,7 +37,8 @@ class OutgoingCall:
         meta: said about the call.
         streams: the streams among the arguments, by id.
         context: the caller's, for what runs on its behalf.
-        frame: the request as bytes, in the protocol it was encoded for last.
+        frame: the request as bytes; see :meth:`encode`.
+        encoded_in: the protocol and the codec it is in.
     """
 
     state: CallState
@@ -49,9 +50,23 @@ class OutgoingCall:
     streams: dict[str, Any]
     context: contextvars.Context
     frame: bytes = b""
+    encoded_in: tuple[str, str] = ("", "")
+
+    @property
+    def function_ids(self) -> list[str]:
+        """The ids of the functions among the arguments."""
+        return [arg.id for arg in self.args if type(arg) is CallbackRef]
 
     def encode(self, protocol: Protocol) -> None:
-        """Set :attr:`frame`; EncodeError when a value cannot be put on the wire."""
+        """Set :attr:`frame`, unless it is in that protocol and codec already.
+
+        Raises:
+            EncodeError: a value cannot be put on the wire.
+            UsageError: the protocol carries no streams as arguments.
+        """
+        spoken = protocol.name, protocol.codec
+        if self.encoded_in == spoken:
+            return
         if self.streams and not protocol.has_credit:
             self._refuse_streams(protocol)
         state = self.state
@@ -62,6 +77,7 @@ class OutgoingCall:
         except EncodeError as error:
             error.method = state.method
             raise
+        self.encoded_in = spoken
 
     def _refuse_streams(self, protocol: Protocol) -> None:
         at, source = next(
@@ -205,9 +221,13 @@ class Caller:
             {},
             contextvars.copy_context(),
         )
-        for index, arg in enumerate(call.args):
-            call.args[index] = self._wire_arg(arg, index, call, protocol)
-        call.encode(protocol)
+        try:
+            for index, arg in enumerate(call.args):
+                call.args[index] = self._wire_arg(arg, index, call, protocol)
+            call.encode(protocol)
+        except BaseException:
+            self._functions.never_sent(call.function_ids, protocol)
+            raise
         io_loop().post(self._send, call)
         return Call(state)
 

@@ -122,8 +122,8 @@ class Channel:
     def start(self, call: OutgoingCall) -> None:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         if call.state.over:
-            return
-        if self.is_open:
+            self.functions.never_sent(call.function_ids, self.protocol)
+        elif self.is_open:
             self.calls.start(call)
         else:
             call.state.failed(ConnectionLost(self.url, self.close_reason))

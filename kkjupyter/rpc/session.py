@@ -214,14 +214,13 @@ class Session(Caller):
                 state.timeout_s, state.expire_reply, state.timeout_s
             )
         if self._channel is not None and self._channel.is_open:
-            self._channel.start(call)
+            self._start(call)
         else:
             self._unsent.append(call)
             if self._connecting is None:
                 self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
 
     async def _reconnect(self) -> None:
-        before = self.wire
         try:
             await self._open_channel()
         except KKError as error:
@@ -231,18 +230,16 @@ class Session(Caller):
             self._fail_unsent(error)
             raise
         else:
-            anew = (self.protocol, self.codec) != (before.name, before.codec)
             unsent, self._unsent = self._unsent, []
             for call in unsent:
-                self._start_unsent(call, anew=anew)
+                self._start(call)
         finally:
             self._connecting = None
 
-    def _start_unsent(self, call: OutgoingCall, *, anew: bool) -> None:
+    def _start(self, call: OutgoingCall) -> None:
         assert self._channel is not None
         try:
-            if anew:  # another kind of peer answers at the old address
-                call.encode(self.wire)
+            call.encode(self.wire)  # anew, if another kind of peer answers at the old address
         except KKError as error:
             call.state.failed(error)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.endpoints import Endpoint, until
 from support.rawpeers import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
+from kkjupyter.rpc.portal import io_loop
 from kkjupyter.wire.events import CallbackInvoked, CallbackRef, CallbacksReleased, Replied
 
 
@@ -74,6 +76,28 @@ def test_a_function_is_forgotten_when_the_peer_no_longer_holds_it(api: Any) -> N
     for _ in range(50):
         work()
     until(lambda: (gc.collect(), held(api) == 0)[1], 3)
+
+
+@pytest.mark.only("compact")
+def test_a_function_of_a_call_that_is_not_sent_is_forgotten(api: Any) -> None:
+    with pytest.raises(kk.EncodeError):
+        api.progress(object(), lambda number, count: None)
+    with pytest.raises(kk.UsageError):
+        api.progress(api.add(1, 2), 3, lambda number, count: None, api.add)
+    io_loop().post(time.sleep, 0.05)  # so that the cancel comes before the call is sent
+    api.progress(3, lambda number, count: None).cancel()
+    assert api.add(1, 2).result() == 3
+    assert held(api) == 0
+
+
+@pytest.mark.only("classic")
+def test_a_function_that_was_passed_before_is_kept(api: Any, endpoint: Keeps) -> None:
+    seen: list[int] = []
+    assert api.keep(seen.append).result() == 1
+    with pytest.raises(kk.EncodeError):
+        api.keep(seen.append, object())
+    api.call_kept(7).result()
+    until(lambda: seen == [7])
 
 
 @pytest.mark.only("classic")

@@ -330,6 +330,22 @@ def test_another_generation_answers_after_a_reconnect(before: str, after: str) -
         assert (api._kk_session.protocol, api._kk_session.codec) == SPOKEN_BY[after]
 
 
+def test_a_call_that_is_being_made_while_another_generation_takes_over() -> None:
+    """It is encoded for the one that was there when it was begun."""
+
+    def meta() -> None:
+        if break_off_now:
+            break_off_now.clear()
+            break_off(api)
+            assert api.add(1, 2).result(timeout_s=5) == 3
+
+    break_off_now: list[bool] = []
+    with raw_server(Changing("2.1 json", "0.7 json")) as url, kk.connect(url, meta=meta) as api:
+        assert api.add(1, 2).result(timeout_s=5) == 3
+        break_off_now.append(True)
+        assert api.add(3, 4).result(timeout_s=5) == 7
+
+
 def test_what_the_next_generation_cannot_carry_fails_by_itself() -> None:
     with raw_server(Changing("2.1 json", "0.7 json")) as url, kk.connect(url) as api:
         assert api.add(1, 2).result(timeout_s=5) == 3
