@@ -11,10 +11,13 @@ import copy
 import logging
 import typing
 from collections.abc import Sequence
+from typing import Any
 
 from kkjupyter.errors import ConnectionLost, MessageTooBig, ProtocolError, RemoteError
+from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import OutgoingCall
+from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.rpc.facades import HeldFunctions
 from kkjupyter.rpc.failures import encode_acknowledgement
@@ -38,6 +41,7 @@ from kkjupyter.wire.events import (
     Opened,
     Replied,
     Requested,
+    StreamRef,
     Thrown,
 )
 from kkjupyter.wire.protocol import Protocol
@@ -227,12 +231,30 @@ class Channel:
             )
 
     def _callback_invoked(self, event: CallbackInvoked) -> None:
-        args = [
-            self.held.get(arg.id, self.protocol.codec) if type(arg) is CallbackRef else arg
-            for arg in event.args
-        ]
+        args, _ = self.revive(event.args, self.protocol.codec, "a callback")
         if not self.functions.invoke(event.callback_id, args):
             logger.warning("the peer called back a function it was never given")
+
+    def revive(
+        self, args: Sequence[Any], codec: str, method: str
+    ) -> tuple[list[Any], list[CallState]]:
+        """Arguments that the peer has sent, as they are handed on, and the streams among them.
+
+        Args:
+            args: with references for functions and streams.
+            codec: of what the functions are sent.
+            method: whose arguments they are, for messages.
+        """
+        revived: list[Any] = []
+        streams: list[CallState] = []
+        for arg in args:
+            if type(arg) is CallbackRef:
+                arg = self.held.get(arg.id, codec)
+            elif type(arg) is StreamRef:
+                streams.append(self.calls.adopt(arg.id, f"argument of {method}"))
+                arg = Call(streams[-1])
+            revived.append(arg)
+        return revived, streams
 
     def _callbacks_released(self, event: CallbacksReleased) -> None:
         self.functions.release(event.callback_ids)

@@ -14,8 +14,7 @@ from typing import Any
 
 from kkjupyter.errors import RemoteError
 from kkjupyter.rpc.answering import Answer, answer_call
-from kkjupyter.rpc.call import Call, is_stream
-from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.expose import Unreachable, find, find_callable, find_class, put
 from kkjupyter.rpc.exposed import Exposed
@@ -27,7 +26,7 @@ from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.waiting import wait_async
 from kkjupyter.rpc.wayback import WayBack
-from kkjupyter.wire.events import CallbackRef, Requested, StreamRef
+from kkjupyter.wire.events import Requested
 
 __all__ = ["Producer"]
 
@@ -100,18 +99,9 @@ class _Job:
         self._cancelled = False
         self._task: asyncio.Task[None] | None = None
         self._stream: OutgoingStream | None = None
-        self._received: list[CallState] = []  # streams among the arguments
-        self._args = [self._revive(arg) for arg in request.args]
-
-    def _revive(self, arg: Any) -> Any:
-        request = self.request
-        if type(arg) is CallbackRef:
-            return self._channel.held.get(arg.id, request.codec)
-        if type(arg) is StreamRef:
-            state = self._channel.calls.adopt(arg.id, f"argument of {'.'.join(request.path)}")
-            self._received.append(state)
-            return Call(state)
-        return arg
+        self._args, self._received = self._channel.revive(
+            request.args, request.codec, ".".join(request.path)
+        )
 
     def start(self) -> None:
         """Handler loop only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,3 +134,39 @@ def test_cancelling_a_result_ends_a_generator_that_reads_an_argument_in_a_thread
         pass
     peer.send(peer.wire.cancel(opened.stream_id))
     until(lambda: endpoint.finals == ["pass_on"])
+
+
+# ---- what they pass to our functions
+
+
+def test_a_callback_is_given_a_stream_and_not_its_handle() -> None:
+    def play(peer: RawPeer) -> None:
+        call = peer.receive()
+        peer.send(peer.wire.invoke_callback(call.args[0].id, [StreamRef("s1")], "json"))
+        assert isinstance(peer.receive(), Credited)
+        peer.send(peer.wire.item("s1", "an item", "json"), peer.wire.end("s1", None, "json"))
+        peer.send(peer.wire.reply(call.call_id, "done", "json"))
+        peer.receive()
+
+    items: list[Any] = []
+
+    async def read(stream: Any) -> None:
+        items.extend([item async for item in stream])
+
+    with raw_server(play) as url, kk.connect(url, **COMPACT) as api:
+        assert api.work(read).result(timeout_s=5) == "done"
+        assert items == ["an item"]
+
+
+def test_a_stream_that_a_callback_does_not_read_is_returned() -> None:
+    def play(peer: RawPeer) -> None:
+        call = peer.receive()
+        peer.send(peer.wire.invoke_callback(call.args[0].id, [StreamRef("s1")], "json"))
+        peer.send(peer.wire.reply(call.call_id, "done", "json"))
+        returned.append(peer.receive())
+
+    returned: list[Any] = []
+    with raw_server(play) as url, kk.connect(url, **COMPACT) as api:
+        assert api.work(lambda stream: None).result(timeout_s=5) == "done"
+        until(lambda: (gc.collect(), returned)[1])
+        assert returned[0].stream_id == "s1"
