@@ -87,15 +87,15 @@ class _Asking:
         self._transport = transport
         self._probe: Probe | None = None
         self._found: asyncio.Future[tuple[str, Codec]] | None = None
-        self._end_reason: str | None = None
+        self.end_reason: str | None = None
         self.rest: list[bytes] = []
 
     async def ask(self, probe: Probe, timeout_s: float) -> tuple[str, Codec] | None:
         """Send a probe; return what answers it, or None if nothing does in time."""
         self._probe = probe
         self._found = asyncio.get_running_loop().create_future()
-        if self._end_reason is not None:
-            self.closed(self._end_reason)
+        if self.end_reason is not None:
+            self.closed(self.end_reason)
         self._transport.send(probe.frames)
         try:
             async with asyncio.timeout(timeout_s):
@@ -119,7 +119,7 @@ class _Asking:
         """Nothing here waits for that."""
 
     def closed(self, reason: str) -> None:
-        self._end_reason = reason
+        self.end_reason = reason
         self._fail(f"it ended before it said which protocol it speaks: {reason}")
 
     def _fail(self, reason: str) -> None:
@@ -167,6 +167,10 @@ async def find_protocol(
             transport.url,
             f"it did not say within {timeout_s:g} s which protocol it speaks{told}; if it is a "
             "kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
+        )
+    if asking.end_reason is not None:
+        raise ConnectError(
+            transport.url, f"it ended as soon as it had answered: {asking.end_reason}"
         )
     return Spoken(*found, asking.rest, relay)
 

@@ -82,7 +82,8 @@ class MemoryTransport:
     def _deliver(self) -> None:
         self._scheduled = False
         owner, peer = self._owner, self._peer
-        assert owner is not None
+        if owner is None:  # closed by its owner in the middle of the last delivery
+            return
         was_full = self._inbox_bytes >= _HIGH_BYTES
         if self._inbox and not self._paused and not self._closed:
             chunks = list(self._inbox)

@@ -93,3 +93,24 @@ def test_closing_tells_both_once_and_delivers_what_was_sent() -> None:
         assert (near_log.ends, far_log.ends) == (["closed"], ["closed by the other side"])
 
     asyncio.run(main())
+
+
+def test_an_owner_may_abort_in_the_middle_of_a_delivery() -> None:
+    class Aborting(Log):
+        def data_received(self, chunks: Sequence[bytes]) -> None:
+            super().data_received(chunks)
+            far.abort()
+
+    async def main() -> None:
+        problems: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, what: problems.append(what))
+        near_log, far_log = Log(), Aborting()
+        near.open(near_log)
+        far.open(far_log)
+        near.send([b"one"])
+        await asyncio.sleep(0.01)
+        assert (near_log.ends, far_log.ends) == (["closed by the other side"], ["closed"])
+        assert problems == []
+
+    near, far = memory_pair()
+    asyncio.run(main())
