@@ -144,12 +144,15 @@ class StdioTransport(asyncio.SubprocessProtocol):
         self.resume_reading()  # it may be busy writing, and end only after that
         self._stdin().close()
         self._end_within(EOF_GRACE_S)
-        assert self._ending is not None
+        ending = self._ending
+        assert ending is not None
         try:
-            await asyncio.shield(self._ending)
+            await asyncio.wait([ending])
         except asyncio.CancelledError:
             self.abort()
             raise
+        if not ending.cancelled():  # as an abort meanwhile has it
+            ending.result()
 
     def abort(self) -> None:
         """Disconnect at once; the program is terminated, and soon killed."""

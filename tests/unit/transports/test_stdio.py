@@ -369,6 +369,22 @@ def test_abort_tells_at_once_and_ends_the_program_soon() -> None:
     run(main)
 
 
+def test_an_abort_lets_close_return() -> None:
+    """As when what a program says last is that it has had enough."""
+
+    async def main() -> None:
+        transport, log = await started(STUBBORN)
+        await auntil(lambda: log.received, PATIENCE_S)
+        closing = asyncio.create_task(transport.close())
+        await asyncio.sleep(0)
+        transport.abort()
+        await closing
+        assert log.ends == ["closed"]
+        await auntil(lambda: not is_running(transport.pid), PATIENCE_S)
+
+    run(main)
+
+
 def test_cancelling_close_aborts() -> None:
     async def main() -> None:
         transport, log = await started(STUBBORN)
