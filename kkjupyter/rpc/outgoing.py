@@ -112,9 +112,7 @@ class OutgoingStream:
 
     def send_item(self, value: Any) -> None:
         """Send one value. Any thread."""
-        if self._check_item is not None:
-            value = self._check_item(value)
-        message = self._protocol.item(self.stream_id, value, self._codec)
+        message = self._protocol.item(self.stream_id, self._checked(value), self._codec)
         if not self.cancelled:
             self._sent_items += 1
             self._outbox.put(message)
@@ -123,9 +121,12 @@ class OutgoingStream:
         """The generator has yielded ``value`` in answer to an error thrown into it."""
         self._send(
             self._protocol.acknowledge(
-                injection.control_id, self.stream_id, value, self._codec, done=False
+                injection.control_id, self.stream_id, self._checked(value), self._codec, done=False
             )
         )
+
+    def _checked(self, value: Any) -> Any:
+        return value if self._check_item is None else self._check_item(value)
 
     @property
     def must_wait(self) -> bool:

@@ -302,6 +302,28 @@ def test_a_throw_needs_no_credit_and_none_is_spent(sent: Sent) -> None:
     wait(done)
 
 
+def test_what_is_yielded_in_answer_is_checked_like_every_item(sent: Sent) -> None:
+    async def source() -> AsyncIterator[Any]:
+        try:
+            yield 1
+        except kk.RemoteError:
+            yield "no number"
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, int):
+            raise ValueError("it must be a number")
+        return value
+
+    stream = make(source(), sent, check_item=check)
+    done = start(stream)
+    on_io(stream.credited, 1)
+    until(lambda: sent.values == [1])
+    on_io(stream.thrown, "t1", {"name": "Error", "message": "a word"})
+    wait(done)
+    assert b"no number" not in b"".join(sent.messages)
+    assert b"it must be a number" in sent.messages[-1]
+
+
 def test_throws_that_are_left_when_it_ends_are_answered(sources: Sources, sent: Sent) -> None:
     stream = make(sources.numbers(), sent)
     on_io(stream.thrown, "t1", "first")
