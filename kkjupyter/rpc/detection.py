@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from kkjupyter.errors import ConnectError
+from kkjupyter.errors import ConnectError, MessageTooBig
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.transports.base import Owner, Transport
@@ -108,7 +108,11 @@ class _Asking:
         if probe is None or found is None or found.done():
             self.rest += chunks
             return
-        answer = probe.read(chunks, whole=self._transport.keeps_boundaries)
+        try:
+            answer = probe.read(chunks, whole=self._transport.keeps_boundaries)
+        except MessageTooBig as error:
+            self._fail(str(error))
+            return
         if answer is not None:
             self.rest += probe.rest
             found.set_result((answer.protocol, answer.codec))

@@ -14,6 +14,7 @@ from kkjupyter.rpc import detection
 from kkjupyter.rpc.detection import Doorstep, find_protocol, make_protocol
 from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import Requested
+from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 
 
 class Wire:
@@ -157,6 +158,21 @@ def test_it_closes_with_its_answer() -> None:
 
     with pytest.raises(kk.ConnectError, match="as soon as it had answered: it went away"):
         asyncio.run(find_protocol(Leaving(speaking("compact", "superjson"))))
+
+
+def test_it_says_more_than_any_message_can_hold() -> None:
+    """A program that prints on and on; the transport must not hear of it as an exception."""
+
+    async def main() -> None:
+        wire = Wire(keeps_boundaries=False)
+        asking = asyncio.create_task(find_protocol(wire))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            wire.owner.data_received([b"x" * (DEFAULT_LIMIT_BYTES // 2 + 1)])
+        with pytest.raises(kk.ConnectError, match="bytes"):
+            await asking
+
+    asyncio.run(main())
 
 
 def test_it_sends_back_what_it_is_sent() -> None:
