@@ -50,7 +50,7 @@ __all__ = ["Channel", "RequestHandler"]
 
 logger = logging.getLogger("kkjupyter")
 
-# How much that is no message is reported of one connection.
+# How much that makes no sense is reported of one connection.
 _REPORT_LIMIT = 20
 
 
@@ -233,7 +233,7 @@ class Channel:
     def _callback_invoked(self, event: CallbackInvoked) -> None:
         args, _ = self.revive(event.args, self.protocol.codec, "a callback")
         if not self.functions.invoke(event.callback_id, args):
-            logger.warning("the peer called back a function it was never given")
+            self._report(NotUnderstood("a call of a function it does not have", event.callback_id))
 
     def revive(
         self, args: Sequence[Any], codec: str, method: str
@@ -280,6 +280,6 @@ class Channel:
     def _report(self, event: NotUnderstood) -> None:
         self._reported += 1
         if self._reported <= _REPORT_LIMIT:
-            logger.warning("ignored from %s: %s: %s", self.url, event.reason, event.excerpt)
+            logger.warning("ignored from %s: %s: %.120s", self.url, event.reason, event.excerpt)
         if self._reported == _REPORT_LIMIT:
             logger.warning("more of that kind from %s is not reported", self.url)

@@ -170,3 +170,20 @@ def test_a_stream_that_a_callback_does_not_read_is_returned() -> None:
         assert api.work(lambda stream: None).result(timeout_s=5) == "done"
         until(lambda: (gc.collect(), returned)[1])
         assert returned[0].stream_id == "s1"
+
+
+def test_calls_of_functions_that_nobody_passed_do_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def play(peer: RawPeer) -> None:
+        call = peer.receive()
+        for _ in range(100):
+            peer.send(peer.wire.invoke_callback("nobody" * 1000, [1], "json"))
+        peer.send(peer.wire.reply(call.call_id, "done", "json"))
+        peer.receive()
+
+    with raw_server(play) as url, kk.connect(url, **COMPACT) as api:
+        assert api.work().result(timeout_s=5) == "done"
+    assert "a function it does not have: nobody" in caplog.text
+    assert len(caplog.records) < 50
+    assert len(caplog.text) < 20_000
