@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -24,6 +25,9 @@ _READ_BYTES = 256 * 1024
 _HIGH_BYTES = 256 * 1024
 _LOW_BYTES = 64 * 1024
 _FLUSH_S = 1.0
+# How long what was asked last may take to be answered once stdin has ended, as it does at once in
+# `printf '...' | kkjupyter serve module:name --stdio`.
+_LINGER_S = 0.3
 
 
 def own_stdio() -> FilesTransport:
@@ -48,7 +52,7 @@ def own_stdio() -> FilesTransport:
         sys.stdout.reconfigure(line_buffering=True)  # as stderr is
     else:
         sys.stdout = sys.stderr
-    return FilesTransport(read_fd, write_fd, "stdin")
+    return FilesTransport(read_fd, write_fd, "stdin", linger_s=_LINGER_S)
 
 
 class FilesTransport:
@@ -58,12 +62,14 @@ class FilesTransport:
         read_fd: read from; closed by the transport, as soon as no thread waits for it.
         write_fd: written to; closed in the same way.
         url: how to call it in messages.
+        linger_s: how long it is written to after nothing more can be read, in seconds.
     """
 
     keeps_boundaries = False
 
-    def __init__(self, read_fd: int, write_fd: int, url: str) -> None:
+    def __init__(self, read_fd: int, write_fd: int, url: str, *, linger_s: float = 0.0) -> None:
         self.url = url
+        self._linger_s = linger_s
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._owner: Owner | None = None
@@ -148,7 +154,8 @@ class FilesTransport:
         if chunks:
             owner.data_received(chunks)
         if at_end:
-            self._end("closed by the other side")
+            end = functools.partial(self._end, "closed by the other side")
+            asyncio.get_running_loop().call_later(self._linger_s, end)
 
     def _end(self, reason: str) -> None:
         if self._closed:

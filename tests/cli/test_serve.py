@@ -228,6 +228,15 @@ def test_stdio_from_a_plain_file_and_an_interrupt(start: Start, tmp_path: Path) 
     assert process.stderr.read() == "stopped\n"
 
 
+def test_stdio_answers_what_was_piped_in(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "tools.py").write_text(TOOLS)
+    process = start("tools.py:Tools", "--stdio")
+    request = '{"t":"q","id":"1","op":"call","p":["double"],"a":[21]}\n'
+    out, _ = process.communicate(request, timeout=30)
+    assert json.loads(out) == {"t": "r", "id": "1", "v": 42}
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     "flags",
     [
