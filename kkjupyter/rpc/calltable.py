@@ -80,15 +80,24 @@ class CallTable:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         state = call.state
         self._waiting[state.call_id] = state
-        protocol, outbox = self._protocol, self._outbox
+        self._start_streams(call)
+        self._outbox.put(call.frame)
+        self._reading.reconsider()
+
+    def drop(self, call: OutgoingCall) -> None:
+        """A call is over before it was sent: the streams it was passed are only closed."""
+        self._start_streams(call)
+        for stream in call.state.sends:
+            stream.cancel()
+
+    def _start_streams(self, call: OutgoingCall) -> None:
+        state, protocol = call.state, self._protocol
         for stream_id, source in call.streams.items():
             stream = OutgoingStream(
-                source, stream_id, state.method, protocol, outbox, protocol.codec
+                source, stream_id, state.method, protocol, self._outbox, protocol.codec
             )
             state.sends.append(stream)
             self._outgoing.start(stream, call.context)
-        outbox.put(call.frame)
-        self._reading.reconsider()
 
     def throw(self, state: CallState, error: Any) -> Call:
         """Raise ``error`` inside the generator behind a stream. Any thread."""

@@ -127,6 +127,7 @@ class Channel:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         if call.state.over:
             self.functions.never_sent(call.function_ids, self.protocol)
+            self.calls.drop(call)
         elif self.is_open:
             self.calls.start(call)
         else:

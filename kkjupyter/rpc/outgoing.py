@@ -98,7 +98,7 @@ class OutgoingStream:
 
     def _cancel_task(self) -> None:
         # Once: a second time would interrupt what the source does at its end.
-        if self._task is not None and not self._task.cancelling():
+        if self._task is not None and not (self.interrupted or self._task.cancelling()):
             self.interrupted = True
             self._task.cancel()
 
@@ -164,8 +164,8 @@ class OutgoingStream:
         self._task = asyncio.current_task()
         protocol = self._protocol
         try:
-            if self.cancelled:  # before it began
-                raise asyncio.CancelledError
+            if self.cancelled:  # before it began: the pump only closes the source
+                self.interrupted = True
             if hasattr(type(self._source), "__aiter__"):
                 returned = await pump_async(self._source, self)
             else:

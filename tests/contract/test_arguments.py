@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -254,6 +255,16 @@ def test_cancelling_the_call_ends_the_source(api: Any, endpoint: Takes, source: 
     until(lambda: source.ended == ["one_and_wait"])
     with pytest.raises(kk.CallCancelled):
         call.result()
+
+
+@pytest.mark.parametrize("busy_s", [0, 0.05], ids=["sent", "not sent"])
+def test_cancelling_at_once_ends_a_source_that_has_not_begun(
+    api: Any, source: Source, busy_s: float
+) -> None:
+    io_loop().post(time.sleep, busy_s)
+    api.keeps_waiting(source.by_hand()).cancel()
+    until(lambda: source.ended == ["by_hand"])
+    until(lambda: len(api._kk_session._channel.outgoing) == 0)
 
 
 def test_a_time_limit_of_the_call_ends_the_source(api: Any, source: Source) -> None:
