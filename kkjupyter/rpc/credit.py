@@ -44,6 +44,8 @@ class CreditWindow:
         """Values have come; called once for all that came together."""
         buffer = self._buffer
         put_items = buffer.put_items
+        if put_items == self._seen_items:
+            return
         # The peer had used up what it was granted, and all of that had been taken before these
         # came: both sides waited for the credit to travel.
         if self._was_dry and buffer.taken_items >= self._seen_items:

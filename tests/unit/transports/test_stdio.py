@@ -210,10 +210,11 @@ def test_the_end_waits_for_a_reader_who_has_paused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(stdio, "_DRAIN_S", 0.01)
 
     async def main() -> None:
-        transport = await spawn_stdio(python("print('x' * 40_000)"))
+        transport = await spawn_stdio(python("input(); print('x' * 40_000)"))
         log = Log()
         transport.open(log)
         transport.pause_reading()
+        transport.send([b"now\n"])  # not before: what was read earlier would be told at once
         await auntil(lambda: transport._exited.is_set(), PATIENCE_S)
         await asyncio.sleep(0.1)
         assert not log.ends
