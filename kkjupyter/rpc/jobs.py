@@ -205,6 +205,7 @@ class _Worker:
                 work()
             except BaseException:
                 logger.exception("a callback ended its thread")
+            del work  # else the last function would be held until the next is called
 
 
 _worker = _Worker()

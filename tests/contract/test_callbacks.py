@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -250,3 +251,18 @@ def test_in_classic_nothing_is_said_about_functions(endpoint: Keeps) -> None:
 def test_a_function_is_not_passed_to_a_function_of_the_other_side(api: Any) -> None:
     with pytest.raises(kk.RemoteError, match="a function cannot be passed to a function"):
         api.hand_back(print).result(timeout_s=5)
+
+
+@pytest.mark.only("compact")
+def test_a_function_that_was_released_is_held_by_nobody_here(api: Any) -> None:
+    def function(value: int) -> None:
+        got.append(value)
+
+    got: list[int] = []
+    alive = weakref.ref(function)
+    api.keep(function).result()
+    del function
+    api.call_kept(1).result()
+    until(lambda: got == [1])
+    api.release_kept().result()
+    until(lambda: alive() is None)
