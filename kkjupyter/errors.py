@@ -162,6 +162,7 @@ class RemoteError(CallError):
         stack: the remote stack trace as text, or None.
         cause: what the remote side gave as cause: a RemoteError, any value, or None.
         data: further properties of the error object (``{"code": "E_FAIL"}``).
+        status: the HTTP status it came with, or None where there is none.
     """
 
     def __init__(
@@ -172,6 +173,7 @@ class RemoteError(CallError):
         stack: str | None = None,
         cause: Any = None,
         data: Mapping[str, Any] | None = None,
+        status: int | None = None,
         method: str = "",
     ) -> None:
         super().__init__(message)
@@ -180,11 +182,14 @@ class RemoteError(CallError):
         self.stack = stack
         self.cause = cause
         self.data: dict[str, Any] = dict(data or {})
+        self.status = status
         self.method = method
         if isinstance(cause, BaseException):
             self.__cause__ = cause
 
     def __str__(self) -> str:
+        if self.status is not None:
+            return f"HTTP {self.status}: {self.message}"
         text = self.message if self.name in ("", "Error") else f"{self.name}: {self.message}"
         return text or self.name or "Error"
 

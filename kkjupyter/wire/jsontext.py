@@ -48,8 +48,7 @@ def escape_non_ascii(text: bytes) -> bytes:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+    return json.dumps(found[0])[1:-1]
 
 
 def loads(data: bytes) -> Any:

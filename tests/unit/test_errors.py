@@ -49,6 +49,7 @@ EXAMPLES: list[tuple[errors.KKError, str]] = [
     (errors.RemoteError("no", name="TypeError", method="m"), "TypeError: no"),
     (errors.RemoteError("no", stack="at x", data={"code": 1}), "no"),
     (errors.RemoteError("", name="Odd"), "Odd: "),
+    (errors.RemoteError("no", name="HttpException", status=403), "HTTP 403: no"),
     (errors.RemoteError("outer", cause=errors.RemoteError("inner", name="Cause")), "outer"),
     (errors.RemoteError("outer", cause={"any": "value"}), "outer"),
     (errors.RemoteThrow({"hello": "World"}, "thrown", method="m"), "thrown"),

@@ -1,0 +1,176 @@
+"""Values against the JSON Schemas of a handler, before anything is sent.
+
+``jsonschema`` is imported when there is something to check, not before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from itertools import islice
+from typing import Any, Final
+
+from kkjupyter.errors import EncodeError, ProtocolError, UsageError, ValidationError
+from kkjupyter.wire import jsoncodec
+from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.schema import Handler, JsonSchema, Part
+from kkjupyter.wire.values import undefined
+from kkjupyter.wire.vovk_query import scalar_text
+
+__all__ = ["HandlerChecks", "Issue"]
+
+Issue = dict[str, str]
+
+_MAX_ISSUES: Final = 20
+_MAX_CHARS: Final = 200
+
+
+class HandlerChecks:
+    """Checks what goes to one handler. Make one for each, and keep it: schemas are read once.
+
+    A pattern that only JavaScript understands is left to the server.
+
+    Args:
+        handler: whose ``validation`` counts.
+    """
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._validators: dict[Part, Any] = {}
+
+    def check(
+        self,
+        *,
+        body: Any = None,
+        query: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check a call's input; what is no JSON (a body of bytes) passes.
+
+        In query and params text and number are the same, as they are in a URL.
+
+        Raises:
+            ValidationError: something breaks its schema; ``issues`` has path and message of each.
+            EncodeError: something has no JSON form.
+            UsageError: a schema is none; the text says where.
+        """
+        issues: list[Issue] = []
+        if "body" in self._handler.validation:
+            if body is None or body is undefined:
+                issues += [_issue("body", "is missing")] if self.faults("body", None) else []
+            elif not isinstance(body, bytes | bytearray | memoryview):
+                issues += self.faults("body", body)
+        issues += self.faults("query", dict(query or {}))
+        issues += self.faults("params", dict(params or {}))
+        if issues:
+            raise ValidationError(self._handler.title, issues[:_MAX_ISSUES])
+
+    def faults(self, part: Part, value: Any) -> list[Issue]:
+        """How ``value`` breaks the schema for ``part``: nothing if it does not, or there is none.
+
+        Raises:
+            EncodeError: it has no JSON form.
+            UsageError: the schema is none.
+        """
+        validator = self._validator(part)
+        if validator is None:
+            return []
+        try:
+            plain = jsoncodec.encode(value, prefix=part, tags_bytes=False)
+        except EncodeError as error:
+            error.method = self._handler.title
+            raise
+        errors = self._errors(part, validator, plain)
+        if errors and part in ("query", "params"):
+            errors = self._errors(part, validator, _respelled(plain, errors))
+        return [_issue_of(part, error) for error in errors]
+
+    def _errors(self, part: Part, validator: Any, plain: Any) -> list[Any]:
+        """The library's errors; of alternatives the one that is nearest to a fit."""
+        from jsonschema.exceptions import best_match
+        from referencing.exceptions import Unresolvable
+
+        found: list[Any] = []
+        try:
+            for error in islice(validator.iter_errors(plain), _MAX_ISSUES):
+                found.append(best_match([error]))
+        except re.error:
+            pass  # a pattern that only JavaScript understands; what was found before stands
+        except Unresolvable as exc:
+            raise self._no_schema(part, "", f"{exc} is not in it") from exc
+        except RecursionError as exc:
+            raise self._no_schema(part, "", "it, or the value, is nested without end") from exc
+        return found
+
+    def _validator(self, part: Part) -> Any:
+        schema = self._handler.validation.get(part)
+        if schema is not None and part not in self._validators:
+            self._validators[part] = self._make_validator(part, schema)
+        return self._validators.get(part)
+
+    def _make_validator(self, part: Part, schema: JsonSchema) -> Any:
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import Draft202012Validator, validator_for
+        from referencing import Registry
+
+        if not isinstance(schema.get("$schema", ""), str):
+            raise self._no_schema(part, ".$schema", "text belongs there")
+        kind = validator_for(schema, default=Draft202012Validator)
+        try:
+            kind.check_schema(schema, format_checker=None)  # it would judge JavaScript's patterns
+        except SchemaError as exc:
+            if self._handler.wire_format == "divider":
+                return None  # clientValidators hold whatever their author likes
+            path = "".join(f".{key}" for key in exc.absolute_path)
+            raise self._no_schema(part, path, exc.message) from exc
+        except RecursionError as exc:
+            raise self._no_schema(part, "", "it is nested without end") from exc
+        # An empty registry: nothing is ever fetched for a $ref.
+        return kind(schema, registry=Registry())
+
+    def _no_schema(self, part: Part, path: str, what: str) -> UsageError:
+        where = f"validation.{part}{path} of {self._handler.title}"
+        return UsageError(f"{where} is no JSON Schema: {_short(what)}; validate=False ignores it")
+
+
+def _issue_of(part: Part, error: Any) -> Issue:
+    return _issue(".".join([part, *map(str, error.absolute_path)]), error.message)
+
+
+def _issue(path: str, message: str) -> Issue:
+    return {"path": path, "message": _short(message)}
+
+
+def _short(text: str) -> str:
+    """The library's messages show the value, however large it is."""
+    return (
+        text
+        if len(text) <= _MAX_CHARS
+        else f"{text[: _MAX_CHARS // 2]} … {text[-_MAX_CHARS // 2 :]}"
+    )
+
+
+def _respelled(plain: Any, errors: Iterable[Any]) -> Any:
+    """``plain`` with text for numbers, and numbers for text, where the schema wants the other."""
+    plain = deepcopy(plain)
+    for error in errors:
+        if error.validator in ("type", "enum", "const") and error.absolute_path:
+            *above, last = error.absolute_path
+            holder = plain
+            for key in above:
+                holder = holder[key]
+            holder[last] = _other_spelling(holder[last])
+    return plain
+
+
+def _other_spelling(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        return scalar_text(value)
+    if isinstance(value, str) and value.isascii():
+        try:
+            read = loads(value.encode())
+        except ProtocolError:
+            return value
+        return read if isinstance(read, bool | int | float) else value
+    return value
