@@ -6,6 +6,7 @@ In Python: ``api = kk.connect("ws://127.0.0.1:8765")``, then ``for n in api.coun
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ from kkjupyter.wire.values import (
 )
 
 if TYPE_CHECKING:
+    from kkjupyter import vovk
     from kkjupyter.demo import demo
     from kkjupyter.notebook.live import show
 
@@ -94,11 +96,12 @@ __all__ = [
     "show",
     "status",
     "undefined",
+    "vovk",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # These two bring IPython's widgets and the demo's text along: only for those who use them.
+    # What these bring along is only for those who use them.
     if name == "show":
         from kkjupyter.notebook.live import show
 
@@ -107,6 +110,8 @@ def __getattr__(name: str) -> Any:
         from kkjupyter.demo import demo
 
         return demo
+    if name == "vovk":
+        return importlib.import_module("kkjupyter.vovk")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

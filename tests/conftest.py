@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,3 +28,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     skipped = reporter is not None and reporter.stats.get("skipped")
     if session.config.getoption("--fail-on-skip") and skipped and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Close the connections a test has left open: the next one may look at all there are."""
+    before = {session.number for session in _open_sessions()}
+    yield
+    left = [session for session in _open_sessions() if session.number not in before]
+    if left:
+        from kkjupyter.rpc.blocking import run_blocking
+
+        for session in left:
+            run_blocking(session.close())
+
+
+def _open_sessions() -> list[Any]:
+    # Tests that connect to nothing need not pay for the import.
+    sessions = sys.modules.get("kkjupyter.rpc.session")
+    return sessions.open_sessions() if sessions is not None else []

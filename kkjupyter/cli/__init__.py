@@ -152,6 +152,7 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
         help="classic (kkrpc 0.x) or compact (2.x); without it the other side is asked",
     )
     add("--codec", metavar="NAME", help="of what is sent: superjson or json")
+    add("--schema", metavar="PATH", help="Vovk: a .vovk-schema, a vovk-metadata.json, or its URL")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], ExitCode]:

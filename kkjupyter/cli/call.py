@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         options.url,
         protocol=options.protocol,
         codec=options.codec,
+        schema=options.schema,
         token=_from_environment(options.token_env) if options.token_env else None,
         headers=parse_headers(options.header),
     )

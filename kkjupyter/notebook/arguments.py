@@ -14,13 +14,16 @@ import keyword
 import re
 import tokenize
 from collections.abc import Container, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.errors import ProtocolError, UsageError, did_you_mean
 from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, Options, options_of
 from kkjupyter.notebook.words import pointing_at, refuse_secret_urls, words_and_options
+from kkjupyter.wire.jsontext import loads
 
 __all__ = ["Request", "interpolate", "parse", "with_body"]
+
+AnyNode = TypeVar("AnyNode", bound=ast.AST)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,13 +82,18 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     return Request(CALL, (), _without_await(tree), source, awaited, options)
 
 
-def with_body(request: Request, body: str) -> Request:
-    """Add the text below a ``%%rpc`` line as the call's last positional argument.
+def with_body(request: Request, body: str, *, named: bool = False) -> Request:
+    """Add the text below a ``%%rpc`` line to the call.
 
-    The text goes into the syntax tree as it is, without its last newline; nothing in it is parsed.
+    Args:
+        request: what the line says.
+        body: the text. It goes into the syntax tree without its last newline.
+        named: add it as ``body=``, and what it holds if it is JSON; otherwise it is the last
+            positional argument, as it is.
 
     Raises:
-        UsageError: the line is no call, so that there is nothing to add an argument to.
+        UsageError: the line is no call, so that there is nothing to add an argument to; or it has
+            a ``body=`` of its own.
     """
     tree = request.expression
     if tree is None:
@@ -96,10 +104,40 @@ def with_body(request: Request, body: str) -> Request:
             "%%rpc adds the text below as an argument, so its first line must be a call: "
             f"%%rpc {request.source}()"
         )
-    text = ast.copy_location(ast.Constant(body.removesuffix("\n")), call)
-    added = ast.Call(call.func, [*call.args, text], call.keywords)
+    text = body.removesuffix("\n")
+    if not named:
+        added = ast.Call(call.func, [*call.args, _placed(ast.Constant(text), call)], call.keywords)
+    elif any(keyword.arg == "body" for keyword in call.keywords):
+        raise UsageError("%%rpc adds the text below as body=; leave the one in the first line out")
+    else:
+        value = _placed(_literal(_as_json(text)), call)
+        argument = _placed(ast.keyword("body", value), call)
+        added = ast.Call(call.func, call.args, [*call.keywords, argument])
     expression = ast.Expression(ast.copy_location(added, call))
     return dataclasses.replace(request, expression=expression)
+
+
+def _as_json(text: str) -> Any:
+    """What ``text`` holds if it is JSON, else the text."""
+    try:
+        return loads(text.encode())
+    except (ProtocolError, UnicodeEncodeError):
+        return text
+
+
+def _literal(value: Any) -> ast.expr:
+    if isinstance(value, dict):
+        return ast.Dict([ast.Constant(key) for key in value], [*map(_literal, value.values())])
+    if isinstance(value, list):
+        return ast.List([*map(_literal, value)], ast.Load())
+    return ast.Constant(value)
+
+
+def _placed(node: AnyNode, like: ast.AST) -> AnyNode:
+    """``node``, as if all of it stood where ``like`` does."""
+    for part in ast.walk(node):
+        ast.copy_location(part, like)
+    return node
 
 
 _BRACED_NAME = re.compile(r"\{([^\W\d]\w*)\}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import inspect
 from typing import Any
 
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
+from kkjupyter.rpc.vovk_remote import VovkRemote
 
 __all__ = ["install", "name_of", "remote_html", "remote_text", "uninstall"]
 
@@ -41,11 +43,20 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     if info.state == "closed":
         return [*rows, ("to go on", "connect again: %rpc connect URL as NAME, or kk.connect(...)")]
     if info.path and not below:
+        if isinstance(remote, VovkRemote):
+            return [*rows, ("to call it", f"{name}{_arguments(remote)}")]
         return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
     # A capital letter begins the name of a class, by custom on both sides.
     methods = [method for method in below if not method.rpartition(".")[2][:1].isupper()]
     example = f"{name}.{(methods or ['method'])[0]}(...)"
     return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
+
+
+def _arguments(remote: VovkRemote) -> str:
+    """What a handler must be given, by name."""
+    parameters = inspect.signature(remote).parameters.values()
+    needed = [f"{one.name}=..." for one in parameters if one.default is inspect.Parameter.empty]
+    return f"({', '.join([*needed, '...'])})"
 
 
 def _below(info: RemoteInfo) -> list[str]:
@@ -57,7 +68,9 @@ def _below(info: RemoteInfo) -> list[str]:
 def _kind(info: RemoteInfo) -> str:
     if not info.path:
         return "connection"
-    return "remote group" if _below(info) else "remote method or property"
+    if _below(info):
+        return "remote group"
+    return "remote method" if info.protocol == "vovk" else "remote method or property"
 
 
 def remote_text(remote: Remote, shell: Any = None) -> str:

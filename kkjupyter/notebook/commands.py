@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.runs import Run
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
+from kkjupyter.rpc.vovk_remote import VovkRemote
 from kkjupyter.wire.values import undefined
 
 __all__ = ["Commands"]
@@ -102,7 +104,7 @@ class Commands:
             raise UsageError("--interpolate is for %%rpc, whose text it fills in")
         if body is not None:
             text = interpolate(body, names) if options.interpolate else body
-            request = with_body(request, text)
+            request = with_body(request, text, named=self._takes_body(request, names))
         source = self._stream_of(self._evaluate(request, local_ns), request)
         if isinstance(source, Shown):
             raise UsageError("%rpc shows by itself: leave kk.show(...) out")
@@ -147,15 +149,27 @@ class Commands:
             known = [name for name in (*names, *COMMANDS) if not name.startswith("_")]
             raise UsageError(f"{error}{did_you_mean(error.name, known)}") from None
 
+    def _takes_body(self, request: Request, names: Mapping[str, Any]) -> bool:
+        """Whether the call, or what ``kk.call`` calls, is a Vovk handler: what is sent has a name.
+
+        Only dotted names are looked up, which runs no code of the user's.
+        """
+        call = request.expression.body if request.expression is not None else None
+        if not isinstance(call, ast.Call):
+            return False
+        called = _looked_up(call.func, names)
+        if called is kk.call and call.args:
+            called = _looked_up(call.args[0], names)
+        return isinstance(called, VovkRemote)
+
     def _stream_of(self, value: Any, request: Request) -> Any:
         """``value``, or what was meant by it; names what was forgotten."""
         if isinstance(value, Remote) and describe(value).path:
             if request.awaited:
                 return get_remote(value)
             name = name_of(value, self._shell)
-            raise UsageError(
-                f"{name} is not called yet: {name}(...) calls it, `%rpc await {name}` reads it"
-            )
+            reads = "" if isinstance(value, VovkRemote) else f", `%rpc await {name}` reads it"
+            raise UsageError(f"{name} is not called yet: {name}(...) calls it{reads}")
         if inspect.iscoroutine(value):
             value.close()
             raise UsageError(
@@ -165,6 +179,28 @@ class Commands:
         if request.awaited and not isinstance(value, (Call, Remote)) and not is_stream(value):
             raise UsageError(f"there is nothing to await: it gave {type(value).__name__}")
         return value
+
+
+def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What ``api.HelloRPC["streamTokens"]`` stands for; None if it is anything but names."""
+    match node:
+        case ast.Name():
+            return names.get(node.id)
+        case ast.Attribute():
+            key = node.attr
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            pass
+        case _:
+            return None
+    holder = _looked_up(node.value, names)
+    if holder is kk:
+        return getattr(kk, key, None)
+    if not isinstance(holder, VovkRemote):
+        return None
+    try:
+        return holder[key]
+    except UsageError:  # evaluating it will say so
+        return None
 
 
 def _run_of(word: str) -> Run:

@@ -160,6 +160,7 @@ def _compared(options: Options) -> tuple[Any, ...]:
     return (
         options.protocol,
         options.codec,
+        options.schema,
         options.headers,
         options.token_env,
         options.token_ask,
@@ -169,7 +170,7 @@ def _compared(options: Options) -> tuple[Any, ...]:
 
 def _make(target: str, options: Options) -> _Entry:
     arguments: dict[str, Any] = {}
-    for name in ("protocol", "codec", "timeout_s"):
+    for name in ("protocol", "codec", "schema", "timeout_s"):
         value = getattr(options, name)
         if value is not None:
             arguments[name] = value

@@ -60,6 +60,7 @@ class Options:
     interpolate: bool = False
     protocol: str | None = None
     codec: str | None = None
+    schema: str | None = None
     headers: tuple[Header, ...] = ()
     token_env: str | None = None
     token_ask: bool = False
@@ -189,6 +190,13 @@ _DECLARED = (
     ),
     Option("--codec", "codec", _CONNECT, "how values are sent: superjson or json", "NAME"),
     Option(
+        "--schema",
+        "schema",
+        _CONNECT,
+        "Vovk: a .vovk-schema folder or a vovk-metadata.json, or its URL",
+        "PATH",
+    ),
+    Option(
         "--header",
         "headers",
         _CONNECT,
@@ -222,7 +230,7 @@ _EXAMPLES = """\
   %rpc api.chat("Hi") --out reply        then reply.text, reply.items, reply.elapsed_s
   r = %rpc api.math.add(1, 2)
 
-  %%rpc api.chat()                       the lines below are the last argument
+  %%rpc api.chat()                       the lines below are the last argument (Vovk: body=)
   Tell me a story."""
 
 

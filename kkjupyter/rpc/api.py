@@ -20,6 +20,7 @@ from kkjupyter.rpc.remote import (
 )
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.serving import ServeOptions, start_server
+from kkjupyter.rpc.vovk_remote import remote_of
 from kkjupyter.transports.base import Transport
 
 __all__ = [
@@ -53,7 +54,7 @@ def connect(target: str | Sequence[str] | Transport, **options: Unpack[ConnectOp
     run_before_connect()
     session = make_session(target, **options)
     run_blocking(session.connect())
-    return Remote(session)
+    return remote_of(session)
 
 
 async def aconnect(
@@ -63,7 +64,7 @@ async def aconnect(
     run_before_connect()
     session = make_session(target, **options)
     await run_async(session.connect())
-    return Remote(session)
+    return remote_of(session)
 
 
 def close(what: Remote | Server) -> None:

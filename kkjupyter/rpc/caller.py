@@ -19,7 +19,7 @@ from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
 
-__all__ = ["Caller", "OutgoingCall"]
+__all__ = ["Caller", "OutgoingCall", "ProtocolCaller"]
 
 _numbers = itertools.count(1)
 
@@ -92,11 +92,10 @@ class OutgoingCall:
 
 
 class Caller:
-    """What :class:`~kkjupyter.rpc.remote.Remote` stands on. Subclasses bring the calls out.
+    """What :class:`~kkjupyter.rpc.remote.Remote` stands on: one connection, as its user sees it.
 
     Args:
         url: where to, without secrets, for messages.
-        functions: those the peer may call back.
         timeout_s: for the reply of every call that says nothing else.
         idle_timeout_s: for the next item of every call that says nothing else.
         methods: names known to exist there, for completion and the card.
@@ -106,7 +105,6 @@ class Caller:
     def __init__(
         self,
         url: str,
-        functions: PassedFunctions,
         *,
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
@@ -119,14 +117,16 @@ class Caller:
         self.timeout_s = timeout_s
         self.idle_timeout_s = idle_timeout_s
         self.methods = list(methods)
-        self._functions = functions
         self._meta = meta
 
-    # ---- what a subclass brings
+    @property
+    def protocol(self) -> str:
+        """The name of the protocol spoken."""
+        raise NotImplementedError
 
     @property
-    def wire(self) -> Protocol:
-        """The protocol that calls are encoded with."""
+    def codec(self) -> str:
+        """The codec of what is sent."""
         raise NotImplementedError
 
     @property
@@ -139,8 +139,66 @@ class Caller:
         """Calls under way, oldest first."""
         raise NotImplementedError
 
+    async def connect(self) -> None:
+        """See whether the other side is there. I/O loop only."""
+        raise NotImplementedError
+
     async def close(self) -> None:
         """Cancel what runs and close. I/O loop only; idempotent."""
+        raise NotImplementedError
+
+    def call(
+        self,
+        operation: Operation,
+        path: Sequence[str],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        value: Any = undefined,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> Call:
+        """Make a call and send it. Any thread; returns at once.
+
+        Raises:
+            EncodeError: an argument cannot be put on the wire; nothing was sent.
+            UsageError: the connection was closed, or an argument cannot be carried.
+        """
+        raise NotImplementedError
+
+    def _check_open(self, method: str) -> None:
+        if self.closed:
+            raise UsageError(f"{method}: the connection to {self.url} is closed; connect again")
+
+    def _meta_of_call(self, method: str) -> dict[str, Any] | None:
+        if self._meta is None:
+            return None
+        meta = self._meta()
+        if meta is not None and not isinstance(meta, Mapping):
+            raise UsageError(
+                f"{method}: meta() returned {type(meta).__name__}; it must return a dict or None"
+            )
+        return dict(meta) if meta else None
+
+
+class ProtocolCaller(Caller):
+    """Calls as messages of a kkrpc protocol. Subclasses bring them out.
+
+    Args:
+        url: where to, without secrets, for messages.
+        functions: those the peer may call back.
+        options: see :class:`Caller`.
+    """
+
+    def __init__(self, url: str, functions: PassedFunctions, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._functions = functions
+
+    # ---- what a subclass brings
+
+    @property
+    def wire(self) -> Protocol:
+        """The protocol that calls are encoded with."""
         raise NotImplementedError
 
     def _send(self, call: OutgoingCall) -> None:
@@ -174,12 +232,10 @@ class Caller:
 
     @property
     def protocol(self) -> str:
-        """The name of the protocol spoken."""
         return self.wire.name
 
     @property
     def codec(self) -> str:
-        """The codec of what is sent."""
         return self.wire.codec
 
     def call(
@@ -193,15 +249,8 @@ class Caller:
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
     ) -> Call:
-        """Make a call and send it. Any thread; returns at once.
-
-        Raises:
-            EncodeError: an argument cannot be put on the wire; nothing was sent.
-            UsageError: the connection was closed, or an argument cannot be carried.
-        """
         method = ".".join(path)
-        if self.closed:
-            raise UsageError(f"{method}: the connection to {self.url} is closed; connect again")
+        self._check_open(method)
         protocol = self.wire
         state = CallState(
             method,
@@ -230,16 +279,6 @@ class Caller:
             raise
         io_loop().post(self._send, call)
         return Call(state)
-
-    def _meta_of_call(self, method: str) -> dict[str, Any] | None:
-        if self._meta is None:
-            return None
-        meta = self._meta()
-        if meta is not None and not isinstance(meta, Mapping):
-            raise UsageError(
-                f"{method}: meta() returned {type(meta).__name__}; it must return a dict or None"
-            )
-        return dict(meta) if meta else None
 
     def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:
         state = call.state

@@ -71,12 +71,13 @@ class Mismatch(Exception):
         self.where = where
 
 
-def check_for(hint: Any, *, is_result: bool = False) -> Check | None:
+def check_for(hint: Any, *, is_result: bool = False, from_text: bool = False) -> Check | None:
     """How to check values against ``hint``, or None where every value will do.
 
     Args:
         hint: resolved, as :func:`typing.get_type_hints` gives it.
         is_result: it is about what a handler made, not about what a peer sent.
+        from_text: all that was sent is text, as in a URL; ``"5"`` is a number where one is wanted.
     """
     parts = take_apart(hint, is_result=is_result)
     if parts is None:
@@ -84,7 +85,7 @@ def check_for(hint: Any, *, is_result: bool = False) -> Check | None:
     items = parts.items and check_for(
         functools.reduce(operator.or_, parts.items), is_result=is_result
     )
-    return Check(parts, items or None, is_result)
+    return Check(parts, items or None, is_result, from_text)
 
 
 class Check:
@@ -94,10 +95,13 @@ class Check:
         items: how to check the items of a stream, or None.
     """
 
-    __slots__ = ("_converters", "_exact", "_is_result", "_parts", "items")
+    __slots__ = ("_converters", "_exact", "_from_text", "_is_result", "_parts", "items")
 
-    def __init__(self, parts: Parts, items: Check | None, is_result: bool) -> None:
+    def __init__(
+        self, parts: Parts, items: Check | None, is_result: bool, from_text: bool = False
+    ) -> None:
         self.items = items
+        self._from_text = from_text
         self._parts = parts
         self._is_result = is_result
         self._exact = _exact_types(parts.data)
@@ -175,7 +179,7 @@ class Check:
             converted = msgspec.convert(
                 {"v": value},
                 converter,
-                strict=True,
+                strict=not self._from_text,
                 builtin_types=_RESULT_BUILTINS if self._is_result else _ARGUMENT_BUILTINS,
                 str_keys=True,
                 dec_hook=_as_wire_class,

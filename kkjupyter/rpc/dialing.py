@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard, Unpack, overload
@@ -23,8 +24,11 @@ from kkjupyter.transports.tls import client_context
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.exchange import HttpSession
+    from kkjupyter.rpc.vovk_fetch import Fetcher
+    from kkjupyter.rpc.vovk_schemas import SchemaSource
+    from kkjupyter.rpc.vovk_session import VovkSession
 
-__all__ = ["COMPRESSIONS", "ConnectOptions", "Dial", "make_session"]
+__all__ = ["COMPRESSIONS", "ConnectOptions", "Dial", "make_session", "make_vovk_session"]
 
 COMPRESSIONS = ("deflate",)
 
@@ -37,7 +41,7 @@ class ConnectOptions(TypedDict, total=False):
 
     Attributes:
         protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None asks the peer. Over
-            HTTP it must be named.
+            HTTP those must be named, and None means ``"vovk"``.
         codec: ``"superjson"`` or ``"json"``, of what is sent; None takes what the peer answers in.
             Answers are read in either.
         headers: sent with the handshake; over HTTP, as token and cookies, with every request.
@@ -61,6 +65,13 @@ class ConnectOptions(TypedDict, total=False):
         expose: what the other side may call in turn; as for :func:`kkjupyter.serve`. Not over HTTP.
         cwd: the directory to start a command in; that of this process otherwise.
         env: environment variables of a command, on top of those of this process.
+        schema: of a Vovk server: a ``.vovk-schema`` folder, a ``vovk-metadata.json``, the address
+            of either, or its parsed JSON. None asks the server's ``_schema_``.
+        validate: of Vovk: False sends what breaks the schema's JSON Schemas, too.
+        default_options: of Vovk, for every call: a dict with ``body``, ``query``, ``params``,
+            ``headers``, ``isStream``; what a call says itself counts.
+        fetcher: of Vovk: carries out calls; see :mod:`kkjupyter.rpc.vovk_fetch`.
+        stream_fetcher: of Vovk: likewise, where a stream is expected.
     """
 
     protocol: str | None
@@ -81,6 +92,11 @@ class ConnectOptions(TypedDict, total=False):
     expose: Any
     cwd: str | PathLike[str] | None
     env: Mapping[str, str] | None
+    schema: SchemaSource | None
+    validate: bool
+    default_options: Mapping[str, Any] | None
+    fetcher: Fetcher | None
+    stream_fetcher: Fetcher | None
 
 
 @overload
@@ -88,13 +104,13 @@ def make_session(target: Dial, url: str, /, **options: Unpack[ConnectOptions]) -
 @overload
 def make_session(
     target: str | Sequence[str] | Transport, /, **options: Unpack[ConnectOptions]
-) -> Session | HttpSession: ...
+) -> Session | HttpSession | VovkSession: ...
 def make_session(
     target: str | Sequence[str] | Transport | Dial,
     url: str = "",
     /,
     **options: Unpack[ConnectOptions],
-) -> Session | HttpSession:
+) -> Session | HttpSession | VovkSession:
     """A session that is not connected yet.
 
     Args:
@@ -108,6 +124,11 @@ def make_session(
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
     check_seconds("connect_timeout_s", connect_timeout_s)
+    if isinstance(target, str) and target.partition("://")[0].lower() in ("http", "https"):
+        if given := [name for name in programs.OPTIONS if options.get(name) is not None]:
+            raise UsageError(f"{given[0]} is for a command, such as ['node', 'server.mjs']")
+        return _http_session(target, options)
+    _check_no_vovk_options(options)
     dial: Dial
     probe_timeout_s: float | None = None
     if isinstance(target, list | tuple):
@@ -118,8 +139,6 @@ def make_session(
     elif given := [name for name in programs.OPTIONS if options.get(name) is not None]:
         raise UsageError(f"{given[0]} is for a command, such as ['node', 'server.mjs']")
     elif isinstance(target, str):
-        if target.partition("://")[0].lower() in ("http", "https"):
-            return _http_session(target, connect_timeout_s, options)
         url = without_secrets(target)
         dial = _websocket_dial(target, options, connect_timeout_s)
     elif url and callable(target):
@@ -172,9 +191,70 @@ def _check_no_websocket_options(url: str, options: ConnectOptions) -> None:
             raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} has no use for it")
 
 
-def _http_session(url: str, connect_timeout_s: float, options: ConnectOptions) -> HttpSession:
+_VOVK_OPTIONS = ("schema", "default_options", "fetcher", "stream_fetcher")
+
+
+def _check_no_vovk_options(options: ConnectOptions) -> None:
+    given = [name for name in _VOVK_OPTIONS if options.get(name) is not None]
+    given += ["validate"] if options.get("validate") is False else []
+    if given:
+        raise UsageError(f"{given[0]}= is for Vovk servers, at http:// and https:// addresses")
+
+
+def _http_session(url: str, options: ConnectOptions) -> HttpSession | VovkSession:
+    if options.get("protocol") in (None, "vovk") or options.get("schema") is not None:
+        return make_vovk_session(url, **options)
     from kkjupyter.rpc.exchange import HttpSession  # the library takes its time to load
 
+    _check_no_vovk_options(options)
+    return HttpSession(
+        url,
+        protocol=options.get("protocol"),
+        codec=options.get("codec"),
+        **_http_options(url, options),
+        methods=options.get("methods", ()),
+    )
+
+
+def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSession:
+    """A session with a Vovk server, not connected yet; without a schema it finds out there.
+
+    Raises:
+        UsageError: an argument cannot be right.
+    """
+    from kkjupyter.rpc.vovk_session import VovkSession  # the library takes its time to load
+
+    check_options(options, sorted(ConnectOptions.__optional_keys__))
+    shown_url = without_secrets(url)
+    schema, protocol = options.get("schema"), options.get("protocol")
+    if schema is not None or protocol is not None:
+        for name in ("protocol", "codec", "methods"):
+            if options.get(name) and options.get(name) != "vovk":
+                raise UsageError(f"{name}= is for kkrpc, and {shown_url} is to be a Vovk server")
+    return VovkSession(
+        url,
+        schema,
+        **_http_options(url, options),
+        validate=options.get("validate", True),
+        default_options=options.get("default_options"),
+        fetcher=options.get("fetcher"),
+        stream_fetcher=options.get("stream_fetcher"),
+        no_schema=partial(_nothing_known, shown_url) if protocol is None else None,
+    )
+
+
+def _nothing_known(shown_url: str, reason: str) -> UsageError:
+    return UsageError(
+        f"{shown_url} is an HTTP address that does not say what is spoken there (asked for its "
+        f"_schema_: {reason}); name it: protocol='classic' for kkrpc 0.x, protocol='compact' for "
+        "1.0 to 2.x (--protocol in a magic); or, for Vovk, give its schema='.vovk-schema' or "
+        "'vovk-metadata.json' (--schema), as 3.x tells it in development only. A WebSocket server "
+        f"is at {'ws' + shown_url[4:]!r}"
+    )
+
+
+def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
+    """What every session over HTTP takes."""
     shown_url = without_secrets(url)
     if options.get("expose") is not None:
         raise UsageError(
@@ -184,21 +264,19 @@ def _http_session(url: str, connect_timeout_s: float, options: ConnectOptions) -
     for name in ("subprotocols", "compression"):
         if options.get(name):
             raise UsageError(f"{name}= is for ws:// and wss:// addresses; {shown_url} is neither")
-    return HttpSession(
-        url,
-        protocol=options.get("protocol"),
-        codec=options.get("codec"),
-        headers=request_headers(
+    connect_timeout_s = options.get("connect_timeout_s", 10.0)
+    check_seconds("connect_timeout_s", connect_timeout_s)
+    return {
+        "headers": request_headers(
             options.get("headers"), options.get("token"), options.get("cookies")
         ),
-        ssl=client_context(shown_url, options.get("ssl"), options.get("ca_file")),
-        proxy=options.get("proxy", True),
-        connect_timeout_s=connect_timeout_s,
-        timeout_s=options.get("timeout_s"),
-        idle_timeout_s=options.get("idle_timeout_s"),
-        methods=options.get("methods", ()),
-        meta=options.get("meta"),
-    )
+        "ssl": client_context(shown_url, options.get("ssl"), options.get("ca_file")),
+        "proxy": options.get("proxy", True),
+        "connect_timeout_s": connect_timeout_s,
+        "timeout_s": options.get("timeout_s"),
+        "idle_timeout_s": options.get("idle_timeout_s"),
+        "meta": options.get("meta"),
+    }
 
 
 def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float) -> Dial:

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import http
-import logging
 from ssl import SSLContext
 from typing import Any
 
 from aiohttp import hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.rpc.unary import UnaryClients
 
 __all__ = ["HttpServer"]
 
-# What still runs when the server closes has been cancelled; this is for saying so.
-_SHUTDOWN_S = 0.05
 _PREFLIGHT_S = 600
-
-# What is no HTTP is its sender's own affair, and he gets an answer.
-_logger = logging.getLogger("kkjupyter.http")
-_logger.setLevel(logging.WARNING)
-_logger.addFilter(
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-)
 
 
 class HttpServer(Server):
@@ -46,7 +36,7 @@ class HttpServer(Server):
 
     def __init__(self, exposed: Exposed, door: Door, host: str, *, ssl: SSLContext | None) -> None:
         super().__init__(exposed, UnaryClients(exposed), door, host, "http", ssl)
-        self._runner: web.AppRunner | None = None
+        self._listener: HttpListener | None = None
 
     def connect(self, **options: Any) -> Remote:
         """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`.
@@ -61,25 +51,12 @@ class HttpServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=LIMIT_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        runner = self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            handler_cancellation=True,
-            logger=_logger,
-            shutdown_timeout=_SHUTDOWN_S,
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, port, ssl_context=self._ssl).start()
-        except OSError:
-            await runner.cleanup()
-            raise
-        return int(runner.addresses[0][1])
+        self._listener = HttpListener(app, self._host, self._ssl)
+        return await self._listener.start(port)
 
     async def _stop_listening(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.stop()
 
     async def _serve(self, request: web.Request) -> web.Response:
         origin = request.headers.get(hdrs.ORIGIN)

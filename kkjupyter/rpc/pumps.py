@@ -21,6 +21,7 @@ __all__ = [
     "Sink",
     "SyncPump",
     "busy_after_cancel",
+    "close_source",
     "pump_async",
 ]
 
@@ -112,9 +113,9 @@ async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:
             except StopAsyncIteration:
                 return undefined
     finally:
-        await _aclose(iterator)
+        await close_source(iterator)
         if iterator is not iterable:
-            await _aclose(iterable)
+            await close_source(iterable)
 
 
 async def _athrow(iterator: AsyncIterator[Any], error: Exception) -> Any:
@@ -123,8 +124,8 @@ async def _athrow(iterator: AsyncIterator[Any], error: Exception) -> Any:
     raise error
 
 
-async def _aclose(source: Any) -> None:
-    """End an async source: generators have ``aclose``, other people's streams ``close``."""
+async def close_source(source: Any) -> None:
+    """End a source: async generators have ``aclose``, sync ones and others' streams ``close``."""
     close = getattr(source, "aclose", None) or getattr(source, "close", None)
     if callable(close):
         closing = close()

@@ -6,11 +6,10 @@ import itertools
 import weakref
 from collections.abc import Callable
 from ssl import SSLContext
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.door import Door
 from kkjupyter.rpc.expose import method_names
@@ -22,7 +21,7 @@ from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
 from kkjupyter.transports.tls import check_server_context, context_for
 
-__all__ = ["LIMIT_BYTES", "Server", "open_servers"]
+__all__ = ["LIMIT_BYTES", "Guests", "Server", "open_servers"]
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """The longest message accepted."""
@@ -36,11 +35,25 @@ def open_servers() -> list[Server]:
     return sorted((s for s in _servers if not s.closed), key=lambda s: s._number)
 
 
+class Guests(Protocol):
+    """Who is connected to a server, and what it does for them."""
+
+    def __len__(self) -> int:
+        """How many clients there are. Any thread."""
+
+    @property
+    def running(self) -> int:
+        """How many of their calls and streams are being worked on. Any thread."""
+
+    def stop(self) -> None:
+        """Cancel what runs for any of them. I/O loop only."""
+
+
 class Server:
     """A served object; made by :func:`kkjupyter.serve`. ``with`` closes it at the end.
 
     Args:
-        exposed: what clients may reach.
+        exposed: what clients may reach; None if that is not told by names alone.
         clients: who answers them.
         door: who may come in.
         host: where to listen.
@@ -54,15 +67,15 @@ class Server:
 
     def __init__(
         self,
-        exposed: Exposed,
-        clients: Clients,
+        exposed: Exposed | None,
+        clients: Guests,
         door: Door,
         host: str,
         scheme: str,
         ssl: SSLContext | None,
     ) -> None:
         self._number = next(_numbers)
-        self._methods = method_names(exposed.target)
+        self._methods = method_names(exposed.target) if exposed is not None else None
         self._clients = clients
         self._door = door
         self._host = host
@@ -72,6 +85,9 @@ class Server:
         self.port = 0
         self.closed = False
         _servers.add(self)
+
+    _path = ""
+    """What follows the port in the address."""
 
     # ---- what a subclass brings; I/O loop only
 
@@ -89,7 +105,7 @@ class Server:
     def url(self) -> str:
         """Where it listens, without the token."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{self._scheme}://{host}:{self.port}"
+        return f"{self._scheme}://{host}:{self.port}{self._path}"
 
     @property
     def token(self) -> str | None:
@@ -115,8 +131,9 @@ class Server:
         """
         run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
-        url = f"{self._scheme}://{host}:{self.port}" if host else self.url
-        options.setdefault("methods", self._methods)
+        url = f"{self._scheme}://{host}:{self.port}{self._path}" if host else self.url
+        if self._methods is not None:
+            options.setdefault("methods", self._methods)
         options.setdefault("token", self.token)
         options.setdefault("proxy", None)  # it runs on this machine, whatever its address
         if self._certificate is not None and options.get("ca_file") is None:

@@ -12,7 +12,7 @@ from typing import Any
 from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
-from kkjupyter.rpc.caller import Caller, OutgoingCall
+from kkjupyter.rpc.caller import Caller, OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_seconds
@@ -45,7 +45,7 @@ def open_sessions() -> list[Caller]:
     return sorted((s for s in sessions if not s.closed), key=lambda s: s.number)
 
 
-class Session(Caller):
+class Session(ProtocolCaller):
     """Calls to one address.
 
     The first channel is made by :meth:`connect`. When it is lost, calls under way fail and are not

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-__all__ = ["HARD_LIMIT_BYTES", "SOFT_LIMIT_BYTES", "SOFT_LIMIT_ITEMS", "StreamBuffer"]
+__all__ = [
+    "HARD_LIMIT_BYTES",
+    "SOFT_LIMIT_BYTES",
+    "SOFT_LIMIT_ITEMS",
+    "BatchBuffer",
+    "StreamBuffer",
+]
 
 SOFT_LIMIT_ITEMS = 4096
 SOFT_LIMIT_BYTES = 1024 * 1024
@@ -97,3 +103,64 @@ class StreamBuffer:
     def clear(self) -> None:
         """Drop what is there, after a cancel. Any thread."""
         self._items.clear()
+
+
+# Where values come by the thousand, each hand-over to the consumer's thread is to be worth it.
+_BATCHED_ITEMS = 8 * SOFT_LIMIT_ITEMS
+
+
+class BatchBuffer(StreamBuffer):
+    """As :class:`StreamBuffer`, for values that come many at a time.
+
+    A batch counts as taken, as far as bytes are concerned, when its first value is.
+
+    Attributes:
+        batch: what is left of the batch that is being taken, the next value last. The consumer's.
+    """
+
+    __slots__ = ("_batches", "batch")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch: list[Any] = []
+        self._batches: deque[tuple[list[Any], int]] = deque()
+
+    def __len__(self) -> int:
+        return self._put_items - self.taken_items
+
+    @property
+    def below_low_mark(self) -> bool:
+        waiting = len(self) - len(self.batch)
+        return waiting <= _BATCHED_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
+
+    def put(self, value: Any, size_bytes: int) -> bool:
+        return self.put_many([value], size_bytes)
+
+    def put_many(self, values: list[Any], size_bytes: int) -> bool:
+        """Add values, at least one; the list is taken over. As :meth:`put` otherwise."""
+        values.reverse()
+        self._batches.append((values, size_bytes))
+        # Last: whoever sees that there is something may take it.
+        self._put_bytes += size_bytes
+        self._put_items += len(values)
+        return self.held_bytes > SOFT_LIMIT_BYTES or len(self) > _BATCHED_ITEMS
+
+    def take(self) -> Any:
+        if not self.batch:
+            self.next_batch()
+        value = self.batch.pop()
+        self.taken_items += 1
+        return value
+
+    def next_batch(self) -> None:
+        """Turn to the next batch. The consumer only, when :attr:`batch` is empty.
+
+        Raises:
+            IndexError: nothing is there.
+        """
+        self.batch, size_bytes = self._batches.popleft()
+        self._taken_bytes += size_bytes
+
+    def clear(self) -> None:
+        self._batches.clear()
+        self.batch = []

@@ -7,6 +7,7 @@ wrong. The path of an argument begins with its position. A function without hint
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -19,7 +20,7 @@ from kkjupyter.rpc.checking import Check, check_for
 from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.rpc.validator import EMPTY, Parameter, RPCValidationError, Validator
 
-__all__ = ["RPCValidationError", "Validator", "validator_of"]
+__all__ = ["RPCValidationError", "Validator", "resolved_hints", "validator_of"]
 
 
 def _find_validator(function: Callable[..., Any]) -> Validator | None:
@@ -66,6 +67,27 @@ def validator_of(function: Callable[..., Any]) -> Validator | None:
         function: a function, method, partial, class or callable object.
     """
     return _found(function)
+
+
+def resolved_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The hints of ``function`` by parameter, ``"return"`` too; those that can be resolved.
+
+    Never raises.
+    """
+    try:
+        signature = _signature(function)
+        namespace = _namespace(function)
+    except Exception:  # noqa: BLE001  as above
+        return {}
+    hints = {p.name: p.annotation for p in signature.parameters.values()}
+    hints["return"] = signature.return_annotation
+    resolved: dict[str, Any] = {}
+    for name, annotation in hints.items():
+        if annotation is not EMPTY:
+            # A hint can be any expression; one that cannot be resolved says nothing to us.
+            with contextlib.suppress(Exception):
+                resolved[name] = _resolve(annotation, namespace)
+    return resolved
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.caller import Caller, OutgoingCall
+from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.wire.protocol import Protocol
@@ -14,7 +14,7 @@ from kkjupyter.wire.protocol import Protocol
 __all__ = ["WayBack"]
 
 
-class WayBack(Caller):
+class WayBack(ProtocolCaller):
     """Calls over a channel that the peer has opened. It ends with the channel.
 
     Args:

@@ -37,6 +37,8 @@ class WebSocketServer(Server):
         subprotocols: those agreed to; if there are none, the first that a client offers.
     """
 
+    _clients: Clients
+
     def __init__(
         self,
         exposed: Exposed,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.rpc.portal import handler_loop
-
 __all__ = ["WorkerPool", "settle"]
 
 
 class WorkerPool:
-    """A bounded pool of daemon threads, for the handler loop.
+    """A bounded pool of daemon threads, for any loop.
 
     Not :class:`concurrent.futures.ThreadPoolExecutor`: the interpreter joins its threads at exit,
     so one handler that blocks for an hour would keep a finished program alive for an hour.
@@ -42,7 +41,7 @@ class WorkerPool:
         self._idle = 0
 
     async def run(self, fn: Callable[[], Any]) -> Any:
-        """Run ``fn()`` in a thread and return its value. Handler loop only.
+        """Run ``fn()`` in a thread and return its value. On any loop.
 
         Cancelling stops the waiting; the function, once begun, goes on.
         """
@@ -70,9 +69,15 @@ class WorkerPool:
         try:
             value = fn()
         except BaseException as exc:  # noqa: BLE001  handed over
-            handler_loop().post(settle, done, None, exc)
+            _hand_over(done, None, exc)
         else:
-            handler_loop().post(settle, done, value, None)
+            _hand_over(done, value, None)
+
+
+def _hand_over(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    # A loop that was closed in the meantime has nobody left to wait.
+    with contextlib.suppress(RuntimeError):
+        done.get_loop().call_soon_threadsafe(settle, done, value, error)
 
 
 def settle(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:

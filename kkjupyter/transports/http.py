@@ -17,13 +17,14 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import aiohttp
+from yarl import URL
 
 from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.transports.connecting import is_loopback, without_secrets
 from kkjupyter.transports.httperrors import TELLTALES, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url"]
+__all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url", "encoded_url"]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 # Node ends a connection that idles for 5 s. A request sent just then would be lost, and a request
@@ -85,6 +86,7 @@ class HttpClient:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         silence_timeout_s: float | None = None,
+        is_encoded: bool = False,
     ) -> AsyncIterator[HttpReply]:
         """Send one request, once; inside the ``async with`` its reply can be read.
 
@@ -98,6 +100,7 @@ class HttpClient:
             headers: besides those of the client.
             silence_timeout_s: how long the server may say nothing, once it is reached, in seconds;
                 None for ever.
+            is_encoded: the address goes out as it is; see :func:`encoded_url`.
 
         Raises:
             ConnectError: the server was not reached; ConnectTimeout when the time ran out.
@@ -111,7 +114,7 @@ class HttpClient:
             try:
                 answer = await self._opened_session().request(
                     method,
-                    url,
+                    URL(url, encoded=True) if is_encoded else url,
                     data=_in_pieces(body),
                     headers=headers,
                     allow_redirects=False,
@@ -191,6 +194,33 @@ class HttpReply:
         except (aiohttp.ClientError, OSError) as exc:
             raise translated(exc, self._url) from exc
 
+    async def next_chunk(self) -> bytes:
+        """All of the body that has come since; empty at its end.
+
+        Raises:
+            ConnectionLost: it was cut off.
+        """
+        try:
+            return await self._answer.content.readany()
+        except (aiohttp.ClientError, OSError) as exc:
+            raise translated(exc, self._url) from exc
+
+    def pause_reading(self) -> None:
+        """Read no more, so that the server feels it, until :meth:`resume_reading`.
+
+        To be called with nothing in between after a chunk was taken: should the connection end
+        meanwhile, the library would drop what it holds. Nothing happens once the body is complete.
+        """
+        connection = self._answer.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again. Idempotent."""
+        connection = self._answer.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.resume_reading()
+
     async def read(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> bytes:
         """The whole body.
 
@@ -235,6 +265,11 @@ def check_http_url(url: str, headers: Mapping[str, str]) -> None:
             f"{shown_url}: a user in the address and an Authorization header (or a token) "
             "exclude each other; leave one out"
         )
+
+
+def encoded_url(url: str) -> str:
+    """``url`` as it goes out: what is not ASCII in host and path is encoded."""
+    return str(URL(url))
 
 
 def _environment_proxy(parts: SplitResult) -> str | None:

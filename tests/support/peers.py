@@ -23,6 +23,7 @@ __all__ = [
     "Line",
     "NodeClient",
     "NodeError",
+    "NodeScripts",
     "NodeServer",
     "bundles_are_there",
     "find_node",
@@ -75,8 +76,12 @@ class NodeError(Exception):
         self.fields = fields
 
 
-def find_node() -> str:
+def find_node(folder: Path = NODE_DIR, package: str = "kkrpc") -> str:
     """The Node to use: the one named by KK_NODE, else the first on PATH.
+
+    Args:
+        folder: where packages have to be installed.
+        package: one of them.
 
     Raises:
         RuntimeError: there is none, or the packages are not installed.
@@ -87,10 +92,10 @@ def find_node() -> str:
             "the peers need Node 20.19 or later: `make test-peers` brings it, "
             "or name one: KK_NODE=/path/to/node"
         )
-    if not (NODE_DIR / "node_modules" / "kkrpc").exists():
+    if not (folder / "node_modules" / package).exists():
         raise RuntimeError(
-            "kkrpc is not installed for the peers: `make test-peers` does that, "
-            f"or run `npm ci` in {NODE_DIR}"
+            f"{package} is not installed for the peers: `make test-peers` does that, "
+            f"or run `npm ci` in {folder}"
         )
     return node
 
@@ -126,10 +131,10 @@ def server_command(line: Line, port: int = 0) -> list[str]:
 class _Node:
     """A Node process that answers on standard output, a line at a time."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], cwd: Path = NODE_DIR) -> None:
         self._process = subprocess.Popen(
             command,
-            cwd=NODE_DIR,
+            cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -201,21 +206,11 @@ class NodeServer(_Node):
         self.url = f"{scheme}://127.0.0.1:{self.port}"
 
 
-class NodeClient(_Node):
-    """A client of kkrpc's own, which runs the JavaScript it is given.
-
-    Args:
-        target: the address of the server, or the command of one to start, for stdio.
-        line: what to run and how to speak.
-    """
-
-    def __init__(self, target: str | Sequence[str], line: Line) -> None:
-        driver = str(NODE_DIR / "drivers" / "client.mjs")
-        to = target if isinstance(target, str) else json.dumps(target)
-        super().__init__([find_node(), driver, line.module, line.codec, to])
+class NodeScripts(_Node):
+    """A Node process that runs the JavaScript it is given; see ``drivers/scripts.mjs``."""
 
     def run(self, script: str) -> Any:
-        """Run the body of an async function; what it has in scope stands in ``client.mjs``.
+        """Run the body of an async function; what it has in scope stands in the driver.
 
         Returns what it returned, through JSON. Raises NodeError if it threw.
         """
@@ -234,3 +229,17 @@ class NodeClient(_Node):
         if "error" in answer:
             raise NodeError(answer["error"])
         return answer["value"]
+
+
+class NodeClient(NodeScripts):
+    """A client of kkrpc's own, which runs the JavaScript it is given.
+
+    Args:
+        target: the address of the server, or the command of one to start, for stdio.
+        line: what to run and how to speak.
+    """
+
+    def __init__(self, target: str | Sequence[str], line: Line) -> None:
+        driver = str(NODE_DIR / "drivers" / "client.mjs")
+        to = target if isinstance(target, str) else json.dumps(target)
+        super().__init__([find_node(), driver, line.module, line.codec, to])

@@ -14,6 +14,7 @@ FUNCTIONS = {
     *{"show", "serve", "status", "demo", "context"},
 }
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
+ROOMS = {"vovk"}
 ERRORS = {
     *{"KKError", "ConnectError", "ConnectTimeout", "ConnectionLost", "ProtocolError"},
     *{"MessageTooBig", "CallError", "RemoteError", "RemoteThrow", "CallTimeout"},
@@ -22,7 +23,7 @@ ERRORS = {
 
 
 def test_the_public_names() -> None:
-    assert set(kkjupyter.__all__) == FUNCTIONS | VALUES | ERRORS
+    assert set(kkjupyter.__all__) == FUNCTIONS | VALUES | ROOMS | ERRORS
     assert len(kkjupyter.__all__) == len(set(kkjupyter.__all__))
 
 
@@ -31,7 +32,7 @@ def test_each_public_name_is_there_and_explained() -> None:
         function = getattr(kkjupyter, name)
         assert callable(function), name
         assert inspect.getdoc(function), f"kkjupyter.{name} has no docstring"
-    for name in VALUES:
+    for name in VALUES | ROOMS:
         assert hasattr(kkjupyter, name), name
 
 

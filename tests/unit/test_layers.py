@@ -24,7 +24,10 @@ ARROWS: dict[str, set[str]] = {
     "": {"errors", "wire", "transports", "rpc", "vovk", "demo", "notebook"},
 }
 # The only modules of rpc/ that see wire/ and transports/ both.
-JOINERS = {"rpc.channel", "rpc.detection", "rpc.exchange", "rpc.session"}
+JOINERS = {
+    *{"rpc.channel", "rpc.detection", "rpc.exchange", "rpc.session"},
+    *{"rpc.vovk_exchange", "rpc.vovk_session"},
+}
 NOTEBOOK_ONLY = {"IPython", "ipykernel", "ipywidgets", "anywidget"}
 NOT_IN_WIRE = {
     *NOTEBOOK_ONLY,

@@ -224,6 +224,30 @@ def test_the_body_is_the_last_positional_argument(body: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ('{"a": ["w{x}", 1.5, null, {"b": -1}]}\n', {"a": ["w{x}", 1.5, None, {"b": -1}]}),
+        ("42\n", 42),
+        ('"text"', "text"),
+        ("Tell me {more}\n", "Tell me {more}"),
+        ("{not json}\n", "{not json}"),
+        ("NaN", "NaN"),
+        ("", ""),
+    ],
+)
+def test_the_body_of_a_vovk_handler_has_a_name(body: str, value: object) -> None:
+    request = with_body(parse("api.f(query={'a': 1})", magic="%%rpc"), body, named=True)
+    assert request.expression is not None
+    called = eval(compile(request.expression, "<test>", "eval"), {"api": Recorder()})
+    assert called == ((), {"query": {"a": 1}, "body": value})
+
+
+def test_a_body_that_is_there_already() -> None:
+    with pytest.raises(UsageError, match="leave the one in the first line out"):
+        with_body(parse("api.f(body=1)", magic="%%rpc"), "text\n", named=True)
+
+
 @pytest.mark.parametrize("line", ["api.f", "", "api.f() + 1", "x"])
 def test_a_body_needs_a_call(line: str) -> None:
     with pytest.raises(UsageError, match="call"):

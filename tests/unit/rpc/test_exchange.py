@@ -474,7 +474,7 @@ def test_an_error_that_nobody_thought_of_ends_its_call(
             def broken(*args: Any, **options: Any) -> None:
                 raise LookupError("a fault of ours")
 
-            monkeypatch.setattr(session._client, "open", broken)
+            monkeypatch.setattr(session._requests.client, "open", broken)
             with pytest.raises(LookupError, match="a fault of ours"):
                 await api.f()
             assert session.calls == []

@@ -22,7 +22,7 @@ from yarl import URL
 
 import kkjupyter as kk
 from kkjupyter.transports import http
-from kkjupyter.transports.http import HttpClient, check_http_url
+from kkjupyter.transports.http import HttpClient, check_http_url, encoded_url
 
 SECRET = "s3cr3t-t0ken"
 
@@ -594,3 +594,74 @@ def test_addresses_that_are_right() -> None:
 def test_the_socket_notices_a_machine_that_is_gone() -> None:
     with http._make_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ())) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+# ---- a reply read at the reader's pace
+
+
+def test_an_encoded_address_goes_out_as_it_is() -> None:
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append((await read_request(reader))[0].partition("\r\n")[0])
+            writer.write(reply(b""))
+
+        path = "/a%2Fb%7E?arr[0]=1%2B2&o[k]=%41"
+        async with listening(handler) as url, client() as requests:
+            async with requests.open("GET", url + path, is_encoded=True):
+                pass
+            assert encoded_url(f"{url}/é?q=ü") == f"{url}/%C3%A9?q=%C3%BC"
+        assert seen == [f"GET {path} HTTP/1.1"]
+
+    run(main)
+
+
+def test_what_came_before_the_end_is_not_lost_in_a_pause() -> None:
+    async def main() -> None:
+        gone = asyncio.Event()
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+            await writer.drain()
+            await paused.wait()
+            writer.write(b"3\r\ntwo\r\n")  # and no end
+            await writer.drain()
+            writer.close()
+            gone.set()
+
+        paused = asyncio.Event()
+        async with (
+            listening(handler) as url,
+            client() as requests,
+            requests.open("GET", url) as answer,
+        ):
+            assert await answer.next_chunk() == b"one"
+            answer.pause_reading()
+            answer.pause_reading()
+            paused.set()
+            await gone.wait()
+            await asyncio.sleep(0.05)
+            answer.resume_reading()
+            assert await answer.next_chunk() == b"two"
+            with pytest.raises(kk.ConnectionLost, match="broke off"):
+                await answer.next_chunk()
+            answer.pause_reading()  # of what is gone: nothing
+            answer.resume_reading()
+
+    run(main)
+
+
+def test_an_empty_chunk_is_the_end() -> None:
+    async def main() -> None:
+        async with (
+            listening(answering(b"ok")) as url,
+            client() as requests,
+            requests.open("GET", url) as answer,
+        ):
+            assert await answer.next_chunk() == b"ok"
+            assert await answer.next_chunk() == b""
+            answer.pause_reading()
+
+    run(main)

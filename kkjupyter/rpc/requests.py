@@ -1,0 +1,137 @@
+"""The calls of a session over HTTP that are under way: a request each, over one pool."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import weakref
+from collections.abc import Callable, Coroutine
+from functools import partial
+
+from kkjupyter.errors import ConnectError, ConnectionLost, KKError
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.transports.http import HttpClient, HttpReply
+
+__all__ = ["Exchange", "Requests", "Settle"]
+
+Settle = Callable[[], object]
+"""Ends a call; run when everything else about its request is done."""
+
+Exchange = Callable[[], Coroutine[None, None, Settle]]
+"""Sends a request and reads the answer; raises what the call fails with."""
+
+_GREETING_S = 1.0
+_CLOSE_S = 1.0
+
+_clients: weakref.WeakSet[HttpClient] = weakref.WeakSet()
+_closing: set[asyncio.Task[None]] = set()
+
+
+class Requests:
+    """Runs the requests, settles the calls that fail, and ends what nobody wants any more.
+
+    A request is sent once, whatever happens; a failed one fails its call only. I/O loop only, save
+    where it says otherwise.
+
+    Args:
+        owner: the session; when it is collected, its connections are closed.
+        client: sends them.
+
+    Attributes:
+        client: sends them.
+        lost_reason: why the last one did not reach the server, or ``""``. Any thread.
+    """
+
+    def __init__(self, owner: object, client: HttpClient) -> None:
+        self.client = client
+        self.lost_reason = ""
+        self._tasks: dict[CallState, asyncio.Task[None]] = {}
+        # When nobody can call any more, and no call is under way: that would hold the session. Not
+        # __del__: collected together with this, the client would be found unclosed.
+        forgotten = weakref.finalize(owner, io_loop().post, _close_soon, client)
+        forgotten.atexit = False
+        _clients.add(client)
+
+    @property
+    def calls(self) -> list[CallState]:
+        """The calls, oldest first. Any thread."""
+        return sorted(self._tasks, key=lambda state: state.number)
+
+    def start(self, state: CallState, exchange: Exchange) -> None:
+        """Run ``exchange()`` and end ``state`` as it says.
+
+        The time limit for the reply begins now.
+        """
+        loop = asyncio.get_running_loop()
+        if state.timeout_s is not None:
+            state.timer = loop.call_later(state.timeout_s, state.expire_reply, state.timeout_s)
+        self._tasks[state] = loop.create_task(self._run(state, exchange))
+
+    def cancel(self, state: CallState) -> None:
+        """Break the request off."""
+        state.stop_timer()
+        task = self._tasks.pop(state, None)
+        if task is not None:
+            task.cancel()
+
+    async def greet(self, address: str) -> HttpReply | None:
+        """See whether the server is there; None if it was reached and said nothing.
+
+        Asked by HEAD, which calls nothing. Servers that know of other methods only may be silent.
+
+        Raises:
+            ConnectError: it cannot be reached.
+        """
+        with contextlib.suppress(ConnectionLost):
+            async with self.client.open("HEAD", address, silence_timeout_s=_GREETING_S) as reply:
+                return reply
+        return None
+
+    async def close(self) -> None:
+        """Cancel every call, then close every connection. Idempotent."""
+        for state in list(self._tasks):
+            state.cancel()
+            self.cancel(state)
+        await self.client.close()
+
+    async def _run(self, state: CallState, exchange: Exchange) -> None:
+        try:
+            settle = await exchange()
+        except (ConnectError, ConnectionLost) as error:
+            self._end(state, partial(state.failed, error), lost_reason=error.reason)
+        except KKError as error:
+            self._end(state, partial(state.failed, error))
+        except Exception as error:
+            # Whatever was forgotten to be translated: nobody may wait for it for ever.
+            self._end(state, partial(state.failed, error))
+            raise
+        else:
+            self._end(state, settle)
+
+    def _end(self, state: CallState, settle: Settle, *, lost_reason: str = "") -> None:
+        # Settled last: who waited for that may look at what is open now.
+        self.lost_reason = lost_reason
+        self._tasks.pop(state, None)
+        settle()
+
+
+def _close_soon(client: HttpClient) -> None:
+    """Close it when nobody is there to wait for that. I/O loop only."""
+    task = asyncio.get_running_loop().create_task(client.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+@atexit.register
+def _close_all() -> None:
+    # Otherwise the library complains, after the last line of a script, of what nobody can see.
+    clients = list(_clients)
+
+    async def close() -> None:
+        await asyncio.gather(*(client.close() for client in clients))
+
+    if clients:
+        with contextlib.suppress(TimeoutError):
+            io_loop().submit(close()).result(_CLOSE_S)

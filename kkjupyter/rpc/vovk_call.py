@@ -1,0 +1,85 @@
+"""A call of a Vovk handler: a Call that has the HTTP status of its answer, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.carrier import Carrier
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.stream import BatchBuffer
+
+__all__ = ["VovkCall", "VovkState"]
+
+
+class VovkState(CallState):
+    """See :class:`~kkjupyter.rpc.callstate.CallState`.
+
+    Args:
+        method: the name as called.
+        title: what to show for it.
+        carrier: who takes it to the peer.
+        made: the calls that it is made of, if any; the newest has its status.
+        limits: ``timeout_s`` and ``idle_timeout_s``.
+    """
+
+    buffer: BatchBuffer
+
+    def __init__(
+        self,
+        method: str,
+        title: str,
+        carrier: Carrier,
+        *,
+        made: Sequence[CallState] = (),
+        **limits: float | None,
+    ) -> None:
+        super().__init__(method, title, "", carrier, **limits)
+        self.buffer = BatchBuffer()
+        self.carrier = carrier
+        self._made = made
+        self._status: int | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer, or None before it."""
+        inner = self._made[-1] if self._made else None
+        return inner.status if isinstance(inner, VovkState) else self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        self._status = status
+
+    def put_many(self, values: list[Any], size_bytes: int) -> bool:
+        """As :meth:`put`, for values that came together."""
+        return self.phase == "streaming" and self.buffer.put_many(values, size_bytes)
+
+    def take(self) -> Any:
+        # All in one: this runs for each of a million items.
+        if self.phase == "cancelled":
+            raise IndexError
+        buffer = self.buffer
+        if not buffer.batch:
+            buffer.next_batch()
+            if self.carrier.reading_paused and buffer.below_low_mark:
+                io_loop().post(self.carrier.reconsider_reading)
+        value = buffer.batch.pop()
+        buffer.taken_items += 1
+        return value
+
+
+class VovkCall(Call):
+    """What a call of a Vovk handler returns; see :class:`~kkjupyter.rpc.call.Call`.
+
+    ``resp = await api.HelloRPC.streamTokens(isStream=True)`` is this one, opened: it has
+    ``resp.status``, ``resp.cancel()`` and ``async for item in resp``.
+    """
+
+    _state: VovkState
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer; None before it, and where there is none."""
+        return self._state.status

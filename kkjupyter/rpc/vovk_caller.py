@@ -1,0 +1,222 @@
+"""Making calls of Vovk handlers: names, arguments, checks and fetchers; not yet how they travel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.caller import Caller
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.vovk_call import VovkCall, VovkState
+from kkjupyter.rpc.vovk_custom import CustomRun
+from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
+from kkjupyter.rpc.vovk_input import CallInput, call_title, read_input
+from kkjupyter.wire.events import Operation
+from kkjupyter.wire.jsonschemas import HandlerChecks
+from kkjupyter.wire.schema import Handler, Schema
+from kkjupyter.wire.schema_names import Names
+from kkjupyter.wire.values import undefined
+from kkjupyter.wire.vovk import HttpRequest, build_request
+
+__all__ = ["VovkCaller"]
+
+_OPERATIONS = {
+    "get": "there are no properties here; call it: {0}(...)",
+    "set": "there are no properties here; nothing can be set",
+    "new": "there are no classes here; call a method",
+}
+
+
+class VovkCaller(Caller):
+    """Calls of what a schema has. A subclass brings them out.
+
+    Args:
+        url: where to, without secrets, for messages.
+        validate: whether JSON Schemas count, for every call that says nothing else.
+        default_options: for every call: ``body``, ``query``, ``params``, ``headers``; what
+            a call says itself counts.
+        fetcher: carries out calls; by default :func:`default_fetcher`.
+        stream_fetcher: carries out calls of which a stream is expected.
+        timeout_s: for the answer of every call that says nothing else.
+        idle_timeout_s: for the next item of every call that says nothing else.
+        meta: called for each call; what it returns is sent along.
+
+    Attributes:
+        api_root: the address of the API, complete.
+
+    Raises:
+        UsageError: an argument cannot be right.
+    """
+
+    api_root: str
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        validate: bool = True,
+        default_options: Mapping[str, Any] | None = None,
+        fetcher: Fetcher | None = None,
+        stream_fetcher: Fetcher | None = None,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+        meta: Callable[[], Mapping[str, Any] | None] | None = None,
+    ) -> None:
+        super().__init__(url, timeout_s=timeout_s, idle_timeout_s=idle_timeout_s, meta=meta)
+        if default_options is not None and not isinstance(default_options, Mapping):
+            raise UsageError("default_options must be a dict: {'headers': {...}, 'query': {...}}")
+        if not isinstance(validate, bool):
+            raise UsageError(f"validate must be True or False, not {validate!r:.60}")
+        for name, value in (("fetcher", fetcher), ("stream_fetcher", stream_fetcher)):
+            if value is not None and not callable(value):
+                raise UsageError(f"{name} must be a function, not {type(value).__name__}")
+        self._validate = validate
+        self._defaults = read_input("default_options", (), default_options or {})
+        self._fetcher = fetcher or default_fetcher
+        self._stream_fetcher = stream_fetcher or default_stream_fetcher
+        self._schema: Schema | None = None
+        self._names: Names | None = None
+        self._checks: dict[tuple[str, str, str], HandlerChecks] = {}
+        self._custom: set[CallState] = set()
+
+    # ---- what a subclass brings
+
+    def _start(self, state: VovkState, request: HttpRequest, fetch: Fetch) -> None:
+        """Send a request; its outcome goes to ``state``. I/O loop only."""
+        raise NotImplementedError
+
+    def _new_state(self, fetch: Fetch, request: HttpRequest) -> VovkState:
+        """The state of a call, with its carrier. Any thread."""
+        raise NotImplementedError
+
+    # ---- the schema
+
+    @property
+    def names(self) -> Names:
+        """What may be called."""
+        assert self._names is not None, "connect() comes first"
+        return self._names
+
+    def use(self, schema: Schema) -> None:
+        """Have calls go by ``schema``."""
+        self._schema = schema
+        self._names = Names(schema)
+        self.methods = _methods(schema)
+
+    @property
+    def protocol(self) -> str:
+        return "vovk"
+
+    @property
+    def codec(self) -> str:
+        return "unknown" if self._schema is None else self._schema.wire_format
+
+    def checks_of(self, handler: Handler) -> HandlerChecks:
+        """What checks the input of ``handler``; kept, as schemas take their time to read."""
+        key = (handler.segment, handler.controller, handler.name)
+        return self._checks.setdefault(key, HandlerChecks(handler))
+
+    # ---- calls
+
+    def call(
+        self,
+        operation: Operation,
+        path: Sequence[str],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        value: Any = undefined,
+        timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+    ) -> Call:
+        """As for any caller; ``kwargs`` are those of :data:`~kkjupyter.rpc.vovk_input.OPTIONS`.
+
+        Raises:
+            ValidationError: the input breaks the schema, or a path parameter is missing or unknown.
+            EncodeError: an argument cannot be put on the wire.
+            UsageError: there is no such handler or argument, or the connection was closed.
+        """
+        method = ".".join(path)
+        self._check_open(method)
+        if operation in _OPERATIONS:
+            raise UsageError(f"{method}: {_OPERATIONS[operation].format(method)}")
+        handler = self.names.find(path)
+        given = {**(kwargs or {})}
+        own = read_input(handler.title, args, given).over(self._defaults, handler)
+        is_stream = handler.streams if own.is_stream is None else own.is_stream
+        fetch = Fetch(
+            name=handler.name,
+            http_method=handler.http_method,
+            api_root=self.api_root,
+            body=own.body,
+            query=own.query,
+            params=own.params,
+            headers=own.headers,
+            is_stream=is_stream,
+            meta=self._meta_of_call(handler.title) if own.meta is None else own.meta,
+            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+            idle_timeout_s=self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
+            _title=call_title(handler.title, given),
+            _handler=handler,
+            _caller=self,
+            _validates=self._validates(own),
+        )
+        outcome = (self._stream_fetcher if is_stream else self._fetcher)(fetch)
+        return outcome if isinstance(outcome, Call) else self._run_custom(fetch, outcome)
+
+    def fetch(self, fetch: Fetch) -> VovkCall:
+        """Check a call and send it: what the default fetchers do. Any thread; returns at once."""
+        handler = fetch._handler
+        self._check_open(handler.title)
+        fetch.validate()
+        request = build_request(
+            handler,
+            self.api_root,
+            body=fetch.body,
+            query=fetch.query,
+            params=fetch.params,
+            headers=fetch.headers,
+            meta=fetch.meta,
+        )
+        state = self._new_state(fetch, request)
+        fetch._made.append(state)
+        io_loop().post(self._start, state, request, fetch)
+        return VovkCall(state)
+
+    def _validates(self, given: CallInput) -> bool:
+        return self._validate if given.validate is None else given.validate
+
+    def _run_custom(self, fetch: Fetch, outcome: Any) -> VovkCall:
+        run = CustomRun(outcome, fetch._made, self._custom.discard)
+        run.state = VovkState(
+            fetch._handler.title,
+            fetch._title,
+            run,
+            made=fetch._made,
+            timeout_s=fetch.timeout_s,
+            idle_timeout_s=fetch.idle_timeout_s,
+        )
+        self._custom.add(run.state)
+        run.start()
+        return VovkCall(run.state)
+
+    def _cancel_custom(self) -> None:
+        for state in list(self._custom):
+            state.cancel()
+
+
+def _methods(schema: Schema) -> list[str]:
+    """The dotted names of all handlers, as in the schema; with the segment where it takes one."""
+    homes: dict[str, int] = {}
+    for segment in schema.segments.values():
+        for name in segment.controllers:
+            homes[name] = homes.get(name, 0) + 1
+    return [
+        ".".join([*(segment.name.split("/") if homes[name] > 1 and segment.name else ()), name, h])
+        for segment in schema.segments.values()
+        for name, controller in segment.controllers.items()
+        for h in controller.handlers
+    ]

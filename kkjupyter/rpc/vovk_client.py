@@ -1,0 +1,48 @@
+"""The consuming side of Vovk, as ``from kkjupyter import vovk`` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.dialing import ConnectOptions, make_vovk_session
+from kkjupyter.rpc.hooks import run_before_connect
+from kkjupyter.rpc.vovk_call import VovkCall
+from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
+from kkjupyter.rpc.vovk_remote import VovkRemote
+from kkjupyter.rpc.vovk_schemas import schema_of_controller
+
+__all__ = [
+    "Fetch",
+    "Fetcher",
+    "VovkCall",
+    "clientize",
+    "default_fetcher",
+    "default_stream_fetcher",
+]
+
+
+def clientize(
+    controller: Mapping[str, Any], *, api_root: str, **options: Unpack[ConnectOptions]
+) -> VovkRemote:
+    """One controller of a schema as an object to call, as ``clientizeController`` makes it.
+
+    Nothing is sent before the first call. ``kk.close(...)`` closes it.
+
+    Args:
+        controller: ``metadata["HelloController"]``, of any version.
+        api_root: the address of the API, ``"http://127.0.0.1:3000/api"``; with the segment, if it
+            has one.
+        options: ``fetcher``, ``stream_fetcher``, ``default_options``, ``headers``, ``token`` and
+            the like, as for :func:`kkjupyter.connect`.
+
+    Raises:
+        UsageError: an argument cannot be right.
+    """
+    run_before_connect()
+    if options.get("schema") is not None:
+        raise UsageError("clientize takes the controller itself; schema= is for kk.connect")
+    schema, name = schema_of_controller(controller)
+    options["schema"] = schema
+    return VovkRemote(make_vovk_session(api_root, **options), (name,))

@@ -1,0 +1,162 @@
+"""One call of a Vovk handler: a request, and its answer read as it comes.
+
+A slow consumer stops the reading, so that TCP stops the server. There is one stream to a
+connection: nobody else is hurt by that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, Final
+
+from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
+from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.requests import Requests, Settle
+from kkjupyter.rpc.vovk_call import VovkState
+from kkjupyter.transports.http import HttpReply
+from kkjupyter.wire.events import Ended, Failed
+from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.values import undefined
+from kkjupyter.wire.vovk import HttpRequest
+from kkjupyter.wire.vovk_body import BodyDecoder, BodyEvent
+from kkjupyter.wire.vovk_reply import ReplyKind, read_failure, read_value, reply_kind
+
+__all__ = ["Exchange"]
+
+_EXCERPT_BYTES: Final = 64 * 1024
+
+
+class Exchange:
+    """Carries one call. I/O loop only.
+
+    Args:
+        requests: runs it.
+        request: sent once.
+        wire_format: what the server is known to speak.
+        is_stream: whether an answer that is no stream makes a stream of one item.
+        owner: kept for as long as this is.
+
+    Attributes:
+        reading_paused: whether the answer is not read because the buffer is full. Any thread.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        request: HttpRequest,
+        wire_format: WireFormat,
+        is_stream: bool,
+        owner: object,
+    ) -> None:
+        self.reading_paused = False
+        self._requests = requests
+        self._request = request
+        self._wire_format = wire_format
+        self._is_stream = is_stream
+        self._owner = owner
+        self._has_room = asyncio.Event()
+
+    # ---- the carrier of its call
+
+    def cancel_call(self, state: CallState) -> None:
+        self._requests.cancel(state)
+
+    def reconsider_reading(self) -> None:
+        self._has_room.set()
+
+    def pull(self, state: CallState) -> None:
+        """There is no credit: TCP does it."""
+
+    def throw(self, state: CallState, error: Any) -> Call:
+        raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
+
+    # ---- the exchange
+
+    async def run(self, state: VovkState) -> Settle:
+        """Send the request, fill ``state``, return its end. Cancelling breaks it off at once.
+
+        Raises:
+            KKError: what the call, or its stream, fails with; what came before is in the buffer.
+        """
+        request = self._request
+        async with self._requests.client.open(
+            request.method,
+            request.url,
+            body=request.body,
+            headers=request.headers,
+            is_encoded=True,
+        ) as reply:
+            state.status = reply.status
+            kind = reply_kind(
+                reply.status,
+                reply.headers,
+                wire_format=self._wire_format,
+                is_stream=self._is_stream,
+                http_method=request.method,
+            )
+            if kind == "error":
+                raise read_failure(reply.status, await _beginning(reply), reply.headers)
+            if kind == "jsonlines" or kind == "divider":
+                return await self._read_stream(state, reply, kind)
+            body = await reply.read()
+        return self._reply(state, kind, body, reply)
+
+    def _reply(self, state: VovkState, kind: ReplyKind, body: bytes, reply: HttpReply) -> Settle:
+        value = read_value(kind, body, reply.headers)
+        if not self._is_stream:
+            return partial(state.replied, value)
+        state.opened("")
+        if kind != "empty":
+            state.put(value, len(body))
+        return partial(state.ended, undefined)
+
+    async def _read_stream(
+        self, state: VovkState, reply: HttpReply, wire_format: WireFormat
+    ) -> Settle:
+        decoder = BodyDecoder(wire_format)
+        state.opened("")
+        while not decoder.is_over:
+            try:
+                chunk = await reply.next_chunk()
+            except ConnectionLost as error:
+                events = decoder.cut(error)
+                error.items_received = decoder.items_received
+            else:
+                events = decoder.feed(chunk) if chunk else decoder.end()
+            if self._deliver(state, events):
+                await self._wait_for_room(state, reply)
+        return partial(state.ended, undefined)
+
+    def _deliver(self, state: VovkState, events: list[BodyEvent]) -> bool:
+        """Hand over what came; return whether the buffer is full."""
+        is_full = False
+        for event in events:
+            match event:
+                case Ended():
+                    pass  # nothing but that: there is no return value
+                case Failed():
+                    raise event.error
+                case _:
+                    is_full = state.put_many(event.values, event.size_bytes)
+                    state.bell.ring()
+        return is_full
+
+    async def _wait_for_room(self, state: VovkState, reply: HttpReply) -> None:
+        reply.pause_reading()
+        self._has_room.clear()
+        self.reading_paused = True
+        # A consumer may have taken the last item before it could see that.
+        if not state.buffer.below_low_mark:
+            await self._has_room.wait()
+        self.reading_paused = False
+        reply.resume_reading()
+
+
+async def _beginning(reply: HttpReply) -> bytes:
+    """As much of an error's body as anybody will read."""
+    try:
+        return await reply.read(_EXCERPT_BYTES)
+    except MessageTooBig:
+        return b""

@@ -1,0 +1,284 @@
+"""One request, answered: the handler on its loop, the bytes it makes on the loop of the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from kkjupyter.errors import ConnectionLost, RemoteError
+from kkjupyter.rpc.call import is_stream
+from kkjupyter.rpc.handlers import call_function
+from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
+from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
+from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.vovk.checks import ItemCheck
+from kkjupyter.vovk.delegating import close_delegated, collect_delegated
+from kkjupyter.vovk.publishing import Published
+from kkjupyter.vovk.replies import Response, error_reply, stream_failure, value_reply
+from kkjupyter.vovk.request import Request
+from kkjupyter.wire.jsontext import escape_non_ascii
+from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.vovk_encoding import encode_item
+
+__all__ = ["Answering", "HandlerLoop", "Manners"]
+
+# Enough to keep a fast reader busy between two wake-ups, little enough that one who does not read
+# costs little: this much waits here, and as much again in the socket.
+_FULL_BYTES = 256 * 1024
+# Beyond this, what waits may arrive in pieces. The real clients decode each piece on its own
+# and spoil a character that is cut in two; an escaped one cannot be.
+_WHOLE_BYTES = 16 * 1024
+# How soon a client that is gone is noticed where nobody tells.
+_LOOK_S = 0.025
+
+logger = logging.getLogger("kkjupyter")
+
+OnError = Callable[[BaseException, Request[Any, Any, Any]], object]
+
+
+class HandlerLoop(Protocol):
+    """The loop that handlers run on."""
+
+    def post(self, fn: Callable[..., object], *args: Any) -> None:
+        """Have ``fn(*args)`` called there, soon and in order. Any thread."""
+
+
+class Manners(Protocol):
+    """What holds for every request to a server.
+
+    Attributes:
+        wire_format: what streams are in.
+        interceptors: around every call, the first outermost.
+        validate: whether type hints are held to.
+        on_error: told what handlers raise, before it is sent.
+    """
+
+    @property
+    def wire_format(self) -> WireFormat: ...
+    @property
+    def interceptors(self) -> Sequence[Interceptor]: ...
+    @property
+    def validate(self) -> bool: ...
+    @property
+    def on_error(self) -> OnError | None: ...
+
+
+class Answering:
+    """The sink of a pump, which :meth:`read` empties; it is never far ahead of the client.
+
+    Args:
+        published: what is called.
+        request: with what.
+        manners: how.
+        loop: where the handler runs.
+        on_over: called with this when nothing of it runs any more; on that loop.
+    """
+
+    def __init__(
+        self,
+        published: Published,
+        request: Request[Any, Any, Any],
+        manners: Manners,
+        loop: HandlerLoop,
+        on_over: Callable[[Answering], object],
+    ) -> None:
+        self.cancelled = False
+        self.interrupted = False
+        self.injections: deque[Injection] = deque()  # in this protocol clients throw nothing
+        self.over = False
+        self._published = published
+        self._request = request
+        self._manners = manners
+        self._loop = loop
+        self._on_over = on_over
+        self._format = manners.wire_format
+        self._task: asyncio.Task[None] | None = None
+        self._reply: Response | None = None
+        self._streams = False
+        self._check_item: ItemCheck | None = None
+        self._lock = threading.Lock()
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+        self._filled = Bell()
+        self._emptied = Bell()
+
+    # ---- the socket's loop
+
+    def start(self) -> None:
+        """Have the handler called."""
+        self._loop.post(self._begin)
+
+    def cancel(self) -> None:
+        """End what runs where it waits; returns at once. Any thread; idempotent."""
+        if not (self.cancelled or self.over):
+            self.cancelled = True
+            self._request.abort()
+            self._loop.post(self._cancel_task)
+        self._filled.ring()
+        self._emptied.ring()
+
+    async def opened(self, is_gone: Callable[[], bool] | None = None) -> Response | None:
+        """Wait for what the handler returns: its reply, or None for a stream, to be read.
+
+        Args:
+            is_gone: whether the client is, where only looking tells.
+
+        Raises:
+            ConnectionLost: the client is gone, or the server was closed.
+        """
+        await self._wait(lambda: self._streams or self._reply is not None, is_gone)
+        return self._reply
+
+    async def read(self, is_gone: Callable[[], bool] | None = None) -> list[bytes]:
+        """Wait for the next messages of a stream: all there are by then; none at its end.
+
+        Args and errors as :meth:`opened`. Cancelling is safe, nothing is lost.
+        """
+        await self._wait(lambda: bool(self._held_bytes) or self.over, is_gone)
+        with self._lock:
+            pieces, self._pieces = self._pieces, []
+            self._held_bytes = 0
+        self._emptied.ring()
+        return pieces
+
+    async def _wait(self, ready: Callable[[], bool], is_gone: Callable[[], bool] | None) -> None:
+        def is_ready() -> bool:
+            return self.cancelled or ready()
+
+        look_s = None if is_gone is None else _LOOK_S
+        while not await wait_async(self._filled, is_ready, look_s):
+            if is_gone is not None and is_gone():
+                self.cancel()
+        if self.cancelled:  # an end that looks like any other would be a silent loss
+            raise ConnectionLost(self._request.handler, "cancelled")
+
+    # ---- asked by the pump
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether enough is waiting for the client."""
+        if self.cancelled:  # until that has come to the task: nobody wants what is made meanwhile
+            return not self.interrupted
+        return self._held_bytes > _FULL_BYTES
+
+    async def room(self) -> None:
+        """Wait until there is less."""
+        await wait_async(self._emptied, lambda: not self.must_wait)
+
+    def wait_for_room(self) -> None:
+        """As :meth:`room`, in a thread."""
+        wait_blocking(self._emptied, lambda: self.cancelled or not self.must_wait)
+
+    def send_item(self, value: Any) -> None:
+        """Send one value; EncodeError if it has no JSON form. Any thread."""
+        if self._check_item is not None:
+            value = self._check_item(value)
+        self._put(encode_item(value, self._format))
+
+    def answer_injection(self, injection: Injection, value: Any) -> None:
+        """There are no injections."""
+        raise NotImplementedError
+
+    def _put(self, data: bytes) -> None:
+        if not self.cancelled:
+            if self._held_bytes + len(data) > _WHOLE_BYTES:
+                data = escape_non_ascii(data)
+            with self._lock:
+                self._pieces.append(data)
+                self._held_bytes += len(data)
+            self._filled.ring()
+
+    # ---- the handlers' loop
+
+    def _begin(self) -> None:
+        if self.cancelled:
+            self._finish()
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def _cancel_task(self) -> None:
+        # Once: a second time would interrupt what the handler does at its end.
+        if self._task is not None and not self._task.cancelling():
+            self.interrupted = True
+            self._task.cancel()
+
+    def _finish(self) -> None:
+        self.over = True
+        self._on_over(self)
+        self._filled.ring()
+
+    async def _run(self) -> None:
+        try:
+            collect_delegated()
+            value = await self._call()
+            if is_stream(value):
+                await self._stream(value)
+            else:
+                self._reply = value_reply(self._checked(value))
+        except BaseException as exc:  # noqa: BLE001  told to the client
+            self._failed(exc)
+        finally:
+            self._finish()
+
+    async def _call(self) -> Any:
+        request, manners = self._request, self._manners
+        published = self._published
+        meta = request.meta  # one that cannot be read is refused, whoever looks at it
+        args, kwargs = published.call.arguments(request, self._format, validate=manners.validate)
+        context = CallContext(published.handler.title, args, kwargs, meta)
+        set_current_context(context)
+        if not manners.interceptors:
+            return await call_function(published.function, args, kwargs)
+        return await around(
+            manners.interceptors,
+            context,
+            lambda: call_function(published.function, context.args, context.kwargs),
+        )
+
+    def _checked(self, value: Any) -> Any:
+        if not self._manners.validate or isinstance(value, Response):
+            return value
+        return self._published.call.check_result(value)
+
+    async def _stream(self, source: Any) -> None:
+        if self._request.method == "HEAD":  # its reply has no body
+            await close_source(source)
+            self._reply = Response()
+            return
+        if self._manners.validate:
+            self._check_item = self._published.call.item_check()
+        self._streams = True
+        self._filled.ring()
+        try:
+            if hasattr(type(source), "__aiter__"):
+                await pump_async(source, self)
+            else:
+                await SyncPump(source, self, f"kkjupyter-generator {self._request.handler}").run()
+        finally:
+            await close_delegated()
+
+    def _failed(self, exc: BaseException) -> None:
+        if self.cancelled:
+            if not isinstance(exc, asyncio.CancelledError):
+                # Nobody is left to hear of it but who wrote the handler.
+                logger.warning("%s failed at its end", self._request.handler, exc_info=exc)
+            return
+        if isinstance(exc, asyncio.CancelledError):
+            exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
+        self._tell(exc)
+        if self._streams:
+            self._put(stream_failure(exc, self._format))
+        else:
+            self._reply = error_reply(exc, self._format)
+
+    def _tell(self, exc: BaseException) -> None:
+        on_error = self._manners.on_error
+        if on_error is not None:
+            try:
+                on_error(exc, self._request)
+            except Exception:  # the client is to hear of the first failure in any case
+                logger.exception("on_error failed")

@@ -1,0 +1,157 @@
+"""How one handler wants to be called, told from its signature; found out once, when published."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, TypedDict, get_args, get_origin
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.checking import Check, check_for
+from kkjupyter.rpc.hints import take_apart
+from kkjupyter.rpc.validation import resolved_hints
+from kkjupyter.vovk.checks import ItemCheck, check_input, check_media_type, check_output
+from kkjupyter.vovk.request import Request
+from kkjupyter.wire.schema import Part, WireFormat
+
+__all__ = ["HandlerCall"]
+
+InputPart = Literal["body", "query", "params"]
+_INPUTS: tuple[InputPart, ...] = ("body", "query", "params")
+
+
+class HandlerCall:
+    """Makes arguments of requests, and checks what comes in and out.
+
+    The first parameter gets the request, the second, as in Vovk, the path parameters; ``body``,
+    ``query`` and ``params`` get these, and one that is called like a path parameter gets that.
+    A method may leave out what it does not need.
+
+    Args:
+        function: the handler, bound to its controller.
+        title: how errors name it.
+        param_names: the path parameters.
+
+    Attributes:
+        hints: what it says about its input and output, by part.
+
+    Raises:
+        UsageError: it asks for something that no request has.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], title: str, param_names: Collection[str]
+    ) -> None:
+        self.hints: dict[Part, Any] = {}
+        self._by_position: list[str] = []
+        self._by_name: dict[str, str] = {}
+        self._parameters: dict[str, str] = {}
+        hints = resolved_hints(function)
+        self._assign(inspect.signature(function), title, param_names)
+        self._find_input_hints(hints, param_names)
+        self._checks: dict[InputPart, Check] = {
+            part: check
+            for part in _INPUTS
+            if part in self.hints
+            and (check := check_for(self.hints[part], from_text=part != "body")) is not None
+        }
+        self._output: Check | None = None
+        self._items: Check | None = None
+        if "return" in hints:
+            self._find_output_hints(hints["return"])
+
+    def arguments(
+        self, request: Request[Any, Any, Any], wire_format: WireFormat, *, validate: bool
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments for one request, which then has what was checked, too.
+
+        Raises:
+            HttpException: 400 or 415, it is not what the hints say, or the body is no JSON.
+        """
+        if validate:
+            self._check(request, wire_format)
+        args = [_given(request, what) for what in self._by_position]
+        return args, {name: _given(request, what) for name, what in self._by_name.items()}
+
+    def check_result(self, value: Any) -> Any:
+        """What it returned, if that is no stream; HttpException if it may not be sent."""
+        return value if self._output is None else check_output(self._output, value)
+
+    def item_check(self) -> ItemCheck | None:
+        """What checks the items of one stream of its, or None where all will do."""
+        return None if self._items is None else ItemCheck(self._items)
+
+    def _check(self, request: Request[Any, Any, Any], wire_format: WireFormat) -> None:
+        for part, check in self._checks.items():
+            if part == "body":
+                if wire_format == "jsonlines":  # before, clients called every body text
+                    check_media_type(request)
+                request.set_body_value(check_input(part, check, request.body_value()))
+            else:
+                setattr(request, part, check_input(part, check, getattr(request, part)))
+
+    def _assign(
+        self, signature: inspect.Signature, title: str, param_names: Collection[str]
+    ) -> None:
+        """Say what each parameter gets: a part of the request, ``"{id}"``, or ``""`` for all."""
+        nameless = ["", "params"]
+        for p in signature.parameters.values():
+            if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+                continue
+            by_position = p.kind is not p.KEYWORD_ONLY
+            if p.name in param_names:
+                what = f"{{{p.name}}}"
+            elif p.name in _INPUTS:
+                what = p.name
+                nameless = [one for one in nameless if one != what]
+            elif p.default is not p.empty:
+                continue
+            elif by_position and nameless:
+                what = nameless.pop(0)
+            else:
+                raise UsageError(
+                    f"{title}: nothing fits its parameter {p.name!r}; there are the request, "
+                    f"{', '.join([*_INPUTS, *param_names])}"
+                )
+            self._parameters[p.name] = what
+            if p.kind is p.POSITIONAL_ONLY:
+                self._by_position.append(what)
+            else:
+                self._by_name[p.name] = what
+
+    def _find_input_hints(self, hints: Mapping[str, Any], param_names: Collection[str]) -> None:
+        for name, what in self._parameters.items():
+            hint = hints.get(name, Any)
+            if what == "" and get_origin(hint) is Request:
+                parts = zip(_INPUTS, get_args(hint), strict=True)
+                self.hints |= {part: inner for part, inner in parts if inner is not Any}
+        for name, what in self._parameters.items():
+            if what in _INPUTS and hints.get(name, Any) is not Any:
+                self.hints[what] = hints[name]
+        named = {name: hints.get(name, Any) for name in param_names}
+        if "params" not in self.hints and any(hint is not Any for hint in named.values()):
+            self.hints["params"] = TypedDict("Params", named)  # type: ignore[operator]
+
+    def _find_output_hints(self, hint: Any) -> None:
+        check = check_for(hint, is_result=True)
+        if check is None:
+            return
+        self._output, self._items = check, check.items
+        parts = take_apart(hint, is_result=True)
+        if parts is not None and parts.items and not parts.data:
+            self.hints["iteration"] = functools.reduce(operator.or_, parts.items)
+        elif not (parts is None or parts.items or parts.functions or parts.classes):
+            self.hints["output"] = functools.reduce(operator.or_, parts.data)
+
+
+def _given(request: Request[Any, Any, Any], what: str) -> Any:
+    if what == "":
+        return request
+    if what == "body":
+        return request.body_value()
+    if what in _INPUTS:
+        return getattr(request, what)
+    name, params = what[1:-1], request.params
+    return params[name] if isinstance(params, Mapping) else getattr(params, name)

@@ -1,0 +1,88 @@
+"""What is let in and out of a handler, by its type hints, and the words in which it is refused.
+
+Status, shape and wording are those of the real servers with a validation library: 400 and
+``cause.issues`` for what a client sent, ``Invalid iteration #1`` in the stream for the second item.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kkjupyter.rpc.checking import Check, Mismatch
+from kkjupyter.vovk.exceptions import HttpException
+from kkjupyter.vovk.request import Request
+from kkjupyter.wire.schema import Part
+
+__all__ = ["ItemCheck", "check_input", "check_media_type", "check_output"]
+
+_JSON_TYPE = "application/json"
+
+
+def check_input(part: Part, check: Check, value: Any) -> Any:
+    """``value`` as the hint has it.
+
+    Raises:
+        HttpException: 400, it does not fit.
+    """
+    try:
+        return check(value)
+    except Mismatch as exc:
+        raise _invalid(400, part, exc) from exc.__cause__
+
+
+def check_output(check: Check, value: Any) -> Any:
+    """``value`` itself.
+
+    Raises:
+        HttpException: 500, it is not what the handler promises.
+    """
+    try:
+        check(value)
+    except Mismatch as exc:
+        raise _invalid(500, "output", exc) from exc.__cause__
+    return value
+
+
+class ItemCheck:
+    """Checks the items of one stream, in order."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._passed = 0
+
+    def __call__(self, item: Any) -> Any:
+        """``item`` itself.
+
+        Raises:
+            HttpException: it is not what the handler promises.
+        """
+        try:
+            self._check(item)
+        except Mismatch as exc:
+            raise _invalid(500, f"iteration #{self._passed}", exc) from exc.__cause__
+        self._passed += 1
+        return item
+
+
+def check_media_type(request: Request[Any, Any, Any]) -> None:
+    """A body that is to be checked must be called JSON, or nothing at all.
+
+    Raises:
+        HttpException: 415, it is called something else.
+    """
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given and given != _JSON_TYPE and not given.endswith("+json"):
+        raise HttpException(
+            415,
+            f"Unsupported media type: {given}",
+            {"contentTypes": [given], "allowed": [_JSON_TYPE]},
+        )
+
+
+def _invalid(status: int, what: str, exc: Mismatch) -> HttpException:
+    where = f" at {'.'.join(map(str, exc.path))}" if exc.path else ""
+    return HttpException(
+        status,
+        f"Validation failed. Invalid {what}: {exc.text}{where}",
+        {"issues": [{"path": list(exc.path), "message": exc.text}]},
+    )

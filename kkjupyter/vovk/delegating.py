@@ -1,0 +1,157 @@
+"""``yield*`` for async generators: handing another stream through, and ending it with one's own.
+
+Python's ``async for item in inner: yield item`` leaves ``inner`` as it is when the outer generator
+is ended at its yield; it is ended by the garbage collector, and not at all while something holds
+it. What is delegated to by :func:`delegate` is closed with the stream it became part of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.pumps import close_source
+
+__all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]
+
+T = TypeVar("T")
+
+# In the order in which they were begun: whatever one delegates to comes after it.
+_open: contextvars.ContextVar[dict[_Inner, None]] = contextvars.ContextVar("kkjupyter_delegated")
+
+
+def delegate(source: AsyncIterable[T] | Iterable[T]) -> Delegation[T]:
+    """``yield*``: ``async for token in vovk.delegate(self.hello.stream_tokens()): yield token``.
+
+    The source is closed when the loop is left, however that happens, and at the latest when the
+    client is gone, also while something else holds it. What it raises comes out of the loop.
+
+    Args:
+        source: a generator, async or not, or any other iterable. A sync one runs on the loop, so
+            it must not block; return it from the handler if it does.
+
+    Raises:
+        UsageError: it is no iterable, for example a coroutine that was not awaited.
+    """
+    if not hasattr(type(source), "__aiter__") and not hasattr(type(source), "__iter__"):
+        raise UsageError(
+            f"delegate takes something to iterate over, not {type(source).__name__}; "
+            "await a coroutine first"
+        )
+    return Delegation(_Inner(source))
+
+
+class Delegation(AsyncIterator[T], Generic[T]):
+    """What :func:`delegate` returns: to be looped over once. Nothing else should hold it."""
+
+    def __init__(self, inner: _Inner) -> None:
+        self._inner = inner
+
+    def __aiter__(self) -> Delegation[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        item: T = await self._inner.next()
+        return item
+
+    async def aclose(self) -> None:
+        """End the source, now. Idempotent."""
+        await self._inner.close()
+
+    def __del__(self) -> None:
+        self._inner.abandon()
+
+
+class _Inner:
+    """A source that is delegated to; held by its loop, and by the stream it is part of."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._iterator: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def next(self) -> Any:
+        if self._closed:
+            raise StopAsyncIteration
+        if self._loop is None:
+            self._begin()
+        try:
+            if isinstance(self._iterator, _Sync):
+                return self._iterator.next()
+            return await anext(self._iterator)
+        except BaseException:
+            await self.close()
+            raise
+
+    def _begin(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        is_async = hasattr(type(self._source), "__aiter__")
+        self._iterator = aiter(self._source) if is_async else _Sync(iter(self._source))
+        stream = _open.get(None)
+        if stream is not None:
+            stream[self] = None
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        _open.get({}).pop(self, None)
+        iterator = self._iterator.iterator if type(self._iterator) is _Sync else self._iterator
+        if iterator is not None:
+            await close_source(iterator)
+        if iterator is not self._source:
+            await close_source(self._source)
+
+    def abandon(self) -> None:
+        """Its loop was left. Any thread; must not raise."""
+        if self._loop is not None and not self._closed:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
+                self._loop.call_soon_threadsafe(self._close_soon, self._loop)
+
+    def _close_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._closed:
+            task = loop.create_task(self.close())
+            _closing.add(task)
+            task.add_done_callback(_closing.discard)
+
+
+class _Sync:
+    """A sync iterator, asked for one item at a time."""
+
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self.iterator = iterator
+
+    def next(self) -> Any:
+        try:
+            return next(self.iterator)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def collect_delegated() -> None:
+    """From now on what this task delegates to belongs to one stream: see close_delegated()."""
+    _open.set({})
+
+
+async def close_delegated() -> None:
+    """Close what the stream of this task still delegates to, the innermost first.
+
+    Raises:
+        Exception: what the first of them raised that failed; all are closed before.
+    """
+    failure: BaseException | None = None
+    for inner in reversed(list(_open.get({}))):
+        try:
+            await inner.close()
+        except BaseException as exc:  # noqa: BLE001  raised below
+            failure = failure or exc
+    if failure is not None:
+        raise failure

@@ -1,0 +1,61 @@
+"""What handlers raise on purpose: an HTTP status, or a value thrown as it is."""
+
+from __future__ import annotations
+
+import http
+from typing import Any
+
+from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow, UsageError
+from kkjupyter.wire import jsoncodec
+from kkjupyter.wire.jsontext import dumps
+from kkjupyter.wire.values import undefined
+
+__all__ = ["HttpException", "Throw"]
+
+
+class HttpException(RemoteError):
+    """Ends a call with an HTTP status: ``raise vovk.HttpException(403, "not allowed")``.
+
+    Once a stream has begun its status is 200 and stays so; then only the message arrives.
+
+    Args:
+        status: from 400 to 599; an :class:`http.HTTPStatus` will do.
+        message: what went wrong; by default what the status is called.
+        cause: any value with a JSON form; clients of 3.x get it, older ones have no place for it.
+
+    Raises:
+        UsageError: the status is not one of an error.
+    """
+
+    def __init__(self, status: int, message: str | None = None, cause: Any = None) -> None:
+        if not 400 <= status <= 599:
+            raise UsageError(f"HttpException takes a status from 400 to 599, not {status!r}")
+        if message is None:
+            known = {s.value: s.phrase for s in http.HTTPStatus}
+            message = known.get(int(status), "Error")
+        super().__init__(message, name="HttpException", cause=cause, status=int(status))
+
+
+class Throw(RemoteThrow):
+    """Throws a value that is no error, as JavaScript can: ``raise vovk.Throw({"hello": "World"})``.
+
+    Clients get the value as it is. Text they take for the message of an error: the wire does not
+    tell the two apart. Without a value it is ``undefined`` that is thrown.
+
+    Attributes:
+        value: what was thrown.
+    """
+
+    def __init__(self, value: Any = undefined) -> None:
+        super().__init__(value, _text(value))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is undefined:
+        return "undefined"
+    try:
+        return dumps(jsoncodec.encode(value, tags_bytes=False)).decode()
+    except EncodeError:  # told when it is sent; its text must not fail
+        return repr(value)

@@ -1,0 +1,291 @@
+"""The HTTP side of a publication: doors, paths, replies and streams, over aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import http
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import hdrs, web
+
+from kkjupyter.errors import ConnectionLost
+from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.server import LIMIT_BYTES
+from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
+from kkjupyter.vovk.publishing import Publication
+from kkjupyter.vovk.replies import Response, status_reply
+from kkjupyter.vovk.request import Request
+from kkjupyter.wire.jsontext import dumps
+from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.schema_writing import write_answer, write_metadata
+from kkjupyter.wire.vovk_encoding import REPLY_HEADERS, missing_route, stream_headers
+
+__all__ = ["Face", "VovkClients"]
+
+_PREFLIGHT_S = 600
+_WRITES_AT_ONCE = 64
+_SCHEMA_PATH = "_schema_"
+_METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
+
+
+class VovkClients:
+    """The requests that are being answered.
+
+    Attributes:
+        count: how many clients are connected; told by who listens.
+    """
+
+    def __init__(self) -> None:
+        self.count: Callable[[], int] = lambda: self.running
+        self._answerings: set[Answering] = set()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    @property
+    def running(self) -> int:
+        """How many there are. Any thread."""
+        return len(self._answerings)
+
+    def add(self, answering: Answering) -> None:
+        """One more."""
+        self._answerings.add(answering)
+
+    def discard(self, answering: Answering) -> None:
+        """One less. Any thread."""
+        self._answerings.discard(answering)
+
+    def stop(self) -> None:
+        """Cancel what runs for any of them."""
+        for answering in list(self._answerings):
+            answering.cancel()
+
+
+@dataclasses.dataclass(slots=True)
+class Face:
+    """Answers the requests to one publication.
+
+    Attributes:
+        publication: what there is.
+        clients: told of every request.
+        loop: where handlers run; None for the loop that the requests come in on.
+        door: who may come in; None leaves that to whoever mounts this.
+        prefix: the path of the API, ``"/api"`` or empty; None takes where it is mounted.
+        interceptors: around every call.
+        validate: whether type hints are held to.
+        on_error: told what handlers raise.
+        is_told: whether aiohttp cancels the task of a client that is gone.
+    """
+
+    publication: Publication
+    clients: VovkClients
+    loop: HandlerLoop | None = None
+    door: Door | None = None
+    prefix: str | None = None
+    interceptors: Sequence[Interceptor] = ()
+    validate: bool = True
+    on_error: OnError | None = None
+    is_told: bool = False
+
+    @property
+    def wire_format(self) -> WireFormat:
+        """What streams are in."""
+        return self.publication.wire_format
+
+    def add_to(self, application: web.Application) -> None:
+        """Take all paths of ``application``."""
+        application.router.add_route("*", "/{path:.*}", self.serve)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request; a handler of aiohttp's. Cancelling ends what runs for it."""
+        common: dict[str, str] = {}
+        turned = self._at_the_door(request, common)
+        if turned is not None:
+            return _web_response(turned, common)
+        raw_path = request.raw_path.partition("?")[0]
+        if len(raw_path) > 1 and raw_path.endswith("/"):
+            return _redirect(request, common)
+        inner = self._inner_path(request, raw_path)
+        if inner is None:
+            return _web_response(self._missing(request.method, raw_path.strip("/")), common)
+        if inner == _SCHEMA_PATH and request.method == hdrs.METH_GET:
+            return _web_response(self._schema(), common)
+        found = self.publication.find(request.method, inner)
+        if found is None:
+            return _web_response(self._missing(request.method, inner), common)
+        try:
+            body = await _read(request)
+        except web.HTTPRequestEntityTooLarge:
+            too_long = self._refusal(413, f"over {LIMIT_BYTES:,} bytes")
+            return _web_response(too_long, common)
+        published, params = found
+        query = self._query(request)
+        asked = Request[Any, Any, Any](
+            method=request.method,
+            url=f"{request.scheme}://{request.host}{raw_path}{'?' if query else ''}{query}",
+            headers=request.headers,
+            params=params,
+            query_text=query,
+            body=body,
+            wire_format=self.wire_format,
+            remote=request.remote,
+            handler=published.handler.title,
+        )
+        loop = self.loop or _SameLoop()
+        answering = Answering(published, asked, self, loop, self.clients.discard)
+        self.clients.add(answering)
+        answering.start()
+        try:
+            return await self._answer(request, answering, common)
+        except ConnectionLost:
+            return _cut_off(request)
+        finally:
+            answering.cancel()
+
+    async def _answer(
+        self, request: web.Request, answering: Answering, common: dict[str, str]
+    ) -> web.StreamResponse:
+        def is_gone() -> bool:
+            return request.transport is None or request.transport.is_closing()
+
+        look = None if self.is_told else is_gone
+        reply = await answering.opened(look)
+        if reply is not None:
+            return _web_response(reply, common)
+        accept = ", ".join(request.headers.getall(hdrs.ACCEPT, []))
+        headers = stream_headers(self.wire_format, accept)
+        response = web.StreamResponse(headers=headers | common)
+        try:
+            await response.prepare(request)  # the head goes out before there is a first item
+            while messages := await answering.read(look):
+                await self._write(response, messages)
+            await response.write_eof()
+        except ConnectionError as exc:
+            if isinstance(exc, ConnectionLost):
+                raise
+            raise ConnectionLost(request.path, "the client is gone") from exc
+        return response
+
+    async def _write(self, response: web.StreamResponse, messages: list[bytes]) -> None:
+        if self.wire_format == "jsonlines":  # the fewer chunks, the less work for all
+            messages = [b"".join(messages)]
+        # The client of 0.1 loses what shares a chunk with the beginning of an item.
+        for at in range(0, len(messages), _WRITES_AT_ONCE):
+            for message in messages[at : at + _WRITES_AT_ONCE]:
+                await response.write(message)
+            # A quick reader never makes a write wait; others have a right to the loop, too, and
+            # on it one learns that he is gone.
+            await asyncio.sleep(0)
+
+    # ---- who may come in
+
+    def _at_the_door(self, request: web.Request, common: dict[str, str]) -> Response | None:
+        """Why not, or the answer to a preflight; None to go on. ``common``: for every answer."""
+        if self.door is None:
+            return None
+        common[hdrs.SERVER] = "kkjupyter"
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and self.door.admits_origin(origin):
+            common[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            common[hdrs.VARY] = hdrs.ORIGIN
+            if _is_preflight(request):
+                return _preflight_reply(request)
+        tokens = bearer_tokens(request.headers.getall(hdrs.AUTHORIZATION, []))
+        turned = self.door.turn_away(origin, tokens + query_tokens(request.raw_path))
+        return None if turned is None else self._refusal(turned[0], turned[1].strip())
+
+    def _query(self, request: web.Request) -> str:
+        """What follows the question mark, without our own secret: a handler might repeat it."""
+        text = request.raw_path.partition("?")[2]
+        if self.door is None or self.door.token is None:
+            return text
+        return "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != "token")
+
+    # ---- paths
+
+    def _inner_path(self, request: web.Request, raw_path: str) -> str | None:
+        """The path below the API's root, without a slash at its beginning; None if it is not."""
+        prefix = self.prefix
+        if prefix is None:
+            resource = request.match_info.route.resource
+            canonical = resource.canonical if resource is not None else ""
+            prefix = canonical.removesuffix("/{path}")
+        if prefix and raw_path != prefix and not raw_path.startswith(f"{prefix}/"):
+            return None
+        return raw_path.removeprefix(prefix).removeprefix("/")
+
+    def _missing(self, http_method: str, raw_path: str) -> Response:
+        text = missing_route(unquote(raw_path), http_method, wire_format=self.wire_format)
+        return self._refusal(404, text)
+
+    def _schema(self) -> Response:
+        if self.wire_format == "divider":
+            return Response(dumps(write_metadata(self.publication.schema)), 200, REPLY_HEADERS)
+        return Response(dumps(write_answer(self.publication.segment)), 200, REPLY_HEADERS)
+
+    def _refusal(self, status: int, text: str) -> Response:
+        return status_reply(status, text, wire_format=self.wire_format)
+
+
+class _SameLoop:
+    """The loop that runs, for handlers of an application that is not ours."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def post(self, fn: Callable[..., object], *args: Any) -> None:
+        self._loop.call_soon_threadsafe(fn, *args)
+
+
+async def _read(request: web.Request) -> bytes:
+    if (request.content_length or 0) > LIMIT_BYTES:
+        raise web.HTTPRequestEntityTooLarge(LIMIT_BYTES, request.content_length or 0)
+    return await request.read()
+
+
+def _web_response(reply: Response, common: dict[str, str]) -> web.Response:
+    body = reply.body.encode() if isinstance(reply.body, str) else reply.body
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    kind = (
+        "text/plain; charset=utf-8" if isinstance(reply.body, str) else "application/octet-stream"
+    )
+    if body:
+        headers.setdefault("content-type", kind)
+    return web.Response(status=int(reply.status), body=body, headers=headers | common)
+
+
+def _redirect(request: web.Request, common: dict[str, str]) -> web.Response:
+    """To the same without slashes at its end, as Next does it; never to another host."""
+    path, mark, query = request.raw_path.partition("?")
+    target = "/" + path.strip("/\\") + mark + query
+    headers = {hdrs.LOCATION: target, "refresh": f"0;url={target}"}
+    return web.Response(status=308, text=target, headers=headers | common)
+
+
+def _is_preflight(request: web.Request) -> bool:
+    asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+    return request.method == hdrs.METH_OPTIONS and asks
+
+
+def _preflight_reply(request: web.Request) -> Response:
+    """What a browser asks before the real request, which then shows the token."""
+    wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS)
+    return Response(
+        status=http.HTTPStatus.NO_CONTENT,
+        headers={
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: wanted or "authorization, content-type, x-meta",
+            hdrs.ACCESS_CONTROL_MAX_AGE: str(_PREFLIGHT_S),
+        },
+    )
+
+
+def _cut_off(request: web.Request) -> web.StreamResponse:
+    """Break the connection off: the client must see that the answer is not complete."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499)

@@ -1,0 +1,86 @@
+"""What is answered where nothing streams: a value, an error, or bytes of the handler's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import http
+from collections.abc import Mapping
+from typing import Any
+
+from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
+from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.values import undefined
+from kkjupyter.wire.vovk_encoding import (
+    REPLY_HEADERS,
+    encode_error,
+    encode_failure,
+    encode_reply,
+    thrown_reason,
+)
+
+__all__ = ["Response", "error_reply", "status_reply", "stream_failure", "value_reply"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """A reply as it is, for what is no JSON: ``return vovk.Response(png, headers={...})``.
+
+    Args:
+        body: text goes as UTF-8.
+        status: the HTTP status.
+        headers: with a ``content-type``, else the body is called text or bytes, as it is given.
+    """
+
+    body: bytes | str = b""
+    status: int = 200
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def value_reply(value: Any) -> Response:
+    """The reply with what a handler returned.
+
+    Raises:
+        EncodeError: it has no JSON form.
+    """
+    return value if isinstance(value, Response) else Response(encode_reply(value), 200, _JSON)
+
+
+def error_reply(exc: BaseException, wire_format: WireFormat) -> Response:
+    """The reply with what a handler raised before any stream began. Something is always returned.
+
+    An HttpException, and any RemoteError with a status, keeps status and cause; all else is a 500
+    with the exception's message, as on the real servers.
+    """
+    status = getattr(exc, "status", None) if isinstance(exc, RemoteError) else None
+    cause = getattr(exc, "cause", None)
+    if isinstance(exc, RemoteThrow):  # a reply has a message in any case; the value goes beside it
+        cause = None if isinstance(exc.value, str) or exc.value is undefined else exc.value
+        message = exc.message
+    else:
+        message = str(thrown_reason(exc))
+    if cause is None or isinstance(cause, BaseException):
+        cause = undefined
+    return status_reply(status or 500, message, cause, wire_format=wire_format)
+
+
+def status_reply(
+    status: int, message: str, cause: Any = undefined, *, wire_format: WireFormat
+) -> Response:
+    """An error reply; a cause that has no JSON form is left out."""
+    try:
+        body = encode_error(status, message, cause, wire_format=wire_format)
+    except EncodeError:
+        body = encode_error(status, message, wire_format=wire_format)
+    return Response(body, http.HTTPStatus(status) if status in _KNOWN else status, _JSON)
+
+
+def stream_failure(exc: BaseException, wire_format: WireFormat) -> bytes:
+    """The last message of a stream that failed. Something is always returned."""
+    try:
+        return encode_failure(thrown_reason(exc), wire_format)
+    except EncodeError:  # of a thrown value there is at least a text
+        return encode_failure(str(exc), wire_format)
+
+
+_JSON = REPLY_HEADERS
+_KNOWN = frozenset(http.HTTPStatus)

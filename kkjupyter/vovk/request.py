@@ -1,0 +1,143 @@
+"""What a handler sees of a request."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from kkjupyter.errors import ProtocolError
+from kkjupyter.vovk.exceptions import HttpException
+from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.vovk_query import decode_query
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Body = TypeVar("Body", default=Any)
+    Query = TypeVar("Query", default=dict[str, Any])
+    Params = TypeVar("Params", default=dict[str, str])
+else:  # only type checkers need to know that the later ones can be left out
+    from typing import TypeVar
+
+    Body, Query, Params = TypeVar("Body"), TypeVar("Query"), TypeVar("Params")
+
+__all__ = ["Request"]
+
+_UNREAD: Any = object()
+
+
+class Request(Generic[Body, Query, Params]):
+    """One request. As a type hint it says what is let in: ``req: vovk.Request[Body, Query]``.
+
+    What it names is checked and converted before the handler runs.
+
+    Attributes:
+        method: the HTTP method, upper case.
+        url: as asked for.
+        headers: by name, in any case; what came several times has its first value.
+        params: the path parameters.
+        query: from the URL; nested by brackets as in 3.x, or flat in the old format.
+        remote: the client's address, or None.
+        handler: what is called, ``"HelloRPC.streamTokens"``.
+    """
+
+    params: Params
+    query: Query
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        params: dict[str, str],
+        query_text: str,
+        body: bytes,
+        wire_format: WireFormat,
+        remote: str | None = None,
+        handler: str = "",
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.remote = remote
+        self.handler = handler
+        # As they came, until they are checked.
+        self.params = cast("Params", params)
+        self.query = cast("Query", decode_query(query_text, wire_format))
+        self._body = body
+        self._json: Any = _UNREAD
+        self._meta: dict[str, Any] | None = None
+        self._aborted = False
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, hints: Any) -> types.GenericAlias:
+            hints = hints if isinstance(hints, tuple) else (hints,)
+            return types.GenericAlias(cls, (*hints, Any, Any, Any)[: max(3, len(hints))])
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the client is gone. For sync code that works long between two yields."""
+        return self._aborted
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the client says about the call in the header ``x-meta``; empty if nothing.
+
+        Raises:
+            HttpException: 400, it is no JSON object.
+        """
+        if self._meta is None:
+            text = self.headers.get("x-meta")
+            meta = _json(text.encode(errors="surrogateescape"), "x-meta") if text else {}
+            if not isinstance(meta, dict):
+                raise HttpException(400, "x-meta: a JSON object belongs there")
+            self._meta = meta
+        return self._meta
+
+    async def json(self) -> Body:
+        """The body; as the type hint has it, if there is one.
+
+        Raises:
+            HttpException: 400, it is no JSON.
+        """
+        if self._json is _UNREAD and not self._body:
+            raise HttpException(400, "the body is empty; JSON belongs there")
+        body: Body = self.body_value()
+        return body
+
+    async def text(self) -> str:
+        """The body as text; what is no UTF-8 becomes U+FFFD."""
+        return self._body.decode(errors="replace")
+
+    async def bytes(self) -> bytes:
+        """The body as it is."""
+        return self._body
+
+    def body_value(self) -> Any:
+        """As :meth:`json`, without waiting, and None for no body."""
+        if self._json is _UNREAD:
+            self._json = _json(self._body, "body") if self._body else None
+        return self._json
+
+    def set_body_value(self, value: Any) -> None:
+        """Say what the body is, after it was checked."""
+        self._json = value
+
+    def abort(self) -> None:
+        """Say that the client is gone."""
+        self._aborted = True
+
+    def __repr__(self) -> str:
+        path = self.url.partition("?")[0]  # a query may hold secrets
+        return f"<Request {self.method} {path}>"
+
+
+def _json(data: bytes, what: str) -> Any:
+    try:
+        return loads(data)
+    except ProtocolError as exc:
+        raise HttpException(400, f"{what}: {exc}") from exc

@@ -1,0 +1,62 @@
+"""A publication with a port of its own."""
+
+from __future__ import annotations
+
+from ssl import SSLContext
+from typing import Any
+
+from aiohttp import web
+
+from kkjupyter.rpc.door import Door
+from kkjupyter.rpc.listening import HttpListener
+from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.server import LIMIT_BYTES, Server
+from kkjupyter.vovk.face import Face, VovkClients
+from kkjupyter.wire.schema_writing import write_metadata, write_schema
+
+__all__ = ["VovkServer"]
+
+
+class VovkServer(Server):
+    """Served controllers; made by ``vovk.serve([...])``. ``with`` closes it at the end.
+
+    Attributes:
+        url: the API's address, for ``kk.connect``; clients need the token, too.
+        port: the TCP port.
+        closed: whether :meth:`close` was called.
+        schema: what it offers, as clients take it; the same that it answers to ``_schema_``.
+    """
+
+    _clients: VovkClients
+
+    def __init__(self, face: Face, door: Door, host: str, *, ssl: SSLContext | None) -> None:
+        super().__init__(None, face.clients, door, host, "http", ssl)
+        self._face = face
+        self._path = face.prefix or ""
+        self._listener: HttpListener | None = None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """A ``vovk-metadata.json`` if it serves old clients, else a schema of 3.x."""
+        schema = self._face.publication.schema
+        if schema.wire_format == "divider":
+            return write_metadata(schema)
+        return write_schema(schema)
+
+    def connect(self, **options: Any) -> Remote:
+        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
+        options.setdefault("schema", self.schema)
+        return super().connect(**options)
+
+    # ---- I/O loop only
+
+    async def _listen(self, port: int) -> int:
+        app = web.Application(client_max_size=LIMIT_BYTES)
+        self._face.add_to(app)
+        listener = self._listener = HttpListener(app, self._host, self._ssl)
+        self._clients.count = lambda: listener.connections
+        return await listener.start(port)
+
+    async def _stop_listening(self) -> None:
+        if self._listener is not None:
+            await self._listener.stop()

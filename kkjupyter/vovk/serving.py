@@ -1,0 +1,212 @@
+"""From controllers to a server that listens, an application to mount, or a schema in files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.rpc.checks import check_options, check_port
+from kkjupyter.rpc.door import Door, make_token
+from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
+from kkjupyter.rpc.portal import handler_loop
+from kkjupyter.vovk.publishing import Controllers, Publication
+from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.schema_writing import write_files, write_metadata
+from kkjupyter.wire.schema_writing import write_schema as schema_json
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from kkjupyter.vovk.answering import OnError
+    from kkjupyter.vovk.face import Face
+    from kkjupyter.vovk.server import VovkServer
+
+__all__ = ["AppOptions", "ServeOptions", "app", "serve", "write_schema"]
+
+_METADATA_FILE = "vovk-metadata.json"
+
+
+class AppOptions(TypedDict, total=False):
+    """The keyword arguments of ``vovk.app`` and ``vovk.serve``.
+
+    Attributes:
+        legacy: speaks the divider format, for clients of Vovk 0.1 to 2.x; else JSON Lines, for 3.x.
+        interceptors: ``async def interceptor(ctx, next)`` around every call.
+        validate: whether body, query, path parameters, results and stream items must be what the
+            type hints say; they must by default.
+        on_error: ``on_error(exception, request)``, told what handlers raise, before and within
+            streams. On the handlers' loop; it must not block.
+    """
+
+    legacy: bool
+    interceptors: Sequence[Interceptor]
+    validate: bool
+    on_error: OnError | None
+
+
+class ServeOptions(AppOptions, total=False):
+    """The keyword arguments of ``vovk.serve``.
+
+    Attributes:
+        prefix: the path of the API.
+        token: True (the default) makes one, a string is one, False serves without, on loopback
+            only. Shown as ``Authorization: Bearer``, or as ``?token=`` in the address.
+        insecure: needed, too, to serve without a token where others can reach it.
+        origins: web origins whose pages may call, besides the server's own.
+        ssl: makes it an ``https://`` server; a context for servers, with a certificate loaded.
+    """
+
+    prefix: str
+    token: str | bool
+    insecure: bool
+    origins: Sequence[str]
+    ssl: SSLContext | None
+
+
+def serve(
+    controllers: Controllers,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    **options: Unpack[ServeOptions],
+) -> VovkServer:
+    """Serve controllers to Vovk clients.
+
+    It asks for a token unless told otherwise, as :func:`kkjupyter.serve` does: on hosts that are
+    shared, as notebook servers often are, loopback is not private. Vovk's own clients show it as a
+    header (``init: {headers: {authorization: "Bearer ..."}}``); for code that must not change there
+    is ``token=False``. Pages of other origins are turned away in any case.
+
+    Args:
+        controllers: classes or instances of :class:`vovk.Controller`; in a mapping, the keys are
+            their names.
+        host: where to listen.
+        port: the TCP port; 0 takes a free one.
+        options: see :class:`ServeOptions`.
+
+    Raises:
+        ConnectError: the port cannot be had.
+        UsageError: an argument cannot be right.
+    """
+    from kkjupyter.vovk.server import VovkServer  # aiohttp takes its time to import
+
+    check_options(options, sorted(ServeOptions.__optional_keys__))
+    check_port(port)
+    prefix = _prefix(options.get("prefix", "/api"))
+    face = _face(controllers, prefix, options)
+    token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
+    door = face.door = Door(host, token, options.get("origins", ()))
+    face.loop = handler_loop()
+    face.is_told = True
+    server = VovkServer(face, door, host, ssl=options.get("ssl"))
+    run_blocking(server.start(port))
+    return server
+
+
+def app(controllers: Controllers, **options: Unpack[AppOptions]) -> web.Application:
+    """An aiohttp application: ``main.add_subapp("/api", vovk.app([HelloController]))``.
+
+    Async handlers run on the application's own loop, so that they may use what belongs to it. Who
+    may come in is the application's affair: neither token nor origin is looked at here.
+
+    Args:
+        controllers: as for :func:`serve`.
+        options: see :class:`AppOptions`.
+
+    Raises:
+        UsageError: an argument cannot be right.
+    """
+    from aiohttp import web
+
+    from kkjupyter.rpc.server import LIMIT_BYTES
+
+    check_options(options, sorted(AppOptions.__optional_keys__))
+    face = _face(controllers, None, options)
+    application = web.Application(client_max_size=LIMIT_BYTES)
+    face.add_to(application)
+
+    async def stop(_: web.Application) -> None:
+        face.clients.stop()
+
+    application.on_shutdown.append(stop)
+    return application
+
+
+def write_schema(
+    path: str | PathLike[str],
+    controllers: Controllers,
+    *,
+    legacy: bool | None = None,
+    prefix: str = "/api",
+) -> None:
+    """Write what clients need to know, in the shape their generation reads.
+
+    ``write_schema(".vovk-schema", ...)`` writes a folder as 3.x has it; with a name that ends in
+    ``.json`` it is one file: ``vovk-metadata.json`` for ``clientizeController`` of 0.1, any other
+    for ``createRPC`` of 3.x.
+
+    Args:
+        path: of the folder or the file.
+        controllers: as for :func:`serve`.
+        legacy: whether old clients are meant; by default the name of the file tells.
+        prefix: the path of the API, of which a schema of 3.x tells.
+
+    Raises:
+        UsageError: a controller cannot be one; or a folder is asked for, for old clients.
+        OSError: it cannot be written.
+    """
+    target = Path(path)
+    is_file = target.suffix == ".json"
+    if legacy is None:
+        legacy = target.name == _METADATA_FILE
+    if legacy and not is_file:
+        raise UsageError(f"old clients read one file; name it, for example {_METADATA_FILE}")
+    schema = Publication(
+        controllers, wire_format=_wire_format(legacy), root_entry=_prefix(prefix).strip("/")
+    ).schema
+    if legacy:
+        _write(target, write_metadata(schema))
+    elif is_file:
+        _write(target, schema_json(schema))
+    else:
+        for name, content in write_files(schema).items():
+            _write(target / name, content)
+
+
+def _face(controllers: Controllers, prefix: str | None, options: AppOptions) -> Face:
+    from kkjupyter.vovk.face import Face, VovkClients
+
+    publication = Publication(
+        controllers,
+        wire_format=_wire_format(options.get("legacy", False)),
+        root_entry=(prefix or "").strip("/"),
+    )
+    return Face(
+        publication,
+        VovkClients(),
+        prefix=prefix,
+        interceptors=check_interceptors(options.get("interceptors", ())),
+        validate=options.get("validate", True),
+        on_error=options.get("on_error"),
+    )
+
+
+def _prefix(prefix: str) -> str:
+    path = prefix.strip("/")
+    if any(char in path for char in "?#{} "):
+        raise UsageError(f"prefix is the path of the API, like '/api', not {prefix!r}")
+    return f"/{path}" if path else ""
+
+
+def _wire_format(legacy: bool) -> WireFormat:
+    return "divider" if legacy else "jsonlines"
+
+
+def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
