@@ -1,16 +1,14 @@
 // A client that does as it is told: node client.mjs WHICH CODEC TARGET. TARGET is an address or, as JSON,
-// the command of a server to start and speak to over its standard streams. Each line of standard input is
-// {"script": JAVASCRIPT}, the body of an async function with these in scope: `api`, `channel`, `kkrpc`,
-// `sleep(ms)`, `until(condition)` for up to 5 s, `read(stream)` for all its values, `construct(name, args)`, and `meta`, an object whose
-// entries go with every request where the protocol has a place for them. Each is answered by a line
-// {"value": what it returned} or {"error": {name, message, ...}}.
+// the command of a server to start and speak to over its standard streams. It runs scripts, see scripts.mjs,
+// with these in scope: `api`, `channel`, `kkrpc`, `sleep(ms)`, `until(condition)` for up to 5 s, `read(stream)` for
+// all its values, `construct(name, args)`, and `meta`, an object whose entries go with every request where the
+// protocol has a place for them.
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { load, say } from "./peer.mjs";
+import { load } from "./peer.mjs";
+import { runScripts } from "./scripts.mjs";
 
 const [which, codec, target] = process.argv.slice(2);
 const { kkrpc, ...peer } = await load(which);
-const AsyncFunction = (async () => {}).constructor;
 
 let child;
 function dial() {
@@ -47,14 +45,6 @@ const scope = {
   construct: (name, args) => peer.construct(channel, name, args),
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
-  try {
-    const run = new AsyncFunction(...Object.keys(scope), JSON.parse(line).script);
-    say({ value: (await run(...Object.values(scope))) ?? null });
-  } catch (error) {
-    const { name, message, cause } = error;
-    say({ error: { ...error, name, message, cause: cause?.message ?? cause } });
-  }
-}
+await runScripts(scope);
 child?.kill();
 process.exit(0);

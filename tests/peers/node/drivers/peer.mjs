@@ -16,4 +16,4 @@ export async function load(which) {
   return { kkrpc, ...("createTransport" in kkrpc ? compact(kkrpc) : classic(kkrpc)) };
 }
 
-export const say = (message) => process.stdout.write(JSON.stringify(message) + "\n");
+export { say } from "./scripts.mjs";
