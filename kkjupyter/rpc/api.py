@@ -8,7 +8,8 @@ from typing import Any, Unpack
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.dialing import ConnectOptions, make_session
+from kkjupyter.rpc.connectoptions import ConnectOptions
+from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.remote import (
     Remote,

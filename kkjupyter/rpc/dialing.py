@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from os import PathLike
-from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc import programs
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
+from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
@@ -24,79 +23,12 @@ from kkjupyter.transports.tls import client_context
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.exchange import HttpSession
-    from kkjupyter.rpc.vovk_fetch import Fetcher
-    from kkjupyter.rpc.vovk_schemas import SchemaSource
     from kkjupyter.rpc.vovk_session import VovkSession
 
-__all__ = ["COMPRESSIONS", "ConnectOptions", "Dial", "make_session", "make_vovk_session"]
-
-COMPRESSIONS = ("deflate",)
+__all__ = ["Dial", "make_session", "make_vovk_session"]
 
 Dial = Callable[[], Awaitable[Transport]]
 """Makes a new transport each time it is called; on the I/O loop."""
-
-
-class ConnectOptions(TypedDict, total=False):
-    """The keyword arguments of :func:`connect` and :func:`aconnect`.
-
-    Attributes:
-        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None asks the peer. Over
-            HTTP those must be named, and None means ``"vovk"``.
-        codec: ``"superjson"`` or ``"json"``, of what is sent; None takes what the peer answers in.
-            Answers are read in either.
-        headers: sent with the handshake; over HTTP, as token and cookies, with every request.
-        token: sent as ``Authorization: Bearer``.
-        cookies: sent with the handshake, names to values.
-        subprotocols: offered in the handshake, in order of preference.
-        ssl: how to check the server of a ``wss://`` or ``https://`` address; by default as the
-            system does.
-        ca_file: a file of certificates (PEM); they and what they have issued are trusted, and
-            nobody else. For a private authority or a server's self-signed certificate.
-        proxy: ``"http://user:password@host:port"``, or ``https``, ``socks5h`` and so on; True (the
-            default) for what the environment says, which is never asked about this machine; None
-            for none.
-        compression: ``"deflate"`` to offer it, for slow networks; None (the default) for none.
-        timeout_s: for the reply of every call, in seconds; None waits for ever.
-        idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
-        connect_timeout_s: for connecting, in seconds; 10 by default.
-        methods: names known to exist there, for completion.
-        meta: called for each call, without arguments; the dict it returns is sent along, and the
-            other side's interceptors see it.
-        expose: what the other side may call in turn; as for :func:`kkjupyter.serve`. Not over HTTP.
-        cwd: the directory to start a command in; that of this process otherwise.
-        env: environment variables of a command, on top of those of this process.
-        schema: of a Vovk server: a ``.vovk-schema`` folder, a ``vovk-metadata.json``, the address
-            of either, or its parsed JSON. None asks the server's ``_schema_``.
-        validate: of Vovk: False sends what breaks the schema's JSON Schemas, too.
-        default_options: of Vovk, for every call: a dict with ``body``, ``query``, ``params``,
-            ``headers``, ``isStream``; what a call says itself counts.
-        fetcher: of Vovk: carries out calls; see :mod:`kkjupyter.rpc.vovk_fetch`.
-        stream_fetcher: of Vovk: likewise, where a stream is expected.
-    """
-
-    protocol: str | None
-    codec: str | None
-    headers: Mapping[str, str] | None
-    token: str | None
-    cookies: Mapping[str, str] | None
-    subprotocols: Sequence[str]
-    ssl: SSLContext | None
-    ca_file: str | PathLike[str] | None
-    proxy: str | bool | None
-    compression: Literal["deflate"] | None
-    timeout_s: float | None
-    idle_timeout_s: float | None
-    connect_timeout_s: float
-    methods: Sequence[str]
-    meta: Callable[[], Mapping[str, Any] | None] | None
-    expose: Any
-    cwd: str | PathLike[str] | None
-    env: Mapping[str, str] | None
-    schema: SchemaSource | None
-    validate: bool
-    default_options: Mapping[str, Any] | None
-    fetcher: Fetcher | None
-    stream_fetcher: Fetcher | None
 
 
 @overload

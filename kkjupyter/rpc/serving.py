@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.checks import check_choice, check_options, check_port
-from kkjupyter.rpc.dialing import COMPRESSIONS
+from kkjupyter.rpc.connectoptions import COMPRESSIONS
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor

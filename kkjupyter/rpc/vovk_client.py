@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.dialing import ConnectOptions, make_vovk_session
+from kkjupyter.rpc.connectoptions import ConnectOptions
+from kkjupyter.rpc.dialing import make_vovk_session
 from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.vovk_call import VovkCall
 from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher

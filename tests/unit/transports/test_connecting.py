@@ -22,7 +22,7 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 import kkjupyter as kk
-from kkjupyter.rpc.dialing import ConnectOptions
+from kkjupyter.rpc.connectoptions import ConnectOptions
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.transports import connecting
 from kkjupyter.transports.connecting import connect_websocket, without_secrets
