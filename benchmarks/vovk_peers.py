@@ -47,6 +47,7 @@ import re, socket, threading
 
 HEAD = (b"HTTP/1.1 200 OK\r\ncontent-type: application/jsonl; charset=utf-8\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n")
+NONE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 chunk = lambda data: b"%x\r\n%s\r\n" % (len(data), data)
 bodies = {}
 
@@ -62,7 +63,11 @@ def serve(connection):
         while line := requests.readline():
             while requests.readline().strip():
                 pass
-            shape, count = re.search(r"/streams/([a-z-]+)\?n=(\d+)", line.decode()).groups()
+            asked = re.match(r"GET /api/streams/([a-z-]+)\?n=(\d+)", line.decode())
+            if asked is None:
+                connection.sendall(NONE)
+                continue
+            shape, count = asked.groups()
             if (shape, count) not in bodies:
                 bodies[shape, count] = body(shape, int(count))
             connection.sendall(HEAD + bodies[shape, count] + b"0\r\n\r\n")
@@ -196,10 +201,13 @@ def compare(title: str, clients: dict[str, Read], method: str, n: int, runs: int
             items, wall_s, cpu_s = read(method, n)
             done[name].append(Run(int(items), wall_s, cpu_s))
     for name, measured in done.items():
-        assert {run.items for run in measured} == {n}, name
+        fewest = min(run.items for run in measured)
+        assert name != "kkjupyter" or fewest == n
         per_s = statistics.median(run.items / run.wall_s for run in measured)
         cpu_us = statistics.median(run.cpu_s / run.items * 1e6 for run in measured)
-        print(f"  {name:<12} {per_s:>11,.0f}/s  {cpu_us:6.2f} µs CPU/item", flush=True)
+        # That of 0.1.7 loses items that come in two pieces.
+        lost = "" if fewest == n else f"  (lost up to {n - fewest:,} items)"
+        print(f"  {name:<12} {per_s:>11,.0f}/s  {cpu_us:6.2f} µs CPU/item{lost}", flush=True)
 
 
 def clients(runs: int, vovk_python: str | None) -> None:
@@ -252,8 +260,8 @@ def left_alone(path: str, url: str, number: str) -> str:
     line = ask(url, f"{path}/slow", {"id": number, "n": LEFT_ITEMS, "pauseMs": 20})
     while page_of(url, f"{path}/diary", number)["produced"] < 5:
         time.sleep(0.005)
-    line.close()
     left_s = time.time()
+    line.close()
     while not (page := page_of(url, f"{path}/diary", number))["endedAt"]:
         time.sleep(0.005)
     took_ms = page["endedAt"] - left_s * 1000

@@ -160,7 +160,9 @@ class NextServer:
         self._said: list[str] = []
         self._is_ready = threading.Event()
         assert self._process.stdout is not None
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout,), daemon=True
+        )
         self._reader.start()
         try:
             self.url = f"http://127.0.0.1:{self._wait_for_port()}/api"

@@ -12,7 +12,7 @@ from kkjupyter import vovk
 from kkjupyter.vovk.server import VovkServer
 from support.vovk_apps import App
 
-__all__ = ["serve_twin"]
+__all__ = ["serve_twin", "twin_controllers"]
 
 _TEAPOT: Final = {"why": "short and stout"}
 
@@ -183,15 +183,14 @@ class Valid(vovk.Controller, prefix="valid"):
             yield {"room": req.params["room"], "message": word}
 
 
-def serve_twin(app: App) -> VovkServer:
-    """A server of ours that clients of the generation of ``app`` can call."""
-    classes: dict[str, type[vovk.Controller]] = {
-        "Hello": Hello,
-        "Streams": Streams,
-        "Fails": Fails,
-        "Replies": Replies,
-    }
+def twin_controllers(app: App) -> dict[str, type[vovk.Controller]]:
+    """The controllers, called as in ``app``."""
+    classes: list[type[vovk.Controller]] = [Hello, Streams, Fails, Replies]
     if not app.is_old:
-        classes["Valid"] = Valid
-    controllers = {name + app.suffix: controller for name, controller in classes.items()}
-    return vovk.serve(controllers, token=False, legacy=app.is_old)
+        classes.append(Valid)
+    return {one.__name__ + app.suffix: one for one in classes}
+
+
+def serve_twin(app: App, *, token: str | bool = False) -> VovkServer:
+    """A server of ours that clients of the generation of ``app`` can call."""
+    return vovk.serve(twin_controllers(app), token=token, legacy=app.is_old)

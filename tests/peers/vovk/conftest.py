@@ -12,21 +12,17 @@ from support.vovk_apps import APPS, App, NextServer
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
 
+Start = Callable[[App], NextServer]
+
 
 @pytest.fixture(scope="session")
-def started() -> Iterator[Callable[[App], tuple[NextServer, Remote]]]:
-    """A real server in production, and our client connected to it, for each application asked for.
+def started() -> Iterator[Start]:
+    """Starts a real server in production, once for each application that is asked for.
 
     They run until all is over: tests of the two come in turns.
     """
     with contextlib.ExitStack() as stack:
-
-        @cache
-        def start(app: App) -> tuple[NextServer, Remote]:
-            server = stack.enter_context(NextServer(app))
-            return server, stack.enter_context(kk.connect(server.url, schema=app.schema_path))
-
-        yield start
+        yield cache(lambda app: stack.enter_context(NextServer(app)))
 
 
 @pytest.fixture(params=APPS, ids=str)
@@ -37,10 +33,13 @@ def app(request: pytest.FixtureRequest) -> App:
 
 
 @pytest.fixture
-def server(started: Callable[[App], tuple[NextServer, Remote]], app: App) -> NextServer:
-    return started(app)[0]
+def server(started: Start, app: App) -> NextServer:
+    """It, running."""
+    return started(app)
 
 
 @pytest.fixture
-def api(started: Callable[[App], tuple[NextServer, Remote]], app: App) -> Remote:
-    return started(app)[1]
+def api(server: NextServer) -> Iterator[Remote]:
+    """Our client, connected to it."""
+    with kk.connect(server.url, schema=server.app.schema_path) as remote:
+        yield remote

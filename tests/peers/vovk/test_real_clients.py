@@ -8,11 +8,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.vovk_apps import NEW, OLD, App, JsClient, NextServer
-from support.vovk_twin import serve_twin
+from support.vovk_twin import serve_twin, twin_controllers
+
+from kkjupyter import vovk
 
 Start = Callable[[App, str], JsClient]
 
@@ -24,23 +27,31 @@ END_MS = 1000
 
 @pytest.fixture(scope="session")
 def clients(
-    started: Callable[[App], tuple[NextServer, Any]], tmp_path_factory: pytest.TempPathFactory
+    started: Callable[[App], NextServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Start]:
     """A client of Vovk's own, with their server or with ours."""
     with contextlib.ExitStack() as stack:
 
         @cache
         def start(app: App, whose: str) -> JsClient:
+            folder = tmp_path_factory.mktemp(whose)
             if whose == "theirs":
-                url, schema = started(app)[0].url, app.schema()
+                file = folder / f"{app.name}.json"
+                file.write_text(json.dumps(app.schema()))
+                url = started(app).url
             else:
-                server = stack.enter_context(serve_twin(app))
-                url, schema = server.url, server.schema
-            file = tmp_path_factory.mktemp(whose) / f"{app.name}.json"
-            file.write_text(json.dumps(schema))
+                file = written(app, folder)
+                url = stack.enter_context(serve_twin(app)).url
             return stack.enter_context(JsClient(app, url, file))
 
         yield start
+
+
+def written(app: App, folder: Path) -> Path:
+    """What we write for a client of this generation."""
+    file = folder / ("vovk-metadata.json" if app.is_old else "schema.json")
+    vovk.write_schema(file, twin_controllers(app))
+    return file
 
 
 @pytest.fixture(params=["ours", "theirs"])
@@ -206,6 +217,18 @@ def test_parameters_and_queries(client: JsClient, app: App) -> None:
     removed = client.run(f"return await {call('Replies.remove', params={'id': '7'})}")
     assert removed == {"method": "DELETE", "id": "7"}
     assert client.run(f"return await {call('Replies.getURLForXMLParser2')}") == {"found": True}
+
+
+def test_a_token(app: App, tmp_path: Path) -> None:
+    """Each client has a way to send headers with a call."""
+    headers = {"authorization": "Bearer secret"}
+    with_headers = {"headers": headers} if app.is_old else {"init": {"headers": headers}}
+    file = written(app, tmp_path)
+    with serve_twin(app, token="secret") as server, JsClient(app, server.url, file) as client:
+        error = client.run(f"return await failure({call('Replies.getURLForXMLParser2')})")
+        assert error["statusCode"] == 401
+        got = client.run(f"return await {call('Replies.getURLForXMLParser2', **with_headers)}")
+        assert got == {"found": True}
 
 
 # ---- ending it

@@ -31,6 +31,11 @@ def test_a_server_in_development_is_asked(in_development: NextServer) -> None:
         assert list(api.AdminRPC.ticks()) == [0, 1, 2]
 
 
+def test_an_address_is_asked(in_development: NextServer) -> None:
+    with kk.connect(in_development.url, schema=f"{in_development.url}/_schema_") as api:
+        assert list(api.StreamsRPC.fromSync()) == [{"i": 0}, {"i": 1}, {"i": 2}]
+
+
 def test_our_copy_is_what_the_server_says(in_development: NextServer) -> None:
     """The tests go by the files that are kept with the application."""
     from urllib.request import urlopen
