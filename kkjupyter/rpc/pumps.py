@@ -156,7 +156,8 @@ class SyncPump:
         Raises:
             RuntimeError: too many run already.
         """
-        if not _generator_slots.acquire(blocking=False):
+        slots = _generator_slots
+        if not slots.acquire(blocking=False):
             _close(self._iterator)
             raise RuntimeError(
                 f"{MAX_GENERATOR_THREADS} sync generators are running already; "
@@ -167,7 +168,7 @@ class SyncPump:
         self._in_thread = True
         threading.Thread(
             target=contextvars.copy_context().run,
-            args=(self._pump, loop, done),
+            args=(self._pump, loop, done, slots),
             name=self._name,
             daemon=True,
         ).start()
@@ -179,7 +180,12 @@ class SyncPump:
                     _busy.add(self)
             raise
 
-    def _pump(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any]) -> None:
+    def _pump(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        done: asyncio.Future[Any],
+        slots: threading.BoundedSemaphore,
+    ) -> None:
         error: BaseException | None = None
         returned: Any = undefined
         try:
@@ -190,7 +196,7 @@ class SyncPump:
             with _busy_lock:
                 self._in_thread = False
                 _busy.discard(self)
-            _generator_slots.release()
+            slots.release()
         loop.call_soon_threadsafe(settle, done, returned, error)
 
     def _deliver(self) -> Any:
