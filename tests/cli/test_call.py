@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.demo.api import DemoApi
@@ -157,10 +158,8 @@ def test_ctrl_c_cancels_a_stream_that_waits(
     start: Callable[..., subprocess.Popen[str]], server: Any, tmp_path: Any
 ) -> None:
     process = start(f"watchFiles({str(tmp_path)!r})")
-    deadline_s = time.monotonic() + 20
-    while not server.running and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert server.running == 1
+    with server.connect() as api:  # not `running`: finding out the protocol is a call, too
+        until(lambda: api.openWatchers().result() == 1, 20)
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
     assert becomes_idle(server)
