@@ -2,70 +2,17 @@
 
 import ast
 import json
-import os
 import re
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import Any, NamedTuple
 
-import nbformat
 import pytest
-
-import kkjupyter
-
-
-class Run(NamedTuple):
-    """One execution: what the terminal showed, when, and what was saved."""
-
-    lines: list[str]
-    times_s: list[float]
-    document: Any
-
-    def cell(self, cell_id: str) -> Any:
-        return next(cell for cell in self.document.cells if cell.id == cell_id)
-
-    def text(self, cell_id: str) -> str:
-        """All text that one cell put out, as it was saved."""
-        found = [
-            output.get("text") or output["data"]["text/plain"]
-            for output in self.cell(cell_id).outputs
-        ]
-        return "\n".join(text.strip("\n") for text in found)
-
-    def seconds_between(self, first: str, last: str, *, after: str) -> float:
-        start = next(at for at, line in enumerate(self.lines) if after in line)
-        begin, end = self.lines.index(first, start), self.lines.index(last, start)
-        return self.times_s[end] - self.times_s[begin]
+from support.notebook_runs import Run, run_notebook
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     directory = tmp_path_factory.mktemp("quickstart") / "kkjupyter-demo"
-    argv = [sys.executable, "-m", "kkjupyter.cli", "demo", "--headless", "--dir", str(directory)]
-    lines: list[str] = []
-    times_s: list[float] = []
-    started_s = time.monotonic()
-    # The kernel works in another directory, and has to find the package under test.
-    package_path = str(Path(next(iter(kkjupyter.__path__))).parent)
-    environment = {**os.environ, "PYTHONPATH": package_path, "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(
-        argv, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                lines.append(line.rstrip("\n"))
-                times_s.append(time.monotonic() - started_s)
-        except BaseException:  # the time limit of the tests above all
-            process.terminate()  # it shuts its kernel down
-            raise
-    assert process.returncode == 0, "\n".join(lines)
-    executed = Path(directory, "01_quickstart.executed.ipynb")
-    document = nbformat.read(executed, as_version=4)
-    nbformat.validate(document)
-    return Run(lines, times_s, document)
+    arguments = ["-m", "kkjupyter.cli", "demo", "--headless", "--dir", str(directory)]
+    return run_notebook(arguments, directory / "01_quickstart.executed.ipynb")
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:

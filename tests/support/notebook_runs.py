@@ -1,0 +1,83 @@
+"""A notebook, executed headless in a real kernel, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import nbformat
+
+import kkjupyter
+
+__all__ = ["EXECUTE", "Run", "run_notebook"]
+
+EXECUTE: Final = (
+    "-c",
+    "import pathlib, sys; from kkjupyter.cli.headless import execute; "
+    "sys.exit(execute(pathlib.Path(sys.argv[1]), cell_timeout_s=60))",
+)
+"""Arguments to Python that execute the notebook whose path follows."""
+
+
+class Run(NamedTuple):
+    """One execution: what the terminal showed, when, and what was saved."""
+
+    lines: list[str]
+    times_s: list[float]
+    document: Any
+
+    def cell(self, cell_id: str) -> Any:
+        return next(cell for cell in self.document.cells if cell.id == cell_id)
+
+    def text(self, cell_id: str) -> str:
+        """All text that one cell put out, as it was saved."""
+        found = [
+            output.get("text") or output["data"]["text/plain"]
+            for output in self.cell(cell_id).outputs
+        ]
+        return "\n".join(text.strip("\n") for text in found)
+
+    def seconds_between(self, first: str, last: str, *, after: str) -> float:
+        """How long after the line ``first`` the line ``last`` was seen, below what is ``after``."""
+        start = next(at for at, line in enumerate(self.lines) if after in line)
+        begin, end = self.lines.index(first, start), self.lines.index(last, start)
+        return self.times_s[end] - self.times_s[begin]
+
+
+def run_notebook(arguments: Sequence[str], executed: Path) -> Run:
+    """Run Python with ``arguments`` until it ends well.
+
+    Args:
+        arguments: what makes it execute a notebook.
+        executed: the copy with the outputs, which it saves.
+    """
+    lines: list[str] = []
+    times_s: list[float] = []
+    started_s = time.monotonic()
+    # The kernel works in another directory, and has to find the package under test.
+    package_path = str(Path(next(iter(kkjupyter.__path__))).parent)
+    environment = {**os.environ, "PYTHONPATH": package_path, "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip("\n"))
+                times_s.append(time.monotonic() - started_s)
+        except BaseException:  # the time limit of the tests above all
+            process.terminate()  # it shuts its kernel down
+            raise
+    assert process.returncode == 0, "\n".join(lines)
+    document = nbformat.read(executed, as_version=4)
+    nbformat.validate(document)
+    return Run(lines, times_s, document)
