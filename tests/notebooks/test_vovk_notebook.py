@@ -1,0 +1,104 @@
+"""The notebook about Vovk, executed in a real kernel: both sides of it, on loopback alone."""
+
+import json
+import re
+import shutil
+from itertools import pairwise
+
+import pytest
+from support.notebook_runs import EXECUTE, Run, run_notebook
+
+from kkjupyter.cli.demo import notebooks
+
+NAME = "07_vovk.ipynb"
+SHOWN = ['{"message": "Hello,"}', '{"message": " World"}', '{"message": "!"}']
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    directory = tmp_path_factory.mktemp("vovk")
+    [committed] = [path for path in notebooks() if path.name == NAME]
+    copy = shutil.copy(committed, directory)
+    return run_notebook([*EXECUTE, str(copy)], directory / "07_vovk.executed.ipynb")
+
+
+def test_it_ends_by_itself_soon(run: Run) -> None:
+    assert run.times_s[-1] < 40
+
+
+def test_every_cell_ran_and_none_failed(run: Run) -> None:
+    code = [cell for cell in run.document.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {
+        *("stream", "display_data", "execute_result")
+    }
+
+
+def test_methods_have_the_names_of_the_schema_and_of_python(run: Run) -> None:
+    assert run.text("connect") == "['streamTokens', 'stream_tokens']"
+
+
+def test_tokens_are_shown_and_saved(run: Run) -> None:
+    assert run.text("stream").split("\n")[:3] == SHOWN
+
+
+def test_tokens_reach_the_terminal_while_they_come(run: Run) -> None:
+    # Two pauses of 0.3 s lie between the first and the last.
+    call = "%rpc api.StreamingController.streamTokens("
+    assert run.seconds_between(SHOWN[0], SHOWN[-1], after=call) > 0.4
+
+
+def test_the_loop_has_them_300_ms_apart(run: Run) -> None:
+    found = re.findall(r"\{'message': '(.+)'\} after (\d+\.\d) s", run.text("loop"))
+    assert [message for message, _ in found] == ["Hello,", " World", "!"]
+    times_s = [float(time_s) for _, time_s in found]
+    assert times_s[0] >= 0.3
+    assert all(later - sooner > 0.15 for sooner, later in pairwise(times_s))
+
+
+def test_the_response_of_is_stream(run: Run) -> None:
+    assert run.text("is-stream").split("\n") == ["status 200", "Hello,", " World", "!"]
+
+
+def test_an_endless_stream_was_ended(run: Run) -> None:
+    numbers = [line for line in run.text("cancel").split("\n") if line.isdecimal()]
+    assert 2 <= len(numbers) <= 12
+    assert numbers == [str(number) for number in range(len(numbers))]
+
+
+def test_the_producer_ended_and_what_it_delegates_to(run: Run) -> None:
+    cancelled, *numbers, left = run.text("finally").split("\n")
+    assert numbers == ["0", "1", "2"]
+    assert re.fullmatch(r"cancelled: \['stopped at \d+', 'the controller, too'\]", cancelled)
+    assert re.fullmatch(r"left: \['stopped at \d+', 'the controller, too'\]", left)
+
+
+def test_a_thrown_object(run: Run) -> None:
+    item, last = run.text("error").split("\n")
+    assert item == SHOWN[0]
+    assert '{"hello":"World"}' in last
+    assert run.text("thrown").split("\n") == ["Hello,", "thrown: {'hello': 'World'}"]
+
+
+def test_what_breaks_the_schema_is_not_sent(run: Run) -> None:
+    fault, issues, log, items = run.text("validation").split("\n")
+    assert fault.startswith("MoreController.count: body.to: 'many'")
+    assert "'path': 'body.to'" in issues
+    assert log == "[]"
+    assert items == "[0, 1, 2] ['count was called']"
+
+
+def test_a_fetcher_of_ones_own(run: Run) -> None:
+    assert run.text("fetcher").split("\n") == ["with isStream: ['a notebook']", "without: [None]"]
+
+
+def test_the_servers_are_closed(run: Run) -> None:
+    closed = run.text("close").split("\n")
+    assert len(closed) == 3
+    assert all(line.endswith("closed>") for line in closed)
+
+
+def test_no_widget_is_saved_that_would_not_be_found(run: Run) -> None:
+    assert "widget-view" not in json.dumps(run.document)
+    assert "widgets" not in run.document.metadata
