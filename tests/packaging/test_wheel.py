@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 DEMO_TEXTS = sorted(path.name for path in (ROOT / "kkjupyter/demo").glob("*.txt"))
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+SERVICES = sorted(path.name for path in (ROOT / "notebooks/services").glob("*.py"))
 
 
 def run(*argv: str | Path, cwd: Path) -> str:
@@ -62,8 +63,10 @@ def test_the_wheel_is_pure_and_named(wheel: Path) -> None:
 
 def test_the_wheel_holds_everything(names: list[str]) -> None:
     assert NOTEBOOKS, "the repository has no notebooks"
+    assert SERVICES, "the notebooks have no services"
     assert DEMO_TEXTS, "the demo has no text to learn from"
     wanted = {f"kkjupyter/notebooks/{name}" for name in NOTEBOOKS}
+    wanted |= {f"kkjupyter/notebooks/services/{name}" for name in SERVICES}
     wanted |= {f"kkjupyter/demo/{name}" for name in DEMO_TEXTS}
     wanted |= {"kkjupyter/__init__.py", "kkjupyter/py.typed"}
     for path in (ROOT / "kkjupyter").rglob("*"):
