@@ -114,6 +114,17 @@ class VovkCaller(Caller):
     def codec(self) -> str:
         return "unknown" if self._schema is None else self._schema.wire_format
 
+    @property
+    def has_checks(self) -> bool:
+        """Whether there is anything that calls are held to."""
+        segments = self._schema.segments.values() if self._schema is not None else ()
+        return self._validate and any(
+            handler.validation
+            for segment in segments
+            for controller in segment.controllers.values()
+            for handler in controller.handlers.values()
+        )
+
     def checks_of(self, handler: Handler) -> HandlerChecks:
         """What checks the input of ``handler``; kept, as schemas take their time to read."""
         key = (handler.segment, handler.controller, handler.name)

@@ -22,6 +22,7 @@ from kkjupyter.rpc.vovk_schemas import SchemaSource, is_address, load_schema, pa
 from kkjupyter.transports.connecting import without_secrets
 from kkjupyter.transports.handshake import request_headers
 from kkjupyter.transports.http import HttpClient, HttpReply, check_http_url, encoded_url
+from kkjupyter.wire.jsonschemas import load_library
 from kkjupyter.wire.schema import Schema
 from kkjupyter.wire.schema_reading import META_FILE, read_files, read_schema
 from kkjupyter.wire.vovk import HttpRequest, default_api_root
@@ -127,10 +128,12 @@ class VovkSession(VovkCaller):
         try:
             if self._source is None:
                 await self._ask_server()
-                return
-            await self._requests.greet(self.api_root if self._schema else self._address)
-            if self._schema is None:
-                self.use(await self._ask_address(str(self._source)))
+            else:
+                await self._requests.greet(self.api_root if self._schema else self._address)
+                if self._schema is None:
+                    self.use(await self._ask_address(str(self._source)))
+            if self.has_checks:
+                await asyncio.to_thread(load_library)
         except BaseException:
             await self.close()  # nobody gets it
             raise

@@ -18,12 +18,21 @@ from kkjupyter.wire.schema import Handler, JsonSchema, Part
 from kkjupyter.wire.values import undefined
 from kkjupyter.wire.vovk_query import scalar_text
 
-__all__ = ["HandlerChecks", "Issue"]
+__all__ = ["HandlerChecks", "Issue", "load_library"]
 
 Issue = dict[str, str]
 
 _MAX_ISSUES: Final = 20
 _MAX_CHARS: Final = 200
+
+
+def load_library() -> None:
+    """Import what checks with.
+
+    That takes more than a second where everything that JSON Schema calls a format is installed, as
+    beside JupyterLab; whoever can wait somewhere better than in the first call does it there.
+    """
+    import jsonschema.validators  # noqa: F401  for its effect
 
 
 class HandlerChecks:

@@ -15,6 +15,7 @@ from support.vovk_servers import HELLO, bounded
 from wire.vovk.exchanges import schema_file
 
 import kkjupyter as kk
+from kkjupyter.rpc import vovk_session
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import describe
 
@@ -218,3 +219,23 @@ def test_addresses_without_a_schema() -> None:
     bounded(main)
     io_loop().flush(1)
     assert kk.status().connections == ()
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_what_checks_is_loaded_while_it_connects(
+    validate: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its import takes a second beside JupyterLab, and the first call must not wait for that."""
+    loaded = []
+    monkeypatch.setattr(vovk_session, "load_library", lambda: loaded.append("loaded"))
+
+    async def main() -> None:
+        async with (
+            listening(Files({})) as url,
+            connected(
+                f"{url}/api", schema={"meta": META, "segments": {"": ROOT}}, validate=validate
+            ),
+        ):
+            assert loaded == (["loaded"] if validate else [])
+
+    bounded(main)

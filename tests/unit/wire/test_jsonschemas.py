@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
-from kkjupyter.wire.jsonschemas import HandlerChecks
+from kkjupyter.wire.jsonschemas import HandlerChecks, load_library
 from kkjupyter.wire.schema import Handler, WireFormat
 from kkjupyter.wire.values import undefined
 
@@ -174,3 +174,8 @@ def test_the_library_is_imported_only_when_used() -> None:
         "assert 'jsonschema' not in sys.modules and 'referencing' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_library_can_be_loaded_beforehand() -> None:
+    load_library()
+    assert "jsonschema.validators" in sys.modules
