@@ -271,6 +271,7 @@ def test_21_streams_nobody_reads_are_released(
     for _ in range(500):
         api.once_then_wait()
     gc.collect()
+    until(lambda: server._clients._producers)
     (producer,) = server._clients._producers
     until(lambda: api._kk_session.calls == [] and server.running == 0, 5)
     until(lambda: len(producer.channel.outgoing) == 0, 5)
