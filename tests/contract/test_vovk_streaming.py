@@ -304,8 +304,8 @@ def test_a_client_that_keeps_up_has_no_loop_to_itself(
         took_s = service.ended_at_s - left_at_s
     with capsys.disabled():
         print(f" {max(waited_s) * 1000:.0f} and {took_s * 1000:.0f} ms", end="")
-    # Without fairness the others wait until the stream ends, which is never. How long they wait is
-    # printed: in a process that has run thousands of tests it is many times as long as in a new one.
+    # Without fairness the others wait until the stream ends, which is never. How long they wait
+    # is printed: after thousands of tests in one process it is many times as long as in a new one.
     assert max(waited_s) < 10 * END_S
     assert took_s < 5 * END_S
 
