@@ -97,10 +97,10 @@ class Outputs:
             if not content["wait"]:
                 self._cell.outputs.clear()
         elif kind == "stream":
+            if is_ours:  # first of all: Ctrl-C may come while it is shown
+                self._keep_stream(_output(message))
             self._forget_last()
             self._screen.add(content["text"])
-            if is_ours:
-                self._keep_stream(_output(message))
         elif kind in ("display_data", "execute_result", "error"):
             self._show(kind, content)
             if is_ours:
