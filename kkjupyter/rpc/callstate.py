@@ -82,6 +82,13 @@ class CallState(Waiters):
         self._abandoned = False
         self._looked_at = False
 
+    def start_timer(self) -> None:
+        """The call is on its way: from now on the time limit for the reply runs. I/O loop only."""
+        if self.timeout_s is not None:
+            self.timer = asyncio.get_running_loop().call_later(
+                self.timeout_s, self.expire_reply, self.timeout_s
+            )
+
     def stop_timer(self) -> None:
         """The time limit for the reply no longer matters. I/O loop only."""
         if self.timer is not None:

@@ -64,10 +64,8 @@ class Requests:
 
         The time limit for the reply begins now.
         """
-        loop = asyncio.get_running_loop()
-        if state.timeout_s is not None:
-            state.timer = loop.call_later(state.timeout_s, state.expire_reply, state.timeout_s)
-        self._tasks[state] = loop.create_task(self._run(state, exchange))
+        state.start_timer()
+        self._tasks[state] = asyncio.get_running_loop().create_task(self._run(state, exchange))
 
     def cancel(self, state: CallState) -> None:
         """Break the request off."""

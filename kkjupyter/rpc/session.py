@@ -209,10 +209,7 @@ class Session(ProtocolCaller):
         if self.closed:  # since the call was made
             state.cancel()
             return
-        if state.timeout_s is not None:
-            state.timer = asyncio.get_running_loop().call_later(
-                state.timeout_s, state.expire_reply, state.timeout_s
-            )
+        state.start_timer()
         if self._channel is not None and self._channel.is_open:
             self._start(call)
         else:

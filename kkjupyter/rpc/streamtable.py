@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
-from kkjupyter.errors import RemoteError
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.wire.compact_errors import unknown_stream
 from kkjupyter.wire.events import Cancelled, Credited, Thrown
 from kkjupyter.wire.protocol import Protocol
 
@@ -81,7 +81,7 @@ class OutgoingStreams:
         self._streams.clear()
 
     def _unknown(self, control_id: str, stream_id: str) -> None:
-        error = RemoteError(f"Unknown RPC stream {stream_id}")
+        error = unknown_stream(stream_id)
         self._outbox.put(
             self._protocol.fail_control(control_id, stream_id, error, self._protocol.codec)
         )

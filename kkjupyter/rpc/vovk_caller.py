@@ -128,7 +128,10 @@ class VovkCaller(Caller):
     def checks_of(self, handler: Handler) -> HandlerChecks:
         """What checks the input of ``handler``; kept, as schemas take their time to read."""
         key = (handler.segment, handler.controller, handler.name)
-        return self._checks.setdefault(key, HandlerChecks(handler))
+        checks = self._checks.get(key)
+        if checks is None:
+            checks = self._checks.setdefault(key, HandlerChecks(handler))
+        return checks
 
     # ---- calls
 

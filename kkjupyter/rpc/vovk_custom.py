@@ -148,10 +148,8 @@ class CustomRun:
     # ---- the I/O loop
 
     def _start_timer(self) -> None:
-        state = self.state
-        if state.timeout_s is not None and not state.answered():
-            loop = asyncio.get_running_loop()
-            state.timer = loop.call_later(state.timeout_s, state.expire_reply, state.timeout_s)
+        if not self.state.answered():
+            self.state.start_timer()
 
     def _put(self, value: Any) -> None:
         self.state.put(value, 0)

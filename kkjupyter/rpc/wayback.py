@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from kkjupyter.rpc.call import Call
@@ -42,10 +41,7 @@ class WayBack(ProtocolCaller):
 
     def _send(self, call: OutgoingCall) -> None:
         state = call.state
-        if state.timeout_s is not None:
-            state.timer = asyncio.get_running_loop().call_later(
-                state.timeout_s, state.expire_reply, state.timeout_s
-            )
+        state.start_timer()
         self._channel.start(call)
 
     @property
