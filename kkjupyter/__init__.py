@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from kkjupyter import vovk
     from kkjupyter.demo import demo
     from kkjupyter.notebook.live import show
+    from kkjupyter.notebook.views import View, view
 
 __version__ = "0.1.0"
 
@@ -82,6 +83,7 @@ __all__ = [
     "Uint8ClampedArray",
     "UsageError",
     "ValidationError",
+    "View",
     "aconnect",
     "aset",
     "call",
@@ -96,6 +98,7 @@ __all__ = [
     "show",
     "status",
     "undefined",
+    "view",
     "vovk",
 ]
 
@@ -110,6 +113,8 @@ def __getattr__(name: str) -> Any:
         from kkjupyter.demo import demo
 
         return demo
+    if name in ("View", "view"):
+        return getattr(importlib.import_module("kkjupyter.notebook.views"), name)
     if name == "vovk":
         return importlib.import_module("kkjupyter.vovk")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

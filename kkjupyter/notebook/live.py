@@ -24,7 +24,7 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
-from kkjupyter.notebook.views import AUTO
+from kkjupyter.notebook.views import AUTO, ViewChoice
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.waiting import wait_async
 
@@ -33,7 +33,7 @@ __all__ = ["Shown", "show"]
 
 def show(
     source: Any,
-    view: str = AUTO,
+    view: ViewChoice = AUTO,
     *,
     pick: Callable[[Any], Any] | None = None,
     title: str | None = None,
@@ -49,7 +49,8 @@ def show(
 
     Args:
         source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
-        view: how items are shown: ``"auto"``, ``"text"`` or ``"json"``.
+        view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"json"``, the name
+            of a view of your own (:func:`kkjupyter.view`), or something that makes one.
         pick: what of each item is shown (``lambda event: event.text``); nothing where it is None.
             Without it, of a chat completion's chunk the text, of anything else the item. Loops
             and ``reply.items`` have the items as they came.
@@ -80,7 +81,7 @@ class Shown:
         reply: fills while it runs.
     """
 
-    def __init__(self, run: Run, view: str, *, again: bool = False) -> None:
+    def __init__(self, run: Run, view: ViewChoice, *, again: bool = False) -> None:
         self._run = run
         self._view = view
         self._again = again

@@ -21,7 +21,7 @@ from kkjupyter.notebook.picking import Picker, chunk_texts
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import open_screen
 from kkjupyter.notebook.tracebacks import hide_our_frames
-from kkjupyter.notebook.views import AUTO, VIEWS, make_view
+from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import next_number
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
@@ -41,10 +41,10 @@ __all__ = [
 _QUIET_S = 0.2
 
 
-def check_view(name: str | None) -> None:
+def check_view(choice: ViewChoice) -> None:
     """Raise UsageError unless there is a view of that name."""
-    if name is not None and name != AUTO and name not in VIEWS:
-        make_view(name)
+    if isinstance(choice, str) and choice != AUTO and choice not in VIEWS:
+        make_view(choice)
 
 
 def begin(
@@ -65,7 +65,7 @@ def begin(
 
 
 def play(
-    run: Run, view: str | None = AUTO, *, background: bool = False, shown: bool = False
+    run: Run, view: ViewChoice = AUTO, *, background: bool = False, shown: bool = False
 ) -> None:
     """Show a run in the present cell and wait for its end, unless it goes on in the background.
 
@@ -73,7 +73,7 @@ def play(
 
     Args:
         run: not started yet.
-        view: the view's name.
+        view: its name, or what makes it.
         background: return at once.
         shown: have a view in any case.
 
@@ -120,7 +120,7 @@ def outcome(run: Run) -> Any:
     return reply
 
 
-def show_again(run: Run, view: str | None = AUTO) -> None:
+def show_again(run: Run, view: ViewChoice = AUTO) -> None:
     """A further view of a running or finished run, with all that came."""
     attached = run.add_screen(open_screen(view, run.status(), run.press_cancel))
     if run.is_over:

@@ -19,14 +19,13 @@ from IPython.display import DisplayHandle
 from kkjupyter.notebook.characters import without_controls
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
-from kkjupyter.notebook.views import AUTO, View, make_view
-from kkjupyter.notebook.views.bundle import describe, static_bundle
+from kkjupyter.notebook.views import View, ViewChoice, make_view
+from kkjupyter.notebook.views.bundle import describe
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.widget import LiveWidget
 
 __all__ = [
-    "AutoView",
     "CellScreen",
     "Screen",
     "Screens",
@@ -90,44 +89,18 @@ def present_execution() -> int | None:
     return None if shell is None else int(shell.execution_count)
 
 
-def open_screen(view_name: str | None, status: Status, on_cancel: Callable[[], None]) -> Screen:
+def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], None]) -> Screen:
     """Show a view where this code runs: in the present cell, or in the terminal.
 
     Raises:
         UsageError: there is no view of that name.
     """
-    view = AutoView() if view_name in (None, AUTO) else make_view(view_name)
     if getattr(get_ipython(), "kernel", None) is None:
-        return TerminalScreen(view)
+        return TerminalScreen(make_view(choice, in_terminal=True))
+    view = make_view(choice)
     from kkjupyter.notebook.widget import LiveWidget  # ipywidgets: not for terminals
 
     return CellScreen(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
-
-
-class AutoView(View):
-    """Becomes the view that suits the first item, when that comes."""
-
-    name = AUTO
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chosen: View | None = None
-
-    def _render(self, items: Sequence[Any]) -> str:
-        if self._chosen is None:
-            if not items:
-                return ""
-            # This view retains the text, the chosen one need not.
-            self._chosen = make_view(AUTO, first_item=items[0], retained_bytes=1, saved_bytes=1)
-        return self._chosen.feed(items)
-
-    def _flush(self) -> str:
-        return "" if self._chosen is None else self._chosen.finish()
-
-    def bundle(self, status: Status) -> dict[str, Any]:
-        """The static form of the view that was chosen."""
-        chosen = make_view(AUTO) if self._chosen is None else self._chosen
-        return static_bundle(chosen.name, self.saved(), status)
 
 
 class CellScreen:
@@ -147,6 +120,7 @@ class CellScreen:
         # What the view thread sends belongs to this cell, too.
         self._context = contextvars.copy_context()
         self._status: Status | None = None
+        self._version = view.version
         self._pending: list[str] = []
         self._pushed_at_s = 0.0
         self._flush_is_due = False
@@ -181,7 +155,11 @@ class CellScreen:
         delta = "".join(self._pending)
         self._pending.clear()
         self._pushed_at_s = time.monotonic()
-        self._context.run(self._widget.push, delta, self._status)
+        if self._version != self._view.version:
+            self._version = self._view.version
+            self._context.run(self._widget.start_anew, self._status)
+        else:
+            self._context.run(self._widget.push, delta, self._status)
 
 
 class TerminalScreen:

@@ -10,6 +10,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from kkjupyter.notebook import parts
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.transcript import utf16_len
@@ -84,6 +85,15 @@ class LiveWidget(anywidget.AnyWidget):
         offset = self._view.transcript.end - utf16_len(delta)
         self.send({"kind": "delta", "offset": offset, "text": delta, "status": status.to_json()})
 
+    def start_anew(self, status: Status) -> None:
+        """Send everything once more: the view has become another one.
+
+        Args:
+            status: the run now.
+        """
+        self._status = status
+        self.send({"kind": "reset", **self._snapshot()})
+
     def end(self, status: Status, bundle: dict[str, Any]) -> None:
         """Send the last state, after the last :meth:`push`.
 
@@ -117,6 +127,8 @@ class LiveWidget(anywidget.AnyWidget):
             "end": excerpt.end,
             "left_out": excerpt.left_out,
             "view": self._view.name,
+            "pane": self._view.pane,
+            "part": parts.id_of(self._view.part),
             "status": self._status.to_json(),
         }
 
@@ -129,6 +141,8 @@ class LiveWidget(anywidget.AnyWidget):
                 self._send_missing(offset)
             case {"kind": "copy"}:
                 self.send({"kind": "copy", "text": self._view.text})
+            case {"kind": "part", "id": str(part)}:
+                self.send({"kind": "part", "id": part, "source": parts.source_of(part)})
             case {"kind": "bundle"} if self._bundle is not None:
                 self.send({"kind": "bundle", "bundle": self._bundle})
 

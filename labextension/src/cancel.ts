@@ -4,13 +4,15 @@ import type { Host } from "./host";
 import type { Run } from "./run";
 import type { Model } from "./types";
 
+const CANCEL_MESSAGE = "kkjupyter_cancel";
 const ACKNOWLEDGED_WITHIN_MS = 500;
 const INTERRUPTED_WITHIN_MS = 1_500;
 
 export function cancel(run: Run, model: Model, host: Host): void {
   run.cancelReached("asked");
   if (model.get("control_road")) {
-    host.cancelOnControl(model.get("run_id"), () => run.cancelReached("acknowledged"));
+    const content = { run_id: model.get("run_id") };
+    host.askOnControl(CANCEL_MESSAGE, content, () => run.cancelReached("acknowledged"));
   }
   model.send({ kind: "cancel" });
   setTimeout(() => {

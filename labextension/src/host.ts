@@ -5,7 +5,6 @@
 import type { Bundle, Model } from "./types";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
-const CANCEL_MESSAGE = "kkjupyter_cancel";
 
 interface Signal<Args> {
   connect(slot: (sender: unknown, args: Args) => void): boolean;
@@ -22,7 +21,12 @@ interface Kernel {
     message: object,
     expectReply: boolean,
     disposeOnDone: boolean,
-  ): { onReply: (reply: { content?: { status?: string } }) => void };
+  ): { onReply: (reply: { content?: Reply }) => void };
+}
+
+interface Reply {
+  status?: string;
+  source?: unknown;
 }
 
 interface Output {
@@ -47,6 +51,7 @@ interface Cell {
 
 interface WidgetManager {
   kernel?: Kernel | null;
+  rendermime?: { latexTypesetter?: { typeset(element: HTMLElement): void } | null };
   context?: {
     model?: { cells?: { length: number; get(index: number): Cell } };
     saveState?: Signal<string>;
@@ -76,28 +81,38 @@ export class Host {
     return new Host(raw.widget_manager ?? manager, key);
   }
 
-  /** Ask for the cancel on the control channel; false where there is no such road. */
-  cancelOnControl(runId: number, acknowledged: () => void): boolean {
+  /**
+   * Ask the kernel something on the control channel, which is open while a cell runs.
+   *
+   * @param answered gets the content of the reply, unless that is a refusal
+   * @returns false where there is no such road
+   */
+  askOnControl(type: string, content: object, answered: (content: Reply) => void): boolean {
     const { kernel } = this.manager;
     if (!kernel?.sendControlMessage) return false;
     const header = {
       msg_id: crypto.randomUUID?.() ?? `kkjupyter-${Date.now()}-${Math.random()}`,
-      msg_type: CANCEL_MESSAGE,
+      msg_type: type,
       username: kernel.username,
       session: kernel.clientId,
       date: new Date().toISOString(),
       version: "5.3",
     };
-    const message = { header, parent_header: {}, metadata: {}, content: { run_id: runId } };
     const future = kernel.sendControlMessage(
-      { ...message, channel: "control", buffers: [] },
+      { header, parent_header: {}, metadata: {}, content, channel: "control", buffers: [] },
       true,
       true,
     );
     future.onReply = (reply) => {
-      if (reply.content?.status === "ok") acknowledged();
+      if (reply.content?.status === "ok") answered(reply.content);
     };
     return true;
+  }
+
+  /** The notebook's own typesetting of formulas, if it has one. */
+  typesetter(): ((element: HTMLElement) => void) | undefined {
+    const { latexTypesetter } = this.manager.rendermime ?? {};
+    return latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined;
   }
 
   /** Interrupt the kernel if, and only if, it runs the very cell that shows this view. */

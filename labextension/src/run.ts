@@ -21,7 +21,10 @@ export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "bu
 const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
 
 export class Run {
-  readonly view: string;
+  view: string;
+  /** What draws the source, and the part that has it; null where every page does. */
+  pane: string;
+  part: string | null;
   cancelStep: CancelStep = "none";
   /** How many UTF-16 units are missing in the middle of what this page holds. */
   leftOut: number;
@@ -40,6 +43,8 @@ export class Run {
     private readonly now: () => number = () => performance.now(),
   ) {
     this.view = snapshot.view;
+    this.pane = snapshot.pane;
+    this.part = snapshot.part;
     this.parts = [snapshot.text];
     this.end = snapshot.end;
     this.leftOut = snapshot.left_out;
@@ -84,6 +89,9 @@ export class Run {
         this.update(message.status);
         break;
       case "reset":
+        this.view = message.view;
+        this.pane = message.pane;
+        this.part = message.part;
         this.parts = [message.text];
         this.end = message.end;
         this.leftOut = message.left_out;

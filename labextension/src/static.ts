@@ -28,7 +28,7 @@ const BAD = "var(--jp-error-color1, inherit)";
 export function staticBundle(run: Run): Bundle {
   const { status, text, leftOut } = run;
   return {
-    [MIME_TYPE]: { view: run.view, left_out: leftOut, ...status },
+    [MIME_TYPE]: { view: run.view, pane: run.pane, left_out: leftOut, ...status },
     "text/html": staticHtml(text, leftOut, status),
     "text/plain": staticPlain(text, status),
   };

@@ -31,6 +31,10 @@ export interface Snapshot {
   /** How many units are missing in the middle of `text`. */
   left_out: number;
   view: string;
+  /** What draws the text. */
+  pane: string;
+  /** The id of the part that has that pane; null where every page does. */
+  part: string | null;
   status: Status;
 }
 
@@ -42,12 +46,14 @@ export type FromKernel =
   | { kind: "end"; end: number; status: Status }
   | { kind: "ack" }
   | { kind: "copy"; text: string }
+  | { kind: "part"; id: string; source: string | null }
   | { kind: "bundle"; bundle: Bundle };
 
 export type ToKernel =
   | { kind: "cancel" }
   | { kind: "need"; offset: number }
   | { kind: "copy" }
+  | { kind: "part"; id: string }
   | { kind: "bundle" };
 
 export interface Model {

@@ -5,8 +5,9 @@ import { suppressShortcuts } from "./button";
 import { cancel } from "./cancel";
 import { Host } from "./host";
 import { StateLine } from "./line";
-import { TextPane } from "./pane";
+import { loadPart } from "./panes";
 import { Run } from "./run";
+import { PaneSlot } from "./slot";
 import { checkpointText, staticBundle } from "./static";
 import css from "./style.css";
 import type { FromKernel, Model } from "./types";
@@ -57,33 +58,33 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   const { run, host: finding } = session(model);
   addStyle(el.ownerDocument);
   const host = await finding;
-  const { title } = run.status;
-  const getText = () => everything(run, model);
-  const pane = new TextPane(title);
+  const context = { label: run.status.title, typeset: host.typesetter() };
+  const slot = new PaneSlot(run, context, (part) => loadPart(part, model, host));
+  const getText = async () => slot.copied(await everything(run, model));
   const line = new StateLine(run, {
     cancel: () => cancel(run, model, host),
     getText,
   });
-  pane.append(run.text);
-  pane.flush();
   const root = document.createElement("div");
   root.className = "kkj";
   suppressShortcuts(root);
-  root.append(line.element, pane.element);
+  root.append(line.element, slot.element);
   el.append(root);
   let restoreButton: (() => void) | undefined;
   const stop = run.listen({
-    appended: (text) => pane.append(text),
-    replaced: (text) => pane.replace(text),
+    appended: (text) => slot.append(text),
+    replaced: (text) => slot.replace(text),
     changed: () => {
       line.changed();
-      if (run.over) restoreButton ??= prepareCopyButton(root, run, getText);
+      if (!run.over) return;
+      slot.ended();
+      restoreButton ??= prepareCopyButton(root, run, getText);
     },
   });
   return () => {
     stop();
     line.dispose();
-    pane.dispose();
+    slot.dispose();
     restoreButton?.();
   };
 }

@@ -17,5 +17,6 @@ export function status(changes: Partial<Status> = {}): Status {
 
 export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
   const text = changes.text ?? "";
-  return { text, end: text.length, left_out: 0, view: "text", status: status(), ...changes };
+  const view = { view: "text", pane: "text", part: null };
+  return { text, end: text.length, left_out: 0, ...view, status: status(), ...changes };
 }

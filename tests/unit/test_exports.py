@@ -11,8 +11,9 @@ from kkjupyter import errors
 
 FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
-    *{"show", "serve", "status", "demo", "context"},
+    *{"show", "serve", "status", "demo", "context", "view"},
 }
+CLASSES = {"View"}
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
 ROOMS = {"vovk"}
 ERRORS = {
@@ -23,12 +24,12 @@ ERRORS = {
 
 
 def test_the_public_names() -> None:
-    assert set(kkjupyter.__all__) == FUNCTIONS | VALUES | ROOMS | ERRORS
+    assert set(kkjupyter.__all__) == FUNCTIONS | CLASSES | VALUES | ROOMS | ERRORS
     assert len(kkjupyter.__all__) == len(set(kkjupyter.__all__))
 
 
 def test_each_public_name_is_there_and_explained() -> None:
-    for name in FUNCTIONS:
+    for name in FUNCTIONS | CLASSES:
         function = getattr(kkjupyter, name)
         assert callable(function), name
         assert inspect.getdoc(function), f"kkjupyter.{name} has no docstring"

@@ -2,36 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import View
+from kkjupyter.notebook.views.custom import named_view
 from kkjupyter.notebook.views.jsonlines import JsonView
 from kkjupyter.notebook.views.text import TextView
 
-__all__ = ["AUTO", "VIEWS", "View", "make_view"]
+__all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "view"]
 
-AUTO = "auto"
-VIEWS: dict[str, type[View]] = {view.name: view for view in (TextView, JsonView)}
+AUTO = AutoView.name
+# In this order `auto` asks which of them suits the first item; json suits any.
+_BUILT_IN: tuple[type[View], ...] = (TextView, JsonView)
+VIEWS: dict[str, type[View]] = {view.name: view for view in _BUILT_IN}
+_RESERVED = (AUTO, *VIEWS)
+
+ViewChoice = str | Callable[[], View] | None
+"""How a view is named: a key of :data:`VIEWS`, ``"auto"`` (None is that, too), or something that
+makes one (``PlotView``, ``partial(PlotView, last=100)``)."""
 
 
-def make_view(name: str | None = None, first_item: Any = "", **limits: int) -> View:
+def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits: Any) -> View:
     """A new view for one run.
 
     Args:
-        name: a key of :data:`VIEWS`; ``"auto"`` or None picks by the first item: text for a
-            string, json for anything else.
-        first_item: the first value of the stream.
+        choice: see :data:`ViewChoice`.
+        in_terminal: make the one that stands in for it where there is only text.
         limits: ``retained_bytes`` and ``saved_bytes``, see :class:`View`.
 
     Raises:
-        UsageError: there is no view of that name.
+        UsageError: there is no view of that name, or ``choice`` made something else.
     """
-    if name is None or name == AUTO:
-        name = TextView.name if isinstance(first_item, str) else JsonView.name
-    if name not in VIEWS:
+    if choice is None or choice == AUTO:
+        return AutoView(
+            lambda first: make_view(_suiting(first, in_terminal), **limits),
+            lambda: JsonView(**limits),
+        )
+    if not isinstance(choice, str):
+        made = choice() if callable(choice) else None
+        if not isinstance(made, View):
+            raise UsageError(
+                f"a view is named, or made by a class or function that gives a kk.View; not by "
+                f"{choice!r}"
+            )
+        return make_view(made.terminal) if in_terminal and made.terminal else made
+    if choice not in VIEWS:
         names = [AUTO, *VIEWS]
         raise UsageError(
-            f"there is no view {name!r}{did_you_mean(name, names)} (views: {', '.join(names)})"
+            f"there is no view {choice!r}{did_you_mean(choice, names)} (views: {', '.join(names)})"
         )
-    return VIEWS[name](**limits)
+    if in_terminal and (stand_in := VIEWS[choice].terminal):
+        return make_view(stand_in, **limits)
+    return VIEWS[choice](**limits)
+
+
+def view(name: str) -> Callable[[Any], Any]:
+    """Give ``--view`` and ``kk.show(view=...)`` a view of your own; a decorator.
+
+    Of a function it makes a view that appends what the function gives for each item::
+
+        @kk.view("words")
+        def words(item):
+            return item["word"] + " "
+
+    Of a class that derives from ``kk.View`` it makes a view with all that a built-in one has.
+
+    Args:
+        name: what it is called by.
+
+    Raises:
+        UsageError: the name is none or is a built-in view's, or what is decorated can be no view.
+    """
+    return lambda shape: named_view(name, VIEWS, _RESERVED, shape)
+
+
+def _suiting(first_item: Any, in_terminal: bool) -> str:
+    chosen = next((known for known in VIEWS.values() if known.suits(first_item)), JsonView)
+    return (in_terminal and chosen.terminal) or chosen.name

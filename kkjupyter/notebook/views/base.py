@@ -1,40 +1,96 @@
-"""What every view is: values in, text to append out, a static bundle at the end."""
+"""What every view is: values in, source to append out, a static bundle at the end."""
 
 from __future__ import annotations
 
+import pathlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views.bundle import checkpoint_bundle, static_bundle
+from kkjupyter.notebook.views.bundle import Body, checkpoint_bundle, static_bundle, text_body
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
-__all__ = ["RETAINED_BYTES", "SAVED_BYTES", "View"]
+__all__ = ["PARTS", "RETAINED_BYTES", "SAVED_BYTES", "View"]
 
 RETAINED_BYTES = 64 << 20
 SAVED_BYTES = 5_000_000
+PARTS = pathlib.Path(__file__).parent.parent.parent / "static"
+"""Where the built parts of the front end are."""
 
 
 class View(ABC):
-    """How the values of one run become text.
+    """How the values of one run become something to look at.
 
-    A view belongs to one run. :meth:`feed` and :meth:`finish` are called by one thread; everything
-    else may be asked from any thread. Its text is free of lone surrogates and of control characters
-    a terminal would act on, whatever the remote side sends.
+    A view turns values into *source*: text that is only ever appended to. The page gets it piece by
+    piece and hands it to the view's *pane*, which draws it: the ``text`` pane shows it as it is,
+    others (``markdown``, ``table``, ...) read it. At the end :meth:`body` makes of the source what
+    stays in the notebook.
+
+    To write one, derive from this class, implement :meth:`render`, and register it with
+    ``@kk.view("name")``. A view belongs to one run. :meth:`feed` and :meth:`finish` are called by
+    one thread; everything else may be asked from any thread. The source is to be free of lone
+    surrogates and of control characters a terminal would act on, whatever the remote side sends.
 
     Args:
-        retained_bytes: how much text is kept; beyond it head and newest stay.
+        retained_bytes: how much source is kept; beyond it head and newest stay.
         saved_bytes: how much of that goes into the notebook file.
+
+    Attributes:
+        name: what ``--view`` calls it.
+        pane: the front end's part that draws it.
+        part: the built ES module of that pane (it exports ``makePane``); None if every page has it.
+        terminal: the name of the view that stands in for it where there is only text; itself by
+            default.
+        version: counts how often the source was begun anew; a page must then forget what it has.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
+    terminal: ClassVar[str] = ""
+    pane: str = "text"
+    part: pathlib.Path | None = None
+    version: int = 0
 
     def __init__(
         self, *, retained_bytes: int = RETAINED_BYTES, saved_bytes: int = SAVED_BYTES
     ) -> None:
-        self.transcript = Transcript(retained_bytes)
+        self._transcript = Transcript(retained_bytes)
         self.saved_bytes = saved_bytes
+
+    # ---- what a view decides
+
+    @classmethod
+    def suits(cls, item: Any) -> bool:
+        """Whether ``auto`` takes this view for a stream that begins with ``item``."""
+        return False
+
+    @classmethod
+    def bears(cls, item: Any) -> bool:
+        """Whether ``auto``, having taken this view, stays with it when ``item`` comes early on."""
+        return True
+
+    @abstractmethod
+    def render(self, items: Sequence[Any]) -> str:
+        """The source to append for these values; maybe none yet."""
+
+    def flush(self) -> str:
+        """What was held back (half of a surrogate pair). Called once, at the end."""
+        return ""
+
+    def body(self, excerpt: Excerpt) -> Body:
+        """What stays in the notebook; by default the source, as it is.
+
+        Args:
+            excerpt: the source as far as a notebook file gets it.
+        """
+        return text_body(excerpt)
+
+    # ---- what the rest of the room asks
+
+    @property
+    def transcript(self) -> Transcript:
+        """The source so far."""
+        return self._transcript
 
     @property
     def text(self) -> str:
@@ -42,20 +98,22 @@ class View(ABC):
         return self.transcript.excerpt().text
 
     def feed(self, items: Sequence[Any]) -> str:
-        """Take the next values and return the text to append for them (maybe none yet)."""
-        return self._retain(self._render(items))
+        """Take the next values and return the source to append for them."""
+        return self._retain(self.render(items))
 
     def finish(self) -> str:
-        """Return what was held back (half of a surrogate pair). Nothing may be fed afterwards."""
-        return self._retain(self._flush())
+        """Return what was held back. Nothing may be fed afterwards."""
+        return self._retain(self.flush())
 
     def saved(self) -> Excerpt:
-        """The text as far as a notebook file (or a reloaded page) gets it."""
+        """The source as far as a notebook file (or a reloaded page) gets it."""
         return self.transcript.excerpt(self.saved_bytes)
 
     def bundle(self, status: Status) -> dict[str, Any]:
         """The static MIME bundle of a run that has ended; shown and saved without any widget."""
-        return static_bundle(self.name, self.saved(), status)
+        excerpt = self.saved()
+        body = self.body(excerpt)
+        return static_bundle(self.name, self.pane, body, status, left_out=excerpt.left_out)
 
     def checkpoint(self, status: Status) -> dict[str, Any]:
         """One MIME type only, to stand next to a live widget; says "not finished when saved".
@@ -66,13 +124,6 @@ class View(ABC):
         """
         return checkpoint_bundle(self.saved(), status)
 
-    @abstractmethod
-    def _render(self, items: Sequence[Any]) -> str:
-        """The text for these values."""
-
-    def _flush(self) -> str:
-        return ""
-
-    def _retain(self, text: str) -> str:
-        self.transcript.append(text)
-        return text
+    def _retain(self, source: str) -> str:
+        self.transcript.append(source)
+        return source

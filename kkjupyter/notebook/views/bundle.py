@@ -11,12 +11,23 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
-__all__ = ["MIME_TYPE", "checkpoint_bundle", "describe", "duration", "static_bundle"]
+__all__ = [
+    "MIME_TYPE",
+    "Body",
+    "checkpoint_bundle",
+    "describe",
+    "duration",
+    "escape",
+    "static_bundle",
+    "text_body",
+]
 
 MIME_TYPE = "application/vnd.kkjupyter.v1+json"
 
@@ -59,13 +70,65 @@ _GLYPHS: dict[RunState, str] = {
 }
 
 
-def static_bundle(view: str, excerpt: Excerpt, status: Status) -> dict[str, Any]:
-    """The MIME bundle of a run that has ended: numbers, HTML, and all the text as plain text."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a view leaves in the notebook, below the state line.
+
+    Attributes:
+        html: what stands there; safe as it is, with inline styles only.
+        plain: the same for terminals, PDF and search: all of it, as text.
+        is_foldable: the state line is a handle that folds it away.
+        notes: lines below the state line, after those of the run.
+        data: more fields for the JSON that this project's own renderer reads; without
+            ``"source"`` the renderer takes the text from ``text/plain``.
+        others: further MIME types (``image/png``).
+    """
+
+    html: str
+    plain: str
+    is_foldable: bool = False
+    notes: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text_body(excerpt: Excerpt) -> Body:
+    """The body of a view whose source is its text."""
+    text = excerpt.text
+    box = f'<div style="{_BOX}"><pre style="{_TEXT}">\n{_text_html(text)}</pre></div>'
+    left_out = f"{excerpt.left_out:,} characters left out"
+    return Body(
+        html=box if text else "",
+        plain=text,
+        is_foldable=utf16_len(text) > _FOLDABLE_CHARS,
+        notes=(left_out,) if excerpt.left_out else (),
+    )
+
+
+def static_bundle(
+    view: str, pane: str, body: Body, status: Status, *, left_out: int = 0
+) -> dict[str, Any]:
+    """The MIME bundle of a run that has ended: numbers, HTML, and all the text as plain text.
+
+    Args:
+        view: the view's name.
+        pane: the name of the front end's part that draws it.
+        body: what the view leaves.
+        status: the run at its end.
+        left_out: how many UTF-16 units of the source are missing.
+    """
     sound = status.sound()
     return {
-        MIME_TYPE: {"view": view, "left_out": excerpt.left_out, **sound.to_json()},
-        "text/html": _html(excerpt, sound),
-        "text/plain": _plain(excerpt.text, sound),
+        MIME_TYPE: {
+            "view": view,
+            "pane": pane,
+            "left_out": left_out,
+            **body.data,
+            **sound.to_json(),
+        },
+        "text/html": _html(body, sound),
+        "text/plain": _plain(body.plain, sound),
+        **body.others,
     }
 
 
@@ -127,44 +190,38 @@ def duration(seconds: float, fine_below_s: float = 0.995) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {total % 60:02} s"
 
 
-def _html(excerpt: Excerpt, status: Status) -> str:
+def _html(body: Body, status: Status) -> str:
     glyph, parts = describe(status)
     colour = f' style="color: {_BAD}"' if status.state == "failed" else ""
     mark = f"<span{colour}>{glyph}</span>"
     words = "".join(
         [
-            f'<span class="kkj-part">{" · " if index else ""}{_escape(part)}</span>'
+            f'<span class="kkj-part">{" · " if index else ""}{escape(part)}</span>'
             for index, part in enumerate(parts)
         ]
     )
-    notes = [*status.notes]
-    if excerpt.left_out:
-        notes.append(f"{excerpt.left_out:,} characters left out")
-    after = "".join([f'<div style="{_LINE}">{_escape(note)}</div>' for note in notes])
-    is_foldable = utf16_len(excerpt.text) > _FOLDABLE_CHARS
-    tag, list_style = ("summary", "; list-style: none") if is_foldable else ("div", "")
+    notes = [*status.notes, *body.notes]
+    after = "".join([f'<div style="{_LINE}">{escape(note)}</div>' for note in notes])
+    tag, list_style = ("summary", "; list-style: none") if body.is_foldable else ("div", "")
     line = (
         f'<{tag} class="kkj-line" style="{_LINE}{list_style}">{mark} '
         f'<span class="kkj-words">{words}</span></{tag}>{after}'
     )
-    body = ""
-    if excerpt.text:
-        body = f'<div style="{_BOX}"><pre style="{_TEXT}">\n{_text_html(excerpt.text)}</pre></div>'
     run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'
-    if is_foldable:
-        return f"<details open {run}>{line}{body}</details>"
-    return f"<div {run}>{line}{body}</div>"
+    if body.is_foldable:
+        return f"<details open {run}>{line}{body.html}</details>"
+    return f"<div {run}>{line}{body.html}</div>"
 
 
 def _text_html(text: str) -> str:
     """The text, in blocks if it is long: what is out of sight need not be laid out."""
     blocks = _blocks(text)
     if len(blocks) == 1:
-        return _escape(text)
+        return escape(text)
     return "".join(
         [
             '<div style="content-visibility: auto; '
-            f'contain-intrinsic-size: auto {_height_px(block)}px">{_escape(block)}</div>'
+            f'contain-intrinsic-size: auto {_height_px(block)}px">{escape(block)}</div>'
             for block in blocks
         ]
     )
@@ -195,7 +252,8 @@ def _plain(text: str, status: Status) -> str:
     return f"{_with_newline(text)}[{_one_line(status)}]"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """``text`` for HTML, its carriage returns kept."""
     return html.escape(text).replace("\r", "&#13;")
 
 

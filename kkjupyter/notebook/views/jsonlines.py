@@ -23,7 +23,8 @@ class JsonView(View):
 
     name = "json"
 
-    def _render(self, items: Sequence[Any]) -> str:
+    def render(self, items: Sequence[Any]) -> str:
+        """A line for each."""
         return "".join([f"{line_of(item)}\n" for item in items])
 
 

@@ -24,7 +24,13 @@ class TextView(View):
         self._pairs = PairJoiner()
         self._at_line_start = True
 
-    def _render(self, items: Sequence[Any]) -> str:
+    @classmethod
+    def suits(cls, item: Any) -> bool:
+        """Strings."""
+        return isinstance(item, str)
+
+    def render(self, items: Sequence[Any]) -> str:
+        """Strings joined; lone surrogates that follow each other, too."""
         pieces: list[str] = []
         for item in items:
             if isinstance(item, str):
@@ -36,5 +42,6 @@ class TextView(View):
                 self._at_line_start = True
         return printable(self._pairs.feed("".join(pieces)))
 
-    def _flush(self) -> str:
+    def flush(self) -> str:
+        """Half of a pair whose other half never came."""
         return self._pairs.flush()

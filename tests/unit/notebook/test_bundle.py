@@ -17,6 +17,7 @@ from kkjupyter.notebook.views.bundle import (
     describe,
     duration,
     static_bundle,
+    text_body,
 )
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
@@ -54,7 +55,8 @@ GIVEN: dict[str, tuple[str, int, Status]] = {
 
 
 def bundle_of(text: str, left_out: int, given: Status) -> dict[str, Any]:
-    return static_bundle("text", Excerpt(text, left_out, utf16_len(text) + left_out), given)
+    body = text_body(Excerpt(text, left_out, utf16_len(text) + left_out))
+    return static_bundle("text", "text", body, given, left_out=left_out)
 
 
 def cases() -> list[dict[str, Any]]:

@@ -8,12 +8,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.screens import (
-    AutoView,
-    CellScreen,
-    TerminalScreen,
-    open_screen,
-)
+from kkjupyter.notebook.screens import CellScreen, TerminalScreen, open_screen
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import make_view
@@ -39,7 +34,7 @@ def status(state: Any = "streaming", count: int = 0, **more: Any) -> Status:
 def test_a_terminal_shows_values_as_they_come_and_how_it_ended(
     capsys: pytest.CaptureFixture[str], end: Status, line: str
 ) -> None:
-    screen = TerminalScreen(AutoView())
+    screen = TerminalScreen(make_view())
     screen.feed([], status())
     screen.feed(["Hel", "\x1b[1mlo"], status())
     assert capsys.readouterr().out == "Hello"
@@ -49,13 +44,13 @@ def test_a_terminal_shows_values_as_they_come_and_how_it_ended(
 
 def test_auto_becomes_the_view_that_suits_the_first_item() -> None:
     for items, name, text in [([1, "a"], "json", '1\n"a"\n'), (["a", 1], "text", "a\n1\n")]:
-        view = AutoView()
+        view = make_view()
         assert view.feed([]) == ""
         shown = view.feed(items[:1]) + view.feed(items[1:]) + view.finish()
         assert shown == view.text == text
         bundle = view.bundle(status("done", 2))
         assert bundle["application/vnd.kkjupyter.v1+json"]["view"] == name
-    assert AutoView().finish() == ""
+    assert make_view().finish() == ""
 
 
 def test_an_unknown_view() -> None:

@@ -16,6 +16,7 @@ from kkjupyter.errors import UsageError
 from kkjupyter.notebook.characters import PairJoiner, printable, whole
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import VIEWS, View, make_view
+from kkjupyter.notebook.views.bundle import MIME_TYPE
 from kkjupyter.notebook.views.jsonlines import JsonView, line_of
 from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Transcript, utf16_len
@@ -39,8 +40,11 @@ def test_a_view_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["auto", None])
 def test_auto_goes_by_the_first_item(name: str | None) -> None:
-    assert isinstance(make_view(name, first_item="x"), TextView)
-    assert isinstance(make_view(name, first_item=5), JsonView)
+    for first, kind in [("x", TextView), (5, JsonView)]:
+        view = make_view(name)
+        view.feed([first])
+        bundle = view.bundle(Status(1, "x()", "done", "stream", 1, 1.0, 0.1))
+        assert bundle[MIME_TYPE]["view"] == kind.name
 
 
 def test_an_unknown_view() -> None:

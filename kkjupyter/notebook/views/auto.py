@@ -1,0 +1,78 @@
+"""The view that is not decided yet: it becomes the one that suits the first item."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.views.base import View
+from kkjupyter.notebook.views.transcript import Transcript
+
+__all__ = ["AutoView"]
+
+# So many items may still show that the choice was wrong; they are kept to be rendered anew.
+_UNDECIDED_ITEMS = 100
+
+
+class AutoView(View):
+    """Becomes the view that suits the first item, and may change its mind once.
+
+    Args:
+        choose: makes the view for a stream that begins with this item.
+        fallback: makes the view that shows anything, should an early item not fit the chosen one.
+    """
+
+    name = "auto"
+
+    def __init__(self, choose: Callable[[Any], View], fallback: Callable[[], View]) -> None:
+        super().__init__(retained_bytes=0)
+        self._choose = choose
+        self._fallback = fallback
+        self._chosen: View | None = None
+        self._early: list[Any] | None = []
+        self.version = 0
+
+    def render(self, items: Sequence[Any]) -> str:
+        """What the chosen view makes of ``items``; of all so far, if that view is a new one."""
+        if not items:
+            return ""
+        if self._chosen is None:
+            self._become(self._choose(items[0]))
+        elif self._early is None:
+            return self._chosen.render(items)
+        assert self._chosen is not None
+        assert self._early is not None
+        fresh = items
+        looked_at = items[: _UNDECIDED_ITEMS - len(self._early)]
+        if not all(map(self._chosen.bears, looked_at)):
+            self._become(self._fallback())
+            fresh = [*self._early, *items]
+            self._early = None
+        else:
+            self._early = [*self._early, *looked_at]
+            if len(self._early) >= _UNDECIDED_ITEMS:
+                self._early = None
+        return self._chosen.render(fresh)
+
+    def flush(self) -> str:
+        """What the chosen view held back."""
+        return "" if self._chosen is None else self._chosen.flush()
+
+    def bundle(self, status: Status) -> dict[str, Any]:
+        """The static form of the view that was chosen."""
+        return (self._chosen or self._fallback()).bundle(status)
+
+    @property
+    def transcript(self) -> Transcript:
+        """The source of the view that was chosen."""
+        return self._transcript if self._chosen is None else self._chosen.transcript
+
+    def _become(self, view: View) -> None:
+        if self._chosen is not None or view.pane != self.pane:
+            self.version += 1
+        self._chosen = view
+        self.saved_bytes = view.saved_bytes
+        self.pane: str = view.pane
+        self.part: pathlib.Path | None = view.part

@@ -1,0 +1,94 @@
+// What draws the source of a view. The text pane is always here; the others are parts: modules that
+// the kernel sends once per page (or that the lab extension brings along).
+
+import type { Host } from "./host";
+import { TextPane } from "./pane";
+import type { Model } from "./types";
+
+/** The name under which every copy of this module in a page finds the parts. */
+const PARTS = "kkjupyterParts";
+const PART_WITHIN_MS = 5_000;
+
+export interface Pane {
+  readonly element: HTMLElement;
+  /** More source; drawn with the next frame. */
+  append(source: string): void;
+  /** Everything so far is void; this is the source. */
+  replace(source: string): void;
+  /** Draw what is pending now. */
+  flush(): void;
+  /** Nothing more comes; called once. */
+  ended?(): void;
+  /** What the Copy button gives for this source, if not the source itself. */
+  copied?(source: string): string;
+  dispose(): void;
+}
+
+export interface PaneContext {
+  /** What a screen reader calls it. */
+  label: string;
+  /** Have the notebook typeset the formulas below this element, where it can. */
+  typeset?: ((element: HTMLElement) => void) | undefined;
+}
+
+/** What a part exports. */
+export interface PartModule {
+  makePane(context: PaneContext): Pane;
+}
+
+export function makeTextPane(context: PaneContext): Pane {
+  return new TextPane(context.label);
+}
+
+/** The parts of this page, by id; whoever loads one puts it here. */
+export function partsOfPage(): Map<string, Promise<PartModule>> {
+  const page = globalThis as { [PARTS]?: Map<string, Promise<PartModule>> };
+  page[PARTS] ??= new Map();
+  return page[PARTS];
+}
+
+/** The part with this id, from the page or else from the kernel. */
+export function loadPart(id: string, model: Model, host: Host): Promise<PartModule> {
+  const parts = partsOfPage();
+  let found = parts.get(id);
+  if (!found) {
+    found = askForPart(id, model, host).then(evaluate);
+    parts.set(id, found);
+    // The next view may have more luck: the kernel may be busy, or gone.
+    found.catch(() => parts.delete(id));
+  }
+  return found;
+}
+
+/** On the control channel, which is open while a cell runs, and as a message of the widget. */
+function askForPart(id: string, model: Model, host: Host): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      model.off("msg:custom", answered);
+      reject(new Error(`kkjupyter: the kernel did not send the part ${id}`));
+    }, PART_WITHIN_MS);
+    const take = (source: unknown) => {
+      if (typeof source !== "string") return;
+      clearTimeout(timer);
+      model.off("msg:custom", answered);
+      resolve(source);
+    };
+    const answered = (message: { kind: string; id?: string; source?: unknown }) => {
+      if (message.kind === "part" && message.id === id) take(message.source);
+    };
+    model.on("msg:custom", answered);
+    const asked =
+      model.get("control_road") &&
+      host.askOnControl("kkjupyter_part", { id }, (content) => take(content.source));
+    if (!asked) model.send({ kind: "part", id });
+  });
+}
+
+async function evaluate(source: string): Promise<PartModule> {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  try {
+    return (await import(/* @vite-ignore */ url)) as PartModule;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
