@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,8 +15,9 @@ from typing import Any, Final, NamedTuple
 import nbformat
 
 import kkjupyter
+from kkjupyter.cli.demo import notebooks
 
-__all__ = ["EXECUTE", "Run", "run_notebook"]
+__all__ = ["EXECUTE", "Run", "run_committed", "run_notebook"]
 
 EXECUTE: Final = (
     "-c",
@@ -22,6 +25,8 @@ EXECUTE: Final = (
     "sys.exit(execute(pathlib.Path(sys.argv[1]), cell_timeout_s=60))",
 )
 """Arguments to Python that execute the notebook whose path follows."""
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Run(NamedTuple):
@@ -35,18 +40,42 @@ class Run(NamedTuple):
         return next(cell for cell in self.document.cells if cell.id == cell_id)
 
     def text(self, cell_id: str) -> str:
-        """All text that one cell put out, as it was saved."""
+        """All text that one cell put out, as it was saved; without the error it may have raised."""
         found = [
             output.get("text") or output["data"]["text/plain"]
             for output in self.cell(cell_id).outputs
+            if output.output_type != "error"
         ]
         return "\n".join(text.strip("\n") for text in found)
+
+    def failed(self) -> list[str]:
+        """The ids of the cells that raised."""
+        return [
+            cell.id
+            for cell in self.document.cells
+            if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs)
+        ]
+
+    def error(self, cell_id: str) -> str:
+        """What one cell showed of the exception it raised, without the colours."""
+        [error] = [o for o in self.cell(cell_id).outputs if o.output_type == "error"]
+        return _COLOURS.sub("", "\n".join(error.traceback))
 
     def seconds_between(self, first: str, last: str, *, after: str) -> float:
         """How long after the line ``first`` the line ``last`` was seen, below what is ``after``."""
         start = next(at for at, line in enumerate(self.lines) if after in line)
         begin, end = self.lines.index(first, start), self.lines.index(last, start)
         return self.times_s[end] - self.times_s[begin]
+
+
+def run_committed(name: str, directory: Path) -> Run:
+    """Execute a copy, in ``directory``, of the notebook that is committed as ``name``."""
+    [committed] = [path for path in notebooks() if path.name == name]
+    services = committed.parent / "services"
+    if services.exists():
+        shutil.copytree(services, directory / "services")
+    copy = Path(shutil.copy(committed, directory))
+    return run_notebook([*EXECUTE, str(copy)], copy.with_suffix(".executed.ipynb"))
 
 
 def run_notebook(arguments: Sequence[str], executed: Path) -> Run:
