@@ -28,7 +28,7 @@ class StreamBuffer:
     hurt by that, over the hard limit it gives the stream up.
 
     Attributes:
-        taken_items: how many values were taken.
+        batch: values the consumer may pop without more ado, the next one last; here there are none.
         largest_bytes: the encoded size of the largest value so far.
     """
 
@@ -37,14 +37,16 @@ class StreamBuffer:
         "_put_bytes",
         "_put_items",
         "_taken_bytes",
+        "_taken_items",
+        "batch",
         "largest_bytes",
-        "taken_items",
     )
 
     def __init__(self) -> None:
+        self.batch: list[Any] = []
         self._items: deque[tuple[Any, int]] = deque()
         self._put_items = self._put_bytes = 0
-        self.taken_items = self._taken_bytes = 0
+        self._taken_items = self._taken_bytes = 0
         self.largest_bytes = 0
 
     def __len__(self) -> int:
@@ -59,6 +61,11 @@ class StreamBuffer:
     def put_items(self) -> int:
         """How many values have arrived, taken or not."""
         return self._put_items
+
+    @property
+    def taken_items(self) -> int:
+        """How many values were taken."""
+        return self._taken_items
 
     @property
     def over_hard_limit(self) -> bool:
@@ -96,7 +103,7 @@ class StreamBuffer:
             IndexError: nothing is there.
         """
         value, size_bytes = self._items.popleft()
-        self.taken_items += 1
+        self._taken_items += 1
         self._taken_bytes += size_bytes
         return value
 
@@ -115,22 +122,26 @@ class BatchBuffer(StreamBuffer):
     A batch counts as taken, as far as bytes are concerned, when its first value is.
 
     Attributes:
-        batch: what is left of the batch that is being taken, the next value last. The consumer's.
+        batch: what is left of the batch that is being taken. Another list takes its place when it
+            is empty, and after :meth:`clear`.
     """
 
-    __slots__ = ("_batches", "batch")
+    __slots__ = ("_batches",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.batch: list[Any] = []
         self._batches: deque[tuple[list[Any], int]] = deque()
 
     def __len__(self) -> int:
-        return self._put_items - self.taken_items
+        return self._put_items - self._taken_items + len(self.batch)
+
+    @property
+    def taken_items(self) -> int:
+        return self._taken_items - len(self.batch)
 
     @property
     def below_low_mark(self) -> bool:
-        waiting = len(self) - len(self.batch)
+        waiting = self._put_items - self._taken_items
         return waiting <= _BATCHED_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
 
     def put(self, value: Any, size_bytes: int) -> bool:
@@ -148,9 +159,7 @@ class BatchBuffer(StreamBuffer):
     def take(self) -> Any:
         if not self.batch:
             self.next_batch()
-        value = self.batch.pop()
-        self.taken_items += 1
-        return value
+        return self.batch.pop()
 
     def next_batch(self) -> None:
         """Turn to the next batch. The consumer only, when :attr:`batch` is empty.
@@ -158,7 +167,10 @@ class BatchBuffer(StreamBuffer):
         Raises:
             IndexError: nothing is there.
         """
-        self.batch, size_bytes = self._batches.popleft()
+        batch, size_bytes = self._batches.popleft()
+        # In this order: who looks in between sees too much left, and takes nothing for finished.
+        self.batch = batch
+        self._taken_items += len(batch)
         self._taken_bytes += size_bytes
 
     def clear(self) -> None:

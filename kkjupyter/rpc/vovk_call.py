@@ -57,17 +57,15 @@ class VovkState(CallState):
         return self.phase == "streaming" and self.buffer.put_many(values, size_bytes)
 
     def take(self) -> Any:
-        # All in one: this runs for each of a million items.
-        if self.phase == "cancelled":
-            raise IndexError
         buffer = self.buffer
         if not buffer.batch:
             buffer.next_batch()
+            if self.phase == "cancelled":  # perhaps only just now, in another thread
+                buffer.clear()
+                raise IndexError
             if self.carrier.reading_paused and buffer.below_low_mark:
                 io_loop().post(self.carrier.reconsider_reading)
-        value = buffer.batch.pop()
-        buffer.taken_items += 1
-        return value
+        return buffer.batch.pop()
 
 
 class VovkCall(Call):

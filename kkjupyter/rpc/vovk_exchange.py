@@ -15,6 +15,7 @@ from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.vovk_call import VovkState
+from kkjupyter.rpc.vovk_pace import REST_S, Pace
 from kkjupyter.transports.http import HttpReply
 from kkjupyter.wire.events import Ended, Failed
 from kkjupyter.wire.schema import WireFormat
@@ -116,17 +117,24 @@ class Exchange:
         self, state: VovkState, reply: HttpReply, wire_format: WireFormat
     ) -> Settle:
         decoder = BodyDecoder(wire_format)
+        pace = Pace()
+        clock = asyncio.get_running_loop().time
         state.opened("")
         while not decoder.is_over:
+            waiting_since_s = clock()
             try:
                 chunk = await reply.next_chunk()
             except ConnectionLost as error:
+                chunk = b""
                 events = decoder.cut(error)
                 error.items_received = decoder.items_received
             else:
                 events = decoder.feed(chunk) if chunk else decoder.end()
+            wants_rest = pace.wants_rest(len(chunk), clock() - waiting_since_s)
             if self._deliver(state, events):
                 await self._wait_for_room(state, reply)
+            elif wants_rest and not decoder.is_over:
+                await self._rest(reply)
         return partial(state.ended, undefined)
 
     def _deliver(self, state: VovkState, events: list[BodyEvent]) -> bool:
@@ -142,6 +150,11 @@ class Exchange:
                     is_full = state.put_many(event.values, event.size_bytes)
                     state.bell.ring()
         return is_full
+
+    async def _rest(self, reply: HttpReply) -> None:
+        reply.pause_reading()
+        await asyncio.sleep(REST_S)
+        reply.resume_reading()
 
     async def _wait_for_room(self, state: VovkState, reply: HttpReply) -> None:
         reply.pause_reading()

@@ -133,6 +133,8 @@ async def wait_async(bell: Bell, ready: Callable[[], bool], timeout_s: float | N
                         return ready()
             finally:
                 bell.forget(wake)
+            if ready():  # as nearly always; else one registers first and looks then
+                return True
 
 
 def _waker(loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]) -> Callable[[], object]:

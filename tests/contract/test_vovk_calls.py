@@ -9,6 +9,7 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,7 +27,9 @@ from support.vovk_servers import (
 )
 
 import kkjupyter as kk
+from kkjupyter.rpc import vovk_pace
 from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES
+from kkjupyter.transports.http import HttpReply
 
 TOKENS = [{"message": "Hello,"}, {"message": " World"}, {"message": "!"}]
 SAID = lines(*map(json.dumps, TOKENS))
@@ -548,6 +551,54 @@ def test_a_slow_reader_gets_everything_and_stays_awake() -> None:
             assert seen == list(range(count))
 
     bounded(main)
+
+
+@pytest.mark.parametrize("cuts", [False, True])
+def test_a_busy_stream_of_tokens_is_read_at_intervals(
+    monkeypatch: pytest.MonkeyPatch, cuts: bool
+) -> None:
+    """Nothing of it is lost by that, nor its end."""
+    rests: list[float] = []
+    monkeypatch.setattr(vovk_pace, "_QUICK_S", 60.0)  # however slow this machine is
+    monkeypatch.setattr(HttpReply, "pause_reading", _noting(rests, HttpReply.pause_reading))
+    count = 30
+
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def answer(peer: Peer, writer: asyncio.StreamWriter) -> None:
+            writer.write(head())
+            for number in range(count):
+                await go.wait()
+                go.clear()
+                writer.write(lines(str(number)))
+            if cuts:
+                writer.close()
+            else:
+                writer.write(LAST_CHUNK)
+
+        async with connected(Peer(answer)) as api:
+            go.set()
+            seen = []
+            stream = aiter(await api.HelloRPC.streamTokens())
+            for _ in range(count):
+                seen.append(await anext(stream))
+                go.set()  # so each comes in a piece of its own
+            assert seen == list(range(count))
+            with pytest.raises(kk.ConnectionLost if cuts else StopAsyncIteration):
+                await anext(stream)
+            assert 10 < len(rests) < count
+            assert rests[-1] - rests[0] > (len(rests) - 1) * vovk_pace.REST_S
+
+    bounded(main)
+
+
+def _noting(times_s: list[float], method: Callable[[Any], None]) -> Callable[[Any], None]:
+    def noted(self: Any) -> None:
+        times_s.append(time.monotonic())
+        method(self)
+
+    return noted
 
 
 def test_what_is_open_is_shown() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES, BatchBuffer
+from kkjupyter.rpc.vovk_call import VovkState
 
 
 def drain(buffer: BatchBuffer) -> list[Any]:
@@ -41,6 +43,33 @@ def test_limits() -> None:
     buffer.clear()
     with pytest.raises(IndexError):
         buffer.take()
+
+
+def test_a_loop_may_pop_from_the_batch() -> None:
+    buffer = BatchBuffer()
+    buffer.put_many([1, 2, 3], 30)
+    assert buffer.batch == []
+    buffer.next_batch()
+    assert buffer.batch.pop() == 1
+    assert (len(buffer), buffer.taken_items) == (2, 1)
+    left = buffer.batch
+    buffer.clear()
+    assert buffer.batch == []
+    assert left == [3, 2], "who has the list pops one more at most"
+
+
+def test_a_batch_that_is_begun_while_the_call_is_cancelled_is_dropped() -> None:
+    class Late(BatchBuffer):
+        def next_batch(self) -> None:
+            call.cancel()  # by another thread, when this one has the batch in hand
+            self.batch = [3, 2, 1]
+
+    call = VovkState("X.y", "X.y()", Mock(reading_paused=False))
+    call.buffer = Late()
+    call.opened("")
+    with pytest.raises(IndexError):
+        call.take()
+    assert call.buffer.batch == []
 
 
 def test_one_puts_and_one_takes() -> None:

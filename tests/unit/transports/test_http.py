@@ -653,6 +653,30 @@ def test_what_came_before_the_end_is_not_lost_in_a_pause() -> None:
     run(main)
 
 
+def test_the_library_notes_no_chunk_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would cost more than what is in the chunks."""
+
+    async def main() -> None:
+        opened = asyncio.Event()
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            await opened.wait()
+            writer.write(b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n")
+
+        async with (
+            listening(handler) as url,
+            client() as requests,
+            requests.open("GET", url) as answer,
+        ):
+            monkeypatch.setattr(aiohttp.StreamReader, "end_http_chunk_receiving", pytest.fail)
+            opened.set()
+            assert await answer.read() == b"x" * 1000
+
+    run(main)
+
+
 def test_an_empty_chunk_is_the_end() -> None:
     async def main() -> None:
         async with (
