@@ -10,13 +10,14 @@ from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.custom import named_view
 from kkjupyter.notebook.views.jsonlines import JsonView
+from kkjupyter.notebook.views.plot import PlotView
 from kkjupyter.notebook.views.text import TextView
 
 __all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "view"]
 
 AUTO = AutoView.name
 # In this order `auto` asks which of them suits the first item; json suits any.
-_BUILT_IN: tuple[type[View], ...] = (TextView, JsonView)
+_BUILT_IN: tuple[type[View], ...] = (TextView, PlotView, JsonView)
 VIEWS: dict[str, type[View]] = {view.name: view for view in _BUILT_IN}
 _RESERVED = (AUTO, *VIEWS)
 

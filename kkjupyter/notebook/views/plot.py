@@ -1,0 +1,255 @@
+"""The plot view: numbers as lines that grow."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, View
+from kkjupyter.notebook.views.bundle import Body, escape
+from kkjupyter.notebook.views.sparkline import sparkline
+from kkjupyter.notebook.views.thinning import Thinner, thinned
+from kkjupyter.notebook.views.transcript import Excerpt
+
+__all__ = ["PlotView", "Series", "read_source"]
+
+_X_NAMES = frozenset(
+    {"x", "t", "time", "timestamp", "date", "step", "epoch", "second", "minute", "index"}
+)
+_MAX_SERIES = 12
+_SAVED_POINTS = 4_000
+_SPARKS = 60
+_EXACT_UP_TO = 2**53  # what a JavaScript number can count
+
+
+class PlotView(View):
+    """Draws numbers, ``(x, y)`` pairs, or dicts and dataclasses of numbers, a line for each field.
+
+    A field called ``x``, ``t``, ``time``, ``step`` or the like is what the others are drawn over;
+    without one they are counted. Datetimes may be x. Fields that are no numbers are left out, and
+    items without any are counted in a note.
+
+    Every point is sent up to 100,000; beyond, of each group of neighbours the lowest and the
+    highest, so that the outline stays true and a million points cost a few megabytes. All items
+    are in ``reply.items``.
+
+    Args:
+        last: draw only so many of the newest points, until the reader asks for all.
+        x: the field that the others are drawn over.
+        retained_bytes: see :class:`View`.
+        saved_bytes: how much source a reloaded page gets; the notebook file gets some thousand
+            points of it.
+    """
+
+    name = "plot"
+    terminal = "json"
+    pane = "plot"
+    part = PARTS / "plot.js"
+
+    def __init__(
+        self,
+        *,
+        last: int | None = None,
+        x: str | None = None,
+        retained_bytes: int = RETAINED_BYTES,
+        saved_bytes: int = RETAINED_BYTES,
+    ) -> None:
+        super().__init__(retained_bytes=retained_bytes, saved_bytes=saved_bytes)
+        self._last = last
+        self._x_name = x
+        self._is_time = False
+        self._names: list[str] = []
+        self._known: set[str] = set()
+        self._count = 0
+        self._skipped = 0
+        self._thinner = Thinner()
+
+    def render(self, items: Sequence[Any]) -> str:
+        """A line of JSON for each point, and one for what changes about them."""
+        lines: list[str] = []
+        skipped = self._skipped
+        for item in items:
+            point = self._point(item)
+            if point is None:
+                self._skipped += 1
+                continue
+            x, values = point
+            if not values.keys() <= self._known and len(self._names) < _MAX_SERIES:
+                lines += map(_line, self._thinner.flush())
+                self._name_more(values)
+                lines.append(self._header())
+            row = [x, *map(values.get, self._names)]
+            lines += map(_line, self._thinner.feed(row))
+        if self._skipped != skipped:
+            lines.append(_line({"skipped": self._skipped}))
+        return "".join([f"{line}\n" for line in lines])
+
+    def flush(self) -> str:
+        """The points that were still being thinned."""
+        return "".join([f"{_line(row)}\n" for row in self._thinner.flush()])
+
+    def body(self, excerpt: Excerpt) -> Body:
+        """A picture, the numbers it is made of in few words, and the thinned points."""
+        header, points = read_source(excerpt.text)
+        rows = thinned(points, _SAVED_POINTS)
+        notes = _notes(header, excerpt)
+        if not rows:
+            return Body(html="", plain="", notes=notes)
+        from kkjupyter.notebook.views.drawing import draw_plot
+
+        series = _series(header, rows)
+        png = draw_plot(series, is_time=header["time"], x_label=header["x"] or "")
+        plain = "".join([f"{one.summary()}\n" for one in series])
+        encoded = base64.b64encode(png).decode("ascii")
+        picture = (
+            f'<div style="overflow-x: auto; padding-left: 7.8px"><img alt="{escape(plain)}" '
+            'style="width: 720px; max-width: 100%; min-width: 360px" '
+            f'src="data:image/png;base64,{encoded}"></div>'
+        )
+        source = "".join([f"{_line(line)}\n" for line in [header, *rows]])
+        return Body(
+            html=picture,
+            plain=plain,
+            notes=notes,
+            data={"source": source},
+            others={"image/png": encoded},
+        )
+
+    def _name_more(self, values: Mapping[str, float]) -> None:
+        new = [name for name in values if name not in self._known]
+        self._names = [*self._names, *new][:_MAX_SERIES]
+        self._known = set(self._names)
+
+    def _header(self) -> str:
+        header = {"x": self._x_name, "time": self._is_time, "series": self._names}
+        return _line({**header, **({} if self._last is None else {"last": self._last})})
+
+    def _point(self, item: Any) -> tuple[float | None, Mapping[str, float]] | None:
+        """The x of an item and its numbers by name; None if it has none."""
+        if type(item) is float or type(item) is int:  # the most, and the fastest, there will be
+            x, fields = None, {"": item}
+        else:
+            x, fields = self._fields(item)
+        numbers = {
+            name: number for name, value in fields.items() if (number := _number(value)) is not None
+        }
+        if not numbers:
+            return None
+        self._count += 1
+        if isinstance(x, date):
+            self._is_time = True
+            return _seconds(x), numbers
+        at = None if x is None else _number(x)
+        return (self._count - 1 if at is None else at), numbers
+
+    def _fields(self, item: Any) -> tuple[Any, dict[str, Any]]:
+        """What an item is drawn over, and what else it has, by name."""
+        match item:
+            case Mapping():
+                return self._of_fields({str(name): value for name, value in item.items()})
+            case list() | tuple() if len(item) >= 2:
+                names = [""] if len(item) == 2 else [f"y{n}" for n in range(1, len(item))]
+                return item[0], dict(zip(names, item[1:], strict=True))
+            case _ if is_dataclass(item) and not isinstance(item, type):
+                return self._of_fields({f.name: getattr(item, f.name) for f in fields(item)})
+            case _:
+                return None, {"": item}
+
+    def _of_fields(self, item: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if self._x_name is None and not self._names:
+            self._x_name = next((name for name in item if name.lower() in _X_NAMES), None)
+        values = {name: value for name, value in item.items() if name != self._x_name}
+        return (None if self._x_name is None else item.get(self._x_name)), values
+
+
+class Series:
+    """One line of a plot.
+
+    Args:
+        name: what it is called; ``""`` if there is but one.
+        points: (x, y), y None where the line has a gap.
+    """
+
+    def __init__(self, name: str, points: Sequence[tuple[float, float | None]]) -> None:
+        self.name = name
+        self.points = points
+
+    @property
+    def values(self) -> list[float]:
+        """The ys that are numbers."""
+        return [y for _, y in self.points if y is not None]
+
+    def summary(self) -> str:
+        """Its course and its extremes in one line of text."""
+        values = self.values
+        name = f"{self.name}: " if self.name else ""
+        if not values:
+            return f"{name}no values"
+        extremes = f"min {min(values):g}, max {max(values):g}, last {values[-1]:g}"
+        return f"{name}{sparkline(values, _SPARKS)}  {extremes}"
+
+
+def read_source(source: str) -> tuple[dict[str, Any], list[list[Any]]]:
+    """The header and the points of a plot's source; lines that are cut or left out are skipped."""
+    header: dict[str, Any] = {"x": None, "time": False, "series": []}
+    rows: list[list[Any]] = []
+    for line in _json_lines(source):
+        if isinstance(line, dict):
+            header.update(line)
+        elif isinstance(line, list) and line:
+            rows.append(line)
+    return header, rows
+
+
+def _json_lines(source: str) -> Iterator[Any]:
+    for line in source.split("\n"):
+        try:
+            yield json.loads(line)
+        except ValueError:  # the place where the middle of a long source was left out
+            continue
+
+
+def _series(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> list[Series]:
+    return [
+        Series(name, [(row[0], row[index] if index < len(row) else None) for row in rows])
+        for index, name in enumerate(header["series"], start=1)
+    ]
+
+
+def _notes(header: Mapping[str, Any], excerpt: Excerpt) -> tuple[str, ...]:
+    skipped = header.get("skipped", 0)
+    notes = [f"{skipped:,} items are no numbers and are not drawn"] if skipped else []
+    if excerpt.left_out:
+        notes.append("points in the middle are left out")
+    return tuple(notes)
+
+
+def _number(value: Any) -> float | None:
+    """``value`` as a finite number of JSON; None if it is none."""
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    if isinstance(value, int) and abs(value) < _EXACT_UP_TO:
+        return int(value)
+    return number if math.isfinite(number) else None
+
+
+def _seconds(moment: date) -> float:
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    return datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp()
+
+
+_line = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode

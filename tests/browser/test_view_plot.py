@@ -1,0 +1,116 @@
+"""The plot view: lines that grow, and what of them stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from support.lab import Lab
+
+OpenNotebook = Callable[..., Lab]
+
+SETUP = "%load_ext kkjupyter\nimport math, time, kkjupyter as kk"
+POINTS = 1_000_000
+
+SENSORS = """def sensors(count, pause_s=0.02):
+    for i in range(count):
+        yield {"minute": i, "kitchen": 21 + 2 * math.sin(i / 5), "garden": 12 + 3 * math.cos(i / 9)}
+        time.sleep(pause_s)
+    time.sleep(3)
+
+kk.show(sensors(100), view="plot").wait()"""
+
+LEGEND = ".kkj-plot .u-legend"
+
+
+@pytest.mark.parametrize(("theme", "width_px"), [("light", 1000), ("dark", 1000), ("light", 320)])
+def test_lines_grow_and_stay(
+    open_notebook: OpenNotebook, artifacts: Path, theme: str, width_px: int
+) -> None:
+    lab = open_notebook([SETUP, SENSORS], theme=theme, width_px=width_px)
+    lab.run(0)
+    lab.start(1)
+    lab.wait_until(
+        "() => document.querySelector('.kkj-words')?.textContent.startsWith('100 items')"
+    )
+    expect(lab.output(1).locator(LEGEND)).to_contain_text("kitchen")
+    expect(lab.output(1).locator(LEGEND)).to_contain_text("minute")
+    lab.pause(0.3)
+    canvas = lab.output(1).locator(".u-over")
+    box = canvas.bounding_box()
+    assert box is not None
+    lab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    # The value under the pointer: the middle of 100 minutes.
+    expect(lab.output(1).locator(f"{LEGEND} .u-series").first).to_have_text(
+        re.compile("minute(49|50)")
+    )
+    lab.screenshot(artifacts / "pictures" / f"plot-live-{theme}-{width_px}.png", 1)
+    lab.output(1).locator("select").select_option("100")
+    lab.wait(1)
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 100 items")
+    picture = lab.output(1).locator("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(img) => img.naturalWidth") == 1_440
+    lab.screenshot(artifacts / "pictures" / f"plot-saved-{theme}-{width_px}.png", 1)
+    lab.save()
+    saved = lab.saved().cells[1].outputs[0].data
+    assert {"image/png", "text/html", "text/plain"} <= set(saved)
+    assert "kitchen: " in saved["text/plain"]
+    assert lab.page_errors == []
+
+
+def test_a_saved_plot_is_shown_without_a_kernel_and_without_trust(
+    open_notebook: OpenNotebook,
+) -> None:
+    lab = open_notebook([SETUP, SENSORS.replace("sensors(100)", "sensors(20, 0)")])
+    lab.run(0)
+    lab.run(1)
+    lab.save()
+    lab.reopen(with_kernel=False)
+    picture = lab.output(1).locator("img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(img) => img.naturalWidth") == 1_440
+
+
+def test_a_million_points(open_notebook: OpenNotebook, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = open_notebook(
+        [
+            SETUP,
+            f"""def walk():
+    for i in range(0, {POINTS}):
+        yield math.sin(i / 40_000) * i
+    time.sleep(2)
+
+kk.show(walk(), view="plot").wait()""",
+        ]
+    )
+    lab.run(0)
+    lab.traffic.clear()
+    with lab.watch_stalls() as stalls:
+        lab.start(1)
+        lab.wait_until(
+            "() => document.querySelector('.kkj-words')?.textContent.startsWith('1,000,000 items')",
+            timeout_s=50,
+        )
+        lab.pause(0.5)
+    with lab.watch_stalls() as ending:
+        lab.wait(1)
+        expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 1,000,000 items")
+        lab.pause(0.3)
+    lab.save()
+    file_bytes = len((lab.server.root / f"{lab.name}.ipynb").read_bytes())
+    with capsys.disabled():
+        print(
+            f"\n1,000,000 points: {len(lab.traffic.iopub()):,} IOPub messages, "
+            f"{lab.traffic.iopub_bytes():,} bytes; longest stall {stalls[0].longest_ms:.0f} ms "
+            f"while streaming, {ending[0].longest_ms:.0f} ms at the end; "
+            f"notebook file {file_bytes:,} bytes"
+        )
+    assert lab.traffic.iopub_bytes() < 20_000_000
+    assert file_bytes < 400_000
+    assert stalls[0].longest_ms < 500
+    assert ending[0].longest_ms < 500
+    assert lab.page_errors == []
