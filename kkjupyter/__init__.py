@@ -41,6 +41,7 @@ from kkjupyter.rpc.api import (
 from kkjupyter.rpc.hooks import before_connect
 from kkjupyter.rpc.interceptors import current_context as context
 from kkjupyter.rpc.status import status
+from kkjupyter.rpc.trace_api import trace, tracing
 from kkjupyter.wire.values import (
     URL,
     BigInt,
@@ -97,6 +98,8 @@ __all__ = [
     "set",
     "show",
     "status",
+    "trace",
+    "tracing",
     "undefined",
     "view",
     "vovk",

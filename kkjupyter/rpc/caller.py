@@ -15,6 +15,7 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.titles import title_of
+from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
@@ -117,6 +118,7 @@ class Caller:
         self.timeout_s = timeout_s
         self.idle_timeout_s = idle_timeout_s
         self.methods = list(methods)
+        self.recorder = Recorder(url)
         self._meta = meta
 
     @property
@@ -277,6 +279,9 @@ class ProtocolCaller(Caller):
         except BaseException:
             self._functions.never_sent(call.function_ids, protocol)
             raise
+        state.record = self.recorder.begin(
+            state.number, state.title, f"{protocol.name}, {protocol.codec}", state.buffer
+        )
         io_loop().post(self._send, call)
         return Call(state)
 

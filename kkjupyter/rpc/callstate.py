@@ -18,6 +18,7 @@ from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
 
@@ -72,6 +73,7 @@ class CallState(Waiters):
         self.stream_id = ""
         self.credit: CreditWindow | None = None
         self.sends: list[OutgoingStream] = []
+        self.record: CallRecord | None = None
         self.value: Any = undefined
         self.error: BaseException | None = None
         self.watching = 0

@@ -17,6 +17,7 @@ from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.ringing import Ringer
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.rpc.streamtable import OutgoingStreams
+from kkjupyter.rpc.trace_channel import ChannelTrace, error_name
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
@@ -34,19 +35,26 @@ class CallTable:
         outbox: takes them.
         reading: told whose buffer is full.
         outgoing: runs the streams among the arguments of calls.
+        trace: notes what goes and comes, if anything does.
 
     Attributes:
         understood: whether the peer has ever answered anything.
     """
 
     def __init__(
-        self, protocol: Protocol, outbox: Outbox, reading: Reading, outgoing: OutgoingStreams
+        self,
+        protocol: Protocol,
+        outbox: Outbox,
+        reading: Reading,
+        outgoing: OutgoingStreams,
+        trace: ChannelTrace | None = None,
     ) -> None:
         self.understood = False
         self._protocol = protocol
         self._outbox = outbox
         self._reading = reading
         self._outgoing = outgoing
+        self._trace = trace
         self._waiting: dict[str, CallState] = {}  # for their answer, by call id
         self._streams: dict[str, CallState] = {}  # being received, by stream id
         self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
@@ -80,6 +88,8 @@ class CallTable:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         state = call.state
         self._waiting[state.call_id] = state
+        if self._trace is not None:
+            self._trace.sent_request(call)
         self._start_streams(call)
         self._outbox.put(call.frame)
         self._reading.reconsider()
@@ -94,7 +104,13 @@ class CallTable:
         state, protocol = call.state, self._protocol
         for stream_id, source in call.streams.items():
             stream = OutgoingStream(
-                source, stream_id, state.method, protocol, self._outbox, protocol.codec
+                source,
+                stream_id,
+                state.method,
+                protocol,
+                self._outbox,
+                protocol.codec,
+                record=state.record,
             )
             state.sends.append(stream)
             self._outgoing.start(stream, call.context)
@@ -113,6 +129,8 @@ class CallTable:
             control.failed(UsageError(f"{state.title} is over; nothing can be thrown into it"))
             return
         self._controls[control.call_id] = control
+        if self._trace is not None:
+            self._trace.sent_throw(state, control.call_id, frame)
         self._outbox.put(frame)
 
     def adopt(self, stream_id: str, title: str) -> CallState:
@@ -135,13 +153,26 @@ class CallTable:
         # streams are the peer's: another call, of another connection even, may have the same.
         if self._waiting.get(state.call_id) is state:
             del self._waiting[state.call_id]
-            self._outbox.put(self._protocol.cancel(state.call_id))
+            self._send_cancel(state, state.call_id)
         elif self._streams.get(state.stream_id) is state:
             del self._streams[state.stream_id]
-            self._outbox.put(self._protocol.cancel(state.stream_id))
+            self._send_cancel(state, state.stream_id)
         for stream in state.sends:
             stream.fail(RemoteError(f"{state.method} was cancelled", name="CallCancelled"))
         self._reading.forget(state)
+
+    def _send_cancel(self, state: CallState | None, target_id: str, detail: str = "") -> None:
+        frame = self._protocol.cancel(target_id)
+        trace = self._trace
+        if trace is not None:
+            if state is None:
+                record = trace.recorder.find(target_id)
+            else:
+                record = state.record
+                if state.phase == "failed":
+                    detail = error_name(state.error)
+            trace.sent_cancel(record, frame, detail)
+        self._outbox.put(frame)
 
     def pull(self, state: CallState) -> None:
         """Grant the peer as much credit as is due for this stream."""
@@ -150,7 +181,10 @@ class CallTable:
             return
         count = credit.due()
         if count:
-            self._outbox.put(self._protocol.pull(state.stream_id, count))
+            frame = self._protocol.pull(state.stream_id, count)
+            if self._trace is not None:
+                self._trace.sent_credit(state, count, frame)
+            self._outbox.put(frame)
 
     @property
     def reading_paused(self) -> bool:
@@ -173,6 +207,8 @@ class CallTable:
         """The next value of a stream."""
         state = self._streams.get(event.stream_id)
         if state is None:  # cancelled meanwhile
+            if self._trace is not None:
+                self._trace.dropped(event)
             return
         if state.put(event.value, event.size_bytes):
             self._too_much(state)
@@ -192,7 +228,7 @@ class CallTable:
         self.understood = True
         state = self._waiting.pop(event.call_id, None)
         if state is None:
-            self._outbox.put(self._protocol.cancel(event.stream_id))
+            self._send_cancel(None, event.stream_id, "nobody waits any more")
         else:
             self._open(state, event.stream_id)
             if state.claimed:
@@ -213,7 +249,7 @@ class CallTable:
         state = self._streams.pop(event.id, None) or self._waiting.pop(event.id, None)
         if state is not None:
             if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
-                self._outbox.put(self._protocol.cancel(event.id))
+                self._send_cancel(state, event.id, "what came makes no sense")
             state.failed(event.error)
             self._reading.forget(state)
 
@@ -238,6 +274,8 @@ class CallTable:
         """All that came together was handed in: grant credit, wake those who read."""
         if not self._filled:
             return
+        if self._trace is not None:
+            self._trace.filled(self._filled)
         if self._protocol.has_credit:
             for state in self._filled:
                 if state.credit is not None:
@@ -249,7 +287,7 @@ class CallTable:
     def _too_much(self, state: CallState) -> None:
         if state.buffer.over_hard_limit:
             self._streams.pop(state.stream_id, None)
-            self._outbox.put(self._protocol.cancel(state.stream_id))
+            self._send_cancel(state, state.stream_id, "the buffer is full")
             state.failed(BufferOverflow(state.method, limit_bytes=HARD_LIMIT_BYTES))
             self._reading.forget(state)
         elif not self._protocol.has_credit:  # else it is within what was granted

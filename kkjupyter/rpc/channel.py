@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.errors import ConnectionLost, MessageTooBig, ProtocolError, RemoteError
@@ -24,6 +24,8 @@ from kkjupyter.rpc.failures import encode_acknowledgement
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams
+from kkjupyter.rpc.trace_channel import ChannelTrace
+from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import (
@@ -35,6 +37,7 @@ from kkjupyter.wire.events import (
     Closing,
     Credited,
     Ended,
+    Event,
     Failed,
     Item,
     NotUnderstood,
@@ -74,6 +77,7 @@ class Channel:
         transport: not read from yet.
         protocol: this side's protocol.
         functions: those the peer may call back.
+        recorder: notes the frames of our calls; None notes nothing.
 
     Attributes:
         handler: answers the peer's requests; without one they are refused.
@@ -86,7 +90,12 @@ class Channel:
     """
 
     def __init__(
-        self, transport: Transport, protocol: Protocol, *, functions: PassedFunctions
+        self,
+        transport: Transport,
+        protocol: Protocol,
+        *,
+        functions: PassedFunctions,
+        recorder: Recorder | None = None,
     ) -> None:
         self.protocol = protocol
         self.outbox = Outbox(transport)
@@ -96,12 +105,16 @@ class Channel:
         self.handler: RequestHandler | None = None
         self.is_open = True
         self.close_reason = ""
-        self.calls = CallTable(protocol, self.outbox, self.reading, self.outgoing)
+        self._trace: ChannelTrace | None = None
+        if recorder is not None:
+            whole = transport.keeps_boundaries
+            self._trace = ChannelTrace(recorder, protocol, keeps_boundaries=whole)
+        self.calls = CallTable(protocol, self.outbox, self.reading, self.outgoing, self._trace)
         self.functions = functions
         self._transport = transport
         self._asked_too_much = False
         self._reported = 0
-        self._on = {
+        on: dict[type, Callable[[Any], object]] = {
             Item: self.calls.item,
             Replied: self.calls.replied,
             Opened: self.calls.opened,
@@ -117,6 +130,7 @@ class Channel:
             Closing: self._closing,
             NotUnderstood: self._not_understood,
         }
+        self._on = on if self._trace is None else self._trace.watch(on)
 
     @property
     def url(self) -> str:
@@ -148,14 +162,23 @@ class Channel:
     # ---- what the transport tells
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
+        trace = self._trace
         try:
-            events = self.protocol.receive(chunks, whole=self._transport.keeps_boundaries)
+            if trace is not None and trace.recorder.traced:
+                trace.read(chunks, self._on)
+                events: list[Event] = []
+            else:
+                events = self.protocol.receive(chunks, whole=self._transport.keeps_boundaries)
         except MessageTooBig as error:
             self._give_up(error)
             return
+        if trace is not None:
+            trace.arrived(chunks, events)
         on = self._on
         for event in events:
-            on[type(event)](event)  # type: ignore[operator]
+            on[type(event)](event)
+        if trace is not None:
+            trace.through()
         self.calls.batch_is_through()
         if self.reading.paused:
             self.reading.peeked(chunks)
@@ -174,7 +197,10 @@ class Channel:
         self.is_open = False
         self.close_reason = self.close_reason or reason
         self.reading.stop()
-        for state in self.calls.forget_all():
+        states = self.calls.forget_all()
+        if self._trace is not None:
+            self._trace.lost(states, self.close_reason)
+        for state in states:
             state.failed(ConnectionLost(self.url, self.close_reason, state.buffer.put_items))
         self.outbox.close()
         self.outgoing.close()
@@ -185,7 +211,10 @@ class Channel:
         """End the connection for something it cannot recover from."""
         self.is_open = False  # the next call connects anew
         self.close_reason = str(error)
-        for state in self.calls.forget_all():
+        states = self.calls.forget_all()
+        if self._trace is not None:
+            self._trace.lost(states, self.close_reason)
+        for state in states:
             state.failed(copy.copy(error))  # each raises its own, maybe at the same time
         self._transport.abort()
 

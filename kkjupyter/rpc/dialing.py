@@ -86,7 +86,7 @@ def make_session(
             "(['node', 'server.mjs']) or an open transport, "
             f"not {type(target).__name__}: {target!r:.60}"
         )
-    return Session(
+    session = Session(
         url,
         dial,
         protocol=options.get("protocol"),
@@ -98,6 +98,9 @@ def make_session(
         probe_timeout_s=probe_timeout_s,
         make_handler=_handler_for(options.get("expose")),
     )
+    session.recorder.hide([options.get("token"), *(options.get("cookies") or {}).values()])
+    session.recorder.hide_headers(options.get("headers"))
+    return session
 
 
 def _handler_for(target: Any) -> Callable[[Channel], RequestHandler] | None:

@@ -20,6 +20,7 @@ from kkjupyter.rpc.detection import PROTOCOLS, make_protocol
 from kkjupyter.rpc.replies import INSTEAD, Reply
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.session import note_session
+from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.transports.connecting import without_secrets
 from kkjupyter.transports.http import DEFAULT_LIMIT_BYTES, HttpClient, HttpReply, check_http_url
 from kkjupyter.wire.classic_messages import CODECS
@@ -98,6 +99,7 @@ class HttpSession(ProtocolCaller):
             methods=methods,
             meta=meta,
         )
+        self.recorder.hide_headers(headers)
         self._address = url
         self._limit_bytes = limit_bytes
         superjson = codec == "superjson" or protocol == "classic"
@@ -192,11 +194,16 @@ class HttpSession(ProtocolCaller):
 
     async def _ask(self, call: OutgoingCall) -> Any:
         """Send the request; return the value of the call, or raise what it fails with."""
-        async with self._requests.client.open(
-            "POST", self._address, body=call.frame, headers=_JSON
-        ) as reply:
-            body = await reply.read(self._limit_bytes)
-        return self._read(reply, body).value(call.state.call_id, self._protocol)
+        trace = HttpTrace(self.recorder, call.state.record)
+        client = self._requests.client
+        trace.sent("POST", self._address, call.frame, client.headers | _JSON, ".".join(call.path))
+        with trace.watching(call.state):
+            async with client.open("POST", self._address, body=call.frame, headers=_JSON) as reply:
+                body = await reply.read(self._limit_bytes)
+            trace.answered(reply.status, reply.headers, reply.content_type, body)
+            value = self._read(reply, body).value(call.state.call_id, self._protocol)
+            trace.over()
+            return value
 
     def _read(self, reply: HttpReply, body: bytes = b"") -> Reply:
         location = without_secrets(reply.headers.get("Location", ""))

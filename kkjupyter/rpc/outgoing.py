@@ -17,6 +17,7 @@ from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import Injection, SyncPump, pump_async
+from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
@@ -37,6 +38,7 @@ class OutgoingStream:
         outbox: takes them.
         codec: of the messages.
         check_item: applied to each value before it is sent; what it raises fails the stream.
+        record: notes what is sent, if anything does.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class OutgoingStream:
         codec: str,
         *,
         check_item: ItemCheck | None = None,
+        record: CallRecord | None = None,
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
@@ -61,6 +64,7 @@ class OutgoingStream:
         self._outbox = outbox
         self._codec = codec
         self._check_item = check_item
+        self._record = record
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
         self._sent_items = 0
@@ -105,7 +109,9 @@ class OutgoingStream:
     def fail(self, error: RemoteError) -> None:
         """Our side ends it, and tells the peer why. I/O loop only."""
         if not (self.over or self.cancelled):
-            self._outbox.put(self._protocol.fail_stream(self.stream_id, error, self._codec))
+            message = self._protocol.fail_stream(self.stream_id, error, self._codec)
+            self._note("error", message)
+            self._outbox.put(message)
             self.cancel()
 
     # ---- asked by the pump
@@ -115,6 +121,8 @@ class OutgoingStream:
         message = self._protocol.item(self.stream_id, self._checked(value), self._codec)
         if not self.cancelled:
             self._sent_items += 1
+            if self._record is not None:
+                self._record.sent_chunk(self.stream_id, message)
             self._outbox.put(message)
 
     def answer_injection(self, injection: Injection, value: Any) -> None:
@@ -122,7 +130,8 @@ class OutgoingStream:
         self._send(
             self._protocol.acknowledge(
                 injection.control_id, self.stream_id, self._checked(value), self._codec, done=False
-            )
+            ),
+            "acknowledgement",
         )
 
     def _checked(self, value: Any) -> Any:
@@ -177,7 +186,7 @@ class OutgoingStream:
         else:
             self.over = True  # before the peer can know, and throw something into it
             if not self._is_injecting:  # else its answer says that it is over
-                self._send(end)
+                self._send(end, "end")
             self._finish()
 
     def _failed(self, exc: BaseException) -> None:
@@ -191,16 +200,23 @@ class OutgoingStream:
             self._finish(exc)
         else:
             self.over = True
-            self._send(encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc))
+            failure = encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc)
+            self._send(failure, "error")
             self._finish()
 
     @property
     def _is_injecting(self) -> bool:
         return bool(self.injections) and self.injections[0].under_way
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes, kind: str) -> None:
         if not self.cancelled:
+            self._note(kind, message)
             self._outbox.put(message)
+
+    def _note(self, kind: str, message: bytes) -> None:
+        if self._record is not None:
+            detail = "of the argument"
+            io_loop().post(self._record.sent, kind, message, detail)
 
     def _finish(self, exc: BaseException | None = None) -> None:
         """Nothing more will be sent, save what controls wait for."""
@@ -215,11 +231,13 @@ class OutgoingStream:
             controls += [(i.control_id, undefined) for i in self.injections]
             self.injections.clear()
         for control_id, value in controls:
-            self._outbox.put(
+            answer = (
                 encode_acknowledgement(protocol, control_id, stream_id, value, codec)
                 if exc is None
                 else self._control_failure(control_id, exc)
             )
+            self._note("acknowledgement", answer)
+            self._outbox.put(answer)
 
     def _control_failure(self, control_id: str, exc: BaseException) -> bytes:
         return encode_failure(

@@ -189,6 +189,8 @@ class Session(ProtocolCaller):
         self._unsent = [call for call in self._unsent if call.state is not state]
         if self._channel is not None:
             self._channel.calls.cancel_call(state)
+        if state.record is not None:
+            state.record.over()
 
     def reconsider_reading(self) -> None:
         if self._channel is not None:
@@ -245,6 +247,8 @@ class Session(ProtocolCaller):
     def _fail_unsent(self, error: Exception) -> None:
         unsent, self._unsent = self._unsent, []
         for call in unsent:
+            if call.state.record is not None:
+                call.state.record.note("here", "lost", detail="no connection", over=True)
             call.state.failed(copy.copy(error))  # each raises its own, maybe at the same time
 
     async def _open_channel(self) -> None:
@@ -260,7 +264,9 @@ class Session(ProtocolCaller):
             keeps_boundaries=transport.keeps_boundaries,
         )
         self._functions.connection_lost()
-        self._channel = Channel(transport, self._protocol, functions=self._functions)
+        self._channel = Channel(
+            transport, self._protocol, functions=self._functions, recorder=self.recorder
+        )
         if self._make_handler is not None:
             self._channel.handler = self._make_handler(self._channel)
         if spoken.relay is None:

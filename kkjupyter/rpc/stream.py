@@ -68,6 +68,11 @@ class StreamBuffer:
         return self._taken_items
 
     @property
+    def put_bytes(self) -> int:
+        """Their encoded size, taken or not."""
+        return self._put_bytes
+
+    @property
     def over_hard_limit(self) -> bool:
         """Whether the stream has to be given up."""
         return self.held_bytes > HARD_LIMIT_BYTES

@@ -23,6 +23,9 @@ class VovkState(CallState):
         carrier: who takes it to the peer.
         made: the calls that it is made of, if any; the newest has its status.
         limits: ``timeout_s`` and ``idle_timeout_s``.
+
+    Attributes:
+        made: see above.
     """
 
     buffer: BatchBuffer
@@ -39,13 +42,13 @@ class VovkState(CallState):
         super().__init__(method, title, "", carrier, **limits)
         self.buffer = BatchBuffer()
         self.carrier = carrier
-        self._made = made
+        self.made = made
         self._status: int | None = None
 
     @property
     def status(self) -> int | None:
         """The HTTP status of the answer, or None before it."""
-        inner = self._made[-1] if self._made else None
+        inner = self.made[-1] if self.made else None
         return inner.status if isinstance(inner, VovkState) else self._status
 
     @status.setter

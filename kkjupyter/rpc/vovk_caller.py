@@ -197,6 +197,8 @@ class VovkCaller(Caller):
         )
         state = self._new_state(fetch, request)
         fetch._made.append(state)
+        wire = f"vovk, {handler.wire_format}"
+        state.record = self.recorder.begin(state.number, state.title, wire, state.buffer)
         io_loop().post(self._start, state, request, fetch)
         return VovkCall(state)
 

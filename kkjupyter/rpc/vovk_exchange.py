@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.rpc.call import Call
+from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.requests import Requests, Settle
+from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.rpc.vovk_pace import REST_S, Pace
 from kkjupyter.transports.http import HttpReply
@@ -37,7 +39,7 @@ class Exchange:
         request: sent once.
         wire_format: what the server is known to speak.
         is_stream: whether an answer that is no stream makes a stream of one item.
-        owner: kept for as long as this is.
+        owner: the session; kept for as long as this is.
 
     Attributes:
         reading_paused: whether the answer is not read because the buffer is full. Any thread.
@@ -49,7 +51,7 @@ class Exchange:
         request: HttpRequest,
         wire_format: WireFormat,
         is_stream: bool,
-        owner: object,
+        owner: Caller,
     ) -> None:
         self.reading_paused = False
         self._requests = requests
@@ -82,6 +84,16 @@ class Exchange:
             KKError: what the call, or its stream, fails with; what came before is in the buffer.
         """
         request = self._request
+        trace = HttpTrace(self._owner.recorder, state.record)
+        headers = self._requests.client.headers | dict(request.headers)
+        trace.sent(request.method, request.url, request.body or b"", headers)
+        with trace.watching(state):
+            settle = await self._ask(state, trace)
+            trace.over()
+            return settle
+
+    async def _ask(self, state: VovkState, trace: HttpTrace) -> Settle:
+        request = self._request
         async with self._requests.client.open(
             request.method,
             request.url,
@@ -97,11 +109,13 @@ class Exchange:
                 is_stream=self._is_stream,
                 http_method=request.method,
             )
-            if kind == "error":
-                raise read_failure(reply.status, await _beginning(reply), reply.headers)
             if kind == "jsonlines" or kind == "divider":
-                return await self._read_stream(state, reply, kind)
-            body = await reply.read()
+                trace.opened(reply.status, reply.headers, reply.content_type, kind)
+                return await self._read_stream(state, reply, kind, trace)
+            body = await (_beginning(reply) if kind == "error" else reply.read())
+            trace.answered(reply.status, reply.headers, reply.content_type, body)
+            if kind == "error":
+                raise read_failure(reply.status, body, reply.headers)
         return self._reply(state, kind, body, reply)
 
     def _reply(self, state: VovkState, kind: ReplyKind, body: bytes, reply: HttpReply) -> Settle:
@@ -114,7 +128,7 @@ class Exchange:
         return partial(state.ended, undefined)
 
     async def _read_stream(
-        self, state: VovkState, reply: HttpReply, wire_format: WireFormat
+        self, state: VovkState, reply: HttpReply, wire_format: WireFormat, trace: HttpTrace
     ) -> Settle:
         decoder = BodyDecoder(wire_format)
         pace = Pace()
@@ -130,24 +144,26 @@ class Exchange:
                 error.items_received = decoder.items_received
             else:
                 events = decoder.feed(chunk) if chunk else decoder.end()
+                trace.chunk = chunk
             wants_rest = pace.wants_rest(len(chunk), clock() - waiting_since_s)
-            if self._deliver(state, events):
+            if self._deliver(state, events, trace):
                 await self._wait_for_room(state, reply)
             elif wants_rest and not decoder.is_over:
                 await self._rest(reply)
         return partial(state.ended, undefined)
 
-    def _deliver(self, state: VovkState, events: list[BodyEvent]) -> bool:
+    def _deliver(self, state: VovkState, events: list[BodyEvent], trace: HttpTrace) -> bool:
         """Hand over what came; return whether the buffer is full."""
         is_full = False
         for event in events:
             match event:
                 case Ended():
-                    pass  # nothing but that: there is no return value
+                    trace.ended()  # nothing but that: there is no return value
                 case Failed():
                     raise event.error
                 case _:
                     is_full = state.put_many(event.values, event.size_bytes)
+                    trace.values(len(event.values))
                     state.bell.ring()
         return is_full
 

@@ -87,6 +87,8 @@ class VovkSession(VovkCaller):
             meta=meta,
         )
         request_headers(self._defaults.headers, None, None)
+        self.recorder.hide_headers(headers)
+        self.recorder.hide_headers(self._defaults.headers)
         self._address = encoded_url(url)
         self._source = schema
         self._no_schema = no_schema or self._no_schema_there

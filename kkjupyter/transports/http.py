@@ -51,6 +51,9 @@ class HttpClient:
         connect_timeout_s: for name look-up, TCP and TLS together, in seconds.
         max_requests: how many are under way at once; more wait for their turn.
 
+    Attributes:
+        headers: those sent with every request.
+
     Raises:
         UsageError: the proxy is none that can be used.
     """
@@ -70,7 +73,7 @@ class HttpClient:
         self.connect_timeout_s = connect_timeout_s
         self._proxy = proxy
         # What a stream compresses it also holds back, until there is enough of it.
-        self._headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self.headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._ssl: ssl_module.SSLContext | bool = True if ssl is None else ssl
         self._turns = asyncio.Semaphore(max_requests)
         self._session: aiohttp.ClientSession | None = None
@@ -149,7 +152,7 @@ class HttpClient:
                     socket_factory=_make_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers=self._headers,
+                headers=self.headers,
                 max_line_size=_HEAD_BYTES,
                 max_field_size=_HEAD_BYTES,
             )

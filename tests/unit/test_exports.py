@@ -12,6 +12,7 @@ from kkjupyter import errors
 FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
     *{"show", "serve", "status", "demo", "context", "view"},
+    *{"trace", "tracing"},
 }
 CLASSES = {"View"}
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
