@@ -30,13 +30,14 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, lastline, tracebacks
+    from kkjupyter.notebook import card, control, lastline, trace, tracebacks
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
     control.install(shell)
     cells.install(shell)
     card.install(shell)
+    trace.install(shell)
     tracebacks.install()
     _installed_in = shell
 
@@ -79,6 +80,7 @@ def unload(shell: Any) -> None:
         lastline,
         magics,
         multiline,
+        trace,
         tracebacks,
     )
     from kkjupyter.notebook.cells import cells
@@ -98,5 +100,6 @@ def unload(shell: Any) -> None:
         control.uninstall(shell)
         cells.uninstall(shell)
         card.uninstall(shell)
+        trace.uninstall(shell)
         tracebacks.uninstall()
         _installed_in = None

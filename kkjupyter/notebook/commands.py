@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +18,11 @@ from kkjupyter.notebook.options import COMMANDS
 from kkjupyter.notebook.playing import begin, check_view, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.runs import Run
+from kkjupyter.notebook.trace import trace_command
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
+from kkjupyter.rpc.trace import Trace
+from kkjupyter.rpc.trace_recorder import keep_payloads_here
 from kkjupyter.rpc.vovk_remote import VovkRemote
 from kkjupyter.wire.values import undefined
 
@@ -85,6 +89,14 @@ class Commands:
         run = _run_of(request.words[0])
         show_again(run, request.options.view)
 
+    def trace(self, request: Request) -> Trace | None:
+        """``trace on | off | last [NAME]``"""
+        outcome = trace_command(request.words, self._shell.user_ns)
+        if isinstance(outcome, Trace):
+            return outcome
+        print(outcome)
+        return None
+
     # ---- a call
 
     def call(self, request: Request, body: str | None, local_ns: Mapping[str, Any]) -> Any:
@@ -105,7 +117,8 @@ class Commands:
         if body is not None:
             text = interpolate(body, names) if options.interpolate else body
             request = with_body(request, text, named=self._takes_body(request, names))
-        source = self._stream_of(self._evaluate(request, local_ns), request)
+        with keep_payloads_here() if options.trace else contextlib.nullcontext():
+            source = self._stream_of(self._evaluate(request, local_ns), request)
         if isinstance(source, Shown):
             raise UsageError("%rpc shows by itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):

@@ -42,6 +42,10 @@ def candidates(text: str, connections: Connections) -> list[str] | None:
             return _starting(current, [*(str(run.number) for run in registry.running()), "--all"])
         case "show":
             return _starting(current, (str(run.number) for run in registry.all()))
+        case "trace":
+            return _starting(
+                current, ["on", "off", "last"] if len(words) == 1 else connections.names
+            )
         case "connect":
             return _starting(current, ["demo", "ws://", "wss://"] if len(words) == 1 else ["as"])
         case _:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kkjupyter.errors import UsageError
+from kkjupyter.rpc.trace_secrets import is_secret_name
 
 __all__ = [
     "CALL",
@@ -58,6 +59,7 @@ class Options:
     timeout_s: float | None = None
     no_raise: bool = False
     interpolate: bool = False
+    trace: bool = False
     protocol: str | None = None
     codec: str | None = None
     schema: str | None = None
@@ -107,6 +109,10 @@ COMMANDS: dict[str, Command] = {
     "status": Command("status", "connections and calls that are open, streams on screen"),
     "cancel": Command("cancel [ID | --all]", "cancel a stream; the newest if no ID is given"),
     "show": Command("show ID", "a further view of a running or finished stream"),
+    "trace": Command(
+        "trace on | off | last [NAME]",
+        "what goes over the wire: of the last call, or of every call from now on",
+    ),
     "close": Command("close NAME", "close the connection behind NAME; its streams are cancelled"),
 }
 
@@ -133,14 +139,7 @@ def _python_name(text: str) -> str:
     return text
 
 
-_SECRET_NAMES = {"authorization", "proxy-authorization", "cookie", "set-cookie"}
-_SECRET_PARTS = re.compile(r"key|token|secret|passw|credential|auth|session", re.IGNORECASE)
 _FROM_ENV = re.compile(r"(?P<before>(?:[A-Za-z]+ +)?)env:(?P<env>[A-Za-z_][A-Za-z0-9_]*)")
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a header or query parameter of this name is likely to carry a secret."""
-    return name.lower() in _SECRET_NAMES or _SECRET_PARTS.search(name) is not None
 
 
 def _header(text: str) -> Header:
@@ -180,6 +179,7 @@ _DECLARED = (
         _positive_number,
     ),
     Option("--no-raise", "no_raise", _CALL, "an error is shown in the view, the cell goes on"),
+    Option("--trace", "trace", _CALL, "show the frames of this call, and what these hold"),
     Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
     Option(
         "--protocol",

@@ -114,7 +114,7 @@ def test_an_apostrophe_in_a_comment_or_option_needs_no_python() -> None:
         ("api.f() --view json more", "'more' is left over after the options"),
         ("api.f() --view 'json", "a quote that is not closed"),
         ("conect demo as api", "there is no command 'conect'; did you mean 'connect'?"),
-        ("trace on", "there is no command 'trace' (there is: connect, status, "),
+        ("watch on", "there is no command 'watch' (there is: connect, status, "),
         ("x = api.f(1)", "to keep the result write `x = %rpc api.f(1)`"),
         ("for x in api.f(): pass", "not a Python expression"),
         ("api.f 3", "not a Python expression"),

@@ -14,7 +14,7 @@ class FakeConnections:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("%rpc ", ["connect", "status", "cancel", "show", "close", "api", "other"]),
+        ("%rpc ", ["connect", "status", "cancel", "show", "trace", "close", "api", "other"]),
         ("%rpc c", ["connect", "cancel", "close"]),
         ("%rpc ap", ["api"]),
         ("%rpc api.coun", None),
@@ -27,6 +27,9 @@ class FakeConnections:
         ("%rpc connect demo ", ["as"]),
         ("%rpc connect demo as api --tok", ["--token-env", "--token-ask"]),
         ("%rpc close o", ["other"]),
+        ("%rpc trace ", ["on", "off", "last"]),
+        ("%rpc trace last o", ["other"]),
+        ("%rpc api.f() --tr", ["--trace"]),
         ("%rpc cancel --", ["--all", "--help"]),
         ("%rpc show zzz", []),
         ("%%rpc api.f() --inter", ["--interpolate"]),

@@ -1,0 +1,99 @@
+"""Traces in the notebook: how they are shown, and what ``%rpc trace`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import kkjupyter as kk
+from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.notebook.trace_html import trace_html
+from kkjupyter.rpc.remote import Remote, session_of
+from kkjupyter.rpc.trace import Trace
+from kkjupyter.rpc.trace_recorder import everywhere
+
+__all__ = ["install", "switch", "trace_bundle", "trace_command", "uninstall"]
+
+_MIMES = ("text/html", "image/png", "text/plain")
+
+
+def trace_bundle(trace: Trace) -> dict[str, Any]:
+    """What stays of a trace in a notebook: a table, a picture, and text."""
+    from kkjupyter.notebook.trace_png import trace_png  # a library that takes its time to load
+
+    return {
+        "text/html": trace_html(trace),
+        "image/png": trace_png(trace),
+        "text/plain": trace.text,
+    }
+
+
+def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str | Trace:
+    """What ``%rpc trace ...`` does; returns what to tell or to show.
+
+    Raises:
+        UsageError: the words are wrong, or there is nothing to show.
+    """
+    match words:
+        case ("last",):
+            return kk.trace()
+        case ("last", name):
+            return kk.trace(_connection(name, namespace))
+        case ("on" | "off" as state,):
+            return switch(None, state == "on")
+        case ("on" | "off" as state, name):
+            return f"{name}: {switch(_connection(name, namespace), state == 'on')}"
+    raise UsageError(
+        "write `%rpc trace on [NAME]`, `%rpc trace off [NAME]` or `%rpc trace last [NAME]`"
+    )
+
+
+def switch(remote: Remote | None, is_on: bool) -> str:
+    """Turn the keeping of payloads on or off, for one connection or for all."""
+    which = everywhere if remote is None else session_of(remote).recorder.switch
+    which.clear()
+    if not is_on:
+        still_on = remote is not None and everywhere.is_on
+        if still_on:
+            return "tracing is on for all connections: `%rpc trace off` ends that"
+        return "tracing is off"
+    which.on()
+    calls = "calls" if remote is None else "calls of this connection"
+    return f"tracing is on: {calls} from now on show their frames, and what these hold"
+
+
+def _connection(name: str, namespace: Mapping[str, Any]) -> Remote:
+    value = namespace.get(name)
+    if isinstance(value, Remote):
+        return value
+    known = [key for key, one in namespace.items() if isinstance(one, Remote)]
+    known = [key for key in known if not key.startswith("_")]
+    raise UsageError(
+        f"{name!r} is no connection{did_you_mean(name, known)} "
+        f"(connected: {', '.join(sorted(known)) or 'none'})"
+    )
+
+
+def install(shell: Any) -> None:
+    """Have the shell show traces as diagrams."""
+    formatters = shell.display_formatter.formatters
+    formatters["text/html"].for_type(Trace, trace_html)
+    formatters["image/png"].for_type(Trace, _png)
+
+    def in_plain_text(trace: Trace, printer: Any, cycle: bool) -> None:
+        is_alone = len(printer.stack) == 1  # not inside a list, say
+        printer.text(trace.text if is_alone else f"<Trace {trace.number} {trace.title}>")
+
+    formatters["text/plain"].for_type(Trace, in_plain_text)
+
+
+def _png(trace: Trace) -> bytes:
+    from kkjupyter.notebook.trace_png import trace_png
+
+    return trace_png(trace)
+
+
+def uninstall(shell: Any) -> None:
+    """Undo :func:`install`."""
+    for mime in _MIMES:
+        shell.display_formatter.formatters[mime].pop(Trace, None)
