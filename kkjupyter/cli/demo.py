@@ -56,10 +56,16 @@ def notebooks() -> list[Path]:
 
 
 def copy_notebooks(directory: Path) -> None:
-    """Copy the notebooks to ``directory``; a file that is there already is never touched."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for source in notebooks():
-        target = directory / source.name
+    """Copy the notebooks, and the modules they import, to ``directory``.
+
+    A file that is there already is never touched.
+    """
+    sources = notebooks()
+    folder = sources[0].parent
+    sources += sorted(folder.glob("services/*.py"))
+    for source in sources:
+        target = directory / source.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with target.open("xb") as file:
                 file.write(source.read_bytes())

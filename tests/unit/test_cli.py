@@ -274,7 +274,10 @@ def test_copying_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[
     copy_notebooks(directory)
     names = [path.name for path in notebooks()]
     assert "01_quickstart.ipynb" in names
-    assert sorted(path.name for path in directory.iterdir()) == names
+    assert sorted(path.name for path in directory.iterdir()) == [*names, "services"]
+    services = sorted(path.name for path in (notebooks()[0].parent / "services").glob("*.py"))
+    assert "openai_service.py" in services
+    assert sorted(path.name for path in (directory / "services").iterdir()) == services
     (directory / names[0]).write_text("mine")
     capsys.readouterr()
     copy_notebooks(directory)
