@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 from itertools import pairwise
 
 import pytest
 from support.notebook_runs import EXECUTE, Run, run_notebook
 
-from kkjupyter.cli.demo import notebooks
+from kkjupyter.cli.demo import copy_notebooks
 
 NAME = "07_vovk.ipynb"
 SHOWN = ['{"message": "Hello,"}', '{"message": " World"}', '{"message": "!"}']
@@ -17,9 +16,12 @@ SHOWN = ['{"message": "Hello,"}', '{"message": " World"}', '{"message": "!"}']
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     directory = tmp_path_factory.mktemp("vovk")
-    [committed] = [path for path in notebooks() if path.name == NAME]
-    copy = shutil.copy(committed, directory)
-    return run_notebook([*EXECUTE, str(copy)], directory / "07_vovk.executed.ipynb")
+    copy_notebooks(directory)  # as `kkjupyter demo` does, with the modules that it imports
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OPENAI_API_KEY", raising=False)
+        return run_notebook(
+            [*EXECUTE, str(directory / NAME)], directory / "07_vovk.executed.ipynb"
+        )
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:
@@ -91,6 +93,13 @@ def test_what_breaks_the_schema_is_not_sent(run: Run) -> None:
 
 def test_a_fetcher_of_ones_own(run: Run) -> None:
     assert run.text("fetcher").split("\n") == ["with isStream: ['a notebook']", "without: [None]"]
+
+
+def test_the_openai_service_streams_and_its_provider_hears_of_every_end(run: Run) -> None:
+    assert len(run.text("openai-view").split()) > 5
+    token, last = run.text("openai-left").split("\n")
+    assert token
+    assert last.startswith("[True, True] are over; the last sent ['")
 
 
 def test_the_servers_are_closed(run: Run) -> None:
