@@ -133,7 +133,11 @@ class Caller:
 
     @property
     def state(self) -> str:
-        """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``."""
+        """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``.
+
+        Over HTTP ``"open"`` is a request under way, ``"idle"`` none, and ``"last call failed:
+        reason"`` one that did not reach the server, or lost it.
+        """
         raise NotImplementedError
 
     @property

@@ -120,9 +120,7 @@ class HttpSession(ProtocolCaller):
     def state(self) -> str:
         if self.closed:
             return "closed"
-        if self._requests.lost_reason:
-            return f"lost: {self._requests.lost_reason}; the next call connects again"
-        return "open"
+        return self._requests.state
 
     @property
     def calls(self) -> list[CallState]:

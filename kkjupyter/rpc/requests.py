@@ -41,12 +41,11 @@ class Requests:
 
     Attributes:
         client: sends them.
-        lost_reason: why the last one did not reach the server, or ``""``. Any thread.
     """
 
     def __init__(self, owner: object, client: HttpClient) -> None:
         self.client = client
-        self.lost_reason = ""
+        self._lost_reason = ""
         self._tasks: dict[CallState, asyncio.Task[None]] = {}
         # When nobody can call any more, and no call is under way: that would hold the session. Not
         # __del__: collected together with this, the client would be found unclosed.
@@ -58,6 +57,16 @@ class Requests:
     def calls(self) -> list[CallState]:
         """The calls, oldest first. Any thread."""
         return sorted(self._tasks, key=lambda state: state.number)
+
+    @property
+    def state(self) -> str:
+        """What is true of the server as far as the requests tell. Any thread.
+
+        Between two requests nothing is known of it: a connection that is kept may be dead.
+        """
+        if self._lost_reason:
+            return f"last call failed: {self._lost_reason}; the next call connects again"
+        return "open" if self._tasks else "idle"
 
     def start(self, state: CallState, exchange: Exchange) -> None:
         """Run ``exchange()`` and end ``state`` as it says.
@@ -110,7 +119,7 @@ class Requests:
 
     def _end(self, state: CallState, settle: Settle, *, lost_reason: str = "") -> None:
         # Settled last: who waited for that may look at what is open now.
-        self.lost_reason = lost_reason
+        self._lost_reason = lost_reason
         self._tasks.pop(state, None)
         settle()
 

@@ -112,9 +112,7 @@ class VovkSession(VovkCaller):
             return "closed"
         if self._schema is None:
             return "connecting"
-        if self._requests.lost_reason:
-            return f"lost: {self._requests.lost_reason}; the next call connects again"
-        return "open"
+        return self._requests.state
 
     @property
     def calls(self) -> list[CallState]:

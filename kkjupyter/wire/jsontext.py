@@ -20,6 +20,7 @@ __all__ = ["dumps", "escape_non_ascii", "loads"]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _NON_ASCII = re.compile("[^\x00-\x7f]+")
+_PLACE = re.compile(r" \((byte \d+)\)$")  # as msgspec says it
 
 
 def dumps(value: Any) -> bytes:
@@ -67,7 +68,8 @@ def loads(data: bytes) -> Any:
     except RecursionError as exc:
         raise ProtocolError("JSON nested too deeply", excerpt(data)) from exc
     except ValueError as exc:  # msgspec's and json's own errors, and text that is not UTF-8
-        raise ProtocolError(f"malformed JSON ({exc})", excerpt(data)) from exc
+        detail = _PLACE.sub(r", \1", str(exc).removeprefix("JSON is malformed: "))
+        raise ProtocolError(f"malformed JSON ({detail})", excerpt(data)) from exc
 
 
 def _refuse(constant: str) -> None:

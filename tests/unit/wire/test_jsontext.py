@@ -88,6 +88,12 @@ def test_what_is_no_json_text_is_a_protocol_error(data: bytes) -> None:
     assert len(caught.value.excerpt) <= 120
 
 
+def test_what_is_wrong_is_said_once() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        loads(b"[1} 2")
+    assert str(caught.value) == "malformed JSON (expected ',' or ']', byte 2): [1} 2"
+
+
 @given(JSON)
 def test_escaped_text_says_the_same(value: Any) -> None:
     escaped = escape_non_ascii(dumps(value))
