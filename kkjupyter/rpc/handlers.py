@@ -14,7 +14,7 @@ from typing import Any
 from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.rpc.workers import WorkerPool
 
-__all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "call_handler", "spread"]
+__all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
 
 MAX_FUNCTION_THREADS = 32
 
@@ -22,12 +22,6 @@ _function_threads = WorkerPool("kkjupyter-function", MAX_FUNCTION_THREADS)
 # What travels as itself, although its instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
-
-
-async def call_handler(function: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """Call it with what a peer sent and return its value or its stream. Handler loop only."""
-    positional, keywords = spread(function, args)
-    return await call_function(function, positional, keywords)
 
 
 async def call_function(

@@ -1,6 +1,8 @@
-"""What a Vovk server sends: values, errors and ends of streams, unary replies, the heads of both.
+"""What a Vovk server sends: values and errors of streams, unary replies, the heads of both.
 
-Everything in the words and the order of the real servers, so that their clients read it.
+Everything in the words and the order of the real servers, so that their clients read it. For the
+end of a stream nothing is sent; after an error the old servers break the connection off, and ending
+the body is as good.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from kkjupyter.wire.vovk_body import DIVIDER
 
 __all__ = [
     "REPLY_HEADERS",
-    "encode_end",
     "encode_error",
     "encode_failure",
     "encode_item",
@@ -79,14 +80,6 @@ def encode_failure(reason: Any, wire_format: WireFormat) -> bytes:
     if reason is not undefined:
         message["reason"] = jsoncodec.encode(reason, prefix="reason", tags_bytes=False)
     return _with_end(message, wire_format)
-
-
-def encode_end(wire_format: WireFormat) -> bytes:
-    """The end of a stream that did not fail: in neither format is anything sent for it.
-
-    After an error the old servers break the connection off; ending it like this is as good.
-    """
-    return b""
 
 
 def thrown_reason(error: BaseException) -> Any:

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.rpc.handlers import by_value, call_handler, spread
+from kkjupyter.rpc.handlers import by_value, call_function, spread
 from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.rpc.portal import handler_loop
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
     async def main() -> Any:
-        return await call_handler(function, args)
+        positional, keywords = spread(function, args)
+        return await call_function(function, positional, keywords)
 
     return asyncio.run_coroutine_threadsafe(main(), handler_loop().loop).result(5)
 

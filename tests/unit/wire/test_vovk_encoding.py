@@ -11,7 +11,6 @@ from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
 from kkjupyter.wire.values import undefined
 from kkjupyter.wire.vovk_encoding import (
     REPLY_HEADERS,
-    encode_end,
     encode_error,
     encode_failure,
     encode_item,
@@ -28,7 +27,6 @@ def test_items_in_both_formats() -> None:
     assert encode_item(value, "divider") == '{"message":"é\u2028\\n"}__##DIV123##__'.encode()
     assert encode_item(undefined, "jsonlines") == b"null\n"
     assert encode_item({"a": undefined, "b": b"\x01"}, "jsonlines") == b'{"b":[1]}\n'
-    assert encode_end("jsonlines") == encode_end("divider") == b""
 
 
 def test_a_divider_in_a_text_is_hidden() -> None:
