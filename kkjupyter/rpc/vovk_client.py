@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, Unpack
 
@@ -13,6 +14,7 @@ from kkjupyter.rpc.vovk_call import VovkCall
 from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
 from kkjupyter.rpc.vovk_remote import VovkRemote
 from kkjupyter.rpc.vovk_schemas import schema_of_controller
+from kkjupyter.wire.jsonschemas import load_library
 
 __all__ = [
     "Fetch",
@@ -46,4 +48,8 @@ def clientize(
         raise UsageError("clientize takes the controller itself; schema= is for kk.connect")
     schema, name = schema_of_controller(controller)
     options["schema"] = schema
-    return VovkRemote(make_vovk_session(api_root, **options), (name,))
+    session = make_vovk_session(api_root, **options)
+    if session.has_checks:
+        # Beside JupyterLab that takes a second or more; the first call may have to wait for less.
+        threading.Thread(target=load_library, name="kkjupyter-import", daemon=True).start()
+    return VovkRemote(session, (name,))

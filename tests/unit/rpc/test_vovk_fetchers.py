@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from support.vovk_servers import (
 
 import kkjupyter as kk
 from kkjupyter import vovk
+from kkjupyter.rpc import vovk_client
 from kkjupyter.rpc.vovk_fetch import Fetch
 
 STREAM = [head() + lines("1", "2", "3") + LAST_CHUNK]
@@ -303,6 +305,25 @@ def test_one_controller_of_the_old_schema() -> None:
             await asyncio.to_thread(kk.close, controller)
 
     bounded(main)
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_what_checks_is_loaded_meanwhile(validate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its import may take seconds: it is begun before the first call, and holds nothing up."""
+    loading, may_end = threading.Event(), threading.Event()
+
+    def load() -> None:
+        loading.set()
+        may_end.wait(10)
+
+    monkeypatch.setattr(vovk_client, "load_library", load)
+    one = HELLO["controllers"]["HelloRPC"]
+    controller = vovk.clientize(one, api_root="http://127.0.0.1:9/api", validate=validate)
+    try:
+        assert loading.wait(10 if validate else 0.05) == validate
+    finally:
+        may_end.set()
+        kk.close(controller)
 
 
 def test_what_is_no_controller() -> None:
