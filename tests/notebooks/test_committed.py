@@ -7,6 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from support.notebook_runs import exercises
 
 from kkjupyter.cli.demo import notebooks
 
@@ -50,6 +51,9 @@ def test_every_cell_is_explained_in_a_line_or_two(document: Any) -> None:
             assert len(prose(lines)) <= 6
         else:
             comments = [line for line in lines if line.startswith("#")]
+            if cell.source.startswith("%%"):  # nothing may stand above it
+                assert "  # " in lines[0]
+                continue
             assert 1 <= len(comments) <= 2
             assert lines[0].startswith("# ")
             assert len(lines) <= 25
@@ -66,9 +70,17 @@ def test_code_fits_a_page(document: Any) -> None:
     assert all(len(line) <= 100 for cell in code for line in cell.source.splitlines())
 
 
+def test_each_exercise_has_a_solution(document: Any) -> None:
+    asked = [cell for cell in document.cells if "**Exercise " in cell.source]
+    assert len(exercises(document)) == len(asked)
+
+
 def test_its_python_parses(document: Any) -> None:
-    for cell in document.cells:
-        if cell.cell_type == "code":
-            lines = [line for line in cell.source.splitlines() if not line.startswith("%")]
-            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            compile("\n".join(lines), cell.id, "exec", flags=flags | ast.PyCF_ONLY_AST)
+    sources = [cell.source for cell in document.cells if cell.cell_type == "code"]
+    sources += [solution for _, solution in exercises(document)]
+    for source in sources:
+        if source.startswith("%%"):
+            continue  # what follows is text
+        python = re.sub(r"^( *)%.*", r"\1pass", source, flags=re.MULTILINE)
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compile(python, "cell", "exec", flags=flags | ast.PyCF_ONLY_AST)

@@ -25,7 +25,7 @@ def last_number(text: str) -> int:
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:
-    assert run.times_s[-1] < 60
+    assert run.times_s[-1] < 120
 
 
 def test_only_the_tagged_cells_failed(run: Run) -> None:

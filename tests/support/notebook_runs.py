@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import nbformat
 
 import kkjupyter
-from kkjupyter.cli.demo import notebooks
+from kkjupyter.cli.demo import copy_notebooks
 
-__all__ = ["EXECUTE", "Run", "run_committed", "run_notebook"]
+__all__ = ["EXECUTE", "YOUR_TURN", "Run", "exercises", "run_committed", "run_notebook"]
 
 EXECUTE: Final = (
     "-c",
@@ -26,6 +26,10 @@ EXECUTE: Final = (
 )
 """Arguments to Python that execute the notebook whose path follows."""
 
+YOUR_TURN: Final = "# Your turn."
+"""All that stands in a cell that is left to the reader."""
+
+_SOLUTION: Final = re.compile(r"<details>.*?^```python$\n(.*?)^```$.*?</details>", re.DOTALL | re.M)
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -69,13 +73,27 @@ class Run(NamedTuple):
 
 
 def run_committed(name: str, directory: Path) -> Run:
-    """Execute a copy, in ``directory``, of the notebook that is committed as ``name``."""
-    [committed] = [path for path in notebooks() if path.name == name]
-    services = committed.parent / "services"
-    if services.exists():
-        shutil.copytree(services, directory / "services")
-    copy = Path(shutil.copy(committed, directory))
+    """Execute a copy, in ``directory``, of the notebook that is committed as ``name``.
+
+    In the cells that are left to the reader stand the solutions that the text folds away.
+    """
+    copy_notebooks(directory)  # as `kkjupyter demo` does, with the modules that they import
+    copy = directory / name
+    document = nbformat.read(copy, as_version=4)
+    for cell, solution in exercises(document):
+        cell.source += f"\n{solution}"
+    nbformat.write(document, copy)
     return run_notebook([*EXECUTE, str(copy)], copy.with_suffix(".executed.ipynb"))
+
+
+def exercises(document: Any) -> list[tuple[Any, str]]:
+    """The cells that are left to the reader, and the solution in the text above each."""
+    found = []
+    for above, cell in pairwise(document.cells):
+        if cell.cell_type == "code" and cell.source == YOUR_TURN:
+            [solution] = _SOLUTION.findall(above.source)
+            found.append((cell, solution))
+    return found
 
 
 def run_notebook(arguments: Sequence[str], executed: Path) -> Run:
