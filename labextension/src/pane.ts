@@ -63,13 +63,17 @@ export class TextPane {
     const block = this.block ?? this.open();
     const end = blockEnd(text, this.blockChars);
     const now = end < 0 ? text : text.slice(0, end);
-    const last = block.lastChild as Text | null;
-    if (last && last.length + now.length <= NODE_CHARS) last.appendData(now);
-    else block.append(now);
+    this.put(block, now);
     this.blockChars += now.length;
     if (end < 0) return "";
     this.close(block);
     return text.slice(end);
+  }
+
+  protected put(block: HTMLElement, text: string): void {
+    const last = block.lastChild;
+    if (last instanceof Text && last.length + text.length <= NODE_CHARS) last.appendData(text);
+    else block.append(text);
   }
 
   private open(): HTMLElement {

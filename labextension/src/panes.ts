@@ -2,6 +2,7 @@
 // the kernel sends once per page (or that the lab extension brings along).
 
 import type { Host } from "./host";
+import { JsonPane } from "./json";
 import { TextPane } from "./pane";
 import type { Model } from "./types";
 
@@ -36,8 +37,9 @@ export interface PartModule {
   makePane(context: PaneContext): Pane;
 }
 
-export function makeTextPane(context: PaneContext): Pane {
-  return new TextPane(context.label);
+/** A pane that every page has; text, if this is none of them. */
+export function makeOwnPane(name: string, context: PaneContext): Pane {
+  return name === "json" ? new JsonPane(context.label) : new TextPane(context.label);
 }
 
 /** The parts of this page, by id; whoever loads one puts it here. */

@@ -1,7 +1,7 @@
 // The place of the pane in a view. A part may have to come from the kernel first; if that takes a
 // while, the source is shown as text meanwhile.
 
-import { makeTextPane, type Pane, type PaneContext, type PartModule } from "./panes";
+import { makeOwnPane, type Pane, type PaneContext, type PartModule } from "./panes";
 import type { Run } from "./run";
 
 const TEXT_AFTER_MS = 400;
@@ -60,12 +60,12 @@ export class PaneSlot {
     this.shown = this.wanted;
     clearTimeout(this.timer);
     if (!part) {
-      this.put(makeTextPane(this.context));
+      this.put(makeOwnPane(this.run.pane, this.context));
       return;
     }
     const isWanted = () => !this.disposed && this.wanted === part;
     const showText = () => {
-      if (isWanted()) this.put(makeTextPane(this.context));
+      if (isWanted()) this.put(makeOwnPane("text", this.context));
     };
     this.timer = window.setTimeout(showText, TEXT_AFTER_MS);
     this.load(part).then(

@@ -10,6 +10,7 @@ import { Run } from "./run";
 import { PaneSlot } from "./slot";
 import { checkpointText, staticBundle } from "./static";
 import css from "./style.css";
+import { addStyle } from "./styles";
 import type { FromKernel, Model } from "./types";
 
 /** How long the kernel has to put the static output into place before the page looks after it. */
@@ -56,7 +57,7 @@ async function initialize({ model }: { model: Model }): Promise<() => void> {
 
 async function render({ model, el }: { model: Model; el: HTMLElement }): Promise<() => void> {
   const { run, host: finding } = session(model);
-  addStyle(el.ownerDocument);
+  addStyle(el.ownerDocument, "style", css);
   const host = await finding;
   const context = { label: run.status.title, typeset: host.typesetter() };
   const slot = new PaneSlot(run, context, (part) => loadPart(part, model, host));
@@ -133,15 +134,6 @@ function onEnd(run: Run, ended: () => void): () => void {
     },
   });
   return stop;
-}
-
-function addStyle(page: Document): void {
-  const id = "kkjupyter-style";
-  if (page.getElementById(id)) return;
-  const style = page.createElement("style");
-  style.id = id;
-  style.textContent = css;
-  page.head.append(style);
 }
 
 export default { initialize, render };

@@ -11,13 +11,14 @@ from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.custom import named_view
 from kkjupyter.notebook.views.jsonlines import JsonView
 from kkjupyter.notebook.views.plot import PlotView
+from kkjupyter.notebook.views.progress import ProgressView
 from kkjupyter.notebook.views.text import TextView
 
 __all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "view"]
 
 AUTO = AutoView.name
 # In this order `auto` asks which of them suits the first item; json suits any.
-_BUILT_IN: tuple[type[View], ...] = (TextView, PlotView, JsonView)
+_BUILT_IN: tuple[type[View], ...] = (TextView, ProgressView, PlotView, JsonView)
 VIEWS: dict[str, type[View]] = {view.name: view for view in _BUILT_IN}
 _RESERVED = (AUTO, *VIEWS)
 
@@ -80,6 +81,6 @@ def view(name: str) -> Callable[[Any], Any]:
     return lambda shape: named_view(name, VIEWS, _RESERVED, shape)
 
 
-def _suiting(first_item: Any, in_terminal: bool) -> str:
+def _suiting(first_item: Any, in_terminal: bool) -> ViewChoice:
     chosen = next((known for known in VIEWS.values() if known.suits(first_item)), JsonView)
     return (in_terminal and chosen.terminal) or chosen.name

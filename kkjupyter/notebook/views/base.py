@@ -40,13 +40,13 @@ class View(ABC):
         name: what ``--view`` calls it.
         pane: the front end's part that draws it.
         part: the built ES module of that pane (it exports ``makePane``); None if every page has it.
-        terminal: the name of the view that stands in for it where there is only text; itself by
+        terminal: the view that stands in for it where there is only text, or its name; itself by
             default.
         version: counts how often the source was begun anew; a page must then forget what it has.
     """
 
     name: ClassVar[str] = ""
-    terminal: ClassVar[str] = ""
+    terminal: ClassVar[str | type[View]] = ""
     pane: str = "text"
     part: pathlib.Path | None = None
     version: int = 0

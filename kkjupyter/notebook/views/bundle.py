@@ -19,7 +19,9 @@ from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 __all__ = [
+    "BOX",
     "MIME_TYPE",
+    "TEXT",
     "Body",
     "checkpoint_bundle",
     "describe",
@@ -47,13 +49,13 @@ _LINE = (
     "line-height: 20px; color: var(--jp-ui-font-color2, inherit); overflow-wrap: break-word"
 )
 # Reversed, so that the box starts where the live view was: at the newest text.
-_BOX = (
+BOX = (
     "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; "
     "flex-direction: column-reverse"
 )
 # For a `pre`, which keeps its lines and its font where styles are stripped. A line end at its start
 # is not shown, so there is always one.
-_TEXT = (
+TEXT = (
     "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; "
     "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; "
     f"font-family: {_CODE_FONT}; font-size: 13px; line-height: 17px; "
@@ -95,7 +97,7 @@ class Body:
 def text_body(excerpt: Excerpt) -> Body:
     """The body of a view whose source is its text."""
     text = excerpt.text
-    box = f'<div style="{_BOX}"><pre style="{_TEXT}">\n{_text_html(text)}</pre></div>'
+    box = f'<div style="{BOX}"><pre style="{TEXT}">\n{_text_html(text)}</pre></div>'
     left_out = f"{excerpt.left_out:,} characters left out"
     return Body(
         html=box if text else "",

@@ -5,27 +5,64 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from kkjupyter.notebook.characters import printable
 from kkjupyter.notebook.views.base import View
+from kkjupyter.notebook.views.bundle import BOX, TEXT, Body, escape, text_body
+from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["JsonView", "line_of"]
 
 _MAX_DEPTH = 32
 _BYTES_SHOWN = 16
 _LINE_CHARS = 20_000
+_FOLDED_LINES = 200
+_SHOWN_LINES = 24
+_SUMMARY = "cursor: pointer; white-space: nowrap; overflow: hidden; text-overflow: ellipsis"
 
 
 class JsonView(View):
-    """Shows each value as compact JSON on a line of its own."""
+    """Shows each value as compact JSON on a line of its own; those with others in them unfold."""
 
     name = "json"
+    pane = "json"
 
     def render(self, items: Sequence[Any]) -> str:
         """A line for each."""
         return "".join([f"{line_of(item)}\n" for item in items])
+
+    def body(self, excerpt: Excerpt) -> Body:
+        """The lines; if they are few, those that hold others unfold as the live ones did."""
+        body = text_body(excerpt)
+        lines = excerpt.text.splitlines()
+        if len(lines) > _FOLDED_LINES or not any(map(_unfolded, lines)):
+            return body
+        html = "".join(map(_line_html, lines))
+        # Few lines begin at their first: one that is opened is not to push it out of sight.
+        box = BOX if len(lines) > _SHOWN_LINES else "padding: 0 0 0 7.8px"
+        return replace(body, html=f'<div style="{box}"><div style="{TEXT}">{html}</div></div>')
+
+
+def _line_html(line: str) -> str:
+    unfolded = _unfolded(line)
+    if unfolded is None:
+        return f"<div>{escape(line)}</div>"
+    inner = f'<div style="padding-left: 1.2em">{escape(unfolded)}</div>'
+    return f'<details><summary style="{_SUMMARY}">{escape(line)}</summary>{inner}</details>'
+
+
+def _unfolded(line: str) -> str | None:
+    """The value of a line over several; None if that would show no more."""
+    if not line.startswith(("{", "[")):
+        return None
+    try:
+        value = json.loads(line)
+    except ValueError:  # a word that JSON does not have, or a line that was cut
+        return None
+    return json.dumps(value, indent=2, ensure_ascii=False) if value else None
 
 
 def line_of(value: Any) -> str:

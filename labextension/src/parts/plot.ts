@@ -5,6 +5,7 @@ import uPlot from "uplot";
 import uPlotCss from "uplot/dist/uPlot.min.css";
 import { suppressShortcuts } from "../button";
 import type { Pane, PaneContext } from "../panes";
+import { addStyle } from "../styles";
 import css from "./plot/plot.css";
 import { asTable, Points } from "./plot/points";
 
@@ -41,7 +42,7 @@ class PlotPane implements Pane {
   private readonly themed = new MutationObserver(() => this.anew());
 
   constructor(context: PaneContext) {
-    addStyle(document);
+    addStyle(document, "plot", uPlotCss + css);
     this.range = this.makeRange(context.label);
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", `Plot of ${context.label}`);
@@ -229,15 +230,6 @@ function written(value: number | null): string {
 
 function shown(_: uPlot, value: number | null): string {
   return value === null || value === undefined ? "–" : written(value);
-}
-
-function addStyle(page: Document): void {
-  const id = "kkjupyter-plot-style";
-  if (page.getElementById(id)) return;
-  const style = page.createElement("style");
-  style.id = id;
-  style.textContent = uPlotCss + css;
-  page.head.append(style);
 }
 
 function make(tag: "div" | "label", className: string): HTMLElement {

@@ -59,7 +59,7 @@ def test_an_item_that_does_not_fit_early_on_changes_its_mind_once() -> None:
     view.feed([1, 2])
     view.feed([3, "x", 4])
     assert view.text == '1\n2\n3\n"x"\n4\n'
-    assert (view.pane, view.version) == ("text", 2)
+    assert (view.pane, view.version) == ("json", 2)
     view.feed([{}])
     assert (view.text, view.version) == ('1\n2\n3\n"x"\n4\n{}\n', 2)
     assert view.bundle(DONE)[MIME_TYPE]["view"] == "json"

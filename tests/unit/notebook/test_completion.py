@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kkjupyter.notebook.completion import candidates
+from kkjupyter.notebook.views import VIEWS
 
 
 class FakeConnections:
@@ -20,7 +21,7 @@ class FakeConnections:
         ("%rpc api.coun", None),
         ("%rpc api.f(", None),
         ("%rpc api.f() --ta", ["--take"]),
-        ("%rpc api.f() --view ", ["auto", "text", "json"]),
+        ("%rpc api.f() --view ", ["auto", *VIEWS]),
         ("%rpc api.f() --view j", ["json"]),
         ("%rpc api.f() --out ", []),
         ("%rpc connect ", ["demo", "ws://", "wss://"]),

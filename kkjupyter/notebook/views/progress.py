@@ -1,0 +1,210 @@
+"""The progress view: a bar, a rate, the time that is left."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.views.base import PARTS, View
+from kkjupyter.notebook.views.bundle import Body, duration, escape
+from kkjupyter.notebook.views.transcript import Excerpt
+
+__all__ = ["Mark", "ProgressView", "TerminalProgressView"]
+
+_BAR_CHARS = 30
+_LABELS = ("label", "message", "text", "description")
+_RATE_WINDOW_S = 30.0
+_FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far something is at one moment.
+
+    Attributes:
+        at_s: when, in seconds since the first mark.
+        done: how much is done.
+        total: of how much; None if that is not known.
+        label: what is being done, or ``""``.
+    """
+
+    at_s: float
+    done: float
+    total: float | None
+    label: str = ""
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None if the total is not known."""
+        return None if not self.total else min(max(self.done / self.total, 0.0), 1.0)
+
+
+class ProgressView(View):
+    """Shows how far something is: a bar, a rate, the time that is left.
+
+    Items are dicts or objects with ``done`` and ``total`` (which may be missing or None), perhaps
+    with a ``label``, ``message``, ``text`` or ``description``; or numbers from 0 to 1. Other items
+    are passed over.
+    """
+
+    name = "progress"
+    pane = "progress"
+    part = PARTS / "progress.js"
+
+    def __init__(self, **limits: int) -> None:
+        super().__init__(**limits)
+        self._started_at_s: float | None = None
+
+    @classmethod
+    def suits(cls, item: Any) -> bool:
+        """What has both ``done`` and ``total``, as numbers."""
+        return None not in (_number(_field(item, "done")), _number(_field(item, "total")))
+
+    @classmethod
+    def bears(cls, item: Any) -> bool:
+        """What has ``done``."""
+        return _number(_field(item, "done")) is not None
+
+    def render(self, items: Sequence[Any]) -> str:
+        """A line of JSON for the newest of ``items``: what was overtaken need not travel."""
+        mark = next(filter(None, map(self._mark, reversed(items))), None)
+        return "" if mark is None else f"{_line([mark.at_s, mark.done, mark.total, mark.label])}\n"
+
+    def body(self, excerpt: Excerpt) -> Body:
+        """The bar as it stood at the end."""
+        marks = _marks(excerpt.text)
+        if not marks:
+            return Body(html="", plain="")
+        words = describe_progress(marks)
+        share = marks[-1].share or 0.0
+        html = (
+            f'<div style="padding: 2px 20px 4px 7.8px; font-family: {_FONT}; font-size: 13px; '
+            'line-height: 20px; color: var(--jp-ui-font-color1, inherit)">'
+            '<div style="max-width: 480px; height: 8px; border-radius: 4px; overflow: hidden; '
+            'background: var(--jp-layout-color3, #bdbdbd)"><div style="height: 8px; '
+            f'width: {share:.2%}; background: var(--jp-brand-color1, #1976d2)"></div></div>'
+            f"{escape(words)}</div>"
+        )
+        source = _line([marks[-1].at_s, marks[-1].done, marks[-1].total, marks[-1].label])
+        first = _line([marks[0].at_s, marks[0].done, marks[0].total, marks[0].label])
+        return Body(
+            html=html,
+            plain=f"{_bar(marks[-1])}{words}\n",
+            data={"source": f"{first}\n{source}\n"},
+        )
+
+    def _mark(self, item: Any) -> Mark | None:
+        found = _parts(item)
+        if found is None:
+            return None
+        now_s = time.monotonic()
+        if self._started_at_s is None:
+            self._started_at_s = now_s
+        return Mark(round(now_s - self._started_at_s, 3), *found)
+
+
+class TerminalProgressView(ProgressView):
+    """The same where there is only text: a line for each tenth."""
+
+    terminal = ""
+
+    def __init__(self, **limits: int) -> None:
+        super().__init__(**limits)
+        self._said = -1
+        self._first: Mark | None = None
+        self._unsaid: Mark | None = None
+
+    def render(self, items: Sequence[Any]) -> str:
+        """A line when another tenth is done, or, without a total, another second has passed."""
+        lines = []
+        for mark in filter(None, map(self._mark, items)):
+            self._first = self._first or mark
+            share = mark.share
+            step = math.floor(mark.at_s) if share is None else math.floor(share * 10)
+            self._unsaid = mark
+            if step > self._said:
+                self._said = step
+                lines.append(self.flush())
+        return "".join(lines)
+
+    def flush(self) -> str:
+        """Where it stood at last, unless that was said."""
+        mark, self._unsaid = self._unsaid, None
+        if mark is None or self._first is None:
+            return ""
+        return f"{_bar(mark)}{describe_progress([self._first, mark])}\n"
+
+
+ProgressView.terminal = TerminalProgressView
+
+
+def describe_progress(marks: Sequence[Mark]) -> str:
+    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as the front end says it, too."""
+    newest = marks[-1]
+    since = next(mark for mark in marks if newest.at_s - mark.at_s <= _RATE_WINDOW_S)
+    passed_s = newest.at_s - since.at_s
+    rate = (newest.done - since.done) / passed_s if passed_s > 0 else None
+    parts = [newest.label] if newest.label else []
+    if newest.share is not None:
+        parts.append(f"{math.floor(newest.share * 100)} %")
+    if newest.total is None:
+        parts.append(f"{_said(newest.done)} done")
+    elif newest.total != 1:
+        parts.append(f"{_said(newest.done)} of {_said(newest.total)}")
+    if rate is not None and rate > 0 and newest.total != 1:
+        parts.append(f"{_said(rate, 3)}/s")
+    if rate is not None and rate > 0 and newest.total is not None and newest.done < newest.total:
+        parts.append(f"{duration((newest.total - newest.done) / rate, fine_below_s=0)} left")
+    return " · ".join(parts)
+
+
+def _said(value: float, digits: int = 6) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{float(f'{value:.{digits}g}'):,.15g}"
+
+
+def _marks(source: str) -> list[Mark]:
+    marks = []
+    for line in source.split("\n"):
+        try:
+            marks.append(Mark(*json.loads(line)))
+        except (ValueError, TypeError):  # where the middle of a long source was left out
+            continue
+    return marks
+
+
+def _bar(mark: Mark) -> str:
+    if mark.share is None:
+        return ""
+    full = math.floor(mark.share * _BAR_CHARS)
+    return f"{'█' * full}{'░' * (_BAR_CHARS - full)} "
+
+
+def _parts(item: Any) -> tuple[float, float | None, str] | None:
+    """Done, total and label of an item; None if it is no progress."""
+    share = _number(item)
+    if share is not None:
+        return (share, 1, "") if 0 <= share <= 1 else None
+    done = _number(_field(item, "done"))
+    if done is None:
+        return None
+    label = next((text for name in _LABELS if isinstance(text := _field(item, name), str)), "")
+    return done, _number(_field(item, "total")), whole(label)
+
+
+def _field(item: Any, name: str) -> Any:
+    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, int) else float(value)
+
+
+_line = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
