@@ -37,8 +37,9 @@ help:
 	@echo "make lint | format       ruff: check, or mend what it can"
 	@echo "make types               mypy --strict and tsc"
 	@echo "make frontend            build the front end into kkjupyter/static"
+	@echo "make docs                the site, into .artifacts/site"
 	@echo "make test-NAME           NAME: unit contract guides wire cli kernel browser peers"
-	@echo "                         notebooks packaging newer vitest"
+	@echo "                         notebooks docs packaging newer vitest"
 	@echo "                         (peers, also those that npm lacks: KKRPC_PEERS=FOLDER make test-peers)"
 	@echo "make clean               remove everything the Makefile has made"
 
@@ -57,8 +58,13 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing kkjupyter, JupyterLab and the test tools into $(VENV) (a minute or two, once)"
-	@$(PIP_INSTALL) ".[lab,test,dev]"
-	@touch $@ $(VENV)/.demo
+	@$(PIP_INSTALL) ".[lab,test,docs,dev]"
+	@touch $@ $(VENV)/.demo $(VENV)/.docs
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing kkjupyter and Sphinx into $(VENV) (a minute, once)"
+	@$(PIP_INSTALL) hatchling ".[docs]"
+	@touch $@
 
 # ---- what a user types -------------------------------------------------------------------------
 
@@ -66,6 +72,14 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 demo: $(VENV)/.demo
 	@$(INSTALL)
 	@$(VENV)/bin/kkjupyter demo $(if $(filter-out 0,$(HEADLESS)),--headless)
+
+# ---- what a reader types -----------------------------------------------------------------------
+
+.PHONY: docs
+docs: $(VENV)/.docs
+	@$(INSTALL)
+	@$(CHECK) site
+	@echo "the site: .artifacts/site/index.html"
 
 # ---- what a contributor types ------------------------------------------------------------------
 

@@ -87,6 +87,17 @@ def ruff() -> None:
     command(executable, "format", "--check")
 
 
+def site() -> None:
+    """Build the pages of docs/ into .artifacts/site; a warning is a failure."""
+    command(PY, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "docs", ".artifacts/site")
+
+
+def docs() -> None:
+    """The site, its links, and the examples of its pages."""
+    site()
+    pytest("tests/docs", "--timeout=180")
+
+
 def wire_tests() -> None:
     """The wire room's own tests; together they must reach every branch of it."""
     where = [path for path in ("tests/unit/wire", "tests/wire") if (ROOT / path).exists()]
@@ -161,11 +172,13 @@ STEPS = (
     tests("browser", "--timeout=180", needs=("kernels", "chromium")),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
     tests("notebooks", "--timeout=180"),
+    Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
     Step("newer", newer_python_tests, "tests/unit", ("npm-wire",)),
 )
 # Checks with a name of their own that `make test` need not repeat.
 EXTRA_STEPS = (
+    Step("site", site, "docs/conf.py", ("install",)),
     Step("fast", lambda: pytest("tests/unit", "-m", "not slow"), "tests/unit", ("install",)),
 )
 
