@@ -19,6 +19,7 @@ from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
+from kkjupyter.rpc.vovk_remote import remote_of
 from kkjupyter.transports.tls import check_server_context, context_for
 
 __all__ = ["LIMIT_BYTES", "Guests", "Server", "open_servers"]
@@ -140,7 +141,7 @@ class Server:
             options.setdefault("ssl", context_for(self._certificate))
         session = make_session(url, **options)
         run_blocking(session.connect())
-        return Remote(session)
+        return remote_of(session)
 
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the loop that handlers run on. Any thread.

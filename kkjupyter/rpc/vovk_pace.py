@@ -15,7 +15,7 @@ REST_S: Final = 0.010
 """How long a busy stream is left alone, in seconds."""
 
 _BUSY_PIECES: Final = 16
-_QUICK_S: Final = 0.002
+_QUICK_S: Final = 0.005
 # A server whose every piece is larger could be held up by what the sockets can take meanwhile.
 _SMALL_BYTES: Final = 16 * 1024
 

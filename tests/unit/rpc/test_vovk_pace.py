@@ -24,7 +24,7 @@ def test_the_beginning_of_a_stream_is_read_at_once() -> None:
 
 def test_tokens_as_models_make_them_are_read_at_once() -> None:
     pace = Pace()
-    assert not any(pace.wants_rest(SMALL, 0.004) for _ in range(1000))
+    assert not any(pace.wants_rest(SMALL, 0.008) for _ in range(1000))
 
 
 @pytest.mark.parametrize(("size_bytes", "waited_s"), [(64 * 1024, QUICK), (SMALL, 0.1)])

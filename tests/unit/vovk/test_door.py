@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -118,6 +120,22 @@ def test_numbers_and_the_end() -> None:
     assert server.closed
     server.close()
     assert "closed" in repr(server)
+
+
+class Tokens(vovk.Controller):
+    @vovk.post.auto()
+    def stream_tokens(self, query: dict[str, int]) -> Iterator[str]:
+        """Yield some."""
+        yield "a"
+
+
+def test_its_own_connection_knows_the_schema() -> None:
+    with vovk.serve([Tokens]) as server:
+        api = server.connect()
+        assert dir(api.Tokens) == ["streamTokens", "stream_tokens"]
+        assert list(inspect.signature(api.tokens.stream_tokens).parameters)[:2] == ["body", "query"]
+        assert (inspect.getdoc(api.Tokens.streamTokens) or "").startswith("Yield some.")
+        kk.close(api)
 
 
 def test_options_that_cannot_be_right() -> None:
