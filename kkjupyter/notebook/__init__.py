@@ -30,11 +30,12 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, lastline, trace, tracebacks
+    from kkjupyter.notebook import card, control, lastline, running, trace, tracebacks
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
     control.install(shell)
+    running.install(shell)
     cells.install(shell)
     card.install(shell)
     trace.install(shell)
@@ -80,6 +81,7 @@ def unload(shell: Any) -> None:
         lastline,
         magics,
         multiline,
+        running,
         trace,
         tracebacks,
     )
@@ -98,6 +100,7 @@ def unload(shell: Any) -> None:
     if _installed_in is shell:
         lastline.uninstall(shell)
         control.uninstall(shell)
+        running.uninstall()
         cells.uninstall(shell)
         card.uninstall(shell)
         trace.uninstall(shell)
