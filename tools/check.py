@@ -67,11 +67,12 @@ def build_front_end() -> None:
 
 def compare_front_end() -> None:
     """Fail unless what was just built is what is committed."""
-    git = ["git", "status", "--porcelain", "--", "kkjupyter/static"]
+    built = ["kkjupyter/static", "kkjupyter/labextension"]
+    git = ["git", "status", "--porcelain", "--", *built]
     changed = subprocess.run(git, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     if changed:
         print(changed, end="")
-        raise StepFailed("kkjupyter/static is not what labextension builds: commit the new build")
+        raise StepFailed(f"{' or '.join(built)} is not what labextension builds: commit the build")
 
 
 def install_package() -> None:

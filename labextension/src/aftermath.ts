@@ -28,14 +28,23 @@ function addButton(area: Element, run: Run, getText: GetText, hadFocus: boolean)
   const { run_id, title } = run.status;
   const line = area.querySelector<HTMLElement>(`[data-kkj-run="${run_id}"] > .kkj-line`);
   if (!line) return false;
-  if (!run.text || line.querySelector(".kkj-button")) return true;
+  // With the lab extension, the saved output has one of its own.
+  let button = line.querySelector<HTMLElement>(".kkj-button");
+  if (!button) {
+    if (!run.text) return true;
+    button = makeCopyButton(title, getText);
+    line.append(button);
+  }
+  // The focus was on Cancel; left to itself, the next key would be the notebook's.
+  if (hadFocus && document.activeElement?.contains(button)) button.focus({ preventScroll: true });
+  return true;
+}
+
+function makeCopyButton(title: string, getText: GetText): HTMLElement {
   const button = makeButton("Copy", copyName(title));
   button.addEventListener("click", (event) => {
     event.preventDefault(); // the line may be a handle that folds the text away
     void copyAndSay(button, getText);
   });
-  line.append(button);
-  // The focus was on Cancel; left to itself, the next key would be the notebook's.
-  if (hadFocus && document.activeElement?.contains(button)) button.focus({ preventScroll: true });
-  return true;
+  return button;
 }

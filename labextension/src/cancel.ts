@@ -1,10 +1,10 @@
 // The Cancel button takes every road that is open. The kernel side is idempotent.
 
+import { CANCEL_MESSAGE } from "./control";
 import type { Host } from "./host";
 import type { Run } from "./run";
 import type { Model } from "./types";
 
-const CANCEL_MESSAGE = "kkjupyter_cancel";
 const ACKNOWLEDGED_WITHIN_MS = 500;
 const INTERRUPTED_WITHIN_MS = 1_500;
 

@@ -2,6 +2,7 @@
 // JupyterLab's (and Notebook 7's) own object model, reached through the widget manager and promised
 // by nobody, so each piece is looked for before it is used; without it the view still works.
 
+import { askOnControl, type ControlRoad, type Reply } from "./control";
 import type { Bundle, Model } from "./types";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
@@ -11,22 +12,10 @@ interface Signal<Args> {
   disconnect(slot: (sender: unknown, args: Args) => void): boolean;
 }
 
-interface Kernel {
-  clientId: string;
-  username: string;
+interface Kernel extends ControlRoad {
   status: string;
   statusChanged?: Signal<string>;
   interrupt(): Promise<void>;
-  sendControlMessage?(
-    message: object,
-    expectReply: boolean,
-    disposeOnDone: boolean,
-  ): { onReply: (reply: { content?: Reply }) => void };
-}
-
-interface Reply {
-  status?: string;
-  source?: unknown;
 }
 
 interface Output {
@@ -88,25 +77,7 @@ export class Host {
    * @returns false where there is no such road
    */
   askOnControl(type: string, content: object, answered: (content: Reply) => void): boolean {
-    const { kernel } = this.manager;
-    if (!kernel?.sendControlMessage) return false;
-    const header = {
-      msg_id: crypto.randomUUID?.() ?? `kkjupyter-${Date.now()}-${Math.random()}`,
-      msg_type: type,
-      username: kernel.username,
-      session: kernel.clientId,
-      date: new Date().toISOString(),
-      version: "5.3",
-    };
-    const future = kernel.sendControlMessage(
-      { header, parent_header: {}, metadata: {}, content, channel: "control", buffers: [] },
-      true,
-      true,
-    );
-    future.onReply = (reply) => {
-      if (reply.content?.status === "ok") answered(reply.content);
-    };
-    return true;
+    return askOnControl(this.manager.kernel, type, content, answered);
   }
 
   /** The notebook's own typesetting of formulas, if it has one. */

@@ -38,7 +38,8 @@ export class StateLine {
     this.glyph.ariaHidden = this.words.ariaHidden = "true";
     this.announcer.setAttribute("role", "status");
     const line = make("div", "kkj-line");
-    line.append(this.glyph, this.words, this.button, this.announcer);
+    // The space is not drawn; it is there for whoever marks and copies the line.
+    line.append(this.glyph, " ", this.words, this.button, this.announcer);
     this.element.append(line, this.notes);
     this.draw();
   }

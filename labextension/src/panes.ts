@@ -6,8 +6,9 @@ import { JsonPane } from "./json";
 import { TextPane } from "./pane";
 import type { Model } from "./types";
 
-/** The name under which every copy of this module in a page finds the parts. */
+/** The names under which every copy of this module in a page finds the parts. */
 const PARTS = "kkjupyterParts";
+const PART_URLS = "kkjupyterPartUrls";
 const PART_WITHIN_MS = 5_000;
 
 export interface Pane {
@@ -37,6 +38,9 @@ export interface PartModule {
   makePane(context: PaneContext): Pane;
 }
 
+/** The panes that every page has. */
+export const OWN_PANES = ["text", "json"];
+
 /** A pane that every page has; text, if this is none of them. */
 export function makeOwnPane(name: string, context: PaneContext): Pane {
   return name === "json" ? new JsonPane(context.label) : new TextPane(context.label);
@@ -49,17 +53,43 @@ export function partsOfPage(): Map<string, Promise<PartModule>> {
   return page[PARTS];
 }
 
+/** Where the page gets parts from without a kernel, by id; the lab extension says so. */
+export function partUrlsOfPage(): Map<string, string> {
+  const page = globalThis as { [PART_URLS]?: Map<string, string> };
+  page[PART_URLS] ??= new Map();
+  return page[PART_URLS];
+}
+
 /** The part with this id, from the page or else from the kernel. */
 export function loadPart(id: string, model: Model, host: Host): Promise<PartModule> {
+  return oncePerPage(id, () => {
+    const asked = () => askForPart(id, model, host).then(evaluate);
+    return importPart(id)?.catch(asked) ?? asked();
+  });
+}
+
+/** The part with this id, from the page or the lab extension; rejects if neither has it. */
+export function loadPartWithoutKernel(id: string): Promise<PartModule> {
+  return oncePerPage(id, () => {
+    return importPart(id) ?? Promise.reject(new Error(`kkjupyter: there is no part ${id}`));
+  });
+}
+
+function oncePerPage(id: string, load: () => Promise<PartModule>): Promise<PartModule> {
   const parts = partsOfPage();
   let found = parts.get(id);
   if (!found) {
-    found = askForPart(id, model, host).then(evaluate);
+    found = load();
     parts.set(id, found);
     // The next view may have more luck: the kernel may be busy, or gone.
     found.catch(() => parts.delete(id));
   }
   return found;
+}
+
+function importPart(id: string): Promise<PartModule> | undefined {
+  const url = partUrlsOfPage().get(id);
+  return url === undefined ? undefined : import(/* @vite-ignore */ url);
 }
 
 /** On the control channel, which is open while a cell runs, and as a message of the widget. */

@@ -6,7 +6,7 @@ import { describe, oneLine, whole } from "./format";
 import type { Run } from "./run";
 import type { Bundle, Status } from "./types";
 
-const MIME_TYPE = "application/vnd.kkjupyter.v1+json";
+export const MIME_TYPE = "application/vnd.kkjupyter.v1+json";
 /** Longer text can be folded away; the state line is the handle. */
 const FOLDABLE_CHARS = 2_000;
 

@@ -124,7 +124,7 @@ afterEach(() => {
 test("a view shows what came, and its state", async () => {
   const el = await open();
   expect(el.querySelector("[role=log]")?.textContent).toBe("ab");
-  expect(el.querySelector(".kkj-line")?.textContent).toContain("●2 items");
+  expect(el.querySelector(".kkj-line")?.textContent).toContain("● 2 items");
   expect(el.querySelector("button")?.getAttribute("aria-label")).toBe("Cancel countdown(5)");
 });
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from kkjupyter.notebook.parts import id_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -70,7 +73,8 @@ def test_the_wheel_holds_everything(names: list[str]) -> None:
     wanted |= {f"kkjupyter/demo/{name}" for name in DEMO_TEXTS}
     wanted |= {"kkjupyter/__init__.py", "kkjupyter/py.typed"}
     for path in (ROOT / "kkjupyter").rglob("*"):
-        if path.suffix in {".py", ".js", ".css", ".txt"}:
+        # The lab extension goes where JupyterLab looks for it.
+        if path.suffix in {".py", ".js", ".css", ".txt"} and "labextension" not in path.parts:
             wanted.add(path.relative_to(ROOT).as_posix())
     assert wanted <= set(names), sorted(wanted - set(names))
     assert [name for name in names if re.fullmatch(r"kkjupyter/static/.+\.js", name)]
@@ -85,6 +89,29 @@ def test_the_wheel_holds_nothing_else(names: list[str]) -> None:
     assert [name for name in names if unwanted.search(name)] == []
 
 
+def test_the_lab_extension_goes_where_jupyterlab_looks(wheel: Path, names: list[str]) -> None:
+    folder = f"kkjupyter-{VERSION}.data/data/share/jupyter/labextensions/kkjupyter"
+    source = ROOT / "kkjupyter" / "labextension"
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    files |= {f"parts/{path.name}" for path in (ROOT / "kkjupyter" / "static").glob("*.js")}
+    assert {f"{folder}/{name}" for name in files} == {n for n in names if n.startswith(folder)}
+    with zipfile.ZipFile(wheel) as archive:
+        description = json.loads(archive.read(f"{folder}/package.json"))
+    assert (description["name"], description["version"]) == ("kkjupyter", VERSION)
+    build = description["jupyterlab"]["_build"]
+    assert build["load"] in files
+    # Below a folder named "static" a browser would keep a file for good, whatever becomes of it.
+    assert "static" not in build["load"].split("/")
+
+
+def test_the_lab_extension_offers_the_parts_that_kernels_send() -> None:
+    """By the same ids: then a page takes them from there and not from the kernel."""
+    container = (ROOT / "kkjupyter" / "labextension" / "kkjupyter.js").read_text(encoding="utf-8")
+    for path in (ROOT / "kkjupyter" / "static").glob("*.js"):
+        if path.name != "widget.js":
+            assert str(id_of(path)) in container, path.name
+
+
 def test_the_wheel_knows_no_machine(wheel: Path) -> None:
     """No path of the machine it was built on, in any file of it."""
     with zipfile.ZipFile(wheel) as archive:
@@ -96,6 +123,12 @@ def test_it_imports_in_an_empty_environment(empty_environment: Path, tmp_path: P
     code = "import kkjupyter as kk; print(kk.__version__, kk.connect.__name__, kk.show.__name__)"
     output = run(empty_environment / "python", "-W", "error", "-c", code, cwd=tmp_path)
     assert output.split() == [VERSION, "connect", "show"]
+
+
+def test_installing_puts_the_lab_extension_into_place(empty_environment: Path) -> None:
+    folder = empty_environment.parent / "share" / "jupyter" / "labextensions" / "kkjupyter"
+    assert (folder / "package.json").is_file()
+    assert (folder / "schemas" / "kkjupyter" / "streams.json").is_file()
 
 
 def test_the_metadata_are_the_package_s(empty_environment: Path, tmp_path: Path) -> None:

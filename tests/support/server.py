@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -61,8 +63,15 @@ class JupyterServer:
         self.token = str(info["token"])
 
     @classmethod
-    def start(cls, home: Path, env: Mapping[str, str] | None = None) -> JupyterServer:
+    def start(
+        cls, home: Path, env: Mapping[str, str] | None = None, *, lab_extension: bool = False
+    ) -> JupyterServer:
         """Start a server with all its files below ``home``; returns when it answers.
+
+        Args:
+            home: an empty folder.
+            env: more environment variables.
+            lab_extension: whether this project's lab extension is enabled; it is there anyway.
 
         Raises:
             RuntimeError: it ended at once; the text holds the end of its log.
@@ -74,6 +83,9 @@ class JupyterServer:
             path = home / "lab-settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings))
+        _put_lab_extension(home)
+        if not lab_extension:
+            _disable_lab_extension(home)
         log_path = home / "server.log"
         argv = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
@@ -178,6 +190,25 @@ class JupyterServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _put_lab_extension(home: Path) -> None:
+    """Let a checkout's lab extension be found; one that was installed with a wheel is anyway."""
+    spec = importlib.util.find_spec("kkjupyter")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    package = Path(next(iter(spec.submodule_search_locations)))
+    if (package / "labextension").is_dir():
+        target = home / "data" / "labextensions" / "kkjupyter"
+        shutil.copytree(package / "labextension", target)
+        shutil.copytree(package / "static", target / "parts")
+
+
+def _disable_lab_extension(home: Path) -> None:
+    """What ``jupyter labextension disable kkjupyter`` does."""
+    config = home / "config" / "labconfig" / "page_config.json"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(json.dumps({"disabledExtensions": {"kkjupyter": True}}))
 
 
 def _free_port() -> int:

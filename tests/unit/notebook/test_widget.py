@@ -131,7 +131,7 @@ def test_the_first_display_has_two_mime_types(rig: Rig) -> None:
 def test_the_module_is_small_and_needs_nothing() -> None:
     source = (STATIC / "widget.js").read_text(encoding="utf-8")
     assert len(source.encode()) < 30_000
-    assert re.search(r"export\s*{\s*\w+ as default\s*}", source)
+    assert re.search(r"export\s*{\s*[\w$]+ as default\s*}", source)
     assert not re.search(r"\bimport\s*[\w{*\"']", source)
     assert "kkjupyter_cancel" in source
 

@@ -1,0 +1,35 @@
+// What JupyterLab loads: a module-federation container, as a prebuilt extension must be one, made by
+// hand. The page calls init() with the modules it shares, and get() for the two that are named in
+// package.json.
+
+import { mimePlugin } from "./mime";
+import { offerParts } from "./parts";
+import { type ShareScope, useScope } from "./sharing";
+import { streamsPlugin } from "./streams";
+
+type Module = Record<string, unknown>;
+
+const MODULES: Record<string, () => Promise<unknown>> = {
+  "./extension": streamsPlugin,
+  "./mimeExtension": mimePlugin,
+};
+
+const container = {
+  init(scope: ShareScope): void {
+    useScope(scope);
+  },
+
+  async get(name: string): Promise<() => Module> {
+    const make = MODULES[name];
+    if (!make) throw new Error(`kkjupyter has no module ${name}`);
+    const plugin = await make();
+    return () => ({ __esModule: true, default: plugin });
+  },
+};
+
+const script = document.currentScript as HTMLScriptElement | null;
+if (script) offerParts(script.src);
+
+const page = window as { _JUPYTERLAB?: Record<string, unknown> };
+page._JUPYTERLAB ??= {};
+page._JUPYTERLAB.kkjupyter = container;

@@ -1,0 +1,298 @@
+"""The lab extension: cancelling without a view, and saved outputs drawn as they were live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, expect
+from support.lab import Lab, Theme
+from support.server import FrontEnd, JupyterServer
+
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.views import make_view
+from kkjupyter.notebook.views.bundle import MIME_TYPE
+
+OpenNotebook = Callable[..., Lab]
+
+SETUP = """%load_ext kkjupyter
+import asyncio, time, kkjupyter as kk
+
+def words(count, pause_s=0.05):
+    for i in range(count):
+        time.sleep(pause_s)
+        yield f"word{i} "
+"""
+BLOCKING = "kk.show(words({count})).wait()"
+BACKGROUND = "%rpc words({count}) --background"
+COMMAND = "kkjupyter:cancel-streams"
+SHORTCUT = "Control+Alt+."
+FRONT_ENDS = pytest.mark.parametrize("front_end", ["lab", "notebook"])
+
+
+@pytest.fixture(scope="module")
+def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A server whose front ends load the extension, unlike that of the other tests."""
+    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
+        yield server
+
+
+def words(count: int) -> str:
+    return "".join(f"word{i} " for i in range(count))
+
+
+def toolbar_button(lab: Lab) -> Locator:
+    return lab.page.locator(".jp-NotebookPanel-toolbar .kkj-toolbar-button")
+
+
+def show_static(jupyter_server: JupyterServer, lab: Lab, data: dict[str, Any]) -> None:
+    """Open the notebook with this output in its first cell; nobody has signed for it."""
+    notebook = lab.saved()
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data=data, metadata={})]
+    jupyter_server.write(lab.name, notebook)
+    lab.reopen(with_kernel=False)
+
+
+# ---- cancel
+
+
+@FRONT_ENDS
+@pytest.mark.parametrize("kernel", ["6.31.0", "7.4.0"])
+def test_the_button_is_there_while_streams_run(
+    open_notebook: OpenNotebook, kernel: str, front_end: FrontEnd
+) -> None:
+    lab = open_notebook([SETUP, BLOCKING.format(count=2_000)], kernel=kernel, front_end=front_end)
+    button = toolbar_button(lab)
+    lab.run(0)
+    expect(button).to_be_hidden()
+    lab.start(1)
+    expect(button).to_be_visible()
+    assert lab.is_running(1)
+    lab.click(button)
+    lab.wait(1, timeout_s=5)
+    expect(lab.output(1)).to_contain_text("■ cancelled after")
+    expect(button).to_be_hidden()
+    assert lab.page_errors == []
+
+
+@FRONT_ENDS
+@pytest.mark.parametrize("kernel", ["6.31.0", "7.4.0"])
+def test_the_shortcut_while_a_cell_blocks(
+    open_notebook: OpenNotebook, kernel: str, front_end: FrontEnd
+) -> None:
+    lab = open_notebook([SETUP, BLOCKING.format(count=2_000)], kernel=kernel, front_end=front_end)
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("word5 ")
+    lab.cell(0).locator(".cm-content").click()
+    lab.page.keyboard.press(SHORTCUT)
+    lab.wait(1, timeout_s=5)
+    expect(lab.output(1)).to_contain_text("■ cancelled after")
+    typed_into = (
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.source"
+    )
+    assert lab.page.evaluate(typed_into) == SETUP
+
+
+def test_the_command_in_the_palette(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
+    lab.run(0)
+    lab.run(1)
+    expect(lab.output(1)).to_contain_text("word5 ")
+    lab.command("apputils:activate-command-palette")
+    lab.page.keyboard.type("cancel the streams")
+    entry = lab.page.locator(f'.lm-CommandPalette-item[data-command="{COMMAND}"]')
+    expect(entry).to_contain_text("Cancel the streams of this notebook")
+    lab.page.keyboard.press("Enter")
+    expect(lab.output(1)).to_contain_text("■ cancelled after")
+    expect(toolbar_button(lab)).to_be_hidden()
+    # Once more, with nothing to see on the page: it says so.
+    lab.command(COMMAND)
+    lab.command("apputils:display-notifications")
+    expect(lab.page.get_by_text("No stream is running in this notebook.")).to_be_visible()
+
+
+def test_a_stream_that_no_view_shows_counts(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, BACKGROUND.format(count=2_000), "print(kk.status())"])
+    lab.run(0)
+    lab.run(1)
+    expect(lab.output(1)).to_contain_text("word5 ")
+    lab.command("notebook:clear-all-cell-outputs")
+    expect(lab.output(1)).not_to_contain_text("word5 ")
+    lab.pause(1)
+    button = toolbar_button(lab)
+    expect(button).to_be_visible()
+    lab.click(button)
+    expect(button).to_be_hidden()
+
+
+@pytest.mark.parametrize("kernel", ["6.31.0", "7.4.0"])
+def test_reload_while_a_cell_blocks(open_notebook: OpenNotebook, kernel: str) -> None:
+    """No view comes back before the cell has ended; the button does."""
+    lab = open_notebook([SETUP, BLOCKING.format(count=2_000), "print('next')"], kernel=kernel)
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("word5 ")
+    lab.save()
+    lab.page.goto(lab.server.link(lab.name))
+    button = toolbar_button(lab)
+    expect(button).to_be_visible(timeout=30_000)
+    lab.click(button)
+    expect(button).to_be_hidden()
+    expect(lab.output(1)).to_contain_text("■ cancelled after")
+    lab.run(2)
+    expect(lab.output(2)).to_have_text("next\n")
+
+
+def test_each_notebook_has_its_own(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
+    lab.run(0)
+    lab.run(1)
+    expect(toolbar_button(lab)).to_be_visible()
+    lab.command("docmanager:new-untitled", path="", type="notebook")
+    lab.command("docmanager:open", path="Untitled.ipynb", kernel={"name": "ipykernel-7.4.0"})
+    other = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .kkj-toolbar-button")
+    expect(lab.page.locator(".jp-NotebookPanel")).to_have_count(2)
+    lab.pause(2.5)
+    expect(other).to_be_hidden()
+    lab.server.shut_down_kernel_of("Untitled")
+
+
+def test_a_restart_takes_the_button_away(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
+    lab.run(0)
+    lab.run(1)
+    expect(toolbar_button(lab)).to_be_visible()
+    lab.restart_kernel()
+    expect(toolbar_button(lab)).to_be_hidden()
+
+
+def test_the_shortcut_can_be_changed(
+    jupyter_server: JupyterServer, open_notebook: OpenNotebook
+) -> None:
+    bindings = (
+        "() => window.jupyterapp.commands.keyBindings"
+        f".filter((binding) => binding.command === '{COMMAND}').map((binding) => binding.keys[0])"
+    )
+    lab = open_notebook(["1"])
+    lab.wait_until(f"() => ({bindings})().length === 1")
+    assert lab.page.evaluate(bindings) == ["Ctrl Alt ."]
+    settings = "/lab/api/settings/@jupyterlab/shortcuts-extension:shortcuts"
+    its = {"command": COMMAND, "selector": ".jp-NotebookPanel"}
+    own = [{**its, "keys": ["Accel Alt ."], "disabled": True}, {**its, "keys": ["Ctrl Alt X"]}]
+    jupyter_server.request("PUT", settings, {"raw": json.dumps({"shortcuts": own})})
+    try:
+        lab.reload()
+        lab.wait_until(f"() => ({bindings})().length === 1")
+        assert lab.page.evaluate(bindings) == ["Ctrl Alt X"]
+    finally:
+        jupyter_server.request("PUT", settings, {"raw": "{}"})
+
+
+# ---- saved outputs
+
+GEOMETRY = """(index) => {
+  const area = window.jupyterapp.shell.currentWidget.content.widgets[index].outputArea.node;
+  const box = (element) => {
+    const { left, top, right, height } = element.getBoundingClientRect();
+    return { left, top, right, height };
+  };
+  const text = area.querySelector(".kkj-block");
+  const { fontFamily, fontSize, color } = getComputedStyle(text);
+  return {
+    line: box(area.querySelector(".kkj-line")),
+    text: box(text),
+    pane: box(area.querySelector(".kkj-text")),
+    font: [fontFamily, fontSize, color],
+  };
+}"""
+
+
+@FRONT_ENDS
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width_px", [300, 1300])
+def test_nothing_moves_when_the_live_view_gives_way(
+    open_notebook: OpenNotebook, artifacts: Path, front_end: FrontEnd, theme: Theme, width_px: int
+) -> None:
+    # One line, so that nothing differs but what draws it.
+    source = "async def one():\n    yield 'word'\n    await asyncio.sleep(2)\nawait kk.show(one())"
+    lab = open_notebook([SETUP, source], front_end=front_end, theme=theme, width_px=width_px)
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1).locator(".kkj-block")).to_have_text("word")
+    live = lab.page.evaluate(GEOMETRY, 1)
+    lab.screenshot(artifacts / f"labextension-live-{front_end}-{theme}-{width_px}.png")
+    lab.wait(1)
+    expect(lab.output(1).locator(".kkj-static .kkj-block")).to_have_text("word")
+    saved = lab.page.evaluate(GEOMETRY, 1)
+    lab.screenshot(artifacts / f"labextension-saved-{front_end}-{theme}-{width_px}.png")
+    assert saved == live
+    assert lab.page_errors == []
+
+
+def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, "kk.show(words(20, 0.01))", "await kk.show(iter([1, {'a': [2]}]))"])
+    lab.run(0)
+    lab.run(1)
+    lab.run(2)
+    lab.save()
+    assert MIME_TYPE in lab.saved().cells[1].outputs[0].data
+    lab.reopen(with_kernel=False)
+    expect(lab.output(1)).to_contain_text("✓ 20 items · first")
+    assert lab.output(1).get_by_role("log").inner_text().strip() == words(20).strip()
+    lab.button(1, "Copy the text of").click()
+    assert lab.page.evaluate("() => navigator.clipboard.readText()") == words(20)
+    assert lab.output(2).get_by_role("log").inner_text() == '1\n{"a": [2]}\n'
+    assert lab.page_errors == []
+
+
+def test_long_text_begins_where_the_live_view_was(
+    jupyter_server: JupyterServer, open_notebook: OpenNotebook
+) -> None:
+    view = make_view("text")
+    text = "".join(f"line {i} <b>\n" for i in range(3_000))
+    view.feed([text])
+    given = Status(3, "lines()", "cancelled", "stream", 3_000, 9.5, 0.1)
+    lab = open_notebook(["1"])
+    show_static(jupyter_server, lab, view.bundle(given))  # and so untrusted
+    log = lab.output(0).get_by_role("log")
+    expect(lab.output(0)).to_contain_text("■ cancelled after 3,000 items")
+    assert log.text_content() == text
+    lab.wait_until(
+        "() => { const log = document.querySelector('.kkj-text');"
+        " return log.scrollTop > 0 && log.scrollHeight - log.scrollTop - log.clientHeight < 8; }"
+    )
+
+
+def test_what_it_cannot_draw_is_shown_as_html(
+    jupyter_server: JupyterServer, open_notebook: OpenNotebook
+) -> None:
+    html = "<p>by a view of <b>mine</b></p><script>window.kkHacked = 1</script>"
+    data = {
+        MIME_TYPE: {"view": "mine", "pane": "mine", "state": "done", "count": 1, "elapsed_s": 1},
+        "text/html": html,
+        "text/plain": "by a view of mine",
+    }
+    lab = open_notebook(["1"])
+    show_static(jupyter_server, lab, data)
+    expect(lab.output(0).locator("b")).to_have_text("mine")
+    assert lab.page.evaluate("() => window.kkHacked") is None
+    assert lab.page_errors == []
+
+
+def test_hostile_text_stays_text(
+    jupyter_server: JupyterServer, open_notebook: OpenNotebook
+) -> None:
+    hostile = "<img src=x onerror='window.kkHacked = 1'>"
+    view = make_view("text")
+    view.feed([hostile])
+    status = Status(3, hostile, "failed", "stream", 1, 1.0, 0.1, hostile, (hostile,))
+    lab = open_notebook(["1"])
+    show_static(jupyter_server, lab, view.bundle(status))
+    expect(lab.output(0).get_by_role("log")).to_have_text(hostile)
+    assert lab.output(0).locator("img").count() == 0
+    assert lab.page.evaluate("() => window.kkHacked") is None
