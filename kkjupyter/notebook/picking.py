@@ -12,8 +12,8 @@ __all__ = ["Picker", "as_they_are", "chunk_texts", "picker"]
 
 Picker = Callable[[Sequence[Any]], Sequence[Any]]
 
-# Looked at for each item of every local stream, so without a look at any attribute.
-_PLAIN = frozenset({str, int, float, bool, type(None), dict, list, tuple, bytes})
+# Looked at for each item of every stream, so without a look at any attribute.
+_PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, bytes})
 
 
 def as_they_are(items: Sequence[Any]) -> Sequence[Any]:
@@ -34,13 +34,15 @@ def chunk_texts(items: Sequence[Any]) -> Sequence[Any]:
     """The text in place of each chunk of a chat completion; other items as they are.
 
     A chunk is what the ``openai`` package, and the many that took its shape over, stream:
-    ``chunk.choices[0].delta.content``. One without text (a role, a tool call, the usage at the
-    end) shows nothing.
+    ``chunk.choices[0].delta.content``; or the dict that it is on the wire, as a remote endpoint
+    passes it on. One without text (a role, a tool call, the usage at the end) shows nothing.
     """
     return [item if type(item) in _PLAIN else _text_or_item(item) for item in items]
 
 
 def _text_or_item(item: Any) -> Any:
+    if type(item) is dict:
+        return _text_or_dict(item)
     choices = getattr(item, "choices", None)
     if not isinstance(choices, list):
         return item
@@ -50,3 +52,17 @@ def _text_or_item(item: Any) -> Any:
     if not hasattr(delta, "content"):
         return item
     return delta.content if isinstance(delta.content, str) else ""
+
+
+def _text_or_dict(item: dict[Any, Any]) -> Any:
+    choices = item.get("choices")
+    if not isinstance(choices, list):
+        return item
+    if not choices:
+        # Many things may have no choices; the chunk with the usage says what it is.
+        return "" if item.get("object") == "chat.completion.chunk" else item
+    delta = choices[0].get("delta") if isinstance(choices[0], dict) else None
+    if not isinstance(delta, dict):
+        return item
+    content = delta.get("content")
+    return content if isinstance(content, str) else ""

@@ -3,10 +3,10 @@
 
 import { blockEnd, heightPx } from "./blocks";
 import { suppressShortcuts } from "./button";
+import { Follower } from "./follow";
 
 /** Neighbouring deltas share a text node up to this length. */
 const NODE_CHARS = 2_000;
-const AT_BOTTOM_PX = 8;
 
 export class TextPane {
   readonly element: HTMLElement;
@@ -14,7 +14,7 @@ export class TextPane {
   private blockChars = 0;
   private pending = "";
   private frame = 0;
-  private following = true;
+  private readonly follower: Follower;
 
   constructor(label: string) {
     const pane = document.createElement("div");
@@ -24,10 +24,7 @@ export class TextPane {
     pane.setAttribute("aria-label", label);
     pane.tabIndex = 0;
     suppressShortcuts(pane);
-    pane.addEventListener("scroll", () => {
-      const below = pane.scrollHeight - pane.scrollTop - pane.clientHeight;
-      this.following = below < AT_BOTTOM_PX;
-    });
+    this.follower = new Follower(pane);
     this.element = pane;
   }
 
@@ -51,7 +48,7 @@ export class TextPane {
     let text = this.pending;
     this.pending = "";
     while (text) text = this.write(text);
-    if (this.following && !this.selecting()) this.element.scrollTop = this.element.scrollHeight;
+    this.follower.follow();
   }
 
   dispose(): void {
@@ -90,13 +87,5 @@ export class TextPane {
     block.style.containIntrinsicSize = `auto ${heightPx(block.textContent ?? "")}px`;
     block.classList.add("kkj-closed");
     this.block = null;
-  }
-
-  /** Text that is being marked must not run away from under the pointer. */
-  private selecting(): boolean {
-    const selection = document.getSelection();
-    return Boolean(
-      selection && !selection.isCollapsed && this.element.contains(selection.anchorNode),
-    );
   }
 }

@@ -10,6 +10,7 @@ from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.custom import named_view
 from kkjupyter.notebook.views.jsonlines import JsonView
+from kkjupyter.notebook.views.markdown import MarkdownView
 from kkjupyter.notebook.views.plot import PlotView
 from kkjupyter.notebook.views.progress import ProgressView
 from kkjupyter.notebook.views.text import TextView
@@ -18,7 +19,7 @@ __all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "view"]
 
 AUTO = AutoView.name
 # In this order `auto` asks which of them suits the first item; json suits any.
-_BUILT_IN: tuple[type[View], ...] = (TextView, ProgressView, PlotView, JsonView)
+_BUILT_IN: tuple[type[View], ...] = (TextView, MarkdownView, ProgressView, PlotView, JsonView)
 VIEWS: dict[str, type[View]] = {view.name: view for view in _BUILT_IN}
 _RESERVED = (AUTO, *VIEWS)
 

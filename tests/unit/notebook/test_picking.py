@@ -111,3 +111,32 @@ def test_a_pick_that_fails_ends_the_stream_with_its_error() -> None:
 def test_what_is_no_chunk_stays_as_it_is() -> None:
     odd = [None, 1, {"choices": []}, Chunk(choices="x"), Chunk(choices=[1]), Chunk()]
     assert list(chunk_texts(odd)) == odd
+
+
+def wire_chunk(content: Any, **more: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"role": "assistant", "content": content}}
+    return {"object": "chat.completion.chunk", "choices": [choice], **more}
+
+
+def test_a_chunk_may_be_the_dict_that_it_is_on_the_wire() -> None:
+    usage = {"object": "chat.completion.chunk", "choices": [], "usage": {"total_tokens": 7}}
+    call = {"choices": [{"delta": {"tool_calls": []}}]}
+    bare = {"choices": [{"delta": {"content": "lo"}}]}
+    chunks = [wire_chunk(""), wire_chunk("Hel"), bare, wire_chunk(None), call, usage]
+    assert "".join(chunk_texts(chunks)) == "Hello"
+
+
+def test_a_dict_that_only_resembles_one_stays_as_it_is() -> None:
+    odd = [{"choices": "ab"}, {"choices": [1]}, {"choices": [{"text": "x"}]}, {"delta": {}}, {}]
+    odd += [{"choices": []}, {"choices": [{"delta": "x"}]}]
+    assert list(chunk_texts(odd)) == odd
+
+
+@pytest.mark.parametrize("view", ["auto", "text", "markdown"])
+def test_remote_chunks_are_shown_as_their_text(
+    view: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chunks = [wire_chunk("Hel"), wire_chunk("lo")]
+    reply = kk.show(iter(chunks), view=view).wait()
+    assert (reply.text, reply.items) == ("Hello", chunks)
+    assert capsys.readouterr().out.startswith("Hello\n")

@@ -1,0 +1,39 @@
+"""The markdown view: an LLM's answer, rendered while it is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kkjupyter.notebook.views.base import PARTS
+from kkjupyter.notebook.views.bundle import BOX, Body, text_body
+from kkjupyter.notebook.views.text import TextView
+from kkjupyter.notebook.views.transcript import Excerpt
+
+__all__ = ["MarkdownView"]
+
+# More would keep all views waiting for seconds; it stays as its text.
+_MAX_CHARS = 1_000_000
+
+
+class MarkdownView(TextView):
+    """Shows text as the Markdown it is; the source is what the text view would show."""
+
+    name = "markdown"
+    terminal = "text"
+    pane = "markdown"
+    part = PARTS / "markdown.js"
+
+    @classmethod
+    def suits(cls, item: Any) -> bool:
+        """Nothing: whether text is meant as Markdown cannot be seen from its beginning."""
+        return False
+
+    def body(self, excerpt: Excerpt) -> Body:
+        """The answer as HTML that needs no script, its formulas left to the page."""
+        body = text_body(excerpt)
+        if not excerpt.text or len(excerpt.text) > _MAX_CHARS:
+            return body
+        from kkjupyter.notebook.views.markdownhtml import html_of  # only for who shows Markdown
+
+        return replace(body, html=f'<div style="{BOX}">{html_of(excerpt.text)}</div>')

@@ -1,0 +1,121 @@
+"""Markdown to HTML for the notebook file: complete, static, safe.
+
+Raw HTML is text, links go where links may go, no image is fetched. Formulas stay TeX, which
+JupyterLab and the HTML of nbconvert typeset; every other dollar and backslash is kept from them.
+``labextension/src/parts/markdown`` draws the same while the answer is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from kkjupyter.notebook.views.bundle import escape
+from kkjupyter.notebook.views.codecolours import coloured
+from kkjupyter.notebook.views.mathrules import add_maths, is_harmless
+
+__all__ = ["html_of"]
+
+_LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+# Of raster types only: an SVG may bring scripts and addresses of its own.
+_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]+\Z", re.IGNORECASE)
+_TYPESET = re.compile(r"[$\\]")
+
+# What JupyterLab's look of HTML leaves to us; the same as in markdown.css.
+_ANSWER = "max-width: 90ch; overflow-wrap: break-word"
+_WIDE = "margin-bottom: 14px; overflow-x: auto"
+_SCROLLS = ' style="overflow: auto hidden"'
+_PRE = (
+    "margin: 0 0 14px; padding: 7px 12px; border: 1px solid var(--jp-border-color2, #bdbdbd); "
+    "border-radius: 3px; background: none; overflow-x: auto; white-space: pre; "
+    "overflow-wrap: normal"
+)
+
+
+def html_of(source: str) -> str:
+    """The HTML of ``source``; whatever that holds, no script runs and nothing is fetched."""
+    return (
+        f'<div style="max-width: 90ch; overflow-wrap: break-word">{_parser().render(source)}</div>'
+    )
+
+
+@cache
+def _parser() -> MarkdownIt:
+    md = MarkdownIt("js-default", {"html": False, "maxNesting": 50})
+    md.validateLink = _may_be_linked  # type: ignore[method-assign]
+    add_maths(md)
+    rules: dict[str, Callable[[Sequence[Token], int], str]] = {
+        "text": _text,
+        "math_inline": lambda tokens, index: _formula("span", tokens[index]),
+        "math_block": lambda tokens, index: _formula("div", tokens[index]),
+        "image": _image,
+        "link_open": _link_open,
+        "fence": _code,
+        "code_block": _code,
+        "th_open": _cell_open,
+        "td_open": _cell_open,
+        "table_open": lambda tokens, index: f'<div style="{_WIDE}"><table style="margin: 0">\n',
+        "table_close": lambda tokens, index: "</table></div>\n",
+    }
+    for name, rule in rules.items():
+        md.add_render_rule(name, _rendering(rule))
+    return md
+
+
+def _rendering(rule: Callable[[Sequence[Token], int], str]) -> Callable[..., str]:
+    def render(
+        _renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any
+    ) -> str:
+        return rule(tokens, index)
+
+    return render
+
+
+def _may_be_linked(url: str) -> bool:
+    return bool(_LINK.match(url) or _IMAGE.match(url))
+
+
+def _text(tokens: Sequence[Token], index: int) -> str:
+    # A formula does not reach across elements: this dollar is money.
+    return _TYPESET.sub(r"<span>\g<0></span>", escape(tokens[index].content))
+
+
+def _formula(tag: str, token: Token) -> str:
+    text = escape(token.content)
+    if is_harmless(token.content):
+        return f"<{tag}{_SCROLLS if tag == 'div' else ''}>{text}</{tag}>"
+    return f"<p><code>{text}</code></p>" if tag == "div" else f"<code>{text}</code>"
+
+
+def _link_open(tokens: Sequence[Token], index: int) -> str:
+    href = str(tokens[index].attrGet("href") or "")
+    return _link_to(href) if _LINK.match(href) else "<a>"
+
+
+def _link_to(href: str) -> str:
+    return f'<a href="{escape(href)}" target="_blank" rel="noopener noreferrer">'
+
+
+def _image(tokens: Sequence[Token], index: int) -> str:
+    src = str(tokens[index].attrGet("src") or "")
+    alt = tokens[index].content
+    if _IMAGE.match(src):
+        return f'<img src="{escape(src)}" alt="{escape(alt)}">'
+    links = [token.type for token in tokens[:index] if token.type.startswith("link_")]
+    text = escape(alt or src)
+    return text if links and links[-1] == "link_open" else f"{_link_to(src)}{text}</a>"
+
+
+def _cell_open(tokens: Sequence[Token], index: int) -> str:
+    side = re.search("right|center", str(tokens[index].attrGet("style") or ""))
+    return f'<{tokens[index].tag} style="text-align: {side[0] if side else "left"}">'
+
+
+def _code(tokens: Sequence[Token], index: int) -> str:
+    language = tokens[index].info.strip().split(" ")[0]
+    return f'<pre style="{_PRE}"><code>{coloured(tokens[index].content, language)}</code></pre>\n'

@@ -1,0 +1,93 @@
+"""Formulas in Markdown: taken out before anything else reads what is in them.
+
+Underscores, asterisks and backslashes of a formula are TeX, not Markdown.
+``labextension/src/parts/markdown/maths.ts`` has the same rules; ``markdown-cases.json`` next to its
+tests holds both to them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+__all__ = ["add_maths", "is_harmless"]
+
+# `$5 and $6` is money: no blank inside the dollars, no digit behind them.
+_INLINE = (
+    re.compile(r"\$\$(?:\\[\s\S]|[^\\$])+?\$\$"),
+    re.compile(r"\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)"),
+    re.compile(r"\\\([\s\S]+?\\\)"),
+    re.compile(r"\\\[[\s\S]+?\\\]"),
+)
+_BLOCK = re.compile(r"(?:\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\})")
+# How far the end of a formula is looked for.
+_MAX_LINES = 200
+_MAX_CHARS = 4_000
+# What acts on the page instead of writing a formula is not given to the typesetter.
+_ACTIVE = re.compile(
+    r"\\(?:href|url|class|cssId|style|data|require|unicode|includegraphics|mmlToken)\b"
+)
+
+
+def is_harmless(formula: str) -> bool:
+    """Whether a formula only writes."""
+    return not _ACTIVE.search(formula)
+
+
+def add_maths(md: MarkdownIt) -> None:
+    """Have ``md`` make tokens ``math_inline`` and ``math_block``; their content has its marks."""
+    md.inline.ruler.before("escape", "math_inline", _inline_rule)
+    alternatives = ["paragraph", "reference", "blockquote", "list"]
+    md.block.ruler.before("fence", "math_block", _block_rule, {"alt": alternatives})
+
+
+def _inline_rule(state: StateInline, silent: bool) -> bool:
+    if state.src[state.pos] not in "$\\":
+        return False
+    for pattern in _INLINE:
+        found = pattern.match(state.src, state.pos, state.pos + _MAX_CHARS)
+        if found:
+            if not silent:
+                state.push("math_inline", "", 0).content = found[0]
+            state.pos = found.end()
+            return True
+    return False
+
+
+def _block_rule(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    if state.sCount[start_line] - state.blkIndent >= 4:
+        return False
+    opening = _BLOCK.match(_line_of(state, start_line))
+    if not opening:
+        return False
+    end = _end_of(state, opening, start_line, min(end_line, start_line + _MAX_LINES))
+    if not end:
+        return False
+    if not silent:
+        token = state.push("math_block", "", 0)
+        token.block = True
+        token.content = state.getLines(start_line, end, state.blkIndent, False).strip()
+        token.map = [start_line, end]
+        state.line = end
+    return True
+
+
+def _end_of(state: StateBlock, opening: re.Match[str], start_line: int, end_line: int) -> int:
+    """The line behind the formula's last; 0 if there is no end, or text behind it."""
+    mark, environment = opening[0], opening[1]
+    closing = f"\\end{{{environment}}}" if environment else "$$" if mark == "$$" else "\\]"
+    for line in range(start_line, end_line):
+        if not state.isEmpty(line) and state.sCount[line] < state.blkIndent:
+            return 0
+        text = _line_of(state, line)
+        at = text.find(closing, len(mark) if line == start_line else 0)
+        if at >= 0:
+            return 0 if text[at + len(closing) :].strip() else line + 1
+    return 0
+
+
+def _line_of(state: StateBlock, line: int) -> str:
+    return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]

@@ -1,0 +1,172 @@
+// The Markdown pane: an answer rendered while it is written. Blocks that are finished are never
+// touched again; the one that grows is drawn anew with each frame, and cut when it becomes long, so
+// that a frame costs no more at the end of a long answer than at its beginning.
+
+import { copyAndSay, suppressShortcuts } from "../button";
+import { Follower } from "../follow";
+import type { Pane, PaneContext } from "../panes";
+import { Draughtsman } from "./markdown/draw";
+import type { Paint } from "./markdown/highlight";
+import css from "./markdown/markdown.css";
+import { Sheet } from "./markdown/sheet";
+
+/** What is taken in with one frame. */
+const FRAME_CHARS = 16_000;
+/** An open block that is longer is cut where it can be ... */
+const OPEN_CHARS = 6_000;
+/** ... and one that is much longer anywhere. */
+const HARD_CHARS = 30_000;
+
+export function makePane(context: PaneContext): Pane {
+  return new MarkdownPane(context);
+}
+
+class MarkdownPane implements Pane {
+  readonly element: HTMLElement;
+  private readonly sheet: Sheet;
+  private readonly follower: Follower;
+  private readonly growth: ResizeObserver;
+  private readonly draughtsman = new Draughtsman();
+  private pending = "";
+  /** The source of the open blocks. */
+  private open = "";
+  /** What must stand before it, where it is the rest of a block that was cut. */
+  private prefix = "";
+  private paint: Paint | undefined;
+  private isContinued = false;
+  private frame = 0;
+  private hasEnded = false;
+
+  constructor(private readonly context: PaneContext) {
+    const pane = document.createElement("div");
+    pane.className = "kkj-markdown";
+    pane.setAttribute("role", "log");
+    pane.setAttribute("aria-live", "off");
+    pane.setAttribute("aria-label", context.label);
+    pane.tabIndex = 0;
+    suppressShortcuts(pane);
+    pane.addEventListener("click", copyCode);
+    // Lab's own look of Markdown, where there is Lab.
+    const content = document.createElement("div");
+    content.className = "kkj-answer jp-RenderedHTMLCommon";
+    pane.append(content);
+    addStyle(document);
+    this.sheet = new Sheet(content);
+    this.follower = new Follower(pane);
+    // Formulas become what they are some time after their block is finished.
+    this.growth = new ResizeObserver(() => this.follower.follow());
+    this.growth.observe(content);
+    this.element = pane;
+  }
+
+  append(source: string): void {
+    this.pending += source;
+    this.frame ||= requestAnimationFrame(() => this.flush());
+  }
+
+  replace(source: string): void {
+    this.sheet.clear();
+    this.cutOff("", undefined, false);
+    this.open = "";
+    this.pending = "";
+    this.append(source);
+  }
+
+  /** Draw what is pending; of very much, a part now and the rest with the next frames. */
+  flush(): void {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    this.take(FRAME_CHARS);
+    if (this.pending) this.frame = requestAnimationFrame(() => this.flush());
+  }
+
+  ended(): void {
+    this.hasEnded = true;
+    if (!this.pending) this.take(0);
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.frame);
+    this.growth.disconnect();
+  }
+
+  private take(chars: number): void {
+    this.open += this.pending.slice(0, chars);
+    this.pending = this.pending.slice(chars);
+    this.draw();
+    this.follower.follow();
+  }
+
+  private draw(): void {
+    const isLast = this.hasEnded && !this.pending;
+    // Each turn leaves less to draw.
+    for (;;) {
+      const source = this.prefix + this.open;
+      const { nodes, outline } = this.draughtsman.draw(source, !isLast, this.paint);
+      this.show(nodes);
+      const finished = isLast ? outline.length : outline.finished;
+      if (finished) this.finish(finished, outline.startOf(finished));
+      if (this.open.length <= OPEN_CHARS) return;
+      if (finished) continue;
+      const cut = outline.cut() ?? (this.open.length > HARD_CHARS ? outline.cutAnyway() : null);
+      if (!cut || cut.at <= this.prefix.length || isLast) return;
+      this.cut(source.slice(0, cut.at), cut.prefix);
+    }
+  }
+
+  /** Take the blocks before this offset of what was drawn for finished. */
+  private finish(count: number, end: number): void {
+    const source = this.open.slice(0, end - this.prefix.length);
+    this.open = this.open.slice(source.length);
+    this.done(count, source);
+    this.cutOff("", undefined, false);
+  }
+
+  /** Finish the open block with `source`, though it goes on. */
+  private cut(source: string, prefix: string): void {
+    const { nodes } = this.draughtsman.draw(source, false, this.paint);
+    const paint = this.draughtsman.paintOf(nodes.at(-1));
+    nodes.at(-1)?.classList.add("kkj-goes-on");
+    this.show(nodes);
+    this.open = this.open.slice(source.length - this.prefix.length);
+    this.done(nodes.length, source);
+    this.cutOff(prefix, prefix ? paint : undefined, true);
+  }
+
+  private cutOff(prefix: string, paint: Paint | undefined, isContinued: boolean): void {
+    this.prefix = prefix;
+    this.paint = paint;
+    this.isContinued = isContinued;
+  }
+
+  private show(nodes: HTMLElement[]): void {
+    if (this.isContinued) nodes[0]?.classList.add("kkj-continued");
+    this.sheet.show(nodes);
+  }
+
+  private done(count: number, source: string): void {
+    this.draughtsman.learn(source);
+    for (const node of this.sheet.finish(count, source)) {
+      for (const formula of formulasIn(node)) this.context.typeset?.(formula);
+    }
+  }
+}
+
+function formulasIn(node: HTMLElement): HTMLElement[] {
+  return node.matches(".kkj-math") ? [node] : [...node.querySelectorAll<HTMLElement>(".kkj-math")];
+}
+
+function copyCode(event: Event): void {
+  const button = (event.target as Element).closest<HTMLButtonElement>(".kkj-code > .kkj-button");
+  const code = button?.parentElement?.querySelector("code");
+  if (button && code) void copyAndSay(button, async () => code.textContent ?? "");
+}
+
+function addStyle(page: Document): void {
+  const id = "kkjupyter-markdown-style";
+  if (page.getElementById(id)) return;
+  const style = page.createElement("style");
+  style.id = id;
+  style.textContent = css;
+  page.head.append(style);
+}

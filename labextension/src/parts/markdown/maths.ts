@@ -1,0 +1,91 @@
+// Formulas in Markdown: taken out before anything else reads their underscores, asterisks and
+// backslashes. kkjupyter/notebook/views/mathrules.py has the same rules; test/markdown-cases.json
+// holds both to them.
+
+import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
+
+import type { Reading } from "./parser";
+
+/** `$5 and $6` is money: no blank inside the dollars, no digit behind them. */
+const INLINE = [
+  /\$\$(?:\\[\s\S]|[^\\$])+?\$\$/y,
+  /\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)/y,
+  /\\\([\s\S]+?\\\)/y,
+  /\\\[[\s\S]+?\\\]/y,
+];
+const BLOCK = /^(?:\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\})/;
+/** How far the end of a formula is looked for. */
+const MAX_LINES = 200;
+const MAX_CHARS = 4_000;
+/** What acts on the page instead of writing a formula is not given to the typesetter. */
+const ACTIVE = /\\(?:href|url|class|cssId|style|data|require|unicode|includegraphics|mmlToken)\b/;
+
+const DOLLAR = 0x24;
+const BACKSLASH = 0x5c;
+
+export function isHarmless(formula: string): boolean {
+  return !ACTIVE.test(formula);
+}
+
+/** @param md gets tokens `math_inline` and `math_block`, whose content has its delimiters. */
+export function addMaths(md: MarkdownIt): void {
+  md.inline.ruler.before("escape", "math_inline", inlineRule);
+  md.block.ruler.before("fence", "math_block", blockRule, {
+    alt: ["paragraph", "reference", "blockquote", "list"],
+  });
+}
+
+/** The formula that begins at `at`; "" if none does. */
+export function formulaAt(text: string, at: number): string {
+  for (const pattern of INLINE) {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text)?.[0];
+    if (found !== undefined && found.length <= MAX_CHARS) return found;
+  }
+  return "";
+}
+
+function inlineRule(state: StateInline, silent: boolean): boolean {
+  const code = state.src.charCodeAt(state.pos);
+  if (code !== DOLLAR && code !== BACKSLASH) return false;
+  const formula = formulaAt(state.src, state.pos);
+  if (!formula) return false;
+  if (!silent) state.push("math_inline", "", 0).content = formula;
+  state.pos += formula.length;
+  return true;
+}
+
+function blockRule(state: StateBlock, startLine: number, endLine: number, silent: boolean) {
+  if ((state.sCount[startLine] ?? 0) - state.blkIndent >= 4) return false;
+  const opening = BLOCK.exec(lineOf(state, startLine));
+  if (!opening) return false;
+  const end = endOf(state, opening, startLine, Math.min(endLine, startLine + MAX_LINES));
+  if (!end) return false;
+  if (silent) return true;
+  const token = state.push("math_block", "", 0);
+  token.block = true;
+  token.content = state.getLines(startLine, end, state.blkIndent, false).trim();
+  token.map = [startLine, end];
+  state.line = end;
+  return true;
+}
+
+/** The line behind the formula's last; 0 if there is no end, or text behind it. */
+function endOf(state: StateBlock, opening: RegExpExecArray, startLine: number, endLine: number) {
+  const [mark, environment] = opening;
+  const closing = environment ? `\\end{${environment}}` : mark === "$$" ? "$$" : "\\]";
+  for (let line = startLine; line < endLine; line++) {
+    const isEmpty = state.isEmpty(line);
+    if (!isEmpty && (state.sCount[line] ?? 0) < state.blkIndent) return 0;
+    const text = lineOf(state, line);
+    const at = text.indexOf(closing, line === startLine ? mark.length : 0);
+    if (at >= 0) return text.slice(at + closing.length).trim() ? 0 : line + 1;
+  }
+  // While it grows, it is a formula already.
+  return (state.env as Reading).growing && endLine === state.lineMax ? endLine : 0;
+}
+
+function lineOf(state: StateBlock, line: number): string {
+  const from = (state.bMarks[line] ?? 0) + (state.tShift[line] ?? 0);
+  return state.src.slice(from, state.eMarks[line]);
+}
