@@ -1,16 +1,40 @@
-"""The pictures of the README, taken from the real thing: copy them from .artifacts/pictures."""
+"""The pictures of README and docs, from the real thing: copy them from .artifacts/pictures."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 from support.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
 
 SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
+
+# Streams that pause in the middle, so that the picture shows one under way.
+STREAMS = """\
+import math, time
+import kkjupyter as kk
+
+def slowly(items):
+    for item in items:
+        yield item
+        time.sleep(0.02)
+    time.sleep(60)
+
+rooms = [{"minute": m, "kitchen": 21 + 2 * math.sin(m / 5), "garden": 12 + 3 * math.cos(m / 9)}
+         for m in range(60)]
+files = [{"done": n, "total": 90, "label": f"file-{n}.csv"} for n in range(60)]
+events = [{"id": n, "user": {"name": "Ada", "roles": ["admin", "editor"]}} for n in range(8)]
+"""
+VIEWS = {
+    "plot": 'kk.show(slowly(rooms), view="plot", title="sensors()")',
+    "progress": 'kk.show(slowly(files), view="progress", title="import_files()")',
+    "json": 'kk.show(slowly(events), view="json", title="events()")',
+}
 
 
 def test_a_chat_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -> None:
@@ -24,3 +48,27 @@ def test_a_chat_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -
     lab.screenshot(artifacts / "pictures" / "live-view.png", 1)
     lab.wait(1)
     expect(lab.output(1)).to_contain_text("✓")
+
+
+def test_each_view_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -> None:
+    lab = open_notebook([STREAMS, *VIEWS.values()], width_px=900)
+    lab.run(0)
+    for number, view in enumerate(VIEWS, 1):
+        lab.start(number)
+        expect(lab.output(number).locator(".kkj-words")).to_have_text(re.compile(r"^(8|60) items"))
+        lab.pause(0.5)  # the next frame draws them
+        lab.screenshot(artifacts / "pictures" / f"view-{view}.png", number)
+        lab.click(lab.button(number, "Cancel"))
+        lab.wait(number)
+        expect(lab.output(number)).to_contain_text("cancelled after")
+
+
+@pytest.mark.parametrize("protocol", ["compact", "classic"])
+def test_a_trace(open_notebook: OpenNotebook, artifacts: Path, protocol: str) -> None:
+    connect = f"%load_ext kkjupyter\n%rpc connect demo as api --protocol {protocol}"
+    lab = open_notebook([connect, "%rpc api.countdown(5)", "%rpc trace last"], width_px=900)
+    lab.run(0)
+    lab.run(1)
+    lab.run(2)
+    expect(lab.output(2)).to_contain_text("response")
+    lab.screenshot(artifacts / "pictures" / f"trace-{protocol}.png", 2)
