@@ -131,8 +131,12 @@ class Outputs:
         """Write what a live view of ours is told to append; other widgets are no text."""
         said = content["data"].get("content") or {}
         display_id = self._views.get(content["comm_id"])
-        if display_id is not None and said.get("kind") == "delta" and said["text"]:
+        if display_id is None or not said.get("text"):
+            return
+        if said.get("kind") == "delta":
             self._show_display(display_id, self._shown.get(display_id, "") + said["text"])
+        elif said.get("kind") == "reset":  # the view has become another one
+            self._show_display(display_id, said["text"])
 
     def _show_display(self, display_id: str, text: str) -> None:
         """Write what is new in a display; all of it where it is not the last on the screen."""

@@ -380,6 +380,17 @@ def test_a_state_before_the_text_is_shown_after_it(out: io.StringIO) -> None:
     assert out.getvalue() == "1\n2\n2 items\n"
 
 
+def test_a_live_view_that_becomes_another_one_is_shown_anew(out: io.StringIO) -> None:
+    outputs = Outputs(Screen(out))
+    outputs.begin(new_code_cell("x"))
+    widget = {WIDGET_VIEW: {"model_id": "m"}}
+    outputs.take(display("display_data", "d1", "", **widget), is_ours=True)
+    outputs.take(live("m", kind="reset", text="[1]\n"), is_ours=True)
+    outputs.take(live("m", kind="delta", offset=4, text="[2]\n"), is_ours=True)
+    outputs.take(display("update_display_data", "d1", "a\n-\n1\n2\n"), is_ours=True)
+    assert out.getvalue() == "[1]\n[2]\na\n-\n1\n2\n"
+
+
 def test_errors_and_results_are_shown_on_lines_of_their_own(out: io.StringIO) -> None:
     cell = new_code_cell("x")
     outputs = Outputs(Screen(out))

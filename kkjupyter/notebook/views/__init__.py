@@ -13,13 +13,21 @@ from kkjupyter.notebook.views.jsonlines import JsonView
 from kkjupyter.notebook.views.markdown import MarkdownView
 from kkjupyter.notebook.views.plot import PlotView
 from kkjupyter.notebook.views.progress import ProgressView
+from kkjupyter.notebook.views.table import TableView
 from kkjupyter.notebook.views.text import TextView
 
 __all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "view"]
 
 AUTO = AutoView.name
 # In this order `auto` asks which of them suits the first item; json suits any.
-_BUILT_IN: tuple[type[View], ...] = (TextView, MarkdownView, ProgressView, PlotView, JsonView)
+_BUILT_IN: tuple[type[View], ...] = (
+    TextView,
+    MarkdownView,
+    ProgressView,
+    PlotView,
+    TableView,
+    JsonView,
+)
 VIEWS: dict[str, type[View]] = {view.name: view for view in _BUILT_IN}
 _RESERVED = (AUTO, *VIEWS)
 

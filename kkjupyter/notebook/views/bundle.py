@@ -20,6 +20,7 @@ from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 __all__ = [
     "BOX",
+    "LINE",
     "MIME_TYPE",
     "TEXT",
     "Body",
@@ -44,7 +45,7 @@ _LINE_CHARS = 110
 
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _CODE_FONT = "var(--jp-code-font-family, monospace)"
-_LINE = (
+LINE = (
     f"margin: 0; padding: 2px 0 2px 7.8px; font-family: {_FONT}; font-size: 12px; "
     "line-height: 20px; color: var(--jp-ui-font-color2, inherit); overflow-wrap: break-word"
 )
@@ -203,10 +204,10 @@ def _html(body: Body, status: Status) -> str:
         ]
     )
     notes = [*status.notes, *body.notes]
-    after = "".join([f'<div style="{_LINE}">{escape(note)}</div>' for note in notes])
+    after = "".join([f'<div style="{LINE}">{escape(note)}</div>' for note in notes])
     tag, list_style = ("summary", "; list-style: none") if body.is_foldable else ("div", "")
     line = (
-        f'<{tag} class="kkj-line" style="{_LINE}{list_style}">{mark} '
+        f'<{tag} class="kkj-line" style="{LINE}{list_style}">{mark} '
         f'<span class="kkj-words">{words}</span></{tag}>{after}'
     )
     run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'

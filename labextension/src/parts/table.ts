@@ -1,0 +1,8 @@
+// The pane of the table view.
+
+import type { Pane, PaneContext } from "../panes";
+import { TablePane } from "./table/pane";
+
+export function makePane(context: PaneContext): Pane {
+  return new TablePane(context.label);
+}
