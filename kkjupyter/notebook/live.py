@@ -18,6 +18,7 @@ from kkjupyter.notebook.playing import (
     outcome,
     play,
     show_again,
+    show_trace,
     wait,
 )
 from kkjupyter.notebook.registry import registry
@@ -120,11 +121,15 @@ class Shown:
 
     async def _finished(self) -> Any:
         run = self._run
+        has_trace = False
         if not self._again:
             self._use()
             await await_kind(run)
         if self._again or run.is_stream or not run.feed.finished:
             show_again(run, self._view)
+            has_trace = not self._again
+            if has_trace:
+                show_trace(run)
         if not self._again:
             run.start()
         try:
@@ -133,6 +138,8 @@ class Shown:
             run.cancel()
             await wait_async(run.bell, lambda: run.is_over, GRACE_S)
             raise
+        if not self._again and not has_trace:
+            show_trace(run)
         return outcome(run)
 
     def __iter__(self) -> Iterator[Any]:
@@ -155,6 +162,7 @@ class Shown:
             run.feed.ahead_items = 0  # the loop's body sets the pace
         run.start_loop()
         show_again(run, self._view)
+        show_trace(run)
 
     def _use(self) -> None:
         if self._is_used:

@@ -13,17 +13,21 @@ import asyncio
 import contextlib
 from typing import Any
 
+from IPython.display import display
+
 from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.picking import Picker, chunk_texts
 from kkjupyter.notebook.runs import Run
-from kkjupyter.notebook.screens import open_screen
+from kkjupyter.notebook.screens import is_terminal, open_screen
+from kkjupyter.notebook.trace_screens import open_trace_screen
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import next_number
+from kkjupyter.rpc.trace_api import record_of
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "outcome",
     "play",
     "show_again",
+    "show_trace",
     "wait",
 ]
 
@@ -61,6 +66,8 @@ def begin(
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
+    record = record_of(source) if isinstance(source, Call) else None
+    run.record = record if record is not None and record.keeps_payloads else None
     return run
 
 
@@ -86,11 +93,27 @@ def play(
         background = True
     if not background and not shown:
         _await_kind(run)
-    if background or shown or run.is_stream or not run.feed.finished:
+    has_view = background or shown or run.is_stream or not run.feed.finished
+    if has_view:
         run.add_screen(open_screen(view, run.status(), run.press_cancel))
+        show_trace(run)
     run.start()
     if not background:
         wait(run)
+    if not has_view:
+        show_trace(run)
+
+
+def show_trace(run: Run) -> None:
+    """Below the view of a run whose frames are kept, draw these; live if it has not ended."""
+    record = run.record
+    if record is None:
+        return
+    if run.is_over:
+        trace = record.trace()
+        print(trace) if is_terminal() else display(trace)  # type: ignore[no-untyped-call]
+    else:
+        run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
 
 
 def wait(run: Run) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kkjupyter.notebook.cells import Cell
     from kkjupyter.notebook.feeds import Feed
     from kkjupyter.notebook.screens import Screen
+    from kkjupyter.rpc.trace_record import CallRecord
 
 __all__ = ["Run"]
 
@@ -75,6 +76,8 @@ class Run:
         self.keep = keep
         self.reply = Reply(title, limits, pick)
         self.notes: list[str] = []
+        self.record: CallRecord | None = None
+        """What is noted of its frames, if that is to be shown."""
         self.bell = Bell()
         """Rung when the run is over."""
         self.is_ending = False

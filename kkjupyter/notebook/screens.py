@@ -30,6 +30,7 @@ __all__ = [
     "Screen",
     "Screens",
     "TerminalScreen",
+    "is_terminal",
     "open_screen",
     "present_execution",
 ]
@@ -89,13 +90,18 @@ def present_execution() -> int | None:
     return None if shell is None else int(shell.execution_count)
 
 
+def is_terminal() -> bool:
+    """Whether there is only text to show things with: no kernel, and so no front end."""
+    return getattr(get_ipython(), "kernel", None) is None
+
+
 def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], None]) -> Screen:
     """Show a view where this code runs: in the present cell, or in the terminal.
 
     Raises:
         UsageError: there is no view of that name.
     """
-    if getattr(get_ipython(), "kernel", None) is None:
+    if is_terminal():
         return TerminalScreen(make_view(choice, in_terminal=True))
     view = make_view(choice)
     from kkjupyter.notebook.widget import LiveWidget  # ipywidgets: not for terminals

@@ -32,6 +32,7 @@ _MOST_LANE_PX: Final = 620
 _ROWS: Final = 60
 _LAST_ROWS: Final = 15
 
+_MOST_CHARS: Final = 200
 _NOT_IN_FONT: Final = {ord("×"): "x"}
 
 
@@ -48,7 +49,8 @@ class _Drawing:
         self._rows = _shown(trace.rows)
         self._font = ImageFont.load_default(size=_FONT_PX * SCALE)
         self._heading_font = ImageFont.load_default(size=_HEADING_PX * SCALE)
-        widest = max((self._width(_words(row)) for row in self._rows), default=0.0)
+        words = [_words(row)[:_MOST_CHARS] for row in self._rows]
+        widest = max(map(self._width, words), default=0.0)
         lane = min(max(widest + 56, _LEAST_LANE_PX), _MOST_LANE_PX)
         self._left = _MARGIN_PX + _TIME_PX
         self._right = self._left + lane
@@ -119,8 +121,9 @@ class _Drawing:
         return self._font.getlength(text) / SCALE
 
     def _shortened(self, text: str, room: float) -> str:
-        if self._width(text) <= room:
+        if len(text) <= _MOST_CHARS and self._width(text) <= room:
             return text
+        text = text[:_MOST_CHARS]
         while text and self._width(f"{text}…") > room:
             text = text[:-1]
         return f"{text}…"

@@ -55,16 +55,14 @@ class TraceRow:
         return "\n".join(self.payloads or ())
 
     def to_json(self) -> dict[str, Any]:
-        """The row for a front end; the payload is asked for separately."""
+        """The row as a front end draws it, without the payload."""
         return {
-            "t_s": round(self.t_s, 6),
-            "until_s": round(self.until_s, 6),
+            "time": time_text(self.t_s),
             "direction": self.direction,
             "label": self.label,
-            "kind": self.kind,
-            "size": size_text(self.size_bytes),
             "detail": self.detail,
-            "has_payload": bool(self.payloads),
+            "size": size_text(self.size_bytes),
+            "run": self.count > 1,
         }
 
 

@@ -35,7 +35,7 @@ def trace(of: Call | Remote | None = None) -> Trace:
     record: CallRecord | None
     match of:
         case Call():
-            record = record_of(of._state)
+            record = record_of(of)
             missing = f"{of.title} was not sent over a connection of this side"
         case Remote():
             session = session_of(of)
@@ -54,10 +54,14 @@ def trace(of: Call | Remote | None = None) -> Trace:
     return record.trace()
 
 
-def record_of(state: CallState) -> CallRecord | None:
+def record_of(call: Call) -> CallRecord | None:
     """What is noted of a call; of one that a fetcher of the user's makes up, of its newest part."""
+    return _record_of(call._state)
+
+
+def _record_of(state: CallState) -> CallRecord | None:
     if state.record is None and isinstance(state, VovkState) and state.made:
-        return record_of(state.made[-1])
+        return _record_of(state.made[-1])
     return state.record
 
 

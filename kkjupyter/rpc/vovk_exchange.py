@@ -162,8 +162,9 @@ class Exchange:
                 case Failed():
                     raise event.error
                 case _:
+                    count = len(event.values)  # soon taken, by another thread
                     is_full = state.put_many(event.values, event.size_bytes)
-                    trace.values(len(event.values))
+                    trace.values(count)
                     state.bell.ring()
         return is_full
 

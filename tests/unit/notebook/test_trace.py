@@ -68,7 +68,7 @@ class Read(HTMLParser):
 def test_the_table_says_all_without_any_style() -> None:
     bare = re.sub(r' (style|class)="[^"]*"', "", trace_html(trace_of(*ROWS)))
     assert Read(bare).rows == [
-        ["time", "notebook", "", "server", "size"],
+        ["time", "", "notebook ⟷ server", "", "size"],
         ["0.0 ms", "", f"request countdown {{…}}{NASTY}", "▶", "131 B"],
         ["1.2 ms", "◀", "response (stream)", "", "117 B"],
         ["12 ms", "◀", "chunk × 412", "", "28.1 kB"],

@@ -1,0 +1,42 @@
+"""Where the diagram of a running call appears: below its view, or at the end in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kkjupyter.notebook.screens import CellScreen, Screen, is_terminal
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.views.trace import TraceView
+from kkjupyter.rpc.trace_record import CallRecord
+
+__all__ = ["open_trace_screen"]
+
+
+def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], None]) -> Screen:
+    """Show the frames of a call where this code runs."""
+    view = TraceView(record)
+    if is_terminal():
+        return _TerminalTrace(view, record)
+    from kkjupyter.notebook.widget import LiveWidget  # ipywidgets: not for terminals
+
+    return _CellTrace(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
+
+
+class _CellTrace(CellScreen):
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        # Frames come without items, too; what the items are does not matter here.
+        super().feed((None,), status)
+
+
+class _TerminalTrace:
+    def __init__(self, view: TraceView, record: CallRecord) -> None:
+        self._view = view
+        self._record = record
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """A terminal cannot be drawn anew."""
+
+    def end(self, status: Status) -> None:
+        self._view.finish()  # waits for what belongs to the end
+        print(self._record.trace())

@@ -1,0 +1,140 @@
+"""The trace view: the frames of a call as a sequence diagram that grows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.trace_html import trace_html
+from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, View
+from kkjupyter.notebook.views.bundle import MIME_TYPE, checkpoint_bundle
+from kkjupyter.notebook.views.transcript import Excerpt, Transcript
+from kkjupyter.rpc.trace import Trace, TraceRow
+from kkjupyter.rpc.trace_record import CallRecord
+
+__all__ = ["TraceView"]
+
+_INTERVAL_S = 1 / 30
+# Where the oldest of many rows are folded, all that follow change their place with each new one.
+_MANY_ROWS = 200
+_SLOW_INTERVAL_S = 1.0
+# The newest rows are still folded into each other; what they hold is sent when that is over.
+_UNSETTLED_ROWS = 4
+_SETTLED_KINDS = frozenset({"request", "response", "response (stream)", "end", "error", "cancel"})
+_ANEW_CHARS = 500_000
+# The frames that follow the end of a call (its cancel, the acknowledgement) are worth that wait.
+_AFTERMATH_S = 0.15
+_LOOK_S = 0.003
+
+
+class TraceView(View):
+    """Draws what is noted of a call. The items it is fed only tell it to look again.
+
+    The source is lines of JSON: ``[index, row]`` puts a row in its place, ``{"rows": n}`` takes
+    away all from the n-th on, ``{"heading": ..., "summary": ...}`` stand above and below.
+
+    Args:
+        record: of the call.
+    """
+
+    name = "trace"
+    pane = "trace"
+    part = PARTS / "trace.js"
+
+    def __init__(self, record: CallRecord) -> None:
+        super().__init__(saved_bytes=RETAINED_BYTES)
+        self.version = 0
+        self._record = record
+        self._shown: list[dict[str, Any]] = []
+        self._around: dict[str, str] = {}
+        self._looked_at_s = 0.0
+        self._sent_chars = 0
+        self.feed([])
+
+    def render(self, items: Sequence[Any]) -> str:
+        """What has changed since the last look; looks at most 30 times a second."""
+        now_s = time.monotonic()
+        many = len(self._shown) >= _MANY_ROWS
+        if now_s - self._looked_at_s < (_SLOW_INTERVAL_S if many else _INTERVAL_S):
+            return ""
+        self._looked_at_s = now_s
+        return self._changes(self._record.trace(), settled=False)
+
+    def flush(self) -> str:
+        """What has changed, once all is noted that belongs to the end."""
+        deadline_s = time.monotonic() + _AFTERMATH_S
+        while self._expects_more() and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
+        return self._changes(self._record.trace(), settled=True)
+
+    def bundle(self, status: Status) -> dict[str, Any]:
+        """The diagram, in each of its shapes; what the state line says stands in the other view."""
+        from kkjupyter.notebook.trace import trace_bundle
+
+        trace = self._record.trace()
+        png = base64.b64encode(trace_bundle(trace)["image/png"]).decode("ascii")
+        kept = {"view": self.name, "pane": self.pane, "left_out": 0, "source": _source(trace)}
+        return {
+            MIME_TYPE: {**kept, **status.sound().to_json()},
+            "text/html": trace_html(trace),
+            "image/png": png,
+            "text/plain": trace.text,
+        }
+
+    def checkpoint(self, status: Status) -> dict[str, Any]:
+        """The diagram so far, as text."""
+        text = self._record.trace().text
+        return checkpoint_bundle(Excerpt(text, 0, 0), status)
+
+    def _expects_more(self) -> bool:
+        if not self._record.is_over:
+            return True
+        if not self._record.wire.startswith("compact"):
+            return False
+        kinds = [row.kind for row in self._record.trace().rows]
+        return "cancel" in kinds and "acknowledgement" not in kinds[kinds.index("cancel") :]
+
+    def _changes(self, trace: Trace, *, settled: bool) -> str:
+        if self._sent_chars > _ANEW_CHARS:
+            self._transcript = Transcript(RETAINED_BYTES)
+            self.version += 1
+            self._shown, self._around, self._sent_chars = [], {}, 0
+        lines: list[Any] = []
+        around = {"heading": trace.heading, "summary": trace.summary}
+        if around != self._around:
+            self._around = around
+            lines.append(around)
+        rows = trace.rows
+        last_settled = len(rows) - (0 if settled else _UNSETTLED_ROWS)
+        for index, row in enumerate(rows):
+            drawn = _drawn(row, index < last_settled or row.kind in _SETTLED_KINDS)
+            if index == len(self._shown):
+                self._shown.append({})
+            if self._shown[index] != drawn:
+                self._shown[index] = drawn
+                lines.append([index, drawn])
+        if len(self._shown) > len(rows):
+            del self._shown[len(rows) :]
+            lines.append({"rows": len(rows)})
+        source = "".join([f"{_line(line)}\n" for line in lines])
+        self._sent_chars += len(source)
+        return source
+
+
+def _source(trace: Trace) -> str:
+    """The source of a trace as it is at its end."""
+    rows = [[index, _drawn(row, True)] for index, row in enumerate(trace.rows)]
+    lines = [{"heading": trace.heading, "summary": trace.summary}, *rows]
+    return "".join([f"{_line(line)}\n" for line in lines])
+
+
+def _drawn(row: TraceRow, with_payload: bool) -> dict[str, Any]:
+    payload = row.payload_text if with_payload else ""
+    return {**row.to_json(), **({"payload": payload} if payload else {})}
+
+
+_line = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode

@@ -1,0 +1,67 @@
+"""The diagram of a call's frames: live below the view, opened by a click, and what is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from support.lab import Lab
+
+OpenNotebook = Callable[..., Lab]
+
+SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
+CALL = "%rpc api.ticks() --trace --take 60"
+
+
+@pytest.mark.parametrize(("theme", "width_px"), [("light", 1300), ("dark", 1300), ("light", 300)])
+def test_the_frames_are_drawn_while_they_come_and_stay(
+    open_notebook: OpenNotebook, artifacts: Path, theme: str, width_px: int
+) -> None:
+    lab = open_notebook([SETUP, CALL, "%rpc trace last"], theme=theme, width_px=width_px)
+    lab.run(0)
+    lab.start(1)
+    pane = lab.output(1).locator(".kkj-trace")
+    expect(pane).to_contain_text("response (stream)")
+    expect(pane).to_contain_text("chunk × ")
+    expect(lab.output(1).get_by_role("button", name="Cancel")).to_have_count(1)
+    request = pane.locator("summary", has_text="request")
+    request.click()
+    expect(pane.locator("pre").first).to_contain_text("ticks")
+    before = pane.locator("tbody").inner_text()
+    lab.wait_until(
+        "(before) => document.querySelector('.kkj-trace tbody')?.innerText !== before", arg=before
+    )
+    expect(pane.locator("pre").first).to_be_visible()  # it stays open while the diagram grows
+    lab.screenshot(artifacts / "pictures" / f"trace-live-{theme}-{width_px}.png", 1)
+    lab.wait(1)
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 60 items")
+    saved = lab.output(1).locator(".kkj-trace table")
+    expect(saved).to_contain_text("cancel")
+    saved.locator("summary", has_text="request").click()
+    expect(saved.locator("pre").first).to_be_visible()
+    lab.screenshot(artifacts / "pictures" / f"trace-saved-{theme}-{width_px}.png", 1)
+    lab.run(2)
+    expect(lab.output(2).locator("table")).to_contain_text("request ticks")
+    lab.screenshot(artifacts / "pictures" / f"trace-last-{theme}-{width_px}.png", 2)
+    lab.save()
+    for cell in (1, 2):
+        data = lab.saved().cells[cell].outputs[-1].data
+        assert {"image/png", "text/html", "text/plain"} <= set(data)
+        assert "─► " in data["text/plain"] or "►│" in data["text/plain"]
+    assert lab.page_errors == []
+
+
+def test_a_saved_trace_is_shown_without_a_kernel_and_without_trust(
+    open_notebook: OpenNotebook,
+) -> None:
+    lab = open_notebook([SETUP, "%rpc api.countdown(3) --trace"])
+    lab.run(0)
+    lab.run(1)
+    lab.save()
+    lab.reopen(with_kernel=False)
+    table = lab.output(1).locator(".kkj-trace table")
+    expect(table).to_contain_text("response (stream)")
+    table.locator("summary", has_text="request").click()
+    expect(table.locator("pre").first).to_contain_text("countdown")
