@@ -77,7 +77,7 @@ def test_another_cell_cancelled_it(run: Run) -> None:
 
 def test_status_and_cancel_all(run: Run) -> None:
     text = run.text("again-end")
-    assert re.search(r"^ +\d+  count\(pause_s=0.25\)  streaming, \d items?$", text, re.MULTILINE)
+    assert re.search(r"^ +\d+  count\(pause_s=0.25\)  streaming, \d+ items?$", text, re.MULTILINE)
     assert "\ncancelled count(pause_s=0.25)\n" in text
     assert last_number(text) >= 0
 
