@@ -28,10 +28,12 @@ from kkjupyter.vovk.replies import Response
 from kkjupyter.vovk.request import Request
 from kkjupyter.vovk.routes import delete, get, head, options, patch, post, put
 from kkjupyter.vovk.serving import app, serve, write_schema
+from kkjupyter.wire.vovk_forms import File
 
 __all__ = [
     "Controller",
     "Fetch",
+    "File",
     "HttpException",
     "Request",
     "Response",

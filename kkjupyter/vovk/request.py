@@ -10,6 +10,7 @@ from kkjupyter.errors import ProtocolError
 from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.vovk_forms import read_form
 from kkjupyter.wire.vovk_query import decode_query
 
 if TYPE_CHECKING:
@@ -116,6 +117,19 @@ class Request(Generic[Body, Query, Params]):
     async def bytes(self) -> bytes:
         """The body as it is."""
         return self._body
+
+    async def form(self) -> dict[str, Any]:
+        """The fields of a form, with files or without.
+
+        Each is text or a :class:`vovk.File`; a list of these where its name comes several times.
+
+        Raises:
+            HttpException: 400, it is no form, or a broken one.
+        """
+        try:
+            return read_form(self._body, self.headers.get("content-type", ""))
+        except ProtocolError as exc:
+            raise HttpException(400, f"body: {exc}") from exc
 
     def body_value(self) -> Any:
         """As :meth:`json`, without waiting, and None for no body."""

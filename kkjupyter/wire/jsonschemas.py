@@ -16,6 +16,7 @@ from kkjupyter.wire import jsoncodec
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.schema import Handler, JsonSchema, Part
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.vovk_forms import form_types, form_values
 from kkjupyter.wire.vovk_query import scalar_text
 
 __all__ = ["HandlerChecks", "Issue", "load_library"]
@@ -57,7 +58,7 @@ class HandlerChecks:
     ) -> None:
         """Check a call's input; what is no JSON (a body of bytes) passes.
 
-        In query and params text and number are the same, as they are in a URL.
+        In query, params and forms text and number are the same, as they are on the wire.
 
         Raises:
             ValidationError: something breaks its schema; ``issues`` has path and message of each.
@@ -68,6 +69,8 @@ class HandlerChecks:
         if "body" in self._handler.validation:
             if body is None or body is undefined:
                 issues += [_issue("body", "is missing")] if self.faults("body", None) else []
+            elif isinstance(body, Mapping) and form_types(self._handler.content_types):
+                issues += self.faults("body", form_values(body), is_form=True)
             elif not isinstance(body, bytes | bytearray | memoryview):
                 issues += self.faults("body", body)
         issues += self.faults("query", dict(query or {}))
@@ -75,8 +78,13 @@ class HandlerChecks:
         if issues:
             raise ValidationError(self._handler.title, issues[:_MAX_ISSUES])
 
-    def faults(self, part: Part, value: Any) -> list[Issue]:
+    def faults(self, part: Part, value: Any, *, is_form: bool = False) -> list[Issue]:
         """How ``value`` breaks the schema for ``part``: nothing if it does not, or there is none.
+
+        Args:
+            part: of the handler.
+            value: what is sent or came.
+            is_form: whether it is the body of a form, whose numbers travel as text, too.
 
         Raises:
             EncodeError: it has no JSON form.
@@ -91,7 +99,7 @@ class HandlerChecks:
             error.method = self._handler.title
             raise
         errors = self._errors(part, validator, plain)
-        if errors and part in ("query", "params"):
+        if errors and (is_form or part in ("query", "params")):
             errors = self._errors(part, validator, _respelled(plain, errors))
         return [_issue_of(part, error) for error in errors]
 

@@ -12,13 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError, did_you_mean
 from kkjupyter.wire import jsoncodec
 from kkjupyter.wire.jsontext import dumps
 from kkjupyter.wire.schema import Handler, Schema, split_path
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.vovk_forms import FORM, MULTIPART, encode_form, form_types, has_files
 from kkjupyter.wire.vovk_query import encode_query, scalar_text
 
 __all__ = ["ACCEPT", "HttpRequest", "build_path", "build_request", "build_url", "default_api_root"]
@@ -27,7 +28,6 @@ ACCEPT: Final = "application/jsonl, application/json"
 """Without it 3.x sends a stream as text/plain, and compressed if it may."""
 
 _JSON: Final = "application/json"
-_FORM: Final = "application/x-www-form-urlencoded"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -64,7 +64,9 @@ def build_request(
         handler: what to call.
         api_root: ``http://127.0.0.1:3000/api``; a query in it is sent along.
         body: sent as JSON; bytes go as they are, and text does where the schema says so or, on 3.x,
-            where it says nothing. None or ``undefined`` for none.
+            where it says nothing. A dict is sent as a form where the schema, or the caller's
+            Content-Type, wants one: :mod:`~kkjupyter.wire.vovk_forms`. None or ``undefined`` for
+            none.
         query: see :mod:`~kkjupyter.wire.vovk_query`.
         params: the path's parameters, all of them: text, numbers, dates.
         headers: besides the usual ones, or instead of them.
@@ -73,7 +75,7 @@ def build_request(
     Raises:
         ValidationError: a path parameter is missing or unknown, or there is a body with GET.
         EncodeError: a value cannot be put on the wire; ``path`` says which.
-        UsageError: the handler lives on another server, or wants a form with files.
+        UsageError: the handler lives on another server, or wants a body of another kind.
     """
     own: dict[str, str] = {"accept": ACCEPT} if handler.wire_format == "jsonlines" else {}
     given = dict(headers or {})
@@ -91,6 +93,8 @@ def build_request(
                 )
             wanted_type = given.get(given_names.get("content-type", ""), "")
             data, own["content-type"] = _encode_body(handler, body, wanted_type)
+            if own["content-type"].startswith(f"{MULTIPART};"):  # with the boundary that is in it
+                given.pop(given_names.pop("content-type", ""), None)
         url = build_url(handler, api_root, params, query)
     except EncodeError as error:
         error.method = handler.title
@@ -203,8 +207,10 @@ def _encode_body(handler: Handler, body: Any, wanted_type: str) -> tuple[bytes, 
     if not json_type and declared:
         if isinstance(body, str):
             return _text_bytes(body), declared[0]
-        if any(name.startswith(_FORM) for name in declared):
-            return _form(body), _FORM
+        forms = form_types(declared)
+        if forms:
+            is_multipart = MULTIPART in forms and (FORM not in forms or has_files(body))
+            return encode_form(body, multipart=is_multipart)
         raise UsageError(
             f"{handler.title} takes {', '.join(declared)}: pass the body as bytes or text, "
             "with a Content-Type header if it needs one"
@@ -230,20 +236,6 @@ def _text_bytes(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as exc:
         raise EncodeError("body", "half a surrogate pair is no text") from exc
-
-
-def _form(body: Any) -> bytes:
-    plain = jsoncodec.encode(body, prefix="body", tags_bytes=False)
-    if not isinstance(plain, dict):
-        raise EncodeError("body", f"a form is a dict, not a {type(body).__name__}")
-    pairs: list[tuple[str, str]] = []
-    for key, value in plain.items():
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict | list):
-                raise EncodeError(f"body.{key}", "a form is flat: send text, numbers or lists")
-            if item is not None:
-                pairs.append((key, scalar_text(item)))
-    return urlencode(pairs).encode()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -231,6 +231,33 @@ def test_a_token(app: App, tmp_path: Path) -> None:
         assert got == {"found": True}
 
 
+class FormsRPC(vovk.Controller):
+    @vovk.post.auto()
+    async def upload(self, req: vovk.Request) -> dict[str, Any]:
+        form = await req.form()
+        file = form.pop("file")
+        return {**form, "file": [file.name, file.content_type, list(file.data)]}
+
+
+def test_a_form_with_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    vovk.write_schema(file, [FormsRPC])
+    script = """
+        const form = new FormData();
+        form.append("title", "é\\u2028");
+        for (const tag of ["a", "b"]) form.append("tags", tag);
+        const data = new Uint8Array([0, 255, 13, 10]);
+        form.append("file", new File([data], 'ä "1".png', { type: "image/png" }));
+        return await rpc("Forms").upload({ body: form });
+    """
+    with vovk.serve([FormsRPC], token=False) as server, JsClient(NEW, server.url, file) as client:
+        assert client.run(script) == {
+            "title": "é\u2028",
+            "tags": ["a", "b"],
+            "file": ['ä "1".png', "image/png", [0, 255, 13, 10]],
+        }
+
+
 # ---- ending it
 
 WAYS = {

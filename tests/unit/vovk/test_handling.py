@@ -408,3 +408,32 @@ def test_exceptions_of_ours() -> None:
     assert isinstance(thrown, kk.RemoteThrow)
     assert (thrown.value, str(thrown)) == ({"a": 1}, '{"a":1}')
     assert vovk.Throw().value is kk.undefined
+
+
+class Forms(vovk.Controller):
+    @vovk.post.auto()
+    async def upload(self, req: vovk.Request) -> dict[str, Any]:
+        form = await req.form()
+        picture = form.pop("picture", None)
+        return {**form, "picture": picture and [picture.name, picture.content_type, *picture.data]}
+
+
+def test_forms() -> None:
+    picture = vovk.File("a.png", b"\x00\xff", "image/png")
+    with vovk.serve([Forms]) as server:
+        api = server.connect()
+
+        def upload(body: Any, kind: str) -> Any:
+            return api.Forms.upload(body=body, headers={"Content-Type": kind}).result()
+
+        assert upload({"n": 1, "l": ["a", "b"], "picture": picture}, "multipart/form-data") == {
+            "n": "1",
+            "l": ["a", "b"],
+            "picture": ["a.png", "image/png", 0, 255],
+        }
+        plain = upload({"n": 1}, "application/x-www-form-urlencoded")
+        assert plain == {"n": "1", "picture": None}
+        with pytest.raises(kk.RemoteError, match="body: application/json is no form") as caught:
+            upload({"n": 1}, "application/json")
+        assert caught.value.status == 400
+        kk.close(api)

@@ -316,9 +316,9 @@ def test_the_callers_content_type_decides() -> None:
     assert build_request(takes("text/csv"), ROOT, body="a", headers=headers).body == b'"a"'
 
 
-def test_a_form_with_files_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"C\.act takes multipart/form-data: pass the body as"):
-        build_request(takes("multipart/form-data"), ROOT, body={})
+def test_a_body_of_a_kind_we_cannot_make_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"C\.act takes image/png: pass the body as bytes"):
+        build_request(takes("image/png"), ROOT, body={})
 
 
 @pytest.mark.parametrize(
