@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import kkjupyter as kk
+from kkjupyter import vovk
 from kkjupyter.wire.jsontext import dumps
 from kkjupyter.wire.values import undefined
 
@@ -142,6 +143,20 @@ _NEW = [
     _failure("Fails.beforeStream", status=403, message="not allowed", cause={"why": "a guard"}),
     _failure("Fails.reply", status=500, message="no reply", cause={"why": "because"}),
     _failure("Fails.replyTeapot", status=418, message="a teapot", cause=_TEAPOT),
+    _reply(
+        "Replies.upload",
+        {
+            "title": "é\u2028",
+            "tags": ["1", "b"],
+            "file": ['ä "1".png', "image/png", 0, 255, 13, 10],
+        },
+        body={
+            "title": "é\u2028",
+            "tags": [1, "b"],
+            "file": vovk.File('ä "1".png', b"\0\xff\r\n", "image/png"),
+        },
+        headers={"Content-Type": "multipart/form-data"},
+    ),
     _reply("Replies.list", [1, 2, 3]),
     _reply("Replies.text", "a text"),
     _reply("Replies.nothing", None),

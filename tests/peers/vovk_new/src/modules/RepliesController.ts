@@ -25,6 +25,14 @@ export default class RepliesController {
     return { method: 'DELETE', id };
   }
 
+  @post.auto()
+  static async upload(req: VovkRequest) {
+    const form = await req.formData();
+    const file = form.get('file') as File;
+    const data = new Uint8Array(await file.arrayBuffer());
+    return { title: form.get('title'), tags: form.getAll('tags'), file: [file.name, file.type, ...data] };
+  }
+
   @get.auto()
   static headers(req: VovkRequest) {
     return Object.fromEntries(req.headers);
