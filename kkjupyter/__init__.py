@@ -56,6 +56,7 @@ from kkjupyter.wire.values import (
 if TYPE_CHECKING:
     from kkjupyter import vovk
     from kkjupyter.demo import demo
+    from kkjupyter.notebook.comparing import compare
     from kkjupyter.notebook.live import show
     from kkjupyter.notebook.views import View, view
 
@@ -89,6 +90,7 @@ __all__ = [
     "aset",
     "call",
     "close",
+    "compare",
     "connect",
     "context",
     "demo",
@@ -112,6 +114,10 @@ def __getattr__(name: str) -> Any:
         from kkjupyter.notebook.live import show
 
         return show
+    if name == "compare":
+        from kkjupyter.notebook.comparing import compare
+
+        return compare
     if name == "demo":
         from kkjupyter.demo import demo
 

@@ -12,6 +12,7 @@ import kkjupyter as kk
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.arguments import Request, interpolate, with_body
 from kkjupyter.notebook.card import name_of
+from kkjupyter.notebook.comparing import Compared
 from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.live import Shown
 from kkjupyter.notebook.options import COMMANDS
@@ -119,6 +120,10 @@ class Commands:
             request = with_body(request, text, named=self._takes_body(request, names))
         with keep_payloads_here() if options.trace else contextlib.nullcontext():
             source = self._stream_of(self._evaluate(request, local_ns), request)
+        if isinstance(source, Compared):
+            if options.out is not None:
+                self._shell.user_ns[options.out] = source.replies
+            return source.wait()
         if isinstance(source, Shown):
             raise UsageError("%rpc shows by itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):

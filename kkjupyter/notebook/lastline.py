@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from kkjupyter.notebook.comparing import Compared, Replies
 from kkjupyter.notebook.live import Shown
 from kkjupyter.notebook.playing import begin, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
@@ -40,18 +41,18 @@ class LastLine:
         Raises:
             BaseException: what the call failed with; the cell is red.
         """
-        if not self.is_active or not isinstance(result, (Call, Shown, Reply)):
+        if not self.is_active or not isinstance(result, (Call, Shown, Compared, Reply, Replies)):
             self.inner(result)
             return
         if self._is_quiet():
             # `api.f();` - the user wants no output, so nothing is waited for either.
             self.inner(None)
             return
-        if isinstance(result, Reply):
+        if isinstance(result, (Reply, Replies)):
             self._show_reply(result)
             return
-        value = result.wait() if isinstance(result, Shown) else _watch(result)
-        if isinstance(value, Reply):
+        value = result.wait() if isinstance(result, (Shown, Compared)) else _watch(result)
+        if isinstance(value, (Reply, Replies)):
             self._store(value)
         else:
             self.inner(value)
@@ -60,13 +61,13 @@ class LastLine:
         quiet = getattr(self.shell.displayhook, "quiet", None)
         return bool(quiet()) if callable(quiet) else False
 
-    def _show_reply(self, reply: Reply) -> None:
+    def _show_reply(self, reply: Reply | Replies) -> None:
         if reply.shown_in == self.shell.execution_count:
             self._store(reply)
         else:
             self.inner(reply)
 
-    def _store(self, reply: Reply) -> None:
+    def _store(self, reply: Reply | Replies) -> None:
         """Make ``reply`` this cell's ``_`` and ``Out`` without showing it: the view has."""
         hook = self.shell.displayhook
         hook.check_for_underscore()

@@ -30,6 +30,7 @@ __all__ = [
     "Screen",
     "Screens",
     "TerminalScreen",
+    "WidgetScreen",
     "is_terminal",
     "open_screen",
     "present_execution",
@@ -109,20 +110,21 @@ def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], None
     return CellScreen(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
 
 
-class CellScreen:
-    """A live view in a cell: a widget where there is a front end for it, a static output at last.
+class WidgetScreen:
+    """A widget that shows one run; what it leaves goes to ``ended``.
 
     Args:
         widget: what the front end shows while it runs.
         view: formats the items; the widget's own.
+        ended: takes the static bundle, in the context of the cell in which this was made.
     """
 
-    def __init__(self, widget: LiveWidget, view: View) -> None:
+    def __init__(
+        self, widget: LiveWidget, view: View, ended: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._view = view
         self._widget = widget
-        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        handle.display(widget.display_bundle(), raw=True)
-        self._handle = handle
+        self._ended = ended
         # What the view thread sends belongs to this cell, too.
         self._context = contextvars.copy_context()
         self._status: Status | None = None
@@ -145,14 +147,14 @@ class CellScreen:
             ticker().post(self._flush, wait_s)
 
     def end(self, status: Status) -> None:
-        """Send the rest, then replace the view by its static form."""
+        """Send the rest, then hand the static form on."""
         self._status = status
         self._pending.append(self._view.finish())
         self._flush()
         self._has_ended = True
         bundle = self._view.bundle(status)
         self._context.run(self._widget.end, status, bundle)
-        self._context.run(self._handle.update, bundle, raw=True)
+        self._context.run(self._ended, bundle)
 
     def _flush(self) -> None:
         self._flush_is_due = False
@@ -166,6 +168,20 @@ class CellScreen:
             self._context.run(self._widget.start_anew, self._status)
         else:
             self._context.run(self._widget.push, delta, self._status)
+
+
+class CellScreen(WidgetScreen):
+    """A live view in a cell: a widget where there is a front end for it, a static output at last.
+
+    Args:
+        widget: what the front end shows while it runs.
+        view: formats the items; the widget's own.
+    """
+
+    def __init__(self, widget: LiveWidget, view: View) -> None:
+        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        handle.display(widget.display_bundle(), raw=True)
+        super().__init__(widget, view, lambda bundle: handle.update(bundle, raw=True))
 
 
 class TerminalScreen:

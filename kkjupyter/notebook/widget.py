@@ -15,7 +15,14 @@ from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.transcript import utf16_len
 
-__all__ = ["CANCEL_MESSAGE", "WIDGET_VIEW_MIME", "LiveWidget"]
+__all__ = [
+    "CANCEL_MESSAGE",
+    "MODULE",
+    "WIDGET_VIEW_MIME",
+    "LiveWidget",
+    "prefer_subshells",
+    "widget_reference",
+]
 
 CANCEL_MESSAGE = "kkjupyter_cancel"
 """The message on the control channel that ends a run; content ``{"run_id": 3}``. Whoever handles it
@@ -23,7 +30,8 @@ answers with ``kkjupyter_cancel_reply``, content ``{"status": "ok"}``: the page 
 the acknowledgement."""
 
 WIDGET_VIEW_MIME = "application/vnd.jupyter.widget-view+json"
-_STATIC = pathlib.Path(__file__).parent.parent / "static"
+MODULE = pathlib.Path(__file__).parent.parent / "static" / "widget.js"
+"""The built module that draws every view."""
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -43,11 +51,13 @@ class LiveWidget(anywidget.AnyWidget):
             must return at once.
         control_road: False keeps the page off the control channel, so that a test can see the other
             roads work.
+        place: the id of the widget in which this one is a column; ``""`` if it stands alone.
     """
 
-    _esm = _STATIC / "widget.js"
+    _esm = MODULE
 
     key = traitlets.Unicode().tag(sync=True)
+    place = traitlets.Unicode().tag(sync=True)
     run_id = traitlets.Int().tag(sync=True)
     control_road = traitlets.Bool(True).tag(sync=True)
     # Exists only in `get_state` (comm open, reload of the page): a trait that is assigned to would
@@ -61,6 +71,7 @@ class LiveWidget(anywidget.AnyWidget):
         status: Status,
         on_cancel: Callable[[], None],
         control_road: bool = True,
+        place: str = "",
     ) -> None:
         self._view = view
         self._status = status
@@ -68,8 +79,10 @@ class LiveWidget(anywidget.AnyWidget):
         self._bundle: dict[str, Any] | None = None
         key = uuid.uuid4().hex
         # The page finds its own raw model, and its output in the notebook, by this id.
-        super().__init__(key=key, model_id=key, run_id=status.run_id, control_road=control_road)
-        _prefer_subshells(self.comm)
+        super().__init__(
+            key=key, model_id=key, place=place, run_id=status.run_id, control_road=control_road
+        )
+        prefer_subshells(self.comm)
         self.on_msg(self._answer)
 
     # ---- for the view thread
@@ -108,8 +121,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     def display_bundle(self) -> dict[str, Any]:
         """The first display: this widget, and what stands there for whoever has no widgets."""
-        reference = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
-        return {**self._view.checkpoint(self._status), WIDGET_VIEW_MIME: reference}
+        return {**self._view.checkpoint(self._status), **widget_reference(self.model_id)}
 
     # ---- for the page
 
@@ -157,7 +169,12 @@ class LiveWidget(anywidget.AnyWidget):
         self.send({"kind": "reset", **self._snapshot()})
 
 
-def _prefer_subshells(comm: Any) -> None:
+def widget_reference(model_id: str) -> dict[str, Any]:
+    """What a front end that has widgets shows for one."""
+    return {WIDGET_VIEW_MIME: {"model_id": model_id, "version_major": 2, "version_minor": 0}}
+
+
+def prefer_subshells(comm: Any) -> None:
     """Have a comm's messages handled while a cell blocks the main shell, where there are subshells.
 
     ipykernel 7.4 sends them to the shell that last sent on the comm: a widget made in a cell would

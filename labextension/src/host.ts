@@ -55,19 +55,26 @@ interface Place {
 }
 
 export class Host {
+  /**
+   * @param place the id of the widget that the notebook shows: its own, or that of the view in
+   *   which it is a column
+   */
   private constructor(
     private readonly manager: WidgetManager,
-    private readonly key: string,
+    private readonly place: string,
+    readonly isColumn: boolean,
   ) {}
 
   static async find(model: Model): Promise<Host> {
     const key = model.get("key");
+    const place = model.get("place") || key;
+    const isColumn = place !== key;
     const manager = model.widget_manager as
       | (WidgetManager & { get_model?(id: string): Promise<{ widget_manager?: WidgetManager }> })
       | undefined;
-    if (!manager?.get_model) return new Host({}, key);
+    if (!manager?.get_model) return new Host({}, place, isColumn);
     const raw = await manager.get_model(key);
-    return new Host(raw.widget_manager ?? manager, key);
+    return new Host(raw.widget_manager ?? manager, place, isColumn);
   }
 
   /**
@@ -153,7 +160,7 @@ export class Host {
       const outputs = cell?.outputs;
       for (let j = 0; cell && outputs && j < outputs.length; j++) {
         const view = outputs.get(j).data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
-        if (view?.model_id === this.key) found.push({ cell, outputs, index: j });
+        if (view?.model_id === this.place) found.push({ cell, outputs, index: j });
       }
     }
     return found;

@@ -58,6 +58,9 @@ export type ToKernel =
 
 export interface Model {
   get(name: "key"): string;
+  get(name: "place"): string;
+  /** The runs of a comparison; undefined for a view of one. */
+  get(name: "columns"): { name: string; key: string }[] | undefined;
   get(name: "run_id"): number;
   get(name: "control_road"): boolean;
   get(name: "snapshot"): Snapshot;

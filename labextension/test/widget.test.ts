@@ -67,7 +67,10 @@ class Page {
     this.runs = (state) => {
       cell.executionState = state;
     };
-    const traits = { key, run_id: 3, control_road: controlRoad, snapshot: state };
+    const traits = {
+      ...{ key, place: "", columns: undefined, run_id: 3 },
+      ...{ control_road: controlRoad, snapshot: state },
+    };
     this.model = {
       get: (name: keyof typeof traits) => traits[name] as never,
       send: (content) => this.sent.push(content),

@@ -11,7 +11,7 @@ from kkjupyter import errors
 
 FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
-    *{"show", "serve", "status", "demo", "context", "view"},
+    *{"show", "compare", "serve", "status", "demo", "context", "view"},
     *{"trace", "tracing"},
 }
 CLASSES = {"View"}

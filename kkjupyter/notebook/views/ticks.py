@@ -20,7 +20,8 @@ _TIME_STEPS_S = (
 def number_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]:
     """At most ``limit`` round numbers between ``low`` and ``high``, and how they are written."""
     span = high - low
-    if span <= 0 or not math.isfinite(span):
+    # Where numbers are so large that their steps cannot be told apart, one mark has to do.
+    if not 1e-9 * max(abs(low), abs(high)) < span < math.inf:
         return [(low, f"{low:g}")]
     rough = span / max(limit - 1, 1)
     power = 10.0 ** math.floor(math.log10(rough))

@@ -12,7 +12,7 @@ import pytest
 import kkjupyter
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import View, make_view
-from kkjupyter.notebook.widget import WIDGET_VIEW_MIME, LiveWidget, _prefer_subshells
+from kkjupyter.notebook.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 
 STATIC = Path(next(iter(kkjupyter.__path__))) / "static"
 
@@ -144,6 +144,6 @@ def test_incoming_messages_go_to_a_subshell_where_the_kernel_would_not_send_them
             return "main"
 
     comm = Comm()
-    _prefer_subshells(comm)
+    prefer_subshells(comm)
     assert comm._reply_subshell_for({}, "subshell-1") == "subshell-1"
-    _prefer_subshells(object())  # an older kernel: nothing to change
+    prefer_subshells(object())  # an older kernel: nothing to change

@@ -1,0 +1,155 @@
+"""``kk.compare``: several streams side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.columns import open_columns
+from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
+from kkjupyter.notebook.picking import chunk_texts, picker
+from kkjupyter.notebook.playing import begin, check_view, lives_on_this_loop
+from kkjupyter.notebook.reply import Reply
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.runs import Run
+from kkjupyter.notebook.screens import present_execution
+from kkjupyter.notebook.tracebacks import hide_our_frames
+from kkjupyter.notebook.views import AUTO, ViewChoice
+from kkjupyter.rpc.waiting import wait_async
+
+__all__ = ["Compared", "Replies", "compare"]
+
+
+def compare(
+    sources: Mapping[str, Any],
+    view: ViewChoice = AUTO,
+    *,
+    pick: Callable[[Any], Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Compared:
+    """Show several streams side by side while they run, and compare their times below.
+
+    Each column has a Cancel button of its own, and there is one for all. As the last line of a
+    cell, and with ``await``, it waits for the end of all; one that fails shows that in its column,
+    and the others go on.
+
+    Args:
+        sources: calls, iterators or async iterables, by the names that stand above them.
+        view: how items are shown, as for :func:`kkjupyter.show`.
+        pick: what of each item is shown, likewise.
+        limits: how much each Reply keeps.
+
+    Returns:
+        Something to be the last line of a cell, to ``await`` or to ``.wait()`` for; that gives
+        a dict of the Replies, by name.
+
+    Raises:
+        UsageError: there is nothing to compare, or a source does not stream or is read already.
+    """
+    from kkjupyter.notebook import install_if_ipython
+
+    install_if_ipython()
+    check_view(view)
+    if not isinstance(sources, Mapping) or not sources:
+        raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')
+    picked = chunk_texts if pick is None else picker(pick)
+    runs: dict[str, Run] = {}
+    try:
+        for name, source in sources.items():
+            runs[str(name)] = begin(
+                source, title=str(name), limits=limits, pick=picked, shows_value=True
+            )
+    except BaseException:
+        for run in runs.values():
+            run.cancel()
+        raise
+    return Compared(runs, view)
+
+
+class Replies(dict[str, Reply]):
+    """The Replies of a comparison, by name.
+
+    Attributes:
+        shown_in: as of a :class:`Reply`.
+    """
+
+    shown_in: int | None = None
+
+
+class Compared:
+    """Streams that are to be shown side by side; see :func:`compare`. It is used once.
+
+    Attributes:
+        replies: fill while they run.
+    """
+
+    def __init__(self, runs: dict[str, Run], view: ViewChoice) -> None:
+        self._runs = runs
+        self._view = view
+        self._is_used = False
+        self.replies = Replies({name: run.reply for name, run in runs.items()})
+
+    def cancel(self) -> None:
+        """Cancel all. Returns at once; idempotent; any thread."""
+        for run in self._runs.values():
+            run.cancel()
+
+    def wait(self) -> Replies:
+        """Show them and wait in plain code for the end of all; an interrupt cancels them.
+
+        Raises:
+            UsageError: they are shown already.
+            BaseException: what the first of them failed with, if all of them failed.
+        """
+        self._show()
+        if any(map(lives_on_this_loop, self._runs.values())):
+            # Waiting here would stop the very loop that drives a source.
+            return self.replies
+        try:
+            for run in self._runs.values():
+                run.wait()
+        except KeyboardInterrupt as interrupt:
+            self.cancel()
+            for run in self._runs.values():
+                cancel_and_settle(run)
+            hide_our_frames(interrupt)
+            raise
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, Replies]:
+        return self._finished().__await__()
+
+    async def _finished(self) -> Replies:
+        self._show()
+        runs = self._runs.values()
+        try:
+            for run in runs:
+                await wait_async(run.bell, lambda run=run: run.is_over)  # type: ignore[misc]
+        except BaseException:  # CancelledError above all: the cell was interrupted
+            self.cancel()
+            for run in runs:
+                await wait_async(run.bell, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
+            raise
+        return self._outcome()
+
+    def _show(self) -> None:
+        if self._is_used:
+            raise UsageError("this comparison is shown already; .replies has what came")
+        self._is_used = True
+        self.replies.shown_in = present_execution()
+        open_columns(self._runs, self._view)
+        for run in self._runs.values():
+            run.start()
+
+    def _outcome(self) -> Replies:
+        replies = list(self.replies.values())
+        error = replies[0].error
+        if error is not None and all(reply.status == "failed" for reply in replies):
+            hide_our_frames(error)
+            raise error
+        return self.replies
+
+    def __repr__(self) -> str:
+        states = ", ".join([f"{name}: {reply.status}" for name, reply in self.replies.items()])
+        return f"<Compared {states}>"

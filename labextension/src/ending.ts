@@ -1,0 +1,52 @@
+// What a page does for the notebook file: text for it while a run goes on, the static output when
+// the kernel could not put it into place.
+
+import type { Host } from "./host";
+import type { Run } from "./run";
+import type { Bundle, FromKernel, Model } from "./types";
+
+/** How long the kernel has to put the static output into place before the page looks after it. */
+const STATIC_OUTPUT_WITHIN_MS = 1_000;
+
+export interface Ending {
+  /** The static output, for when there is no kernel left to make it. */
+  bundle(): Bundle;
+  /** What the file gets if it is saved before the end. */
+  checkpoint(): string;
+}
+
+/** Look after the output that shows `runs`, until they are all over. Returns how to stop. */
+export function lookAfter(
+  model: Model,
+  host: Host,
+  runs: readonly Run[],
+  ending: Ending,
+): () => void {
+  const areOver = () => runs.every((run) => run.over);
+  let seen = false;
+  const look = () => {
+    if (seen || !areOver()) return;
+    seen = true;
+    // Where the page was reloaded in mid-stream, the kernel's update of the display found nothing.
+    setTimeout(() => {
+      if (!host.isInNotebook()) return;
+      if (runs.some((run) => run.status.state === "lost")) host.persist(ending.bundle());
+      else model.send({ kind: "bundle" });
+    }, STATIC_OUTPUT_WITHIN_MS);
+  };
+  const listener = { appended: () => {}, replaced: () => {}, changed: look };
+  const stops = runs.map((run) => run.listen(listener));
+  const persist = (message: FromKernel) => {
+    if (message.kind === "bundle") host.persist(message.bundle);
+  };
+  model.on("msg:custom", persist);
+  const stopSaving = host.onSave(() => {
+    if (!areOver()) host.checkpoint(ending.checkpoint);
+  });
+  look();
+  return () => {
+    for (const stop of stops) stop();
+    model.off("msg:custom", persist);
+    stopSaving();
+  };
+}

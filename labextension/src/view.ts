@@ -1,0 +1,66 @@
+// One drawing of one run: the state line, and the pane below it.
+
+import { prepareCopyButton } from "./aftermath";
+import { suppressShortcuts } from "./button";
+import { cancel } from "./cancel";
+import { StateLine } from "./line";
+import { loadPart } from "./panes";
+import type { Run } from "./run";
+import { session } from "./sessions";
+import { PaneSlot } from "./slot";
+import type { FromKernel, Model } from "./types";
+
+const COPY_ANSWER_WITHIN_MS = 3_000;
+
+/** Draw the run of `model` at the end of `el`. Returns how to stop. */
+export async function drawView(model: Model, el: HTMLElement): Promise<() => void> {
+  const { run, host: finding } = session(model);
+  const host = await finding;
+  const context = { label: run.status.title, typeset: host.typesetter() };
+  const slot = new PaneSlot(run, context, (part) => loadPart(part, model, host));
+  const getText = async () => slot.copied(await everything(run, model));
+  const line = new StateLine(run, {
+    cancel: () => cancel(run, model, host),
+    getText,
+  });
+  const root = document.createElement("div");
+  root.className = "kkj";
+  suppressShortcuts(root);
+  root.append(line.element, slot.element);
+  el.append(root);
+  let restoreButton: (() => void) | undefined;
+  const stop = run.listen({
+    appended: (text) => slot.append(text),
+    replaced: (text) => slot.replace(text),
+    changed: () => {
+      line.changed();
+      if (!run.over) return;
+      slot.ended();
+      restoreButton ??= prepareCopyButton(root, run, getText);
+    },
+  });
+  return () => {
+    stop();
+    line.dispose();
+    slot.dispose();
+    restoreButton?.();
+  };
+}
+
+/** All the text; from the kernel if this page does not hold all of it. */
+async function everything(run: Run, model: Model): Promise<string> {
+  if (!run.leftOut || run.status.state === "lost") return run.text;
+  return await new Promise((resolve) => {
+    const answered = (message: FromKernel) => {
+      if (message.kind === "copy") finish(message.text);
+    };
+    const timer = setTimeout(() => finish(run.text), COPY_ANSWER_WITHIN_MS);
+    const finish = (text: string) => {
+      clearTimeout(timer);
+      model.off("msg:custom", answered);
+      resolve(text);
+    };
+    model.on("msg:custom", answered);
+    model.send({ kind: "copy" });
+  });
+}
