@@ -13,7 +13,7 @@ from typing import Final
 
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.trace import Direction, Trace, TraceRow
-from kkjupyter.rpc.trace_secrets import Excerpts
+from kkjupyter.rpc.trace_secrets import Excerpts, Kept
 
 __all__ = ["CallRecord"]
 
@@ -22,7 +22,9 @@ _ROWS: Final = 256
 _FIRST_ROWS: Final = 64
 # Of a run of frames, the payloads of so many at its beginning and at its end.
 _RUN_ENDS: Final = 8
-_PAYLOAD_CHARS: Final = 512 * 1024
+_PAYLOAD_BYTES: Final = 512 * 1024
+# Credit and chunks that take turns are folded into the row before the last two.
+_UNSETTLED_ROWS: Final = 4
 _FOLDED: Final = frozenset({"callback", "credit", "release"})
 
 
@@ -54,8 +56,8 @@ class _Entry:
         self.detail = ""
         self.amount = 0  # of credit
         self.stream_id = ""
-        self.first: list[str] | None = None
-        self.last: deque[str] | None = None
+        self.first: list[Kept] | None = None
+        self.last: deque[Kept] | None = None
 
     def add(self, other: _Entry) -> None:
         """Take in a later row of the same kind."""
@@ -64,14 +66,14 @@ class _Entry:
         self.amount += other.amount
         self.until_s = other.until_s
 
-    def row(self, start_s: float) -> TraceRow:
+    def row(self, start_s: float, with_payloads: bool) -> TraceRow:
         payloads: tuple[str, ...] | None = None
         first, last = self.first, self.last
-        if first is not None:
+        if first is not None and with_payloads:
             newest = tuple(last or ())
             missing = self.count - len(first) - len(newest)
             gap = (f"… {missing:,} more …",) if missing > 0 else ()
-            payloads = (*first, *gap, *newest)
+            payloads = (*(kept.text for kept in first), *gap, *(kept.text for kept in newest))
         detail = f"+{self.amount:,}" if self.amount else self.detail
         return TraceRow(
             self.t_s - start_s,
@@ -102,14 +104,13 @@ class CallRecord:
     """
 
     __slots__ = (
-        "__weakref__",
         "_buffer",
         "_bytes",
-        "_chars",
         "_entries",
         "_excerpts",
         "_hide",
         "_items",
+        "_kept_bytes",
         "_run",
         "_sent",
         "chunk_kind",
@@ -137,13 +138,13 @@ class CallRecord:
         self.url = url
         self.wire = wire
         self.chunk_kind = "chunk"
-        self.ids: list[str] = []
+        self.ids: tuple[str, ...] = ()
         self.over_at_s = 0.0
         self._buffer = buffer
         self._excerpts = excerpts
         self._hide = hide
         self._entries: list[_Entry] = []
-        self._items = self._bytes = self._chars = 0
+        self._items = self._bytes = self._kept_bytes = 0
         self._run: _Entry | None = None  # the chunks that are coming
         self._sent: _Entry | None = None  # and those that go
 
@@ -182,24 +183,29 @@ class CallRecord:
             over: the call ends with it.
         """
         now_s = time.monotonic()
-        self.received(now_s)
+        if self._buffer is not None and self._buffer.put_items != self._items:
+            self.received(now_s)
         entry = _Entry(now_s, direction, kind, 1, size_bytes)
         entry.detail = detail
         entry.amount = amount
         self._run = self._sent = None
         entries = self._entries
-        last = entries[-1] if entries else None
         if (
             kind in _FOLDED
-            and last is not None
-            and (last.kind, last.direction) == (kind, direction)
+            and entries
+            and (entries[-1].kind, entries[-1].direction)
+            == (
+                kind,
+                direction,
+            )
         ):
-            last.add(entry)
-            self._keep(last, payload)
+            entries[-1].add(entry)
+            entry = entries[-1]
         else:
             if amount:
                 self._fold_turns()
             self._append(entry)
+        if self._excerpts is not None:
             self._keep(entry, payload)
         if over:
             self.over()
@@ -263,8 +269,9 @@ class CallRecord:
     def over(self) -> None:
         """Nothing more is expected."""
         if not self.over_at_s:
-            self.received(time.monotonic())
-            self.over_at_s = time.monotonic()
+            now_s = time.monotonic()
+            self.received(now_s)
+            self.over_at_s = now_s
             self._buffer = None  # the values in it are for whoever takes them
 
     def forget_payloads(self) -> None:
@@ -272,7 +279,7 @@ class CallRecord:
         self._excerpts = None
         for entry in list(self._entries):
             entry.first = entry.last = None
-        self._chars = 0
+        self._kept_bytes = 0
 
     def _append(self, entry: _Entry) -> None:
         entries = self._entries
@@ -311,29 +318,29 @@ class CallRecord:
     def _keep(self, entry: _Entry, payload: bytes | None) -> None:
         excerpts = self._excerpts
         if excerpts is not None and payload is not None:
-            self._keep_text(entry, excerpts.text_of(payload))
+            self._put(entry, Kept(payload, excerpts))
 
-    def _keep_text(self, entry: _Entry, text: str) -> None:
+    def _put(self, entry: _Entry, kept: Kept) -> None:
         if entry.first is None:
             entry.first = []
         if len(entry.first) < _RUN_ENDS and entry.last is None:
-            if self._chars + len(text) <= _PAYLOAD_CHARS:
-                entry.first.append(text)
-                self._chars += len(text)
+            if self._kept_bytes + kept.size_bytes <= _PAYLOAD_BYTES:
+                entry.first.append(kept)
+                self._kept_bytes += kept.size_bytes
             return
         if entry.last is None:
             entry.last = deque()
         if len(entry.last) == _RUN_ENDS:
-            self._chars -= len(entry.last.popleft())
-        if self._chars + len(text) <= _PAYLOAD_CHARS:
-            entry.last.append(text)
-            self._chars += len(text)
+            self._kept_bytes -= entry.last.popleft().size_bytes
+        if self._kept_bytes + kept.size_bytes <= _PAYLOAD_BYTES:
+            entry.last.append(kept)
+            self._kept_bytes += kept.size_bytes
 
     def _join(self, entry: _Entry, later: _Entry) -> None:
         entry.add(later)
-        for text in (*(later.first or ()), *(later.last or ())):
-            self._chars -= len(text)
-            self._keep_text(entry, text)
+        for kept in (*(later.first or ()), *(later.last or ())):
+            self._kept_bytes -= kept.size_bytes
+            self._put(entry, kept)
 
     # ---- looking
 
@@ -343,11 +350,19 @@ class CallRecord:
         entries = self._entries
         return max((entry.until_s for entry in entries[-2:]), default=0.0)
 
-    def trace(self) -> Trace:
-        """What was noted until now. Any thread."""
-        entries = list(self._entries)
+    def trace(self, *, settled_only: bool = False) -> Trace:
+        """What was noted until now. Any thread.
+
+        Args:
+            settled_only: leave out what rows hold that may still be folded into others; for who
+                looks often.
+        """
+        entries = [entry for entry in list(self._entries) if entry.count]
         start_s = entries[0].t_s if entries else 0.0
-        rows = tuple(entry.row(start_s) for entry in entries if entry.count)
-        has_payloads = any(row.payloads is not None for row in rows)
+        unsettled = entries[-_UNSETTLED_ROWS:] if settled_only else []
+        rows = tuple(
+            entry.row(start_s, entry.count == 1 or entry not in unsettled) for entry in entries
+        )
+        has_payloads = any(entry.first is not None for entry in entries)
         title = self._hide(self.title)
         return Trace(self.number, title, self.url, self.wire, rows, self.is_over, has_payloads)

@@ -6,7 +6,6 @@ import contextlib
 import contextvars
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -92,8 +91,9 @@ class Recorder:
         self._secrets: set[str] = set()
         self._newest: deque[CallRecord] = deque()
         self._outdated: list[CallRecord] = []
-        # A call that is still known to somebody has its record, however many calls came later.
-        self._by_id: weakref.WeakValueDictionary[str, CallRecord] = weakref.WeakValueDictionary()
+        self._by_id: dict[str, CallRecord] = {}
+        self._tidy_at = _CALLS
+        self._lock = threading.Lock()
 
     def hide(self, secrets: Iterable[str | None]) -> None:
         """Have no trace show these, wherever they stand."""
@@ -122,24 +122,30 @@ class Recorder:
         keeps = self.switch.is_on or everywhere.is_on or _keeps_here.get()
         excerpts = self.excerpts if keeps else None
         record = CallRecord(number, title, self._url, wire, buffer, excerpts, self._hide)
-        newest = self._newest
-        newest.append(record)
         _newest = record
-        if len(newest) > _CALLS:
-            self._outdated.append(newest.popleft())
-            self._forget_outdated()
+        with self._lock:
+            newest = self._newest
+            newest.append(record)
+            if len(newest) > _CALLS:
+                self._outdated.append(newest.popleft())
+                if len(self._outdated) >= self._tidy_at:
+                    self._tidy_outdated()
         return record
 
-    def _forget_outdated(self) -> None:
-        """Who holds on to many calls need not hold on to all that was said in them."""
+    def _tidy_outdated(self) -> None:
+        """Of older calls, know only those under way.
+
+        Who holds on to many calls need not hold on to all that was said in them.
+        """
         outdated, self._outdated = self._outdated, []
         for record in outdated:
-            if not record.keeps_payloads:
-                continue
-            if record.is_over:
-                record.forget_payloads()
-            else:
+            if not record.is_over:
                 self._outdated.append(record)
+                continue
+            for one in record.ids:
+                self._by_id.pop(one, None)
+            record.forget_payloads()
+        self._tidy_at = _CALLS + 2 * len(self._outdated)
 
     def last(self) -> CallRecord | None:
         """The record of the call that was made last. Any thread."""
@@ -148,7 +154,7 @@ class Recorder:
 
     def know(self, record: CallRecord, *ids: str) -> None:
         """Frames with one of these ids belong to it."""
-        record.ids.extend(ids)
+        record.ids += ids
         for one in ids:
             self._by_id[one] = record
 

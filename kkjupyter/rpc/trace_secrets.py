@@ -14,7 +14,8 @@ HIDDEN: Final = "(hidden)"
 _HEAD_CHARS: Final = 3072
 _TAIL_CHARS: Final = 1024
 # What is cut away may hold the name of a secret whose value is not: so more is looked through.
-_MARGIN_BYTES: Final = 16 * 1024
+_MARGIN_BYTES: Final = 4 * 1024
+_WHOLE_BYTES: Final = _HEAD_CHARS + _TAIL_CHARS + 2 * _MARGIN_BYTES
 
 _SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SECRET_PARTS = re.compile(r"key|token|secret|passw|credential|auth|session", re.IGNORECASE)
@@ -47,6 +48,35 @@ _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECA
 _LONG_CHARS: Final = 16
 
 
+class Kept:
+    """What is kept of one frame. Its text is made when it is first wanted: of a run, most are not.
+
+    Args:
+        payload: the frame.
+        excerpts: makes the text.
+    """
+
+    __slots__ = ("_excerpts", "_payload", "_size_bytes", "_text", "size_bytes")
+
+    def __init__(self, payload: bytes, excerpts: Excerpts) -> None:
+        self._excerpts = excerpts
+        self._size_bytes = len(payload)
+        self._payload = payload if len(payload) <= _WHOLE_BYTES else _ends(payload)
+        self._text: str | None = None
+        self.size_bytes = len(self._payload)
+
+    @property
+    def text(self) -> str:
+        """What to read of it."""
+        if self._text is None:
+            self._text = self._excerpts.text_of(self._payload, self._size_bytes)
+        return self._text
+
+
+def _ends(payload: bytes) -> bytes:
+    return payload[: _HEAD_CHARS + _MARGIN_BYTES] + payload[-(_TAIL_CHARS + _MARGIN_BYTES) :]
+
+
 class Excerpts:
     """Makes the text of payloads.
 
@@ -60,10 +90,14 @@ class Excerpts:
         ordered = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
-    def text_of(self, payload: bytes) -> str:
-        """What a frame holds: its beginning and its end if it is long."""
-        limit_bytes = _HEAD_CHARS + _TAIL_CHARS + 2 * _MARGIN_BYTES
-        if len(payload) <= limit_bytes:
+    def text_of(self, payload: bytes, size_bytes: int = 0) -> str:
+        """What a frame holds: its beginning and its end if it is long.
+
+        Args:
+            payload: the frame, or both its ends, without what is in between.
+            size_bytes: of the frame, if it is only its ends.
+        """
+        if max(len(payload), size_bytes) <= _WHOLE_BYTES:
             text = self.hide(payload.decode("utf-8", "replace")).rstrip("\r\n")
             left_out = len(text) - _HEAD_CHARS - _TAIL_CHARS
             if left_out <= 0:
@@ -74,7 +108,7 @@ class Excerpts:
         tail_bytes = payload[-(_TAIL_CHARS + _MARGIN_BYTES) :]
         head = self.hide(head_bytes.decode("utf-8", "replace"))[:_HEAD_CHARS]
         tail = self.hide(tail_bytes.decode("utf-8", "replace")).rstrip("\r\n")[-_TAIL_CHARS:]
-        left_out = len(payload) - len(head.encode()) - len(tail.encode())
+        left_out = max(len(payload), size_bytes) - len(head.encode()) - len(tail.encode())
         return _readable(f"{head}\n… {left_out:,} bytes left out …\n{tail}")
 
     def hide(self, text: str) -> str:

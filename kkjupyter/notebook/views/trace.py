@@ -22,9 +22,6 @@ _INTERVAL_S = 1 / 30
 # Where the oldest of many rows are folded, all that follow change their place with each new one.
 _MANY_ROWS = 200
 _SLOW_INTERVAL_S = 1.0
-# The newest rows are still folded into each other; what they hold is sent when that is over.
-_UNSETTLED_ROWS = 4
-_SETTLED_KINDS = frozenset({"request", "response", "response (stream)", "end", "error", "cancel"})
 _ANEW_CHARS = 500_000
 # The frames that follow the end of a call (its cancel, the acknowledgement) are worth that wait.
 _AFTERMATH_S = 0.15
@@ -62,14 +59,14 @@ class TraceView(View):
         if now_s - self._looked_at_s < (_SLOW_INTERVAL_S if many else _INTERVAL_S):
             return ""
         self._looked_at_s = now_s
-        return self._changes(self._record.trace(), settled=False)
+        return self._changes(self._record.trace(settled_only=True))
 
     def flush(self) -> str:
         """What has changed, once all is noted that belongs to the end."""
         deadline_s = time.monotonic() + _AFTERMATH_S
         while self._expects_more() and time.monotonic() < deadline_s:
             time.sleep(_LOOK_S)
-        return self._changes(self._record.trace(), settled=True)
+        return self._changes(self._record.trace())
 
     def bundle(self, status: Status) -> dict[str, Any]:
         """The diagram, in each of its shapes; what the state line says stands in the other view."""
@@ -98,7 +95,7 @@ class TraceView(View):
         kinds = [row.kind for row in self._record.trace().rows]
         return "cancel" in kinds and "acknowledgement" not in kinds[kinds.index("cancel") :]
 
-    def _changes(self, trace: Trace, *, settled: bool) -> str:
+    def _changes(self, trace: Trace) -> str:
         if self._sent_chars > _ANEW_CHARS:
             self._transcript = Transcript(RETAINED_BYTES)
             self.version += 1
@@ -109,9 +106,8 @@ class TraceView(View):
             self._around = around
             lines.append(around)
         rows = trace.rows
-        last_settled = len(rows) - (0 if settled else _UNSETTLED_ROWS)
         for index, row in enumerate(rows):
-            drawn = _drawn(row, index < last_settled or row.kind in _SETTLED_KINDS)
+            drawn = _drawn(row)
             if index == len(self._shown):
                 self._shown.append({})
             if self._shown[index] != drawn:
@@ -127,13 +123,13 @@ class TraceView(View):
 
 def _source(trace: Trace) -> str:
     """The source of a trace as it is at its end."""
-    rows = [[index, _drawn(row, True)] for index, row in enumerate(trace.rows)]
+    rows = [[index, _drawn(row)] for index, row in enumerate(trace.rows)]
     lines = [{"heading": trace.heading, "summary": trace.summary}, *rows]
     return "".join([f"{_line(line)}\n" for line in lines])
 
 
-def _drawn(row: TraceRow, with_payload: bool) -> dict[str, Any]:
-    payload = row.payload_text if with_payload else ""
+def _drawn(row: TraceRow) -> dict[str, Any]:
+    payload = row.payload_text
     return {**row.to_json(), **({"payload": payload} if payload else {})}
 
 
