@@ -162,7 +162,13 @@ _CONNECT = ("connect",)
 _CALL = (CALL,)
 
 _DECLARED = (
-    Option("--view", "view", (CALL, "show"), "how items are shown: auto, text, json", "NAME"),
+    Option(
+        "--view",
+        "view",
+        (CALL, "show"),
+        "how items are shown: auto, text, markdown, table, plot, progress, json, or your own",
+        "NAME",
+    ),
     Option("--out", "out", _CALL, "store the Reply in this variable", "NAME", _python_name),
     Option("--background", "background", _CALL, "return at once; the view stays live"),
     Option("--take", "take", _CALL, "end after so many items, as `break` would", "N", _count),

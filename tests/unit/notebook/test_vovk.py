@@ -146,7 +146,7 @@ def test_the_card(cells: Cells, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_status_and_close(cells: Cells, capsys: pytest.CaptureFixture[str]) -> None:
     cells.run("%rpc status")
-    assert f"{cells.url}/api  vovk, jsonlines: open" in capsys.readouterr().out
+    assert f"{cells.url}/api  vovk, jsonlines: idle" in capsys.readouterr().out
     cells.run("%rpc close api")
     with pytest.raises(kk.UsageError, match="is closed"):
         cells.run("api.HelloRPC.streamTokens()")
