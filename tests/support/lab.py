@@ -43,12 +43,17 @@ _FLAGS: Final = (
     "--disable-sync",
 )
 
-# The notebook on screen with a kernel that answers, or (without a kernel) with its cells.
+# The notebook on screen with a kernel that answers, or with its cells and surely without a kernel:
+# JupyterLab starts one only after the cells are there.
 _IS_READY: Final = """(needsKernel) => {
   const panel = window.jupyterapp?.shell.currentWidget;
   if (!panel?.context?.isReady || !panel.content?.widgets) return false;
-  if (!needsKernel) return true;
-  const kernel = panel.context.sessionContext.session?.kernel;
+  const { isReady, session } = panel.context.sessionContext;
+  if (!needsKernel) {
+    if (session) throw new Error("the notebook was to be opened without a kernel and has one");
+    return isReady;
+  }
+  const kernel = session?.kernel;
   return kernel?.connectionStatus === "connected" && ["idle", "busy"].includes(kernel.status);
 }"""
 
@@ -368,7 +373,10 @@ class Lab:
             "() => window.jupyterapp?.commands.hasCommand('docmanager:open')"
         )
         self.page.evaluate("() => window.jupyterapp.restored.then(() => null)")
-        self.command("docmanager:open", path=f"{self.name}.ipynb", kernel=None)
+        # What "Open With > Notebook (no kernel)" does. ``kernel=None`` would not keep Lab from
+        # starting the one that the file names.
+        nothing = {"shouldStart": False, "shouldReuse": False}
+        self.command("docmanager:open", path=f"{self.name}.ipynb", kernelPreference=nothing)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append((message.type, message.text))
