@@ -132,11 +132,13 @@ class WidgetScreen:
         self._pending: list[str] = []
         self._pushed_at_s = 0.0
         self._flush_is_due = False
+        self._is_unsent = False
         self._has_ended = False
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
         """Format now, send at most 30 times a second."""
         self._status = status
+        self._is_unsent = True
         if items:
             self._pending.append(self._view.feed(items))
         wait_s = self._pushed_at_s + _PUSH_INTERVAL_S - time.monotonic()
@@ -144,7 +146,7 @@ class WidgetScreen:
             self._flush()
         elif not self._flush_is_due:
             self._flush_is_due = True
-            ticker().post(self._flush, wait_s)
+            ticker().post(self._flush_late, wait_s)
 
     def end(self, status: Status) -> None:
         """Send the rest, then hand the static form on."""
@@ -156,12 +158,18 @@ class WidgetScreen:
         self._context.run(self._widget.end, status, bundle)
         self._context.run(self._ended, bundle)
 
-    def _flush(self) -> None:
+    def _flush_late(self) -> None:
         self._flush_is_due = False
+        # A busy machine comes here late, when newer items have taken this turn: then wait again.
+        if self._is_unsent and self._status is not None:
+            self.feed((), self._status)
+
+    def _flush(self) -> None:
         if self._has_ended or self._status is None:
             return
         delta = "".join(self._pending)
         self._pending.clear()
+        self._is_unsent = False
         self._pushed_at_s = time.monotonic()
         if self._version != self._view.version:
             self._version = self._view.version

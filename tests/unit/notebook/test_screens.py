@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -100,3 +101,24 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
     assert "".join(delta for _, delta in widget.pushed).endswith("199 last")
     assert len(updates) == 2
     assert updates[1]["text/plain"].startswith("0 1 2")
+
+
+def test_a_cell_is_not_told_twice_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda self, bundle, **_: None)
+    widget = FakeWidget()
+    screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
+    done = threading.Event()
+
+    def feed(text: str) -> None:
+        ticker().post(lambda: screen.feed([text], status()))
+
+    feed("a")
+    feed("b")  # has to wait for its turn,
+    ticker().post(lambda: time.sleep(0.05))  # which comes late,
+    feed("c")  # when this has taken it
+    feed("d")
+    ticker().post(done.set, 0.15)
+    assert done.wait(10)
+    assert [text for _, text in widget.pushed] == ["a", "bc", "d"]
+    times_s = [time_s for time_s, _ in widget.pushed]
+    assert times_s[2] - times_s[1] > 0.02
