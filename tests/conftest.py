@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,11 +16,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end with a failure if a test was skipped (what `make test` uses)",
     )
+    parser.addoption(
+        "--one-codec",
+        action="store_true",
+        help="contract tests: each transport and protocol with one codec only",
+    )
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if config.getoption("--fail-on-skip") and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("tests were skipped: --fail-on-skip makes that a failure")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Take what stays to the end, modules and thousands of tests, out of the garbage collector.
+
+    It would look through all of that again and again, for a second at a time on a busy machine,
+    and stop every thread meanwhile: the one that is being timed, too.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

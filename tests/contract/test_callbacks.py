@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import PATIENCE_S, Endpoint, until
 from support.rawpeers import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
@@ -126,7 +126,7 @@ def test_a_function_that_is_kept_can_be_called_until_it_is_let_go(
     gc.collect()
     assert held(api) == 1
     api.call_kept("later").result()
-    assert called.wait(2)
+    assert called.wait(PATIENCE_S)
     assert seen == ["later"]
     api.forget().result()
     until(lambda: (gc.collect(), held(api) == 0)[1], 3)

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, auntil, until
+from support.endpoints import PATIENCE_S, Endpoint, auntil, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.portal import io_loop
@@ -287,7 +287,7 @@ def test_cancel_from_another_thread_wakes_result(api: Any, endpoint: Endpoint, m
     started_s = time.monotonic()
     with pytest.raises(kk.CallCancelled) as caught:
         call.result()
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < PATIENCE_S
     thread.join()
     assert caught.value.method == method
     until(lambda: endpoint.finals == [method])
@@ -426,7 +426,7 @@ def test_timeout_s_fails_the_call_and_tells_the_peer(api: Any, endpoint: Endpoin
     started_s = time.monotonic()
     with pytest.raises(kk.CallTimeout, match=r"slow: no reply within 0\.1 s") as caught:
         kk.call(api.slow, timeout_s=0.1).result()
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < PATIENCE_S
     assert isinstance(caught.value, TimeoutError)
     until(lambda: endpoint.finals == ["slow"])
 
@@ -466,7 +466,7 @@ def test_idle_timeout_s_in_an_async_loop_and_in_a_view(api: Any, endpoint: Endpo
     while not consumer.finished:
         ready.clear()
         consumer.on_ready(ready.set)
-        assert ready.wait(2)
+        assert ready.wait(PATIENCE_S)
         values += consumer.take()
     assert values == ["first"]
     assert isinstance(consumer.error, kk.CallTimeout)
@@ -480,7 +480,7 @@ def test_result_with_a_time_limit(api: Any, endpoint: Endpoint) -> None:
     started_s = time.monotonic()
     with pytest.raises(kk.CallTimeout, match="no end"):
         api.ticks(0.01).result(timeout_s=0.2)
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < PATIENCE_S
     until(lambda: sorted(endpoint.finals) == ["slow", "ticks"])
 
 
@@ -489,7 +489,7 @@ def test_callbacks_do_not_extend_a_time_limit(api: Any) -> None:
     started_s = time.monotonic()
     with pytest.raises(kk.CallTimeout):
         api.progress(10_000, lambda n, count: time.sleep(0.01)).result(timeout_s=0.2)
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < PATIENCE_S
 
 
 @pytest.mark.half
@@ -588,7 +588,7 @@ def test_a_consumer_is_told_and_takes_without_waiting(api: Any) -> None:
     while not consumer.finished:
         ready.clear()
         consumer.on_ready(ready.set)
-        assert ready.wait(2)
+        assert ready.wait(PATIENCE_S)
         values += consumer.take(2)
     assert values == [5, 4, 3, 2, 1, 0]
     assert (consumer.kind, consumer.error, consumer.value) == ("stream", None, kk.undefined)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.portal import io_loop
@@ -140,7 +140,7 @@ class Gate(dict):  # type: ignore[type-arg]
 
     def __repr__(self) -> str:
         self.reached.set()
-        self.opened.wait(2)
+        self.opened.wait(PATIENCE_S)
         return "Gate"
 
 
@@ -153,12 +153,12 @@ def test_a_call_made_in_the_moment_of_closing_does_not_connect_again(
 
     thread = threading.Thread(target=lambda: calls.append(api.echo(gate)))
     thread.start()
-    assert gate.reached.wait(2)
+    assert gate.reached.wait(PATIENCE_S)
     kk.close(api)
     gate.opened.set()
     thread.join()
     with pytest.raises(kk.CallCancelled):
-        calls[0].result(timeout_s=2)
+        calls[0].result(timeout_s=PATIENCE_S)
     time.sleep(0.05)
     assert server.clients == 0
 
@@ -298,7 +298,7 @@ def test_status_may_be_looked_at_while_connections_come_and_go(
 def quickly() -> Iterator[None]:
     started_s = time.monotonic()
     yield
-    assert time.monotonic() - started_s < 2
+    assert time.monotonic() - started_s < PATIENCE_S
 
 
 def test_the_same_id_twice_is_run_twice_and_ended_twice(

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, settle, until
+from support.endpoints import PATIENCE_S, Endpoint, settle, until
 from support.rawpeers import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
@@ -106,7 +106,7 @@ def test_01_a_cancel_ends_a_producer_that_sleeps(api: Any, endpoint: Defective) 
         break
     left_s = time.monotonic() - started_s
     until(lambda: endpoint.finals == ["once_then_wait"])
-    assert left_s < 0.5
+    assert left_s < PATIENCE_S
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
@@ -131,7 +131,7 @@ def test_02_a_break_neither_waits_nor_throws_though_nobody_acknowledges(
 
     with (
         raw_server(play, protocol) as url,
-        kk.connect(url, protocol=protocol, codec="json", timeout_s=0.5) as api,
+        kk.connect(url, protocol=protocol, codec="json", timeout_s=5) as api,
     ):
         call = api.anything()
         started_s = time.monotonic()
@@ -140,7 +140,7 @@ def test_02_a_break_neither_waits_nor_throws_though_nobody_acknowledges(
                 break
         else:
             asyncio.run(leave(call))
-        assert time.monotonic() - started_s < 0.4
+        assert time.monotonic() - started_s < PATIENCE_S
         until(lambda: call.state == "cancelled")
 
 
@@ -167,7 +167,7 @@ def test_09_who_waits_for_a_value_hears_of_the_cancel(api: Any) -> None:
         await asyncio.sleep(0.02)
         call.cancel()
         with pytest.raises(kk.CallCancelled):
-            await asyncio.wait_for(pending, 1)
+            await asyncio.wait_for(pending, PATIENCE_S)
 
     asyncio.run(main())
 
@@ -384,7 +384,7 @@ def test_07_a_refused_connection_fails_at_once(protocol: str | None) -> None:
     started_s = time.monotonic()
     with pytest.raises(kk.ConnectError):
         kk.connect(url, protocol=protocol)
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < PATIENCE_S
 
 
 def test_30_a_lost_connection_is_made_anew(api: Any) -> None:
@@ -476,7 +476,7 @@ def test_15_one_bad_frame_harms_nobody(api: Any, protocol: str) -> None:
         if protocol == "classic"
         else b'{"t":"q","id":"x","op":"call"}\n'
     )
-    assert api.add(1, 2).result(timeout_s=2) == 3
+    assert api.add(1, 2).result(timeout_s=PATIENCE_S) == 3
     assert next(stream) == 1
 
 

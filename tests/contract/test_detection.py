@@ -72,7 +72,7 @@ def test_a_peer_of_each_generation_is_found_out(generation: str) -> None:
     with raw_server(GENERATIONS[generation]) as url:
         started_s = time.monotonic()
         with kk.connect(url) as api:
-            assert time.monotonic() - started_s < 1
+            assert time.monotonic() - started_s < 1.8  # the limit for a silent one is 2 s
             assert (api._kk_session.protocol, api._kk_session.codec) == SPOKEN_BY[generation]
             assert api.add(1, 2).result(timeout_s=5) == 3
 
@@ -169,7 +169,7 @@ def test_an_echo_is_told_at_once() -> None:
         started_s = time.monotonic()
         with pytest.raises(kk.ConnectError, match="sends back what it is sent"):
             kk.connect(url)
-        assert time.monotonic() - started_s < 1
+        assert time.monotonic() - started_s < 1.8  # the limit for a silent one is 2 s
 
 
 def test_a_silent_server_is_given_up_with_the_cure() -> None:
@@ -192,7 +192,7 @@ def test_a_server_that_closes_is_told_at_once() -> None:
         started_s = time.monotonic()
         with pytest.raises(kk.ConnectError, match="before it said which protocol it speaks"):
             kk.connect(url)
-        assert time.monotonic() - started_s < 1
+        assert time.monotonic() - started_s < 1.8  # the limit for a silent one is 2 s
 
 
 def test_a_refused_connection_is_told_at_once() -> None:
@@ -201,7 +201,7 @@ def test_a_refused_connection_is_told_at_once() -> None:
     started_s = time.monotonic()
     with pytest.raises(kk.ConnectError) as caught:
         kk.connect(url)
-    assert time.monotonic() - started_s < 1
+    assert time.monotonic() - started_s < 1.8  # the limit for a silent one is 2 s
     assert caught.value.url == url
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from support.endpoints import Endpoint
+from support.endpoints import PATIENCE_S, Endpoint
 
 from kkjupyter.rpc.inprocess import serve_in_memory
 
@@ -111,7 +111,7 @@ def test_malformed_frames_harm_neither_the_server_nor_other_calls(
     for number, frame in enumerate(MALFORMED[protocol], 1):
         print(frame[:80])  # shown when the test fails
         send(frame)
-        assert api.add(1, number).result(timeout_s=2) == 1 + number
+        assert api.add(1, number).result(timeout_s=PATIENCE_S) == 1 + number
         assert next(stream) == number
         assert endpoint.add(1, 1) == 2  # nothing was overwritten
     assert api._kk_session._channel.is_open
@@ -198,4 +198,4 @@ def test_a_server_that_sends_random_frames_harms_no_client(spoken: dict[str, str
             for _ in range(10):
                 outbox.put(random_frame(chance))
             assert next(stream) == number
-            assert api.add(number, 1).result(timeout_s=2) == number + 1
+            assert api.add(number, 1).result(timeout_s=PATIENCE_S) == number + 1

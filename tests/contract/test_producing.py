@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, settle, until
+from support.endpoints import PATIENCE_S, Endpoint, settle, until
 
 import kkjupyter as kk
 from kkjupyter.rpc import pumps
@@ -122,7 +122,7 @@ def test_a_tight_generator_does_not_starve_others(server: Any, spoken: dict[str,
         for number in range(20):
             started_s = time.monotonic()
             assert other.echo(number).result() == number
-            assert time.monotonic() - started_s < 0.5
+            assert time.monotonic() - started_s < PATIENCE_S  # it never ends
 
 
 class Odd:

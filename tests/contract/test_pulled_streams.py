@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import PATIENCE_S, Endpoint, until
 from support.rawpeers import RawPeer, raw_client
 
 import kkjupyter as kk
@@ -282,8 +282,8 @@ def test_a_generator_may_catch_what_is_thrown_into_it(api: Any, method: str) -> 
     call = getattr(api, method)()
     loop = iter(call)
     assert next(loop) == 0
-    assert call.throw(ValueError("a word")).result(timeout_s=2) == "caught a word"
-    assert call.throw("no error").result(timeout_s=2) == "caught no error"
+    assert call.throw(ValueError("a word")).result(timeout_s=PATIENCE_S) == "caught a word"
+    assert call.throw("no error").result(timeout_s=PATIENCE_S) == "caught no error"
     assert [next(loop) for _ in range(200)] == list(range(1, 201))
     call.cancel()
 
@@ -337,7 +337,7 @@ def test_an_error_that_is_not_caught_reaches_who_threw_it_and_who_reads(
     loop = iter(call)
     assert next(loop) == 0
     with pytest.raises(kk.RemoteError, match="a word"):
-        call.throw(ValueError("a word")).result(timeout_s=2)
+        call.throw(ValueError("a word")).result(timeout_s=PATIENCE_S)
     with pytest.raises(kk.RemoteError, match="a word"):
         list(loop)
     until(lambda: endpoint.finals == ["ticks"])
@@ -373,7 +373,7 @@ def test_a_throw_is_raised_once_though_the_stream_waits_for_credit(api: Any) -> 
     call = api.catching()
     until(lambda: call.state == "streaming")
     with pytest.raises(kk.RemoteError, match="too early"):
-        call.throw(ValueError("too early")).result(timeout_s=2)
+        call.throw(ValueError("too early")).result(timeout_s=PATIENCE_S)
     assert call.state == "failed"
     with pytest.raises(kk.RemoteError, match="too early"):
         list(call)
@@ -487,7 +487,7 @@ def test_leaving_a_loop_does_not_wait_for_the_acknowledgement(api: Any, endpoint
 
     thread = threading.Thread(target=read)
     thread.start()
-    assert left.wait(2)
+    assert left.wait(PATIENCE_S)
     assert endpoint.finals == []
     endpoint.gate.set()
     thread.join()

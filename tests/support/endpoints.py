@@ -10,8 +10,11 @@ from typing import Any
 
 import kkjupyter as kk
 
-PATIENCE_S = 1.0
-"""How long a noisy machine may take for what takes a few milliseconds."""
+PATIENCE_S = 4.0
+"""How long a noisy machine may take for what takes a few milliseconds.
+
+Less than anything an endpoint sleeps that is to be woken: what never wakes it must not pass.
+"""
 
 
 def until(condition: Callable[[], object], timeout_s: float = PATIENCE_S) -> float:

@@ -8,9 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 import kkjupyter as kk
+from kkjupyter.wire.jsonschemas import load_library
 from support.http_servers import listening, read_request
 
 __all__ = ["HELLO", "Peer", "bounded", "chunk", "connected", "head", "lines", "until_it_fails"]
+
+# Takes seconds of a busy machine, and whoever is timed beside it waits for the interpreter's lock.
+load_library()
 
 LAST_CHUNK = b"0\r\n\r\n"
 JSON_LINES = "application/jsonl; charset=utf-8"

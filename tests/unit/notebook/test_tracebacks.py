@@ -78,11 +78,13 @@ def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
 ) -> None:
     shell.run_cell(
         "import signal, threading, time\n"
-        "def endless():\n    while True:\n        yield 1\n        time.sleep(0.01)\n"
-        "def later():\n    time.sleep(0.5)\n    signal.raise_signal(signal.SIGINT)\n"
+        "up = threading.Event()\n"
+        "def endless():\n    while True:\n        yield 1\n"
+        "        time.sleep(0.1)\n        up.set()\n"
+        "def later():\n    up.wait()\n    signal.raise_signal(signal.SIGINT)\n"
     )
     for line in ("%rpc endless()", "kk.show(endless()).wait()"):
-        text = shown(shell, f"threading.Thread(target=later).start()\n{line}", capsys)
+        text = shown(shell, f"up.clear(); threading.Thread(target=later).start()\n{line}", capsys)
         assert "KeyboardInterrupt" in text
         assert "endless()" in text
         assert "kkjupyter" not in text

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.facades import HeldFunctions
@@ -46,7 +46,7 @@ def on_io(fn: Callable[..., Any], *args: Any) -> Any:
     async def run() -> Any:
         return fn(*args)
 
-    return io_loop().submit(run()).result(2)
+    return io_loop().submit(run()).result(PATIENCE_S)
 
 
 def test_a_call_is_one_message(held: HeldFunctions, sent: Sent) -> None:
@@ -87,7 +87,7 @@ def test_one_that_is_passed_again_is_not_released(held: HeldFunctions, sent: Sen
         await asyncio.sleep(0.15)
         return facade
 
-    facade = io_loop().submit(again()).result(2)
+    facade = io_loop().submit(again()).result(PATIENCE_S)
     assert sent.messages == []
     del facade
     gc.collect()
@@ -104,7 +104,7 @@ def test_a_release_is_told_once_and_at_once(held: HeldFunctions, sent: Sent) -> 
     del facade
     gc.collect()
     on_io(lambda: None)
-    io_loop().submit(asyncio.sleep(0.1)).result(2)
+    io_loop().submit(asyncio.sleep(0.1)).result(PATIENCE_S)
     assert sent.read(Compact("json")) == [CallbacksReleased(("f1",))]
 
 
@@ -115,7 +115,7 @@ def test_classic_has_no_word_for_it(sent: Sent) -> None:
     del facade
     on_io(held.get, "f2", "json")
     gc.collect()
-    io_loop().submit(asyncio.sleep(0.1)).result(2)
+    io_loop().submit(asyncio.sleep(0.1)).result(PATIENCE_S)
     assert sent.messages == []
 
 

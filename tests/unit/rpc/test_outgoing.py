@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.outgoing import OutgoingStream, as_exception
@@ -57,7 +57,7 @@ def on_io(fn: Any, *args: Any) -> Any:
     async def run() -> Any:
         return fn(*args)
 
-    return io_loop().submit(run()).result(2)
+    return io_loop().submit(run()).result(PATIENCE_S)
 
 
 class Sources:
@@ -125,7 +125,7 @@ def test_the_end_needs_credit(sources: Sources, sent: Sent, kind: str) -> None:
     until(lambda: len(sent.values) == 3)
     assert not done.done()
     on_io(stream.credited, 1)
-    done.result(2)
+    done.result(PATIENCE_S)
     assert sent.events[-1] == Ended("s1", kk.undefined)
     assert stream.over
 
@@ -133,7 +133,7 @@ def test_the_end_needs_credit(sources: Sources, sent: Sent, kind: str) -> None:
 def test_without_credit_in_the_protocol_nothing_is_waited_for(sources: Sources, sent: Sent) -> None:
     stream = make(sources.numbers(3), sent, Classic("json"))
     assert stream._granted == math.inf
-    start(stream).result(2)
+    start(stream).result(PATIENCE_S)
     assert [type(event) for event in sent.events] == [Item, Item, Item, Ended]
 
 
@@ -143,18 +143,18 @@ def test_a_full_outbox_holds_it_up(sources: Sources, sent: Sent, kind: str) -> N
     sent.full = True
     on_io(stream.credited, 100)
     done = start(stream)
-    handler_loop().submit(asyncio.sleep(0.05)).result(2)
+    handler_loop().submit(asyncio.sleep(0.05)).result(PATIENCE_S)
     assert sent.messages == []
     sent.full = False
     sent.bell.ring()
-    done.result(2)
+    done.result(PATIENCE_S)
     assert sent.values == [0, 1, 2, 3, 4]
 
 
 def test_a_failure_is_told_once(sources: Sources, sent: Sent) -> None:
     stream = make(sources.failing(), sent)
     on_io(stream.credited, 10)
-    start(stream).result(2)
+    start(stream).result(PATIENCE_S)
     (item, failed) = sent.events
     assert item.value == 1
     assert isinstance(failed, Failed)
@@ -169,7 +169,7 @@ def test_each_value_is_checked(sent: Sent) -> None:
 
     stream = make(iter([0, 1, 2, 3]), sent, check_item=check)
     on_io(stream.credited, 10)
-    start(stream).result(2)
+    start(stream).result(PATIENCE_S)
     assert sent.values == [0, 10]
     assert isinstance(sent.events[-1], Failed)
 
@@ -184,7 +184,7 @@ def test_one_that_is_cancelled_before_it_began_makes_nothing(
     stream = make(getattr(sources, kind)(), sent)
     on_io(stream.credited, 10)
     on_io(stream.cancel, "c1", "kept")
-    start(stream).result(2)
+    start(stream).result(PATIENCE_S)
     until(lambda: sent.messages)
     assert sources.made == 0
     (text,) = [message.decode() for message in sent.messages]
@@ -245,7 +245,7 @@ def test_nothing_is_made_between_a_cancel_and_its_coming_to_the_task(
     until(reached.is_set)
     on_io(stream.cancel)
     handler_loop().post(go_on.set)
-    handler_loop().submit(asyncio.sleep(0.05)).result(2)
+    handler_loop().submit(asyncio.sleep(0.05)).result(PATIENCE_S)
     assert made == [0, 1]
     handler_loop().post(cancel_task)
     wait(done)
@@ -268,9 +268,9 @@ def test_our_side_fails_it_once(sources: Sources, sent: Sent) -> None:
 def wait(done: Any) -> None:
     """Until it is over, however it ends."""
 
-    until(done.done, 2)
-    handler_loop().submit(_nothing()).result(2)
-    io_loop().submit(_nothing()).result(2)
+    until(done.done)
+    handler_loop().submit(_nothing()).result(PATIENCE_S)
+    io_loop().submit(_nothing()).result(PATIENCE_S)
 
 
 async def _nothing() -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from support.endpoints import until
+from support.endpoints import PATIENCE_S, until
 
 from kkjupyter.rpc.portal import LoopThread, handler_loop, io_loop, on_own_loop
 
@@ -75,7 +75,7 @@ def test_what_fails_is_logged_and_the_loop_lives_on(
     done = threading.Event()
     loop.post(fail)
     loop.post(done.set)
-    assert done.wait(2)
+    assert done.wait(PATIENCE_S)
     assert "a hand-over to test-loop failed" in caplog.text
 
 
@@ -91,7 +91,7 @@ def test_ctrl_c_in_the_middle_of_a_post_leaves_no_loop_asleep(
     monkeypatch.undo()
     done = threading.Event()
     loop.post(done.set)
-    assert done.wait(2)
+    assert done.wait(PATIENCE_S)
 
 
 def test_a_task_that_exits_does_not_end_the_loop(
@@ -106,7 +106,7 @@ def test_a_task_that_exits_does_not_end_the_loop(
     async def answer() -> int:
         return 42
 
-    assert loop.submit(answer()).result(2) == 42
+    assert loop.submit(answer()).result(PATIENCE_S) == 42
 
 
 def test_a_finalizer_may_post_from_anywhere(loop: LoopThread) -> None:
@@ -139,7 +139,7 @@ def test_cancelling_a_submitted_future_cancels_it_there(loop: LoopThread) -> Non
     future = loop.submit(wait())
     time.sleep(0.02)
     future.cancel()
-    assert ended.wait(1)
+    assert ended.wait(PATIENCE_S)
 
 
 def test_the_two_loops_know_their_own_threads() -> None:
@@ -150,8 +150,8 @@ def test_the_two_loops_know_their_own_threads() -> None:
     async def there() -> tuple[bool, bool]:
         return on_own_loop(), io_loop().is_current
 
-    assert io_loop().submit(there()).result(2) == (True, True)
-    assert handler_loop().submit(there()).result(2) == (True, False)
+    assert io_loop().submit(there()).result(PATIENCE_S) == (True, True)
+    assert handler_loop().submit(there()).result(PATIENCE_S) == (True, False)
 
 
 def test_a_stopped_loop_takes_posts_and_forgets_them(loop: LoopThread) -> None:

@@ -57,7 +57,7 @@ def test_a_tight_generator_lets_others_run_and_can_be_cancelled() -> None:
         started_s = time.monotonic()
         await asyncio.wait([task], timeout=2)
         assert task.cancelled()
-        assert time.monotonic() - started_s < 0.5
+        assert time.monotonic() - started_s < 1.9
 
     asyncio.run(asyncio.wait_for(main(), 5))
 

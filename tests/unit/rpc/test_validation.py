@@ -10,6 +10,7 @@ import enum
 import functools
 import gc
 import pickle
+import re
 import typing
 import weakref
 from array import array
@@ -400,7 +401,7 @@ def logged(function: Callable[..., Any]) -> Callable[..., Any]:
         logged(Counter.static),
         logged(Counter(1).add),
     ],
-    ids=repr,
+    ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
 )
 def test_whatever_can_be_called_has_hints(function: Any) -> None:
     assert accepted(function, 1) == [1]

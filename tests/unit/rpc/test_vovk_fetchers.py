@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import auntil
+from support.endpoints import PATIENCE_S, auntil
 from support.http_servers import listening, reply
 from support.vovk_servers import (
     HELLO,
@@ -236,7 +236,7 @@ def test_the_request_of_a_wrapped_fetcher_is_broken_off_at_once(kind: str, how: 
                 call.cancel()
             else:
                 await asyncio.to_thread(kk.close, api)
-            await asyncio.wait_for(peer.closed.wait(), 1)
+            await asyncio.wait_for(peer.closed.wait(), PATIENCE_S)
             await auntil(lambda: ended == [kind])
 
     bounded(main)

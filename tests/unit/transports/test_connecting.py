@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import websockets.exceptions
-from support.endpoints import Endpoint, until
+from support.endpoints import PATIENCE_S, Endpoint, until
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.frames import Close
@@ -267,7 +267,7 @@ def test_connecting_can_be_cancelled(elsewhere: Elsewhere) -> None:
 
     with quickly():
         asyncio.run(main())
-        assert left.wait(1)
+        assert left.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize(
@@ -612,21 +612,21 @@ def test_a_pause_longer_than_the_keepalive_survives(
     """The consumer does not read for several ping intervals and timeouts, of either side."""
     monkeypatch.setattr("kkjupyter.rpc.reading._PEEK_INTERVAL_S", 0.1)
     monkeypatch.setattr("kkjupyter.rpc.reading._PEEK_BYTES", 1024 * 1024)
-    theirs = (0.5, 0.5) if who == "they ping" else (None, None)
+    theirs = (0.5, 1.5) if who == "they ping" else (None, None)
     url = elsewhere.websocket(
         pushing(2000), ping_interval=theirs[0], ping_timeout=theirs[1], compression=None
     )
 
     async def dial() -> Any:
         interval_s = 0.25 if who == "we ping" else None
-        return await connect_websocket(url, ping_interval_s=interval_s, pong_timeout_s=0.25)
+        return await connect_websocket(url, ping_interval_s=interval_s, pong_timeout_s=1.0)
 
     transport = io_loop().submit(dial()).result(5)
     with kk.connect(transport, protocol="classic") as api:
         loop = iter(api.numbers())
         got = [int(next(loop)[:6])]
         until(lambda: api._kk_session.reading_paused)
-        time.sleep(2.2 if who == "they ping" else 1.2)
+        time.sleep(4.5 if who == "they ping" else 2.8)
         got.extend(int(item[:6]) for item in loop)
     assert got == list(range(2000))
 

@@ -251,7 +251,7 @@ Pair = namedtuple("Pair", "a b")
         (np.array(["a"]), ["a"]),
         (np.datetime64("2026-08-01", "D"), dt.date(2026, 8, 1)),
     ],
-    ids=repr,
+    ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
 )
 def test_what_python_has_beyond_the_table(value: Any, expected: Any) -> None:
     reduced = reduce_value(value, "")
