@@ -34,6 +34,7 @@ help:
 	@echo "make demo [HEADLESS=1]   run the quickstart in JupyterLab (or in the terminal)"
 	@echo "make test                every check; single ones below"
 	@echo "make test-fast           lint, types and the quick tests, under a minute"
+	@echo "make test-matrix         once more: other versions, all widths, the pictures"
 	@echo "make lint | format       ruff: check, or mend what it can"
 	@echo "make types               mypy --strict and tsc"
 	@echo "make frontend            build the front end into kkjupyter/static"
@@ -83,12 +84,15 @@ docs: $(VENV)/.docs
 
 # ---- what a contributor types ------------------------------------------------------------------
 
-.PHONY: test test-fast lint format types frontend kernels clean
+.PHONY: test test-fast test-matrix lint format types frontend kernels clean
 test: $(VENV)/.test
 	@$(CHECK)
 
 test-fast: $(VENV)/.test
 	@$(CHECK) install ruff mypy fast
+
+test-matrix: $(VENV)/.test
+	@$(CHECK) --with-needs matrix-browser matrix-newer
 
 test-%: $(VENV)/.test
 	@$(CHECK) --with-needs $*

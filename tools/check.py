@@ -24,6 +24,9 @@ import setup_machine as machine
 ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
+# Most tests wait for another process far longer than they compute. Two, because that is how many
+# cores the time limits are meant for.
+WORKERS = ("--numprocesses=2", "--dist=worksteal")
 
 
 class StepFailed(Exception):
@@ -52,9 +55,9 @@ def command(*argv: str, cwd: str = ".") -> None:
         raise StepFailed(f"{Path(argv[0]).name} ended with exit code {code}")
 
 
-def pytest(*args: str) -> None:
+def pytest(*args: str, marked: str = "not matrix", python: Path = Path(PY)) -> None:
     # The console script's directory is not the repository: the tests see the installed package.
-    command(str(Path(PY).with_name("pytest")), "--fail-on-skip", *args)
+    command(str(python.with_name("pytest")), "--fail-on-skip", "-m", marked, *args)
 
 
 def npm(*args: str, cwd: str) -> None:
@@ -102,11 +105,11 @@ def docs() -> None:
 def wire_tests() -> None:
     """The wire room's own tests; together they must reach every branch of it."""
     where = [path for path in ("tests/unit/wire", "tests/wire") if (ROOT / path).exists()]
-    pytest(*where, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
+    pytest(*where, *WORKERS, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
     command(PY, "-m", "coverage", "report", "--include=*/kkjupyter/wire/*", "--fail-under=100")
 
 
-def newer_python_tests() -> None:
+def newer_python_tests(*options: str) -> None:
     """Unit and contract tests once more on the newest Python of this machine."""
     newest = machine.newest_python()
     if newest is None:
@@ -116,21 +119,26 @@ def newer_python_tests() -> None:
     version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
     print(f"on {version.stdout.strip()}")
     where = [path for path in ("tests/unit", "tests/contract") if (ROOT / path).exists()]
-    command(str(python.with_name("pytest")), "--fail-on-skip", *where)
+    pytest(*where, *WORKERS, *options, python=python)
 
 
 def no_test_forgotten() -> None:
-    """Fail if a folder of tests belongs to no step, and would silently never run."""
+    """Fail if a test belongs to no step, and would silently never run."""
     known = {step.path for step in STEPS}
     folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if path.is_dir()}
     forgotten = [f for f in sorted(folders - known) if any((ROOT / f).rglob("test_*.py"))]
     if forgotten:
         raise StepFailed(f"tools/check.py has no step for {', '.join(forgotten)}")
+    repeated = {step.path for step in MATRIX_STEPS}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = f"tests/{path.relative_to(ROOT / 'tests').parts[0]}"
+        if "mark.matrix" in path.read_text() and folder not in repeated:
+            raise StepFailed(f"{path.name} has tests for the matrix, but {folder} is not in it")
 
 
 def tests(name: str, *options: str, needs: tuple[str, ...] = ()) -> Step:
     path = f"tests/{name}"
-    return Step(name, lambda: pytest(path, *options), path, ("install", *needs))
+    return Step(name, lambda: pytest(path, *WORKERS, *options), path, ("install", *needs))
 
 
 def npm_ci(name: str, path: str) -> Step:
@@ -175,12 +183,28 @@ STEPS = (
     tests("notebooks", "--timeout=180"),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
-    Step("newer", newer_python_tests, "tests/unit", ("npm-wire",)),
+    Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit", ("npm-wire",)),
 )
-# Checks with a name of their own that `make test` need not repeat.
+# What is the same once more: on other versions, in other sizes, and the pictures.
+MATRIX_STEPS = (
+    Step(
+        "matrix-browser",
+        lambda: pytest("tests/browser", *WORKERS, "--timeout=180", marked="matrix"),
+        "tests/browser",
+        ("install", "kernels", "chromium"),
+    ),
+    Step("matrix-newer", newer_python_tests, "tests/unit", ("npm-wire",)),
+)
+# Checks with a name of their own that repeat some of the others.
 EXTRA_STEPS = (
     Step("site", site, "docs/conf.py", ("install",)),
-    Step("fast", lambda: pytest("tests/unit", "-m", "not slow"), "tests/unit", ("install",)),
+    *MATRIX_STEPS,
+    Step(
+        "fast",
+        lambda: pytest("tests/unit", marked="not slow and not matrix"),
+        "tests/unit",
+        ("install",),
+    ),
 )
 
 

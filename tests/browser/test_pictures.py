@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import expect
 from support.lab import Lab
 
+pytestmark = pytest.mark.matrix
+
 OpenNotebook = Callable[..., Lab]
 
 SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"

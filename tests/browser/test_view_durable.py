@@ -58,7 +58,7 @@ def assert_static_and_complete(lab: Lab, index: int, count: int) -> None:
     assert lab.page_errors == []
 
 
-@pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
+@pytest.mark.parametrize("kernel", [pytest.param("7.3.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_reload_in_mid_stream(open_notebook: OpenNotebook, kernel: str) -> None:
     lab = open_notebook([SETUP, BACKGROUND.format(count=300)], kernel=kernel)
     lab.run(0)

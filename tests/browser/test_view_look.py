@@ -90,8 +90,17 @@ def geometry(lab: Lab, index: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("width_px", [300, 1300, 2000])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("theme", "width_px"),
+    [
+        ("light", 1300),
+        ("dark", 300),
+        *(
+            pytest.param(theme, width_px, marks=pytest.mark.matrix)
+            for theme, width_px in (("light", 300), ("light", 2000), ("dark", 1300), ("dark", 2000))
+        ),
+    ],
+)
 def test_the_four_states(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme, width_px: int
 ) -> None:

@@ -31,21 +31,23 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "half: takes its time; one codec for each other pair")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the rows that ``@pytest.mark.only("compact")`` does not name.
 
     With ``@pytest.mark.half`` every transport and protocol meet, and every protocol and codec.
     """
-    items[:] = [item for item in items if _is_meant(item)]
+    one_codec = config.getoption("--one-codec")
+    items[:] = [item for item in items if _is_meant(item, one_codec)]
 
 
-def _is_meant(item: pytest.Item) -> bool:
+def _is_meant(item: pytest.Item, one_codec: bool) -> bool:
     callspec = getattr(item, "callspec", None)
     names = [mark.args[0] for mark in item.iter_markers("only")]
-    if callspec is None or not (names or item.get_closest_marker("half")):
+    half = one_codec or item.get_closest_marker("half") is not None
+    if callspec is None or not (names or half):
         return True
     start, spoken = callspec.params.get("start"), callspec.params.get("spoken")
-    if item.get_closest_marker("half") and start and spoken:
+    if half and start and spoken:
         place = [*SERVERS].index(start) + PROTOCOLS.index(spoken["protocol"])
         if (place + CODECS.index(spoken["codec"])) % 2:
             return False
