@@ -271,11 +271,11 @@ def test_what_is_no_answer_fails_its_call_only(
                 await api.bad()
             assert SECRET not in "".join(traceback.format_exception(caught.value))
             lost = kind is not kk.ProtocolError
-            assert session_of(api).state.startswith("lost: " if lost else "open")
+            assert session_of(api).state.startswith("last call failed: " if lost else "open")
             failed.set()
             assert await other == "fine"
             assert await api.good() == "fine"
-            assert session_of(api).state == "open"
+            assert session_of(api).state == "idle"
 
     run(main)
 
@@ -497,7 +497,7 @@ def test_connecting_posts_nothing_and_takes_any_answer() -> None:
             writer.write(reply(b"", "500 Oh", Connection="close"))
 
         async with connected(handler) as api:
-            assert session_of(api).state == "open"
+            assert session_of(api).state == "idle"
         [head] = heads
         assert head.startswith("HEAD ")
 
@@ -507,7 +507,7 @@ def test_connecting_posts_nothing_and_takes_any_answer() -> None:
 def test_a_server_that_is_silent_on_head_is_there_all_the_same() -> None:
     async def main() -> None:
         async with connected(never) as api:
-            assert session_of(api).state == "open"
+            assert session_of(api).state == "idle"
 
     run(main)
 
@@ -555,7 +555,7 @@ def test_what_is_shown_of_a_connection() -> None:
         async with connected(Peer(lambda message: reply(b"")), "classic", token=SECRET) as api:
             assert SECRET not in repr(api) + repr(kk.status())
             [shown] = connections()
-            assert (shown.protocol, shown.codec, shown.state) == ("classic", "superjson", "open")
+            assert (shown.protocol, shown.codec, shown.state) == ("classic", "superjson", "idle")
             assert shown.url.endswith("/rpc")
 
     run(main)
