@@ -2,13 +2,12 @@
 
 import { suppressShortcuts } from "./button";
 import { TextPane } from "./pane";
-import type { Pane } from "./panes";
 import { type Tree, treeOf } from "./tree";
 
 /** Beyond, values stay lines: a page is no place for a million handles. */
 const TREES = 10_000;
 
-export class JsonPane extends TextPane implements Pane {
+export class JsonPane extends TextPane {
   private line = "";
   private trees = 0;
 

@@ -12,10 +12,10 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.columns import columns_bundle, figures
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.views.bundle import MIME_TYPE
+from kkjupyter.notebook.views.comparison import columns_bundle, figures
 
 
 def words(*texts: str) -> Iterator[str]:

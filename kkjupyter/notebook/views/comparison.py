@@ -1,0 +1,112 @@
+"""The static output of a comparison: columns side by side, the figures below.
+
+``labextension/src/columns.ts`` draws the same while they run.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.views.bundle import LINE, MIME_TYPE, duration
+
+__all__ = ["columns_bundle", "figures"]
+
+_HEADS = ("", "first item", "rate", "items", "time")
+_FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
+_TITLE = (
+    f"padding: 4px 0 0 7.8px; font-family: {_FONT}; font-size: 13px; font-weight: 600; "
+    "line-height: 20px; color: var(--jp-ui-font-color1, inherit); overflow-wrap: anywhere"
+)
+_COLUMN = (
+    "flex: 1 1 280px; box-sizing: border-box; min-width: 0; "
+    "border-top: 1px solid var(--jp-border-color2, #e0e0e0)"
+)
+_FIGURES = (
+    f"margin: 8px 0 4px 7.8px; border-collapse: collapse; font-family: {_FONT}; font-size: 12px; "
+    "line-height: 20px; color: var(--jp-ui-font-color1, inherit)"
+)
+
+
+def figures(status: Status) -> list[str]:
+    """Time to the first item, items per second after it, how many, and how long it took."""
+    first, count, elapsed_s = status.first_item_s, status.count, status.elapsed_s
+    rate = (count - 1) / (elapsed_s - first) if first is not None and elapsed_s > first else 0.0
+    return [
+        "–" if first is None else duration(first),
+        _per_second(rate) if rate else "–",
+        f"{count:,}",
+        duration(elapsed_s),
+    ]
+
+
+def columns_bundle(
+    bundles: Mapping[str, dict[str, Any]], statuses: Mapping[str, Status]
+) -> dict[str, Any]:
+    """The static output of a comparison, of those of its columns.
+
+    Args:
+        bundles: what each column left, by name.
+        statuses: the runs at their ends, by name.
+    """
+    rows = [[name, *figures(status)] for name, status in statuses.items()]
+    return {
+        MIME_TYPE: {
+            "view": "compare",
+            "pane": "compare",
+            "columns": [{"name": name, **bundle[MIME_TYPE]} for name, bundle in bundles.items()],
+        },
+        "text/html": _html(bundles, rows),
+        "text/plain": _plain(bundles, rows),
+    }
+
+
+def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
+    columns = "".join(
+        [
+            f'<div style="{_COLUMN}"><div style="{_TITLE}">{html.escape(name)}</div>'
+            f"{bundle['text/html']}</div>"
+            for name, bundle in bundles.items()
+        ]
+    )
+    grid = f'<div style="display: flex; flex-wrap: wrap; gap: 8px 16px">{columns}</div>'
+    lines = "".join(
+        [_table_row(row, is_head=index == 0) for index, row in enumerate([_HEADS, *rows])]
+    )
+    table = f'<div style="overflow-x: auto"><table style="{_FIGURES}">{lines}</table></div>'
+    return f'<div style="{LINE}">{len(bundles)} streams</div>{grid}{table}'
+
+
+def _table_row(row: Sequence[str], *, is_head: bool) -> str:
+    cells = []
+    for index, text in enumerate(row):
+        tag = "th" if is_head or index == 0 else "td"
+        style = "font-weight: normal; padding: 0 1.5em 0 0; line-height: 20px; text-align: "
+        style += "left; white-space: nowrap" if index == 0 else "right; min-width: 9ch"
+        if tag == "th":
+            style += "; color: var(--jp-ui-font-color2, inherit)"
+        cells.append(f'<{tag} style="{style}">{html.escape(text)}</{tag}>')
+    return f'<tr style="background: none">{"".join(cells)}</tr>'
+
+
+def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
+    texts = [f"── {name}\n{bundle['text/plain'].rstrip()}\n" for name, bundle in bundles.items()]
+    widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
+    lines = [
+        "  ".join(
+            [cell.ljust(width) if n == 0 else cell.rjust(width)
+             for n, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        ).rstrip()
+        for row in [_HEADS, *rows]
+    ]  # fmt: skip
+    return "\n".join([*texts, *lines])
+
+
+def _per_second(rate: float) -> str:
+    """Two significant digits, as ``perSecond`` of the front end."""
+    if rate < 9.95:
+        return f"{rate:.1f}/s"
+    step = 10 ** (len(str(int(rate))) - 2)
+    return f"{round(rate / step) * step:,}/s"
