@@ -17,8 +17,8 @@ OpenNotebook = Callable[..., Lab]
 SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
 
 # Streams that pause in the middle, so that the picture shows one under way.
-STREAMS = """\
-import math, time
+STREAMS = '''\
+import math, re, time
 import kkjupyter as kk
 
 def slowly(items):
@@ -30,12 +30,34 @@ def slowly(items):
 rooms = [{"minute": m, "kitchen": 21 + 2 * math.sin(m / 5), "garden": 12 + 3 * math.cos(m / 9)}
          for m in range(60)]
 files = [{"done": n, "total": 90, "label": f"file-{n}.csv"} for n in range(60)]
+readings = [{"at": f"12:{m:02}", "room": room, "celsius": round(celsius, 1), "open": m % 20 == 0}
+            for row in rooms[:30] for m in [row["minute"]]
+            for room, celsius in row.items() if room != "minute"]
 events = [{"id": n, "user": {"name": "Ada", "roles": ["admin", "editor"]}} for n in range(8)]
-"""
+answer = """## Two ways to add
+
+1. With a **loop**, which says how.
+2. With `sum`, which says what:
+
+```python
+total = sum(n * n for n in range(10))  # 285
+```
+
+| n | square |
+|---|---|
+| 2 | 4 |
+| 3 | 9 |
+
+In general $\\sum_{k=1}^{n} k = n (n + 1) / 2$, as"""
+words = re.findall(r"\\S+\\s*", answer)
+'''
+# How many items each shows then, and what shows them.
 VIEWS = {
-    "plot": 'kk.show(slowly(rooms), view="plot", title="sensors()")',
-    "progress": 'kk.show(slowly(files), view="progress", title="import_files()")',
-    "json": 'kk.show(slowly(events), view="json", title="events()")',
+    "markdown": (59, 'kk.show(slowly(words), view="markdown", title="chat()")'),
+    "table": (60, 'kk.show(slowly(readings), view="table", title="readings()")'),
+    "plot": (60, 'kk.show(slowly(rooms), view="plot", title="sensors()")'),
+    "progress": (60, 'kk.show(slowly(files), view="progress", title="import_files()")'),
+    "json": (8, 'kk.show(slowly(events), view="json", title="events()")'),
 }
 
 
@@ -53,11 +75,11 @@ def test_a_chat_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -
 
 
 def test_each_view_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -> None:
-    lab = open_notebook([STREAMS, *VIEWS.values()], width_px=900)
+    lab = open_notebook([STREAMS, *(cell for _, cell in VIEWS.values())], width_px=900)
     lab.run(0)
-    for number, view in enumerate(VIEWS, 1):
+    for number, (view, (items, _)) in enumerate(VIEWS.items(), 1):
         lab.start(number)
-        expect(lab.output(number).locator(".kkj-words")).to_have_text(re.compile(r"^(8|60) items"))
+        expect(lab.output(number).locator(".kkj-words")).to_have_text(re.compile(f"^{items} items"))
         lab.pause(0.5)  # the next frame draws them
         lab.screenshot(artifacts / "pictures" / f"view-{view}.png", number)
         lab.click(lab.button(number, "Cancel"))
