@@ -48,12 +48,16 @@ total = sum(n * n for n in range(10))  # 285
 | 2 | 4 |
 | 3 | 9 |
 
-In general $\\sum_{k=1}^{n} k = n (n + 1) / 2$, as"""
+In general $\\sum_{k=1}^{n} k = n (n + 1) / 2$.
+
+So no loop is needed.
+
+And"""
 words = re.findall(r"\\S+\\s*", answer)
 '''
 # How many items each shows then, and what shows them.
 VIEWS = {
-    "markdown": (59, 'kk.show(slowly(words), view="markdown", title="chat()")'),
+    "markdown": (64, 'kk.show(slowly(words), view="markdown", title="chat()")'),
     "table": (60, 'kk.show(slowly(readings), view="table", title="readings()")'),
     "plot": (60, 'kk.show(slowly(rooms), view="plot", title="sensors()")'),
     "progress": (60, 'kk.show(slowly(files), view="progress", title="import_files()")'),
@@ -80,11 +84,30 @@ def test_each_view_while_it_streams(open_notebook: OpenNotebook, artifacts: Path
     for number, (view, (items, _)) in enumerate(VIEWS.items(), 1):
         lab.start(number)
         expect(lab.output(number).locator(".kkj-words")).to_have_text(re.compile(f"^{items} items"))
+        if view == "markdown":
+            expect(lab.output(number).locator("mjx-container")).to_be_visible(timeout=20_000)
         lab.pause(0.5)  # the next frame draws them
         lab.screenshot(artifacts / "pictures" / f"view-{view}.png", number)
         lab.click(lab.button(number, "Cancel"))
         lab.wait(number)
         expect(lab.output(number)).to_contain_text("cancelled after")
+
+
+def test_two_side_by_side(open_notebook: OpenNotebook, artifacts: Path) -> None:
+    compare = """kk.compare({
+    "model A": api.chat("Tell me about the Cat", max_tokens=60),
+    "model B": api.chat("Tell me about the Queen", max_tokens=1000, pause_s=0.1),
+})"""
+    lab = open_notebook([SETUP + "\nimport kkjupyter as kk", compare], width_px=900)
+    lab.run(0)
+    lab.start(1)
+    columns = lab.output(1).locator(".kkj-column")
+    expect(columns.nth(0)).to_contain_text("✓", timeout=20_000)
+    expect(lab.output(1).locator(".kkj-figures")).to_contain_text("/s")
+    lab.screenshot(artifacts / "pictures" / "view-compare.png", 1)
+    lab.click(lab.button(1, "Cancel model B"))
+    lab.wait(1)
+    expect(columns).to_have_count(0)
 
 
 @pytest.mark.parametrize("protocol", ["compact", "classic"])
