@@ -23,8 +23,9 @@ _FIRST_ROWS: Final = 64
 # Of a run of frames, the payloads of so many at its beginning and at its end.
 _RUN_ENDS: Final = 8
 _PAYLOAD_BYTES: Final = 512 * 1024
-# Credit and chunks that take turns are folded into the row before the last two.
-_UNSETTLED_ROWS: Final = 4
+# So many rows of credit and chunks that take turns are kept apart, so that a short stream is shown
+# as it was; when more come, the first four become two.
+_TURNS: Final = 6
 _FOLDED: Final = frozenset({"callback", "credit", "release"})
 
 
@@ -296,22 +297,20 @@ class CallRecord:
             del entries[_FIRST_ROWS + 1]
 
     def _fold_turns(self) -> None:
-        """Credit and chunks that take turns become one row each, save the newest two."""
+        """Credit and chunks that take turns become one row each, save the newest of them."""
         entries = self._entries
-        if len(entries) < 4:
+        newest = entries[-_TURNS:]
+        if len(newest) < _TURNS:
             return
-        credit, chunks, next_credit, next_chunks = entries[-4:]
-        if (
-            credit.amount
-            and next_credit.amount
-            and credit.direction == next_credit.direction
-            and chunks.kind == next_chunks.kind == self.chunk_kind
-            and chunks.direction == next_chunks.direction != credit.direction
+        credit, chunks = newest[:2]
+        if all(one.amount and one.direction == credit.direction for one in newest[::2]) and all(
+            one.kind == self.chunk_kind and one.direction == chunks.direction != credit.direction
+            for one in newest[1::2]
         ):
-            self._join(credit, next_credit)
-            self._join(chunks, next_chunks)
+            self._join(credit, newest[2])
+            self._join(chunks, newest[3])
             chunks.detail = "in turns"
-            del entries[-2:]
+            del entries[2 - _TURNS : 4 - _TURNS]
 
     # ---- payloads
 
@@ -359,7 +358,7 @@ class CallRecord:
         """
         entries = [entry for entry in list(self._entries) if entry.count]
         start_s = entries[0].t_s if entries else 0.0
-        unsettled = entries[-_UNSETTLED_ROWS:] if settled_only else []
+        unsettled = entries[-_TURNS:] if settled_only else []
         rows = tuple(
             entry.row(start_s, entry.count == 1 or entry not in unsettled) for entry in entries
         )

@@ -44,6 +44,11 @@ _MEMBER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FIELD = re.compile(rf"(^|[?&\s])((?:{_ALWAYS}|{_IF_LONG})=)([^&\s]+)", re.IGNORECASE)
+# A field of a form with files: a head of lines, an empty one, and the value up to the boundary.
+_PART = re.compile(
+    rf'(\bname="(?:{_ALWAYS}|{_IF_LONG})"[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--|\Z)',
+    re.IGNORECASE | re.DOTALL,
+)
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _LONG_CHARS: Final = 16
 
@@ -116,6 +121,7 @@ class Excerpts:
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
         text = _FIELD.sub(rf"\1\2{HIDDEN}", _MEMBER.sub(_without_value, text))
+        text = _PART.sub(rf"\1{HIDDEN}", text)
         return _BEARER.sub(rf"\1\2{HIDDEN}", text)
 
     def head(self, first_line: str, headers: Mapping[str, str]) -> bytes:

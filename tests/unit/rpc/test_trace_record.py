@@ -89,6 +89,17 @@ def test_a_buffer_is_let_go_at_the_end() -> None:
     ) == ["<- chunk 10", "<- response (stream) 50"]
 
 
+def test_a_few_turns_are_shown_as_they_were() -> None:
+    buffer = StreamBuffer()
+    record = record_of(buffer)
+    for number in range(3):
+        record.note("out", "credit", 70, amount=16)
+        buffer.put(number, 10)
+        record.received(1.0)
+    record.note("in", "end", 30, over=True)
+    assert lines(record.trace()) == ["-> credit +16 70", "<- chunk 10"] * 3 + ["<- end 30"]
+
+
 def test_credit_and_chunks_that_take_turns_are_folded_save_the_newest() -> None:
     buffer = StreamBuffer()
     record = record_of(buffer)
@@ -101,10 +112,9 @@ def test_credit_and_chunks_that_take_turns_are_folded_save_the_newest() -> None:
     record.note("in", "end", 30, over=True)
     assert lines(record.trace()) == [
         "-> request 90",
-        "-> credit × 99 +1,584 6930",
-        "<- chunk × 1,584 in turns 15840",
-        "-> credit +16 70",
-        "<- chunk × 16 160",
+        "-> credit × 98 +1,568 6860",
+        "<- chunk × 1,568 in turns 15680",
+        *["-> credit +16 70", "<- chunk × 16 160"] * 2,
         "<- end 30",
     ]
 
@@ -201,10 +211,10 @@ def test_folding_turns_keeps_the_first_and_the_last_payloads() -> None:
     credit, chunks, *_ = record.trace().rows
     assert credit.payloads is not None
     assert credit.payloads[0] == "c0"
-    assert credit.payloads[-1] == "c48"
+    assert credit.payloads[-1] == "c47"
     assert chunks.payloads is not None
     assert chunks.payloads[0] == "v0"
-    assert chunks.payloads[-1] == "v48"
+    assert chunks.payloads[-1] == "v47"
 
 
 def test_all_payloads_of_a_call_together_are_bounded() -> None:

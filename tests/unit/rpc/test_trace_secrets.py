@@ -80,6 +80,17 @@ def test_form_fields_are_hidden() -> None:
     assert shown == f"user=ada&password={HIDDEN}&api_key={HIDDEN}&n=1"
 
 
+def test_fields_of_a_form_with_files_are_hidden() -> None:
+    part = 'Content-Disposition: form-data; name="{}"\r\n\r\n{}\r\n--xyz\r\n'
+    body = "--xyz\r\n" + part.format("user", "ada") + part.format("password", f"a b\n{SECRET}")
+    body += part.format("token", SECRET).replace('"\r\n\r\n', '"\r\nContent-Type: a\r\n\r\n')
+    shown = Excerpts().text_of(body.encode())
+    assert SECRET not in shown
+    assert shown.count(HIDDEN) == 2
+    assert "ada" in shown
+    assert shown.count("--xyz") == 4
+
+
 @pytest.mark.parametrize("size", [100, 3_000, 5_000, 40_000, 200_000])
 def test_a_secret_at_a_cut_is_hidden(size: int) -> None:
     for at in range(0, size, max(1, size // 40)):
