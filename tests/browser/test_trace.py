@@ -12,7 +12,7 @@ from support.lab import Lab
 OpenNotebook = Callable[..., Lab]
 
 SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
-CALL = "%rpc api.ticks() --trace --take 60"
+CALL = "%rpc api.ticks() --trace --take 40"
 
 
 @pytest.mark.parametrize(("theme", "width_px"), [("light", 1300), ("dark", 1300), ("light", 300)])
@@ -36,7 +36,7 @@ def test_the_frames_are_drawn_while_they_come_and_stay(
     expect(pane.locator("pre").first).to_be_visible()  # it stays open while the diagram grows
     lab.screenshot(artifacts / "pictures" / f"trace-live-{theme}-{width_px}.png", 1)
     lab.wait(1)
-    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 60 items")
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 40 items")
     saved = lab.output(1).locator(".kkj-trace table")
     expect(saved).to_contain_text("cancel")
     saved.locator("summary", has_text="request").click()
