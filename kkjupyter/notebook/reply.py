@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kkjupyter.errors import RemoteError
+from kkjupyter.notebook.dataframes import dataframe_of
 from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.status import RunState
@@ -77,6 +79,29 @@ class Reply:
             text += f"\n[... {items.left_out:,} items left out ...]\n"
             text += joined_text(self.shown(items[items.gap_at :]))
         return text
+
+    def dataframe(self, library: str | None = None) -> Any:
+        """The items as a data frame of pandas or polars: a row for each, as they came.
+
+        Of a unary call it has the rows of the value. Items that are left out are warned of.
+
+        Args:
+            library: ``"pandas"`` or ``"polars"``; by default the first of them that is installed.
+
+        Raises:
+            UsageError: it is not installed, or there is no such library.
+        """
+        items: Sequence[Any] = self._retained.items()
+        if not self._retained.count and self.value is not None:
+            items = self.value if isinstance(self.value, list) else [self.value]
+        left_out = self._retained.count - len(items) if self._retained.count else 0
+        if left_out:
+            warnings.warn(
+                f"{self.title}: {left_out:,} of {self._retained.count:,} items were left out "
+                "(limits= keeps more); the data frame does not have them",
+                stacklevel=2,
+            )
+        return dataframe_of(items, library)
 
     def shown(self, items: Sequence[Any]) -> Sequence[Any]:
         """What views show of ``items``."""

@@ -6,6 +6,7 @@ import { Order } from "../src/parts/table/order";
 import { TablePane } from "../src/parts/table/pane";
 import { Rows } from "../src/parts/table/rows";
 import { tsvOf } from "../src/parts/table/tsv";
+import cases from "./table-cases.json";
 
 const EVER = Number.POSITIVE_INFINITY;
 
@@ -105,6 +106,12 @@ test("much source is taken in bit by bit", () => {
   expect(rows.count).toBeLessThan(1_000);
   expect(rows.advance(EVER)).toBe(true);
   expect(rows.count).toBe(1_000);
+});
+
+test.each(cases as { cells: Cell[]; shown: string[] }[])("$shown", ({ cells, shown }) => {
+  const column = new Column("x");
+  for (const cell of cells) column.see(cell);
+  expect(cells.map((cell) => column.shown(cell))).toEqual(shown);
 });
 
 // ---- sorting

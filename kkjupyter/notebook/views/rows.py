@@ -1,4 +1,4 @@
-"""Items that are rows: their names, and their values by name."""
+"""Items as rows: their names, and their values by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["named_values"]
+__all__ = ["named_values", "record_of"]
+
+_VALUE = "value"
 
 
 def named_values(item: Any) -> Mapping[Any, Any] | None:
@@ -22,6 +24,14 @@ def named_values(item: Any) -> Mapping[Any, Any] | None:
     if names is None:
         return None
     return {name: getattr(item, name) for name in names if hasattr(item, name)}
+
+
+def record_of(item: Any) -> dict[Any, Any]:
+    """Any item as a row: values without names are numbered, a single one is called ``value``."""
+    values = named_values(item)
+    if values is not None:
+        return dict(values)
+    return dict(enumerate(item)) if isinstance(item, (list, tuple)) else {_VALUE: item}
 
 
 @lru_cache(maxsize=256)

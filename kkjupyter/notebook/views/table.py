@@ -9,7 +9,7 @@ from typing import Any
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
 from kkjupyter.notebook.views.bundle import Body
 from kkjupyter.notebook.views.cells import MISSING, Cell, cell_of, is_scalar, name_of
-from kkjupyter.notebook.views.rows import named_values
+from kkjupyter.notebook.views.rows import named_values, record_of
 from kkjupyter.notebook.views.tablebody import table_body
 from kkjupyter.notebook.views.transcript import Excerpt
 
@@ -21,7 +21,6 @@ _MOST_TO_SUIT = 50
 _MOST_COLUMNS = 200
 _OTHERS = "…"
 _NAME_CHARS = 200
-_VALUE = "value"
 # The head is said again after so much source: where the middle is left out, the newest rows can
 # still be named and numbered.
 _HEAD_EVERY_CHARS = 50_000
@@ -94,10 +93,7 @@ class TableView(View):
         return table_body(excerpt, self._names, self._count, self.saved_bytes)
 
     def _row(self, item: Any) -> list[Cell]:
-        values = item if type(item) is dict else named_values(item)
-        if values is None:
-            is_list = isinstance(item, (list, tuple))
-            values = dict(enumerate(item)) if is_list else {_VALUE: item}
+        values = item if type(item) is dict else record_of(item)
         if tuple(values) == self._keys:
             return [cell_of(value) for value in values.values()]
         return self._spread(values)

@@ -2,6 +2,7 @@
 
 import { makeButton, suppressShortcuts } from "../../button";
 import type { Pane } from "../../panes";
+import { addStyle } from "../../styles";
 import { fullText } from "./cells";
 import { drawColumnHead, drawGap, drawRow, isCut, make, redrawRow } from "./drawing";
 import { moved, type Place } from "./keys";
@@ -47,7 +48,7 @@ export class TablePane implements Pane {
   private over = false;
 
   constructor(label: string) {
-    addStyle(document);
+    addStyle(document, "table", css);
     this.element.className = "kkj-table";
     this.box.setAttribute("aria-label", label);
     this.box.setAttribute("aria-readonly", "true");
@@ -363,13 +364,4 @@ function placeOf(cell: HTMLElement): Place {
 
 function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function addStyle(page: Document): void {
-  const id = "kkjupyter-table-style";
-  if (page.getElementById(id)) return;
-  const style = page.createElement("style");
-  style.id = id;
-  style.textContent = css;
-  page.head.append(style);
 }
