@@ -30,6 +30,7 @@ __all__ = [
     "escape",
     "static_bundle",
     "text_body",
+    "text_html",
 ]
 
 MIME_TYPE = "application/vnd.kkjupyter.v1+json"
@@ -98,7 +99,7 @@ class Body:
 def text_body(excerpt: Excerpt) -> Body:
     """The body of a view whose source is its text."""
     text = excerpt.text
-    box = f'<div style="{BOX}"><pre style="{TEXT}">\n{_text_html(text)}</pre></div>'
+    box = f'<div style="{BOX}"><pre style="{TEXT}">\n{text_html(text)}</pre></div>'
     left_out = f"{excerpt.left_out:,} characters left out"
     return Body(
         html=box if text else "",
@@ -216,7 +217,7 @@ def _html(body: Body, status: Status) -> str:
     return f"<div {run}>{line}{body.html}</div>"
 
 
-def _text_html(text: str) -> str:
+def text_html(text: str) -> str:
     """The text, in blocks if it is long: what is out of sight need not be laid out."""
     blocks = _blocks(text)
     if len(blocks) == 1:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kkjupyter.notebook.views.bundle import LINE, Body, escape, text_body
+from kkjupyter.notebook.views.bundle import BOX, LINE, TEXT, Body, escape, text_html
 from kkjupyter.notebook.views.tabletext import Column, display_width
 from kkjupyter.notebook.views.transcript import Excerpt
 
@@ -81,10 +81,9 @@ def table_body(excerpt: Excerpt, names: Sequence[str], count: int, limit_bytes: 
     if is_all:
         below = f'<div style="{LINE}">{caption}</div>'
     else:
-        text = text_body(Excerpt(plain, 0, 0)).html
         below = (
             f'<details style="margin: 0"><summary style="{LINE}">{caption}, as text</summary>'
-            f"{text}</details>"
+            f"{_text_box(plain)}</details>"
         )
     return Body(
         html=f"{html}{below}",
@@ -161,6 +160,13 @@ def _within(lines: list[str], table: _Table, limit_bytes: int) -> tuple[list[str
         newest = min(newest, len(lines) - gap_at)
     dropped = len(lines) - head - newest
     return lines[:head], table.left_out + dropped, lines[len(lines) - newest :]
+
+
+def _text_box(text: str) -> str:
+    """The aligned text, its lines not broken: the box scrolls sideways."""
+    chars = max(map(display_width, text.split("\n")))
+    style = f"{TEXT}; white-space: pre; max-width: none; min-width: 100%; width: {chars + 1}ch"
+    return f'<div style="{BOX}"><pre style="{style}">\n{text_html(text)}</pre></div>'
 
 
 def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
