@@ -12,7 +12,9 @@
 
 from __future__ import annotations
 
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -70,7 +72,10 @@ class ShellHelp(FromCode):
         # argparse has no public way to a sub-command's parser.
         commands = next(action for action in parser._actions if action.choices)
         choices: Any = commands.choices
-        return f"```text\n{choices[self.arguments[0]].format_help()}```"
+        command = choices[self.arguments[0]]
+        # As wide as the page, whatever the terminal is that builds it.
+        command.formatter_class = partial(RawDescriptionHelpFormatter, width=80)
+        return f"```text\n{command.format_help()}```"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

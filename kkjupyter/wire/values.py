@@ -22,8 +22,8 @@ URL                  :class:`URL`                             :class:`URL`
 Error                :class:`~kkjupyter.errors.RemoteError`   any exception
 Uint8Array           bytes                                    bytes, bytearray, memoryview
 Uint8ClampedArray    :class:`Uint8ClampedArray`               :class:`Uint8ClampedArray`
-Int8Array ...        ``array.array`` of typecode b, h, i, H,  ``array.array``, typed memoryviews,
-Float64Array         I, f or d                                one-dimensional numpy arrays
+other typed arrays   ``array.array`` of typecode b, h, i, H,  ``array.array``, typed memoryviews,
+                     I, f or d                                one-dimensional numpy arrays
 ===================  =======================================  ====================================
 
 The small print:
