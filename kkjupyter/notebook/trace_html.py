@@ -91,13 +91,17 @@ def _row(row: TraceRow) -> str:
     right = _side(row, "▶" if row.direction == "out" else "")
     return (
         _ROW
-        + _cell(_NUMBER, time_text(row.t_s))
+        + _cell(_NUMBER, _unbroken(time_text(row.t_s)))
         + _cell(f"{_SIDE}; border-left: 1px solid {_LINE}", left)
         + _cell("padding: 0; border: 0; vertical-align: top", _label(row))
         + _cell(f"{_SIDE}; border-right: 1px solid {_LINE}", right)
-        + _cell(_NUMBER, size_text(row.size_bytes))
+        + _cell(_NUMBER, _unbroken(size_text(row.size_bytes)))
         + "</tr>"
     )
+
+
+def _unbroken(number: str) -> str:
+    return number.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _side(row: TraceRow, tip: str) -> str:

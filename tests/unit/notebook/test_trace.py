@@ -62,7 +62,7 @@ class Read(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if "td" in self._open or "th" in self._open:
-            self.rows[-1][-1] += data
+            self.rows[-1][-1] += data.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_table_says_all_without_any_style() -> None:
