@@ -32,9 +32,10 @@ _WIDE = "margin-bottom: 14px; overflow-x: auto"
 _SCROLLS = ' style="overflow: auto hidden"'
 _PRE = (
     "margin: 0 0 14px; padding: 7px 12px; border: 1px solid var(--jp-border-color2, #bdbdbd); "
-    "border-radius: 3px; background: none; overflow-x: auto; white-space: pre; "
-    "overflow-wrap: normal"
+    "border-radius: 3px; background: none; overflow-x: auto; white-space: pre"
 )
+# JupyterLab breaks lines of code; here they scroll.
+_PRE_CODE = "white-space: pre; overflow-wrap: normal; word-break: normal"
 
 
 def html_of(source: str) -> str:
@@ -118,4 +119,5 @@ def _cell_open(tokens: Sequence[Token], index: int) -> str:
 
 def _code(tokens: Sequence[Token], index: int) -> str:
     language = tokens[index].info.strip().split(" ")[0]
-    return f'<pre style="{_PRE}"><code>{coloured(tokens[index].content, language)}</code></pre>\n'
+    code = coloured(tokens[index].content, language)
+    return f'<pre style="{_PRE}"><code style="{_PRE_CODE}">{code}</code></pre>\n'

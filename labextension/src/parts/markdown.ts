@@ -8,10 +8,13 @@ import type { Pane, PaneContext } from "../panes";
 import { Draughtsman } from "./markdown/draw";
 import type { Paint } from "./markdown/highlight";
 import css from "./markdown/markdown.css";
+import type { Cut, Outline } from "./markdown/outline";
 import { Sheet } from "./markdown/sheet";
 
 /** What is taken in with one frame. */
 const FRAME_CHARS = 16_000;
+/** A formula takes the notebook some milliseconds. */
+const FRAME_FORMULAS = 5;
 /** An open block that is longer is cut where it can be ... */
 const OPEN_CHARS = 6_000;
 /** ... and one that is much longer anywhere. */
@@ -34,6 +37,8 @@ class MarkdownPane implements Pane {
   private prefix = "";
   private paint: Paint | undefined;
   private isContinued = false;
+  /** Of finished blocks, not typeset yet. */
+  private formulas: HTMLElement[] = [];
   private frame = 0;
   private hasEnded = false;
 
@@ -69,6 +74,7 @@ class MarkdownPane implements Pane {
     this.cutOff("", undefined, false);
     this.open = "";
     this.pending = "";
+    this.formulas = [];
     this.append(source);
   }
 
@@ -76,13 +82,18 @@ class MarkdownPane implements Pane {
   flush(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    this.take(FRAME_CHARS);
-    if (this.pending) this.frame = requestAnimationFrame(() => this.flush());
+    if (this.pending) this.take(FRAME_CHARS);
+    this.typesetSome();
+    this.follower.follow();
+    if (this.pending || this.formulas.length) {
+      this.frame = requestAnimationFrame(() => this.flush());
+    }
   }
 
   ended(): void {
     this.hasEnded = true;
     if (!this.pending) this.take(0);
+    this.flush();
   }
 
   dispose(): void {
@@ -94,7 +105,6 @@ class MarkdownPane implements Pane {
     this.open += this.pending.slice(0, chars);
     this.pending = this.pending.slice(chars);
     this.draw();
-    this.follower.follow();
   }
 
   private draw(): void {
@@ -102,16 +112,24 @@ class MarkdownPane implements Pane {
     // Each turn leaves less to draw.
     for (;;) {
       const source = this.prefix + this.open;
-      const { nodes, outline } = this.draughtsman.draw(source, !isLast, this.paint);
-      this.show(nodes);
+      const readout = this.draughtsman.read(source, !isLast);
+      const { outline } = readout;
       const finished = isLast ? outline.length : outline.finished;
+      const cut = finished ? null : this.whereToCut(outline);
+      if (cut) {
+        this.cut(source.slice(0, cut.at), cut.prefix);
+        continue;
+      }
+      this.show(this.draughtsman.draw(readout, this.paint));
       if (finished) this.finish(finished, outline.startOf(finished));
-      if (this.open.length <= OPEN_CHARS) return;
-      if (finished) continue;
-      const cut = outline.cut() ?? (this.open.length > HARD_CHARS ? outline.cutAnyway() : null);
-      if (!cut || cut.at <= this.prefix.length || isLast) return;
-      this.cut(source.slice(0, cut.at), cut.prefix);
+      if (!finished || this.open.length <= OPEN_CHARS) return;
     }
+  }
+
+  private whereToCut(outline: Outline): Cut | null {
+    if (this.open.length <= OPEN_CHARS) return null;
+    const cut = outline.cut() ?? (this.open.length > HARD_CHARS ? outline.cutAnyway() : null);
+    return cut && cut.at > this.prefix.length ? cut : null;
   }
 
   /** Take the blocks before this offset of what was drawn for finished. */
@@ -124,7 +142,7 @@ class MarkdownPane implements Pane {
 
   /** Finish the open block with `source`, though it goes on. */
   private cut(source: string, prefix: string): void {
-    const { nodes } = this.draughtsman.draw(source, false, this.paint);
+    const nodes = this.draughtsman.draw(this.draughtsman.read(source, false), this.paint);
     const paint = this.draughtsman.paintOf(nodes.at(-1));
     nodes.at(-1)?.classList.add("kkj-goes-on");
     this.show(nodes);
@@ -147,8 +165,12 @@ class MarkdownPane implements Pane {
   private done(count: number, source: string): void {
     this.draughtsman.learn(source);
     for (const node of this.sheet.finish(count, source)) {
-      for (const formula of formulasIn(node)) this.context.typeset?.(formula);
+      this.formulas.push(...formulasIn(node));
     }
+  }
+
+  private typesetSome(): void {
+    for (const formula of this.formulas.splice(0, FRAME_FORMULAS)) this.context.typeset?.(formula);
   }
 }
 

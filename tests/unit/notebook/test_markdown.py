@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter, LatexExporter
 
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import make_view
@@ -109,3 +111,16 @@ def test_nothing_is_shown_of_nothing() -> None:
 
 def test_in_a_terminal_it_is_text() -> None:
     assert make_view("markdown", in_terminal=True).name == "text"
+
+
+def test_elsewhere_it_is_whole() -> None:
+    output = nbformat.v4.new_output("display_data", data=bundle("# Head\n\n$x_1$ and $5"))
+    cell = nbformat.v4.new_code_cell("1", outputs=[output])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    assert "<h1>Head</h1>" in html
+    assert "<p><span>$x_1$</span> and <span>$</span>5</p>" in html
+    latex, _ = LatexExporter().from_notebook_node(notebook)
+    # TeX of the remote side's would run: it stays text.
+    assert r"\# Head" in latex
+    assert r"\$x\_1\$ and \$5" in latex

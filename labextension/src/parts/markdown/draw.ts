@@ -1,7 +1,7 @@
 // Source to nodes: parsed, sanitised, its code coloured and given a Copy button.
 
 import DOMPurify, { type Config } from "dompurify";
-import type { MarkdownIt } from "markdown-it";
+import type { MarkdownIt, Token } from "markdown-it";
 import { makeButton } from "../../button";
 import { beginPaint, type Paint, paint } from "./highlight";
 import { languageNamed } from "./languages";
@@ -23,9 +23,12 @@ const ALLOWED = {
   RETURN_DOM_FRAGMENT: true,
 } satisfies Config;
 
-export interface Drawn {
-  nodes: HTMLElement[];
+/** A source that was read, to be drawn. */
+export interface Readout {
   outline: Outline;
+  /** What is to be shown of it. */
+  tokens: Token[];
+  env: Reading;
 }
 
 export class Draughtsman {
@@ -37,22 +40,23 @@ export class Draughtsman {
   /**
    * @param source what is not finished yet
    * @param growing whether more of it may come
-   * @param from where the colouring of its first code goes on
    */
-  draw(source: string, growing: boolean, from?: Paint): Drawn {
+  read(source: string, growing: boolean): Readout {
     const references = { ...this.references };
-    const tokens = this.md.parse(source, {
-      references,
-      growing,
-      mended: growing && !isClosed(source),
-    });
+    const env: Reading = { references, growing, mended: growing && !isClosed(source) };
+    const tokens = this.md.parse(source, env);
     const outline = new Outline(source, tokens);
     const readable = growing ? readableOf(source, outline.endsInCode) : source;
-    const env: Reading = { references, growing, mended: growing && !isClosed(readable) };
-    const shown = readable === source ? tokens : this.md.parse(readable, env);
-    const html = this.md.renderer.render(shown, this.md.options, env);
+    if (readable === source) return { outline, tokens, env };
+    const shown: Reading = { references, growing, mended: !isClosed(readable) };
+    return { outline, tokens: this.md.parse(readable, shown), env: shown };
+  }
+
+  /** @param from where the colouring of its first code goes on */
+  draw({ tokens, env }: Readout, from?: Paint): HTMLElement[] {
+    const html = this.md.renderer.render(tokens, this.md.options, env);
     const fragment = DOMPurify.sanitize(html, ALLOWED) as DocumentFragment;
-    return { nodes: this.dress(fragment, from), outline };
+    return this.dress(fragment, from);
   }
 
   /** Remember the link addresses that a finished source defines. */

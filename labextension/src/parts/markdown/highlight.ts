@@ -7,34 +7,22 @@ const INDENT = 4;
 /** Longer lines are data, not code. */
 const LINE_CHARS = 2_000;
 
-/** The kind of a token, by the first of its names that is known. */
-const KINDS: Record<string, string> = {
-  keyword: "keyword",
-  controlKeyword: "keyword",
-  definitionKeyword: "keyword",
-  moduleKeyword: "keyword",
-  modifier: "keyword",
-  self: "keyword",
-  string: "string",
-  character: "string",
-  regexp: "string",
+/** The kind of a token, by the first of its names that is known; there are older and newer names. */
+const NAMES: Record<string, string> = {
+  keyword: "keyword controlKeyword definitionKeyword moduleKeyword modifier qualifier self",
+  string: "string string-2 character regexp deleted",
   comment: "comment",
-  number: "number",
-  atom: "number",
-  bool: "number",
-  null: "number",
-  operator: "operator",
-  meta: "operator",
-  typeName: "type",
-  className: "type",
-  "variableName.standard": "builtin",
-  "variableName.definition": "def",
-  propertyName: "property",
-  attributeName: "property",
-  tagName: "tag",
-  inserted: "tag",
-  deleted: "string",
+  number: "number atom bool null",
+  operator: "operator meta",
+  type: "type typeName className variable-3",
+  builtin: "builtin variableName.standard",
+  def: "def variableName.definition",
+  property: "property propertyName attribute attributeName",
+  tag: "tag tagName inserted",
 };
+const KINDS = new Map(
+  Object.entries(NAMES).flatMap(([kind, names]) => names.split(" ").map((name) => [name, kind])),
+);
 
 /** Where the colouring of a piece of code stopped; its rest may begin there. */
 export interface Paint {
@@ -87,7 +75,7 @@ function paintLine(drawing: Drawing, line: string, language: Language, state: un
 
 function kindOf(style: string): string | undefined {
   for (const name of style.split(" ")) {
-    const kind = KINDS[name] ?? KINDS[name.split(".")[0] ?? ""];
+    const kind = KINDS.get(name) ?? KINDS.get(name.replace(/\..*/, ""));
     if (kind) return kind;
   }
   return undefined;
