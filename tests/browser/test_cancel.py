@@ -71,69 +71,54 @@ WITHOUT_CONTROL = (
 ASSERTED_S = 1.0
 
 
-def cancel_in_cell(
-    open_notebook: OpenNotebook, artifacts: Path, cell: str, *, extra: str = "", **options: str
+def cancel_in_cells(
+    open_notebook: OpenNotebook, artifacts: Path, *cells: str, extra: str = "", **options: str
 ) -> Lab:
-    """Run ``cell``, click Cancel while it is busy, and check that it and the producer end."""
-    lab = open_notebook([SETUP + extra, cell, "print(ended)", "print('next')"], **options)
+    """Run each cell, click Cancel while it is busy, and check that it and the producer end."""
+    lab = open_notebook(
+        [SETUP + extra, "print(ended)\nended.clear()", "print('next')", *cells], **options
+    )
     lab.run(0)
-    lab.start(1)
-    button = lab.button(1, "Cancel")
-    expect(button).to_be_visible()
-    lab.pause(0.6)
-    assert lab.is_running(1)
-    clicked_s = lab.click(button)
-    lab.wait(1, timeout_s=10)
-    expect(lab.output(1)).to_contain_text("cancelled after")
-    lab.run(2)
-    ended = ast.literal_eval(lab.output(2).inner_text().strip())
-    assert len(ended) == 1
-    latency_s = ended[0] - clicked_s
-    line = f"{options} {cell.splitlines()[0]!r}: finally {latency_s * 1000:.1f} ms after the click"
-    print(line)
-    with (artifacts / "cancel-latency.txt").open("a") as file:
-        file.write(line + "\n")
-    assert latency_s < ASSERTED_S
-    # The cell ended well, so Run All would go on.
-    assert not [output for output in lab.outputs(1) if output["output_type"] == "error"]
-    lab.run(3)
-    expect(lab.output(3)).to_have_text("next\n")
+    for index, cell in enumerate(cells, start=3):
+        lab.start(index)
+        button = lab.button(index, "Cancel")
+        expect(button).to_be_visible()
+        lab.pause(0.6)
+        assert lab.is_running(index), cell
+        clicked_s = lab.click(button)
+        lab.wait(index, timeout_s=10)
+        expect(lab.output(index)).to_contain_text("cancelled after")
+        lab.run(1)
+        ended = ast.literal_eval(lab.output(1).inner_text().strip())
+        assert len(ended) == 1, cell
+        latency_s = ended[0] - clicked_s
+        first_line = cell.splitlines()[0]
+        line = f"{options} {first_line!r}: finally {latency_s * 1000:.1f} ms after the click"
+        print(line)
+        with (artifacts / "cancel-latency.txt").open("a") as file:
+            file.write(line + "\n")
+        assert latency_s < ASSERTED_S, cell
+        # The cell ended well, so Run All would go on.
+        assert not [output for output in lab.outputs(index) if output["output_type"] == "error"]
+        if "went on" in cell:
+            expect(lab.output(index)).to_contain_text("went on")
+        lab.run(2)
+        expect(lab.output(2)).to_have_text("next\n")
     assert lab.page_errors == []
     return lab
 
 
 @pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
-@pytest.mark.parametrize(
-    "cell",
-    [
-        pytest.param(BLOCKS, id="magic"),
-        pytest.param(BLOCKS_SILENT, id="producer-asleep"),
-        pytest.param(AWAITS, id="awaits"),
-    ],
-)
-def test_in_lab(open_notebook: OpenNotebook, artifacts: Path, kernel: str, cell: str) -> None:
-    cancel_in_cell(open_notebook, artifacts, cell, kernel=kernel)
+def test_in_lab(open_notebook: OpenNotebook, artifacts: Path, kernel: str) -> None:
+    cancel_in_cells(open_notebook, artifacts, BLOCKS, BLOCKS_SILENT, AWAITS, kernel=kernel)
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        pytest.param(LAST_LINE, id="last-line"),
-        pytest.param(LOOP, id="plain-loop"),
-        pytest.param(AWAITS_LOOP, id="async-loop"),
-        pytest.param(LOCAL, id="local-generator"),
-    ],
-)
-def test_every_way_to_show_a_stream(
-    open_notebook: OpenNotebook, artifacts: Path, cell: str
-) -> None:
-    lab = cancel_in_cell(open_notebook, artifacts, cell, kernel="7.4.0")
-    if "went on" in cell:
-        expect(lab.output(1)).to_contain_text("went on")
+def test_every_way_to_show_a_stream(open_notebook: OpenNotebook, artifacts: Path) -> None:
+    cancel_in_cells(open_notebook, artifacts, LAST_LINE, LOOP, AWAITS_LOOP, LOCAL)
 
 
 def test_in_notebook_7(open_notebook: OpenNotebook, artifacts: Path) -> None:
-    cancel_in_cell(open_notebook, artifacts, BLOCKS, kernel="7.4.0", front_end="notebook")
+    cancel_in_cells(open_notebook, artifacts, BLOCKS, front_end="notebook")
 
 
 @pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
@@ -141,7 +126,7 @@ def test_with_the_control_road_closed(
     open_notebook: OpenNotebook, artifacts: Path, kernel: str
 ) -> None:
     """Then the widget's own message does it, on a subshell."""
-    cancel_in_cell(open_notebook, artifacts, BLOCKS, kernel=kernel, extra=WITHOUT_CONTROL)
+    cancel_in_cells(open_notebook, artifacts, BLOCKS, kernel=kernel, extra=WITHOUT_CONTROL)
 
 
 def test_a_background_stream_outlives_its_cell(open_notebook: OpenNotebook) -> None:

@@ -113,7 +113,7 @@ class JupyterServer:
             return info_path.exists() and info_path.read_text().endswith("}")
 
         try:
-            wait_until(is_up, "the Jupyter server's start", timeout_s=60)
+            wait_until(is_up, "the Jupyter server's start", timeout_s=120)
             server = cls(process, home, json.loads(info_path.read_text()))
             wait_until(server._answers, "the Jupyter server's first answer", timeout_s=30)
         except BaseException:
