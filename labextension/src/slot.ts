@@ -40,9 +40,18 @@ export class PaneSlot {
     this.pane.ended?.();
   }
 
-  /** What the Copy button gives. */
-  copied(source: string): string {
-    return this.pane?.copied?.(source) ?? source;
+  /** What the Copy button gives. A short stream may have ended before its part was there. */
+  async copied(source: string): Promise<string> {
+    const { part } = this.run;
+    let { pane } = this;
+    if (part && !pane?.copied) {
+      pane = await this.load(part).then(
+        (module) => module.makePane(this.context),
+        () => null, // said already
+      );
+      pane?.dispose();
+    }
+    return pane?.copied?.(source) ?? source;
   }
 
   dispose(): void {

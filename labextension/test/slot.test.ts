@@ -57,7 +57,7 @@ test("a part that is there at once is all that is seen", async () => {
   run.receive({ kind: "delta", offset: 3, text: "def", status: status() });
   await vi.advanceTimersByTimeAsync(0);
   expect(slot.element.innerHTML).toBe("<p>ABCDEF</p>");
-  expect(slot.copied("x")).toBe("<x>");
+  expect(await slot.copied("x")).toBe("<x>");
   await vi.advanceTimersByTimeAsync(1_000);
   expect(slot.element.innerHTML).toBe("<p>ABCDEF</p>");
   slot.ended();
@@ -93,6 +93,23 @@ test("a view that becomes another one changes its pane", async () => {
   expect(slot.element.innerHTML).toBe("<p>XYZ</p>");
   run.receive({ kind: "reset", ...snapshot({ text: "uvw", part: "loud-1", pane: "loud" }) });
   expect(slot.element.innerHTML).toBe("<p>UVW</p>");
+});
+
+test("a part that comes after the end still says what is copied", async () => {
+  let give = (_: PartModule) => {};
+  const loading = new Promise<PartModule>((resolve) => (give = resolve));
+  const { slot } = make("loud-1", () => loading);
+  slot.dispose();
+  const copied = slot.copied("x");
+  give(loud());
+  expect(await copied).toBe("<x>");
+});
+
+test("without the part it is the source that is copied", async () => {
+  const said = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { slot } = make("loud-1", () => Promise.reject(new Error("no kernel")));
+  expect(await slot.copied("x")).toBe("x");
+  said.mockRestore();
 });
 
 test("a part that comes too late is not shown", async () => {
