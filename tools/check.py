@@ -136,9 +136,11 @@ def no_test_forgotten() -> None:
             raise StepFailed(f"{path.name} has tests for the matrix, but {folder} is not in it")
 
 
-def tests(name: str, *options: str, needs: tuple[str, ...] = ()) -> Step:
+def tests(
+    name: str, *options: str, needs: tuple[str, ...] = (), workers: tuple[str, ...] = WORKERS
+) -> Step:
     path = f"tests/{name}"
-    return Step(name, lambda: pytest(path, *WORKERS, *options), path, ("install", *needs))
+    return Step(name, lambda: pytest(path, *workers, *options), path, ("install", *needs))
 
 
 def npm_ci(name: str, path: str) -> Step:
@@ -178,7 +180,8 @@ STEPS = (
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120"),
     tests("kernel", "--timeout=120", needs=("kernels",)),
-    tests("browser", "--timeout=180", needs=("kernels", "chromium")),
+    # Two Chromiums at a time take both cores while a page loads, and streams end meanwhile.
+    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=()),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
     tests("notebooks", "--timeout=180"),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
@@ -189,7 +192,7 @@ STEPS = (
 MATRIX_STEPS = (
     Step(
         "matrix-browser",
-        lambda: pytest("tests/browser", *WORKERS, "--timeout=180", marked="matrix"),
+        lambda: pytest("tests/browser", "--timeout=180", marked="matrix"),
         "tests/browser",
         ("install", "kernels", "chromium"),
     ),
