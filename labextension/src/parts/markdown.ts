@@ -11,8 +11,10 @@ import css from "./markdown/markdown.css";
 import type { Cut, Outline } from "./markdown/outline";
 import { Sheet } from "./markdown/sheet";
 
-/** What is taken in with one frame. */
-const FRAME_CHARS = 16_000;
+/** What is taken in with one frame: as much as is drawn in so much time, within these bounds. */
+const FRAME_MS = 25;
+const MIN_FRAME_CHARS = 1_000;
+const MAX_FRAME_CHARS = 16_000;
 /** A formula takes the notebook some milliseconds. */
 const FRAME_FORMULAS = 5;
 /** An open block that is longer is cut where it can be ... */
@@ -40,6 +42,7 @@ class MarkdownPane implements Pane {
   /** Of finished blocks, not typeset yet. */
   private formulas: HTMLElement[] = [];
   private frame = 0;
+  private frameChars = MAX_FRAME_CHARS;
   private hasEnded = false;
 
   constructor(private readonly context: PaneContext) {
@@ -82,9 +85,11 @@ class MarkdownPane implements Pane {
   flush(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    if (this.pending) this.take(FRAME_CHARS);
+    const startedMs = performance.now();
+    if (this.pending) this.take(this.frameChars);
     this.typesetSome();
     this.follower.follow();
+    this.pace(performance.now() - startedMs);
     if (this.pending || this.formulas.length) {
       this.frame = requestAnimationFrame(() => this.flush());
     }
@@ -167,6 +172,12 @@ class MarkdownPane implements Pane {
     for (const node of this.sheet.finish(count, source)) {
       this.formulas.push(...formulasIn(node));
     }
+  }
+
+  /** Take less with the next frame if this one was slow, and more if it was quick. */
+  private pace(spentMs: number): void {
+    const chars = this.frameChars * Math.min(2, FRAME_MS / Math.max(1, spentMs));
+    this.frameChars = Math.min(MAX_FRAME_CHARS, Math.max(MIN_FRAME_CHARS, Math.round(chars)));
   }
 
   private typesetSome(): void {
