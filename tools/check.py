@@ -24,8 +24,8 @@ import setup_machine as machine
 ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
-# Most tests wait for another process far longer than they compute. Two, because that is how many
-# cores the time limits are meant for.
+# For suites of thousands of short tests that start next to no process. Those that drive kernels,
+# browsers and servers run one at a time: they use both cores as it is, and some look at the clock.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 
 
@@ -137,7 +137,7 @@ def no_test_forgotten() -> None:
 
 
 def tests(
-    name: str, *options: str, needs: tuple[str, ...] = (), workers: tuple[str, ...] = WORKERS
+    name: str, *options: str, needs: tuple[str, ...] = (), workers: tuple[str, ...] = ()
 ) -> Step:
     path = f"tests/{name}"
     return Step(name, lambda: pytest(path, *workers, *options), path, ("install", *needs))
@@ -174,14 +174,13 @@ STEPS = (
     Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
     Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend", "chromium")),
-    tests("unit", needs=("npm-wire",)),
-    tests("contract"),
-    tests("guides"),
+    tests("unit", needs=("npm-wire",), workers=WORKERS),
+    tests("contract", workers=WORKERS),
+    tests("guides", workers=WORKERS),
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120"),
     tests("kernel", "--timeout=120", needs=("kernels",)),
-    # Two Chromiums at a time take both cores while a page loads, and streams end meanwhile.
-    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=()),
+    tests("browser", "--timeout=180", needs=("kernels", "chromium")),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
     tests("notebooks", "--timeout=180"),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
