@@ -48,6 +48,11 @@ def toolbar_button(lab: Lab) -> Locator:
     return lab.page.locator(".jp-NotebookPanel-toolbar .kkj-toolbar-button")
 
 
+def our_errors(lab: Lab) -> list[str]:
+    """Without a kernel, ipywidgets' own extension throws, too."""
+    return [error for error in lab.page_errors if "/extensions/kkjupyter/" in error]
+
+
 def show_static(jupyter_server: JupyterServer, lab: Lab, data: dict[str, Any]) -> None:
     """Open the notebook with this output in its first cell; nobody has signed for it."""
     notebook = lab.saved()
@@ -247,7 +252,7 @@ def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
     # Values of the json view can still be opened.
     lab.output(2).locator("summary").click()
     expect(lab.output(2).locator(".kkj-tree-entries")).to_have_text('"a": [2]')
-    assert lab.page_errors == []
+    assert our_errors(lab) == []
 
 
 def test_a_saved_plot_is_drawn_again(open_notebook: OpenNotebook, artifacts: Path) -> None:
@@ -271,7 +276,7 @@ def test_a_saved_plot_is_drawn_again(open_notebook: OpenNotebook, artifacts: Pat
     before = lab.output(1).inner_text()
     lab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(lab.output(1)).not_to_have_text(before)
-    assert lab.page_errors == []
+    assert our_errors(lab) == []
 
 
 def test_long_text_begins_where_the_live_view_was(
@@ -305,7 +310,7 @@ def test_what_it_cannot_draw_is_shown_as_html(
     show_static(jupyter_server, lab, data)
     expect(lab.output(0).locator("b")).to_have_text("mine")
     assert lab.page.evaluate("() => window.kkHacked") is None
-    assert lab.page_errors == []
+    assert our_errors(lab) == []
 
 
 def test_hostile_text_stays_text(
