@@ -16,7 +16,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:
-    assert run.times_s[-1] < 40
+    assert run.times_s[-1] < 120
 
 
 def test_every_cell_ran_and_none_failed(run: Run) -> None:
