@@ -388,7 +388,8 @@ kk.show(paced(), view="markdown").wait()""",
             f"end; file {size:,} bytes; saved after {end_s - stream_s:.1f} s"
         )
     assert delta_bytes < 1.5 * len(text)
+    assert all_bytes < 5 * len(text)
     assert len(deltas) <= 30 * (stream_s + 1)
     # The promise is 100 ms; the browser shares two cores with a server and a kernel.
-    assert stalls[0].longest_ms < 300
+    assert stalls[0].longest_ms < 500
     assert lab.page_errors == []

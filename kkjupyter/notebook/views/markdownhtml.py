@@ -26,6 +26,10 @@ _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]+\Z", re.IGNORECASE)
 _TYPESET = re.compile(r"[$\\]")
 
+# Colours make code ten times as long, and the notebook reads all of it when it is opened.
+_MAX_COLOURED_CHARS = 200_000
+_IS_COLOURED = "is_coloured"
+
 # What JupyterLab's look of HTML leaves to us; the same as in markdown.css.
 _ANSWER = "max-width: 90ch; overflow-wrap: break-word"
 _WIDE = "margin-bottom: 14px; overflow-x: auto"
@@ -40,9 +44,8 @@ _PRE_CODE = "white-space: pre; overflow-wrap: normal; word-break: normal"
 
 def html_of(source: str) -> str:
     """The HTML of ``source``; whatever that holds, no script runs and nothing is fetched."""
-    return (
-        f'<div style="max-width: 90ch; overflow-wrap: break-word">{_parser().render(source)}</div>'
-    )
+    env = {_IS_COLOURED: len(source) <= _MAX_COLOURED_CHARS}
+    return f'<div style="{_ANSWER}">{_parser().render(source, env)}</div>'
 
 
 @cache
@@ -56,8 +59,6 @@ def _parser() -> MarkdownIt:
         "math_block": lambda tokens, index: _formula("div", tokens[index]),
         "image": _image,
         "link_open": _link_open,
-        "fence": _code,
-        "code_block": _code,
         "th_open": _cell_open,
         "td_open": _cell_open,
         "table_open": lambda tokens, index: f'<div style="{_WIDE}"><table style="margin: 0">\n',
@@ -65,6 +66,8 @@ def _parser() -> MarkdownIt:
     }
     for name, rule in rules.items():
         md.add_render_rule(name, _rendering(rule))
+    for name in ("fence", "code_block"):
+        md.add_render_rule(name, _code)
     return md
 
 
@@ -117,7 +120,7 @@ def _cell_open(tokens: Sequence[Token], index: int) -> str:
     return f'<{tokens[index].tag} style="text-align: {side[0] if side else "left"}">'
 
 
-def _code(tokens: Sequence[Token], index: int) -> str:
+def _code(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
     language = tokens[index].info.strip().split(" ")[0]
-    code = coloured(tokens[index].content, language)
+    code = coloured(tokens[index].content, language if env[_IS_COLOURED] else "")
     return f'<pre style="{_PRE}"><code style="{_PRE_CODE}">{code}</code></pre>\n'

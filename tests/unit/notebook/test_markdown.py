@@ -75,6 +75,12 @@ def test_code_is_coloured_by_inline_styles() -> None:
     assert "<span" not in html_of("```brainfuck\n+++\n```")
 
 
+def test_code_of_a_very_long_answer_stays_plain() -> None:
+    source = "```python\nx = 'y'\n```\n\nwords\n\n" * 10_000
+    assert len(html_of(source)) < 12 * len(source)
+    assert "--jp-mirror-editor" not in html_of(source)
+
+
 def bundle(text: str, **limits: Any) -> dict[str, Any]:
     view = make_view("markdown", **limits)
     view.feed([text])
