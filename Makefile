@@ -54,7 +54,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing kkjupyter and JupyterLab into $(VENV) (a minute or two, once)"
-	@$(PIP_INSTALL) hatchling ".[lab]"
+	@$(PIP_INSTALL) hatchling ".[lab,notebooks]"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python

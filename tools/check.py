@@ -182,8 +182,7 @@ STEPS = (
     tests("kernel", "--timeout=120", needs=("kernels",)),
     tests("browser", "--timeout=180", needs=("kernels", "chromium")),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
-    # By file: all tests of one look at one execution of the notebook.
-    tests("notebooks", "--timeout=180", "--dist=loadfile"),
+    tests("notebooks", "--timeout=180"),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
     Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit", ("npm-wire",)),
