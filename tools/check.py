@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -236,6 +237,10 @@ def main() -> int:
     parser.add_argument("--with-needs", action="store_true", help="also their set-up steps")
     options = parser.parse_args()
     os.environ.update(machine.environment())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background by a shell: what ignores interrupts would hand that on to the
+        # programs whose answer to Ctrl-C is tested.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     passed: list[str] = []
     absent: list[str] = []

@@ -208,7 +208,8 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
         ("%rpc connect ws://h as h --token-env NO_SUCH_VARIABLE", "is not set in this kernel"),
         ("%rpc connect ws://127.0.0.1:1 as h --token-ask", "--token-env"),
         ("Api = 1\n%rpc connect demo as Api", "is a variable of yours"),
-        ("%rpc trace on", "no command 'trace'"),
+        ("%rpc trac on", "no command 'trac'; did you mean 'trace'"),
+        ("%rpc trace sideways", "write `%rpc trace on [NAME]`"),
         ("%rpc x = api.add(1, 2)", "x = %rpc api.add(1, 2)"),
     ]:
         run = kernel.run(code)

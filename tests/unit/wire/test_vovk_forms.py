@@ -16,7 +16,15 @@ from kkjupyter.errors import EncodeError, ProtocolError, ValidationError
 from kkjupyter.wire.jsonschemas import HandlerChecks
 from kkjupyter.wire.schema import Handler
 from kkjupyter.wire.vovk import build_request
-from kkjupyter.wire.vovk_forms import FORM, MULTIPART, File, encode_form, read_form
+from kkjupyter.wire.vovk_forms import (
+    FORM,
+    MULTIPART,
+    File,
+    encode_form,
+    form_types,
+    form_values,
+    read_form,
+)
 
 ROOT = "http://127.0.0.1/api"
 PICTURE = File('é "1".png', b"\x89PNG\r\n--\x00", "image/png")
@@ -176,3 +184,18 @@ def test_a_form_is_held_to_its_schema() -> None:
     with pytest.raises(ValidationError) as caught:
         checks.check(body={"n": "x", "file": b"1234"})
     assert [issue["path"] for issue in caught.value.issues] == ["body.n", "body.file"]
+
+
+def test_a_file_is_shown_without_what_is_in_it() -> None:
+    assert repr(File("a.bin", b"secret")) == "<File 'a.bin', application/octet-stream, 6 bytes>"
+
+
+def test_where_json_will_do_no_form_is_made() -> None:
+    assert form_types(["multipart/form-data; charset=utf-8"]) == [MULTIPART]
+    assert form_types(["*/*", FORM]) == []
+    assert form_types(["application/vnd.x+json", MULTIPART]) == []
+
+
+def test_what_is_checked_is_what_is_sent() -> None:
+    body = {"none": None, "tags": [], "one": 1, "file": File("f", b"\xff")}
+    assert form_values(body) == {"tags": [], "one": "1", "file": "\xff"}
