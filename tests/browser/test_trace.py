@@ -15,7 +15,14 @@ SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
 CALL = "%rpc api.ticks() --trace --take 40"
 
 
-@pytest.mark.parametrize(("theme", "width_px"), [("light", 1300), ("dark", 1300), ("light", 300)])
+@pytest.mark.parametrize(
+    ("theme", "width_px"),
+    [
+        ("light", 1300),
+        pytest.param("dark", 1300, marks=pytest.mark.matrix),
+        pytest.param("light", 300, marks=pytest.mark.matrix),
+    ],
+)
 def test_the_frames_are_drawn_while_they_come_and_stay(
     open_notebook: OpenNotebook, artifacts: Path, theme: str, width_px: int
 ) -> None:

@@ -19,7 +19,14 @@ COMPARE = """kk.compare({
 })"""
 
 
-@pytest.mark.parametrize(("theme", "width_px"), [("light", 1000), ("dark", 1000), ("light", 320)])
+@pytest.mark.parametrize(
+    ("theme", "width_px"),
+    [
+        ("light", 1000),
+        pytest.param("dark", 1000, marks=pytest.mark.matrix),
+        pytest.param("light", 320, marks=pytest.mark.matrix),
+    ],
+)
 def test_side_by_side(
     open_notebook: OpenNotebook, artifacts: Path, theme: str, width_px: int
 ) -> None:

@@ -32,7 +32,7 @@ COPYING = """def copying():
 kk.show(copying()).wait()"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_values_unfold(open_notebook: OpenNotebook, artifacts: Path, theme: str) -> None:
     lab = open_notebook([SETUP, ORDERS], theme=theme, width_px=800)
     lab.run(0)
@@ -54,7 +54,7 @@ def test_values_unfold(open_notebook: OpenNotebook, artifacts: Path, theme: str)
     assert lab.page_errors == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_a_bar_fills(open_notebook: OpenNotebook, artifacts: Path, theme: str) -> None:
     lab = open_notebook([SETUP, COPYING], theme=theme, width_px=800)
     lab.run(0)

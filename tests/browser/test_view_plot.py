@@ -26,7 +26,14 @@ kk.show(sensors(100), view="plot").wait()"""
 LEGEND = ".kkj-plot .u-legend"
 
 
-@pytest.mark.parametrize(("theme", "width_px"), [("light", 1000), ("dark", 1000), ("light", 320)])
+@pytest.mark.parametrize(
+    ("theme", "width_px"),
+    [
+        ("light", 1000),
+        pytest.param("dark", 1000, marks=pytest.mark.matrix),
+        pytest.param("light", 320, marks=pytest.mark.matrix),
+    ],
+)
 def test_lines_grow_and_stay(
     open_notebook: OpenNotebook, artifacts: Path, theme: str, width_px: int
 ) -> None:

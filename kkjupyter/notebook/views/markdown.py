@@ -12,8 +12,9 @@ from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["MarkdownView"]
 
-# More would keep all views waiting for seconds; it stays as its text.
-_MAX_CHARS = 1_000_000
+# The HTML of more holds the page up as it takes the view's place (of 700,000 characters for 2 s):
+# what is saved is the text then, which the lab extension draws as the view did.
+_MAX_CHARS = 200_000
 
 
 class MarkdownView(TextView):

@@ -27,7 +27,7 @@ _IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]+\Z
 _TYPESET = re.compile(r"[$\\]")
 
 # Colours make code ten times as long, and the notebook reads all of it when it is opened.
-_MAX_COLOURED_CHARS = 200_000
+_MAX_COLOURED_CHARS = 100_000
 _IS_COLOURED = "is_coloured"
 
 # What JupyterLab's look of HTML leaves to us; the same as in markdown.css.

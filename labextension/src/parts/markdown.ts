@@ -11,9 +11,12 @@ import css from "./markdown/markdown.css";
 import type { Cut, Outline } from "./markdown/outline";
 import { Sheet } from "./markdown/sheet";
 
-/** What is taken in with one frame: as much as is drawn in so much time, within these bounds. */
+/**
+ * What is taken in with one frame: as much as is drawn in so much time, within these bounds. What is
+ * open is drawn with each frame, so that very small ones would only fall behind.
+ */
 const FRAME_MS = 25;
-const MIN_FRAME_CHARS = 1_000;
+const MIN_FRAME_CHARS = 6_000;
 const MAX_FRAME_CHARS = 16_000;
 /** A formula takes the notebook some milliseconds. */
 const FRAME_FORMULAS = 5;

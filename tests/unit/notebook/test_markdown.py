@@ -130,3 +130,11 @@ def test_elsewhere_it_is_whole() -> None:
     # TeX of the remote side's would run: it stays text.
     assert r"\# Head" in latex
     assert r"\$x\_1\$ and \$5" in latex
+
+
+def test_a_very_long_answer_is_saved_as_its_text() -> None:
+    view = make_view("markdown")
+    view.feed(["# heading\n" * 25_000])
+    html = view.body(view.saved()).html
+    assert "<h1" not in html
+    assert html.count("# heading") == 25_000
