@@ -25,8 +25,8 @@ import setup_machine as machine
 ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
-# For suites of thousands of short tests that start next to no process. Those that drive kernels,
-# browsers and servers run one at a time: they use both cores as it is, and some look at the clock.
+# For suites of thousands of short tests that start next to no process. All others run one at a
+# time: they use both cores as it is, and some look at the clock.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 
 
@@ -120,7 +120,7 @@ def newer_python_tests(*options: str) -> None:
     version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
     print(f"on {version.stdout.strip()}")
     where = [path for path in ("tests/unit", "tests/contract") if (ROOT / path).exists()]
-    pytest(*where, *WORKERS, *options, python=python)
+    pytest(*where, *options, python=python)
 
 
 def no_test_forgotten() -> None:
@@ -176,7 +176,7 @@ STEPS = (
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
     Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend", "chromium")),
     tests("unit", needs=("npm-wire",), workers=WORKERS),
-    tests("contract", workers=WORKERS),
+    tests("contract"),
     tests("guides", workers=WORKERS),
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120"),
