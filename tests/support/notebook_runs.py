@@ -52,6 +52,12 @@ class Run(NamedTuple):
         ]
         return "\n".join(text.strip("\n") for text in found)
 
+    def not_in_order(self) -> list[str]:
+        """The ids of the code cells that did not run, or not when their turn was."""
+        code = [cell for cell in self.document.cells if cell.cell_type == "code"]
+        turns = enumerate(code, start=1)
+        return [cell.id for turn, cell in turns if cell.execution_count != turn]
+
     def failed(self) -> list[str]:
         """The ids of the cells that raised."""
         return [

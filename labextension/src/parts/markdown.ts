@@ -5,6 +5,7 @@
 import { copyAndSay, suppressShortcuts } from "../button";
 import { Follower } from "../follow";
 import type { Pane, PaneContext } from "../panes";
+import { addStyle } from "../styles";
 import { Draughtsman } from "./markdown/draw";
 import type { Paint } from "./markdown/highlight";
 import css from "./markdown/markdown.css";
@@ -61,7 +62,7 @@ class MarkdownPane implements Pane {
     const content = document.createElement("div");
     content.className = "kkj-answer jp-RenderedHTMLCommon";
     pane.append(content);
-    addStyle(document);
+    addStyle(document, "markdown", css);
     this.sheet = new Sheet(content);
     this.follower = new Follower(pane);
     // Formulas become what they are some time after their block is finished.
@@ -196,13 +197,4 @@ function copyCode(event: Event): void {
   const button = (event.target as Element).closest<HTMLButtonElement>(".kkj-code > .kkj-button");
   const code = button?.parentElement?.querySelector("code");
   if (button && code) void copyAndSay(button, async () => code.textContent ?? "");
-}
-
-function addStyle(page: Document): void {
-  const id = "kkjupyter-markdown-style";
-  if (page.getElementById(id)) return;
-  const style = page.createElement("style");
-  style.id = id;
-  style.textContent = css;
-  page.head.append(style);
 }
