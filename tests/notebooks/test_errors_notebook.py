@@ -31,7 +31,7 @@ def test_it_ends_by_itself_soon(run: Run) -> None:
 def test_only_the_tagged_cells_failed(run: Run) -> None:
     assert run.not_in_order() == []
     assert run.failed() == FAILS
-    tagged = [cell.id for cell in code if "raises-exception" in cell.metadata.get("tags", [])]
+    tagged = [cell.id for cell in run.code() if "raises-exception" in cell.metadata.get("tags", [])]
     assert tagged == FAILS
 
 

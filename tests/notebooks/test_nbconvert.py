@@ -21,7 +21,11 @@ DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 CASES: dict[str, tuple[list[Any], list[str], list[str]]] = {
     "text": (["one ", "<b>two</b> & 3"], ["&lt;b&gt;two&lt;/b&gt; &amp; 3"], ["one", "two", "3"]),
     "json": ([{"a": [1]}, 5], ["<details", "[1]"], ["[1]", "5"]),
-    "markdown": (["# Tides\n\n- moon\n- **sun**"], ["Tides</h1>", "sun</strong>"], ["Tides", "sun"]),
+    "markdown": (
+        ["# Tides\n\n- moon\n- **sun**"],
+        ["Tides</h1>", "sun</strong>"],
+        ["Tides", "sun"],
+    ),
     "table": (
         [{"place": f"place {n}", "celsius": n / 4} for n in range(300)],
         ["<table", "place 0", "place 150", "place 299", "74.75"],

@@ -21,7 +21,7 @@ def test_it_ends_by_itself_soon(run: Run) -> None:
 
 def test_every_cell_ran_and_none_failed(run: Run) -> None:
     assert run.not_in_order() == []
-    outputs = [output for cell in code for output in cell.outputs]
+    outputs = [output for cell in run.code() for output in cell.outputs]
     assert "error" not in {output.output_type for output in outputs}
 
 

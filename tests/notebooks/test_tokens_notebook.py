@@ -1,4 +1,4 @@
-"""The notebook about language models, executed in a real kernel with the real ``openai`` library."""
+"""The notebook about language models, executed in a real kernel with the real ``openai``."""
 
 import re
 

@@ -20,9 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     copy_notebooks(directory)  # as `kkjupyter demo` does, with the modules that it imports
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("OPENAI_API_KEY", raising=False)
-        return run_notebook(
-            [*EXECUTE, str(directory / NAME)], directory / "07_vovk.executed.ipynb"
-        )
+        return run_notebook([*EXECUTE, str(directory / NAME)], directory / "07_vovk.executed.ipynb")
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:
@@ -31,7 +29,7 @@ def test_it_ends_by_itself_soon(run: Run) -> None:
 
 def test_every_cell_ran_and_none_failed(run: Run) -> None:
     assert run.not_in_order() == []
-    outputs = [output for cell in code for output in cell.outputs]
+    outputs = [output for cell in run.code() for output in cell.outputs]
     assert {output.output_type for output in outputs} <= {
         *("stream", "display_data", "execute_result")
     }

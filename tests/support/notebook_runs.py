@@ -52,18 +52,21 @@ class Run(NamedTuple):
         ]
         return "\n".join(text.strip("\n") for text in found)
 
+    def code(self) -> list[Any]:
+        """The cells of code, in the notebook's order."""
+        return [cell for cell in self.document.cells if cell.cell_type == "code"]
+
     def not_in_order(self) -> list[str]:
         """The ids of the code cells that did not run, or not when their turn was."""
-        code = [cell for cell in self.document.cells if cell.cell_type == "code"]
-        turns = enumerate(code, start=1)
+        turns = enumerate(self.code(), start=1)
         return [cell.id for turn, cell in turns if cell.execution_count != turn]
 
     def failed(self) -> list[str]:
         """The ids of the cells that raised."""
         return [
             cell.id
-            for cell in self.document.cells
-            if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs)
+            for cell in self.code()
+            if any(output.output_type == "error" for output in cell.outputs)
         ]
 
     def error(self, cell_id: str) -> str:
