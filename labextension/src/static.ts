@@ -19,7 +19,7 @@ const BOX =
   "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; " +
   "flex-direction: column-reverse";
 const TEXT =
-  "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; " +
+  "margin: 0; padding: 0; border: 0; background: none; overflow: visible; max-width: 120ch; " +
   "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; " +
   `font-family: ${CODE_FONT}; font-size: 13px; line-height: 17px; ` +
   "color: var(--jp-content-font-color1, inherit)";

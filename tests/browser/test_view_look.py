@@ -163,3 +163,23 @@ def test_the_four_states(
     assert len(contrasts) == 4
     assert min(contrasts.values()) >= 4.5, contrasts
     assert lab.page_errors == []
+
+
+def test_a_long_text_stays_at_its_newest_line(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook([SETUP, "await kk.show(f'line {n}\\n' for n in range(60))"])
+    lab.run(0)
+    lab.run(1)
+    static = lab.output(1).locator(".kkj-static")
+    expect(static).to_contain_text("line 59")
+    scrolls, newest_is_seen = static.evaluate(
+        """(root) => {
+          const box = root.querySelector("pre").parentElement;
+          const range = document.createRange();
+          range.selectNodeContents(root.querySelector("pre"));
+          const text = range.getBoundingClientRect();
+          const frame = box.getBoundingClientRect();
+          return [box.scrollHeight > box.clientHeight, Math.abs(text.bottom - frame.bottom) < 20];
+        }"""
+    )
+    assert scrolls
+    assert newest_is_seen

@@ -56,9 +56,10 @@ BOX = (
     "flex-direction: column-reverse"
 )
 # For a `pre`, which keeps its lines and its font where styles are stripped. A line end at its start
-# is not shown, so there is always one.
+# is not shown, so there is always one. JupyterLab lets a `pre` scroll: then it, not the box, would,
+# and start at the oldest text.
 TEXT = (
-    "margin: 0; padding: 0; border: 0; background: none; max-width: 120ch; "
+    "margin: 0; padding: 0; border: 0; background: none; overflow: visible; max-width: 120ch; "
     "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; "
     f"font-family: {_CODE_FONT}; font-size: 13px; line-height: 17px; "
     "color: var(--jp-content-font-color1, inherit)"
