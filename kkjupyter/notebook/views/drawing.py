@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image, ImageDraw, ImageFont
@@ -29,6 +29,7 @@ _SCALE = 2
 _WIDTH, _HEIGHT = 720 * _SCALE, 260 * _SCALE
 _FONT_PX = 11 * _SCALE
 _GAP = 6 * _SCALE
+_KEY = 3 * _GAP
 _X_TICKS, _Y_TICKS = 7, 5
 
 
@@ -73,9 +74,11 @@ def _draw(
     low_y, high_y = _with_margin(min(ys), max(ys))
     y_ticks = number_ticks(low_y, high_y, _Y_TICKS)
     left = _GAP + max(math.ceil(draw.textlength(text, font)) for _, text in y_ticks) + _GAP
-    has_legend = any(line.name for _, line in series)
-    top = _GAP + (_FONT_PX + 2 * _GAP if has_legend else _GAP)
     right = _WIDTH - 4 * _GAP
+    has_legend = any(line.name for _, line in series)
+    names = [line.name for _, line in series] if has_legend else []
+    legend = _legend(names, lambda text: draw.textlength(text, font), left, right)
+    top = max((y for _, y, _ in legend), default=0) + _FONT_PX / 2 + 2 * _GAP
     bottom = _HEIGHT - _FONT_PX - 3 * _GAP
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -96,7 +99,6 @@ def _draw(
     draw.line([(left, bottom), (right, bottom)], fill=_INK, width=_SCALE)
     if x_label:
         draw.text((right, bottom - _GAP / 2), x_label, fill=_INK, font=font, anchor="rb")
-    across = float(left)
     for index, line in series:
         colour = COLOURS[index % len(COLOURS)]
         for run in _runs(line.points):
@@ -106,12 +108,29 @@ def _draw(
                 draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
             else:
                 draw.line(places, fill=colour, width=2 * _SCALE, joint="curve")
-        if has_legend:
-            draw.line([(across, _GAP + _FONT_PX / 2), (across + 3 * _GAP, _GAP + _FONT_PX / 2)],
-                      fill=colour, width=2 * _SCALE)  # fmt: skip
-            across += 4 * _GAP
-            draw.text((across, _GAP + _FONT_PX / 2), line.name, fill=_INK, font=font, anchor="lm")
-            across += draw.textlength(line.name, font) + 4 * _GAP
+    for (index, _), (x, y, text) in zip(series, legend, strict=False):  # or there is no legend
+        colour = COLOURS[index % len(COLOURS)]
+        draw.line([(x, y), (x + _KEY, y)], fill=colour, width=2 * _SCALE)
+        draw.text((x + _KEY + _GAP, y), text, fill=_INK, font=font, anchor="lm")
+
+
+def _legend(
+    names: Sequence[str], width_of: Callable[[str], float], left: float, right: float
+) -> list[tuple[float, float, str]]:
+    """Where the key of each line begins, and its name, shortened to a third of a row."""
+    room = (right - left) / 3 - _KEY - 5 * _GAP
+    places: list[tuple[float, float, str]] = []
+    across, y = left, _GAP + _FONT_PX / 2
+    for name in names:
+        text = name
+        while width_of(text) > room:
+            text = f"{text[: len(text) * 9 // 10 - 1]}…"
+        width = _KEY + _GAP + width_of(text)
+        if across > left and across + width > right:
+            across, y = left, y + _FONT_PX + _GAP
+        places.append((across, y, text))
+        across += width + 4 * _GAP
+    return places
 
 
 def _with_margin(low: float, high: float) -> tuple[float, float]:

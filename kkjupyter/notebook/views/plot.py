@@ -12,6 +12,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
+from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, View
 from kkjupyter.notebook.views.bundle import Body, escape
 from kkjupyter.notebook.views.sparkline import sparkline
@@ -128,7 +129,8 @@ class PlotView(View):
         self._known = set(self._names)
 
     def _header(self) -> str:
-        header = {"x": self._x_name, "time": self._is_time, "series": self._names}
+        x = None if self._x_name is None else _one_line(self._x_name)
+        header = {"x": x, "time": self._is_time, "series": [*map(_one_line, self._names)]}
         return _line({**header, **({} if self._last is None else {"last": self._last})})
 
     def _point(self, item: Any) -> tuple[float | None, Mapping[str, float]] | None:
@@ -229,6 +231,11 @@ def _notes(header: Mapping[str, Any], excerpt: Excerpt) -> tuple[str, ...]:
     if excerpt.left_out:
         notes.append("points in the middle are left out")
     return tuple(notes)
+
+
+def _one_line(name: str) -> str:
+    """A name that can be encoded and drawn: it may be the peer's."""
+    return " ".join(whole(name).split())
 
 
 def _number(value: Any) -> float | None:

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageColor
 
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.views.bundle import MIME_TYPE
-from kkjupyter.notebook.views.drawing import draw_plot
+from kkjupyter.notebook.views.drawing import COLOURS, draw_plot
 from kkjupyter.notebook.views.plot import PlotView, Series, read_source
 from kkjupyter.notebook.views.sparkline import sparkline
 from kkjupyter.notebook.views.thinning import Thinner, thinned
@@ -116,6 +116,13 @@ def test_what_is_saved() -> None:
     assert len(json.dumps(bundle)) < 400_000
 
 
+def test_names_of_the_peer_s_are_drawn_on_one_line_and_encodable() -> None:
+    bundle = bundle_of({"half \ud800 a\npair": 1, "two\nlines": 2})
+    header, _ = read_source(bundle[MIME_TYPE]["source"])
+    assert header["series"] == ["half \ufffd a pair", "two lines"]
+    assert json.dumps(bundle, ensure_ascii=False).encode()
+
+
 def test_a_source_whose_middle_is_missing() -> None:
     source = (
         '{"x":null,"time":false,"series":[""]}\n[0,1]\n[1,\n[… 5 characters left out …]\n2]\n[3,4]'
@@ -207,3 +214,14 @@ def test_a_line_with_gaps_and_a_single_point_are_drawn() -> None:
     assert (59, 130, 196, 255) in {colour for _, colour in colours}
     assert (217, 122, 31, 255) not in {colour for _, colour in colours}
     assert draw_plot([])
+
+
+def test_each_of_many_lines_has_its_key_in_the_picture() -> None:
+    lines = [Series(f"a very long name {n} " * 9, [(0, n), (1, n)]) for n in range(12)]
+    picture = Image.open(io.BytesIO(draw_plot(lines))).convert("RGBA")
+    keys = picture.crop((0, 0, picture.width, 140)).getcolors(1 << 20)
+    assert keys is not None
+    drawn_in = {colour for _, colour in keys}
+    assert drawn_in >= {(*ImageColor.getrgb(colour)[:3], 255) for colour in COLOURS}
+    # The last column is as wide as the others.
+    assert picture.crop((1_400, 0, picture.width, 140)).getbbox() is None

@@ -166,6 +166,14 @@ def test_the_json_view() -> None:
     assert feed(JsonView(), [{"a": 1}], ["b", 2]) == '{"a": 1}\n"b"\n2\n'
 
 
+def test_what_unfolds_in_the_json_view_can_be_encoded() -> None:
+    view = JsonView()
+    feed(view, [{"a": "half \ud800 a pair", "b": "é"}])
+    saved = view.bundle(Status(3, "f()", "done", "stream", 1, 1.0, 0.1))["text/html"]
+    assert saved.encode()
+    assert saved.count("half \\ud800 a pair") == 2
+
+
 # ---- the transcript
 
 
