@@ -19,6 +19,9 @@ test("the bar, and what is said of it", () => {
   expect(track.getAttribute("aria-valuenow")).toBe("50");
   expect((track.firstElementChild as HTMLElement).style.width).toBe("50%");
   expect(pane.element.textContent).toBe("50 % · 5 of 10 · 2.5/s · 2.0 s left");
+  pane.ended?.();
+  expect(pane.element.textContent).toBe("50 % · 5 of 10 · 2.5/s");
+  expect(pane.copied?.('[0,0,10,""]\n[2,5,10,""]\n')).toBe("50 % · 5 of 10 · 2.5/s\n");
   pane.replace('[0,7,null,"x"]\n');
   pane.flush();
   expect(track.hidden).toBe(true);

@@ -81,7 +81,7 @@ class ProgressView(View):
         marks = _marks(excerpt.text)
         if not marks:
             return Body(html="", plain="")
-        words = describe_progress(marks)
+        words = describe_progress(marks, is_over=True)
         share = marks[-1].share or 0.0
         html = (
             f'<div style="padding: 2px 20px 4px 7.8px; font-family: {_FONT}; font-size: 13px; '
@@ -144,8 +144,11 @@ class TerminalProgressView(ProgressView):
 ProgressView.terminal = TerminalProgressView
 
 
-def describe_progress(marks: Sequence[Mark]) -> str:
-    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as the front end says it, too."""
+def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
+    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as the front end says it, too.
+
+    Of what is over, finished or not, no time is left.
+    """
     newest = marks[-1]
     since = next(mark for mark in marks if newest.at_s - mark.at_s <= _RATE_WINDOW_S)
     passed_s = newest.at_s - since.at_s
@@ -159,8 +162,9 @@ def describe_progress(marks: Sequence[Mark]) -> str:
         parts.append(f"{_said(newest.done)} of {_said(newest.total)}")
     if rate is not None and rate > 0 and newest.total != 1:
         parts.append(f"{_said(rate, 3)}/s")
-    if rate is not None and rate > 0 and newest.total is not None and newest.done < newest.total:
-        parts.append(f"{duration((newest.total - newest.done) / rate, fine_below_s=0)} left")
+    left = 0 if newest.total is None or is_over else newest.total - newest.done
+    if rate is not None and rate > 0 and left > 0:
+        parts.append(f"{duration(left / rate, fine_below_s=0)} left")
     return " · ".join(parts)
 
 

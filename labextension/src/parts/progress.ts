@@ -17,6 +17,7 @@ class ProgressPane implements Pane {
   private marks: Mark[] = [];
   private rest = "";
   private frame = 0;
+  private isOver = false;
 
   constructor({ label }: PaneContext) {
     addStyle(document, "progress", css);
@@ -39,6 +40,7 @@ class ProgressPane implements Pane {
   replace(source: string): void {
     this.marks = [];
     this.rest = "";
+    this.isOver = false;
     this.append(source);
   }
 
@@ -48,7 +50,7 @@ class ProgressPane implements Pane {
     const newest = this.marks.at(-1);
     if (!newest) return;
     const share = shareOf(newest);
-    const words = describeProgress(this.marks);
+    const words = describeProgress(this.marks, this.isOver);
     this.track.hidden = share === null;
     this.bar.style.width = `${(share ?? 0) * 100}%`;
     if (share === null) this.track.removeAttribute("aria-valuenow");
@@ -57,8 +59,13 @@ class ProgressPane implements Pane {
     if (this.words.textContent !== words) this.words.textContent = words;
   }
 
+  ended(): void {
+    this.isOver = true;
+    this.flush();
+  }
+
   copied(source: string): string {
-    const words = describeProgress(readMarks(source.split("\n")));
+    const words = describeProgress(readMarks(source.split("\n")), true);
     return `${words}\n`;
   }
 

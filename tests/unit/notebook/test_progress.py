@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,18 @@ def test_what_is_saved() -> None:
     assert bundle["text/plain"].startswith("█" * 22 + "░" * 8 + " <b> · 75 %")
     assert len(bundle[MIME_TYPE]["source"].splitlines()) == 2
     assert make_view("progress").bundle(DONE)["text/plain"] == ""
+
+
+def test_nothing_is_left_of_what_is_over() -> None:
+    marks = [Mark(0, 0, 10), Mark(2, 5, 10)]
+    assert describe_progress(marks, is_over=True) == "50 % · 5 of 10 · 2.5/s"
+    view = make_view("progress")
+    for done in range(3):
+        view.feed([Job(done, 4)])
+        time.sleep(0.002)
+    bundle = view.bundle(replace(DONE, state="cancelled"))
+    assert "/s" in bundle["text/html"]
+    assert " left" not in bundle["text/html"] + bundle["text/plain"]
 
 
 def test_in_a_terminal_a_line_for_each_tenth() -> None:

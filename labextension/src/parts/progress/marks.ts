@@ -34,8 +34,8 @@ export function recent(marks: Mark[]): Mark[] {
   return newest ? marks.filter(({ atS }) => newest.atS - atS <= RATE_WINDOW_S) : [];
 }
 
-/** `62 % · 62 of 100 · 8.1/s · 4.7 s left` */
-export function describeProgress(marks: readonly Mark[]): string {
+/** `62 % · 62 of 100 · 8.1/s · 4.7 s left`; of what is over, no time is left. */
+export function describeProgress(marks: readonly Mark[], isOver = false): string {
   const newest = marks.at(-1);
   const since = marks.find(({ atS }) => newest && newest.atS - atS <= RATE_WINDOW_S);
   if (!newest || !since) return "";
@@ -48,7 +48,7 @@ export function describeProgress(marks: readonly Mark[]): string {
   if (total === null) parts.push(`${number(done, 6)} done`);
   else if (total !== 1) parts.push(`${number(done, 6)} of ${number(total, 6)}`);
   if (rate > 0 && total !== 1) parts.push(`${number(rate, 3)}/s`);
-  if (rate > 0 && total !== null && done < total) {
+  if (rate > 0 && total !== null && done < total && !isOver) {
     parts.push(`${duration((total - done) / rate, 0)} left`);
   }
   return parts.join(" · ");
