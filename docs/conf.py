@@ -37,6 +37,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
+smartquotes_action = "D"  # dashes only: what stands in quotation marks may be there to be copied
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 add_module_names = False

@@ -147,7 +147,8 @@ class DemoApi:
         """Answer ``prompt`` token by token, as language models do.
 
         The model is a toy: it has read half of *Alice's Adventures in Wonderland* and nothing
-        else. The same prompt always gets the same answer.
+        else. The same prompt always gets the same answer. It ends with a sentence, so it may be
+        some tokens longer than ``max_tokens``.
 
         Raises:
             ValueError: there is no such model.

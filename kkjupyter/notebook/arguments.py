@@ -58,6 +58,9 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     Raises:
         UsageError: the line cannot be understood; the text points at the place.
     """
+    asked = _HELP.fullmatch(line)
+    if asked and "help" not in names and (asked[1] is None or asked[1] in COMMANDS):
+        return Request(asked[1] or CALL, options=Options(help=True))
     first = re.match(r"\s*([a-z]+)(?=\s|$)\s*(.?)", line)
     if first and first[1] in COMMANDS and first[2] not in (".", "(", "[", "="):
         command = first[1]
@@ -164,6 +167,9 @@ def interpolate(text: str, values: Mapping[str, Any]) -> str:
 
     return _BRACED_NAME.sub(replace, text)
 
+
+# Otherwise it would be Python's own `help`, which tells of something else.
+_HELP = re.compile(r"\s*help(?:\s+([a-z]+))?\s*(?:#.*)?")
 
 # --- the expression ---
 

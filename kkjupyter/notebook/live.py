@@ -51,8 +51,8 @@ def show(
     Args:
         source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
-            ``"json"``, the name of a view of your own (:func:`kkjupyter.view`), or something that
-            makes one.
+            ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
+            (:func:`kkjupyter.view`), or something that makes one.
         pick: what of each item is shown (``lambda event: event.text``); nothing where it is None.
             Without it, of a chat completion's chunk the text, of anything else the item. Loops
             and ``reply.items`` have the items as they came.

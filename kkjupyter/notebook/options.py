@@ -244,9 +244,11 @@ def help_text(command: str | None = None) -> str:
     """What ``%rpc --help`` prints; for one command if it is named."""
     if command in COMMANDS:
         usage = f"%rpc {COMMANDS[command].usage}"
-        lines = [f"{usage}  -  {COMMANDS[command].help}", "", "options:"]
-        return "\n".join([*lines, *_option_lines(command)])
-    commands = [f"  {row.usage:<22} {row.help}" for row in COMMANDS.values()]
+        options = _option_lines(command)
+        lines = [f"{usage}  -  {COMMANDS[command].help}", *(["", "options:"] if options else [])]
+        return "\n".join([*lines, *options])
+    width = max(len(row.usage) for row in COMMANDS.values())
+    commands = [f"  {row.usage:<{width}}  {row.help}" for row in COMMANDS.values()]
     return "\n".join(
         [
             "%rpc EXPRESSION [options]     call a remote method, show what it sends as it comes",

@@ -15,11 +15,13 @@ from typing import Any
 
 from IPython.display import display
 
+from kkjupyter.errors import UsageError
 from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.picking import Picker, chunk_texts
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import is_terminal, open_screen
 from kkjupyter.notebook.trace_screens import open_trace_screen
@@ -58,8 +60,14 @@ def begin(
     """Claim ``source`` for a run of the present cell; ``options`` are those of :class:`Run`.
 
     Raises:
-        UsageError: it does not stream, or something reads it already.
+        UsageError: it does not stream, or something reads it already; or an option is none.
     """
+    limits = options.get("limits", DEFAULT_LIMITS)
+    if not isinstance(limits, Limits):
+        raise UsageError(
+            f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
+            "it is in kkjupyter.notebook.retention"
+        )
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
     run = Run(number, title or title_of(source), feed, cell=cells.current, pick=pick, **options)

@@ -67,7 +67,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """What was shown as one text: strings joined as they are, anything else a line of JSON.
+        """What was shown, as one text. Strings are joined as they are, the rest is lines of JSON.
 
         For a unary call it is the value as text.
         """

@@ -74,7 +74,7 @@ def make_token(host: str, token: str | bool, *, insecure: bool) -> str | None:
     if token is False and not is_loopback(host) and not insecure:
         raise UsageError(
             f"serving on {host} without a token lets everybody on the network call it; "
-            "leave the token on, or say insecure=True as well"
+            "leave the token on, or say insecure=True (--insecure in a shell) as well"
         )
     return token if isinstance(token, str) else secrets.token_urlsafe(24) if token else None
 

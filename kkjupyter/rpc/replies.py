@@ -77,7 +77,7 @@ class Reply:
             return ConnectError(
                 url,
                 f"HTTP {status}: the server wants a (different) token; "
-                "pass token=..., or --token-env NAME in a magic",
+                "pass token=..., or --token-env NAME in a magic or a shell",
             )
         if status in (404, 405):
             return ConnectError(url, f"HTTP {status}: nothing takes calls at this path")

@@ -53,14 +53,6 @@ class Guests(Protocol):
 class Server:
     """A served object; made by :func:`kkjupyter.serve`. ``with`` closes it at the end.
 
-    Args:
-        exposed: what clients may reach; None if that is not told by names alone.
-        clients: who answers them.
-        door: who may come in.
-        host: where to listen.
-        scheme: of its address, without TLS: ``"ws"`` or ``"http"``.
-        ssl: adds TLS.
-
     Attributes:
         port: the TCP port.
         closed: whether :meth:`close` was called.
@@ -75,6 +67,16 @@ class Server:
         scheme: str,
         ssl: SSLContext | None,
     ) -> None:
+        """Made, not listening yet.
+
+        Args:
+            exposed: what clients may reach; None if that is not told by names alone.
+            clients: who answers them.
+            door: who may come in.
+            host: where to listen.
+            scheme: of its address, without TLS: ``"ws"`` or ``"http"``.
+            ssl: adds TLS.
+        """
         self._number = next(_numbers)
         self._methods = method_names(exposed.target) if exposed is not None else None
         self._clients = clients

@@ -185,7 +185,7 @@ def _server_reason(exc: Exception) -> str:
             if status in (401, 403):
                 return (
                     f"HTTP {status}: the server wants a (different) token; "
-                    "pass token=..., or --token-env NAME in a magic"
+                    "pass token=..., or --token-env NAME in a magic or a shell"
                 )
             if 300 <= status < 400:
                 target = without_secrets(exc.response.headers.get("Location", "elsewhere"))

@@ -23,7 +23,7 @@ class VovkServer(Server):
     Attributes:
         url: the API's address, for ``kk.connect``; clients need the token, too.
         port: the TCP port.
-        closed: whether :meth:`close` was called.
+        closed: whether it was closed.
         schema: what it offers, as clients take it; the same that it answers to ``_schema_``.
     """
 

@@ -83,12 +83,39 @@ def test_a_page_loads_nothing_from_elsewhere(site: dict[Path, _Page]) -> None:
         assert not elsewhere, f"{path.relative_to(SITE)} loads {elsewhere}"
 
 
-def test_every_public_name_has_its_place_in_the_reference() -> None:
+@pytest.fixture(scope="module")
+def described() -> set[str]:
+    """The Python names that the reference has an entry for."""
     inventory = InventoryFile.loads((SITE / "objects.inv").read_bytes(), uri="")
-    described = {
-        name for kind, names in inventory.data.items() if kind.startswith("py:") for name in names
-    }
+    kinds = (names for kind, names in inventory.data.items() if kind.startswith("py:"))
+    return {name for names in kinds for name in names}
+
+
+def test_every_public_name_has_its_place_in_the_reference(described: set[str]) -> None:
     verbs = {"get", "post", "put", "patch", "delete", "head", "options"}  # of one kind: Verb
     public = {*kkjupyter.__all__, *vovk.__all__} - verbs - {"vovk"}
     missing = public - {name.rpartition(".")[2] for name in described}
     assert not missing, f"the pages of docs/reference lack {missing}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notebook.reply.Reply.dataframe",
+        "rpc.trace.TraceRow.payload_text",
+        "rpc.vovk_call.VovkCall.status",
+        "vovk.server.VovkServer",
+    ],
+)
+def test_what_the_lessons_ask_results_for_is_in_the_reference(
+    name: str, described: set[str]
+) -> None:
+    assert f"kkjupyter.{name}" in described
+
+
+def test_the_reference_shows_nothing_private(site: dict[Path, _Page]) -> None:
+    for page in (SITE / "reference").glob("*.html"):
+        text = re.sub(r"<[^>]*>", "", page.read_text("utf-8"))
+        private = re.findall(r"^_[a-z]\w*: .*", text, re.MULTILINE)
+        assert "~typing." not in text, page.name
+        assert not private, f"{page.name}: {private}"

@@ -170,6 +170,16 @@ def test_nothing_and_help() -> None:
     assert parse("connect --help").options.help
 
 
+def test_help_as_a_word() -> None:
+    assert parse("help") == parse(" help  # please") == parse("--help")
+    assert parse("help connect") == parse("connect --help")
+    for line in ("help.topic", "help(5)"):
+        assert parse(line).expression is not None
+    assert parse("help", {"help"}).source == "help"  # a variable of one's own
+    with pytest.raises(UsageError, match="there is no command 'help'"):
+        parse("help nothing")
+
+
 def test_an_await_in_front_is_dropped_since_the_magic_waits_anyway() -> None:
     assert evaluated("await api.f(1)") == ((1,), {})
 
@@ -285,6 +295,15 @@ def test_the_help_names_every_command_and_option() -> None:
         # --all and --help belong to the commands' own help.
         assert name in text or name in ("--help", "--all")
     assert "--all" in help_text("cancel")
+
+
+def test_the_help_is_in_columns_and_leaves_out_what_there_is_none_of() -> None:
+    listed = help_text().partition("\ncommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(listed) == len(COMMANDS)
+    starts = {line.index(row.help) for line, row in zip(listed, COMMANDS.values(), strict=True)}
+    assert len(starts) == 1
+    assert "options:" in help_text("connect")
+    assert "options:" not in help_text("status")
 
 
 def test_each_expression_keeps_its_place_for_tracebacks() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,13 @@ def test_a_call_is_shown_again_as_a_second_view(capsys: pytest.CaptureFixture[st
         with pytest.raises(UsageError, match="is not called yet"):
             kk.show(api.letters)
         kk.close(api)
+
+
+@pytest.mark.parametrize("limits", [None, 1000])
+def test_limits_are_limits(limits: Any) -> None:
+    source = letters()
+    with pytest.raises(UsageError, match="limits must be Limits"):
+        kk.show(source, limits=limits)
+    with pytest.raises(UsageError, match="limits must be Limits"):
+        kk.compare({"letters": source}, limits=limits)
+    assert list(source) == ["a", "b", "c"]
