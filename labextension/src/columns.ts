@@ -6,8 +6,9 @@ import { cancel } from "./cancel";
 import { lookAfter } from "./ending";
 import { duration, perSecond, whole } from "./format";
 import { Host } from "./host";
+import { readable } from "./panes";
 import { type Session, session } from "./sessions";
-import { checkpointText, staticHtml, staticPlain } from "./static";
+import { checkpointText, staticHtml, staticPlain, titleHtml } from "./static";
 import type { Model, Status } from "./types";
 import { drawView } from "./view";
 
@@ -22,16 +23,19 @@ interface Column extends Session {
 export async function initializeColumns(model: Model): Promise<() => void> {
   const [host, columns] = await Promise.all([Host.find(model), columnsOf(model)]);
   const runs = columns.map(({ run }) => run);
-  const inEach = (write: (column: Column) => string) =>
-    columns.map((column) => `── ${column.name}\n${write(column)}`).join("\n\n");
+  const inEach = (write: (column: Column, index: number) => string) =>
+    columns.map((column, n) => `── ${column.name}\n${write(column, n)}`).join("\n\n");
   return lookAfter(model, host, runs, {
     checkpoint: () => inEach(({ run }) => checkpointText(run)),
-    bundle: () => ({
-      "text/html": columns
-        .map(({ run }) => staticHtml(run.text, run.leftOut, run.status))
-        .join("\n"),
-      "text/plain": inEach(({ run }) => staticPlain(run.text, run.status)),
-    }),
+    bundle: async () => {
+      const texts = await Promise.all(runs.map((run) => readable(run.text, run.part)));
+      const htmlOf = ({ name, run }: Column, index: number) =>
+        titleHtml(name) + staticHtml(texts[index] ?? "", run.leftOut, run.status);
+      return {
+        "text/html": columns.map(htmlOf).join("\n"),
+        "text/plain": inEach(({ run }, index) => staticPlain(texts[index] ?? "", run.status)),
+      };
+    },
   });
 }
 

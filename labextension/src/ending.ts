@@ -10,7 +10,7 @@ const STATIC_OUTPUT_WITHIN_MS = 1_000;
 
 export interface Ending {
   /** The static output, for when there is no kernel left to make it. */
-  bundle(): Bundle;
+  bundle(): Promise<Bundle>;
   /** What the file gets if it is saved before the end. */
   checkpoint(): string;
 }
@@ -30,8 +30,9 @@ export function lookAfter(
     // Where the page was reloaded in mid-stream, the kernel's update of the display found nothing.
     setTimeout(() => {
       if (!host.isInNotebook()) return;
-      if (runs.some((run) => run.status.state === "lost")) host.persist(ending.bundle());
-      else model.send({ kind: "bundle" });
+      if (runs.some((run) => run.status.state === "lost")) {
+        void ending.bundle().then((bundle) => host.persist(bundle));
+      } else model.send({ kind: "bundle" });
     }, STATIC_OUTPUT_WITHIN_MS);
   };
   const listener = { appended: () => {}, replaced: () => {}, changed: look };

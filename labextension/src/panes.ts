@@ -75,6 +75,21 @@ export function loadPartWithoutKernel(id: string): Promise<PartModule> {
   });
 }
 
+/** `source` as a reader can use it: what Copy gives. The source itself if the part is not there. */
+export async function readable(
+  source: string,
+  part: string | null,
+  load: (part: string) => Promise<PartModule> = loadPartWithoutKernel,
+): Promise<string> {
+  if (!part) return source;
+  const pane = await load(part).then(
+    (module) => module.makePane({ label: "" }),
+    () => null, // said already
+  );
+  pane?.dispose();
+  return pane?.copied?.(source) ?? source;
+}
+
 function oncePerPage(id: string, load: () => Promise<PartModule>): Promise<PartModule> {
   const parts = partsOfPage();
   let found = parts.get(id);

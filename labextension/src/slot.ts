@@ -1,7 +1,7 @@
 // The place of the pane in a view. A part may have to come from the kernel first; if that takes a
 // while, the source is shown as text meanwhile.
 
-import { makeOwnPane, type Pane, type PaneContext, type PartModule } from "./panes";
+import { makeOwnPane, type Pane, type PaneContext, type PartModule, readable } from "./panes";
 import type { Run } from "./run";
 
 const TEXT_AFTER_MS = 400;
@@ -42,16 +42,7 @@ export class PaneSlot {
 
   /** What the Copy button gives. A short stream may have ended before its part was there. */
   async copied(source: string): Promise<string> {
-    const { part } = this.run;
-    let { pane } = this;
-    if (part && !pane?.copied) {
-      pane = await this.load(part).then(
-        (module) => module.makePane(this.context),
-        () => null, // said already
-      );
-      pane?.dispose();
-    }
-    return pane?.copied?.(source) ?? source;
+    return this.pane?.copied?.(source) ?? (await readable(source, this.run.part, this.load));
   }
 
   dispose(): void {

@@ -25,10 +25,12 @@ const TEXT =
   "color: var(--jp-content-font-color1, inherit)";
 const BAD = "var(--jp-error-color1, inherit)";
 
-export function staticBundle(run: Run): Bundle {
-  const { status, text, leftOut } = run;
+/** @param text what the run's view shows, for a reader; not always its source */
+export function staticBundle(run: Run, text: string): Bundle {
+  const { status, leftOut } = run;
+  const source = text === run.text ? {} : { source: run.text };
   return {
-    [MIME_TYPE]: { view: run.view, pane: run.pane, left_out: leftOut, ...status },
+    [MIME_TYPE]: { view: run.view, pane: run.pane, left_out: leftOut, ...source, ...status },
     "text/html": staticHtml(text, leftOut, status),
     "text/plain": staticPlain(text, status),
   };
@@ -62,6 +64,11 @@ export function staticHtml(text: string, leftOut: number, status: Status): strin
   return foldable
     ? `<details open ${run}>${line}${body}</details>`
     : `<div ${run}>${line}${body}</div>`;
+}
+
+/** What stands above a column. */
+export function titleHtml(name: string): string {
+  return `<div style="${LINE}; font-weight: 600">${escapeHtml(name)}</div>`;
 }
 
 function htmlOf(text: string): string {

@@ -2,6 +2,7 @@
 
 import { drawColumns, initializeColumns } from "./columns";
 import { lookAfter } from "./ending";
+import { readable } from "./panes";
 import { forget, session } from "./sessions";
 import { checkpointText, staticBundle } from "./static";
 import css from "./style.css";
@@ -20,7 +21,7 @@ async function initialize({ model }: { model: Model }): Promise<() => void> {
   const stopLooking = host.isColumn
     ? () => {}
     : lookAfter(model, host, [run], {
-        bundle: () => staticBundle(run),
+        bundle: async () => staticBundle(run, await readable(run.text, run.part)),
         checkpoint: () => checkpointText(run),
       });
   return () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { partsOfPage } from "../src/panes";
 import type { FromKernel, Model, Snapshot, ToKernel } from "../src/types";
 import widget from "../src/widget";
 import { snapshot, status } from "./support";
@@ -242,9 +243,22 @@ test.each([
   page.kernel.statusChanged.emit(event);
   expect(el.textContent).toContain(`${words} after 2 items`);
   expect(el.querySelector("[role=log]")?.textContent).toBe("ab");
-  vi.advanceTimersByTime(1_100);
+  await vi.advanceTimersByTimeAsync(1_100);
   expect(page.outputs[0]?.data["text/plain"]).toBe(`ab\n[✕ ${words} after 2 items]`);
   expect(page.outputs[0]?.data["text/html"]).toContain(words);
+});
+
+test("what a part drew stays readable when the kernel is gone", async () => {
+  const pane = { element: document.createElement("p"), append: () => {}, replace: () => {} };
+  const table = { ...pane, flush: () => {}, dispose: () => {}, copied: () => "a\tb\n" };
+  partsOfPage().set("table-1", Promise.resolve({ makePane: () => table }));
+  await open({ text: '["a","b"]\n', pane: "table", part: "table-1" });
+  page.kernel.statusChanged.emit("restarting");
+  await vi.advanceTimersByTimeAsync(1_100);
+  const { data } = page.outputs[0] as { data: Record<string, string> };
+  expect(data["text/plain"]).toBe("a\tb\n[✕ kernel restarted after 2 items]");
+  expect(data["text/html"]).toContain("a\tb\n");
+  expect(data["application/vnd.kkjupyter.v1+json"]).toMatchObject({ source: '["a","b"]\n' });
 });
 
 test("a save in mid-stream holds the text so far, and after the end nothing is touched", async () => {
