@@ -30,6 +30,7 @@ _WIDTH, _HEIGHT = 720 * _SCALE, 260 * _SCALE
 _FONT_PX = 11 * _SCALE
 _GAP = 6 * _SCALE
 _KEY = 3 * _GAP
+_NAME_CHARS = 200
 _X_TICKS, _Y_TICKS = 7, 5
 
 
@@ -122,7 +123,7 @@ def _legend(
     places: list[tuple[float, float, str]] = []
     across, y = left, _GAP + _FONT_PX / 2
     for name in names:
-        text = name
+        text = name[:_NAME_CHARS]  # to measure a text takes time
         while width_of(text) > room:
             text = f"{text[: len(text) * 9 // 10 - 1]}…"
         width = _KEY + _GAP + width_of(text)

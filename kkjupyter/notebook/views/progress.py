@@ -20,6 +20,7 @@ __all__ = ["Mark", "ProgressView", "TerminalProgressView"]
 _BAR_CHARS = 30
 _LABELS = ("label", "message", "text", "description")
 _RATE_WINDOW_S = 30.0
+_LABEL_CHARS = 200
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 
 
@@ -198,7 +199,10 @@ def _parts(item: Any) -> tuple[float, float | None, str] | None:
     if done is None:
         return None
     label = next((text for name in _LABELS if isinstance(text := _field(item, name), str)), "")
-    return done, _number(_field(item, "total")), whole(label)
+    # It goes with every mark; a line end would break the line in a terminal.
+    words = " ".join(label[: _LABEL_CHARS + 1].split())
+    shown = words if len(label) <= _LABEL_CHARS else f"{words[:_LABEL_CHARS]}…"
+    return done, _number(_field(item, "total")), whole(shown)
 
 
 def _field(item: Any, name: str) -> Any:

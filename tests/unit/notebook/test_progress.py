@@ -74,6 +74,8 @@ class Job:
     [
         ({"done": 5, "total": 10}, [5, 10, ""]),
         ({"done": 5, "total": None, "message": "a"}, [5, None, "a"]),
+        ({"done": 5, "total": 9, "text": "two\nlines "}, [5, 9, "two lines"]),
+        ({"done": 5, "total": 9, "text": "x" * 1_000}, [5, 9, "x" * 200 + "…"]),
         (Job(1, 2), [1, 2, "copying"]),
         (0.5, [0.5, 1, ""]),
         (1, [1, 1, ""]),
