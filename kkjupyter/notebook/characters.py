@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["PairJoiner", "printable", "whole", "without_controls"]
+__all__ = ["PairJoiner", "encodable", "printable", "whole", "without_controls"]
 
 # Terminals act on C0, DEL and C1 controls; tab and line ends are text. Unicode has a picture for
 # each of C0 and DEL ("␛"); C1 has none.
@@ -35,12 +35,10 @@ class PairJoiner:
         if self._high:
             text = self._high + text
             self._high = ""
-        if not text or text.isascii():
-            return text
-        if "\ud800" <= text[-1] <= "\udbff":
+        if text and "\ud800" <= text[-1] <= "\udbff":
             self._high = text[-1]
             text = text[:-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return encodable(text)
 
     def flush(self) -> str:
         """U+FFFD if half a character is still waiting for its other half."""
@@ -48,11 +46,16 @@ class PairJoiner:
         return "\ufffd" if held else ""
 
 
+def encodable(text: str) -> str:
+    """``text`` with each lone surrogate replaced by U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def whole(text: str) -> str:
     """``text`` as something that can be encoded: lone surrogates replaced, controls visible."""
-    if text.isascii():
-        return printable(text)
-    return printable(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    return printable(encodable(text))
 
 
 _COLOUR = r"\x1b\[[0-9;]*m"

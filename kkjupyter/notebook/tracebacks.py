@@ -14,7 +14,7 @@ from IPython import get_ipython
 
 import kkjupyter
 from kkjupyter.errors import KKError, RemoteError, did_you_mean
-from kkjupyter.notebook.characters import without_controls
+from kkjupyter.notebook.characters import encodable, without_controls
 from kkjupyter.notebook.reply import error_line
 from kkjupyter.rpc.session import open_sessions
 
@@ -38,8 +38,8 @@ def render(error: KKError) -> list[str]:
     An error of a magic shows no frames, since there is only the line itself; any other those of
     the user's own code. A RemoteError adds where it happened on the other side.
     """
-    # A terminal obeys what it prints, and the words are the peer's.
-    return [without_controls(line, keep_colours=True) for line in _lines(error)]
+    # A terminal obeys what it prints, a kernel sends UTF-8 only, and the words are the peer's.
+    return [encodable(without_controls(line, keep_colours=True)) for line in _lines(error)]
 
 
 def _lines(error: KKError) -> list[str]:

@@ -70,6 +70,12 @@ class Api:
     def boom(self):
         raise KeyError("boom")
 
+    def half_error(self):
+        raise ValueError(chr(0xD83D))
+
+    async def halves(self):
+        yield {chr(0xD83D): 1, "text": [chr(0xD83D)]}
+
 server = kk.serve(Api())
 api = server.connect()
 

@@ -41,6 +41,21 @@ def test_a_unary_call_as_the_last_line_is_its_value(kernel: Kernel, before: str)
     assert kinds(run) == ["error"]
 
 
+def test_half_a_character_from_the_other_side_is_shown_not_lost(kernel: Kernel) -> None:
+    """``"😀"[0]`` cannot be encoded: a kernel that is to send it sends nothing."""
+    prepare(kernel)
+    run = kernel.run("api.half_error()")
+    assert (run.status, run.ename, run.evalue) == ("error", "RemoteError", "ValueError: \ufffd")
+    assert kinds(run) == ["error"]
+    run = kernel.run("%rpc api.half_error() --no-raise --out reply").check()
+    assert "ValueError: \ufffd" in outputs_text(run)
+    assert "ValueError: \ufffd" in str(kernel.run("reply").check().result)
+    for view in ("json", "table", "plot"):
+        run = kernel.run(f"%rpc api.halves() --view {view}").check()
+        [output] = run.outputs
+        assert VENDOR in output["data"]
+
+
 def test_the_last_line_on_each_kernel(each_kernel: Kernel) -> None:
     prepare(each_kernel)
     assert each_kernel.run("api.add(1, 2)").check().result == "3"

@@ -57,6 +57,8 @@ EXAMPLES: list[tuple[errors.KKError, str]] = [
     (errors.CallTimeout("m", 2, "next item"), "m: no next item within 2 s"),
     (errors.CallCancelled("m"), "m was cancelled"),
     (errors.CallCancelled("m", 41), "m was cancelled after 41 items"),
+    (errors.RemoteError("half \ud83d", name="ValueError"), "ValueError: half \ufffd"),
+    (errors.RemoteError("\ud83d", status=500), "HTTP 500: \ufffd"),
     (
         errors.ValidationError("m", [{"path": "a", "message": "is no number"}, {"message": "x"}]),
         "m: a: is no number; value: x",

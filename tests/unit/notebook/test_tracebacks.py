@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import kkjupyter as kk
 from kkjupyter.notebook import load, unload
+from kkjupyter.notebook.tracebacks import render
 
 
 @pytest.fixture
@@ -112,3 +113,8 @@ def test_a_misspelt_remote_name_is_answered_with_a_question(
         assert "did you mean 'countdown'?" in shown(shell, "await api.contdown(3)", capsys)
         assert "did you mean" not in shown(shell, "%rpc api.failingStream()", capsys)
         assert "did you mean" not in shown(shell, "%rpc api.zebra()", capsys)
+
+
+def test_what_is_shown_can_be_encoded() -> None:
+    error = kk.RemoteError("half \ud83d", name="Oops", stack="Oops: half \ud83d\n  at \ude00")
+    "\n".join(render(error)).encode()

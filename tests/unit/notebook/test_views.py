@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import namedtuple
 from datetime import UTC, date, datetime
@@ -172,6 +173,26 @@ def test_what_unfolds_in_the_json_view_can_be_encoded() -> None:
     saved = view.bundle(Status(3, "f()", "done", "stream", 1, 1.0, 0.1))["text/html"]
     assert saved.encode()
     assert saved.count("half \\ud800 a pair") == 2
+
+
+@given(
+    st.sampled_from(sorted(VIEWS)),
+    st.lists(
+        st.recursive(
+            any_text | st.floats(),
+            lambda s: st.lists(s) | st.dictionaries(any_text, s, min_size=1),
+            max_leaves=5,
+        ),
+        max_size=3,
+    ),
+)
+def test_whatever_comes_what_is_saved_can_be_sent(name: str, items: list[Any]) -> None:
+    view = make_view(name)
+    source = feed(view, items)
+    bundle = view.bundle(Status(1, "f()", "done", "stream", len(items), 1.0, None))
+    json.dumps([source, bundle], ensure_ascii=False, allow_nan=False).encode()
+    text = source + bundle["text/plain"]
+    assert not any((c < " " and c not in "\t\n\r") or "\x7f" <= c < "\xa0" for c in text)
 
 
 # ---- the transcript
