@@ -37,9 +37,11 @@ def open_columns(runs: Mapping[str, Run], choice: ViewChoice) -> None:
             run.add_screen(_Held(name, choice))
         return
     columns = _Columns(runs)
-    for name, run in runs.items():
-        run.add_screen(columns.screen(name, run, choice))
+    screens = {name: columns.screen(name, run, choice) for name, run in runs.items()}
     columns.display()
+    # Only now: runs that were cancelled before are at their static output at once.
+    for name, run in runs.items():
+        run.add_screen(screens[name])
 
 
 class ColumnsWidget(anywidget.AnyWidget):

@@ -12,12 +12,13 @@ import kkjupyter as kk
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.arguments import Request, interpolate, with_body
 from kkjupyter.notebook.card import name_of
-from kkjupyter.notebook.comparing import Compared
+from kkjupyter.notebook.comparing import Compared, Replies
 from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.live import Shown
-from kkjupyter.notebook.options import COMMANDS
+from kkjupyter.notebook.options import CALL, COMMANDS, Options, options_of
 from kkjupyter.notebook.playing import begin, check_view, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
+from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.trace import trace_command
 from kkjupyter.rpc.call import Call, is_stream
@@ -30,6 +31,7 @@ from kkjupyter.wire.values import undefined
 __all__ = ["Commands"]
 
 _FILENAME = "<%rpc>"
+_FOR_COMPARISONS = ("--out", "--trace", "--interpolate")
 
 
 class Commands:
@@ -121,28 +123,42 @@ class Commands:
         with keep_payloads_here() if options.trace else contextlib.nullcontext():
             source = self._stream_of(self._evaluate(request, local_ns), request)
         if isinstance(source, Compared):
-            if options.out is not None:
-                self._shell.user_ns[options.out] = source.replies
+            self._check_compared(source, options)
+            self._store(source.replies, options)
             return source.wait()
         if isinstance(source, Shown):
             raise UsageError("%rpc shows by itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):
             return source
         if isinstance(source, Call) and (known := registry.get(source.id)) is not None:
+            self._store(known.reply, options)
             show_again(known, options.view)
             return self._shown(known)
         run = begin(
             source,
+            options.view,
             keep=options.keep,
             take=options.take,
             for_s=options.for_s,
             timeout_s=options.timeout_s,
             shows_value=options.background,
         )
-        if options.out is not None:
-            self._shell.user_ns[options.out] = run.reply
+        self._store(run.reply, options)
         play(run, options.view, background=options.background, shown=options.no_raise)
         return self._shown(run, raises=not options.no_raise)
+
+    def _check_compared(self, compared: Compared, options: Options) -> None:
+        for option in options_of(CALL):
+            if option.name not in _FOR_COMPARISONS and getattr(options, option.field):
+                compared.cancel()
+                raise UsageError(
+                    f"{option.name} does not reach into kk.compare(...), which has arguments of "
+                    "its own: kk.compare({...}, view=...)"
+                )
+
+    def _store(self, reply: Reply | Replies, options: Options) -> None:
+        if options.out is not None:
+            self._shell.user_ns[options.out] = reply
 
     def _shown(self, run: Run, *, raises: bool = True) -> Any:
         reply = run.reply

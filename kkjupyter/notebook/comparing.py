@@ -8,8 +8,7 @@ from typing import Any
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.columns import open_columns
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
-from kkjupyter.notebook.picking import chunk_texts, picker
-from kkjupyter.notebook.playing import begin, check_view, lives_on_this_loop
+from kkjupyter.notebook.playing import begin, check_view, lives_on_this_loop, never_shown
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
@@ -53,12 +52,11 @@ def compare(
     check_view(view)
     if not isinstance(sources, Mapping) or not sources:
         raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')
-    picked = chunk_texts if pick is None else picker(pick)
     runs: dict[str, Run] = {}
     try:
         for name, source in sources.items():
             runs[str(name)] = begin(
-                source, title=str(name), limits=limits, pick=picked, shows_value=True
+                source, view, title=str(name), limits=limits, pick=pick, shows_value=True
             )
     except BaseException:
         for run in runs.values():
@@ -149,6 +147,11 @@ class Compared:
             hide_our_frames(error)
             raise error
         return self.replies
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("_is_used", True):
+            ways = "make it the last line of the cell, `await` it, or call .wait()"
+            never_shown("kk.compare(...)", self._runs.values(), ways)
 
     def __repr__(self) -> str:
         states = ", ".join([f"{name}: {reply.status}" for name, reply in self.replies.items()])

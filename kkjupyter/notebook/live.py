@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.localfeeds import LocalFeed
 from kkjupyter.notebook.loops import GRACE_S, AsyncLoop, PlainLoop
-from kkjupyter.notebook.picking import chunk_texts, picker
 from kkjupyter.notebook.playing import (
     await_kind,
     begin,
     check_view,
     lives_on_this_loop,
+    never_shown,
     outcome,
     play,
     show_again,
@@ -54,8 +53,8 @@ def show(
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
             (:func:`kkjupyter.view`), or something that makes one.
         pick: what of each item is shown (``lambda event: event.text``); nothing where it is None.
-            Without it, of a chat completion's chunk the text, of anything else the item. Loops
-            and ``reply.items`` have the items as they came.
+            Without it the item; to ``"auto"``, ``"text"`` and ``"markdown"`` a chat completion's
+            chunk is its text. Loops and ``reply.items`` have the items as they came.
         title: what stands in the state line; by default the call or the generator's name.
         limits: how much the Reply keeps.
 
@@ -72,8 +71,7 @@ def show(
         known = registry.get(source.id)
         if known is not None:
             return Shown(known, view, again=True)
-    picked = chunk_texts if pick is None else picker(pick)
-    return Shown(begin(source, title=title, limits=limits, pick=picked), view)
+    return Shown(begin(source, view, title=title, limits=limits, pick=pick), view)
 
 
 class Shown:
@@ -177,10 +175,5 @@ class Shown:
 
     def __del__(self) -> None:
         if not self.__dict__.get("_is_used", True):
-            self._run.let_go()
-            warnings.warn(
-                f"kk.show({self._run.title}) was never shown: make it the last line of the cell, "
-                "loop over it, `await` it, or call .wait()",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            ways = "make it the last line of the cell, loop over it, `await` it, or call .wait()"
+            never_shown(f"kk.show({self._run.title})", [self._run], ways)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.display import display
@@ -20,13 +22,13 @@ from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
-from kkjupyter.notebook.picking import Picker, chunk_texts
+from kkjupyter.notebook.picking import as_they_are, chunk_texts, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import is_terminal, open_screen
 from kkjupyter.notebook.trace_screens import open_trace_screen
 from kkjupyter.notebook.tracebacks import hide_our_frames
-from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view
+from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import next_number
 from kkjupyter.rpc.trace_api import record_of
@@ -37,6 +39,7 @@ __all__ = [
     "begin",
     "check_view",
     "lives_on_this_loop",
+    "never_shown",
     "outcome",
     "play",
     "show_again",
@@ -55,9 +58,21 @@ def check_view(choice: ViewChoice) -> None:
 
 
 def begin(
-    source: Any, *, title: str | None = None, pick: Picker = chunk_texts, **options: Any
+    source: Any,
+    view: ViewChoice = AUTO,
+    *,
+    title: str | None = None,
+    pick: Callable[[Any], Any] | None = None,
+    **options: Any,
 ) -> Run:
-    """Claim ``source`` for a run of the present cell; ``options`` are those of :class:`Run`.
+    """Claim ``source`` for a run of the present cell.
+
+    Args:
+        source: a call, an iterator or an async iterable.
+        view: what will show it. To one for text, a chunk of an LLM client's is its text.
+        title: what is shown for it; by default the call, or the generator's name.
+        pick: what of each item is shown, whatever the view.
+        options: those of :class:`Run`.
 
     Raises:
         UsageError: it does not stream, or something reads it already; or an option is none.
@@ -70,7 +85,9 @@ def begin(
         )
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
-    run = Run(number, title or title_of(source), feed, cell=cells.current, pick=pick, **options)
+    by_view = chunk_texts if shows_text(view) else as_they_are
+    picked = by_view if pick is None else picker(pick)
+    run = Run(number, title or title_of(source), feed, cell=cells.current, pick=picked, **options)
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
@@ -157,6 +174,21 @@ def show_again(run: Run, view: ViewChoice = AUTO) -> None:
     if run.is_over:
         # What a cell sends after its end is lost to those who execute notebooks.
         attached.wait(GRACE_S)
+
+
+def never_shown(what: str, runs: Iterable[Run], ways: str) -> None:
+    """Let go of runs whose owner was collected before it showed them, and warn. For finalizers.
+
+    Args:
+        what: the owner, as the user wrote it.
+        runs: its runs.
+        ways: how it would have been shown.
+    """
+    left = [run for run in runs if not run.is_ending]
+    for run in left:
+        run.let_go()
+    if left:
+        warnings.warn(f"{what} was never shown: {ways}", RuntimeWarning, stacklevel=3)
 
 
 def lives_on_this_loop(run: Run) -> bool:

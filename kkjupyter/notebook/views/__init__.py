@@ -16,7 +16,7 @@ from kkjupyter.notebook.views.progress import ProgressView
 from kkjupyter.notebook.views.table import TableView
 from kkjupyter.notebook.views.text import TextView
 
-__all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "view"]
+__all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "shows_text", "view"]
 
 AUTO = AutoView.name
 # In this order `auto` asks which of them suits the first item; json suits any.
@@ -68,6 +68,14 @@ def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits:
     if in_terminal and (stand_in := VIEWS[choice].terminal):
         return make_view(stand_in, **limits)
     return VIEWS[choice](**limits)
+
+
+def shows_text(choice: ViewChoice) -> bool:
+    """Whether a view is one for text; ``auto`` may become one."""
+    if choice is None or choice == AUTO:
+        return True
+    made_by = VIEWS.get(choice) if isinstance(choice, str) else getattr(choice, "func", choice)
+    return isinstance(made_by, type) and issubclass(made_by, TextView)
 
 
 def view(name: str) -> Callable[[Any], Any]:

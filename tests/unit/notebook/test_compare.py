@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
@@ -83,6 +84,39 @@ def test_cancel_ends_all(capsys: pytest.CaptureFixture[str]) -> None:
     threading.Timer(0.2, compared.cancel).start()
     replies = compared.wait()
     assert [reply.status for reply in replies.values()] == ["cancelled", "cancelled"]
+
+
+def test_one_that_is_never_shown_is_warned_of_and_lets_its_sources_go() -> None:
+    closed: list[str] = []
+
+    def stream() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            closed.append("A")
+
+    started = stream()
+    next(started)
+    compared = kk.compare({"A": started})
+    with pytest.warns(RuntimeWarning, match=r"kk\.compare\(\.\.\.\) was never shown"):
+        del compared
+    until(lambda: closed)
+
+
+def test_cancelled_before_it_is_shown_it_is_complete_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+    handle = "IPython.display.DisplayHandle"
+    monkeypatch.setattr("kkjupyter.notebook.columns.is_terminal", lambda: False)
+    monkeypatch.setattr(f"{handle}.display", lambda *_, **__: shown.append("live"))
+    monkeypatch.setattr(f"{handle}.update", lambda *_, **__: shown.append("static"))
+    compared = kk.compare({"A": words("a"), "B": words("b")})
+    compared.cancel()
+    until(lambda: all(reply.is_over for reply in compared.replies.values()))
+    compared.wait()
+    until(lambda: len(shown) == 2)
+    assert shown == ["live", "static"]
 
 
 @pytest.mark.parametrize("sources", [{}, [1, 2], "x"])

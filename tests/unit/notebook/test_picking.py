@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from types import SimpleNamespace as Chunk
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.notebook.picking import chunk_texts
+from kkjupyter.notebook.views import VIEWS
+from kkjupyter.notebook.views.jsonlines import JsonView
+from kkjupyter.notebook.views.markdown import MarkdownView
+from kkjupyter.notebook.views.text import TextView
 
 
 def chunk(content: str | None) -> Chunk:
@@ -139,4 +144,27 @@ def test_remote_chunks_are_shown_as_their_text(
     chunks = [wire_chunk("Hel"), wire_chunk("lo")]
     reply = kk.show(iter(chunks), view=view).wait()
     assert (reply.text, reply.items) == ("Hello", chunks)
+    assert capsys.readouterr().out.startswith("Hello\n")
+
+
+@pytest.mark.parametrize("view", ["json", "table", "chunks", JsonView])
+def test_other_views_get_the_chunks_themselves(
+    view: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @kk.view("chunks")
+    def chunks(item: Any) -> str:
+        return f"{item['object']}\n"
+
+    try:
+        kk.show(iter([wire_chunk("Hel")]), view=view).wait()
+    finally:
+        del VIEWS["chunks"]
+    assert "chat.completion.chunk" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("view", [TextView, partial(MarkdownView, saved_bytes=100)])
+def test_a_text_view_is_known_however_it_is_given(
+    view: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kk.show(iter([wire_chunk("Hel"), wire_chunk("lo")]), view=view).wait()
     assert capsys.readouterr().out.startswith("Hello\n")
