@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.runs import Run
 
 __all__ = ["Cell", "Cells", "cells"]
 
@@ -80,10 +79,6 @@ class Cells:
             if run.cell is not None and run.cell is not cell and run.cell.source == cell.source:
                 return f"an earlier run is still streaming; `%rpc cancel {run.number}` ends it"
         return ""
-
-    def running_in_current(self) -> list[Run]:
-        """What the present cell has under way."""
-        return [run for run in registry.running() if run.cell is self.current]
 
 
 def _request_metadata(shell: Any) -> Mapping[str, Any]:

@@ -3,7 +3,8 @@
 A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` at its end:
 
 - ``kkjupyter_cancel`` with ``{"run_id": 3}`` or ``{"all": true}``: cancel; the reply is
-  ``{"status": "ok", "run_id": 3, "cancelled": true}``;
+  ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, which the page takes as the
+  acknowledgement;
 - ``kkjupyter_part`` with ``{"id": "markdown-..."}``: a part of the front end that a page lacks; the
   reply is ``{"status": "ok", "source": "..."}``.
 

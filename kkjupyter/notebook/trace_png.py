@@ -21,7 +21,6 @@ _RULE: Final = (158, 158, 158)
 _ACCENT: Final = (21, 101, 192)
 
 _FONT_PX: Final = 13
-_HEADING_PX: Final = 13
 _ROW_PX: Final = 30
 _MARGIN_PX: Final = 12
 _TIME_PX: Final = 66
@@ -48,7 +47,6 @@ class _Drawing:
         self._trace = trace
         self._rows = _shown(trace.rows)
         self._font = ImageFont.load_default(size=_FONT_PX * SCALE)
-        self._heading_font = ImageFont.load_default(size=_HEADING_PX * SCALE)
         words = [_words(row)[:_MOST_CHARS] for row in self._rows]
         widest = max(map(self._width, words), default=0.0)
         lane = min(max(widest + 56, _LEAST_LANE_PX), _MOST_LANE_PX)

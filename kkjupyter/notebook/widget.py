@@ -16,18 +16,12 @@ from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = [
-    "CANCEL_MESSAGE",
     "MODULE",
     "WIDGET_VIEW_MIME",
     "LiveWidget",
     "prefer_subshells",
     "widget_reference",
 ]
-
-CANCEL_MESSAGE = "kkjupyter_cancel"
-"""The message on the control channel that ends a run; content ``{"run_id": 3}``. Whoever handles it
-answers with ``kkjupyter_cancel_reply``, content ``{"status": "ok"}``: the page takes that reply as
-the acknowledgement."""
 
 WIDGET_VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 MODULE = pathlib.Path(__file__).parent.parent / "static" / "widget.js"

@@ -343,12 +343,6 @@ class CallRecord:
 
     # ---- looking
 
-    @property
-    def last_at_s(self) -> float:
-        """When the newest frame was noted, on the monotonic clock; 0 before the first."""
-        entries = self._entries
-        return max((entry.until_s for entry in entries[-2:]), default=0.0)
-
     def trace(self, *, settled_only: bool = False) -> Trace:
         """What was noted until now. Any thread.
 

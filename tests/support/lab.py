@@ -303,11 +303,6 @@ class Lab:
         )
         self._wait_ready(needs_kernel=True)
 
-    def shut_down_kernel(self) -> None:
-        self.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
-        )
-
     def command(self, name: str, **args: Any) -> Any:
         """Execute one of Lab's commands and wait for it."""
         return self.page.evaluate(
@@ -315,7 +310,7 @@ class Lab:
             [name, args],
         )
 
-    def inject(self, code: str, timeout_s: float = 30) -> None:
+    def inject(self, code: str) -> None:
         """Run code in the notebook's kernel that no cell shows (once the kernel is idle)."""
         self.page.evaluate(
             "(code) => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel"

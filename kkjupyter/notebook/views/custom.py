@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.characters import printable, whole
 from kkjupyter.notebook.views.base import View
 
 __all__ = ["named_view"]
-
-Shape = TypeVar("Shape", bound="type[View] | Callable[[Any], Any]")
 
 
 def named_view(name: str, views: dict[str, type[View]], reserved: Sequence[str], shape: Any) -> Any:

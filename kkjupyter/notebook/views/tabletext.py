@@ -1,6 +1,6 @@
 """The texts of a table's cells, and how wide they are.
 
-``labextension/src/parts/table/columns.ts`` has the same rules for the live view;
+``labextension/src/parts/table/cells.ts`` has the same rules for the live view;
 ``labextension/test/table-cases.json`` holds both to them.
 """
 
