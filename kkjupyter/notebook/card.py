@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import inspect
+import keyword
 from typing import Any
 
+from kkjupyter.notebook.characters import whole
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
 from kkjupyter.rpc.vovk_remote import VovkRemote
 
@@ -24,8 +26,13 @@ def name_of(remote: Remote, shell: Any = None) -> str:
             if other.url == info.url and not other.path:
                 root = str(name)
                 break
-    path = (f".{part}" if part.isidentifier() else f"[{part!r}]" for part in info.path)
-    return root + "".join(path)
+    return root + "".join(map(_step, info.path))
+
+
+def _step(part: str) -> str:
+    """How Python code goes one part further down a path."""
+    is_plain = part.isidentifier() and not part.startswith("_") and not keyword.iskeyword(part)
+    return f".{part}" if is_plain else f"[{part!r}]"
 
 
 def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
@@ -39,7 +46,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     below = _below(info)
     if below:
         more = f", ... {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
-        rows.append(("methods", ", ".join(below[:_METHODS_SHOWN]) + more))
+        rows.append(("methods", ", ".join(map(whole, below[:_METHODS_SHOWN])) + more))
     if info.state == "closed":
         return [*rows, ("to go on", "connect again: %rpc connect URL as NAME, or kk.connect(...)")]
     if info.path and not below:
@@ -48,7 +55,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
         return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
     # A capital letter begins the name of a class, by custom on both sides.
     methods = [method for method in below if not method.rpartition(".")[2][:1].isupper()]
-    example = f"{name}.{(methods or ['method'])[0]}(...)"
+    example = f"{name}.{whole((methods or ['method'])[0])}(...)"
     return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,3 +72,26 @@ def test_inside_something_else_a_remote_is_one_line(api: Remote) -> None:
     text = text_of([api, api], api=api)
     assert text.count("\n") <= 1
     assert text.count("<Remote api at memory:") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("_odd", "api['_odd']"), ("class", "api['class']"), ("a b", "api['a b']"), ("é", "api.é")],
+)
+def test_a_name_is_written_as_python_takes_it(api: Remote, name: str, written: str) -> None:
+    text = text_of(api[name], api=api)
+    assert f"{written}(...)" in text
+    code = text.partition("to read it")[2].strip()
+    assert code == f"await {written}"
+    compile(code, "cell", "eval", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_names_from_a_schema_cannot_steer_a_terminal(
+    api: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(card.describe(api), methods=("\x1b]0;title\x07", "\ud83d"))
+    monkeypatch.setattr(card, "describe", lambda _: info)
+    text = text_of(api, api=api)
+    assert "\x1b" not in text
+    assert "␛]0;title␇, \ufffd" in text
+    text.encode()
