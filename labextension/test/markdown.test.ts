@@ -179,6 +179,18 @@ test.each(LONG)("%s that grows and grows is cut, and nothing is lost", (_, sourc
   expect(pane.element.querySelectorAll(".kkj-closed").length).toBeGreaterThan(0);
 });
 
+test.each([
+  ["code", `\`\`\`python\n${"x = 1\n".repeat(1_200)}\`\`\`\n\n`],
+  ["a paragraph", `${"Some words. ".repeat(600)}\n\n`],
+  ["a table", `| a | b |\n|---|---|\n${"| 1 | 2 |\n".repeat(800)}\n`],
+])("what follows %s is not cut, though both come at once", (_, source) => {
+  vi.spyOn(performance, "now").mockReturnValue(0); // a slow frame would take less
+  const text = "some more words, which stand in one line";
+  write(source + text);
+  expect([...pane.element.querySelectorAll("p")].at(-1)?.textContent).toBe(text);
+  vi.restoreAllMocks();
+});
+
 test("very much at once is drawn in frames", () => {
   const source = "some words\n\n".repeat(3_000);
   pane.append(source);

@@ -136,8 +136,9 @@ class MarkdownPane implements Pane {
   }
 
   private whereToCut(outline: Outline): Cut | null {
-    if (this.open.length <= OPEN_CHARS) return null;
-    const cut = outline.cut() ?? (this.open.length > HARD_CHARS ? outline.cutAnyway() : null);
+    // A short block after a long one is left whole: that one is finished with the next line.
+    if (outline.growing <= OPEN_CHARS) return null;
+    const cut = outline.cut() ?? (outline.growing > HARD_CHARS ? outline.cutAnyway() : null);
     return cut && cut.at > this.prefix.length ? cut : null;
   }
 

@@ -48,6 +48,11 @@ export class Outline {
     return this.blocks.length;
   }
 
+  /** How much of the source the last block is; all of it, if there is none. */
+  get growing(): number {
+    return this.source.length - (this.blocks.length ? this.startOf(this.blocks.length - 1) : 0);
+  }
+
   /** The offset at which the block with this number begins; the end, if there is none. */
   startOf(block: number): number {
     return this.offset(this.blocks[block]?.start ?? Number.POSITIVE_INFINITY);
