@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from playwright.sync_api import Locator, expect
-from support.lab import Lab, Theme
+from support.lab import HOLD, Lab, Theme
 from support.server import FrontEnd, JupyterServer
 
 from kkjupyter.notebook.status import Status
@@ -222,13 +222,17 @@ def test_nothing_moves_when_the_live_view_gives_way(
     open_notebook: OpenNotebook, artifacts: Path, front_end: FrontEnd, theme: Theme, width_px: int
 ) -> None:
     # One line, so that nothing differs but what draws it.
-    source = "async def one():\n    yield 'word'\n    await asyncio.sleep(2)\nawait kk.show(one())"
-    lab = open_notebook([SETUP, source], front_end=front_end, theme=theme, width_px=width_px)
+    source = """async def one():
+    yield "word"
+    await asyncio.to_thread(hold)
+await kk.show(one())"""
+    lab = open_notebook([SETUP + HOLD, source], front_end=front_end, theme=theme, width_px=width_px)
     lab.run(0)
     lab.start(1)
     expect(lab.output(1).locator(".kkj-block")).to_have_text("word")
     live = lab.page.evaluate(GEOMETRY, 1)
     lab.screenshot(artifacts / f"labextension-live-{front_end}-{theme}-{width_px}.png")
+    lab.let_go()
     lab.wait(1)
     expect(lab.output(1).locator(".kkj-static .kkj-block")).to_have_text("word")
     saved = lab.page.evaluate(GEOMETRY, 1)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
+from support.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
 
-SETUP = "%load_ext kkjupyter\nimport time, kkjupyter as kk"
+SETUP = "%load_ext kkjupyter\nimport time, kkjupyter as kk" + HOLD
 
 ORDERS = """def orders():
     for n in range(3):
@@ -19,7 +19,7 @@ ORDERS = """def orders():
         yield {"order": n, "lines": lines,
                "customer": {"name": "Alice", "address": {"street": "Hatter Lane", "number": 7}}}
     yield 42
-    time.sleep(3)
+    hold()
 
 kk.show(orders(), view="json").wait()"""
 
@@ -27,7 +27,7 @@ COPYING = """def copying():
     for n in range(0, 301):
         yield {"done": n, "total": 400, "label": "copying"}
         time.sleep(0.005)
-    time.sleep(3)
+    hold()
 
 kk.show(copying()).wait()"""
 
@@ -45,6 +45,7 @@ def test_values_unfold(open_notebook: OpenNotebook, artifacts: Path, theme: str)
     entries.locator("summary").last.press("Enter")
     expect(entries).to_contain_text('"name": "Alice"')
     lab.screenshot(artifacts / "pictures" / f"json-live-{theme}.png", 1)
+    lab.let_go()
     lab.wait(1)
     saved = lab.output(1).locator(".kkj-static details")
     expect(saved).to_have_count(3)
@@ -63,6 +64,7 @@ def test_a_bar_fills(open_notebook: OpenNotebook, artifacts: Path, theme: str) -
     expect(lab.output(1)).to_contain_text("copying · 75 % · 300 of 400", timeout=15_000)
     assert bar.get_attribute("aria-valuenow") == "75"
     lab.screenshot(artifacts / "pictures" / f"progress-live-{theme}.png", 1)
+    lab.let_go()
     lab.wait(1)
     expect(lab.output(1).locator(".kkj-static")).to_contain_text("copying · 75 % · 300 of 400")
     lab.screenshot(artifacts / "pictures" / f"progress-saved-{theme}.png", 1)

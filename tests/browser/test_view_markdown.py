@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab, Theme
+from support.lab import HOLD, Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
 
-SETUP = "%load_ext kkjupyter\nimport time, kkjupyter as kk"
+SETUP = "%load_ext kkjupyter\nimport time, kkjupyter as kk" + HOLD
 
 ANSWER = r"""# Sorting, in short
 
@@ -297,7 +297,7 @@ def test_hostile_text_stays_text(open_notebook: OpenNotebook) -> None:
     for at in range(0, len(text), 3):
         yield text[at : at + 3]
         time.sleep(0.0005)
-    time.sleep(2)
+    hold()
 
 kk.show(hostile(), view="markdown").wait()""",
         ]
@@ -315,6 +315,7 @@ kk.show(hostile(), view="markdown").wait()""",
         .map(({ name, value }) => `${name}=${value}`)),
     ])"""
     assert lab.page.evaluate(check, FORBIDDEN) == []
+    lab.let_go()
     ended(lab, 1)
     for link in lab.output(1).locator("a[href]").all():
         assert (link.get_attribute("href") or "").startswith("https://")
@@ -357,7 +358,7 @@ def test_100000_tokens(
         if i % 100 == 0:
             time.sleep(max(0, started_s + {STREAM_S} * i / {TOKENS} - time.monotonic()))
         yield text[at : at + 7]
-    time.sleep(8)
+    hold()
 
 kk.show(paced(), view="markdown").wait()""",
         ]
@@ -371,6 +372,7 @@ kk.show(paced(), view="markdown").wait()""",
         lab.wait_until(IS_WRITTEN, timeout_s=60)
         stream_s = time.monotonic() - started_s
     with lab.watch_stalls() as ending:
+        lab.let_go()
         lab.wait(2)
         expect(lab.output(2).locator(".kkj-static")).to_contain_text("✓")
         lab.pause(0.5)
@@ -388,7 +390,8 @@ kk.show(paced(), view="markdown").wait()""",
             f"({all_bytes / len(text):.2f} x); deltas {delta_bytes:,} bytes "
             f"({delta_bytes / len(text):.2f} x), {len(deltas)} of them; longest stall "
             f"{stalls[0].longest_ms:.0f} ms while streaming, {ending[0].longest_ms:.0f} ms at the "
-            f"end; file {size:,} bytes; saved after {end_s - stream_s:.1f} s"
+            f"end; file {size:,} bytes; written after {stream_s:.1f} s, saved "
+            f"{end_s - stream_s:.1f} s later"
         )
     assert delta_bytes < 1.5 * len(text)
     assert all_bytes < 5 * len(text)

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
+from support.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
 
-SETUP = "%load_ext kkjupyter\nimport math, time, kkjupyter as kk"
+SETUP = "%load_ext kkjupyter\nimport math, time, kkjupyter as kk" + HOLD
 POINTS = 1_000_000
 
 SENSORS = """def sensors(count, pause_s=0.02):
     for i in range(count):
         yield {"minute": i, "kitchen": 21 + 2 * math.sin(i / 5), "garden": 12 + 3 * math.cos(i / 9)}
         time.sleep(pause_s)
-    time.sleep(3)
+    hold()
 
 kk.show(sensors(100), view="plot").wait()"""
 
@@ -56,6 +56,7 @@ def test_lines_grow_and_stay(
     )
     lab.screenshot(artifacts / "pictures" / f"plot-live-{theme}-{width_px}.png", 1)
     lab.output(1).locator("select").select_option("100")
+    lab.let_go()
     lab.wait(1)
     expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 100 items")
     picture = lab.output(1).locator("img")
@@ -74,6 +75,7 @@ def test_a_saved_plot_is_shown_without_a_kernel_and_without_trust(
 ) -> None:
     lab = open_notebook([SETUP, SENSORS.replace("sensors(100)", "sensors(20, 0)")])
     lab.run(0)
+    lab.let_go()
     lab.run(1)
     lab.save()
     lab.reopen(with_kernel=False)
@@ -89,7 +91,7 @@ def test_a_million_points(open_notebook: OpenNotebook, capsys: pytest.CaptureFix
             f"""def walk():
     for i in range(0, {POINTS}):
         yield math.sin(i / 40_000) * i
-    time.sleep(2)
+    hold()
 
 kk.show(walk(), view="plot").wait()""",
         ]
@@ -104,6 +106,7 @@ kk.show(walk(), view="plot").wait()""",
         )
         lab.pause(0.5)
     with lab.watch_stalls() as ending:
+        lab.let_go()
         lab.wait(1)
         expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 1,000,000 items")
         lab.pause(0.3)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
+from support.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
 
-SETUP = "%load_ext kkjupyter\nimport time, kkjupyter as kk"
+SETUP = "%load_ext kkjupyter\nimport time, kkjupyter as kk" + HOLD
 
 LIVE_TEXT = '() => document.querySelector(".kkj-text")?.textContent ?? ""'
 
@@ -43,7 +43,7 @@ def test_100000_tokens(
         if i % 100 == 0:
             time.sleep(max(0, started_s + {STREAM_S} * i / {TOKENS} - time.monotonic()))
         yield f"tok{{i % 1000:03}}" + ("\\n" if i % {line_tokens} == {line_tokens - 1} else " ")
-    time.sleep(2)
+    hold()
 
 kk.show(tokens()).wait()""",
         ]
@@ -61,6 +61,7 @@ kk.show(tokens()).wait()""",
             "let count = 0; while (walker.nextNode()) count++; return count; }"
         )
     with lab.watch_stalls() as ending:
+        lab.let_go()
         lab.wait(1)
         expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 100,000 items")
         lab.pause(0.3)
@@ -116,7 +117,7 @@ LiveWidget.send, LiveWidget._answer = lossy, listen""",
     for i in range(60):
         await asyncio.sleep(0.04)
         yield f"wörd{i} 😀 "
-    await asyncio.sleep(2)
+    await asyncio.to_thread(hold)
 
 import asyncio
 await kk.show(words())""",
@@ -128,6 +129,7 @@ await kk.show(words())""",
     lab.start(2)
     text = "".join(f"wörd{i} 😀 " for i in range(60))
     lab.wait_until(f"(text) => ({LIVE_TEXT})() === text", text)
+    lab.let_go()
     lab.wait(2)
     assert static_text(lab, 2) == text
     lab.run(3)
@@ -162,7 +164,7 @@ def test_hostile_text_is_only_text(open_notebook: OpenNotebook) -> None:
     for piece in {hostile!r}:
         time.sleep(0.2)
         yield piece
-    time.sleep(1)
+    hold()
     raise ValueError("<img src=x onerror='window.pwned = 6'> \\ud800")
 
 try:
@@ -175,6 +177,7 @@ except ValueError:
     lab.start(1)
     lab.wait_until(f"(text) => ({LIVE_TEXT})() === text", shown)
     expect(lab.button(1, f"Cancel {title}")).to_be_visible()
+    lab.let_go()
     lab.wait(1)
     expect(lab.output(1).locator(".kkj-static")).to_contain_text(
         "✕ ValueError after 8: <img src=x onerror='window.pwned = 6'> \ufffd"

@@ -29,9 +29,20 @@ from playwright.sync_api import Error as PlaywrightError
 from support.server import FrontEnd, JupyterServer
 from support.traffic import Traffic
 
-__all__ = ["Lab", "Stalls", "Theme", "launch_chromium"]
+__all__ = ["HOLD", "Lab", "Stalls", "Theme", "launch_chromium"]
 
 Theme = Literal["light", "dark"]
+
+HOLD: Final = """
+import os as _os, time as _time
+def hold():
+    while not _os.path.exists(_os.environ["JPY_SESSION_NAME"] + ".go"):
+        _time.sleep(0.02)
+"""
+"""For a cell: ``hold()`` blocks until the test calls :meth:`Lab.let_go`.
+
+So a stream lasts as long as the test looks at its live view, however slow the machine is.
+"""
 
 _FLAGS: Final = (
     "--no-sandbox",
@@ -280,6 +291,10 @@ class Lab:
         return float(self.page.evaluate("() => window.kkClickedAt")) / 1000
 
     # ---- file and kernel -------------------------------------------------------------------------
+
+    def let_go(self) -> None:
+        """End every ``hold()`` of this notebook's cells."""
+        (self.server.root / f"{self.name}.ipynb.go").touch()
 
     def save(self) -> None:
         """Save the notebook and wait until it is written."""
