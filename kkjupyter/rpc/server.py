@@ -14,6 +14,7 @@ from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.door import Door
 from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
@@ -154,9 +155,13 @@ class Server:
         handler_loop().post(fn, *args)
 
     def close(self) -> None:
-        """Stop listening, cancel what runs, disconnect everybody. Idempotent; waits briefly."""
+        """Stop listening, cancel what runs, disconnect everybody. Idempotent.
+
+        Then waits, for a second at most, until handlers have run their ``finally``.
+        """
         if not self.closed:
             run_blocking(self._stop())
+            let_finish()
 
     def __enter__(self) -> Self:
         return self

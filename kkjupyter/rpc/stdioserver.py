@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.portal import handler_loop
-from kkjupyter.rpc.pumps import busy_after_cancel
+from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.transports.ownstdio import FilesTransport, own_stdio
 
 __all__ = ["StdioServer", "take_stdio"]
-
-# How long the generators of a peer that has gone are given for what they do at their end.
-_FINALLY_S = 1.0
-_POLL_S = 0.01
 
 
 class StdioServer:
@@ -38,12 +32,7 @@ class StdioServer:
     def close(self) -> None:
         """Disconnect, and let what was running end. Idempotent; waits briefly."""
         run_blocking(self._transport.close())
-        # After the cancels, which were posted when the connection closed.
-        finishing = handler_loop().submit(_finish())
-        try:
-            finishing.result(_FINALLY_S)
-        except TimeoutError:  # some handler takes too long, or blocks the loop
-            finishing.cancel()
+        let_finish()  # the cancels were posted when the connection closed
 
     async def _serve(self, clients: Clients) -> None:
         clients.add(self._transport)
@@ -54,12 +43,3 @@ def take_stdio() -> StdioServer:
     """Take stdin and stdout for a connection; from now on whatever is printed goes to stderr."""
     at_terminal = os.isatty(0)
     return StdioServer(own_stdio(), at_terminal=at_terminal)
-
-
-async def _finish() -> None:
-    """Wait for async handlers, then for sync generators, which end at their next yield."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    if tasks:
-        await asyncio.wait(tasks)
-    while busy_after_cancel():  # noqa: ASYNC110  told by a thread that knows of no loop
-        await asyncio.sleep(_POLL_S)

@@ -8,7 +8,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -194,6 +194,67 @@ def test_closing_the_server_ends_its_producers_and_tells_the_clients(
         api.add(1, 2).result()
     assert caught.value.url == describe(api).url
     kk.close(api)
+
+
+@pytest.mark.parametrize("name", ["awaits", "ticks", "sync_ticks"])
+def test_when_a_server_has_closed_its_handlers_have_ended(
+    name: str, spoken: dict[str, str]
+) -> None:
+    log: list[str] = []
+
+    class Watch:
+        async def awaits(self) -> None:
+            async for _ in self.ticks():
+                log.append("awaits")
+
+        async def ticks(self) -> AsyncIterator[int]:
+            try:
+                while True:
+                    yield 1
+                    await asyncio.sleep(0.01)
+            finally:
+                await asyncio.sleep(0.05)
+                log.append("ended")
+
+        def sync_ticks(self) -> Iterator[int]:
+            try:
+                while True:
+                    yield 1
+                    time.sleep(0.01)
+            finally:
+                time.sleep(0.05)
+                log.append("ended")
+
+    server = kk.serve(Watch())
+    with server.connect(**spoken) as api:
+        call = getattr(api, name)()
+        if name == "awaits":
+            until(lambda: "awaits" in log)
+        else:
+            next(iter(call))
+        server.close()
+        assert log[-1] == "ended"
+        call.cancel()
+
+
+def test_a_handler_that_does_not_end_keeps_no_server_open() -> None:
+    release = threading.Event()
+
+    class Stubborn:
+        def stays(self) -> Iterator[int]:
+            yield 1
+            release.wait(60)
+
+    server = kk.serve(Stubborn())
+    with server.connect() as api:
+        stream = iter(api.stays())
+        next(stream)
+        started_s = time.monotonic()
+        server.close()
+        assert time.monotonic() - started_s < PATIENCE_S
+        with pytest.raises(kk.ConnectionLost):
+            next(stream)
+    release.set()
 
 
 def test_a_connection_nobody_can_use_any_more_is_closed(
