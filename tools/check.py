@@ -25,9 +25,10 @@ import setup_machine as machine
 ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
-# For suites of thousands of short tests that start next to no process. All others run one at a
-# time: they use both cores as it is, and some look at the clock.
+# For suites of thousands of short tests that start next to no process, and for those that mostly
+# wait. All others run one at a time: they use both cores as it is, and some look at the clock.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
+FILE_WORKERS = ("--numprocesses=2", "--dist=loadfile")
 
 
 class StepFailed(Exception):
@@ -119,8 +120,14 @@ def newer_python_tests(*options: str) -> None:
     python = machine.make_newer_venv(newest)
     version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
     print(f"on {version.stdout.strip()}")
-    where = [path for path in ("tests/unit", "tests/contract") if (ROOT / path).exists()]
-    pytest(*where, *options, python=python)
+    failed: list[str] = []
+    for path, workers in (("tests/unit", WORKERS), ("tests/contract", ())):
+        try:
+            pytest(path, *workers, *options, python=python)
+        except StepFailed as exc:
+            failed.append(f"{path}: {exc}")
+    if failed:
+        raise StepFailed("; ".join(failed))
 
 
 def no_test_forgotten() -> None:
@@ -181,7 +188,7 @@ STEPS = (
     tests("kernel", "--timeout=120", needs=("kernels",)),
     tests("browser", "--timeout=180", needs=("kernels", "chromium")),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
-    tests("notebooks", "--timeout=180"),
+    tests("notebooks", "--timeout=180", workers=FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
     Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit", ("npm-wire",)),

@@ -30,6 +30,7 @@ def test_a_cell_runs_and_is_saved(open_notebook: OpenNotebook, kernel: str, fron
     assert lab.page_errors == []
 
 
+@pytest.mark.matrix  # test_view_durable does all of it
 def test_reload_reopen_restart(open_notebook: OpenNotebook, jupyter_server: object) -> None:
     lab = open_notebook(["x = 6 * 7; x", "print(x)"])
     lab.run(0)

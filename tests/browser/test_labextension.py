@@ -216,7 +216,11 @@ GEOMETRY = """(index) => {
 
 @pytest.mark.parametrize(
     ("front_end", "theme", "width_px"),
-    [("lab", "light", 1300), ("lab", "dark", 300), ("notebook", "dark", 1300)],
+    [
+        ("lab", "light", 1300),
+        ("notebook", "dark", 1300),
+        pytest.param("lab", "dark", 300, marks=pytest.mark.matrix),
+    ],
 )
 def test_nothing_moves_when_the_live_view_gives_way(
     open_notebook: OpenNotebook, artifacts: Path, front_end: FrontEnd, theme: Theme, width_px: int

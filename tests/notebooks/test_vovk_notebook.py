@@ -54,7 +54,7 @@ def test_the_loop_has_them_300_ms_apart(run: Run) -> None:
     assert [message for message, _ in found] == ["Hello,", " World", "!"]
     times_s = [float(time_s) for _, time_s in found]
     assert times_s[0] >= 0.3
-    assert all(later - sooner > 0.15 for sooner, later in pairwise(times_s))
+    assert all(later - sooner > 0.05 for sooner, later in pairwise(times_s))
 
 
 def test_the_response_of_is_stream(run: Run) -> None:
