@@ -13,7 +13,7 @@ from typing import Final
 
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.trace import Direction, Trace, TraceRow
-from kkjupyter.rpc.trace_secrets import Excerpts, Kept
+from kkjupyter.rpc.trace_secrets import Excerpts, Kept, readable
 
 __all__ = ["CallRecord"]
 
@@ -75,7 +75,7 @@ class _Entry:
             missing = self.count - len(first) - len(newest)
             gap = (f"… {missing:,} more …",) if missing > 0 else ()
             payloads = (*(kept.text for kept in first), *gap, *(kept.text for kept in newest))
-        detail = f"+{self.amount:,}" if self.amount else self.detail
+        detail = f"+{self.amount:,}" if self.amount else _one_line(self.detail)
         return TraceRow(
             self.t_s - start_s,
             self.direction,
@@ -357,5 +357,10 @@ class CallRecord:
             entry.row(start_s, entry.count == 1 or entry not in unsettled) for entry in entries
         )
         has_payloads = any(entry.first is not None for entry in entries)
-        title = self._hide(self.title)
+        title = _one_line(self._hide(self.title))
         return Trace(self.number, title, self.url, self.wire, rows, self.is_over, has_payloads)
+
+
+def _one_line(text: str) -> str:
+    """``text``, which may be the peer's (the name of an error), as a diagram can show it."""
+    return text if text.isprintable() else readable(text).replace("\n", " ")

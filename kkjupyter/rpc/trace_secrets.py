@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["HIDDEN", "Excerpts", "is_secret_name", "without_secret_fields"]
+__all__ = ["HIDDEN", "Excerpts", "is_secret_name", "readable", "without_secret_fields"]
 
 HIDDEN: Final = "(hidden)"
 
@@ -106,15 +106,15 @@ class Excerpts:
             text = self.hide(payload.decode("utf-8", "replace")).rstrip("\r\n")
             left_out = len(text) - _HEAD_CHARS - _TAIL_CHARS
             if left_out <= 0:
-                return _readable(text)
+                return readable(text)
             head, tail = text[:_HEAD_CHARS], text[-_TAIL_CHARS:]
-            return _readable(f"{head}\n… {left_out:,} characters left out …\n{tail}")
+            return readable(f"{head}\n… {left_out:,} characters left out …\n{tail}")
         head_bytes = payload[: _HEAD_CHARS + _MARGIN_BYTES]
         tail_bytes = payload[-(_TAIL_CHARS + _MARGIN_BYTES) :]
         head = self.hide(head_bytes.decode("utf-8", "replace"))[:_HEAD_CHARS]
         tail = self.hide(tail_bytes.decode("utf-8", "replace")).rstrip("\r\n")[-_TAIL_CHARS:]
         left_out = max(len(payload), size_bytes) - len(head.encode()) - len(tail.encode())
-        return _readable(f"{head}\n… {left_out:,} bytes left out …\n{tail}")
+        return readable(f"{head}\n… {left_out:,} bytes left out …\n{tail}")
 
     def hide(self, text: str) -> str:
         """``text`` without secrets."""
@@ -156,8 +156,8 @@ def without_secret_fields(target: str) -> str:
     return path + mark + "&".join(shown)
 
 
-def _readable(text: str) -> str:
-    """Without what a terminal would act on."""
+def readable(text: str) -> str:
+    """``text`` without what a terminal would act on, or a kernel could not send."""
     return "".join(
         [
             char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"

@@ -89,6 +89,15 @@ def test_a_buffer_is_let_go_at_the_end() -> None:
     ) == ["<- chunk 10", "<- response (stream) 50"]
 
 
+def test_what_the_peer_calls_its_error_is_one_line_that_can_be_shown() -> None:
+    record = CallRecord(7, "\x1b]0;x\x07()", "ws://here", "compact, json", None, None)
+    record.note("in", "error", 50, detail="\x1b[31mOops\ud83d\nsecond\x9b", over=True)
+    trace = record.trace()
+    assert trace.title == "\ufffd]0;x\ufffd()"
+    assert lines(trace) == ["<- error \ufffd[31mOops\ufffd second\ufffd 50"]
+    trace.text.encode()
+
+
 def test_a_few_turns_are_shown_as_they_were() -> None:
     buffer = StreamBuffer()
     record = record_of(buffer)
