@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kkjupyter.errors import RemoteError
+from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.dataframes import dataframe_of
 from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
@@ -141,7 +142,7 @@ class Reply:
         items = f"{number:,} item{'' if number == 1 else 's'}"
         if self.error is not None and self.status == "failed":
             after = f" after {items}" if number else ""
-            return f"<Reply {self.title}: failed{after}, {error_line(self.error)}>"
+            return f"<Reply {self.title}: failed{after}, {whole(error_line(self.error))}>"
         if self.status == "cancelled":
             return f"<Reply {self.title}: cancelled after {items}>"
         if number or self.status == "streaming":

@@ -19,6 +19,7 @@ from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.trace_record import CallRecord
+from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
 
@@ -308,4 +309,5 @@ class CallState(Waiters):
     def _report_unseen(self) -> None:
         if not self._looked_at:
             self._looked_at = True
-            logger.error("%s failed and nobody looked: %s", self.title, self.error)
+            text = readable(str(self.error))  # the peer's, for a terminal
+            logger.error("%s failed and nobody looked: %s", self.title, text)

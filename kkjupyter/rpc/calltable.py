@@ -18,6 +18,7 @@ from kkjupyter.rpc.ringing import Ringer
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace, error_name
+from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
@@ -259,7 +260,8 @@ class CallTable:
         if control is None:
             # Of a cancel: nobody waits for it, but what went wrong shall not go unseen.
             if event.error is not None:
-                logger.warning("a stream that was cancelled failed at its end: %s", event.error)
+                text = readable(str(event.error))
+                logger.warning("a stream that was cancelled failed at its end: %s", text)
             return
         if event.error is not None:
             control.failed(event.error)

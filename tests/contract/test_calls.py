@@ -534,13 +534,13 @@ def test_an_opened_stream_that_is_dropped_is_returned(
 def test_a_failure_nobody_looked_at_is_reported_once(
     api: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    api.fails("unseen")
+    api.fails("unseen\x1b[31m")
     gc.collect()
     until(lambda: warnings_of(caplog))
     time.sleep(0.05)
     (text,) = warnings_of(caplog)
-    assert "fails('unseen') failed and nobody looked" in text
-    assert "unseen" in text
+    assert "fails('unseen\\x1b[31m') failed and nobody looked: " in text
+    assert text.endswith("unseen\ufffd[31m")
 
 
 def test_a_failure_that_was_seen_is_not_reported(

@@ -67,3 +67,9 @@ def test_an_error_in_one_line() -> None:
     assert error_line(RemoteError("boom\nmore", name="TypeError")) == "TypeError: boom"
     assert error_line(ValueError("boom")) == "ValueError: boom"
     assert error_line(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+def test_an_error_cannot_steer_a_terminal() -> None:
+    reply = Reply("f()")
+    reply.end("failed", error=RemoteError("\x1b[31mred", name="Oops"))
+    assert repr(reply) == "<Reply f(): failed, Oops: ␛[31mred>"
