@@ -248,7 +248,8 @@ class Run:
         before = self.reply.status
         if self._take is not None and len(items) >= self._take - self.reply.count:
             items = items[: self._take - self.reply.count]
-            self._stop_early(f"ended by --take {self._take}")
+            if self._verdict is None:
+                self._stop_early(f"ended by --take {self._take}")
         self.reply.extend(items)
         if self.is_stream and self.reply.status == "waiting":
             self.reply.status = "streaming"
@@ -274,7 +275,8 @@ class Run:
     def _time_is_up(self) -> None:
         if not self.is_over and not self.is_ending:
             self._deliver(self._next_items())
-            self._stop_early(f"ended by --for {self._for_s:g}")
+            if self._verdict is None:  # the last items may have brought another end
+                self._stop_early(f"ended by --for {self._for_s:g}")
             self._pump()
 
     def _no_reply(self) -> None:

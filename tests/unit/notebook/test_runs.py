@@ -146,6 +146,32 @@ def test_take_and_for_end_as_a_break_would() -> None:
     assert run.notes == ["ended by --for 0.05"]
 
 
+def test_what_the_last_items_bring_counts_more_than_the_time() -> None:
+    run, feed, screen = started(for_s=0.2, take=2)
+    until(lambda: screen.states == ["waiting"])
+    time.sleep(0.05)
+    feed.kind = "stream"
+    feed.items += [1, 2, 3]  # without a word: they are found when the time is up
+    assert run.wait(5)
+    assert run.reply.items == [1, 2]
+    assert screen.last is not None
+    assert screen.last.notes == ("ended by --take 2",)
+
+
+def test_a_pick_that_fails_at_the_last_moment_is_not_lost() -> None:
+    def pick(items: Sequence[Any]) -> Sequence[Any]:
+        return [1 / item for item in items]
+
+    run, feed, screen = started(for_s=0.2, pick=pick)
+    until(lambda: screen.states == ["waiting"])
+    time.sleep(0.05)
+    feed.kind = "stream"
+    feed.items.append(0)
+    assert run.wait(5)
+    assert run.reply.status == "failed"
+    assert isinstance(run.reply.error, ZeroDivisionError)
+
+
 def test_take_of_a_stream_that_is_over_already() -> None:
     feed = FakeFeed()
     feed.put(1, 2, 3)
