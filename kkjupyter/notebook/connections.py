@@ -10,7 +10,7 @@ from typing import Any
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.notebook.options import Options
+from kkjupyter.notebook.options import Options, is_variable_name
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.runs import Run
 from kkjupyter.rpc.remote import Remote, describe
@@ -144,7 +144,7 @@ def _target_and_name(words: tuple[str, ...]) -> tuple[str, str]:
             raise UsageError(
                 "write `%rpc connect URL as NAME`, with a URL like ws://127.0.0.1:8765, or `demo`"
             )
-    if not name.isidentifier():
+    if not is_variable_name(name):
         raise UsageError(f"{name!r} cannot be the name of a variable")
     if target != "demo" and "://" not in target:
         raise UsageError(

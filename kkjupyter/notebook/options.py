@@ -6,6 +6,7 @@ Parsing, help text, completion and "did you mean" are all made from the two tabl
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = [
     "Options",
     "help_text",
     "is_secret_name",
+    "is_variable_name",
     "options_of",
 ]
 
@@ -133,8 +135,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def is_variable_name(text: str) -> bool:
+    """Whether a variable can be called ``text``: ``class`` cannot be used afterwards."""
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
 def _python_name(text: str) -> str:
-    if not text.isidentifier():
+    if not is_variable_name(text):
         raise ValueError("the name of a Python variable")
     return text
 

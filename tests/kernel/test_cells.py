@@ -218,6 +218,7 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
         ("%rpc show 999", "there is no stream 999"),
         ("%rpc close nothing", "is no connection"),
         ("%rpc connect nonsense", "is no URL"),
+        ("%rpc connect demo as class", "'class' cannot be the name of a variable"),
         ("%rpc connect ws://127.0.0.1:1 as other", "cannot connect to ws://127.0.0.1:1"),
         ("%rpc connect ws://h --header 'X-Key: hunter2'", "--token-env"),
         ("%rpc connect ws://h as h --token-env NO_SUCH_VARIABLE", "is not set in this kernel"),

@@ -109,6 +109,7 @@ def test_an_apostrophe_in_a_comment_or_option_needs_no_python() -> None:
         ("api.f() --for -3", "--for needs a number of seconds above 0, not '-3'"),
         ("api.f() --for nan", "--for needs a number of seconds above 0, not 'nan'"),
         ("api.f() --out a.b", "--out needs the name of a Python variable, not 'a.b'"),
+        ("api.f() --out class", "--out needs the name of a Python variable, not 'class'"),
         ("api.f() --keep=1", "--keep takes no value"),
         ("api.f() --take 1 --take 2", "--take is given twice"),
         ("api.f() --view json more", "'more' is left over after the options"),
