@@ -246,7 +246,11 @@ class AsyncFeed(LocalFeed):
     async def _drive(self) -> None:
         self._change = asyncio.Event()
         self._driving = True
-        iterator = aiter(self._source)
+        try:
+            iterator = aiter(self._source)
+        except BaseException as error:  # noqa: BLE001 - as below
+            self._end(error)
+            return
         try:
             while not self._over:
                 self._change.clear()

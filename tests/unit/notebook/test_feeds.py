@@ -175,6 +175,33 @@ def test_an_async_iterable_without_a_loop_gets_its_own() -> None:
     until(lambda: ended)
 
 
+class Unopenable:
+    """As a stream whose connection is gone."""
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        raise ConnectionError("gone")
+
+
+@pytest.mark.parametrize("has_loop", [False, True])
+def test_a_source_that_fails_before_its_first_item_ends_the_feed(has_loop: bool) -> None:
+    async def error_on_this_loop() -> BaseException | None:
+        feed = open_feed(Unopenable())
+        feed.on_ready(lambda: None)
+        for _ in range(5_000):
+            if feed.finished:
+                break
+            await asyncio.sleep(0.001)
+        return feed.error
+
+    if has_loop:
+        error = asyncio.run(error_on_this_loop())
+    else:
+        feed = open_feed(Unopenable())
+        assert drain(feed) == []
+        error = feed.error
+    assert isinstance(error, ConnectionError)
+
+
 def test_an_async_iterable_runs_on_the_loop_it_was_made_on() -> None:
     async def main() -> None:
         loops: list[object] = []
