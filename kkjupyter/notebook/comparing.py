@@ -30,8 +30,8 @@ def compare(
     """Show several streams side by side while they run, and compare their times below.
 
     Each column has a Cancel button of its own, and there is one for all. As the last line of a
-    cell, and with ``await``, it waits for the end of all; one that fails shows that in its column,
-    and the others go on.
+    cell, and with ``await``, it waits for the end of all; async iterables of the notebook's own
+    need the ``await``. One that fails shows that in its column, and the others go on.
 
     Args:
         sources: calls, iterators or async iterables, by the names that stand above them.
@@ -100,9 +100,13 @@ class Compared:
             UsageError: they are shown already.
             BaseException: what the first of them failed with, if all of them failed.
         """
+        at_home = [run for run in self._runs.values() if lives_on_this_loop(run)]
+        for run in at_home:
+            run.notes.append(
+                "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
+            )
         self._show()
-        if any(map(lives_on_this_loop, self._runs.values())):
-            # Waiting here would stop the very loop that drives a source.
+        if at_home:  # waiting here would stop the very loop that drives it
             return self.replies
         try:
             for run in self._runs.values():

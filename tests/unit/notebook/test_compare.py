@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.endpoints import auntil, until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
@@ -60,6 +60,28 @@ def test_it_can_be_awaited(capsys: pytest.CaptureFixture[str]) -> None:
 
     replies = asyncio.run(compared())
     assert (replies["A"].items, replies["B"].items) == ([0, 1, 2], ["x"])
+
+
+def test_what_runs_on_this_very_loop_is_not_waited_for_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def ticks() -> AsyncIterator[int]:
+        yield 1
+
+    async def compared() -> None:
+        replies = kk.compare({"A": ticks(), "B": words("x")}).wait()
+        await auntil(lambda: all(reply.is_over for reply in replies.values()))
+
+    asyncio.run(compared())
+    out = ""
+
+    def both_are_printed() -> bool:
+        nonlocal out
+        out += capsys.readouterr().out
+        return out.count("✓") == 2
+
+    until(both_are_printed)
+    assert out.count("`await kk.compare(...)` waits for its end") == 1
 
 
 def test_one_that_fails_leaves_the_others_alone(capsys: pytest.CaptureFixture[str]) -> None:
