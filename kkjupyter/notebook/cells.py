@@ -61,7 +61,7 @@ class Cells:
             if owner == cell_id and run.cancel():
                 print(f"cancelled {run.title}: it was still streaming from this cell's earlier run")
             elif owner in deleted and run.cancel():
-                print(f"cancelled {run.title}: its cell was deleted")
+                print(f"cancelled {run.title}: its cell was deleted or cut")
 
     def after_cell(self, result: Any) -> None:
         """A cell is at its end: streams that it has left get their last output into it."""

@@ -128,10 +128,11 @@ class Compared:
         try:
             for run in runs:
                 await wait_async(run.bell, lambda run=run: run.is_over)  # type: ignore[misc]
-        except BaseException:  # CancelledError above all: the cell was interrupted
+        except BaseException as error:  # CancelledError above all: the cell was interrupted
             self.cancel()
             for run in runs:
                 await wait_async(run.bell, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
+            hide_our_frames(error)
             raise
         return self._outcome()
 

@@ -24,6 +24,7 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
+from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, ViewChoice
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.waiting import wait_async
@@ -132,9 +133,10 @@ class Shown:
             run.start()
         try:
             await wait_async(run.bell, lambda: run.is_over)
-        except BaseException:  # CancelledError above all: the cell was interrupted
+        except BaseException as error:  # CancelledError above all: the cell was interrupted
             run.cancel()
             await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            hide_our_frames(error)
             raise
         if not self._again and not has_trace:
             show_trace(run)

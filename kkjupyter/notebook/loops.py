@@ -96,9 +96,10 @@ class AsyncLoop(_Loop):
                     break
                 await wait_async(run.bell, self._listen())
             await wait_async(run.bell, lambda: run.is_over, GRACE_S)
-        except BaseException:  # CancelledError above all: the cell was interrupted
+        except BaseException as error:  # CancelledError above all: the cell was interrupted
             run.cancel()
             await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            hide_our_frames(error)
             raise
         self._raise_failure()
         raise StopAsyncIteration

@@ -219,8 +219,9 @@ async def await_kind(run: Run) -> None:
     run.feed.on_ready(bell.ring)
     try:
         await wait_async(bell, lambda: _is_answered(run), _QUIET_S)
-    except BaseException:
+    except BaseException as error:
         run.cancel()
+        hide_our_frames(error)
         raise
 
 

@@ -53,7 +53,7 @@ def test_rerun_and_deleted_cells(
     assert [run.number for run in running if run.cancelled] == [1, 3]
     assert capsys.readouterr().out.splitlines() == [
         "cancelled stream1(): it was still streaming from this cell's earlier run",
-        "cancelled stream3(): its cell was deleted",
+        "cancelled stream3(): its cell was deleted or cut",
     ]
     assert cells.earlier_run_note() == ""
 
