@@ -147,3 +147,16 @@ def test_incoming_messages_go_to_a_subshell_where_the_kernel_would_not_send_them
     prefer_subshells(comm)
     assert comm._reply_subshell_for({}, "subshell-1") == "subshell-1"
     prefer_subshells(object())  # an older kernel: nothing to change
+
+
+def test_what_moves_stands_still_for_those_who_ask_for_that() -> None:
+    """The styles are in the modules; a bar that grows is all that moves today."""
+    modules = {path.name: path.read_text() for path in STATIC.glob("*.js")}
+    moving = {
+        name: text
+        for name, text in modules.items()
+        if re.search(r"\b(?:transition|animation):(?! ?none)", text)
+    }
+    assert moving
+    for name, text in moving.items():
+        assert "@media(prefers-reduced-motion:reduce)" in text, name
