@@ -127,6 +127,8 @@ class Commands:
             self._store(source.replies, options)
             return source.wait()
         if isinstance(source, Shown):
+            if all(run.reply is not source.reply for run in registry.all()):
+                source.cancel()  # made for this line alone: nothing else will show it
             raise UsageError("%rpc shows by itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):
             return source

@@ -66,3 +66,23 @@ def test_what_a_comparison_would_not_heed_is_refused(
     with pytest.raises(kk.UsageError, match=f"{option.split()[0]} does not reach into kk.compare"):
         run(shell, code)
     until(lambda: not kk.status().calls)
+
+
+def test_what_is_refused_does_not_go_on_unseen(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(kk.UsageError, match=r"leave kk.show\(...\) out"):
+        run(shell, "%rpc kk.show(api.countdown(10**9))")
+    until(lambda: not kk.status().calls)
+
+
+def test_a_refusal_leaves_alone_what_is_shown_elsewhere(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, "call = api.countdown(10**9)\n%rpc call --background --out reply")
+    with pytest.raises(kk.UsageError, match=r"leave kk.show\(...\) out"):
+        run(shell, "%rpc kk.show(call)")
+    run(shell, "count = reply.count")
+    until(lambda: run(shell, "reply.count") > run(shell, "count"))
+    run(shell, "call.cancel()")
+    until(lambda: run(shell, "reply.is_over"))
