@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kkjupyter import undefined
@@ -175,6 +175,7 @@ def test_what_unfolds_in_the_json_view_can_be_encoded() -> None:
     assert saved.count("half \\ud800 a pair") == 2
 
 
+@settings(deadline=None)  # a plot is drawn
 @given(
     st.sampled_from(sorted(VIEWS)),
     st.lists(
