@@ -14,7 +14,9 @@ import kkjupyter
 ROOT = Path(next(iter(kkjupyter.__path__))).parent
 
 PREAMBLE = """
-import asyncio, time, threading
+import asyncio, logging, time, threading
+# In development mode the loop tells of every slow step, and on a busy machine any may be slow.
+logging.getLogger("asyncio").addFilter(lambda record: "took %.3f seconds" not in str(record.msg))
 import kkjupyter as kk
 from kkjupyter.rpc.inprocess import serve_in_memory
 
