@@ -286,8 +286,9 @@ class ProtocolCaller(Caller):
         state.record = self.recorder.begin(
             state.number, state.title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
+        handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped
         io_loop().post(self._send, call)
-        return Call(state)
+        return handle
 
     def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:
         state = call.state

@@ -199,8 +199,9 @@ class VovkCaller(Caller):
         fetch._made.append(state)
         wire = f"vovk, {handler.wire_format}"
         state.record = self.recorder.begin(state.number, state.title, wire, state.buffer)
+        handle = VovkCall(state)  # first: what Ctrl-C leaves behind here is found to be dropped
         io_loop().post(self._start, state, request, fetch)
-        return VovkCall(state)
+        return handle
 
     def _validates(self, given: CallInput) -> bool:
         return self._validate if given.validate is None else given.validate

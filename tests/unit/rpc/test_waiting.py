@@ -17,6 +17,7 @@ from support.endpoints import PATIENCE_S, Endpoint, until
 import kkjupyter as kk
 from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.remote import session_of
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 
 
@@ -282,6 +283,28 @@ def test_the_ticker_stops_with_the_waiting() -> None:
         return len([h for h in loop._scheduled if not h.cancelled()])  # type: ignore[attr-defined]
 
     assert asyncio.run(main()) == 0
+
+
+@pytest.mark.parametrize("protocol", ["compact", "classic"])
+def test_ctrl_c_while_a_call_is_sent_leaves_no_stream_behind(
+    protocol: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    io = io_loop()
+    post = io.post
+
+    def interrupted(fn: Callable[..., object], *args: Any) -> None:
+        post(fn, *args)
+        if fn == session._send:
+            raise KeyboardInterrupt
+
+    with serve_in_memory(Endpoint()) as server, server.connect(protocol=protocol) as api:
+        session: Any = session_of(api)
+        with monkeypatch.context() as patch:
+            patch.setattr(io, "post", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                api.ticks()
+        until(lambda: "dropped unread" in caplog.text)
+        until(lambda: not session.calls)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
