@@ -153,6 +153,12 @@ class Caller:
         """Cancel what runs and close. I/O loop only; idempotent."""
         raise NotImplementedError
 
+    def forked(self) -> None:
+        """This process is a fork, the connection the other one's: forget it.
+
+        Calls under way fail here; the next one connects anew.
+        """
+
     def call(
         self,
         operation: Operation,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from kkjupyter.errors import CallCancelled, CallError, CallTimeout
+from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
 from kkjupyter.rpc.carrier import Carrier
 from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
 from kkjupyter.rpc.outgoing import OutgoingStream
@@ -159,6 +160,13 @@ class CallState(Waiters):
             error.method = self.method
         if self._end("failed", error=error) and self._abandoned and not self.claimed:
             self._report_unseen()
+
+    def forked(self, url: str) -> None:
+        """This process is a fork, and the answer goes to the other one."""
+        self._lock = threading.Lock()  # whoever held it did not come along
+        self._looked_at = True
+        reason = "it belongs to the process that this one was forked from"
+        self.failed(ConnectionLost(url, reason, self.buffer.put_items))
 
     # ---- what the user's side does; any thread
 

@@ -146,6 +146,9 @@ class HttpSession(ProtocolCaller):
         self.closed = True
         await self._requests.close()
 
+    def forked(self) -> None:
+        self._requests.forked(self.url)
+
     # ---- what calls ask of their carrier
 
     @property

@@ -78,6 +78,11 @@ class Outbox:
         if not self.full:
             self.bell.ring()
 
+    def forked(self) -> None:
+        """This process is a fork: the transport is the other one's."""
+        self._lock = threading.Lock()  # whoever held it did not come along
+        self.close()
+
     def close(self) -> None:
         """Drop what is left and let everybody go who waits. I/O loop only."""
         with self._lock:

@@ -14,12 +14,14 @@ import atexit
 import concurrent.futures
 import logging
 import os
+import selectors
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["LoopThread", "handler_loop", "io_loop", "on_own_loop"]
+__all__ = ["LoopThread", "handler_loop", "io_loop", "leave_to_parent", "on_own_loop"]
 
 T = TypeVar("T")
 logger = logging.getLogger("kkjupyter")
@@ -38,6 +40,10 @@ class LoopThread:
         self._stopping = False
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
+        if sys.is_finalizing():  # a finalizer posts, in a fork: no thread gets to run any more
+            self.loop = asyncio.new_event_loop()
+            self.loop.close()
+            return
         self._thread.start()
         started.wait()
 
@@ -133,11 +139,35 @@ def on_own_loop() -> bool:
     return any(loop.is_current for loop in _loops.values())
 
 
+# What a fork has inherited and must not finalize, see below.
+_inherited: list[object] = []
+
+
+def leave_to_parent(thing: object) -> None:
+    """In a fork: ``thing`` is the other process's, and no finalizer shall ever end it here."""
+    _inherited.append(thing)
+
+
 def _forget_after_fork() -> None:
     # Threads do not survive a fork; the child starts its own at first use.
     global _lock
     _lock = threading.RLock()
+    for thread in _loops.values():
+        _let_go(thread)
     _loops.clear()
+
+
+def _let_go(thread: LoopThread) -> None:
+    """What is closed here shall not be closed for the parent, too.
+
+    Both processes share what a selector asks of the kernel (epoll), so this one gets another. The
+    loop itself is never collected: its thread's frame holds it, and by that all it holds.
+    """
+    loop = getattr(thread, "loop", None)  # none while it starts
+    selector = getattr(loop, "_selector", None)  # other kinds of loops have none
+    if selector is not None:
+        leave_to_parent(selector)
+        vars(loop).update(_selector=selectors.DefaultSelector(), _inherited=_inherited)
 
 
 @atexit.register

@@ -11,7 +11,7 @@ from functools import partial
 
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.portal import io_loop, leave_to_parent
 from kkjupyter.transports.http import HttpClient, HttpReply
 
 __all__ = ["Exchange", "Requests", "Settle"]
@@ -49,7 +49,7 @@ class Requests:
         self._tasks: dict[CallState, asyncio.Task[None]] = {}
         # When nobody can call any more, and no call is under way: that would hold the session. Not
         # __del__: collected together with this, the client would be found unclosed.
-        forgotten = weakref.finalize(owner, io_loop().post, _close_soon, client)
+        forgotten = weakref.finalize(owner, _forget, client)
         forgotten.atexit = False
         _clients.add(client)
 
@@ -103,6 +103,14 @@ class Requests:
             self.cancel(state)
         await self.client.close()
 
+    def forked(self, url: str) -> None:
+        """This process is a fork: connections and requests are the other one's."""
+        tasks, self._tasks = self._tasks, {}
+        leave_to_parent(self.client.forked())
+        leave_to_parent(tasks)
+        for state in tasks:
+            state.forked(url)
+
     async def _run(self, state: CallState, exchange: Exchange) -> None:
         try:
             settle = await exchange()
@@ -122,6 +130,10 @@ class Requests:
         self._lost_reason = lost_reason
         self._tasks.pop(state, None)
         settle()
+
+
+def _forget(client: HttpClient) -> None:
+    io_loop().post(_close_soon, client)
 
 
 def _close_soon(client: HttpClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import weakref
 from collections.abc import Callable
 from ssl import SSLContext
@@ -49,6 +50,16 @@ class Guests(Protocol):
 
     def stop(self) -> None:
         """Cancel what runs for any of them. I/O loop only."""
+
+
+def _close_after_fork() -> None:
+    """Those who connect go on to reach the parent; what is closed here would be closed there."""
+    for server in _servers:
+        server.closed = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_after_fork)
 
 
 class Server:

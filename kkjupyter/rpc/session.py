@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.detection import PROTOCOLS, Spoken, find_protocol, make_protocol
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.rpc.portal import io_loop, leave_to_parent
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.protocol import Codec, Protocol
@@ -43,6 +44,18 @@ def open_sessions() -> list[Caller]:
     with _sessions_lock:  # a set that grows cannot be walked
         sessions = list(_sessions)
     return sorted((s for s in sessions if not s.closed), key=lambda s: s.number)
+
+
+def _forget_connections() -> None:
+    """In a fork: the connections are the other process's. Both would take each other's answers."""
+    global _sessions_lock
+    _sessions_lock = threading.Lock()
+    for session in list(_sessions):
+        session.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_connections)
 
 
 class Session(ProtocolCaller):
@@ -174,6 +187,16 @@ class Session(ProtocolCaller):
             call.state.cancel()
         if self._channel is not None:
             await self._channel.close()
+
+    def forked(self) -> None:
+        states = self.calls
+        channel, self._channel = self._channel, None  # the next call makes a new one
+        if channel is not None:
+            leave_to_parent(channel)
+            channel.outbox.forked()
+        self._unsent, self._connecting = [], None
+        for state in states:
+            state.forked(self.url)
 
     # ---- what calls ask of their carrier
 

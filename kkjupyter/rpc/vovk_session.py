@@ -143,6 +143,9 @@ class VovkSession(VovkCaller):
         self._cancel_custom()
         await self._requests.close()
 
+    def forked(self) -> None:
+        self._requests.forked(self.url)
+
     # ---- calls
 
     def _new_state(self, fetch: Fetch, request: HttpRequest) -> VovkState:

@@ -75,6 +75,7 @@ class HttpClient:
         # What a stream compresses it also holds back, until there is enough of it.
         self.headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._ssl: ssl_module.SSLContext | bool = True if ssl is None else ssl
+        self._max_requests = max_requests
         self._turns = asyncio.Semaphore(max_requests)
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
@@ -141,6 +142,15 @@ class HttpClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def forked(self) -> object:
+        """This process is a fork: go on with connections of its own.
+
+        Returns the other process's, to be kept: their finalizers would close them.
+        """
+        session, self._session = self._session, None
+        self._turns = asyncio.Semaphore(self._max_requests)
+        return session
 
     def _opened_session(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -1,0 +1,133 @@
+"""A fork shares no connection with its parent: it has its own, and ends without a trace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.endpoints import PATIENCE_S, Endpoint, until
+
+import kkjupyter as kk
+
+ROOT = Path(next(iter(kk.__path__))).parent
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return Endpoint()
+
+
+@pytest.fixture(params=["websocket", "http"])
+def api(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator[Any]:
+    with (
+        kk.serve(endpoint, token=False, transport=request.param) as server,
+        kk.connect(server.url, protocol="compact", codec="json") as api,
+    ):
+        yield api
+
+
+def in_fork(act: Callable[[], object]) -> bool:
+    """Run ``act()`` in a fork of this process; return whether it came to a true value in time."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if act() else 2
+        finally:
+            os._exit(status)
+    deadline_s = time.monotonic() + 4 * PATIENCE_S
+    while time.monotonic() < deadline_s:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) == 0
+        time.sleep(0.01)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    return False
+
+
+def failure_of(call: Any) -> str:
+    try:
+        call.result(timeout_s=PATIENCE_S)
+    except kk.ConnectionLost as error:
+        return str(error)
+    return ""
+
+
+def test_each_calls_over_a_connection_of_its_own(api: Any) -> None:
+    assert api.add(1, 2).result() == 3
+    assert in_fork(lambda: api.add(10, 20).result(timeout_s=PATIENCE_S) == 30)
+    assert [api.add(n, 1).result(timeout_s=PATIENCE_S) for n in range(3)] == [1, 2, 3]
+
+
+def test_closing_it_in_the_fork_leaves_that_of_the_parent(api: Any) -> None:
+    assert api.add(1, 2).result() == 3
+    assert in_fork(lambda: kk.close(api) is None)
+    assert api.add(2, 2).result(timeout_s=PATIENCE_S) == 4
+
+
+def test_the_answer_to_what_was_called_before_goes_to_the_parent(
+    api: Any, endpoint: Endpoint
+) -> None:
+    call = api.blocked()
+    until(lambda: endpoint.calls == ["blocked"])
+    assert in_fork(lambda: "forked" in failure_of(call))
+    endpoint.gate.set()
+    assert call.result(timeout_s=PATIENCE_S) == "released"
+
+
+def test_closing_a_server_in_the_fork_leaves_that_of_the_parent(endpoint: Endpoint) -> None:
+    with kk.serve(endpoint, token=False) as server:
+        assert in_fork(lambda: server.close() is None)
+        with server.connect() as api:
+            assert api.add(2, 2).result(timeout_s=PATIENCE_S) == 4
+
+
+PROGRAM = """
+import os, sys
+import kkjupyter as kk
+
+class Api:
+    def echo(self, value):
+        return value
+    async def ticks(self):
+        while True:
+            yield 1
+
+with kk.serve(Api()) as server:
+    api = server.connect()
+    loop = iter(api.ticks())
+    next(loop)
+    child = os.fork()
+    if child == 0:
+        sys.exit(5)
+    print("forked", child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(next(loop), api.echo(2).result(timeout_s=4))
+"""
+
+
+def test_a_fork_that_ends_as_programs_do_ends() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as program:
+        assert program.stdout is not None
+        child = int(program.stdout.readline().split()[1])
+        try:
+            said, _ = program.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            os.kill(child, 9)
+            program.kill()
+            raise
+    assert said.split() == ["5", "1", "2"]
