@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from typing import Final
 
+from kkjupyter.notebook.views.bundle import NO_FORMULAS
 from kkjupyter.rpc.trace import Trace, TraceRow
 from kkjupyter.rpc.trace_text import NOTHING, size_text, time_text
 
@@ -47,11 +48,11 @@ def trace_html(trace: Trace) -> str:
     heading = html.escape(trace.heading)
     title = f'<div style="{_UI_FONT}; padding: 2px 8px; color: {_FAINT}">{heading}</div>'
     if not trace.rows:
-        return f'<div class="kkj-trace">{title}<div>{NOTHING}</div></div>'
+        return f'<div class="kkj-trace {NO_FORMULAS}">{title}<div>{NOTHING}</div></div>'
     rows = "".join([_row(row) for row in trace.rows])
     summary = html.escape(trace.summary)
     return (
-        f'<div class="kkj-trace">{title}<div style="overflow-x: auto">'
+        f'<div class="kkj-trace {NO_FORMULAS}">{title}<div style="overflow-x: auto">'
         f'<table style="border-collapse: collapse; border: 0; margin: 2px 0; table-layout: fixed; '
         f'width: 640px; max-width: 100%; min-width: 300px; {_UI_FONT}">'
         f'<thead style="border: 0">{_HEAD}</thead><tbody>{rows}</tbody></table></div>'

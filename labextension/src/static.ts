@@ -7,6 +7,8 @@ import type { Run } from "./run";
 import type { Bundle, Status } from "./types";
 
 export const MIME_TYPE = "application/vnd.kkjupyter.v1+json";
+/** Classes that keep the typesetters of JupyterLab and nbconvert from the dollars inside. */
+const NO_FORMULAS = "mathjax_ignore tex2jax_ignore";
 /** Longer text can be folded away; the state line is the handle. */
 const FOLDABLE_CHARS = 2_000;
 
@@ -60,7 +62,7 @@ export function staticHtml(text: string, leftOut: number, status: Status): strin
   const list = foldable ? "; list-style: none" : "";
   const line = `<${tag} class="kkj-line" style="${LINE}${list}">${mark} ${words}</${tag}>${after}`;
   const body = text && `<div style="${BOX}"><pre style="${TEXT}">\n${htmlOf(text)}</pre></div>`;
-  const run = `class="kkj-static" data-kkj-run="${status.run_id}" style="margin: 0"`;
+  const run = `class="kkj-static ${NO_FORMULAS}" data-kkj-run="${status.run_id}" style="margin: 0"`;
   return foldable
     ? `<details open ${run}>${line}${body}</details>`
     : `<div ${run}>${line}${body}</div>`;
@@ -68,7 +70,7 @@ export function staticHtml(text: string, leftOut: number, status: Status): strin
 
 /** What stands above a column. */
 export function titleHtml(name: string): string {
-  return `<div style="${LINE}; font-weight: 600">${escapeHtml(name)}</div>`;
+  return `<div class="${NO_FORMULAS}" style="${LINE}; font-weight: 600">${escapeHtml(name)}</div>`;
 }
 
 function htmlOf(text: string): string {

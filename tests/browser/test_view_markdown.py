@@ -72,6 +72,7 @@ def steps(pieces, folder):
         while not Path(f"{folder}-{number}").exists():
             time.sleep(0.02)
         yield from (piece[at : at + 4] for at in range(0, len(piece), 4))
+    hold()
 """
 
 # Where the writing is halted, and what is then shown last.
@@ -100,6 +101,7 @@ UNFOLD = """() => document.querySelectorAll(".kkj-markdown, .kkj-static > :last-
 
 
 def ended(lab: Lab, index: int) -> None:
+    lab.let_go()
     lab.wait(index)
     expect(lab.output(index).locator(".kkj-static")).to_contain_text("✓")
 
@@ -315,7 +317,6 @@ kk.show(hostile(), view="markdown").wait()""",
         .map(({ name, value }) => `${name}=${value}`)),
     ])"""
     assert lab.page.evaluate(check, FORBIDDEN) == []
-    lab.let_go()
     ended(lab, 1)
     for link in lab.output(1).locator("a[href]").all():
         assert (link.get_attribute("href") or "").startswith("https://")
@@ -397,6 +398,35 @@ kk.show(paced(), view="markdown").wait()""",
     assert all_bytes < 5 * len(text)
     assert len(deltas) <= 30 * (stream_s + 1)
     # The promise is 100 ms; the browser shares two cores with a server and a kernel.
-    assert stalls[0].longest_ms < 500
-    assert ending[0].longest_ms < 1_500
+    assert stalls[0].longest_ms < 1_000
+    assert ending[0].longest_ms < 3_000
     assert lab.page_errors == []
+
+
+def test_dollars_are_formulas_in_markdown_only(open_notebook: OpenNotebook) -> None:
+    """JupyterLab typesets the HTML that takes a view's place."""
+    money = "from $5 to $6, \\\\(a\\\\) and $$b$$"
+    answer = "It costs $5 or $6.\\n\\nWith $x^2$:\\n\\n$$y^2$$"
+    lab = open_notebook(
+        [
+            SETUP,
+            f"kk.show(iter(['{answer}']), view='markdown').wait()",
+            f"kk.show(iter([{{'price': '{money}'}}]), view='table').wait()",
+            f"kk.show(iter([{{'price': ['{money}']}}]), view='json').wait()",
+            f"kk.show(iter([{{'done': 1, 'total': 2, 'label': '{money}'}}])).wait()",
+            "def fails():\n    yield 1\n    raise ValueError(money)",
+            f"money = '{money}'\ntry: kk.show(fails()).wait()\nexcept ValueError: pass",
+            f"kk.compare({{'{money}': iter([1]), 'b': iter([2])}}).wait()",
+            f"""server = kk.serve({{"echo": str}})
+with server.connect() as api, kk.tracing(api):
+    api.echo('{money}').result()""",
+            "%rpc trace last",
+        ]
+    )
+    lab.set_width(1300, 2400)  # what is out of sight is not typeset
+    lab.run_all()
+    expect(lab.output(1).locator("mjx-container")).to_have_count(2, timeout=20_000)
+    expect(lab.output(1)).to_contain_text("It costs $5 or $6.")
+    expect(lab.output(9)).to_contain_text("response")
+    lab.pause(1)
+    assert lab.page.locator(".jp-OutputArea mjx-container").count() == 2

@@ -22,6 +22,7 @@ __all__ = [
     "BOX",
     "LINE",
     "MIME_TYPE",
+    "NO_FORMULAS",
     "TEXT",
     "Body",
     "checkpoint_bundle",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 MIME_TYPE = "application/vnd.kkjupyter.v1+json"
+NO_FORMULAS = "mathjax_ignore tex2jax_ignore"
+"""Classes that keep the typesetters of JupyterLab and nbconvert from the dollars inside."""
 
 # Longer text can be folded away; the state line is the handle.
 _FOLDABLE_CHARS = 2_000
@@ -212,7 +215,7 @@ def _html(body: Body, status: Status) -> str:
         f'<{tag} class="kkj-line" style="{LINE}{list_style}">{mark} '
         f'<span class="kkj-words">{words}</span></{tag}>{after}'
     )
-    run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'
+    run = f'class="kkj-static {NO_FORMULAS}" data-kkj-run="{status.run_id}" style="margin: 0"'
     if body.is_foldable:
         return f"<details open {run}>{line}{body.html}</details>"
     return f"<div {run}>{line}{body.html}</div>"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views.bundle import LINE, MIME_TYPE, duration
+from kkjupyter.notebook.views.bundle import LINE, MIME_TYPE, NO_FORMULAS, duration
 
 __all__ = ["columns_bundle", "figures"]
 
@@ -76,7 +76,8 @@ def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) 
         [_table_row(row, is_head=index == 0) for index, row in enumerate([_HEADS, *rows])]
     )
     table = f'<div style="overflow-x: auto"><table style="{_FIGURES}">{lines}</table></div>'
-    return f'<div style="{LINE}">{len(bundles)} streams</div>{grid}{table}'
+    total = f'<div style="{LINE}">{len(bundles)} streams</div>'
+    return f'<div class="{NO_FORMULAS}">{total}{grid}{table}</div>'
 
 
 def _table_row(row: Sequence[str], *, is_head: bool) -> str:

@@ -33,6 +33,8 @@ _IS_COLOURED = "is_coloured"
 # What JupyterLab's look of HTML leaves to us; the same as in markdown.css.
 _ANSWER = "max-width: 90ch; overflow-wrap: break-word"
 _WIDE = "margin-bottom: 14px; overflow-x: auto"
+# What says so within what is kept from the typesetters.
+_FORMULA = ' class="mathjax_process tex2jax_process"'
 _SCROLLS = ' style="overflow: auto hidden"'
 _PRE = (
     "margin: 0 0 14px; padding: 7px 12px; border: 1px solid var(--jp-border-color2, #bdbdbd); "
@@ -92,7 +94,7 @@ def _text(tokens: Sequence[Token], index: int) -> str:
 def _formula(tag: str, token: Token) -> str:
     text = escape(token.content)
     if is_harmless(token.content):
-        return f"<{tag}{_SCROLLS if tag == 'div' else ''}>{text}</{tag}>"
+        return f"<{tag}{_FORMULA}{_SCROLLS if tag == 'div' else ''}>{text}</{tag}>"
     return f"<p><code>{text}</code></p>" if tag == "div" else f"<code>{text}</code>"
 
 
