@@ -126,7 +126,7 @@ kinds = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     messages=st.lists(kinds, min_size=1, max_size=8),
     pings=st.booleans(),
