@@ -22,6 +22,7 @@ __all__ = ["ReplyKind", "read_failure", "read_value", "reply_kind"]
 ReplyKind = Literal["json", "text", "bytes", "empty", "jsonlines", "divider", "error"]
 
 _JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "application/ndjson"})
+_USER: Final = re.compile(r"(?<![^:])//[^/]*@")
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _OWN: Final = frozenset({"statusCode", "message", "isError", "cause"})
 # Where servers and proxies of other make put it.
@@ -103,8 +104,9 @@ def read_failure(
             return ProtocolError("a web page instead of a stream", page)
         return RemoteError(f"{phrase} (a web page: {page})" if page else phrase, status=status)
     if 300 <= status < 400:
-        target = excerpt(lowered.get("location", "nowhere").encode())
-        return RemoteError(f"{phrase}: the server points to {target}", status=status)
+        target = _without_secrets(lowered.get("location", "nowhere"))
+        shown = excerpt(target.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
+        return RemoteError(f"{phrase}: the server points to {shown}", status=status)
     try:
         json = loads(body) if body.strip() else None
     except ProtocolError:
@@ -123,6 +125,11 @@ def read_failure(
         cause=json.get("cause"),
         data={key: value for key, value in json.items() if key not in _OWN or not is_vovk},
     )
+
+
+def _without_secrets(location: str) -> str:
+    """Without user, password, query and fragment: a redirect repeats what it was asked with."""
+    return _USER.sub("//", re.split(r"[?#]", location, maxsplit=1)[0])
 
 
 def _stream(

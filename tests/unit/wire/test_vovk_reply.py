@@ -149,5 +149,21 @@ def test_a_redirect() -> None:
     assert "nowhere" in str(read_failure(302, b"", {}))
 
 
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("/api/x/?token=secret", "/api/x/"),
+        ("/api/x/#secret", "/api/x/"),
+        ("https://user:secret@host/api/x?a=b", "https://host/api/x"),
+        ("//user:secret@host/api/x", "//host/api/x"),
+        ("https://host/a//b@c", "https://host/a//b@c"),
+        ("/\udcff", "/\ufffd"),
+    ],
+)
+def test_a_redirect_tells_no_secret(location: str, shown: str) -> None:
+    error = read_failure(308, b"", {"Location": location})
+    assert str(error) == f"HTTP 308: Permanent Redirect: the server points to {shown}"
+
+
 def test_a_status_without_a_name() -> None:
     assert str(failure(599, b"", "")) == "HTTP 599: an error without a name"
