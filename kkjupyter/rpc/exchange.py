@@ -25,6 +25,7 @@ from kkjupyter.transports.connecting import without_secrets
 from kkjupyter.transports.http import DEFAULT_LIMIT_BYTES, HttpClient, HttpReply, check_http_url
 from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.events import CallbackRef, StreamRef
+from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["HttpSession"]
@@ -208,4 +209,5 @@ class HttpSession(ProtocolCaller):
 
     def _read(self, reply: HttpReply, body: bytes = b"") -> Reply:
         location = without_secrets(reply.headers.get("Location", ""))
-        return Reply(self.url, reply.status, body, location)
+        shown = excerpt(location.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
+        return Reply(self.url, reply.status, body, shown)

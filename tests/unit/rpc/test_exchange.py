@@ -237,6 +237,11 @@ PAGE = b"<!DOCTYPE html>\n<html><title>Welcome</title>"
             kk.ConnectError,
             "HTTP 302: it redirects to https://x/login; connect there",
         ),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\nContent-Length: 0\r\n\r\n",
+            kk.ConnectError,
+            "HTTP 302: it redirects to /\ufffd; connect there",
+        ),
         (b"", kk.ConnectionLost, "the server ended the connection without an answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", kk.ConnectionLost, "broke off"),
         (b"garbage\r\n\r\n", kk.ConnectError, "the server does not speak HTTP"),
