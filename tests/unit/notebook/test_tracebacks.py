@@ -82,7 +82,9 @@ def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
         "up = threading.Event()\n"
         "def endless():\n    while True:\n        yield 1\n"
         "        time.sleep(0.1)\n        up.set()\n"
-        "def later():\n    up.wait()\n    signal.raise_signal(signal.SIGINT)\n"
+        "def later():\n    up.wait()\n"
+        "    time.sleep(0.5)  # now the cell waits for the stream, and makes no view any more\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
     )
     for line in ("%rpc endless()", "kk.show(endless()).wait()"):
         text = shown(shell, f"up.clear(); threading.Thread(target=later).start()\n{line}", capsys)
