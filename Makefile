@@ -35,6 +35,7 @@ help:
 	@echo "make test                every check; single ones below"
 	@echo "make test-fast           lint, types and the quick tests, under a minute"
 	@echo "make test-matrix         once more: other versions, all widths, the pictures"
+	@echo "make pictures            take the pictures of README and docs anew"
 	@echo "make lint | format       ruff: check, or mend what it can"
 	@echo "make types               mypy --strict and tsc"
 	@echo "make frontend            build the front end into kkjupyter/static"
@@ -84,7 +85,7 @@ docs: $(VENV)/.docs
 
 # ---- what a contributor types ------------------------------------------------------------------
 
-.PHONY: test test-fast test-matrix lint format types frontend kernels clean
+.PHONY: test test-fast test-matrix pictures lint format types frontend kernels clean
 test: $(VENV)/.test
 	@$(CHECK)
 
@@ -93,6 +94,9 @@ test-fast: $(VENV)/.test
 
 test-matrix: $(VENV)/.test
 	@$(CHECK) --with-needs matrix-browser matrix-newer
+
+pictures: $(VENV)/.test
+	@$(CHECK) --with-needs pictures
 
 test-%: $(VENV)/.test
 	@$(CHECK) --with-needs $*

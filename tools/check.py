@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,13 @@ def docs() -> None:
     """The site, its links, and the examples of its pages."""
     site()
     pytest("tests/docs", "--timeout=180")
+
+
+def pictures() -> None:
+    """Take the pictures of README and docs anew."""
+    pytest("tests/browser/test_pictures.py", "--timeout=180", marked="matrix")
+    for path in (ROOT / "docs/pictures").glob("*.png"):
+        shutil.copy(ROOT / ".artifacts/pictures" / path.name, path)
 
 
 def wire_tests() -> None:
@@ -207,6 +215,7 @@ MATRIX_STEPS = (
 # Checks with a name of their own that repeat some of the others.
 EXTRA_STEPS = (
     Step("site", site, "docs/conf.py", ("install",)),
+    Step("pictures", pictures, "docs/pictures", ("install", "kernels", "chromium")),
     *MATRIX_STEPS,
     Step(
         "fast",

@@ -1,4 +1,4 @@
-"""The pictures of README and docs, from the real thing: copy them from .artifacts/pictures."""
+"""The pictures of README and docs, from the real thing: ``make pictures`` puts them there."""
 
 from __future__ import annotations
 
