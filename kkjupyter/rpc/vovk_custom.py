@@ -83,16 +83,18 @@ class CustomRun:
 
     @property
     def must_wait(self) -> bool:
+        if self.cancelled:  # until the task is told: nobody wants what is made meanwhile
+            return not self.interrupted
         return self._sent_items - self.state.buffer.taken_items >= SOFT_LIMIT_ITEMS
 
     async def room(self) -> None:
         self.reading_paused = True
-        await wait_async(self._bell, self._has_room)
+        await wait_async(self._bell, lambda: not self.must_wait)
         self.reading_paused = False
 
     def wait_for_room(self) -> None:
         self.reading_paused = True
-        wait_blocking(self._bell, self._has_room)
+        wait_blocking(self._bell, lambda: self.cancelled or not self.must_wait)
         self.reading_paused = False
 
     def send_item(self, value: Any) -> None:
@@ -101,9 +103,6 @@ class CustomRun:
 
     def answer_injection(self, injection: Injection, value: Any) -> None:
         """There are none."""
-
-    def _has_room(self) -> bool:
-        return self.cancelled or not self.must_wait
 
     # ---- the handlers' loop
 

@@ -244,11 +244,15 @@ def test_the_request_of_a_wrapped_fetcher_is_broken_off_at_once(kind: str, how: 
 
 def test_a_slow_consumer_stops_a_wrapped_fetcher() -> None:
     made = [0]
+    ended: list[int] = []
 
     async def endless(request: Fetch) -> AsyncIterator[int]:
-        while True:
-            made[0] += 1
-            yield made[0]
+        try:
+            while True:
+                made[0] += 1
+                yield made[0]
+        finally:
+            ended.append(made[0])
 
     async def main() -> None:
         async with connected(Peer(VALUE), fetcher=endless) as api:
@@ -260,6 +264,8 @@ def test_a_slow_consumer_stops_a_wrapped_fetcher() -> None:
             for _ in range(before + 1000):
                 await anext(stream)
             assert made[0] > before
+        await auntil(lambda: ended)
+        assert ended[0] < before + 20_000
 
     bounded(main)
 
