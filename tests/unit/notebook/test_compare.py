@@ -25,6 +25,20 @@ def words(*texts: str) -> Iterator[str]:
         yield text
 
 
+def begun(closed: list[str]) -> Iterator[int]:
+    """A stream that has begun, and notes its end."""
+
+    def stream() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            closed.append("A")
+
+    started = stream()
+    next(started)
+    return started
+
+
 def failing() -> Iterator[str]:
     yield "one"
     raise ValueError("something went wrong")
@@ -110,16 +124,7 @@ def test_cancel_ends_all(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_one_that_is_never_shown_is_warned_of_and_lets_its_sources_go() -> None:
     closed: list[str] = []
-
-    def stream() -> Iterator[int]:
-        try:
-            yield 1
-        finally:
-            closed.append("A")
-
-    started = stream()
-    next(started)
-    compared = kk.compare({"A": started})
+    compared = kk.compare({"A": begun(closed)})
     with pytest.warns(RuntimeWarning, match=r"kk\.compare\(\.\.\.\) was never shown"):
         del compared
     until(lambda: closed)
@@ -149,17 +154,8 @@ def test_what_cannot_be_compared(sources: Any) -> None:
 
 def test_a_source_that_does_not_stream_takes_the_others_along() -> None:
     closed: list[str] = []
-
-    def stream() -> Iterator[int]:
-        try:
-            yield 1
-        finally:
-            closed.append("A")
-
-    started = stream()
-    next(started)
     with pytest.raises(UsageError):
-        kk.compare({"A": started, "B": 5})
+        kk.compare({"A": begun(closed), "B": 5})
     deadline_s = time.monotonic() + 5
     while not closed and time.monotonic() < deadline_s:
         time.sleep(0.01)
