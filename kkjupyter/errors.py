@@ -189,9 +189,9 @@ class RemoteError(CallError):
 
     def __str__(self) -> str:
         if self.status is not None:
-            return _encodable(f"HTTP {self.status}: {self.message}")
+            return encodable(f"HTTP {self.status}: {self.message}")
         text = self.message if self.name in ("", "Error") else f"{self.name}: {self.message}"
-        return _encodable(text or self.name or "Error")
+        return encodable(text or self.name or "Error")
 
 
 class RemoteThrow(RemoteError):
@@ -329,11 +329,13 @@ def _rebuild(
     return error
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """``text`` with U+FFFD for each lone half of a character, as JavaScript may send it.
 
     A kernel cannot send one to the page: it would show no error at all.
     """
+    if text.isascii():
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["PairJoiner", "encodable", "printable", "whole", "without_controls"]
+from kkjupyter.errors import encodable
+
+__all__ = ["PairJoiner", "printable", "whole", "without_controls"]
 
 # Terminals act on C0, DEL and C1 controls; tab and line ends are text. Unicode has a picture for
 # each of C0 and DEL ("␛"); C1 has none.
@@ -44,13 +46,6 @@ class PairJoiner:
         """U+FFFD if half a character is still waiting for its other half."""
         held, self._high = self._high, ""
         return "\ufffd" if held else ""
-
-
-def encodable(text: str) -> str:
-    """``text`` with each lone surrogate replaced by U+FFFD."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def whole(text: str) -> str:

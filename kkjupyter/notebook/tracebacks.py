@@ -13,8 +13,8 @@ import IPython
 from IPython import get_ipython
 
 import kkjupyter
-from kkjupyter.errors import KKError, RemoteError, did_you_mean
-from kkjupyter.notebook.characters import encodable, without_controls
+from kkjupyter.errors import KKError, RemoteError, did_you_mean, encodable
+from kkjupyter.notebook.characters import without_controls
 from kkjupyter.notebook.reply import error_line
 from kkjupyter.rpc.session import open_sessions
 

@@ -62,7 +62,7 @@ def _unfolded(line: str) -> str | None:
         value = json.loads(line)
     except ValueError:  # a word that JSON does not have, or a line that was cut
         return None
-    return _encodable(json.dumps(value, indent=2, ensure_ascii=False)) if value else None
+    return _escaped(json.dumps(value, indent=2, ensure_ascii=False)) if value else None
 
 
 def line_of(value: Any) -> str:
@@ -75,10 +75,10 @@ def line_of(value: Any) -> str:
     line = printable("".join(_write(value, ()))).translate(_LINE_ENDS)
     if len(line) > _LINE_CHARS:
         line = f"{line[:_LINE_CHARS]} … ({len(line) - _LINE_CHARS:,} more characters)"
-    return _encodable(line)
+    return _escaped(line)
 
 
-def _encodable(text: str) -> str:
+def _escaped(text: str) -> str:
     """``text`` with half a surrogate pair inside a value shown as the escape it was sent as."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
