@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chromium
+import figures
 import setup_machine as machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -256,6 +257,7 @@ def main() -> int:
         # programs whose answer to Ctrl-C is tested.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    noted = figures.begin()
     passed: list[str] = []
     absent: list[str] = []
     failed: dict[str, str] = {}  # and why
@@ -282,6 +284,9 @@ def main() -> int:
         rows.append(f"  {word:6} {time.monotonic() - step_started_s:7.1f} s  {step.name}")
 
     print("\n" + "\n".join(rows))
+    if gathered := figures.gather(noted):
+        # Only a warning: how busy the machine was shows in these, too.
+        print("\n".join([*figures.compare(gathered), f"figures: {gathered.relative_to(ROOT)}"]))
     for name, why in failed.items():
         print(f"{name}: {why}")
     summary = f"{len(passed)} steps passed"
