@@ -25,6 +25,8 @@ def environment() -> dict[str, str]:
     """What the checks find in their environment, over the caller's own."""
     variables = {"PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"}
     variables["KK_NODE"] = str(NODE_BIN / "node")
+    # Playwright brings a Node that asks for libraries which a small system lacks.
+    variables["PLAYWRIGHT_NODEJS_PATH"] = str(NODE_BIN / "node")
     return variables
 
 
