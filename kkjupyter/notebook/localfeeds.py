@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import threading
 from collections import deque
@@ -16,6 +15,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.rpc.pumps import close_iterator, close_source
+from kkjupyter.rpc.turns import TurnKeeper
 from kkjupyter.rpc.waiting import Bell
 
 __all__ = ["AsyncFeed", "IteratorFeed", "LocalFeed"]
@@ -165,12 +166,10 @@ class IteratorFeed(LocalFeed):
         self._close()
 
     def _close(self) -> None:
-        close = getattr(self._iterator, "close", None)
-        if callable(close):
-            try:
-                close()
-            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
-                self._report_close(error)
+        try:
+            close_iterator(self._iterator)
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
+            self._report_close(error)
 
 
 class AsyncFeed(LocalFeed):
@@ -251,12 +250,14 @@ class AsyncFeed(LocalFeed):
         except BaseException as error:  # noqa: BLE001 - as below
             self._end(error)
             return
+        turns = TurnKeeper()
         try:
             while not self._over:
                 self._change.clear()
                 if not self._has_room():
                     await self._change.wait()
                     continue
+                await turns.before_item()
                 try:
                     item = await anext(iterator)
                 except StopAsyncIteration:
@@ -267,22 +268,19 @@ class AsyncFeed(LocalFeed):
             # Ours after a cancel; else the loop goes down, and the stream with it.
             self._end(CallCancelled(self.title, self._taken))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
-            self._end(error)
-            return
+            if self._end(error):
+                return
+            self._report_close(error)
         await self._close(iterator)
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
         # An async generator has aclose; an LLM client's stream has `close`, and it is the object
-        # given to us that has it, not always its iterator.
+        # given to us that has it, not always its iterator. It is an iterator itself, though: what
+        # is not may have other readers.
         for owner in (iterator, self._source):
-            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
-            if not callable(close):
-                continue
             try:
-                closing = close()
-                if inspect.isawaitable(closing):
-                    await closing
-            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
+                await close_source(owner)
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
                 self._report_close(error)
             if owner is self._source:
                 return

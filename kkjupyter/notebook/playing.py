@@ -145,7 +145,7 @@ def wait(run: Run) -> None:
     """Wait in plain code for the end of a run; an interrupt cancels it."""
     try:
         run.wait()
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         cancel_and_settle(run)
         hide_our_frames(interrupt)
         raise
@@ -207,7 +207,7 @@ def _await_kind(run: Run) -> None:
     run.feed.on_ready(bell.ring)
     try:
         wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         run.cancel()
         hide_our_frames(interrupt)
         raise

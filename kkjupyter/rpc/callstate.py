@@ -221,12 +221,13 @@ class CallState(Waiters):
         """
         if self.phase == "cancelled":
             raise IndexError
-        value = self.buffer.take()
+        buffer = self.buffer
+        value = buffer.take()
         credit = self.credit
-        if credit is not None and self.buffer.taken_items >= credit.pull_at:
+        if credit is not None and buffer.begun_items >= credit.pull_at:
             credit.pull_at = NOT_NOW
             io_loop().post(self._carrier.pull, self)
-        if self._carrier.reading_paused and self.buffer.below_low_mark:
+        if self._carrier.reading_paused and buffer.below_low_mark:
             io_loop().post(self._carrier.reconsider_reading)
         return value
 

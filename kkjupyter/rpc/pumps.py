@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import dataclasses
 import inspect
@@ -21,6 +22,7 @@ __all__ = [
     "Sink",
     "SyncPump",
     "busy_after_cancel",
+    "close_iterator",
     "close_source",
     "pump_async",
 ]
@@ -125,12 +127,43 @@ async def _athrow(iterator: AsyncIterator[Any], error: Exception) -> Any:
 
 
 async def close_source(source: Any) -> None:
-    """End a source: async generators have ``aclose``, sync ones and others' streams ``close``."""
+    """End a source, if it is one reader's alone: an iterator, async or not.
+
+    Generators and the streams of clients are iterators: ``aclose()`` is called, or ``close()``.
+    What only gives iterators (it has ``__aiter__`` and no ``__anext__``) is shared by all who
+    iterate over it, so it stays as it is; the iterator that it gave is to be closed.
+
+    Raises:
+        Exception: what the source raised at its end.
+    """
+    kind = type(source)
+    if not (hasattr(kind, "__anext__") or hasattr(kind, "__next__")):
+        return
     close = getattr(source, "aclose", None) or getattr(source, "close", None)
     if callable(close):
-        closing = close()
-        if inspect.isawaitable(closing):
-            await closing
+        with _leaving():
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing
+
+
+def close_iterator(iterator: Iterator[Any]) -> None:
+    """End an iterator in plain code, if it has an end. Raises what it raises at its end."""
+    close = getattr(iterator, "close", None)
+    if callable(close):
+        with _leaving():
+            close()
+
+
+@contextlib.contextmanager
+def _leaving() -> Iterator[None]:
+    """Closing a generator raises GeneratorExit in it; a task group there wraps that in a group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        failures = group.split(GeneratorExit)[1]
+        if failures is not None:
+            raise failures from None
 
 
 class SyncPump:
@@ -158,7 +191,7 @@ class SyncPump:
         """
         slots = _generator_slots
         if not slots.acquire(blocking=False):
-            _close(self._iterator)
+            close_iterator(self._iterator)
             raise RuntimeError(
                 f"{MAX_GENERATOR_THREADS} sync generators are running already; "
                 "make this one an async generator"
@@ -219,16 +252,10 @@ class SyncPump:
                 except StopIteration as stop:
                     return undefined if stop.value is None else stop.value
         finally:
-            _close(iterator)
+            close_iterator(iterator)
 
 
 def _throw(iterator: Iterator[Any], error: Exception) -> Any:
     if isinstance(iterator, Generator):
         return iterator.throw(error)
     raise error
-
-
-def _close(iterator: Iterator[Any]) -> None:
-    close = getattr(iterator, "close", None)
-    if callable(close):
-        close()

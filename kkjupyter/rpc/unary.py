@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.producer import Producer
+from kkjupyter.rpc.pumps import close_source
 from kkjupyter.wire.detection import recognise
 from kkjupyter.wire.events import CallbackRef, NotUnderstood, Opened, Requested, StreamRef
 from kkjupyter.wire.protocol import Protocol
@@ -130,10 +130,7 @@ async def _one_answer_only(context: CallContext, next_: Callable[[], Awaitable[A
     context.caller = None
     value = await next_()
     if is_stream(value):
-        close = getattr(value, "aclose", None) or getattr(value, "close", None)
-        closing = close() if callable(close) else None
-        if inspect.isawaitable(closing):
-            await closing
+        await close_source(value)
         raise RemoteError(_NO_STREAMS)
     return value
 

@@ -192,16 +192,23 @@ class Odd:
         return Numbers()
 
     def like_a_client(self) -> Any:
-        """As the streams of LLM clients are: the iterable has ``close``, its iterator is inside."""
+        """As the streams of LLM clients are: an iterator with ``close``, and another one inside."""
         log = self.log
 
         class Stream:
+            def __init__(self) -> None:
+                self._inside = self._events()
+
             async def _events(self) -> AsyncIterator[int]:
                 yield 1
                 await asyncio.sleep(30)
 
-            def __aiter__(self) -> AsyncIterator[int]:
-                return self._events()
+            async def __aiter__(self) -> AsyncIterator[int]:
+                async for event in self._inside:
+                    yield event
+
+            async def __anext__(self) -> int:
+                return await anext(self._inside)
 
             async def close(self) -> None:
                 log.append("closed")
