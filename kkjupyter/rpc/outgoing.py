@@ -17,6 +17,7 @@ from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import Injection, SyncPump, pump_async
+from kkjupyter.rpc.serverlog import log_failure, log_late_failure
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.wire.protocol import Protocol
@@ -38,6 +39,8 @@ class OutgoingStream:
         outbox: takes them.
         codec: of the messages.
         check_item: applied to each value before it is sent; what it raises fails the stream.
+        is_result: whether a handler made it, so that its failures are a server's to log.
+        debug: whether the peer is sent the traceback of what the source raises.
         record: notes what is sent, if anything does.
     """
 
@@ -51,6 +54,8 @@ class OutgoingStream:
         codec: str,
         *,
         check_item: ItemCheck | None = None,
+        is_result: bool = False,
+        debug: bool = False,
         record: CallRecord | None = None,
     ) -> None:
         self.stream_id = stream_id
@@ -64,6 +69,8 @@ class OutgoingStream:
         self._outbox = outbox
         self._codec = codec
         self._check_item = check_item
+        self._is_result = is_result
+        self._debug = debug
         self._record = record
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
@@ -179,7 +186,7 @@ class OutgoingStream:
                 returned = await pump_async(self._source, self)
             else:
                 name = f"kkjupyter-generator {self._title}"
-                returned = await SyncPump(self._source, self, name).run()
+                returned = await SyncPump(self._source, self, name, self._failed_late).run()
             end = protocol.end(self.stream_id, returned, self._codec)
         except BaseException as exc:  # noqa: BLE001  told to the peer
             self._failed(exc)
@@ -191,18 +198,30 @@ class OutgoingStream:
 
     def _failed(self, exc: BaseException) -> None:
         protocol, stream_id, codec = self._protocol, self.stream_id, self._codec
-        if isinstance(exc, asyncio.CancelledError):
-            if self.cancelled:
+        if self.cancelled:
+            if isinstance(exc, asyncio.CancelledError):
                 self._finish()
-                return
+            else:  # while it cleaned up
+                self._failed_late(exc)
+                self._finish(exc)
+            return
+        if self._is_result:
+            log_failure(self._title, exc)
+        if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
-        if self.cancelled or self._is_injecting:  # while it cleaned up, or as its answer
+        if self._is_injecting:  # the answer to what was thrown into it
             self._finish(exc)
         else:
             self.over = True
-            failure = encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc)
+            failure = encode_failure(
+                lambda e: protocol.fail_stream(stream_id, e, codec), exc, debug=self._debug
+            )
             self._send(failure, "error")
             self._finish()
+
+    def _failed_late(self, exc: BaseException) -> None:
+        """It was cancelled, and failed then; a classic peer is told of no end. Any thread."""
+        log_late_failure(self._title, exc)
 
     @property
     def _is_injecting(self) -> bool:
@@ -245,6 +264,7 @@ class OutgoingStream:
                 control_id, self.stream_id, error, self._codec
             ),
             exc,
+            debug=self._debug,
         )
 
 

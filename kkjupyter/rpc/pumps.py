@@ -10,7 +10,14 @@ import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+)
 from typing import Any, Protocol
 
 from kkjupyter.rpc.workers import settle
@@ -173,13 +180,23 @@ class SyncPump:
         iterator: a generator or anything else with ``__next__``; closed at the end.
         sink: where to.
         name: of the thread.
+        on_late_failure: told what the iterator raised after :meth:`run` was cancelled; in its
+            thread.
     """
 
-    def __init__(self, iterator: Iterator[Any], sink: Sink, name: str) -> None:
+    def __init__(
+        self,
+        iterator: Iterator[Any],
+        sink: Sink,
+        name: str,
+        on_late_failure: Callable[[BaseException], object] = lambda exc: None,
+    ) -> None:
+        self._on_late_failure = on_late_failure
         self._iterator = iterator
         self._sink = sink
         self._name = name
         self._in_thread = False
+        self._failure: BaseException | None = None
 
     async def run(self) -> Any:
         """Deliver it; return what a generator returned, ``undefined`` if nothing.
@@ -211,6 +228,9 @@ class SyncPump:
             with _busy_lock:
                 if self._in_thread:
                     _busy.add(self)
+                missed, self._failure = self._failure, None
+            if missed is not None:  # the cancellation was quicker than the news of it
+                self._on_late_failure(missed)
             raise
 
     def _pump(
@@ -228,8 +248,13 @@ class SyncPump:
         finally:
             with _busy_lock:
                 self._in_thread = False
+                is_late = self in _busy
                 _busy.discard(self)
+                if not is_late:
+                    self._failure = error
             slots.release()
+        if is_late and error is not None:
+            self._on_late_failure(error)
         loop.call_soon_threadsafe(settle, done, returned, error)
 
     def _deliver(self) -> Any:

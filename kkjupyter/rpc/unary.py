@@ -22,7 +22,7 @@ from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.wire.detection import recognise
-from kkjupyter.wire.events import CallbackRef, NotUnderstood, Opened, Requested, StreamRef
+from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef
 from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["Answer", "UnaryClients"]
@@ -87,8 +87,6 @@ class UnaryClients(Clients):
             message = await outgoing.message
         finally:
             channel.closed("answered")  # ends what still runs
-        if request.operation == "get" and _is_stream(message, protocol):
-            return protocol.fail_call(request.call_id, RemoteError(_NO_STREAMS), request.codec)
         return message
 
 
@@ -133,11 +131,6 @@ async def _one_answer_only(context: CallContext, next_: Callable[[], Awaitable[A
         await close_source(value)
         raise RemoteError(_NO_STREAMS)
     return value
-
-
-def _is_stream(message: bytes, protocol: Protocol) -> bool:
-    """Whether a property turned out to be one: what gets it has no interceptors around it."""
-    return any(type(event) is Opened for event in protocol.receive([message], whole=True))
 
 
 def _bad(reason: str) -> Answer:

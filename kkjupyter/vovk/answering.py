@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
+from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
@@ -34,8 +34,6 @@ _FULL_BYTES = 256 * 1024
 _WHOLE_BYTES = 16 * 1024
 # How soon a client that is gone is noticed where nobody tells.
 _LOOK_S = 0.025
-
-logger = logging.getLogger("kkjupyter")
 
 OnError = Callable[[BaseException, Request[Any, Any, Any]], object]
 
@@ -231,13 +229,18 @@ class Answering:
         args, kwargs = published.call.arguments(request, self._format, validate=manners.validate)
         context = CallContext(published.handler.title, args, kwargs, meta)
         set_current_context(context)
+
+        async def handler() -> Any:
+            return await call_function(
+                published.function,
+                context.args,
+                context.kwargs,
+                on_late_failure=self._failed_late,
+            )
+
         if not manners.interceptors:
-            return await call_function(published.function, args, kwargs)
-        return await around(
-            manners.interceptors,
-            context,
-            lambda: call_function(published.function, context.args, context.kwargs),
-        )
+            return await handler()
+        return await around(manners.interceptors, context, handler)
 
     def _checked(self, value: Any) -> Any:
         if not self._manners.validate or isinstance(value, Response):
@@ -257,16 +260,16 @@ class Answering:
             if hasattr(type(source), "__aiter__"):
                 await pump_async(source, self)
             else:
-                await SyncPump(source, self, f"kkjupyter-generator {self._request.handler}").run()
+                name = f"kkjupyter-generator {self._request.handler}"
+                await SyncPump(source, self, name, self._failed_late).run()
         finally:
             await close_delegated()
 
     def _failed(self, exc: BaseException) -> None:
         if self.cancelled:
-            if not isinstance(exc, asyncio.CancelledError):
-                # Nobody is left to hear of it but who wrote the handler.
-                logger.warning("%s failed at its end", self._request.handler, exc_info=exc)
+            self._failed_late(exc)
             return
+        log_failure(self._request.handler, exc)
         if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
         self._tell(exc)
@@ -275,10 +278,14 @@ class Answering:
         else:
             self._reply = error_reply(exc, self._format)
 
+    def _failed_late(self, exc: BaseException) -> None:
+        """Nobody is left to hear of it but who reads the log. Any thread."""
+        log_late_failure(self._request.handler, exc)
+
     def _tell(self, exc: BaseException) -> None:
         on_error = self._manners.on_error
         if on_error is not None:
             try:
                 on_error(exc, self._request)
-            except Exception:  # the client is to hear of the first failure in any case
+            except Exception:  # noqa: BLE001  logged; the client is to hear of the first failure in any case
                 logger.exception("on_error failed")

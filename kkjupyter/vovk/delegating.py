@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.pumps import close_source
+from kkjupyter.rpc.serverlog import log_late_failure
 
 __all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]
 
@@ -117,7 +118,7 @@ class _Inner:
         if not self._closed:
             task = loop.create_task(self.close())
             _closing.add(task)
-            task.add_done_callback(_closing.discard)
+            task.add_done_callback(_closed)
 
 
 class _Sync:
@@ -136,6 +137,12 @@ class _Sync:
 _closing: set[asyncio.Task[None]] = set()
 
 
+def _closed(task: asyncio.Task[None]) -> None:
+    _closing.discard(task)
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        log_late_failure("a stream that was delegated to", failure)
+
+
 def collect_delegated() -> None:
     """From now on what this task delegates to belongs to one stream: see close_delegated()."""
     _open.set({})
@@ -151,7 +158,10 @@ async def close_delegated() -> None:
     for inner in reversed(list(_open.get({}))):
         try:
             await inner.close()
-        except BaseException as exc:  # noqa: BLE001  raised below
-            failure = failure or exc
+        except BaseException as exc:  # noqa: BLE001  raised below, or logged here
+            if failure is None:
+                failure = exc
+            else:
+                log_late_failure("a stream that was delegated to", exc)
     if failure is not None:
         raise failure

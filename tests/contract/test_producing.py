@@ -546,7 +546,10 @@ class Failing:
 
 @pytest.fixture
 def failing(start: Callable[..., Any], spoken: dict[str, str]) -> Iterator[Any]:
-    with start(Failing()) as server, server.connect(**spoken, timeout_s=5) as api:
+    with (
+        start(Failing(), debug=True) as server,
+        server.connect(**spoken, timeout_s=5) as api,
+    ):
         yield api
 
 
@@ -682,8 +685,12 @@ def test_call_soon_reaches_the_handlers_loop(
             assert next(loop) == number
 
 
-def test_handlers_log_nothing_of_their_own(failing: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A failure goes to the caller; it is not the server's to report."""
+def test_a_failure_is_logged_by_the_server_only(
+    failing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client's side raises it, and has nothing to report besides."""
     with caplog.at_level(logging.WARNING):
         failure(failing.with_everything())
     assert [r.getMessage() for r in caplog.records if r.name == "kkjupyter"] == []
+    logged = [r.getMessage() for r in caplog.records if r.name == "kkjupyter.server"]
+    assert logged == ["with_everything failed"]
