@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
+from kkjupyter.rpc.limits import ServerLimits
 
 __all__ = ["Exposed"]
 
@@ -19,11 +20,13 @@ class Exposed:
         target: a dict, module, instance or class; its public names can be reached.
         interceptors: around every call, the first outermost.
         validate: whether the functions' type hints are held to.
+        limits: what clients may have at once.
     """
 
     target: Any
     interceptors: Sequence[Interceptor] = ()
     validate: bool = True
+    limits: ServerLimits = ServerLimits()
 
     def __post_init__(self) -> None:
         """Check the interceptors; UsageError when one of them cannot be one."""

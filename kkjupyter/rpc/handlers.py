@@ -11,14 +11,14 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.rpc.limits import ServerLimits, run_function
 from kkjupyter.rpc.perfunction import PerFunction
-from kkjupyter.rpc.workers import WorkerPool
 
 __all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
 
-MAX_FUNCTION_THREADS = 32
+MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
+"""How many plain functions run at once for one client, if its server says nothing else."""
 
-_function_threads = WorkerPool("kkjupyter-function", MAX_FUNCTION_THREADS)
 # What travels as itself, although its instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
@@ -40,7 +40,7 @@ async def call_function(
             value = function(*args, **kwargs)
         else:
             call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
-            value = await _function_threads.run(call)
+            value = await run_function(call)
     except TypeError as exc:
         if misfit := _misfit(function, args, kwargs):
             raise TypeError(misfit) from None

@@ -22,6 +22,7 @@ from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
@@ -118,7 +119,12 @@ class MemoryServer:
 
 
 def serve_in_memory(
-    obj: Any, *, interceptors: Sequence[Interceptor] = (), validate: bool = True, url: str = ""
+    obj: Any,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+    validate: bool = True,
+    limits: ServerLimits | None = None,
+    url: str = "",
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
 
@@ -126,6 +132,8 @@ def serve_in_memory(
         obj: as for :func:`kkjupyter.serve`.
         interceptors: around every call, the first outermost.
         validate: whether type hints are held to.
+        limits: what clients may have at once.
         url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
-    return MemoryServer(Exposed(obj, interceptors, validate), url or f"memory:{next(_numbers)}")
+    exposed = Exposed(obj, interceptors, validate, check_limits(limits))
+    return MemoryServer(exposed, url or f"memory:{next(_numbers)}")

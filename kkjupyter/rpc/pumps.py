@@ -12,24 +12,23 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator
 from typing import Any, Protocol
 
+from kkjupyter.rpc.limits import GENERATOR_SLOTS, LimitExceeded, Slots
 from kkjupyter.rpc.workers import settle
 from kkjupyter.wire.values import undefined
 
 __all__ = [
-    "MAX_GENERATOR_THREADS",
     "Injection",
     "Sink",
     "SyncPump",
     "busy_after_cancel",
+    "close_iterator",
     "close_source",
     "pump_async",
 ]
 
-MAX_GENERATOR_THREADS = 64
 # How long a generator that never really waits may keep the loop to itself.
 _SLICE_S = 0.002
 
-_generator_slots = threading.BoundedSemaphore(MAX_GENERATOR_THREADS)
 _busy_lock = threading.Lock()
 _busy: set[SyncPump] = set()
 
@@ -140,12 +139,16 @@ class SyncPump:
         iterator: a generator or anything else with ``__next__``; closed at the end.
         sink: where to.
         name: of the thread.
+        slots: how many such threads there may be; one is taken until it ends.
     """
 
-    def __init__(self, iterator: Iterator[Any], sink: Sink, name: str) -> None:
+    def __init__(
+        self, iterator: Iterator[Any], sink: Sink, name: str, slots: Slots = GENERATOR_SLOTS
+    ) -> None:
         self._iterator = iterator
         self._sink = sink
         self._name = name
+        self._slots = slots
         self._in_thread = False
 
     async def run(self) -> Any:
@@ -154,21 +157,19 @@ class SyncPump:
         Cancelling returns at once; the iterator ends at its next value.
 
         Raises:
-            RuntimeError: too many run already.
+            LimitExceeded: too many run already.
         """
-        slots = _generator_slots
-        if not slots.acquire(blocking=False):
-            _close(self._iterator)
-            raise RuntimeError(
-                f"{MAX_GENERATOR_THREADS} sync generators are running already; "
-                "make this one an async generator"
-            )
+        try:
+            self._slots.take()
+        except LimitExceeded:
+            close_iterator(self._iterator)
+            raise
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self._in_thread = True
         threading.Thread(
             target=contextvars.copy_context().run,
-            args=(self._pump, loop, done, slots),
+            args=(self._pump, loop, done),
             name=self._name,
             daemon=True,
         ).start()
@@ -184,7 +185,6 @@ class SyncPump:
         self,
         loop: asyncio.AbstractEventLoop,
         done: asyncio.Future[Any],
-        slots: threading.BoundedSemaphore,
     ) -> None:
         error: BaseException | None = None
         returned: Any = undefined
@@ -196,7 +196,7 @@ class SyncPump:
             with _busy_lock:
                 self._in_thread = False
                 _busy.discard(self)
-            slots.release()
+            self._slots.give_back()
         loop.call_soon_threadsafe(settle, done, returned, error)
 
     def _deliver(self) -> Any:
@@ -219,7 +219,7 @@ class SyncPump:
                 except StopIteration as stop:
                     return undefined if stop.value is None else stop.value
         finally:
-            _close(iterator)
+            close_iterator(iterator)
 
 
 def _throw(iterator: Iterator[Any], error: Exception) -> Any:
@@ -228,7 +228,8 @@ def _throw(iterator: Iterator[Any], error: Exception) -> Any:
     raise error
 
 
-def _close(iterator: Iterator[Any]) -> None:
+def close_iterator(iterator: Iterator[Any]) -> None:
+    """End a plain iterator that knows how to end."""
     close = getattr(iterator, "close", None)
     if callable(close):
         close()

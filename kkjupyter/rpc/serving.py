@@ -13,6 +13,7 @@ from kkjupyter.rpc.connectoptions import COMPRESSIONS
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.websocket_server import WebSocketServer
 
@@ -31,6 +32,7 @@ class ServeOptions(TypedDict, total=False):
             only.
         insecure: needed, too, to serve without a token where others can reach it.
         interceptors: ``async def interceptor(ctx, next)`` around every call.
+        limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
         validate: whether arguments, results and stream items must be what the functions' type
             hints say; they must by default.
         origins: web origins whose pages may connect, besides the server's own.
@@ -46,6 +48,7 @@ class ServeOptions(TypedDict, total=False):
     token: str | bool
     insecure: bool
     interceptors: Sequence[Interceptor]
+    limits: ServerLimits
     validate: bool
     origins: Sequence[str]
     ssl: SSLContext | None
@@ -61,7 +64,12 @@ def start_server(
     check_port(port)
     check_choice("transport", options.get("transport"), _TRANSPORTS)
     check_choice("compression", options.get("compression"), COMPRESSIONS)
-    exposed = Exposed(target, options.get("interceptors", ()), options.get("validate", True))
+    exposed = Exposed(
+        target,
+        options.get("interceptors", ()),
+        options.get("validate", True),
+        check_limits(options.get("limits")),
+    )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
     door = Door(host, token, options.get("origins", ()))
     ssl = options.get("ssl")

@@ -13,10 +13,12 @@ from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
+from kkjupyter.rpc.limits import LimitExceeded, ServerLoad
 from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
+from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.vovk.publishing import Published
 from kkjupyter.vovk.replies import Response, error_reply, stream_failure, value_reply
 from kkjupyter.vovk.request import Request
@@ -76,6 +78,7 @@ class Answering:
         manners: how.
         loop: where the handler runs.
         on_over: called with this when nothing of it runs any more; on that loop.
+        load: has the threads.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class Answering:
         manners: Manners,
         loop: HandlerLoop,
         on_over: Callable[[Answering], object],
+        load: ServerLoad,
     ) -> None:
+        self._load = load
         self.cancelled = False
         self.interrupted = False
         self.injections: deque[Injection] = deque()  # in this protocol clients throw nothing
@@ -212,6 +217,7 @@ class Answering:
         self._filled.ring()
 
     async def _run(self) -> None:
+        self._load.use()
         try:
             collect_delegated()
             value = await self._call()
@@ -251,15 +257,26 @@ class Answering:
             return
         if self._manners.validate:
             self._check_item = self._published.call.item_check()
+        await self._take_stream(source)
         self._streams = True
         self._filled.ring()
         try:
             if hasattr(type(source), "__aiter__"):
                 await pump_async(source, self)
             else:
-                await SyncPump(source, self, f"kkjupyter-generator {self._request.handler}").run()
+                name = f"kkjupyter-generator {self._request.handler}"
+                await SyncPump(source, self, name, self._load.generators).run()
         finally:
+            self._load.streams.give_back()
             await close_delegated()
+
+    async def _take_stream(self, source: Any) -> None:
+        """Count one more stream, or close it."""
+        try:
+            self._load.streams.take()
+        except LimitExceeded as exc:
+            await close_source(source)
+            raise HttpException(503, exc.message) from None
 
     def _failed(self, exc: BaseException) -> None:
         if self.cancelled:

@@ -11,6 +11,7 @@ from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.inprocess import MemoryServer
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.ownstdio import FilesTransport
 
@@ -31,6 +32,10 @@ class _PipeServer(MemoryServer):
         return FilesTransport(ours_read, ours_write, self.url)
 
 
-def serve_over_pipes(obj: Any, *, interceptors: Sequence[Interceptor] = ()) -> MemoryServer:
+def serve_over_pipes(
+    obj: Any, *, interceptors: Sequence[Interceptor] = (), limits: ServerLimits | None = None
+) -> MemoryServer:
     """As :func:`kkjupyter.rpc.inprocess.serve_in_memory`, over pipes that keep no boundaries."""
-    return _PipeServer(Exposed(obj, interceptors), f"stdio:{next(_numbers)}")
+    return _PipeServer(
+        Exposed(obj, interceptors, True, limits or ServerLimits()), f"stdio:{next(_numbers)}"
+    )
