@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
+from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.rpc.writable import NOTHING_WRITABLE, Permission
 
 __all__ = ["Exposed"]
@@ -22,6 +23,7 @@ class Exposed:
         validate: whether the functions' type hints are held to.
         permission: which properties may be set.
         debug: whether peers are sent tracebacks of what handlers raise.
+        limits: what clients may have at once.
     """
 
     target: Any
@@ -29,6 +31,7 @@ class Exposed:
     validate: bool = True
     permission: Permission = NOTHING_WRITABLE
     debug: bool = False
+    limits: ServerLimits = ServerLimits()
 
     def __post_init__(self) -> None:
         """Check the interceptors; UsageError when one of them cannot be one."""

@@ -13,15 +13,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.rpc.limits import ServerLimits, run_function
 from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.rpc.refusals import ArgumentsError
-from kkjupyter.rpc.workers import WorkerPool
 
 __all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
 
-MAX_FUNCTION_THREADS = 32
+MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
+"""How many plain functions run at once for one client, if its server says nothing else."""
 
-_function_threads = WorkerPool("kkjupyter-function", MAX_FUNCTION_THREADS)
 # What travels as itself, although its instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
@@ -84,7 +84,7 @@ async def _run_in_thread(
             raise
 
     try:
-        return await _function_threads.run(run)
+        return await run_function(run)
     except asyncio.CancelledError:
         with lock:
             abandoned = True

@@ -22,6 +22,7 @@ from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
@@ -125,6 +126,7 @@ def serve_in_memory(
     validate: bool = True,
     writable: WritableOption = (),
     debug: bool = False,
+    limits: ServerLimits | None = None,
     url: str = "",
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
@@ -135,7 +137,15 @@ def serve_in_memory(
         validate: whether type hints are held to.
         writable: what clients may assign to.
         debug: whether clients are sent tracebacks.
+        limits: what clients may have at once.
         url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
-    exposed = Exposed(obj, interceptors, validate, permission(writable, obj), debug)
+    exposed = Exposed(
+        obj,
+        interceptors,
+        validate,
+        permission=permission(writable, obj),
+        debug=debug,
+        limits=check_limits(limits),
+    )
     return MemoryServer(exposed, url or f"memory:{next(_numbers)}")

@@ -21,14 +21,17 @@ from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.failures import encode_failure
 from kkjupyter.rpc.handlers import by_value
 from kkjupyter.rpc.interceptors import CallContext, Interceptor
+from kkjupyter.rpc.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.rpc.outgoing import ItemCheck, OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.serverlog import log_failure, log_late_failure
+from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
+from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.rpc.waiting import wait_async
 from kkjupyter.rpc.wayback import WayBack
 from kkjupyter.wire.detection import PROBE_NAME
-from kkjupyter.wire.events import Requested
+from kkjupyter.wire.events import Requested, StreamRef
 
 __all__ = ["Producer"]
 
@@ -40,6 +43,7 @@ class Producer:
         exposed: what they may reach.
         channel: whose requests.
         on_closed: told when the connection is gone.
+        load: what they may be at once; of a server that has no other client if None.
     """
 
     def __init__(
@@ -47,7 +51,10 @@ class Producer:
         exposed: Exposed,
         channel: Channel,
         on_closed: Callable[[Producer], object] = lambda producer: None,
+        load: ConnectionLoad | None = None,
     ) -> None:
+        self.load = load or ServerLoad(exposed.limits).connection()
+        self._refused = 0
         self.exposed = exposed
         self.channel = channel
         self.caller = Remote(WayBack(channel))
@@ -58,9 +65,28 @@ class Producer:
     # ---- told by the channel; I/O loop only
 
     def requested(self, request: Requested) -> None:
-        job = _Job(self, request)
+        streams = sum(type(arg) is StreamRef for arg in request.args)
+        try:
+            self.load.admit(request.size_bytes, streams)
+        except LimitExceeded as error:
+            self._refuse(request, error)
+            return
+        job = _Job(self, request, streams)
         self._jobs.setdefault(request.call_id, []).append(job)
         handler_loop().post(job.start)
+
+    def _refuse(self, request: Requested, error: LimitExceeded) -> None:
+        """Answer that this is too much; what was passed with it goes back."""
+        channel, codec = self.channel, request.codec
+        if not self._refused:
+            logger.warning(
+                "%s: %s is refused: %s", channel.url, readable(".".join(request.path)), error
+            )
+        self._refused += 1
+        _, received = channel.revive(request.args, codec, ".".join(request.path))
+        for state in received:
+            state.cancel()
+        channel.outbox.put(channel.protocol.fail_call(request.call_id, error, codec))
 
     def cancelled(self, call_id: str) -> None:
         for job in self._jobs.pop(call_id, ()):
@@ -78,6 +104,7 @@ class Producer:
 
     def finished(self, job: _Job) -> None:
         """A job has come to its end."""
+        self.load.release(job.request.size_bytes, job.streams)
         call_id = job.request.call_id
         jobs = self._jobs.get(call_id, [])
         if job in jobs:
@@ -92,8 +119,9 @@ class _Job:
     Made on the I/O loop; runs on the handler loop.
     """
 
-    def __init__(self, producer: Producer, request: Requested) -> None:
+    def __init__(self, producer: Producer, request: Requested, streams: int) -> None:
         self.request = request
+        self.streams = streams
         self._producer = producer
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
@@ -107,8 +135,12 @@ class _Job:
 
     def start(self) -> None:
         """Handler loop only."""
-        if not self._cancelled:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if self._cancelled:
+            io_loop().post(self._finished)
+            return
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        # Not at the end of the task's code: one that is cancelled before its first step has none.
+        self._task.add_done_callback(lambda _: io_loop().post(self._finished))
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
@@ -130,14 +162,16 @@ class _Job:
 
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
-        request, protocol, outbox = self.request, self._protocol, self._outbox
+        request, protocol = self.request, self._protocol
+        self._producer.load.use()
         try:
-            if outbox.overfull:
-                await wait_async(outbox.bell, lambda: not outbox.overfull)
+            await self._until_read()
             answer = await self._answer()
             if is_stream(answer.value):
+                await self._take_stream(answer.value)
                 self._open_stream(answer)
             else:
+                await self._until_read()  # however many answers are ready at once
                 self._send(protocol.reply(request.call_id, answer.value, request.codec))
         except Unreachable as exc:
             self._send(protocol.refuse(request, exc.reason, exc.at))
@@ -148,7 +182,21 @@ class _Job:
                 await self._stream.run()
         finally:
             self._release_arguments()
-            io_loop().post(self._finished)
+
+    async def _until_read(self) -> None:
+        """Wait while the peer has more to read than it may ask for beyond."""
+        outbox = self._outbox
+        if outbox.overfull:
+            await wait_async(outbox.bell, lambda: not outbox.overfull)
+
+    async def _take_stream(self, source: Any) -> None:
+        """Count one more stream, or close it."""
+        try:
+            self._producer.load.streams.take()
+        except LimitExceeded:
+            await close_source(source)
+            raise
+        self.streams += 1
 
     def _finished(self) -> None:
         self._producer.finished(self)
@@ -169,6 +217,7 @@ class _Job:
             check_item=answer.check_item,
             is_result=True,
             debug=self._producer.exposed.debug,
+            slots=self._producer.load.generators,
         )
         if protocol.has_credit:
             io_loop().post(self._channel.outgoing.add, stream)

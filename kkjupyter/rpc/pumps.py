@@ -20,11 +20,11 @@ from collections.abc import (
 )
 from typing import Any, Protocol
 
+from kkjupyter.rpc.limits import GENERATOR_SLOTS, LimitExceeded, Slots
 from kkjupyter.rpc.workers import settle
 from kkjupyter.wire.values import undefined
 
 __all__ = [
-    "MAX_GENERATOR_THREADS",
     "Injection",
     "Sink",
     "SyncPump",
@@ -34,11 +34,9 @@ __all__ = [
     "pump_async",
 ]
 
-MAX_GENERATOR_THREADS = 64
 # How long a generator that never really waits may keep the loop to itself.
 _SLICE_S = 0.002
 
-_generator_slots = threading.BoundedSemaphore(MAX_GENERATOR_THREADS)
 _busy_lock = threading.Lock()
 _busy: set[SyncPump] = set()
 
@@ -180,6 +178,7 @@ class SyncPump:
         iterator: a generator or anything else with ``__next__``; closed at the end.
         sink: where to.
         name: of the thread.
+        slots: how many such threads there may be; one is taken until it ends.
         on_late_failure: told what the iterator raised after :meth:`run` was cancelled; in its
             thread.
     """
@@ -189,12 +188,14 @@ class SyncPump:
         iterator: Iterator[Any],
         sink: Sink,
         name: str,
+        slots: Slots = GENERATOR_SLOTS,
         on_late_failure: Callable[[BaseException], object] = lambda exc: None,
     ) -> None:
         self._on_late_failure = on_late_failure
         self._iterator = iterator
         self._sink = sink
         self._name = name
+        self._slots = slots
         self._in_thread = False
         self._failure: BaseException | None = None
 
@@ -204,21 +205,19 @@ class SyncPump:
         Cancelling returns at once; the iterator ends at its next value.
 
         Raises:
-            RuntimeError: too many run already.
+            LimitExceeded: too many run already.
         """
-        slots = _generator_slots
-        if not slots.acquire(blocking=False):
+        try:
+            self._slots.take()
+        except LimitExceeded:
             close_iterator(self._iterator)
-            raise RuntimeError(
-                f"{MAX_GENERATOR_THREADS} sync generators are running already; "
-                "make this one an async generator"
-            )
+            raise
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self._in_thread = True
         threading.Thread(
             target=contextvars.copy_context().run,
-            args=(self._pump, loop, done, slots),
+            args=(self._pump, loop, done),
             name=self._name,
             daemon=True,
         ).start()
@@ -237,7 +236,6 @@ class SyncPump:
         self,
         loop: asyncio.AbstractEventLoop,
         done: asyncio.Future[Any],
-        slots: threading.BoundedSemaphore,
     ) -> None:
         error: BaseException | None = None
         returned: Any = undefined
@@ -252,7 +250,7 @@ class SyncPump:
                 _busy.discard(self)
                 if not is_late:
                     self._failure = error
-            slots.release()
+            self._slots.give_back()
         if is_late and error is not None:
             self._on_late_failure(error)
         loop.call_soon_threadsafe(settle, done, returned, error)

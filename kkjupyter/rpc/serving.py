@@ -13,6 +13,7 @@ from kkjupyter.rpc.connectoptions import COMPRESSIONS
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.websocket_server import WebSocketServer
 from kkjupyter.rpc.writable import WritableOption, permission
@@ -33,6 +34,7 @@ class ServeOptions(TypedDict, total=False):
         insecure: needed, too, to serve without a token where others can reach it.
         interceptors: ``async def interceptor(ctx, next)`` around every operation: calls, reading
             and setting properties, constructors.
+        limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
         validate: whether arguments, results and stream items must be what the functions' type
             hints say; they must by default.
         writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
@@ -55,6 +57,7 @@ class ServeOptions(TypedDict, total=False):
     token: str | bool
     insecure: bool
     interceptors: Sequence[Interceptor]
+    limits: ServerLimits
     validate: bool
     writable: WritableOption
     debug: bool
@@ -76,8 +79,9 @@ def start_server(
         target,
         options.get("interceptors", ()),
         options.get("validate", True),
-        permission(options.get("writable", ()), target),
-        options.get("debug", False),
+        permission=permission(options.get("writable", ()), target),
+        debug=options.get("debug", False),
+        limits=check_limits(options.get("limits")),
     )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
     door = Door(host, token, options.get("origins", ()))

@@ -78,8 +78,9 @@ class UnaryClients(Clients):
 
     async def _carry_out(self, request: Requested, protocol: Protocol) -> bytes:
         outgoing = _OneMessage()
-        channel = Channel(outgoing, protocol, functions=PassedFunctions())
-        producer = Producer(self._exposed, channel, on_closed=self._producers.discard)
+        load = self.load.connection()
+        channel = Channel(outgoing, protocol, functions=PassedFunctions(), load=load)
+        producer = Producer(self._exposed, channel, on_closed=self._producers.discard, load=load)
         self._producers.add(producer)
         channel.handler = producer
         try:

@@ -12,11 +12,13 @@ from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
+from kkjupyter.rpc.limits import LimitExceeded, ServerLoad
 from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
+from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.vovk.publishing import Published
 from kkjupyter.vovk.replies import Response, error_reply, stream_failure, value_reply
 from kkjupyter.vovk.request import Request
@@ -74,6 +76,7 @@ class Answering:
         manners: how.
         loop: where the handler runs.
         on_over: called with this when nothing of it runs any more; on that loop.
+        load: has the threads.
     """
 
     def __init__(
@@ -83,7 +86,9 @@ class Answering:
         manners: Manners,
         loop: HandlerLoop,
         on_over: Callable[[Answering], object],
+        load: ServerLoad,
     ) -> None:
+        self._load = load
         self.cancelled = False
         self.interrupted = False
         self.injections: deque[Injection] = deque()  # in this protocol clients throw nothing
@@ -210,6 +215,7 @@ class Answering:
         self._filled.ring()
 
     async def _run(self) -> None:
+        self._load.use()
         try:
             collect_delegated()
             value = await self._call()
@@ -254,6 +260,7 @@ class Answering:
             return
         if self._manners.validate:
             self._check_item = self._published.call.item_check()
+        await self._take_stream(source)
         self._streams = True
         self._filled.ring()
         try:
@@ -261,9 +268,19 @@ class Answering:
                 await pump_async(source, self)
             else:
                 name = f"kkjupyter-generator {self._request.handler}"
-                await SyncPump(source, self, name, self._failed_late).run()
+                slots, late = self._load.generators, self._failed_late
+                await SyncPump(source, self, name, slots, late).run()
         finally:
+            self._load.streams.give_back()
             await close_delegated()
+
+    async def _take_stream(self, source: Any) -> None:
+        """Count one more stream, or close it."""
+        try:
+            self._load.streams.take()
+        except LimitExceeded as exc:
+            await close_source(source)
+            raise HttpException(503, exc.message) from None
 
     def _failed(self, exc: BaseException) -> None:
         if self.cancelled:
