@@ -16,6 +16,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.rpc.waiting import Bell
 
 __all__ = ["AsyncFeed", "IteratorFeed", "LocalFeed"]
@@ -93,6 +94,9 @@ class LocalFeed:
 
     def _put(self, item: Any) -> None:
         self._wanted = False
+        if self.ahead_items:
+            # Before the source goes on and changes it. A loop takes each item before that.
+            item = snapshot(item)
         with self._lock:
             if self._over:
                 return

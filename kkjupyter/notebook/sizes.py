@@ -82,6 +82,8 @@ def _estimate(value: Any, before: set[int], seen: set[int]) -> int:
         if not _is_new(node, () if node is value else before, seen):
             continue
         total += weight * _own_bytes(node)
+        if issubclass(kind, dict):
+            total += weight * _keys_bytes(node, before, seen)
         parts = _parts(node)
         if len(parts) > _FEW_CHILDREN:
             room = _SAMPLE_NODES - visited - len(waiting)
@@ -95,6 +97,15 @@ def _estimate(value: Any, before: set[int], seen: set[int]) -> int:
         # The rest is taken to be like what was seen.
         total += total / visited * sum([weight for _, weight in waiting])
     return int(total)
+
+
+def _keys_bytes(node: dict[Any, Any], before: Container[int], seen: set[int]) -> float:
+    """The keys that are texts, which the collector does not tell of; few are an item's own."""
+    keys = list(dict.keys(node))
+    some = keys[:_SAMPLE_CHILDREN]
+    own = [key for key in some if type(key) is str and _is_new(key, before, seen)]
+    size = sum(map(sys.getsizeof, own))
+    return size * len(keys) / max(len(some), 1)
 
 
 def _is_new(node: Any, before: Container[int], seen: set[int]) -> bool:

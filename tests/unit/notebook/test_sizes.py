@@ -86,6 +86,8 @@ class Hostile:
 MAKERS: dict[str, Any] = {
     "str": text,
     "str subclass": lambda: Text(text()),
+    "key": lambda: {text(): 1},
+    "many keys": lambda: {f"{n:0950}": n for n in range(1000)},
     "dict subclass": lambda: Row(a=text()),
     "dataclass": lambda: Event(text()),
     "dataclass with slots": lambda: Slotted(text()),
