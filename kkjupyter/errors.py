@@ -68,19 +68,26 @@ class KKError(Exception):
 
 
 class ConnectError(KKError, ConnectionError):
-    """A connection could not be made.
+    """A connection could not be made, or a server could not begin to listen.
 
     Attributes:
         url: where to, without any secret.
         reason: what went wrong, in a sentence's tail ("connection refused").
+        listening: whether it was a server that could not listen there.
     """
 
-    def __init__(self, url: str, reason: str) -> None:
+    listening = False
+
+    def __init__(self, url: str, reason: str, *, listening: bool = False) -> None:
         super().__init__(url, reason)
         self.url = url
         self.reason = reason
+        if listening:
+            self.listening = True
 
     def __str__(self) -> str:
+        if self.listening:
+            return f"{self.url}: {self.reason}"
         return f"cannot connect to {self.url}: {self.reason}"
 
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.rpc.pumps import close_iterator, close_source
 from kkjupyter.rpc.turns import TurnKeeper
 from kkjupyter.rpc.waiting import Bell
@@ -94,6 +95,9 @@ class LocalFeed:
 
     def _put(self, item: Any) -> None:
         self._wanted = False
+        if self.ahead_items:
+            # Before the source goes on and changes it. A loop takes each item before that.
+            item = snapshot(item)
         with self._lock:
             if self._over:
                 return

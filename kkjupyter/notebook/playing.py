@@ -22,7 +22,7 @@ from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
-from kkjupyter.notebook.picking import as_they_are, chunk_texts, picker
+from kkjupyter.notebook.picking import ChunkTexts, Picking, as_they_are, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import is_terminal, open_screen
@@ -85,9 +85,12 @@ def begin(
         )
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
-    by_view = chunk_texts if shows_text(view) else as_they_are
+    by_view = ChunkTexts() if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
     run = Run(number, title or title_of(source), feed, cell=cells.current, pick=picked, **options)
+    run.reply.is_text = view not in (None, AUTO) and shows_text(view)
+    if isinstance(picked, Picking):
+        picked.notes = run.notes
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)

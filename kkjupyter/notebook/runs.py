@@ -19,6 +19,7 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.screens import Screens, present_execution
+from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.rpc.waiting import Bell, wait_blocking
@@ -137,9 +138,9 @@ class Run:
         self._looped = deque()
 
     def handed_out(self, item: Any) -> None:
-        """The loop gives ``item`` to its body."""
+        """The loop gives ``item`` to its body, which may change it: what is shown is a snapshot."""
         assert self._looped is not None
-        self._looped.append(item)
+        self._looped.append(snapshot(item))
         if not self._loop_rang:
             self._loop_rang = True
             self._pump_soon()

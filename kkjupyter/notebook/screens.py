@@ -21,6 +21,7 @@ from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.bundle import describe
+from kkjupyter.notebook.views.joining import Piece
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.widget import LiveWidget
@@ -207,8 +208,7 @@ class TerminalScreen:
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
         """Print what came."""
-        bare = [without_controls(item) if isinstance(item, str) else item for item in items]
-        self._write(self._view.feed(bare))
+        self._write(self._view.feed(list(map(_bare, items))))
 
     def end(self, status: Status) -> None:
         """Print what was held back, and how it ended."""
@@ -222,6 +222,13 @@ class TerminalScreen:
             sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
             sys.stdout.flush()
             self._at_line_start = text.endswith("\n")
+
+
+def _bare(item: Any) -> Any:
+    if not isinstance(item, str):
+        return item
+    text = without_controls(item)
+    return item.with_text(text) if isinstance(item, Piece) else text
 
 
 def _last_line(status: Status) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -30,6 +32,10 @@ __all__ = ["LIMIT_BYTES", "Guests", "Server", "open_servers"]
 LIMIT_BYTES = 64 * 1024 * 1024
 """The longest message accepted."""
 
+_IN_USE = {errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)}
+_ANY_HOST = {"0.0.0.0", "::", ""}
+_LOOPBACK = {"localhost": "127.0.0.1", "::1": "127.0.0.1"}
+
 _numbers = itertools.count(1)
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()
 _servers_lock = threading.Lock()
@@ -40,6 +46,15 @@ def open_servers() -> list[Server]:
     with _servers_lock:  # a set that grows cannot be walked
         servers = list(_servers)
     return sorted((s for s in servers if not s.closed), key=lambda s: s._number)
+
+
+def _variable_of(server: Server) -> str | None:
+    """The user's name for a server, in a notebook or a script."""
+    names = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
+    return next(
+        (key for key, one in list(names.items()) if one is server and not key.startswith("_")),
+        None,
+    )
 
 
 class Guests(Protocol):
@@ -203,10 +218,30 @@ class Server:
         try:
             self.port = await self._listen(port)
         except OSError as exc:
+            self.closed = True
             raise ConnectError(
                 f"{self._scheme}://{self._host}:{port}",
-                f"cannot listen there ({exc.strerror or exc})",
+                f"cannot listen there: {self._why_not(port, exc)}",
+                listening=True,
             ) from exc
+
+    def _why_not(self, port: int, error: OSError) -> str:
+        """What is in the way, and what to do about it."""
+        if error.errno not in _IN_USE:
+            return error.strerror or str(error)
+        holder = next((s for s in open_servers() if s._is_at(self._host, port)), None)
+        free = "choose another port, or 0 for a free one"
+        if holder is None:
+            return f"another program has port {port}; {free}"
+        name = _variable_of(holder)
+        return (
+            f"{holder!r} of this process has port {port}; close it first, with "
+            f"kk.close({name or repr(holder.url)}), or {free}"
+        )
+
+    def _is_at(self, host: str, port: int) -> bool:
+        hosts = {_LOOPBACK.get(one, one) for one in (self._host, host)}
+        return self.port == port and (len(hosts) == 1 or not hosts.isdisjoint(_ANY_HOST))
 
     async def _stop(self) -> None:
         self.closed = True
