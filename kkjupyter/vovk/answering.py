@@ -222,7 +222,7 @@ class Answering:
             if is_stream(value):
                 await self._stream(value)
             else:
-                self._reply = value_reply(self._checked(value))
+                self._reply = value_reply(self._checked(value), self._request.method)
         except BaseException as exc:  # noqa: BLE001  told to the client
             self._failed(exc)
         finally:

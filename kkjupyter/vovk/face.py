@@ -216,9 +216,7 @@ class Face:
     def _query(self, request: web.Request) -> str:
         """What follows the question mark, without our own secret: a handler might repeat it."""
         text = request.raw_path.partition("?")[2]
-        if self.door is None or self.door.token is None:
-            return text
-        return "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != "token")
+        return text if self.door is None else self.door.without_token(text)
 
     # ---- paths
 
