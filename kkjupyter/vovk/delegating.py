@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.serverlog import log_late_failure
+from kkjupyter.rpc.turns import give_turn, turn_is_due
 
 __all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]
 
@@ -29,7 +30,9 @@ def delegate(source: AsyncIterable[T] | Iterable[T]) -> Delegation[T]:
     """``yield*``: ``async for token in vovk.delegate(self.hello.stream_tokens()): yield token``.
 
     The source is closed when the loop is left, however that happens, and at the latest when the
-    client is gone, also while something else holds it. What it raises comes out of the loop.
+    client is gone, also while something else holds it. Where it only gives iterators, and is none
+    itself, the one that it gave is closed: it may have other readers. What it raises comes out of
+    the loop.
 
     Args:
         source: a generator, async or not, or any other iterable. A sync one runs on the loop, so
@@ -56,6 +59,8 @@ class Delegation(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
+        if turn_is_due():  # the source may never have to wait
+            await give_turn()
         item: T = await self._inner.next()
         return item
 
