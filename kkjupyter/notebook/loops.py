@@ -68,6 +68,8 @@ class PlainLoop(_Loop):
         run = self._run
         try:
             while True:
+                if not run.has_room():
+                    wait_blocking(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
@@ -90,6 +92,8 @@ class AsyncLoop(_Loop):
         run = self._run
         try:
             while True:
+                if not run.has_room():
+                    await wait_async(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
