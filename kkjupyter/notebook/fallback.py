@@ -203,18 +203,17 @@ class FallbackView(View):
             where = f" {place}" if place else ""
             lacks = f" ({left_out:,} items are left out)" if left_out else ""
             line = f"view {_name(failed)!r} failed{where}: {_line(error)}; shown as {kind}{lacks}"
+            self._failures.append((line, error))
+            if self._owner is not None:
+                self._owner.view_failed(line, error)
             self._versions += failed.version + 1
             self._view = stand_in
             try:
-                source = _checked(stand_in.feed(items))
+                return _checked(stand_in.feed(items))
             except BaseException as second:
                 if _is_an_interrupt(second):
                     raise
-                source = self._fall_back(stand_in, second, items)
-            self._failures.append((line, error))
-        if self._owner is not None:
-            self._owner.view_failed(line, error)
-        return source
+                return self._fall_back(stand_in, second, items)
 
 
 class PlainView(View):

@@ -19,6 +19,7 @@ from IPython.display import DisplayHandle
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.characters import without_controls
+from kkjupyter.notebook.collecting import without_full_collections
 from kkjupyter.notebook.fallback import FallbackView, ViewOwner
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
@@ -251,11 +252,14 @@ class WidgetScreen(DrawnScreen):
             self._status = self._latest(status, failures)
             self._pending.append(source)
             self._flush()
-        bundle = self._view.bundle(self._status)
+        with without_full_collections():
+            bundle = self._view.bundle(self._status)
         self._finish(self._latest(status, failures), bundle)
 
     def leave(self, status: Status) -> None:
-        self._finish(status, self._view.bundle_as_it_is(status))
+        with without_full_collections():
+            bundle = self._view.bundle_as_it_is(status)
+        self._finish(status, bundle)
 
     def _finish(self, status: Status, bundle: dict[str, Any]) -> None:
         with self._sending:
