@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kkjupyter.notebook.registry import registry
+from kkjupyter.rpc.waiting import wait_blocking
 
-__all__ = ["Cell", "Cells", "cells"]
+if TYPE_CHECKING:
+    from kkjupyter.notebook.runs import Run
+
+__all__ = ["Cell", "Cells", "cells", "wait_for_output"]
 
 _SETTLE_S = 1.0
+# So long a cell waits for the last output of its streams: without a word, and after that.
+_QUIET_S = 2.0
+_OUTPUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,14 @@ class Cells:
                 print(f"cancelled {run.title}: its cell was deleted or cut")
 
     def after_cell(self, result: Any) -> None:
-        """A cell is at its end: streams that it has left get their last output into it."""
-        deadline_s = time.monotonic() + _SETTLE_S
-        for run in registry.running():
-            if run.cell is self.current and (run.is_ending or run.is_left):
-                run.wait(deadline_s - time.monotonic())
+        """A cell is at its end: streams that are over get their last output into it.
+
+        What a kernel sends after a cell's end is lost to those who execute notebooks.
+        """
+        runs = [run for run in registry.unsettled() if run.cell is self.current]
+        for run in runs:
+            if run.is_closing:
+                wait_for_output(run)
 
     def earlier_run_note(self) -> str:
         """What to say where no cell id tells that this cell streams already; else ``""``."""
@@ -89,6 +98,27 @@ def _request_metadata(shell: Any) -> Mapping[str, Any]:
     parent = kernel.get_parent("shell") or {}
     metadata = parent.get("metadata")
     return metadata if isinstance(metadata, Mapping) else {}
+
+
+def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> None:
+    """Wait until the last output of ``run`` is sent; not for ever, and the user is told.
+
+    An interrupt ends the waiting, and raises nothing: the stream itself is over.
+
+    Args:
+        run: one that is over, or about to be.
+        is_there: another condition for its bell, in place of that.
+    """
+    ready = (lambda: run.is_settled) if is_there is None else is_there
+    try:
+        if run.is_cancelled:  # they want the cell to be free
+            wait_blocking(run.bell, ready, _SETTLE_S)
+        elif not wait_blocking(run.bell, ready, _QUIET_S):
+            print(f"{run.title} is over, its output is still being drawn; Interrupt ends the wait")
+            if not wait_blocking(run.bell, ready, _OUTPUT_S):
+                print(f"the output of {run.title} will be complete later")
+    except KeyboardInterrupt:
+        print(f"the output of {run.title} will be complete later")
 
 
 cells = Cells()

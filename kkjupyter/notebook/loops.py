@@ -77,6 +77,8 @@ class PlainLoop(_Loop):
         try:
             self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
             while True:
+                if not run.has_room():
+                    wait_blocking(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
@@ -106,6 +108,8 @@ class AsyncLoop(_Loop):
         try:
             await self._turns.before_item()
             while True:
+                if not run.has_room():
+                    await wait_async(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():

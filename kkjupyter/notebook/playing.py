@@ -18,10 +18,10 @@ from typing import Any
 from IPython.display import display
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.cells import cells
+from kkjupyter.notebook.cells import cells, wait_for_output
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed
-from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
+from kkjupyter.notebook.loops import cancel_and_settle
 from kkjupyter.notebook.picking import ChunkTexts, Picking, as_they_are, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
@@ -176,7 +176,7 @@ def show_again(run: Run, view: ViewChoice = AUTO) -> None:
     attached = run.add_screen(open_screen(view, run.status(), run.press_cancel))
     if run.is_over:
         # What a cell sends after its end is lost to those who execute notebooks.
-        attached.wait(GRACE_S)
+        wait_for_output(run, attached.is_set)
 
 
 def never_shown(what: str, runs: Iterable[Run], ways: str) -> None:
