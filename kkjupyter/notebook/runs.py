@@ -251,9 +251,9 @@ class Run:
 
     # ---- ending it; any thread
 
-    def press_cancel(self) -> None:
-        """What the Cancel button of a view does."""
-        self.cancel()
+    def press_cancel(self) -> bool:
+        """What the Cancel button of a view does; return whether there was anything to cancel."""
+        return self.cancel()
 
     def cancel(self) -> bool:
         """Cancel the source at once; return whether there was anything to cancel.

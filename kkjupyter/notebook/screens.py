@@ -169,7 +169,7 @@ def is_terminal() -> bool:
     return getattr(get_ipython(), "kernel", None) is None
 
 
-def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], None]) -> DrawnScreen:
+def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], bool]) -> DrawnScreen:
     """Show a view where this code runs: in the present cell, or in the terminal.
 
     Raises:

@@ -14,7 +14,7 @@ from kkjupyter.rpc.trace_record import CallRecord
 __all__ = ["open_trace_screen"]
 
 
-def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], None]) -> Screen:
+def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], bool]) -> Screen:
     """Show the frames of a call where this code runs."""
     view = TraceView(record)
     if is_terminal():

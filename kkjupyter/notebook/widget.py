@@ -13,7 +13,9 @@ import anywidget
 import traitlets
 
 from kkjupyter.notebook import parts
+from kkjupyter.notebook.control import report
 from kkjupyter.notebook.ended import ended_widgets
+from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript, utf16_len
@@ -49,7 +51,7 @@ class LiveWidget(anywidget.AnyWidget):
         view: whose text this shows.
         status: the run now; text that the view already has is shown at once.
         on_cancel: called when the user presses Cancel, on any thread, perhaps more than once; it
-            must return at once.
+            must return at once, and say whether there was anything to cancel.
         control_road: False keeps the page off the control channel, so that a test can see the other
             roads work.
         place: the id of the widget in which this one is a column; ``""`` if it stands alone.
@@ -70,7 +72,7 @@ class LiveWidget(anywidget.AnyWidget):
         *,
         view: View,
         status: Status,
-        on_cancel: Callable[[], None],
+        on_cancel: Callable[[], bool],
         control_road: bool = True,
         place: str = "",
     ) -> None:
@@ -85,6 +87,23 @@ class LiveWidget(anywidget.AnyWidget):
         )
         prefer_subshells(self.comm)
         self.on_msg(self._answer)
+        registry.add_view(key, self)
+
+    # ---- for questions on the control channel; any thread
+
+    @property
+    def status(self) -> Status:
+        """The run as the page was told of it last."""
+        return self._status
+
+    @property
+    def end_offset(self) -> int:
+        """Where the text ends, in UTF-16 units."""
+        return self._view.transcript.end
+
+    def cancel(self) -> bool:
+        """Cancel the run; return whether there was anything to cancel."""
+        return self._on_cancel()
 
     # ---- for the view thread
 
@@ -159,6 +178,7 @@ class LiveWidget(anywidget.AnyWidget):
             # over: these ask for their text then.
             is_over = isinstance(self._view, _Ended)
             state["snapshot"] = self._snapshot(Excerpt("", 0, 0) if is_over else None)
+            registry.page_came()
         return state
 
     def _snapshot(self, excerpt: Excerpt | None = None) -> dict[str, Any]:
@@ -178,8 +198,10 @@ class LiveWidget(anywidget.AnyWidget):
     def _answer(self, widget: object, content: dict[str, Any], buffers: object) -> None:
         match content:
             case {"kind": "cancel"}:
-                self._on_cancel()
-                self.send({"kind": "ack"})
+                cancelled = self.cancel()
+                self.send({"kind": "ack", "cancelled": cancelled, **report(self)})
+            case {"kind": "state"}:
+                self.send({"kind": "state", **report(self)})
             case {"kind": "need", "offset": int(offset)}:
                 self._send_missing(offset)
             case {"kind": "copy"}:
@@ -253,8 +275,9 @@ def close_layout(widget: Any) -> None:
         layout.close()
 
 
-def _nothing_to_cancel() -> None:
+def _nothing_to_cancel() -> bool:
     """The run is over."""
+    return False
 
 
 def widget_reference(model_id: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 // One run as this page knows it: its text, its status, and what was asked of the kernel.
 // There is one for each model, however many views show it.
 
-import type { FromKernel, Model, RunState, Snapshot, Status } from "./types";
+import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "./types";
 
 const ASK_AGAIN_MS = 2_000;
 const RATE_WINDOW_MS = 3_000;
@@ -112,7 +112,8 @@ export class Run {
         this.update(message.status);
         break;
       case "ack":
-        this.cancelReached("acknowledged");
+      case "state":
+        this.answered(message);
         break;
     }
   }
@@ -128,6 +129,23 @@ export class Run {
   lose(why: string): void {
     if (this.over) return;
     this.update({ ...this.status, state: "lost", error: why });
+  }
+
+  /** The kernel was asked what became of the run. */
+  private answered({ kind, known, state, end }: { kind: "ack" | "state" } & Report): void {
+    if (!known) {
+      this.lose("no longer known to the kernel");
+      return;
+    }
+    if (end > this.end) this.ask();
+    // The clock of a run that goes on does not run back.
+    const isOver = OVER.includes(state.state);
+    const elapsed_s = isOver ? state.elapsed_s : Math.max(state.elapsed_s, this.status.elapsed_s);
+    // Asked after the cancel, and the run goes on: the cancel did not arrive.
+    const isDeaf = this.cancelStep === "busy" || this.cancelStep === "interrupted";
+    if (kind === "state" && isDeaf) this.cancelStep = "none";
+    this.update({ ...state, elapsed_s });
+    if (kind === "ack") this.cancelReached("acknowledged");
   }
 
   private append(offset: number, text: string): void {

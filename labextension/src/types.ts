@@ -42,17 +42,36 @@ export interface Snapshot {
 
 export type Bundle = Record<string, unknown>;
 
+/** What the kernel says of a run when it is asked; the rest is null if it does not know the run. */
+export type Report =
+  | { known: true; state: Status; end: number }
+  | { known: false; state: null; end: null };
+
+/** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */
+export interface Heartbeat {
+  running: number;
+  /** The ids; null if there are too many to name. */
+  runs?: number[] | null;
+  next_s?: number | null;
+}
+
+/** As much of a Lumino signal as is used here. */
+export interface Signal<Args> {
+  connect(slot: (sender: unknown, args: Args) => void): boolean;
+  disconnect(slot: (sender: unknown, args: Args) => void): boolean;
+}
+
 export type FromKernel =
   | { kind: "delta"; offset: number; text: string; status: Status }
   | ({ kind: "reset" } & Snapshot)
   | { kind: "end"; end: number; status: Status }
-  | { kind: "ack" }
+  | ({ kind: "ack" | "state" } & Report)
   | { kind: "copy"; text: string }
   | { kind: "part"; id: string; source: string | null }
   | { kind: "bundle"; bundle: Bundle };
 
 export type ToKernel =
-  | { kind: "cancel" }
+  | { kind: "cancel" | "state" }
   | { kind: "need"; offset: number }
   | { kind: "copy" }
   | { kind: "part"; id: string }
