@@ -82,6 +82,7 @@ def unload(shell: Any) -> None:
         magics,
         multiline,
         running,
+        stopping,
         trace,
         tracebacks,
     )
@@ -105,4 +106,5 @@ def unload(shell: Any) -> None:
         card.uninstall(shell)
         trace.uninstall(shell)
         tracebacks.uninstall()
+        stopping.uninstall()
         _installed_in = None

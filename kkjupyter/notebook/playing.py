@@ -20,7 +20,7 @@ from IPython.display import display
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.feeds import open_feed, title_of
-from kkjupyter.notebook.localfeeds import AsyncFeed
+from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.picking import as_they_are, chunk_texts, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
@@ -88,6 +88,8 @@ def begin(
     by_view = chunk_texts if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
     run = Run(number, title or title_of(source), feed, cell=cells.current, pick=picked, **options)
+    if isinstance(feed, IteratorFeed):
+        feed.notes = run.notes
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
@@ -116,13 +118,16 @@ def play(
         # Waiting here would stop the very loop that drives the source.
         run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
         background = True
-    if not background and not shown:
+    if not background and not shown and not _is_answered(run):
         _await_kind(run)
+    here = not background and _stay(run)
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
         run.add_screen(open_screen(view, run.status(), run.press_cancel))
         show_trace(run)
     run.start()
+    if here:
+        _drive(run)
     if not background:
         wait(run)
     if not has_view:
@@ -145,6 +150,21 @@ def wait(run: Run) -> None:
     """Wait in plain code for the end of a run; an interrupt cancels it."""
     try:
         run.wait()
+    except KeyboardInterrupt as interrupt:
+        cancel_and_settle(run)
+        hide_our_frames(interrupt)
+        raise
+
+
+def _stay(run: Run) -> bool:
+    return isinstance(run.feed, IteratorFeed) and run.feed.stay()
+
+
+def _drive(run: Run) -> None:
+    """Advance an iterator in this thread, until it is over."""
+    assert isinstance(run.feed, IteratorFeed)
+    try:
+        run.feed.drive()
     except KeyboardInterrupt as interrupt:
         cancel_and_settle(run)
         hide_our_frames(interrupt)
