@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from kkjupyter.errors import UsageError
+from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.columns import open_columns
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.playing import begin, check_view, lives_on_this_loop, never_shown
@@ -141,7 +142,8 @@ class Compared:
             raise UsageError("this comparison is shown already; .replies has what came")
         self._is_used = True
         self.replies.shown_in = present_execution()
-        open_columns(self._runs, self._view)
+        with cells.output():
+            open_columns(self._runs, self._view)
         for run in self._runs.values():
             run.start()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -87,7 +88,7 @@ def begin(
     number = source.id if isinstance(source, Call) else next_number()
     by_view = chunk_texts if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
-    run = Run(number, title or title_of(source), feed, cell=cells.current, pick=picked, **options)
+    run = Run(number, title or title_of(source), feed, cell=cells.present(), pick=picked, **options)
     if isinstance(feed, IteratorFeed):
         feed.notes = run.notes
     note = cells.earlier_run_note()
@@ -123,7 +124,7 @@ def play(
     here = not background and _stay(run)
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
-        run.add_screen(open_screen(view, run.status(), run.press_cancel))
+        _open(run, view)
         show_trace(run)
     run.start()
     if here:
@@ -143,7 +144,8 @@ def show_trace(run: Run) -> None:
         trace = record.trace()
         print(trace) if is_terminal() else display(trace)  # type: ignore[no-untyped-call]
     else:
-        run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
+        with cells.output():
+            run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
 
 
 def wait(run: Run) -> None:
@@ -154,6 +156,11 @@ def wait(run: Run) -> None:
         cancel_and_settle(run)
         hide_our_frames(interrupt)
         raise
+
+
+def _open(run: Run, view: ViewChoice) -> threading.Event:
+    with cells.output():
+        return run.add_screen(open_screen(view, run.status(), run.press_cancel))
 
 
 def _stay(run: Run) -> bool:
@@ -190,7 +197,7 @@ def outcome(run: Run) -> Any:
 
 def show_again(run: Run, view: ViewChoice = AUTO) -> None:
     """A further view of a running or finished run, with all that came."""
-    attached = run.add_screen(open_screen(view, run.status(), run.press_cancel))
+    attached = _open(run, view)
     if run.is_over:
         # What a cell sends after its end is lost to those who execute notebooks.
         attached.wait(GRACE_S)
