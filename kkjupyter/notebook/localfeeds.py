@@ -138,6 +138,7 @@ class IteratorFeed(LocalFeed):
         ahead_items: how far it may run ahead of what was taken; 0: only on request.
 
     Attributes:
+        source: the iterator.
         notes: gets a line for the state line if the source does not stop when it is told to.
     """
 
@@ -146,7 +147,7 @@ class IteratorFeed(LocalFeed):
     ) -> None:
         super().__init__(title, ahead_items)
         self.notes: list[str] = []
-        self._iterator = iterator
+        self.source = iterator
         self._context = contextvars.copy_context()
         self._change = threading.Event()
         self._thread: threading.Thread | None = None
@@ -168,6 +169,11 @@ class IteratorFeed(LocalFeed):
             if self._thread is None and self._inside is None and can_stop_here():
                 self._inside = Stoppable()
             return self._inside is not None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has driven it, or is about to."""
+        return self._inside is not None or self._thread is not None or self._over
 
     @property
     def is_here(self) -> bool:
@@ -231,7 +237,7 @@ class IteratorFeed(LocalFeed):
         self._has_stopped()
 
     def _next(self) -> Any:
-        return next(self._iterator)
+        return next(self.source)
 
     def _demand(self) -> None:
         self._change.set()
@@ -273,7 +279,7 @@ class IteratorFeed(LocalFeed):
                     self._change.wait()
                     continue
                 try:
-                    item = next(self._iterator)
+                    item = next(self.source)
                 except StopIteration as stop:
                     self._end(None, stop.value)
                     return
@@ -284,7 +290,7 @@ class IteratorFeed(LocalFeed):
         self._close()
 
     def _close(self) -> None:
-        close = getattr(self._iterator, "close", None)
+        close = getattr(self.source, "close", None)
         if callable(close):
             try:
                 close()

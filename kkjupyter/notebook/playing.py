@@ -203,18 +203,19 @@ def show_again(run: Run, view: ViewChoice = AUTO) -> None:
         attached.wait(GRACE_S)
 
 
-def never_shown(what: str, runs: Iterable[Run], ways: str) -> None:
+def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True) -> None:
     """Let go of runs whose owner was collected before it showed them, and warn. For finalizers.
 
     Args:
         what: the owner, as the user wrote it.
         runs: its runs.
         ways: how it would have been shown.
+        warn: False where the user was told already.
     """
     left = [run for run in runs if not run.is_ending]
     for run in left:
         run.let_go()
-    if left:
+    if left and warn:
         warnings.warn(f"{what} was never shown: {ways}", RuntimeWarning, stacklevel=3)
 
 

@@ -13,7 +13,13 @@ from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
-from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
+from kkjupyter.rpc.pumps import (
+    Injection,
+    SyncPump,
+    close_source,
+    is_async_stream,
+    pump_async,
+)
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
@@ -254,7 +260,7 @@ class Answering:
         self._streams = True
         self._filled.ring()
         try:
-            if hasattr(type(source), "__aiter__"):
+            if is_async_stream(source):
                 await pump_async(source, self)
             else:
                 await SyncPump(source, self, f"kkjupyter-generator {self._request.handler}").run()
