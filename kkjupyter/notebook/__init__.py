@@ -84,6 +84,7 @@ def unload(shell: Any) -> None:
         magics,
         multiline,
         running,
+        stopping,
         trace,
         tracebacks,
     )
@@ -108,4 +109,5 @@ def unload(shell: Any) -> None:
         card.uninstall(shell)
         trace.uninstall(shell)
         tracebacks.uninstall()
+        stopping.uninstall()
         _installed_in = None

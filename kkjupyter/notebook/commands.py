@@ -125,7 +125,7 @@ class Commands:
         if isinstance(source, Compared):
             self._check_compared(source, options)
             self._store(source.replies, options)
-            return source.wait()
+            return source.last_line()
         if isinstance(source, Shown):
             if all(run.reply is not source.reply for run in registry.all()):
                 source.cancel()  # made for this line alone: nothing else will show it

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Self
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.localfeeds import IteratorFeed
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.rpc.hooks import run_before_wait
@@ -57,8 +58,22 @@ class _Loop:
         self._run.feed.on_ready(tell)
         return lambda: bool(news) or self._run.is_ending
 
+    def _advance_here(self) -> bool:
+        """Advance an iterator in this thread, the loop's own; False if something else does."""
+        feed = self._run.feed
+        if isinstance(feed, IteratorFeed) and feed.stay():
+            feed.advance()
+            return True
+        return False
+
+    def _leave_here(self) -> None:
+        feed = self._run.feed
+        if isinstance(feed, IteratorFeed) and feed.is_here:
+            feed.leave()
+
     def __del__(self) -> None:
         if not self._is_through:
+            self._leave_here()  # as the end of a plain `for` closes its generator
             # A finalizer may run in the middle of anything: it only posts.
             self._run.is_left = True
             self._run.let_go()
@@ -83,9 +98,12 @@ class PlainLoop(_Loop):
                     return found[0]
                 if self._is_through or self._sees_end():
                     break
-                wait_blocking(run.bell, self._listen())
+                if not self._advance_here():
+                    wait_blocking(run.bell, self._listen())
+            self._leave_here()
             run.wait(GRACE_S)
         except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            self._leave_here()
             cancel_and_settle(run)
             hide_our_frames(interrupt)
             raise

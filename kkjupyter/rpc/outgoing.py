@@ -19,7 +19,14 @@ from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
 from kkjupyter.rpc.limits import GENERATOR_SLOTS, Slots, run_function
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import handler_loop, io_loop
-from kkjupyter.rpc.pumps import Injection, SyncPump, close_iterator, close_source, pump_async
+from kkjupyter.rpc.pumps import (
+    Injection,
+    SyncPump,
+    close_iterator,
+    close_source,
+    is_async_stream,
+    pump_async,
+)
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
@@ -110,7 +117,7 @@ class OutgoingStream:
         """
         if control_id:
             self._controls.append((control_id, value))
-            if self.over or not hasattr(type(self._source), "__aiter__"):
+            if self.over or not is_async_stream(self._source):
                 self._acknowledge()  # a sync generator is told at its next yield; the peer goes on
         self.cancelled = True
         handler_loop().post(self._cancel_task)
@@ -192,7 +199,7 @@ class OutgoingStream:
         try:
             if self.cancelled:  # before it began: the pump only closes the source
                 self.interrupted = True
-            if hasattr(type(self._source), "__aiter__"):
+            if is_async_stream(self._source):
                 returned = await pump_async(self._source, self)
             else:
                 name = f"kkjupyter-generator {self._title}"

@@ -18,7 +18,7 @@ from collections.abc import (
     Generator,
     Iterator,
 )
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from kkjupyter.rpc.limits import GENERATOR_SLOTS, LimitExceeded, Slots
 from kkjupyter.rpc.workers import settle
@@ -31,6 +31,7 @@ __all__ = [
     "busy_after_cancel",
     "close_iterator",
     "close_source",
+    "is_async_stream",
     "pump_async",
 ]
 
@@ -89,6 +90,37 @@ class Sink(Protocol):
 
     def answer_injection(self, injection: Injection, value: Any) -> None:
         """Send what was yielded in answer to a thrown error. Any thread."""
+
+
+def is_async_stream(value: Any) -> bool:
+    """How to read something that streams: whether with ``async for``, and not with ``for``.
+
+    LLM clients' wrappers are often both in one class, whatever they wrap. In plain code such a one
+    is an iterator, unless all that it holds is async.
+    """
+    kind = type(value)
+    return hasattr(kind, "__aiter__") and (
+        not hasattr(kind, "__next__") or _holds(value) == "async"
+    )
+
+
+def _holds(value: Any, depth: int = 3) -> Literal["async", "plain"] | None:
+    """What streams lie in an object that is itself both: those of one kind, or it is not told."""
+    wrapped = inspect.getattr_static(value, "__wrapped__", None)
+    try:
+        inner = [value.__wrapped__] if wrapped is not None else list(vars(value).values())
+    except (TypeError, AttributeError):  # no __dict__
+        return None
+    kinds: set[str | None] = set()
+    for one in inner:
+        has_async, has_plain = (hasattr(type(one), name) for name in ("__aiter__", "__next__"))
+        if has_async and has_plain:
+            kinds.add(_holds(one, depth - 1) if depth else None)
+        elif has_async or has_plain:
+            kinds.add("async" if has_async else "plain")
+    if kinds == {"async"}:
+        return "async"
+    return "plain" if kinds == {"plain"} else None
 
 
 async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:

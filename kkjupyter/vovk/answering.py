@@ -13,7 +13,13 @@ from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.rpc.limits import LimitExceeded, ServerLoad
-from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
+from kkjupyter.rpc.pumps import (
+    Injection,
+    SyncPump,
+    close_source,
+    is_async_stream,
+    pump_async,
+)
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
@@ -264,7 +270,7 @@ class Answering:
         self._streams = True
         self._filled.ring()
         try:
-            if hasattr(type(source), "__aiter__"):
+            if is_async_stream(source):
                 await pump_async(source, self)
             else:
                 name = f"kkjupyter-generator {self._request.handler}"

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.pumps import close_source
+from kkjupyter.rpc.pumps import close_source, is_async_stream
 from kkjupyter.rpc.serverlog import log_late_failure
 from kkjupyter.rpc.turns import give_turn, turn_is_due
 
@@ -96,7 +96,7 @@ class _Inner:
 
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
-        is_async = hasattr(type(self._source), "__aiter__")
+        is_async = is_async_stream(self._source)
         self._iterator = aiter(self._source) if is_async else _Sync(iter(self._source))
         stream = _open.get(None)
         if stream is not None:
