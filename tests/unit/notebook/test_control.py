@@ -77,7 +77,7 @@ def test_a_view_that_was_told_of_the_end_is_known_for_good(stream: Stream) -> No
     stream.view.feed(["end"])
     stream.end()
     stream.widget.end(stream.run.status(), {})
-    registry._runs.pop(stream.run.number)  # as after twenty further streams
+    registry._finished.pop(stream.run.number)  # as after twenty further streams
     answer = control.answer_state(stream.named)
     assert (answer["known"], answer["state"]["state"], answer["end"]) == (True, "done", 3)
 
