@@ -19,6 +19,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.rpc.hooks import before_wait
 
 __all__ = ["install", "uninstall"]
@@ -57,7 +58,9 @@ class StandIn:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if _is_of_a_cell(frame):
-            signal.default_int_handler(number, frame)
+            interrupt = KeyboardInterrupt()
+            hide_our_frames(interrupt)
+            raise interrupt
         if self._task is None:
             self.instead_of(number, frame)
         elif not self._task.cancelling():

@@ -46,8 +46,10 @@ def show(
     As the last line of a cell, and with ``await``, it waits for the end and gives a Reply. As
     ``for item in kk.show(...)`` and ``async for``, it shows what the loop is given; leaving the
     loop closes the source at once, and the button ends the loop quietly. It closes what it is
-    given: give it your LLM client's own stream, not a generator around that, which would leave
-    the connection to the provider open.
+    given, if that is an iterator: give it your LLM client's own stream, not a generator around
+    that, which would leave the connection to the provider open. Of an object that only gives
+    iterators (``__aiter__`` without ``__anext__``) it closes the one it was given: others may read
+    the object, too.
 
     Args:
         source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
