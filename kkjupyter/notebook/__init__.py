@@ -30,7 +30,15 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, lastline, running, trace, tracebacks
+    from kkjupyter.notebook import (
+        card,
+        control,
+        lastline,
+        running,
+        serverlog,
+        trace,
+        tracebacks,
+    )
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
@@ -40,6 +48,7 @@ def install_if_ipython() -> None:
     card.install(shell)
     trace.install(shell)
     tracebacks.install()
+    serverlog.install()
     _installed_in = shell
 
 
@@ -82,6 +91,7 @@ def unload(shell: Any) -> None:
         magics,
         multiline,
         running,
+        serverlog,
         trace,
         tracebacks,
     )
@@ -105,4 +115,5 @@ def unload(shell: Any) -> None:
         card.uninstall(shell)
         trace.uninstall(shell)
         tracebacks.uninstall()
+        serverlog.uninstall()
         _installed_in = None

@@ -36,8 +36,8 @@ _ALWAYS = (
     r"|(?:access|refresh|id|auth|bearer|session|csrf|xsrf)[-_]?token|session[-_]?id"
 )
 _IF_LONG = r"(?:[\w-]*[-_])?(?:token|key)|\w*(?-i:[a-z](?:Token|Key))|auth|session"
-# Inside a text that is JSON itself the quotes are escaped, as often as it is nested. A peer can send
-# as many backslashes as it likes, so a quote is looked for at the first of a run only.
+# Inside a text that is JSON itself the quotes are escaped, as often as it is nested. A peer can
+# send as many backslashes as it likes, so a quote is looked for at the first of a run only.
 _MEMBER = re.compile(
     rf'(?<!\\)(?P<quote>\\*["\'])(?P<name>(?:x-)?(?:(?P<always>{_ALWAYS})|{_IF_LONG}))(?P=quote)'
     r"(?P<middle>\s*:\s*)"
