@@ -30,7 +30,16 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, interrupts, lastline, running, trace, tracebacks
+    from kkjupyter.notebook import (
+        card,
+        control,
+        interrupts,
+        lastline,
+        running,
+        serverlog,
+        trace,
+        tracebacks,
+    )
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
@@ -41,6 +50,7 @@ def install_if_ipython() -> None:
     card.install(shell)
     trace.install(shell)
     tracebacks.install()
+    serverlog.install()
     _installed_in = shell
 
 
@@ -84,6 +94,7 @@ def unload(shell: Any) -> None:
         magics,
         multiline,
         running,
+        serverlog,
         stopping,
         trace,
         tracebacks,
@@ -110,4 +121,5 @@ def unload(shell: Any) -> None:
         trace.uninstall(shell)
         tracebacks.uninstall()
         stopping.uninstall()
+        serverlog.uninstall()
         _installed_in = None

@@ -224,7 +224,7 @@ class OutgoingStream:
                 self._finish(exc)
             return
         if self._is_result:
-            log_failure(self._title, exc)
+            log_failure(self._title, exc, told=self._debug)
         if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
         if self._is_injecting:  # the answer to what was thrown into it

@@ -232,7 +232,7 @@ class _Job:
         if self._cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
             log_late_failure(title, exc)
             return
-        log_failure(title, exc)
+        log_failure(title, exc, told=self._producer.exposed.debug)
         if isinstance(exc, asyncio.CancelledError):  # the handler cancelled itself
             exc = RemoteError("cancelled", name="CancelledError")
         message = encode_failure(

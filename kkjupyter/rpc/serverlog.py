@@ -14,25 +14,32 @@ from typing import Final
 from kkjupyter.errors import CallCancelled, ConnectionLost, RemoteError, RemoteThrow
 from kkjupyter.rpc.refusals import ArgumentsError, RPCValidationError
 
-__all__ = ["is_for_the_client", "log_failure", "log_late_failure", "logger"]
+__all__ = ["is_for_the_client", "log_failure", "log_late_failure", "logger", "was_told"]
 
 logger: Final = logging.getLogger("kkjupyter.server")
 
+_TOLD: Final = "kkjupyter_told"
 _METHOD_CHARS: Final = 200
 _MESSAGE_CHARS: Final = 1000
 
 
-def log_failure(what: str, exc: BaseException) -> None:
+def log_failure(what: str, exc: BaseException, *, told: bool = False) -> None:
     """Log what a handler, a property, a constructor or an interceptor raised. Any thread.
 
     Args:
         what: the name as the client asked for it, ``"math.add"``.
         exc: what was raised; the client is told, too.
+        told: whether it is told all of it, the traceback included.
     """
     if is_for_the_client(exc):
         logger.info("%s: refused with %s: %s", _line(what), type(exc).__name__, _text(exc))
     else:
-        logger.error("%s failed", _line(what), exc_info=exc)
+        logger.error("%s failed", _line(what), exc_info=exc, extra={_TOLD: told})
+
+
+def was_told(record: logging.LogRecord) -> bool:
+    """Whether the client got what ``record`` says, with the traceback."""
+    return bool(getattr(record, _TOLD, False))
 
 
 def log_late_failure(what: str, exc: BaseException) -> None:
