@@ -22,6 +22,9 @@ __all__ = ["Fate", "PassedFunctions"]
 
 logger = logging.getLogger("kkjupyter")
 
+# When there are more functions, the oldest whose call is over are forgotten, down to half of it.
+_KEPT_FUNCTIONS = 2048
+
 
 class Fate:
     """What became of a call, for those who must not keep the call itself."""
@@ -68,8 +71,9 @@ class PassedFunctions:
 
     Where the peer can say that one is no longer needed, each call gets ids of its own: a release
     that crosses the next call on the wire cannot take that one's function away. Elsewhere they
-    stay for good, and a function keeps its id; only while a call it was passed with is under way
-    does another call get one of its own.
+    stay, and a function keeps its id; only while a call it was passed with is under way does
+    another call get one of its own. Of those that stay and were not called since their call was
+    over, the oldest are forgotten when they become too many; a subscription that was called stays.
     """
 
     def __init__(self) -> None:
@@ -78,6 +82,7 @@ class PassedFunctions:
         self._lock = threading.Lock()
         self._lane = Lane(CALLBACK_THREADS)
         self._late: set[str] = set()
+        self._tidy_at = _KEPT_FUNCTIONS
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -105,7 +110,20 @@ class PassedFunctions:
             # The entry holds the function, so its identity cannot be re-used while it is here.
             self._entries[callback_id] = _Entry(fn, state, self._lane)
             ids.append(callback_id)
+            if len(self._entries) > self._tidy_at:
+                self._tidy()
             return callback_id
+
+    def _tidy(self) -> None:
+        idle = [
+            callback_id
+            for callback_id, entry in self._entries.items()
+            if callback_id not in self._late and entry.is_free
+        ]
+        for callback_id in idle[: max(0, len(idle) - _KEPT_FUNCTIONS // 2)]:
+            self._drop(callback_id)
+        # Not at each further one, however many are in use.
+        self._tidy_at = len(self._entries) + _KEPT_FUNCTIONS // 2
 
     def release(self, callback_ids: Iterable[str]) -> None:
         """The peer holds these no longer; unknown ids do no harm. Any thread."""

@@ -117,7 +117,7 @@ class Channel:
         self.outgoing = OutgoingStreams(
             protocol, self.outbox, load.generators if load is not None else None
         )
-        self.held = HeldFunctions(protocol, self.outbox)
+        self.held = HeldFunctions(protocol, self.outbox, self.outbox.check_room)
         self.handler: RequestHandler | None = None
         self.is_open = True
         self.close_reason = ""

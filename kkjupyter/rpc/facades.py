@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from kkjupyter.errors import UsageError
@@ -45,7 +45,7 @@ class RemoteCallback:
         held = self._held
         message = held.protocol.invoke_callback(self._id, args, self._codec)
         if held.outbox.full:
-            held.outbox.check_room(len(message), "a callback")
+            held.check_room(len(message), "a callback")
         held.outbox.put(message)
         return _Room(held.outbox)
 
@@ -73,9 +73,16 @@ class HeldFunctions:
     Args:
         protocol: makes the messages.
         outbox: takes them.
+        check_room: raises what a call ends with for which there is no room, given its size.
     """
 
-    def __init__(self, protocol: Protocol, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        outbox: Outbox,
+        check_room: Callable[[int, str], object] = lambda size_bytes, method: None,
+    ) -> None:
+        self.check_room = check_room
         self.protocol = protocol
         self.outbox = outbox
         self._facades: weakref.WeakValueDictionary[str, RemoteCallback] = (

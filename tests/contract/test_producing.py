@@ -13,7 +13,6 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, settle, until
 
 import kkjupyter as kk
-from kkjupyter.rpc import pumps
 from kkjupyter.rpc.handlers import MAX_FUNCTION_THREADS
 from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.portal import io_loop
@@ -81,9 +80,15 @@ def test_each_sync_generator_has_a_thread(api: Any) -> None:
 
 
 def test_sync_generators_are_bounded(
-    api: Any, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Any], spoken: dict[str, str], endpoint: Endpoint
 ) -> None:
-    monkeypatch.setattr(pumps, "_generator_slots", threading.BoundedSemaphore(2))
+    limits = kk.ServerLimits(generator_threads_per_connection=2)
+    with start(endpoint, limits=limits) as server, server.connect(**spoken) as api:
+        run_three_generators(api, endpoint)
+        endpoint.gate.set()
+
+
+def run_three_generators(api: Any, endpoint: Endpoint) -> None:
     streams = [api.sync_ticks() for _ in range(2)]
     loops = [iter(stream) for stream in streams]
     for loop in loops:
