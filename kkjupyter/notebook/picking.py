@@ -68,7 +68,7 @@ class Picked(Picking):
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
         """What was picked of those that have it."""
-        return [shown for shown in map(self._picked, items) if shown is not None]
+        return [shown for item in items if (shown := self._picked(item)) is not None]
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
         """The same; nothing of an item for which ``pick`` fails in any way."""
@@ -87,6 +87,9 @@ class Picked(Picking):
             text = whole(str(error))[:_NOTE_CHARS].replace("\n", " ")
             self._tell(f"pick shows nothing of some items ({type(error).__name__}: {text})")
             return None
+        except StopIteration as error:
+            # It would be taken for the end of a loop.
+            raise RuntimeError("pick raised StopIteration") from error
 
 
 def picker(pick: Callable[[Any], Any]) -> Picked:
@@ -101,19 +104,29 @@ class ChunkTexts(Picking):
     ``chunk.choices[0].delta.content``, or ``choices[0].text`` of plain completions; or the dict
     that it is on the wire, as a remote endpoint passes it on. One without text (a role, the usage
     at the end) shows nothing. A model's reasoning is shown before its answer, a tool call as a
-    line with its name and arguments; of several alternatives the first is shown.
+    line with its name and arguments; of several alternatives the one that comes first is shown.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._choice: int | None = None
+
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The first alternative of all that is text, the other items as they are."""
+        """The alternative that came first of all that is text, the other items as they are."""
         shown = chunk_texts(items)
-        first = [one for one in shown if type(one) is not Piece or one.choice == 0]
+        if self._choice is None:
+            # Until there is text, what has none is of any choice: it says that there will be some.
+            texts = (one.choice for one in shown if type(one) is Piece and one)
+            self._choice = next(texts, None)
+            if self._choice is None:
+                return shown
+        first = [one for one in shown if type(one) is not Piece or one.choice == self._choice]
         if len(first) < len(shown):
-            self._tell("several choices came; the first of them is shown")
+            self._tell("several choices came; one of them is shown")
         return first
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The answer alone; where none came, the reasoning and what else was shown."""
+        """The answer alone, of the first alternative; without one, the reasoning and all else."""
         shown = chunk_texts(items)
         choice = min((one.choice for one in shown if type(one) is Piece), default=0)
         shown = [one for one in shown if type(one) is not Piece or one.choice == choice]

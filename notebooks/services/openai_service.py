@@ -2,7 +2,8 @@
 
 ::
 
-    service = OpenAIService()                       # OPENAI_API_KEY, or else a server of its own
+    service = OpenAIService()                       # a server of its own on this machine
+    service = OpenAIService(AsyncOpenAI())          # the provider, with your key; this costs money
     server = vovk.serve({"OpenAI": OpenAIController(service)})
     server = kk.serve(OpenAIApi(service))
 
@@ -13,7 +14,6 @@ error in kkrpc.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any, NotRequired, Self, TypedDict, cast
@@ -48,8 +48,8 @@ class OpenAIService:
     """Streams chat completions; all on one event loop, as the client keeps its connections.
 
     Args:
-        client: of the provider. Without one it is OpenAI's if there is a key in the environment,
-            else that of a local server.
+        client: of the provider. Without one it is that of a local server, whatever keys and
+            addresses are in the environment: only who gives a client can get a bill.
 
     Attributes:
         local: that local server, or None.
@@ -57,10 +57,10 @@ class OpenAIService:
 
     def __init__(self, client: AsyncOpenAI | None = None) -> None:
         self.local: LocalOpenAI | None = None
-        if client is None and not os.environ.get("OPENAI_API_KEY"):
+        if client is None:
             self.local = LocalOpenAI()
             client = local_client(self.local)
-        self._client = client or AsyncOpenAI()
+        self._client = client
 
     def close(self) -> None:
         """Stop the local server, if there is one."""

@@ -233,7 +233,9 @@ def test_a_body_that_is_wrong_never_reaches_the_provider(make_face: MakeFace) ->
     assert face.local.exchanges == []
 
 
-def test_without_a_key_it_is_a_local_server(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_client_it_is_a_local_server(
+    services: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the environment would lead elsewhere."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
@@ -245,8 +247,22 @@ def test_without_a_key_it_is_a_local_server(services: Any, monkeypatch: pytest.M
         assert tokens == service.local.exchanges[0].sent[:10]
 
 
-def test_with_a_key_it_is_the_provider(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
-    service = services.openai_service.OpenAIService()
+@pytest.mark.parametrize("kind", ["OPENAI", "AZURE_OPENAI", "ANTHROPIC"])
+def test_a_key_in_the_environment_spends_no_money(
+    kind: str, services: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{kind}_API_KEY", "sk-of-nobody")
+    monkeypatch.setenv(f"{kind}_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv(f"{kind}_ENDPOINT", "http://127.0.0.1:9")
+    module = services.openai_service
+    with module.OpenAIService() as service, kk.serve(module.OpenAIApi(service)) as server:
+        assert len(list(itertools.islice(server.connect().streamTokens(MESSAGES), 3))) == 3
+        assert len(service.local.exchanges) == 1
+
+
+def test_a_client_that_is_given_is_asked(services: Any) -> None:
+    client = services.openai_service.AsyncOpenAI(api_key="sk-of-nobody")
+    service = services.openai_service.OpenAIService(client)
     assert service.local is None
+    assert service._client is client
     service.close()

@@ -1,14 +1,27 @@
 """The notebook about language models, executed in a real kernel with the real ``openai``."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from support.notebook_runs import Run, run_committed
+from support.provider import Provider
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_committed("02_streaming_llm_tokens.ipynb", tmp_path_factory.mktemp("tokens"))
+def provider() -> Iterator[Provider]:
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Run:
+    with provider.environment():
+        return run_committed("02_streaming_llm_tokens.ipynb", tmp_path_factory.mktemp("tokens"))
+
+
+def test_it_asks_no_provider_whatever_the_environment_says(run: Run, provider: Provider) -> None:
+    assert provider.requests == []
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 from support.notebook_runs import EXECUTE, Run, run_notebook
+from support.provider import Provider
 
 from kkjupyter.cli.demo import copy_notebooks
 
@@ -15,12 +17,21 @@ SAVED = ["message", "-------", "Hello,", " World", "!"]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def provider() -> Iterator[Provider]:
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Run:
     directory = tmp_path_factory.mktemp("vovk")
     copy_notebooks(directory)  # as `kkjupyter demo` does, with the modules that it imports
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("OPENAI_API_KEY", raising=False)
+    with provider.environment():
         return run_notebook([*EXECUTE, str(directory / NAME)], directory / "07_vovk.executed.ipynb")
+
+
+def test_it_asks_no_provider_whatever_the_environment_says(run: Run, provider: Provider) -> None:
+    assert provider.requests == []
 
 
 def test_it_ends_by_itself_soon(run: Run) -> None:
