@@ -87,12 +87,15 @@ class ColumnsWidget(anywidget.AnyWidget):
 
     @property
     def held_bytes(self) -> int:
-        """How much is kept for a page that may ask for it."""
-        return 0 if self._bundle is None else size_of_bundle(self._bundle)
+        """How much is kept for a page that may ask for it, of the columns, too."""
+        bundle_bytes = 0 if self._bundle is None else size_of_bundle(self._bundle)
+        return bundle_bytes + sum(widget.held_bytes for widget in self._widgets)
 
     def forget(self) -> None:
         """Keep it no more."""
         self._bundle = None
+        for widget in self._widgets:
+            widget.forget()
 
     def close(self) -> None:
         """Be known to no page any more, nor the columns."""

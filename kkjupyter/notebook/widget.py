@@ -140,9 +140,9 @@ class LiveWidget(anywidget.AnyWidget):
         # Neither the view nor the run is held from now on.
         self._on_cancel = _nothing_to_cancel
         self._view = _Ended(view.name, view.pane, view.part, view.saved_bytes, view.transcript)
-        if not self.place:  # a column's output stands in that of all columns
+        if not self.place:  # of a column, what holds all columns keeps it
             self._bundle = bundle
-        ended_widgets.keep(self)
+            ended_widgets.keep(self)
         end = view.transcript.end
         self.send({"kind": "end", "end": end, "status": status.to_json()})
 
