@@ -30,11 +30,12 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, lastline, running, trace, tracebacks
+    from kkjupyter.notebook import card, control, interrupts, lastline, running, trace, tracebacks
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
     control.install(shell)
+    interrupts.install(shell)
     running.install(shell)
     cells.install(shell)
     card.install(shell)
@@ -78,6 +79,7 @@ def unload(shell: Any) -> None:
         card,
         completion,
         control,
+        interrupts,
         lastline,
         magics,
         multiline,
@@ -101,6 +103,7 @@ def unload(shell: Any) -> None:
     if _installed_in is shell:
         lastline.uninstall(shell)
         control.uninstall(shell)
+        interrupts.uninstall()
         running.uninstall()
         cells.uninstall(shell)
         card.uninstall(shell)

@@ -10,16 +10,22 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kkjupyter.notebook.registry import registry
+from kkjupyter.rpc.waiting import wait_blocking
 
-__all__ = ["Cell", "Cells", "cells"]
+if TYPE_CHECKING:
+    from kkjupyter.notebook.runs import Run
+
+__all__ = ["Cell", "Cells", "cells", "wait_for_output"]
 
 _SETTLE_S = 1.0
+# So long a cell waits for the last output of its streams: without a word, and after that.
+_QUIET_S = 2.0
+_OUTPUT_S = 60.0
 # Of so many executions it is known which cell a function comes from.
 _REMEMBERED = 1000
 
@@ -90,16 +96,19 @@ class Cells:
                 print(f"cancelled {run.title}: its cell was deleted or cut")
 
     def after_cell(self, result: Any) -> None:
-        """A cell is at its end: streams that it has left get their last output into it."""
+        """A cell is at its end: streams that are over get their last output into it.
+
+        What a kernel sends after a cell's end is lost to those who execute notebooks.
+        """
         if self._nested:
             self._nested -= 1
         else:  # tasks and callbacks that the cell has left have copies of its context
             _context_cell.set(None)
             self._remember(getattr(result, "execution_count", None))
-        deadline_s = time.monotonic() + _SETTLE_S
-        for run in registry.running():
-            if run.cell is self.current and (run.is_ending or run.is_left):
-                run.wait(deadline_s - time.monotonic())
+        runs = [run for run in registry.unsettled() if run.cell is self.current]
+        for run in runs:
+            if run.is_closing:
+                wait_for_output(run)
 
     def present(self) -> Cell | None:
         """The cell whose code this is; None where no cell can be told."""
@@ -175,6 +184,27 @@ def _request(shell: Any) -> Mapping[str, Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> None:
+    """Wait until the last output of ``run`` is sent; not for ever, and the user is told.
+
+    An interrupt ends the waiting, and raises nothing: the stream itself is over.
+
+    Args:
+        run: one that is over, or about to be.
+        is_there: another condition for its bell, in place of that.
+    """
+    ready = (lambda: run.is_settled) if is_there is None else is_there
+    try:
+        if run.is_cancelled:  # they want the cell to be free
+            wait_blocking(run.bell, ready, _SETTLE_S)
+        elif not wait_blocking(run.bell, ready, _QUIET_S):
+            print(f"{run.title} is over, its output is still being drawn; Interrupt ends the wait")
+            if not wait_blocking(run.bell, ready, _OUTPUT_S):
+                print(f"the output of {run.title} will be complete later")
+    except KeyboardInterrupt:
+        print(f"the output of {run.title} will be complete later")
 
 
 cells = Cells()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -130,7 +131,7 @@ class Compared:
         try:
             for run in self._runs.values():
                 run.wait()
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
             self.cancel()
             for run in self._runs.values():
                 cancel_and_settle(run)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import threading
 from collections import deque
@@ -17,9 +16,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.notebook.stopping import Stoppable, Stopped, can_stop_here
 from kkjupyter.notebook.ticker import ticker
-from kkjupyter.rpc.interrupts import interruptible
+from kkjupyter.rpc.hooks import run_before_wait
+from kkjupyter.rpc.pumps import close_iterator, close_source
+from kkjupyter.rpc.turns import TurnKeeper
 from kkjupyter.rpc.waiting import Bell
 
 __all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
@@ -104,6 +106,9 @@ class LocalFeed:
 
     def _put(self, item: Any) -> None:
         self._wanted = False
+        if self.ahead_items:
+            # Before the source goes on and changes it. A loop takes each item before that.
+            item = snapshot(item)
         with self._lock:
             if self._over:
                 return
@@ -194,6 +199,7 @@ class IteratorFeed(LocalFeed):
         Raises:
             KeyboardInterrupt: the user interrupted; the feed is cancelled, the iterator closed.
         """
+        run_before_wait()
         try:
             while not self._over:
                 self._change.clear()
@@ -212,8 +218,7 @@ class IteratorFeed(LocalFeed):
         """
         assert self._inside is not None
         try:
-            with interruptible():
-                item = self._inside.run(self._next)
+            item = self._inside.run(self._next)
         except StopIteration as stop:
             self._end(None, stop.value)
         except KeyboardInterrupt as interrupt:
@@ -290,12 +295,10 @@ class IteratorFeed(LocalFeed):
         self._close()
 
     def _close(self) -> None:
-        close = getattr(self.source, "close", None)
-        if callable(close):
-            try:
-                close()
-            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
-                self._report_close(error)
+        try:
+            close_iterator(self.source)
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
+            self._report_close(error)
 
 
 class AsyncFeed(LocalFeed):
@@ -376,12 +379,14 @@ class AsyncFeed(LocalFeed):
         except BaseException as error:  # noqa: BLE001 - as below
             self._end(error)
             return
+        turns = TurnKeeper()
         try:
             while not self._over:
                 self._change.clear()
                 if not self._has_room():
                     await self._change.wait()
                     continue
+                await turns.before_item()
                 try:
                     item = await anext(iterator)
                 except StopAsyncIteration:
@@ -392,22 +397,19 @@ class AsyncFeed(LocalFeed):
             # Ours after a cancel; else the loop goes down, and the stream with it.
             self._end(CallCancelled(self.title, self._taken))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
-            self._end(error)
-            return
+            if self._end(error):
+                return
+            self._report_close(error)
         await self._close(iterator)
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
         # An async generator has aclose; an LLM client's stream has `close`, and it is the object
-        # given to us that has it, not always its iterator.
+        # given to us that has it, not always its iterator. It is an iterator itself, though: what
+        # is not may have other readers.
         for owner in (iterator, self._source):
-            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
-            if not callable(close):
-                continue
             try:
-                closing = close()
-                if inspect.isawaitable(closing):
-                    await closing
-            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
+                await close_source(owner)
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
                 self._report_close(error)
             if owner is self._source:
                 return

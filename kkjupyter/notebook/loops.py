@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Self
 
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.localfeeds import IteratorFeed
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
+from kkjupyter.rpc.hooks import run_before_wait
+from kkjupyter.rpc.turns import CancelWatch, TurnKeeper
 from kkjupyter.rpc.waiting import wait_async, wait_blocking
 
 __all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
@@ -22,6 +25,7 @@ class _Loop:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._is_through = False
+        run_before_wait()
 
     def _next_now(self) -> tuple[Any, ...]:
         """The next item in a tuple of its own, or nothing if there is none now."""
@@ -76,13 +80,20 @@ class _Loop:
 
 
 class PlainLoop(_Loop):
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._watch = CancelWatch()
+
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
         run = self._run
         try:
+            self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
             while True:
+                if not run.has_room():
+                    wait_blocking(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
@@ -91,7 +102,7 @@ class PlainLoop(_Loop):
                     wait_blocking(run.bell, self._listen())
             self._leave_here()
             run.wait(GRACE_S)
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
             self._leave_here()
             cancel_and_settle(run)
             hide_our_frames(interrupt)
@@ -101,13 +112,22 @@ class PlainLoop(_Loop):
 
 
 class AsyncLoop(_Loop):
+    """Gives its event loop back at least every 2 ms, however much there is to take."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._turns = TurnKeeper()
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         run = self._run
         try:
+            await self._turns.before_item()
             while True:
+                if not run.has_room():
+                    await wait_async(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():

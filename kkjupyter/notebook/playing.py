@@ -19,11 +19,11 @@ from typing import Any
 from IPython.display import display
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.cells import cells
+from kkjupyter.notebook.cells import cells, wait_for_output
 from kkjupyter.notebook.feeds import open_feed, title_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
-from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
-from kkjupyter.notebook.picking import as_they_are, chunk_texts, picker
+from kkjupyter.notebook.loops import cancel_and_settle
+from kkjupyter.notebook.picking import ChunkTexts, Picking, as_they_are, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import is_terminal, open_screen
@@ -86,11 +86,14 @@ def begin(
         )
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
-    by_view = chunk_texts if shows_text(view) else as_they_are
+    by_view = ChunkTexts() if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
     run = Run(number, title or title_of(source), feed, cell=cells.present(), pick=picked, **options)
     if isinstance(feed, IteratorFeed):
         feed.notes = run.notes
+    run.reply.is_text = view not in (None, AUTO) and shows_text(view)
+    if isinstance(picked, Picking):
+        picked.notes = run.notes
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
@@ -152,7 +155,7 @@ def wait(run: Run) -> None:
     """Wait in plain code for the end of a run; an interrupt cancels it."""
     try:
         run.wait()
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         cancel_and_settle(run)
         hide_our_frames(interrupt)
         raise
@@ -200,7 +203,7 @@ def show_again(run: Run, view: ViewChoice = AUTO) -> None:
     attached = _open(run, view)
     if run.is_over:
         # What a cell sends after its end is lost to those who execute notebooks.
-        attached.wait(GRACE_S)
+        wait_for_output(run, attached.is_set)
 
 
 def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True) -> None:
@@ -235,7 +238,7 @@ def _await_kind(run: Run) -> None:
     run.feed.on_ready(bell.ring)
     try:
         wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         run.cancel()
         hide_our_frames(interrupt)
         raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,24 @@ __all__ = ["RunRegistry", "registry"]
 _FINISHED_KEPT = 20
 
 
+class _Finished:
+    """A run that is over. It lives on, with its items, only where the user holds its Reply."""
+
+    def __init__(self, run: Run) -> None:
+        self.title = run.title
+        self._run = weakref.ref(run)
+        self._reply = weakref.ref(run.reply)
+        self._revive = run.reviver()
+
+    def run(self) -> Run | None:
+        """The run, made anew if only its Reply is left; None if that is gone, too."""
+        run = self._run()
+        if run is None and (reply := self._reply()) is not None:
+            run = self._revive(reply)
+            self._run = weakref.ref(run)
+        return run
+
+
 class RunRegistry:
     """The runs of this process: all that are under way, and the newest that are over.
 
@@ -24,7 +43,7 @@ class RunRegistry:
 
     def __init__(self, finished_kept: int = _FINISHED_KEPT) -> None:
         self._runs: dict[int, Run] = {}
-        self._finished: deque[int] = deque()
+        self._finished: OrderedDict[int, _Finished] = OrderedDict()
         self._finished_kept = finished_kept
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], object]] = []
@@ -44,26 +63,41 @@ class RunRegistry:
         self._tell()
 
     def finished(self, run: Run) -> None:
-        """It is over; the oldest finished runs are forgotten."""
+        """It is over, and its last output is sent; the oldest finished runs are forgotten."""
         with self._lock:
-            self._finished.append(run.number)
+            if self._runs.pop(run.number, None) is not None:
+                self._finished[run.number] = _Finished(run)
             while len(self._finished) > self._finished_kept:
-                self._runs.pop(self._finished.popleft(), None)
+                self._finished.popitem(last=False)
         self._tell()
 
     def get(self, number: int) -> Run | None:
-        """The run of that number, if it is known."""
+        """The run of that number, if it is known and can be shown."""
         with self._lock:
-            return self._runs.get(number)
+            run, finished = self._runs.get(number), self._finished.get(number)
+        return run if finished is None else finished.run()
+
+    def gone(self, number: int) -> str | None:
+        """The title of a run that is over and whose Reply nobody holds any more; else None."""
+        with self._lock:
+            finished = self._finished.get(number)
+        return finished.title if finished is not None and finished.run() is None else None
 
     def all(self) -> list[Run]:
-        """Everything known, oldest first."""
+        """Everything that is known and can be shown, oldest first."""
+        with self._lock:
+            known: list[Run | _Finished] = [*self._finished.values(), *self._runs.values()]
+        runs = [one.run() if isinstance(one, _Finished) else one for one in known]
+        return sorted([run for run in runs if run is not None], key=lambda run: run.number)
+
+    def unsettled(self) -> list[Run]:
+        """What is under way, or has its last output still to send, oldest first."""
         with self._lock:
             return list(self._runs.values())
 
     def running(self) -> list[Run]:
         """What is under way, oldest first."""
-        return [run for run in self.all() if not run.is_over]
+        return [run for run in self.unsettled() if not run.is_over]
 
     def _tell(self) -> None:
         for changed in tuple(self._listeners):

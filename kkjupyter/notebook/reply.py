@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import time
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
-from kkjupyter.errors import RemoteError
+from kkjupyter.errors import KKError, RemoteError
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.dataframes import dataframe_of
-from kkjupyter.notebook.picking import Picker, as_they_are
+from kkjupyter.notebook.picking import Picker, Picking, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.status import RunState
-from kkjupyter.notebook.views.jsonlines import line_of
+from kkjupyter.notebook.views.joining import TextJoiner
 
 __all__ = ["Reply", "error_line", "joined_text"]
 
@@ -21,7 +23,9 @@ __all__ = ["Reply", "error_line", "joined_text"]
 class Reply:
     """What came of a call or stream, complete up to the retention limits.
 
-    It fills while the stream runs and does not hold the call itself.
+    It fills while the stream runs and does not hold the call itself. It can be copied and pickled,
+    also while it fills: the copy is what came so far, and stays as it is. Of ``pick=`` a pickled
+    one has what it made of the text, not the function.
 
     Attributes:
         title: what was called (``"countdown(5)"``).
@@ -29,10 +33,13 @@ class Reply:
             ``"cancelled"`` or ``"failed"``.
         value: the value of a unary call, or a generator's return value; None until there is one.
         error: the exception that ended it, or None.
+        view_error: the exception of a view that failed while it was shown (the stream went on, and
+            the json view took its place), or None.
         first_item_s: seconds from the call to the first item, or None.
         limits: what is kept at most.
         shown_in: the number of the execution whose cell has its newest view, or None; as the last
             line of that cell it is not shown once more.
+        is_text: whether it is shown by a view for text: bytes are text then, and None is nothing.
     """
 
     def __init__(
@@ -43,8 +50,11 @@ class Reply:
         self.status: RunState = "waiting"
         self.value: Any = None
         self.error: BaseException | None = None
+        self.view_error: BaseException | None = None
         self.first_item_s: float | None = None
         self.shown_in: int | None = None
+        self.is_text = False
+        self._kept_text: str | None = None
         self._retained = Retained(limits)
         self._started_at = time.monotonic()
         self._ended_at: float | None = None
@@ -53,8 +63,12 @@ class Reply:
 
     @property
     def items(self) -> Items:
-        """The items, as a list; ``.left_out`` says how many are missing beyond the limits."""
-        return self._retained.items()
+        """The items, as a list that cannot be changed and fills while the stream runs.
+
+        Always the same list, so that looking at it costs nothing. ``.left_out`` says how many
+        items are missing beyond the limits.
+        """
+        return self._retained.items
 
     @property
     def count(self) -> int:
@@ -70,16 +84,27 @@ class Reply:
     def text(self) -> str:
         """What was shown, as one text. Strings are joined as they are, the rest is lines of JSON.
 
-        For a unary call it is the value as text.
+        In a stream of text, None is nothing and bytes are UTF-8. Of an LLM client's chunks it is
+        the answer; what the model has thought only if there is no answer. For a unary call it is
+        the value as text. Never raises.
         """
-        items = self._retained.items()
+        if self._kept_text is not None:
+            return self._kept_text
         if not self._retained.count:
-            return "" if self.value is None or not self.is_over else joined_text([self.value])
-        text = joined_text(self.shown(items[: items.gap_at] if items.left_out else items))
-        if items.left_out:
-            text += f"\n[... {items.left_out:,} items left out ...]\n"
-            text += joined_text(self.shown(items[items.gap_at :]))
-        return text
+            if self.value is None or not self.is_over:
+                return ""
+            return joined_text([self.value], is_text=self.is_text)
+        head, newest, left_out = self._retained.parts()
+        text = joined_text(self._for_text(head), is_text=self.is_text)
+        if not left_out:
+            return text
+        text += f"\n[... {left_out:,} items left out ...]\n"
+        return text + joined_text(self._for_text(newest), is_text=self.is_text)
+
+    def _for_text(self, items: Sequence[Any]) -> Sequence[Any]:
+        if isinstance(self._pick, Picking):
+            return self._pick.for_text(items)
+        return self._pick(items)
 
     def dataframe(self, library: str | None = None) -> Any:
         """The items as a data frame of pandas or polars: a row for each, as they came.
@@ -92,7 +117,7 @@ class Reply:
         Raises:
             UsageError: it is not installed, or there is no such library.
         """
-        items: Sequence[Any] = self._retained.items()
+        items: Sequence[Any] = self._retained.items[:]
         if not self._retained.count and self.value is not None:
             items = self.value if isinstance(self.value, list) else [self.value]
         left_out = self._retained.count - len(items) if self._retained.count else 0
@@ -137,6 +162,51 @@ class Reply:
         self._ended_at = time.monotonic()
         self.status = status
 
+    # Keeping it.
+
+    def __copy__(self) -> Self:
+        return self._twin(list(self.items), self.value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._twin(*copy.deepcopy((list(self.items), self.value), memo))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {
+            **self._figures(),
+            "items": list(self.items),
+            "value": self.value,
+            "text": self.text,
+            "error": None if self.error is None else _KeptError(self.error),
+        }
+        return _restored, (state,)
+
+    def _twin(self, items: list[Any], value: Any) -> Self:
+        twin = type(self).__new__(type(self))
+        Reply.__init__(twin, self.title, self.limits, self._pick)
+        twin._restore({**self._figures(), "items": items, "value": value, "error": self.error})
+        return twin
+
+    def _figures(self) -> dict[str, Any]:
+        names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
+        items = self.items
+        return {
+            **{name: getattr(self, name) for name in names},
+            "left_out": items.left_out,
+            "gap_at": items.gap_at,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        for name in ("status", "first_item_s", "shown_in", "is_text", "value"):
+            setattr(self, name, state[name])
+        self._retained = Retained.of(
+            Items(state["items"], left_out=state["left_out"], gap_at=state["gap_at"]), self.limits
+        )
+        self._kept_text = state.get("text")
+        error = state["error"]
+        self.error = error.restored() if isinstance(error, _KeptError) else error
+        self._ended_at = time.monotonic()
+        self._started_at = self._ended_at - state["elapsed_s"]
+
     def __repr__(self) -> str:
         number = self.count
         items = f"{number:,} item{'' if number == 1 else 's'}"
@@ -146,7 +216,7 @@ class Reply:
         if self.status == "cancelled":
             return f"<Reply {self.title}: cancelled after {items}>"
         if number or self.status == "streaming":
-            left_out = self._retained.items().left_out
+            left_out = self._retained.items.left_out
             note = f" ({left_out:,} left out)" if left_out else ""
             return f"<Reply {self.title}: {self.status}, {items}{note}, {self.elapsed_s:.2f} s>"
         value = ""
@@ -156,22 +226,53 @@ class Reply:
         return f"<Reply {self.title}: {self.status}{value}, {self.elapsed_s:.2f} s>"
 
 
-def joined_text(items: Iterable[Any]) -> str:
-    """Join strings as they are; anything else becomes a line of JSON of its own.
+def _restored(state: dict[str, Any]) -> Reply:
+    reply = Reply(state["title"], state["limits"])
+    reply._restore(state)
+    return reply
+
+
+class _KeptError:
+    """An error on its way into a pickle, and what stands for it where it cannot be made again.
+
+    Many exceptions can be pickled but not read back, as their classes take other arguments.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self._line = error_line(error)
+        self._pickled: bytes | None
+        try:
+            self._pickled = pickle.dumps(error)
+        except Exception:  # noqa: BLE001 - foreign code; the line stands for it
+            self._pickled = None
+
+    def restored(self) -> BaseException:
+        """The error, or one of ours with its text."""
+        if self._pickled is not None:
+            try:
+                error = pickle.loads(self._pickled)
+            except Exception:  # noqa: BLE001 - as above
+                return KKError(self._line)
+            if isinstance(error, BaseException):
+                return error
+        return KKError(self._line)
+
+
+def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
+    """Join strings as they are; anything else becomes a line of JSON of its own. Never raises.
 
     Halves of a surrogate pair that came in two items become the character they stand for.
+
+    Args:
+        items: in order.
+        is_text: whether None is nothing and bytes are UTF-8; so they are in any case if the first
+            item is a string.
     """
-    parts: list[str] = []
-    at_line_start = True
-    for item in items:
-        if isinstance(item, str):
-            parts.append(item)
-            at_line_start = item.endswith("\n") if item else at_line_start
-            continue
-        line = line_of(item)
-        parts.append(f"{line}\n" if at_line_start else f"\n{line}\n")
-        at_line_start = True
-    text = "".join(parts)
+    items = list(items)
+    first = next((item for item in items if item is not None), None)
+    is_text = is_text or issubclass(type(first), str)
+    joiner = TextJoiner(is_text=is_text)
+    text = joiner.feed(items) + joiner.flush()
     if any("\ud800" <= char <= "\udfff" for char in text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return text
@@ -179,7 +280,10 @@ def joined_text(items: Iterable[Any]) -> str:
 
 def error_line(error: BaseException) -> str:
     """An error in one line: ``"ValueError: something went wrong"``."""
-    text = str(error).strip()
+    try:
+        text = str(error).strip()
+    except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
+        text = ""
     first = text.splitlines()[0] if text else ""
     if isinstance(error, RemoteError) and error.name not in ("", "Error"):
         return first  # it begins with the remote side's name for it

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
+
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.sizes import SizeMeter, size_bytes
 
 __all__ = ["DEFAULT_LIMITS", "Items", "Limits", "Retained", "size_bytes"]
 
@@ -29,10 +31,13 @@ DEFAULT_LIMITS = Limits()
 
 
 class Items(list[Any]):
-    """The items of a stream: a list that also knows what it lacks.
+    """The items of a stream, in order: the same list at each look, which fills while it runs.
+
+    It can be read as any list, also while items come; nothing can be put into it or taken out.
+    ``list(reply.items)`` makes a list of one's own. Copied or pickled, it is what came so far.
 
     Attributes:
-        left_out: how many items are missing, all in one gap.
+        left_out: how many items are missing beyond the limits, all in one gap.
         gap_at: the index at which they are missing (``items[gap_at]`` came after the gap).
     """
 
@@ -42,11 +47,28 @@ class Items(list[Any]):
         self.gap_at = gap_at
 
     def __repr__(self) -> str:
-        if not self.left_out:
-            return super().__repr__()
-        before = ", ".join(map(repr, self[: self.gap_at]))
-        after = ", ".join(map(repr, self[self.gap_at :]))
-        return f"[{before}, <{self.left_out:,} items left out>, {after}]"
+        left_out, gap_at, values = self.left_out, self.gap_at, self[:]
+        if not left_out:
+            return repr(values)
+        before = ", ".join(map(repr, values[:gap_at]))
+        after = ", ".join(map(repr, values[gap_at:]))
+        return f"[{before}, <{left_out:,} items left out>, {after}]"
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[Any, ...]:
+        return _items, (self[:], self.left_out, self.gap_at)
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise UsageError(
+            "the items of a Reply are what came, and cannot be changed; list(reply.items) makes "
+            "a list of your own"
+        )
+
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+
+
+def _items(values: list[Any], left_out: int, gap_at: int) -> Items:
+    return Items(values, left_out=left_out, gap_at=gap_at)
 
 
 class Retained:
@@ -62,63 +84,65 @@ class Retained:
         self.limits = limits
         self.count = 0
         """How many items came in all."""
+        self.items = Items()
+        """What is kept."""
         self._lock = threading.Lock()
-        self._head: list[Any] = []
+        self._meter = SizeMeter()
         self._head_bytes = 0
         self._head_is_full = False
-        self._newest: deque[tuple[Any, int]] = deque()
         self._newest_bytes = 0
+        self._newest_sizes: deque[int] = deque()
+
+    @classmethod
+    def of(cls, items: Items, limits: Limits) -> Retained:
+        """One that has these items, to which nothing is added."""
+        retained = cls(limits)
+        retained.items = items
+        retained.count = len(items) + items.left_out
+        return retained
 
     def extend(self, items: Iterable[Any]) -> None:
         """Add items, in order; what does not fit falls out of the middle."""
-        half_items = None if self.limits.items is None else max(1, self.limits.items // 2)
-        half_bytes = None if self.limits.size_bytes is None else self.limits.size_bytes // 2
         with self._lock:
             for item in items:
-                size = 0 if half_bytes is None else size_bytes(item)
+                size = 0 if self.limits.size_bytes is None else self._meter.measure(item)
+                list.append(self.items, item)
                 self.count += 1
-                if not self._head_is_full:
-                    self._head.append(item)
+                if self._head_is_full:
+                    self._newest_sizes.append(size)
+                    self._newest_bytes += size
+                else:
                     self._head_bytes += size
-                    self._head_is_full = (
-                        half_items is not None and len(self._head) >= half_items
-                    ) or (half_bytes is not None and self._head_bytes >= half_bytes)
-                    continue
-                self._newest.append((item, size))
-                self._newest_bytes += size
-                while len(self._newest) > 1 and (
-                    (half_items is not None and len(self._newest) > half_items)
-                    or (half_bytes is not None and self._newest_bytes > half_bytes)
-                ):
-                    self._newest_bytes -= self._newest.popleft()[1]
+                    self._head_is_full = self._is_half(len(self.items), self._head_bytes)
+                    self.items.gap_at = len(self.items)
+            self._drop()
 
-    def items(self) -> Items:
-        """A copy of what is kept."""
+    def parts(self) -> tuple[list[Any], list[Any], int]:
+        """The head, the newest items after the gap, and how many are left out between them."""
         with self._lock:
-            kept = [*self._head, *(item for item, _ in self._newest)]
-            return Items(kept, left_out=self.count - len(kept), gap_at=len(self._head))
+            gap_at = self.items.gap_at if self.items.left_out else len(self.items)
+            return self.items[:gap_at], self.items[gap_at:], self.items.left_out
 
+    def _is_half(self, items: int, items_bytes: int) -> bool:
+        limits = self.limits
+        return (limits.items is not None and items >= max(1, limits.items // 2)) or (
+            limits.size_bytes is not None and items_bytes >= limits.size_bytes // 2
+        )
 
-_SAMPLE_NODES = 10_000
-
-
-def size_bytes(value: Any) -> int:
-    """What ``value`` takes in memory, roughly: containers are looked into, large ones by sample."""
-    if isinstance(value, (str, bytes, int, float)) or value is None:
-        return sys.getsizeof(value)
-    containers_bytes = leaves_bytes = leaves = 0
-    waiting = [value]
-    for _ in range(_SAMPLE_NODES):
-        if not waiting:
-            break
-        node = waiting.pop()
-        if isinstance(node, (dict, list, tuple, set, frozenset)):
-            containers_bytes += sys.getsizeof(node)
-            waiting.extend(node)
-            if isinstance(node, dict):
-                waiting.extend(node.values())
-        else:
-            leaves += 1
-            leaves_bytes += sys.getsizeof(node, 64)
-    unseen_bytes = len(waiting) * leaves_bytes // max(leaves, 1)
-    return containers_bytes + leaves_bytes + unseen_bytes
+    def _drop(self) -> None:
+        """Take what is over the limits out of the middle; the newest item stays in any case."""
+        half_items = None if self.limits.items is None else max(1, self.limits.items // 2)
+        half_bytes = None if self.limits.size_bytes is None else self.limits.size_bytes // 2
+        sizes = self._newest_sizes
+        dropped = 0
+        while len(sizes) > 1 and (
+            (half_items is not None and len(sizes) > half_items)
+            or (half_bytes is not None and self._newest_bytes > half_bytes)
+        ):
+            self._newest_bytes -= sizes.popleft()
+            dropped += 1
+        if dropped:
+            # All at once: each time, everything behind the gap moves.
+            gap_at = self.items.gap_at
+            list.__delitem__(self.items, slice(gap_at, gap_at + dropped))
+            self.items.left_out += dropped

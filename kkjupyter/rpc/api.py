@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from kkjupyter.errors import UsageError
+from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.connectoptions import ConnectOptions
@@ -19,7 +19,7 @@ from kkjupyter.rpc.remote import (
     session_of,
     set_remote,
 )
-from kkjupyter.rpc.server import Server
+from kkjupyter.rpc.server import Server, open_servers
 from kkjupyter.rpc.serving import ServeOptions, start_server
 from kkjupyter.rpc.vovk_remote import remote_of
 from kkjupyter.transports.base import Transport
@@ -68,14 +68,33 @@ async def aconnect(
     return remote_of(session)
 
 
-def close(what: Remote | Server) -> None:
-    """Close a connection or a server: cancel what runs on it, then disconnect. Idempotent."""
-    if isinstance(what, Server):
+def close(what: Remote | Server | str) -> None:
+    """Close a connection or a server: cancel what runs on it, then disconnect. Idempotent.
+
+    Args:
+        what: the connection, the server, or the address of a server of this process.
+
+    Raises:
+        UsageError: it is something else, or no server of this process has that address.
+    """
+    if isinstance(what, str):
+        _server_at(what).close()
+    elif isinstance(what, Server):
         what.close()
     elif isinstance(what, Remote):
         run_blocking(session_of(what).close())
     else:
         raise UsageError(f"cannot close a {type(what).__name__}; give a connection or a server")
+
+
+def _server_at(url: str) -> Server:
+    servers = {server.url: server for server in open_servers()}
+    if url.rstrip("/") not in servers:
+        raise UsageError(
+            f"no server of this process has the address {url!r}"
+            f"{did_you_mean(url, list(servers))} (kk.status() lists them)"
+        )
+    return servers[url.rstrip("/")]
 
 
 def get(remote: Remote) -> Any:

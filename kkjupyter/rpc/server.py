@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import sys
+import threading
 import weakref
 from collections.abc import Callable
 from ssl import SSLContext
@@ -29,13 +32,29 @@ __all__ = ["LIMIT_BYTES", "Guests", "Server", "open_servers"]
 LIMIT_BYTES = 64 * 1024 * 1024
 """The longest message accepted."""
 
+_IN_USE = {errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)}
+_ANY_HOST = {"0.0.0.0", "::", ""}
+_LOOPBACK = {"localhost": "127.0.0.1", "::1": "127.0.0.1"}
+
 _numbers = itertools.count(1)
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()
+_servers_lock = threading.Lock()
 
 
 def open_servers() -> list[Server]:
     """Every server that is not closed, oldest first."""
-    return sorted((s for s in _servers if not s.closed), key=lambda s: s._number)
+    with _servers_lock:  # a set that grows cannot be walked
+        servers = list(_servers)
+    return sorted((s for s in servers if not s.closed), key=lambda s: s._number)
+
+
+def _variable_of(server: Server) -> str | None:
+    """The user's name for a server, in a notebook or a script."""
+    names = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
+    return next(
+        (key for key, one in list(names.items()) if one is server and not key.startswith("_")),
+        None,
+    )
 
 
 class Guests(Protocol):
@@ -54,7 +73,9 @@ class Guests(Protocol):
 
 def _close_after_fork() -> None:
     """Those who connect go on to reach the parent; what is closed here would be closed there."""
-    for server in _servers:
+    global _servers_lock
+    _servers_lock = threading.Lock()  # whoever held it did not come along
+    for server in list(_servers):
         server.closed = True
 
 
@@ -99,7 +120,8 @@ class Server:
         self._scheme = scheme if ssl is None else f"{scheme}s"
         self.port = 0
         self.closed = False
-        _servers.add(self)
+        with _servers_lock:
+            _servers.add(self)
 
     _path = ""
     """What follows the port in the address."""
@@ -196,10 +218,30 @@ class Server:
         try:
             self.port = await self._listen(port)
         except OSError as exc:
+            self.closed = True
             raise ConnectError(
                 f"{self._scheme}://{self._host}:{port}",
-                f"cannot listen there ({exc.strerror or exc})",
+                f"cannot listen there: {self._why_not(port, exc)}",
+                listening=True,
             ) from exc
+
+    def _why_not(self, port: int, error: OSError) -> str:
+        """What is in the way, and what to do about it."""
+        if error.errno not in _IN_USE:
+            return error.strerror or str(error)
+        holder = next((s for s in open_servers() if s._is_at(self._host, port)), None)
+        free = "choose another port, or 0 for a free one"
+        if holder is None:
+            return f"another program has port {port}; {free}"
+        name = _variable_of(holder)
+        return (
+            f"{holder!r} of this process has port {port}; close it first, with "
+            f"kk.close({name or repr(holder.url)}), or {free}"
+        )
+
+    def _is_at(self, host: str, port: int) -> bool:
+        hosts = {_LOOPBACK.get(one, one) for one in (self._host, host)}
+        return self.port == port and (len(hosts) == 1 or not hosts.isdisjoint(_ANY_HOST))
 
     async def _stop(self) -> None:
         self.closed = True

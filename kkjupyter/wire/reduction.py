@@ -159,7 +159,7 @@ def _date(value: dt.date, path: str) -> dt.datetime:
         try:
             return dt.datetime.fromisoformat(value.isoformat())
         except ValueError as exc:
-            raise EncodeError(path, f"{value!r} is no date") from exc
+            raise EncodeError(path, f"{value!r} is not a date; send None instead") from exc
     return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
 
 
@@ -237,14 +237,22 @@ def _refusal(value: Any) -> str:
         return f"{name} {getattr(value, '__name__', '')!r} is a function or class, not a value"
     for method, advice in _ADVICE.items():
         if hasattr(value, method):
+            columns = getattr(value, "columns", ()) if method == "to_records" else ()
+            if not all(isinstance(name, str) for name in columns):
+                advice = f".rename(columns=str){advice}"
             return f"JavaScript has no {name}; send {advice}"
     return f"JavaScript has no {name}; send a dict, a list, text or a number instead"
 
 
 _ADVICE = {
     "model_dump": ".model_dump() of it",
-    "to_dict": ".to_dict() of it",
+    # Tables as rows: other forms of them have numbers as keys, for which JSON has no word.
+    "to_dicts": ".to_dicts() of it",
+    "to_pylist": ".to_pylist() of it",
+    "to_records": '.to_dict("records") of it',
     "tolist": ".tolist() of it",
+    "to_list": ".to_list() of it",
+    "to_dict": ".to_dict() of it",
     "total_seconds": ".total_seconds() of it",
     "isoformat": ".isoformat() of it",
     "as_integer_ratio": "float(...) or str(...) of it",

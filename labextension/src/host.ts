@@ -119,14 +119,23 @@ export class Host {
     };
   }
 
-  /** Call back when the notebook is about to be written to its file. Returns how to stop. */
-  onSave(saving: () => void): () => void {
+  /**
+   * Call back when the notebook is about to be written to its file, and when that has been done.
+   * Returns how to stop.
+   */
+  onSave(saving: () => void, saved: () => void): () => void {
     const signal = this.manager.context?.saveState;
     const slot = (_: unknown, state: string) => {
       if (state === "started") saving();
+      else if (state.startsWith("completed")) saved();
     };
     signal?.connect(slot);
     return () => signal?.disconnect(slot);
+  }
+
+  /** Whether there is a notebook around it, whose outputs can be seen. */
+  hasNotebook(): boolean {
+    return this.manager.context?.model?.cells !== undefined;
   }
 
   /** Whether an output of the notebook is still this widget. */

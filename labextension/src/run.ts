@@ -36,6 +36,7 @@ export class Run {
   private askedAt = Number.NEGATIVE_INFINITY;
   private samples: [atMs: number, count: number][] = [];
   private readonly listeners = new Set<RunListener>();
+  private isWithheld: boolean;
 
   constructor(
     private readonly send: Model["send"],
@@ -48,6 +49,7 @@ export class Run {
     this.parts = [snapshot.text];
     this.end = snapshot.end;
     this.leftOut = snapshot.left_out;
+    this.isWithheld = snapshot.withheld ?? false;
     this.latest = snapshot.status;
     this.latestAt = this.now();
   }
@@ -80,6 +82,13 @@ export class Run {
   listen(listener: RunListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Somebody looks at it: the text of one that is over is sent only then. */
+  shown(): void {
+    if (!this.isWithheld) return;
+    this.isWithheld = false;
+    this.ask();
   }
 
   receive(message: FromKernel): void {

@@ -35,6 +35,8 @@ export interface Snapshot {
   pane: string;
   /** The id of the part that has that pane; null where every page does. */
   part: string | null;
+  /** The run is over, and its text is sent to whoever shows it and asks. */
+  withheld?: boolean;
   status: Status;
 }
 
@@ -54,7 +56,8 @@ export type ToKernel =
   | { kind: "need"; offset: number }
   | { kind: "copy" }
   | { kind: "part"; id: string }
-  | { kind: "bundle" };
+  | { kind: "bundle" }
+  | { kind: "saved" };
 
 export interface Model {
   get(name: "key"): string;

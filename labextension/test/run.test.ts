@@ -68,6 +68,18 @@ test("a reset replaces everything and is told", () => {
   expect(run.text).toBe(`${text}!`);
 });
 
+test("the text of a run that is over is asked for when somebody looks at it, once", () => {
+  const over = status({ state: "done", count: 2 });
+  const empty = snapshot({ text: "", end: 0, withheld: true, status: over });
+  const late = new Run((content) => sent.push(content), empty);
+  expect(sent).toEqual([]);
+  late.shown();
+  late.shown();
+  expect(sent).toEqual([{ kind: "need", offset: 0 }]);
+  late.receive({ kind: "reset", ...snapshot({ text: "abc", end: 3, status: over }) });
+  expect(late.text).toBe("abc");
+});
+
 test("time goes on between two messages, and stops at the end", () => {
   delta(2, "c");
   now = 1_500;

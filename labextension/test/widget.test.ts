@@ -272,6 +272,28 @@ test("a save in mid-stream holds the text so far, and after the end nothing is t
   expect(page.stored["text/plain"]).toContain("2 items");
 });
 
+test("the kernel is told when the file has the static output, and not before", async () => {
+  await open();
+  const saved = () => page.sent.filter(({ kind }) => kind === "saved").length;
+  const save = () => {
+    page.saveState.emit("started");
+    page.saveState.emit("completed");
+  };
+  save();
+  page.hear({ kind: "end", end: 2, status: status({ state: "done", count: 2 }) });
+  save(); // the widget is still in the notebook
+  page.saveState.emit("started");
+  page.outputs[0] = { output_type: "display_data", data: { "text/html": "x" }, metadata: {} };
+  page.saveState.emit("completed"); // the file was written with the widget
+  expect(saved()).toBe(0);
+  page.saveState.emit("started");
+  page.saveState.emit("failed");
+  expect(saved()).toBe(0);
+  save();
+  save();
+  expect(saved()).toBe(1);
+});
+
 test("Copy copies what the page holds, or asks the kernel for what it does not", async () => {
   const written: string[] = [];
   const clipboard = { writeText: async (text: string) => void written.push(text) };

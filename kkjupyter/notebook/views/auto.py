@@ -8,6 +8,7 @@ from typing import Any
 
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.base import View
+from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Transcript
 
 __all__ = ["AutoView"]
@@ -32,6 +33,7 @@ class AutoView(View):
         self._fallback = fallback
         self._chosen: View | None = None
         self._early: list[Any] | None = []
+        self._nones = 0
         self.version = 0
 
     def render(self, items: Sequence[Any]) -> str:
@@ -39,7 +41,17 @@ class AutoView(View):
         if not items:
             return ""
         if self._chosen is None:
-            self._become(self._choose(items[0]))
+            first = next((item for item in items if item is not None), None)
+            if first is None:
+                # Nothing to decide by yet: before a text None is nothing, else it is a value.
+                self._nones += len(items)
+                return ""
+            chosen = self._choose(first)
+            if not isinstance(chosen, TextView):
+                items = [None] * self._nones + list(items)
+                chosen = self._choose(items[0])
+            self._nones = 0
+            self._become(chosen)
         elif self._early is None:
             return self._chosen.render(items)
         assert self._chosen is not None
@@ -58,11 +70,21 @@ class AutoView(View):
 
     def flush(self) -> str:
         """What the chosen view held back."""
-        return "" if self._chosen is None else self._chosen.flush()
+        if self._chosen is not None:
+            return self._chosen.flush()
+        if not self._nones:
+            return ""
+        self._become(self._fallback())
+        return self.render([None] * self._nones)
 
     def bundle(self, status: Status) -> dict[str, Any]:
         """The static form of the view that was chosen."""
         return (self._chosen or self._fallback()).bundle(status)
+
+    @property
+    def chosen(self) -> View | None:
+        """The view that it has become; None before the first item."""
+        return self._chosen
 
     @property
     def transcript(self) -> Transcript:

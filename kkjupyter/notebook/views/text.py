@@ -7,13 +7,16 @@ from typing import Any
 
 from kkjupyter.notebook.characters import PairJoiner, printable
 from kkjupyter.notebook.views.base import RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.jsonlines import line_of
+from kkjupyter.notebook.views.joining import TextJoiner
 
 __all__ = ["TextView"]
 
 
 class TextView(View):
-    """Appends strings without anything in between; any other value gets a line of its own."""
+    """Appends strings, and bytes as UTF-8, without anything in between; None is nothing.
+
+    Any other value gets a line of its own.
+    """
 
     name = "text"
 
@@ -22,7 +25,7 @@ class TextView(View):
     ) -> None:
         super().__init__(retained_bytes=retained_bytes, saved_bytes=saved_bytes)
         self._pairs = PairJoiner()
-        self._at_line_start = True
+        self._joiner = TextJoiner()
 
     @classmethod
     def suits(cls, item: Any) -> bool:
@@ -30,18 +33,9 @@ class TextView(View):
         return isinstance(item, str)
 
     def render(self, items: Sequence[Any]) -> str:
-        """Strings joined; lone surrogates that follow each other, too."""
-        pieces: list[str] = []
-        for item in items:
-            if isinstance(item, str):
-                if item:
-                    pieces.append(item)
-                    self._at_line_start = item.endswith("\n")
-            else:
-                pieces.append(f"{'' if self._at_line_start else chr(10)}{line_of(item)}\n")
-                self._at_line_start = True
-        return printable(self._pairs.feed("".join(pieces)))
+        """Strings and bytes joined, over cuts within a character; None is nothing."""
+        return printable(self._pairs.feed(self._joiner.feed(items)))
 
     def flush(self) -> str:
-        """Half of a pair whose other half never came."""
-        return self._pairs.flush()
+        """Part of a character whose other part never came."""
+        return printable(self._pairs.feed(self._joiner.flush()) + self._pairs.flush())

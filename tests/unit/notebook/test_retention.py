@@ -12,7 +12,7 @@ from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 def kept(limits: Limits, items: Any) -> Items:
     retained = Retained(limits)
     retained.extend(items)
-    return retained.items()
+    return retained.items
 
 
 def test_the_limits_promised() -> None:
@@ -37,7 +37,7 @@ def test_the_limit_in_bytes() -> None:
     retained = Retained(Limits(items=None, size_bytes=100_000))
     for index in range(100):
         retained.extend([f"{index:02}" + "x" * 10_000])
-    items = retained.items()
+    items = retained.items
     assert sum(map(size_bytes, items)) <= 100_000 + 2 * 10_060
     assert items[0].startswith("00")
     assert items[-1].startswith("99")
@@ -47,9 +47,9 @@ def test_the_limit_in_bytes() -> None:
 def test_an_item_larger_than_the_limit_stays_while_it_is_the_newest() -> None:
     retained = Retained(Limits(size_bytes=1000))
     retained.extend(["a" * 600, "b" * 5000])
-    assert [item[0] for item in retained.items()] == ["a", "b"]
+    assert [item[0] for item in retained.items] == ["a", "b"]
     retained.extend(["c"])
-    assert [item[0] for item in retained.items()] == ["a", "c"]
+    assert [item[0] for item in retained.items] == ["a", "c"]
 
 
 def test_no_limit() -> None:

@@ -21,9 +21,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas
 import pytest
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
+from kkjupyter.wire import jsoncodec, superjson
 from kkjupyter.wire.reduction import is_plain, iso_text, plain_key, reduce_value
 from kkjupyter.wire.values import (
     URL,
@@ -273,7 +275,7 @@ def test_a_date_that_is_none_is_refused() -> None:
         def isoformat(self, *args: Any, **kwargs: Any) -> str:
             return "NaT"
 
-    with pytest.raises(EncodeError, match="is no date"):
+    with pytest.raises(EncodeError, match="is not a date; send None instead"):
         reduce_value(NotATime(2026, 8, 1), "args.0")
 
 
@@ -297,11 +299,35 @@ def test_exceptions_become_errors() -> None:
     )
 
 
+@pytest.mark.parametrize("encode", [jsoncodec.encode, superjson.encode])
+@pytest.mark.parametrize(
+    "table",
+    [
+        pandas.DataFrame({"a": [1, 2], "b": ["x", None]}),
+        pandas.DataFrame({1: [1.5], "a": [True]}),
+        pandas.DataFrame([[1, 2]], index=["x"]),
+        pandas.Series([1, 2], index=[5, 6]),
+        pandas.Index([1, 2]),
+    ],
+    ids=["frame", "numbered column", "numbered columns", "series", "index"],
+)
+def test_the_advice_for_tables_works(table: Any, encode: Any) -> None:
+    with pytest.raises(EncodeError, match="JavaScript has no") as caught:
+        encode(table)
+    advice = caught.value.reason.partition("; send ")[2].removesuffix(" of it")
+    encode(eval(f"table{advice}"))
+
+
 async def _coroutine() -> None: ...
 
 
 class Model:
     def model_dump(self) -> None: ...
+
+
+class Polars:
+    def to_dict(self) -> None: ...
+    def to_dicts(self) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -315,6 +341,11 @@ class Model:
         (dt.timedelta(1), "send .total_seconds() of it"),
         (dt.time(), "send .isoformat() of it"),
         (Model(), "send .model_dump() of it"),
+        (pandas.DataFrame({"a": [1]}), 'send .to_dict("records") of it'),
+        (pandas.Series([1]), "send .tolist() of it"),
+        (pandas.Index([1]), "send .tolist() of it"),
+        (pandas.Categorical(["a"]), "send .tolist() of it"),
+        (Polars(), "send .to_dicts() of it"),
         (object(), "send a dict, a list, text or a number instead"),
         (Point, "'Point' is a function or class, not a value"),
         (print, "'print' is a function or class, not a value"),
