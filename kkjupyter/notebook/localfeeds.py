@@ -199,6 +199,7 @@ class IteratorFeed(LocalFeed):
         Raises:
             KeyboardInterrupt: the user interrupted; the feed is cancelled, the iterator closed.
         """
+        run_before_wait()
         try:
             while not self._over:
                 self._change.clear()
@@ -217,7 +218,6 @@ class IteratorFeed(LocalFeed):
         """
         assert self._inside is not None
         try:
-            run_before_wait()
             item = self._inside.run(self._next)
         except StopIteration as stop:
             self._end(None, stop.value)

@@ -297,7 +297,7 @@ def close_unread(source: Any, title: str, context: contextvars.Context) -> None:
 
     async def close() -> None:
         try:
-            if hasattr(type(source), "__aiter__"):
+            if is_async_stream(source):
                 await close_source(source)
             else:  # it may block
                 await run_function(lambda: close_iterator(source))
