@@ -66,6 +66,8 @@ def violations(source: str, module: str, *, is_package: bool = False) -> list[st
                 found.append(f"{module} imports {name}: no arrow {room} -> {target or 'kkjupyter'}")
         elif top in NOTEBOOK_ONLY and room != "notebook":
             found.append(f"{module} imports {name}: only notebook/ may")
+        elif top == "signal" and room in ("rpc", "vovk"):
+            found.append(f"{module} imports {name}: a program's signal handlers are its own")
         elif top in NOT_IN_WIRE and room == "wire":
             found.append(f"{module} imports {name}: wire/ does no I/O and knows no clock")
     if room == "rpc" and {"wire", "transports"} <= seen and inner not in JOINERS:
@@ -109,6 +111,7 @@ def test_every_room_has_a_row() -> None:
         ("kkjupyter.transports.base", "from kkjupyter.wire import events"),
         ("kkjupyter.rpc.call", "from ..notebook import live"),
         ("kkjupyter.rpc.call", "import IPython.display"),
+        ("kkjupyter.rpc.waiting", "import signal"),
         ("kkjupyter.rpc.call", "from ..wire import events\nfrom ..transports import base"),
         ("kkjupyter.cli", "from .notebook.live import show"),
     ],
