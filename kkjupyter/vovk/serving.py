@@ -59,7 +59,8 @@ class ServeOptions(AppOptions, total=False):
     Attributes:
         prefix: the path of the API.
         token: True (the default) makes one, a string is one, False serves without, on loopback
-            only. Shown as ``Authorization: Bearer``, or as ``?token=`` in the address.
+            only. Shown as ``Authorization: Bearer``, or as ``?token=`` in the address. Handlers do
+            not see it in the query; a parameter ``token`` with another value is the API's own.
         insecure: needed, too, to serve without a token where others can reach it.
         origins: web origins whose pages may call, besides the server's own.
         ssl: makes it an ``https://`` server; a context for servers, with a certificate loaded.

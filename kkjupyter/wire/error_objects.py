@@ -29,7 +29,7 @@ _OWN = frozenset({"name", "message", "stack", "cause"})
 def permission_hint(path: Sequence[str]) -> str:
     """How the one who serves allows clients to set the property at ``path``."""
     name = ".".join(path)[:_PATH_CHARS]
-    return f'the server does not allow it; writable=["{name}"] where it is served allows it'
+    return f'clients may not; whoever serves it can allow it: kk.serve(..., writable=["{name}"])'
 
 
 def read_object(error: Any, depth: int = 1) -> RemoteError:

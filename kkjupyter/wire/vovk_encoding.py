@@ -88,7 +88,10 @@ def thrown_reason(error: BaseException) -> Any:
         return error.value
     if isinstance(error, RemoteError):
         return error.message
-    return str(error) or type(error).__name__
+    try:
+        return str(error) or type(error).__name__
+    except Exception as failure:  # noqa: BLE001  it would hide that there was an error at all
+        return f"(its text cannot be read: {type(failure).__name__})"
 
 
 def encode_reply(value: Any) -> bytes:

@@ -35,6 +35,12 @@ class Api(DemoApi):
         yield " was"
         raise ValueError("lost the thread")
 
+    async def hostile_error(self, where: str) -> Any:
+        text = "\x1b]0;title\x07\x1b[2J\x1b[31mred\x9b5m\r\b"
+        if where == "cause":
+            raise ValueError("outer") from KeyError(text)
+        raise type(text if where == "name" else "E", (Exception,), {})(text)
+
     def hostile(self) -> str:
         return "half an emoji: \ud83d"
 
@@ -85,6 +91,15 @@ def becomes_idle(server: Any) -> bool:
     while server.running and time.monotonic() < deadline_s:
         time.sleep(0.01)
     return server.running == 0
+
+
+@pytest.mark.parametrize("where", ["message", "name", "cause"])
+def test_errors_steer_no_terminal(call: Callable[..., tuple[int, str, str]], where: str) -> None:
+    code, out, err = call(f"hostile_error({where!r})")
+    assert (code, out) == (1, "")
+    assert err.startswith("kkjupyter: ")
+    assert ("red" in err) is (where != "cause")
+    assert not [char for char in err if not char.isprintable() and char != "\n"]
 
 
 # -- values ---------------------------------------------------------------------------------------

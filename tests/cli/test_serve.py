@@ -72,6 +72,50 @@ def test_it_makes_a_token_and_serves_until_interrupted(start: Start) -> None:
     kk.close(api)
 
 
+EDITOR = """
+class Editor:
+    def __init__(self):
+        self.settings = {"theme": "light"}
+        self.root = "/srv"
+
+    def fails(self, text):
+        raise ValueError(text)
+"""
+
+
+@pytest.mark.parametrize("how", ["websocket", "http", "stdio"])
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_clients_may_set_and_see(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, debug: bool
+) -> None:
+    (tmp_path / "editor.py").write_text(EDITOR)
+    argv = ["editor:Editor", "--writable", "settings", *(["--debug"] if debug else [])]
+    log = None
+    if how == "stdio":
+        monkeypatch.chdir(tmp_path)
+        program = [sys.executable, "-m", "kkjupyter.cli", "serve", *argv, "--stdio"]
+        package_path = str(Path(next(iter(kk.__path__))).parent)
+        api = kk.connect(program, env={"PYTHONPATH": package_path})
+    else:
+        flags = ["--http"] if how == "http" else []
+        log = start(*argv, "--port", "0", "--no-token", *flags)
+        api = kk.connect(address(log), protocol="compact")
+    with api:
+        api.settings.theme = "dark"
+        assert kk.get(api.settings.theme) == "dark"
+        with pytest.raises(kk.RemoteError, match=r'writable=\["root"\]'):
+            api.root = "/etc"
+        with pytest.raises(kk.RemoteError, match="ValueError") as caught:
+            api.fails("\x1b]0;title\x07\x1b[2Jtold").result(timeout_s=10)
+        assert ("editor.py" in (caught.value.stack or "")) is debug
+    if log is not None:
+        log.send_signal(signal.SIGINT)
+        _, err = log.communicate(timeout=10)
+        assert "fails failed\nTraceback" in err
+        assert "ValueError: told" in err
+        assert "\x1b" not in err
+
+
 def test_over_http(start: Start) -> None:
     process = start("kkjupyter.demo:make_api", "--http", "--port", "0")
     url = address(process)

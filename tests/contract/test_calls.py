@@ -822,7 +822,7 @@ def test_blocking_waits_inside_our_own_loops_are_refused(
             return inner_api.add(1, 2).result()
 
     with (
-        start(Endpoint()) as inner,
+        start(Endpoint(), writable=["settings"]) as inner,
         inner.connect(**spoken) as inner_api,
         start(Outer()) as outer,
         outer.connect(**spoken) as api,

@@ -76,7 +76,7 @@ class Api:
     async def halves(self):
         yield {chr(0xD83D): 1, "text": [chr(0xD83D)]}
 
-server = kk.serve(Api())
+server = kk.serve(Api(), debug=True)
 api = server.connect()
 
 def local():

@@ -129,7 +129,7 @@ def guide() -> GuideApi:
 
 @pytest.fixture(params=["superjson", "json"])
 def api(guide: GuideApi, request: pytest.FixtureRequest) -> Iterator[Remote]:
-    with kk.serve(guide, writable=["settings"]) as server:
+    with kk.serve(guide, writable=["settings"], debug=True) as server:
         remote = server.connect(protocol="classic", codec=request.param)
         yield remote
         kk.close(remote)

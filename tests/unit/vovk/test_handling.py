@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import http.client
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,11 +13,14 @@ from typing import Any, TypedDict
 
 import aiohttp
 import pytest
+from support.endpoints import settle
 
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.portal import io_loop
+
+MANY = 4_000
+"""So many items of 9 kB are more than all buffers on the way hold."""
 
 
 class Message(TypedDict):
@@ -129,14 +134,12 @@ class Echo(vovk.Controller):
     async def long(self, count: int) -> Any:
         yield "€😀é" * count
 
+    made = 0
+
     @vovk.get("many")
     async def many(self) -> Any:
-        # Nothing is sent meanwhile, so all of it waits together, whatever else the machine does.
-        is_made = threading.Event()
-        io_loop().post(lambda: is_made.wait(10))
-        for _ in range(3_000):
-            yield "€😀é"
-        is_made.set()
+        for type(self).made in range(1, MANY + 1):
+            yield "€😀é" * 1_000
 
     @vovk.get("typed")
     async def typed(self) -> AsyncIterator[int]:
@@ -363,9 +366,24 @@ def test_characters_that_may_be_cut_in_two_are_escaped(ask: Ask, ask_old: Ask) -
     assert answer.body.isascii()
     assert answer.lines == ["€😀é" * 30_000]
     assert ask_old("/long/30000").body.isascii()
-    answer = ask("/many")
-    assert b"\\u20ac" in answer.body
-    assert answer.lines == ["€😀é"] * 3_000
+
+
+def test_short_items_that_wait_for_a_slow_reader_are_escaped() -> None:
+    """Then many leave at once, and may arrive in pieces."""
+    Echo.made = 0
+    with (
+        vovk.serve([Echo], token=False) as server,
+        contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, 30)) as client,
+    ):
+        client.request("GET", "/api/many")
+        reply = client.getresponse()
+        assert 0 < settle(lambda: Echo.made) < MANY  # it waits for the reader
+        body = reply.read()
+    lines = body.splitlines()
+    assert [json.loads(line) for line in (lines[0], lines[-1])] == ["€😀é" * 1_000] * 2
+    assert len(lines) == MANY
+    # What found the buffer nearly empty leaves alone, and whole.
+    assert {b"\\u20ac" in line for line in lines} == {True, False}
 
 
 def test_head(ask: Ask) -> None:

@@ -42,6 +42,14 @@ class Odd(vovk.Controller):
     async def bug(self) -> None:
         raise ValueError("in a call")
 
+    @vovk.get("mute")
+    async def mute(self) -> None:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no words")
+
+        raise Mute
+
     @vovk.get("stream")
     async def stream(self) -> Any:
         yield 1
@@ -127,6 +135,15 @@ def test_what_handlers_raise_is_logged(caplog: pytest.LogCaptureFixture) -> None
         with pytest.raises(kk.RemoteError):
             odd.refuses(params={"status": "503"}).result()
         assert logged(caplog, "ERROR") == ["HTTP 503: on purpose"]
+
+
+def test_an_error_without_a_readable_text_is_answered_all_the_same() -> None:
+    with (
+        vovk.serve([Odd], token=False) as server,
+        server.connect(timeout_s=10) as api,
+        pytest.raises(kk.RemoteError, match="cannot be read: RuntimeError"),
+    ):
+        api.Odd.mute().result()
 
 
 def test_what_fails_when_the_client_is_gone_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -324,6 +324,14 @@ def test_causes_are_followed_to_a_depth() -> None:
         ("get", "a.b.c", "missing", 0, "Property path a.b.c not found at a"),
         ("set", "a.b", "missing", 1, "Property path a.b not found at b"),
         ("set", "add", "read_only", 0, "Property add cannot be set"),
+        (
+            "set",
+            "a.b",
+            "not_writable",
+            1,
+            "Property a.b cannot be set: clients may not; "
+            'whoever serves it can allow it: kk.serve(..., writable=["a.b"])',
+        ),
         ("get", "", "no_path", 0, "Invalid get request: missing path"),
         ("set", "", "no_path", 0, "Invalid set request: missing path"),
         ("new", "nope", "missing", 0, "nope is not a constructor function"),

@@ -604,6 +604,14 @@ def test_errors_as_peers_send_them() -> None:
         ("set", ["no", "such", "path"], "missing", 1, "Cannot set no.such.path on undefined"),
         ("set", ["x"], "missing", 0, "Cannot set x"),
         ("set", ["x", "y"], "read_only", 1, "Cannot set x.y: it is read-only"),
+        (
+            "set",
+            ["x", "y"],
+            "not_writable",
+            1,
+            "Cannot set x.y: clients may not; "
+            'whoever serves it can allow it: kk.serve(..., writable=["x.y"])',
+        ),
         ("new", ["nope"], "missing", 0, "TypeError: undefined is not a constructor"),
         ("new", ["a", "b"], "missing", 0, "Cannot access b on undefined"),
         ("new", ["f"], "not_callable", 0, "TypeError: f is not a constructor"),

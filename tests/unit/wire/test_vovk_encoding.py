@@ -118,3 +118,11 @@ def test_the_head_of_a_stream() -> None:
         "content-encoding": "none",
         "cache-control": "no-cache, no-transform",
     }
+
+
+def test_an_error_whose_text_fails_has_a_reason() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    assert thrown_reason(Mute()) == "(its text cannot be read: RuntimeError)"
