@@ -47,6 +47,7 @@ class OutgoingStream:
         check_item: applied to each value before it is sent; what it raises fails the stream.
         record: notes what is sent, if anything does.
         slots: for its thread, if it needs one.
+        on_over: called before the peer is told that it is over, unless it was cancelled.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class OutgoingStream:
         check_item: ItemCheck | None = None,
         record: CallRecord | None = None,
         slots: Slots = GENERATOR_SLOTS,
+        on_over: Callable[[], object] = lambda: None,
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
@@ -75,6 +77,7 @@ class OutgoingStream:
         self._check_item = check_item
         self._record = record
         self._slots = slots
+        self._on_over = on_over
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
         self._sent_items = 0
@@ -194,6 +197,7 @@ class OutgoingStream:
         except BaseException as exc:  # noqa: BLE001  told to the peer
             self._failed(exc)
         else:
+            self._on_over()
             self.over = True  # before the peer can know, and throw something into it
             if not self._is_injecting:  # else its answer says that it is over
                 self._send(end, "end")
@@ -209,6 +213,7 @@ class OutgoingStream:
         if self.cancelled or self._is_injecting:  # while it cleaned up, or as its answer
             self._finish(exc)
         else:
+            self._on_over()
             self.over = True
             failure = encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc)
             self._send(failure, "error")
