@@ -21,9 +21,11 @@ __all__ = [
     "ServerLimits",
     "ServerLoad",
     "Slots",
+    "TurnedAway",
     "check_limits",
     "generator_slots",
     "run_function",
+    "too_many_text",
 ]
 
 
@@ -171,6 +173,7 @@ class Slots:
 
 
 _REQUEST_CURE = "wait for some calls to end"
+_SILENCE_S = 0.2
 _BYTES_CURE = "wait for some calls to end, or send less at once"
 _STREAM_CURE = "end some streams"
 
@@ -216,7 +219,7 @@ class ServerLoad:
 
 
 class ConnectionLoad:
-    """What a server has to do for one connection. I/O loop only, save the slots.
+    """What a server has to do for one connection. Any thread.
 
     Args:
         server: of which it is a part.
@@ -242,6 +245,7 @@ class ConnectionLoad:
             server.generators,
         )
         self._held_bytes = 0
+        self._lock = threading.Lock()
 
     def admit(self, size_bytes: int, streams: int) -> None:
         """One more request, with so many streams among its arguments.
@@ -261,15 +265,18 @@ class ConnectionLoad:
         except LimitExceeded:
             self.requests.give_back()
             raise
-        self._held_bytes += size_bytes
-        self.server.budget.change(size_bytes)
+        self._hold(size_bytes)
 
     def release(self, size_bytes: int, streams: int) -> None:
         """One that was admitted is over."""
-        self._held_bytes -= size_bytes
-        self.server.budget.change(-size_bytes)
+        self._hold(-size_bytes)
         self.requests.give_back()
         self.streams.give_back(streams)
+
+    def _hold(self, by_bytes: int) -> None:
+        with self._lock:
+            self._held_bytes += by_bytes
+        self.server.budget.change(by_bytes)
 
     def use(self) -> None:
         """What the current task calls runs in the threads of this connection."""
@@ -279,20 +286,38 @@ class ConnectionLoad:
 def too_many_text(limit: int, name: str = "connections") -> str:
     """What a client is told that is one too many."""
     return (
-        f"the server has {limit:,} connections already (its limit {name}); try again later, or "
-        f"serve with limits=kk.ServerLimits({name}=...)\n"
+        f"the server's limit {name} ({limit:,}) is reached; try again later, or serve with "
+        f"limits=kk.ServerLimits({name}=...)\n"
     )
 
 
-def turn_away(transport: asyncio.Transport, limit: int, name: str) -> None:
-    """Answer a connection that is one too many before it has said anything, and close it."""
-    text = too_many_text(limit, name).encode()
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"
-    )
-    transport.write(head.encode() + text)
-    transport.close()
+class TurnedAway(asyncio.Protocol):
+    """Answers a connection that is one too many as soon as it says something, and closes it.
+
+    Before that the answer would not be taken for one. Who says nothing is not waited for.
+
+    Args:
+        transport: the connection.
+        limit: how many there may be.
+        name: of that limit.
+    """
+
+    def __init__(self, transport: asyncio.Transport, limit: int, name: str) -> None:
+        self._transport = transport
+        self._text = too_many_text(limit, name).encode()
+        asyncio.get_running_loop().call_later(_SILENCE_S, self._answer)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer(is_head=data.startswith(b"HEAD "))
+
+    def _answer(self, *, is_head: bool = False) -> None:
+        if not self._transport.is_closing():
+            head = (
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"Content-Length: {len(self._text)}\r\nConnection: close\r\n\r\n"
+            )
+            self._transport.write(head.encode() + (b"" if is_head else self._text))
+            self._transport.close()
 
 
 def _generator_slots(limit: int | None, name: str, parent: Slots | None = None) -> Slots:

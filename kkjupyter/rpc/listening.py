@@ -9,7 +9,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.rpc.limits import ServerLimits, turn_away
+from kkjupyter.rpc.limits import ServerLimits, TurnedAway
 
 __all__ = ["HttpListener"]
 
@@ -44,7 +44,7 @@ class HttpListener:
         self._ssl = ssl
         self._limits = limits
         self._listener: asyncio.Server | None = None
-        self._known: set[asyncio.BaseProtocol] = set()
+        self._known: set[web.RequestHandler] = set()
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -67,7 +67,7 @@ class HttpListener:
         ssl_timeout_s = self._limits.handshake_timeout_s if self._ssl is not None else None
         try:
             self._listener = await loop.create_server(
-                self._welcome,
+                lambda: _Gate(self),
                 self._host,
                 port,
                 backlog=_BACKLOG,
@@ -92,21 +92,28 @@ class HttpListener:
 
     # ---- at the gate
 
-    def _welcome(self) -> asyncio.BaseProtocol:
+    def welcome(self, transport: asyncio.Transport) -> None:
+        """One more connection is there."""
         server = self._runner.server
         assert server is not None, "start() comes first"
         self._known.intersection_update(server.connections)
         limits, count = self._limits, len(server.connections)
         if limits.connections is not None and count >= limits.connections:
-            return _TurnedAway("connections", limits.connections)
+            self._turn_away(transport, limits.connections, "connections")
+            return
         limit = limits.unauthenticated_connections
         if limit is not None and count - len(self._known) >= limit:
-            return _TurnedAway("unauthenticated_connections", limit)
+            self._turn_away(transport, limit, "unauthenticated_connections")
+            return
         protocol = server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
         timeout_s = limits.handshake_timeout_s
         if timeout_s is not None:
             asyncio.get_running_loop().call_later(timeout_s, self._look_at, protocol)
-        return protocol
+
+    def _turn_away(self, transport: asyncio.Transport, limit: int, name: str) -> None:
+        transport.set_protocol(TurnedAway(transport, limit, name))
 
     def _look_at(self, protocol: web.RequestHandler) -> None:
         """Its time to show what it has to is up."""
@@ -114,13 +121,12 @@ class HttpListener:
             protocol.transport.close()
 
 
-class _TurnedAway(asyncio.Protocol):
-    """A connection that is one too many."""
+class _Gate(asyncio.Protocol):
+    """In charge of a connection until it is there: only then those that are can be counted."""
 
-    def __init__(self, name: str, limit: int) -> None:
-        self._name = name
-        self._limit = limit
+    def __init__(self, listener: HttpListener) -> None:
+        self._listener = listener
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        turn_away(transport, self._limit, self._name)
+        self._listener.welcome(transport)

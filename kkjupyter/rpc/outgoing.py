@@ -57,6 +57,7 @@ class OutgoingStream:
         debug: whether the peer is sent the traceback of what the source raises.
         record: notes what is sent, if anything does.
         slots: for its thread, if it needs one.
+        on_over: called before the peer is told that it is over, unless it was cancelled.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class OutgoingStream:
         debug: bool = False,
         record: CallRecord | None = None,
         slots: Slots = GENERATOR_SLOTS,
+        on_over: Callable[[], object] = lambda: None,
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
@@ -89,6 +91,7 @@ class OutgoingStream:
         self._debug = debug
         self._record = record
         self._slots = slots
+        self._on_over = on_over
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
         self._sent_items = 0
@@ -209,6 +212,7 @@ class OutgoingStream:
         except BaseException as exc:  # noqa: BLE001  told to the peer
             self._failed(exc)
         else:
+            self._on_over()
             self.over = True  # before the peer can know, and throw something into it
             if not self._is_injecting:  # else its answer says that it is over
                 self._send(end, "end")
@@ -230,6 +234,7 @@ class OutgoingStream:
         if self._is_injecting:  # the answer to what was thrown into it
             self._finish(exc)
         else:
+            self._on_over()
             self.over = True
             failure = encode_failure(
                 lambda e: protocol.fail_stream(stream_id, e, codec), exc, debug=self._debug

@@ -104,7 +104,6 @@ class Producer:
 
     def finished(self, job: _Job) -> None:
         """A job has come to its end."""
-        self.load.release(job.request.size_bytes, job.streams)
         call_id = job.request.call_id
         jobs = self._jobs.get(call_id, [])
         if job in jobs:
@@ -127,6 +126,7 @@ class _Job:
         self._protocol = producer.channel.protocol
         self._outbox = producer.channel.outbox
         self._cancelled = False
+        self._is_released = False
         self._task: asyncio.Task[None] | None = None
         self._stream: OutgoingStream | None = None
         self._args, self._received = self._channel.revive(
@@ -172,8 +172,10 @@ class _Job:
                 self._open_stream(answer)
             else:
                 await self._until_read()  # however many answers are ready at once
+                self._make_room()
                 self._send(protocol.reply(request.call_id, answer.value, request.codec))
         except Unreachable as exc:
+            self._make_room()
             self._send(protocol.refuse(request, exc.reason, exc.at))
         except BaseException as exc:  # noqa: BLE001  told to the peer and logged
             self._fail(exc)
@@ -198,7 +200,14 @@ class _Job:
             raise
         self.streams += 1
 
+    def _make_room(self) -> None:
+        """It no longer counts; before the peer can know that it is over, and asks for the next."""
+        if not self._is_released:
+            self._is_released = True
+            self._producer.load.release(self.request.size_bytes, self.streams)
+
     def _finished(self) -> None:
+        self._make_room()
         self._producer.finished(self)
         if self._stream is not None:
             self._channel.outgoing.discard(self._stream)
@@ -218,6 +227,7 @@ class _Job:
             is_result=True,
             debug=self._producer.exposed.debug,
             slots=self._producer.load.generators,
+            on_over=self._make_room,
         )
         if protocol.has_credit:
             io_loop().post(self._channel.outgoing.add, stream)
@@ -240,6 +250,7 @@ class _Job:
             exc,
             debug=self._producer.exposed.debug,
         )
+        self._make_room()
         # What it was passed goes back first, as the peers have it: behind what that posts.
         self._release_arguments(failed=True)
         io_loop().post(self._send, message)

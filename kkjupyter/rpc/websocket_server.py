@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import ServerLimits, too_many_text, turn_away
+from kkjupyter.rpc.limits import ServerLimits, TurnedAway, too_many_text
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.transports.handshake import check_subprotocols
 from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
@@ -135,15 +135,22 @@ class GuardedConnection(PushServerConnection):
         super().__init__(*args, **options)
         self._arriving = arriving
         self._limit = limits.unauthenticated_connections
+        self._turned_away: TurnedAway | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._limit is not None and len(self._arriving) >= self._limit:
-            turn_away(
-                cast(asyncio.Transport, transport), self._limit, "unauthenticated_connections"
-            )
+        limit = self._limit
+        if limit is not None and len(self._arriving) >= limit:
+            name = "unauthenticated_connections"
+            self._turned_away = TurnedAway(cast(asyncio.Transport, transport), limit, name)
         else:
             self._arriving.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._turned_away is not None:
+            self._turned_away.data_received(data)
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arriving.discard(self)
