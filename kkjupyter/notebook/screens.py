@@ -207,7 +207,10 @@ class TerminalScreen:
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
         """Print what came."""
-        bare = [without_controls(item) if isinstance(item, str) else item for item in items]
+        bare = [
+            without_controls(item, keep_returns=True) if isinstance(item, str) else item
+            for item in items
+        ]
         self._write(self._view.feed(bare))
 
     def end(self, status: Status) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from kkjupyter.notebook.characters import PairJoiner, printable
+from kkjupyter.notebook.characters import PairJoiner, printable, rewritten
+from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.base import RETAINED_BYTES, SAVED_BYTES, View
+from kkjupyter.notebook.views.bundle import Body, text_body
 from kkjupyter.notebook.views.jsonlines import line_of
+from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["TextView"]
 
@@ -41,6 +45,15 @@ class TextView(View):
                 pieces.append(f"{'' if self._at_line_start else chr(10)}{line_of(item)}\n")
                 self._at_line_start = True
         return printable(self._pairs.feed("".join(pieces)))
+
+    def body(self, excerpt: Excerpt) -> Body:
+        """The text; a line that was written over, as it was in the end."""
+        return text_body(replace(excerpt, text=rewritten(excerpt.text)))
+
+    def checkpoint(self, status: Status) -> dict[str, Any]:
+        """Likewise, so far."""
+        checkpoint = super().checkpoint(status)
+        return {mime: rewritten(text) for mime, text in checkpoint.items()}
 
     def flush(self) -> str:
         """Half of a pair whose other half never came."""
