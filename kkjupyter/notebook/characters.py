@@ -6,7 +6,7 @@ import re
 
 from kkjupyter.errors import encodable
 
-__all__ = ["PairJoiner", "printable", "whole", "without_controls"]
+__all__ = ["PairJoiner", "printable", "rewritten", "whole", "without_controls"]
 
 # Terminals act on C0, DEL and C1 controls; tab and line ends are text. Unicode has a picture for
 # each of C0 and DEL ("␛"); C1 has none.
@@ -20,6 +20,26 @@ _PICTURES = {
 def printable(text: str) -> str:
     """``text`` with each control character replaced by a visible one of the same length."""
     return text if text.isprintable() else text.translate(_PICTURES)
+
+
+def rewritten(text: str) -> str:
+    """``text`` as a terminal would show it in the end: after ``\\r`` a line is written over.
+
+    ``\\r\\n`` is the end of a line, and what a shorter text does not reach of a longer one stays.
+    """
+    if "\r" not in text:
+        return text
+    return "\n".join([_written_over(line) for line in text.split("\n")])
+
+
+def _written_over(line: str) -> str:
+    if "\r" not in line:
+        return line
+    shown = ""
+    for written in reversed(line.split("\r")):  # what came last lies on top
+        if len(written) > len(shown):
+            shown += written[len(shown) :]
+    return shown
 
 
 class PairJoiner:
@@ -63,10 +83,18 @@ _ANY_CONTROL = re.compile(_CONTROL, re.VERBOSE)
 _ALL_BUT_COLOUR = re.compile(f"({_COLOUR}) | {_CONTROL}", re.VERBOSE)
 
 
-def without_controls(text: str, *, keep_colours: bool = False) -> str:
-    """``text`` without what a terminal would obey; tabs and newlines stay."""
+def without_controls(text: str, *, keep_colours: bool = False, keep_returns: bool = False) -> str:
+    """``text`` without what a terminal would obey; tabs and newlines stay.
+
+    Args:
+        text: anybody's.
+        keep_colours: sequences that only set colours stay, too.
+        keep_returns: so do carriage returns: a line may be written over.
+    """
     if text.isprintable():
         return text
+    if keep_returns:
+        return "\r".join([_ANY_CONTROL.sub("", piece) for piece in text.split("\r")])
     if keep_colours:
         return _ALL_BUT_COLOUR.sub(lambda found: found[1] or "", text)
     return _ANY_CONTROL.sub("", text)

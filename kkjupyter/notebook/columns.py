@@ -127,6 +127,7 @@ class _Columns:
 
     def screen(self, name: str, run: Run, choice: ViewChoice) -> Screen:
         view = made_view(choice)
+        view.save_one_of(len(self._runs))
         widget = LiveWidget(
             view=view, status=run.status(), on_cancel=run.press_cancel, place=self._key
         )

@@ -12,7 +12,7 @@ from kkjupyter.notebook.reply import error_line
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import MIME_TYPE, static_bundle, text_body
+from kkjupyter.notebook.views.bundle import MIME_TYPE, static_bundle
 from kkjupyter.notebook.views.jsonlines import JsonView
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
@@ -55,6 +55,7 @@ class FallbackView(View):
         self._failures: list[tuple[str, BaseException]] = []
         self._fed = 0
         self._versions = 0
+        self._sharing = 1
         # Reentrant: what stands in may fail while it is being put in place.
         self._lock = threading.RLock()
 
@@ -112,6 +113,15 @@ class FallbackView(View):
     def failures(self) -> int:
         """How often a view has failed so far."""
         return len(self._failures)
+
+    def save_one_of(self, count: int) -> None:
+        """Share the notebook file's limit with others, whichever view is shown. Never raises."""
+        self._sharing = count
+        view = self._view
+        try:
+            view.save_one_of(count)
+        except Exception as error:  # noqa: BLE001 - a class without super().__init__()
+            self._fall_back(view, error)
 
     def render(self, items: Sequence[Any]) -> str:
         """What the view makes of ``items``."""
@@ -182,10 +192,8 @@ class FallbackView(View):
                 return _sound(view.bundle(status))
         except Exception as error:  # noqa: BLE001 - likewise
             logger.warning("%s: %s, so it is saved as text", status.title, _line(error))
-        excerpt = View.saved(self)
-        return static_bundle(
-            self.name, "text", text_body(excerpt), status, left_out=excerpt.left_out
-        )
+        excerpt, body = self.fitting()
+        return static_bundle(self.name, "text", body, status, left_out=excerpt.left_out)
 
     def _fall_back(
         self, failed: View, error: BaseException, items: Sequence[Any] = (), place: str = ""
@@ -195,6 +203,7 @@ class FallbackView(View):
             if self._view is not failed:
                 return ""  # another thread met the same
             stand_in: View = PlainView() if isinstance(failed, JsonView) else JsonView()
+            stand_in.save_one_of(self._sharing)
             left_out = 0
             if not self._in_terminal and self._owner is not None:
                 so_far, left_out = self._owner.shown_so_far()

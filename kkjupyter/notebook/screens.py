@@ -361,7 +361,7 @@ class TerminalScreen(DrawnScreen):
 def _bare(item: Any) -> Any:
     if not isinstance(item, str):
         return item
-    text = without_controls(item)
+    text = without_controls(item, keep_returns=True)
     return item.with_text(text) if isinstance(item, Piece) else text
 
 

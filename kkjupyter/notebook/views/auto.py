@@ -34,6 +34,7 @@ class AutoView(View):
         self._chosen: View | None = None
         self._early: list[Any] | None = []
         self._nones = 0
+        self._count = 1
         self.version = 0
 
     def render(self, items: Sequence[Any]) -> str:
@@ -68,6 +69,11 @@ class AutoView(View):
                 self._early = None
         return self._chosen.render(fresh)
 
+    def save_one_of(self, count: int) -> None:
+        """Likewise, for the view that is going to be chosen."""
+        self._count = count
+        super().save_one_of(count)
+
     def flush(self) -> str:
         """What the chosen view held back."""
         if self._chosen is not None:
@@ -94,6 +100,7 @@ class AutoView(View):
     def _become(self, view: View) -> None:
         if self._chosen is not None or view.pane != self.pane:
             self.version += 1
+        view.save_one_of(self._count)
         self._chosen = view
         self.saved_bytes = view.saved_bytes
         self.pane: str = view.pane

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.bundle import Body, checkpoint_bundle, static_bundle, text_body
+from kkjupyter.notebook.views.fitting import fitting_body, fitting_text
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
 __all__ = ["PARTS", "RETAINED_BYTES", "SAVED_BYTES", "View"]
@@ -34,7 +35,8 @@ class View(ABC):
 
     Args:
         retained_bytes: how much source is kept; beyond it head and newest stay.
-        saved_bytes: how much of that goes into the notebook file.
+        saved_bytes: how much the output takes in the notebook file, all its forms together; less
+            than 100,000 is a limit of the source alone.
 
     Attributes:
         name: what ``--view`` calls it.
@@ -85,6 +87,15 @@ class View(ABC):
         """
         return text_body(excerpt)
 
+    def fitting(self) -> tuple[Excerpt, Body]:
+        """The excerpt and the body that together take no more than ``saved_bytes`` of a file."""
+
+        def made(limit_bytes: int) -> tuple[Excerpt, Body]:
+            excerpt = self.transcript.excerpt(limit_bytes)
+            return excerpt, self.body(excerpt)
+
+        return fitting_body(made, self.transcript.size_bytes, self.saved_bytes)
+
     # ---- what the rest of the room asks
 
     @property
@@ -106,13 +117,16 @@ class View(ABC):
         return self._retain(self.flush())
 
     def saved(self) -> Excerpt:
-        """The source as far as a notebook file (or a reloaded page) gets it."""
+        """The source as far as a reloaded page gets it: at most ``saved_bytes``."""
         return self.transcript.excerpt(self.saved_bytes)
 
     def bundle(self, status: Status) -> dict[str, Any]:
-        """The static MIME bundle of a run that has ended; shown and saved without any widget."""
-        excerpt = self.saved()
-        body = self.body(excerpt)
+        """The static MIME bundle of a run that has ended; shown and saved without any widget.
+
+        All its forms together take at most ``saved_bytes`` of the notebook file; what is left out
+        is said in each of them.
+        """
+        excerpt, body = self.fitting()
         return static_bundle(self.name, self.pane, body, status, left_out=excerpt.left_out)
 
     def checkpoint(self, status: Status) -> dict[str, Any]:
@@ -122,7 +136,11 @@ class View(ABC):
         widget is on screen: JupyterLab would rebuild the view, and a selection would be lost. The
         page writes a fresh one into the file whenever the notebook is saved in mid-stream.
         """
-        return checkpoint_bundle(self.saved(), status)
+        return checkpoint_bundle(fitting_text(self.transcript.excerpt, self.saved_bytes), status)
+
+    def save_one_of(self, count: int) -> None:
+        """Share the notebook file's limit with others: this is one of so many in one output."""
+        self.saved_bytes //= max(1, count)
 
     def _retain(self, source: str) -> str:
         self.transcript.append(source)

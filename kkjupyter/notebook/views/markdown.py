@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from kkjupyter.notebook.views.base import PARTS
-from kkjupyter.notebook.views.bundle import BOX, Body, text_body
+from kkjupyter.notebook.views.bundle import BOX, Body
 from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Excerpt
 
@@ -32,13 +32,13 @@ class MarkdownView(TextView):
 
     def body(self, excerpt: Excerpt) -> Body:
         """The answer as HTML that needs no script, its formulas left to the page."""
-        body = text_body(excerpt)
+        body = super().body(excerpt)
         if not excerpt.text or len(excerpt.text) > _MAX_CHARS:
             return body
         # Only for who shows Markdown:
         from kkjupyter.notebook.views.markdownhtml import TooSlow, html_of
 
         try:
-            return replace(body, html=f'<div style="{BOX}">{html_of(excerpt.text)}</div>')
+            return replace(body, html=f'<div style="{BOX}">{html_of(body.plain)}</div>')
         except (TooSlow, RecursionError):
             return body

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from kkjupyter.notebook.characters import whole
-from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, View
+from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
 from kkjupyter.notebook.views.bundle import Body, escape
 from kkjupyter.notebook.views.cells import name_of
+from kkjupyter.notebook.views.fitting import ONLY_TEXT, file_bytes
 from kkjupyter.notebook.views.foreign import finite_number, parts_of
 from kkjupyter.notebook.views.sparkline import sparkline
 from kkjupyter.notebook.views.thinning import Thinner, thinned
@@ -26,6 +27,7 @@ _X_NAMES = frozenset(
 _MAX_SERIES = 12
 _MOST_FIELDS = 10_000
 _SAVED_POINTS = 4_000
+_LEAST_POINTS = 100
 _SPARKS = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTED = object()  # the x of an item that has none
@@ -46,8 +48,7 @@ class PlotView(View):
         last: draw only so many of the newest points, until the reader asks for all.
         x: the field that the others are drawn over.
         retained_bytes: see :class:`View`.
-        saved_bytes: how much source a reloaded page gets; the notebook file gets some thousand
-            points of it.
+        saved_bytes: likewise; the notebook file gets some thousand points in any case.
     """
 
     name = "plot"
@@ -61,7 +62,7 @@ class PlotView(View):
         last: int | None = None,
         x: str | None = None,
         retained_bytes: int = RETAINED_BYTES,
-        saved_bytes: int = RETAINED_BYTES,
+        saved_bytes: int = SAVED_BYTES,
     ) -> None:
         super().__init__(retained_bytes=retained_bytes, saved_bytes=saved_bytes)
         self._last = last
@@ -101,10 +102,36 @@ class PlotView(View):
         """The points that were still being thinned."""
         return "".join([f"{_line(row)}\n" for row in self._thinner.flush()])
 
+    def saved(self) -> Excerpt:
+        """The source for a reloaded page: if it is long, fewer points with the same outline."""
+        excerpt = self.transcript.excerpt()
+        size_bytes = len(excerpt.text)
+        if size_bytes <= self.saved_bytes:
+            return excerpt
+        header, points = read_source(excerpt.text)
+        fewer = thinned(points, int(0.9 * self.saved_bytes * len(points) / size_bytes))
+        source = "".join([f"{_line(line)}\n" for line in [header, *fewer]])
+        return replace(excerpt, text=source)
+
+    def fitting(self) -> tuple[Excerpt, Body]:
+        """All points have a say in the picture, however few of them are saved."""
+        excerpt = self.transcript.excerpt()
+        limit_points = _SAVED_POINTS
+        body = self._drawn(excerpt, limit_points)
+        while file_bytes(body) > self.saved_bytes and limit_points > _LEAST_POINTS:
+            limit_points //= 2
+            body = self._drawn(excerpt, limit_points)
+        if file_bytes(body) > self.saved_bytes:
+            body = replace(body, html="", data={}, others={}, notes=(*body.notes, ONLY_TEXT))
+        return excerpt, body
+
     def body(self, excerpt: Excerpt) -> Body:
         """A picture, the numbers it is made of in few words, and the thinned points."""
+        return self._drawn(excerpt, _SAVED_POINTS)
+
+    def _drawn(self, excerpt: Excerpt, limit_points: int) -> Body:
         header, points = read_source(excerpt.text)
-        rows = thinned(points, _SAVED_POINTS)
+        rows = thinned(points, limit_points)
         notes = _notes(header, excerpt)
         if not rows:
             return Body(html="", plain="", notes=notes)

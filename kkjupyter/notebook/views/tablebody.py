@@ -21,6 +21,8 @@ _GAP = re.compile(r"\[… [\d,]+ characters left out …\]")
 _HTML_CELLS = 6_000
 _HTML_ROWS = 240
 _FEW_ROWS = 20
+# The text has so many, however few bytes the source of an empty one takes.
+_MOST_CELLS = 500_000
 _HEAD_SHARE = 4  # the first rows are one in four of them, the newest the rest
 _HTML_CELL_CHARS = 300
 # Longer cells run over in the text, so that one of them does not widen all rows.
@@ -105,11 +107,27 @@ def _read(source: str, names: Sequence[str], count: int) -> _Table:
                 # The gap itself, or half a row next to it.
                 if _GAP.fullmatch(line):
                     gap_at = len(rows)
+    rows, gap_at = _fewer(rows, gap_at, len(names), is_whole=len(rows) == count)
     missing: list[Any] = []
     turned = list(itertools.zip_longest(*rows, fillvalue=missing))
     turned += [(missing,) * len(rows)] * (len(names) - len(turned))
     columns = [Column(name, cells) for name, cells in zip(names, turned, strict=True)]
     return _Table(columns, len(rows), gap_at, count - len(rows))
+
+
+def _fewer(
+    rows: list[list[Any]], gap_at: int, columns: int, *, is_whole: bool
+) -> tuple[list[list[Any]], int]:
+    """As many of the first and newest rows as there are cells for: most may be empty ones."""
+    most = max(_FEW_ROWS, _MOST_CELLS // max(1, columns))
+    if len(rows) <= most:
+        return rows, gap_at
+    head = most // _HEAD_SHARE
+    newest = most - head
+    if not is_whole:
+        head = min(head, gap_at)
+        newest = min(newest, len(rows) - gap_at)
+    return rows[:head] + rows[len(rows) - newest :], head
 
 
 def _size(rows: int, columns: int) -> str:

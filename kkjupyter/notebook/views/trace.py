@@ -10,8 +10,9 @@ from typing import Any
 
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.trace_html import trace_html
-from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, View
-from kkjupyter.notebook.views.bundle import MIME_TYPE, checkpoint_bundle
+from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
+from kkjupyter.notebook.views.bundle import MIME_TYPE, Body, checkpoint_bundle, static_bundle
+from kkjupyter.notebook.views.fitting import ONLY_TEXT, file_bytes, fitting_text
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 from kkjupyter.rpc.trace import Trace, TraceRow
 from kkjupyter.rpc.trace_record import CallRecord
@@ -73,13 +74,19 @@ class TraceView(View):
         from kkjupyter.notebook.trace import trace_bundle
 
         trace = self._record.trace()
-        png = base64.b64encode(trace_bundle(trace)["image/png"]).decode("ascii")
-        kept = {"view": self.name, "pane": self.pane, "left_out": 0, "source": _source(trace)}
+        pictures = trace_bundle(trace)
+        png = pictures.get("image/png")
+        others = {"image/png": base64.b64encode(png).decode("ascii")} if png else {}
+        body = Body(trace_html(trace), trace.text, data={"source": _source(trace)}, others=others)
+        if file_bytes(body) > SAVED_BYTES:
+            text = fitting_text(_transcript_of(trace.text).excerpt, SAVED_BYTES).text
+            return static_bundle(self.name, "text", Body("", text, notes=(ONLY_TEXT,)), status)
+        kept = {"view": self.name, "pane": self.pane, "left_out": 0, **body.data}
         return {
             MIME_TYPE: {**kept, **status.sound().to_json()},
-            "text/html": trace_html(trace),
-            "image/png": png,
-            "text/plain": trace.text,
+            "text/html": body.html,
+            "text/plain": body.plain,
+            **body.others,
         }
 
     def checkpoint(self, status: Status) -> dict[str, Any]:
@@ -119,6 +126,12 @@ class TraceView(View):
         source = "".join([f"{_line(line)}\n" for line in lines])
         self._sent_chars += len(source)
         return source
+
+
+def _transcript_of(text: str) -> Transcript:
+    transcript = Transcript(RETAINED_BYTES)
+    transcript.append(text)
+    return transcript
 
 
 def _source(trace: Trace) -> str:

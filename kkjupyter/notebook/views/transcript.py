@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-__all__ = ["Excerpt", "Transcript", "utf16_len"]
+__all__ = ["Excerpt", "Transcript", "first_bytes", "last_bytes", "utf16_len"]
 
 _BLOCK_BYTES = 1 << 16
 _HEAD_SHARE = 8  # the head gets one part in eight, the newest text the rest
@@ -76,8 +76,10 @@ class Transcript:
 
     @property
     def size_bytes(self) -> int:
-        """About how much of it is retained, as UTF-8."""
-        return self._head_bytes + self._tail_bytes + self._fresh_chars
+        """How much is retained, in bytes of UTF-8."""
+        with self._lock:
+            self._settle()
+            return self._head_bytes + self._tail_bytes
 
     def append(self, text: str) -> None:
         """Add ``text``, which holds no lone surrogates."""
@@ -102,8 +104,8 @@ class Transcript:
         if limit_bytes is not None and size_bytes > limit_bytes:
             if not left_out:
                 head, tail = head + tail, head + tail
-            shorter = _first_bytes(head, limit_bytes // _HEAD_SHARE)
-            newest = _last_bytes(tail, limit_bytes - limit_bytes // _HEAD_SHARE)
+            shorter = first_bytes(head, limit_bytes // _HEAD_SHARE)
+            newest = last_bytes(tail, limit_bytes - limit_bytes // _HEAD_SHARE)
             left_out = end - utf16_len(shorter) - utf16_len(newest)
             head, tail = shorter, newest
         if not left_out:
@@ -146,7 +148,7 @@ class Transcript:
         room = self._limit_bytes // _HEAD_SHARE - self._head_bytes
         if room > 0 and not self._tail:
             if block.size_bytes > room:
-                first = _first_bytes(block.text, room)
+                first = first_bytes(block.text, room)
                 self._add_to_head(_Block(first))
                 # The head is full now, whatever is left of its room: the rest is the newest text.
                 self._add_to_tail(_Block(block.text[len(first) :]))
@@ -166,11 +168,13 @@ class Transcript:
         self._tail.append(block)
 
 
-def _first_bytes(text: str, limit_bytes: int) -> str:
+def first_bytes(text: str, limit_bytes: int) -> str:
+    """The beginning of ``text`` in at most so many bytes of UTF-8."""
     return text[:limit_bytes].encode()[:limit_bytes].decode(errors="ignore")
 
 
-def _last_bytes(text: str, limit_bytes: int) -> str:
+def last_bytes(text: str, limit_bytes: int) -> str:
+    """The end of ``text``, likewise."""
     if limit_bytes <= 0:
         return ""
     return text[-limit_bytes:].encode()[-limit_bytes:].decode(errors="ignore")
