@@ -344,6 +344,24 @@ def test_items_of_any_kind_are_kept() -> None:
     assert (kept.text, kept.items) == ("Hi", reply.items)
 
 
+@pytest.mark.parametrize("keep", [pickle.dumps, copy.deepcopy])
+@pytest.mark.parametrize("items", [[threading.Lock()], ["a", {"lock": threading.Lock()}]])
+def test_items_that_cannot_be_kept_are_told_of(keep: Any, items: list[Any]) -> None:
+    reply = Reply("f()")
+    reply.extend(items)
+    with pytest.raises(TypeError, match=r"f\(\): its items cannot be kept .*; keep reply.text"):
+        keep(reply)
+    assert copy.copy(reply).items == items
+
+
+def test_a_unary_reply_can_be_kept() -> None:
+    reply = Reply("f()")
+    reply.end("done", value={"a": 1})
+    for keep in KEEPERS:
+        assert (keep(reply).value, keep(reply).text) == ({"a": 1}, '{"a": 1}\n')
+        assert repr(keep(reply)) == repr(reply)
+
+
 def frames() -> Iterator[Any]:
     yield from [{"a": 1}, {"a": 2}]
 
