@@ -118,7 +118,7 @@ kernels: $(VENV)/.test
 	@$(CHECK) kernels
 
 clean:
-	rm -rf $(VENV) .venv-newer .kernels .node .artifacts dist .coverage .coverage.*
+	rm -rf $(VENV) .venv-newer .kernels .node .chromium .artifacts dist .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf tests/peers/vovk_*/.next tests/peers/vovk_*/next-env.d.ts
 	find . -name node_modules -type d -prune -exec rm -rf {} +

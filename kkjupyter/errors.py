@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 __all__ = [
     "BufferOverflow",
@@ -287,26 +287,48 @@ class EncodeError(CallError):
 
 
 class BufferOverflow(CallError):
-    """A stream was pushed faster than it was read, beyond the hard limit; only it was ended.
+    """More has come than is taken, beyond the hard limit; only what it came for was ended.
 
     Attributes:
         limit_items: how many unread items are held at most, or None.
         limit_bytes: how many unread bytes are held at most, or None.
+        what: ``"stream"``: a stream is not read as fast as it comes; ``"callback"``: a passed
+            function is called faster than it returns; ``"outbox"``: the other side does not read
+            what is sent to it.
     """
 
     def __init__(
-        self, method: str, *, limit_items: int | None = None, limit_bytes: int | None = None
+        self,
+        method: str,
+        *,
+        limit_items: int | None = None,
+        limit_bytes: int | None = None,
+        what: Literal["stream", "callback", "outbox"] = "stream",
     ) -> None:
         super().__init__(method, limit_items, limit_bytes)
         self.method = method
         self.limit_items = limit_items
         self.limit_bytes = limit_bytes
+        self.what = what
 
     def __str__(self) -> str:
         limits = [f"{self.limit_items:,} items"] if self.limit_items is not None else []
         limits += [f"{self.limit_bytes:,} bytes"] if self.limit_bytes is not None else []
+        limit = " or ".join(limits)
+        match self.what:
+            case "callback":
+                limit = limit.replace("items", "calls")
+                return (
+                    f"{self.method}: a passed function is called faster than it returns, and more "
+                    f"than {limit} wait for it; let it return sooner, or have it called less"
+                )
+            case "outbox":
+                return (
+                    f"{self.method}: the other side does not read, and more than {limit} wait to "
+                    "be sent to it; await each call of its function, which waits for it to catch up"
+                )
         return (
-            f"{self.method}: more than {' or '.join(limits)} arrived unread; "
+            f"{self.method}: more than {limit} arrived unread; "
             "read the stream as it comes, or cancel it"
         )
 

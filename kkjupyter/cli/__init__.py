@@ -11,6 +11,7 @@ from types import FrameType
 
 from kkjupyter import __version__
 from kkjupyter.cli.exits import EXIT_CODES_HELP, ExitCode, exit_code_for
+from kkjupyter.cli.output import clean_log, printable
 from kkjupyter.errors import KKError
 
 __all__ = ["main"]
@@ -35,7 +36,7 @@ examples:
 
 _SERVE_EXAMPLES = """\
 examples:
-  kkjupyter serve kkjupyter.demo:make_api
+  kkjupyter serve kkjupyter.demo:make_api --writable settings --debug
   kkjupyter serve tools.py:api --port 9000 --token-env KK_TOKEN
   kkjupyter serve tools:Tools --no-token
   kkjupyter serve tools:Tools --http             one POST for each call
@@ -48,12 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv`` by default) and return its exit code."""
     options = build_parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may not know every character
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal may not know every character
+    clean_log()
     try:
         return _command(options.command)(options)
     except KKError as exc:
-        print(f"kkjupyter: {exc}", file=sys.stderr)
+        print(f"kkjupyter: {printable(str(exc))}", file=sys.stderr)
         return exit_code_for(exc)
     except KeyboardInterrupt:
         return ExitCode.CANCELLED
@@ -123,6 +126,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     token.add_argument("--token-env", metavar="NAME", help="take it from the environment instead")
     token.add_argument("--no-token", action="store_true", help="serve everybody who can connect")
     add("--insecure", action="store_true", help="allow --no-token beyond this machine")
+    add(
+        "--writable",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let clients assign to NAME and all data below it, such as settings; can be repeated",
+    )
+    add("--debug", action="store_true", help="send clients the tracebacks of what fails here")
 
 
 def _add_call(parser: argparse.ArgumentParser) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from kkjupyter.errors import EncodeError
 from kkjupyter.wire.values import undefined
 
-__all__ = ["Writer", "as_json", "printable"]
+__all__ = ["Writer", "as_json", "clean_log", "printable"]
 
 _COLOUR = r"\x1b\[[0-9;]*m"
 _CONTROL = (
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # cursor movements and the like
-    r"|\x1b[\]PX^_].*?(?:\x1b\\|\x07)"  # window titles, links, clipboard
-    r"|\x1b[@-_]?"
+    # Window titles, links, clipboard. It looks no further than the next sequence: where many begin
+    # and none ends, each would be searched to the end of the text.
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x1b\\|\x07|\Z)"
+    r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
-_ANY_CONTROL = re.compile(_CONTROL, re.DOTALL)
-_ALL_BUT_COLOUR = re.compile(f"({_COLOUR})|{_CONTROL}", re.DOTALL)
+_ANY_CONTROL = re.compile(_CONTROL)
+_ALL_BUT_COLOUR = re.compile(f"({_COLOUR})|{_CONTROL}")
 
 
 def printable(text: str, *, keep_colours: bool = False) -> str:
@@ -30,6 +34,27 @@ def printable(text: str, *, keep_colours: bool = False) -> str:
     if keep_colours:
         return _ALL_BUT_COLOUR.sub(lambda match: match[1] or "", text)
     return _ANY_CONTROL.sub("", text)
+
+
+class _CleanLog(logging.Handler):
+    """Writes the log to stderr where nobody has set up logging, as Python does, but printable.
+
+    What a handler of a server raises can hold a client's text, and what a client reports, a
+    server's.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if sys.stderr is not None:
+                sys.stderr.write(printable(self.format(record)) + "\n")
+                sys.stderr.flush()
+        except Exception:  # noqa: BLE001  as every handler of a log: a program must not end by it
+            self.handleError(record)
+
+
+def clean_log() -> None:
+    """From now on the log's way to the terminal is printable, unless a program sets up its own."""
+    logging.lastResort = _CleanLog(logging.WARNING)
 
 
 class Writer:

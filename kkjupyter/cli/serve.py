@@ -18,6 +18,7 @@ from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.stdioserver import take_stdio
+from kkjupyter.rpc.writable import permission
 
 __all__ = ["load_object", "run"]
 
@@ -45,6 +46,8 @@ def run(options: argparse.Namespace) -> ExitCode:
         transport="http" if options.http else "websocket",
         token=token,
         insecure=options.insecure,
+        writable=options.writable,
+        debug=options.debug,
     )
     try:
         print(f"serving {options.target} at {server.url}", flush=True)
@@ -77,7 +80,13 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
                 f"serving {options.target} over stdin and stdout; meant to be started by a program",
                 file=sys.__stderr__,
             )
-        stdio.serve(Exposed(exposed))
+        stdio.serve(
+            Exposed(
+                exposed,
+                permission=permission(options.writable, exposed),
+                debug=options.debug,
+            )
+        )
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     finally:

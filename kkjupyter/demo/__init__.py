@@ -25,10 +25,12 @@ def make_api() -> DemoApi:
 def demo() -> Server:
     """Serve a fresh demo object on a free loopback port: ``api = kk.demo().connect()``.
 
+    Clients may set its ``settings``, and see the tracebacks of what its methods raise.
+
     Raises:
         ConnectError: there is no free port.
     """
-    return serve(make_api())
+    return serve(make_api(), writable=["settings"], debug=True)
 
 
 class _CallableModule(ModuleType):

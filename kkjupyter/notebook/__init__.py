@@ -30,16 +30,27 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, lastline, running, trace, tracebacks
+    from kkjupyter.notebook import (
+        card,
+        control,
+        interrupts,
+        lastline,
+        running,
+        serverlog,
+        trace,
+        tracebacks,
+    )
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
     control.install(shell)
+    interrupts.install(shell)
     running.install(shell)
     cells.install(shell)
     card.install(shell)
     trace.install(shell)
     tracebacks.install()
+    serverlog.install()
     _installed_in = shell
 
 
@@ -78,10 +89,13 @@ def unload(shell: Any) -> None:
         card,
         completion,
         control,
+        interrupts,
         lastline,
         magics,
         multiline,
         running,
+        serverlog,
+        stopping,
         trace,
         tracebacks,
     )
@@ -100,9 +114,12 @@ def unload(shell: Any) -> None:
     if _installed_in is shell:
         lastline.uninstall(shell)
         control.uninstall(shell)
+        interrupts.uninstall()
         running.uninstall()
         cells.uninstall(shell)
         card.uninstall(shell)
         trace.uninstall(shell)
         tracebacks.uninstall()
+        stopping.uninstall()
+        serverlog.uninstall()
         _installed_in = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,25 @@ import anywidget
 import traitlets
 from IPython.display import DisplayHandle
 
-from kkjupyter.notebook.screens import Screen, TerminalScreen, WidgetScreen, is_terminal
+from kkjupyter.notebook.ended import ended_widgets
+from kkjupyter.notebook.screens import (
+    Screen,
+    TerminalScreen,
+    WidgetScreen,
+    is_terminal,
+    made_view,
+)
 from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views import ViewChoice, make_view
+from kkjupyter.notebook.views import ViewChoice
 from kkjupyter.notebook.views.comparison import columns_bundle
-from kkjupyter.notebook.widget import MODULE, LiveWidget, prefer_subshells, widget_reference
+from kkjupyter.notebook.widget import (
+    MODULE,
+    LiveWidget,
+    close_layout,
+    prefer_subshells,
+    size_of_bundle,
+    widget_reference,
+)
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.runs import Run
@@ -48,8 +63,8 @@ class ColumnsWidget(anywidget.AnyWidget):
     """What holds the widgets of the columns; it sends nothing but, if asked, the static bundle.
 
     Args:
+        widgets: the columns, by name.
         key: its id.
-        columns: name and id of each, as the page needs them.
     """
 
     _esm = MODULE
@@ -57,15 +72,44 @@ class ColumnsWidget(anywidget.AnyWidget):
     key = traitlets.Unicode().tag(sync=True)
     columns: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
-    def __init__(self, key: str, columns: list[dict[str, str]]) -> None:
-        self.bundle: dict[str, Any] | None = None
+    def __init__(self, widgets: Mapping[str, LiveWidget], key: str) -> None:
+        self._widgets = list(widgets.values())
+        self._bundle: dict[str, Any] | None = None
+        columns = [{"name": name, "key": widget.key} for name, widget in widgets.items()]
         super().__init__(key=key, model_id=key, columns=columns)
         prefer_subshells(self.comm)
         self.on_msg(self._answer)
 
+    def end(self, bundle: dict[str, Any]) -> None:
+        """All columns have ended; a page that missed this may ask for their static output."""
+        self._bundle = bundle
+        ended_widgets.keep(self)
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept for a page that may ask for it, of the columns, too."""
+        bundle_bytes = 0 if self._bundle is None else size_of_bundle(self._bundle)
+        return bundle_bytes + sum(widget.held_bytes for widget in self._widgets)
+
+    def forget(self) -> None:
+        """Keep it no more."""
+        self._bundle = None
+        for widget in self._widgets:
+            widget.forget()
+
+    def close(self) -> None:
+        """Be known to no page any more, nor the columns."""
+        for widget in self._widgets:
+            widget.close()
+        close_layout(self)
+        super().close()
+
     def _answer(self, widget: object, content: dict[str, Any], buffers: object) -> None:
-        if content.get("kind") == "bundle" and self.bundle is not None:
-            self.send({"kind": "bundle", "bundle": self.bundle})
+        match content:
+            case {"kind": "bundle"} if self._bundle is not None:
+                self.send({"kind": "bundle", "bundle": self._bundle})
+            case {"kind": "saved"}:
+                ended_widgets.saved(self)
 
 
 class _Columns:
@@ -78,9 +122,11 @@ class _Columns:
         self._bundles: dict[str, dict[str, Any]] = {}
         self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         self._widget: ColumnsWidget | None = None
+        # Each column ends on the worker of its own run.
+        self._lock = threading.Lock()
 
     def screen(self, name: str, run: Run, choice: ViewChoice) -> Screen:
-        view = make_view(choice)
+        view = made_view(choice)
         widget = LiveWidget(
             view=view, status=run.status(), on_cancel=run.press_cancel, place=self._key
         )
@@ -88,26 +134,27 @@ class _Columns:
         return WidgetScreen(widget, view, lambda bundle: self._ended(name, bundle))
 
     def display(self) -> None:
-        specs = [{"name": name, "key": widget.key} for name, widget in self._widgets.items()]
-        self._widget = ColumnsWidget(self._key, specs)
+        self._widget = ColumnsWidget(self._widgets, self._key)
         waiting = {"text/plain": "[not finished when saved]"}
         self._handle.display({**waiting, **widget_reference(self._key)}, raw=True)
 
     def _ended(self, name: str, bundle: dict[str, Any]) -> None:
-        self._bundles[name] = bundle
-        if len(self._bundles) < len(self._runs) or self._widget is None:
-            return
+        with self._lock:
+            self._bundles[name] = bundle
+            if len(self._bundles) < len(self._runs) or self._widget is None:
+                return
         statuses = {name: run.status() for name, run in self._runs.items()}
         ordered = {name: self._bundles[name] for name in self._runs}
-        self._widget.bundle = columns_bundle(ordered, statuses)
-        self._handle.update(self._widget.bundle, raw=True)
+        bundle = columns_bundle(ordered, statuses)
+        self._handle.update(bundle, raw=True)
+        self._widget.end(bundle)
 
 
 class _Held(TerminalScreen):
     """In a terminal two streams cannot share a line: each is printed when it has ended."""
 
     def __init__(self, name: str, choice: ViewChoice) -> None:
-        super().__init__(make_view(choice, in_terminal=True))
+        super().__init__(made_view(choice, in_terminal=True))
         self._name = name
         self._items: list[Any] = []
 
@@ -115,6 +162,11 @@ class _Held(TerminalScreen):
         self._items.extend(items)
 
     def end(self, status: Status) -> None:
+        failures = self._view.failures
         self._write(f"── {self._name}\n")
         super().feed(self._items, status)
-        super().end(status)
+        super().end(self._latest(status, failures))
+
+    def leave(self, status: Status) -> None:
+        self._write(f"── {self._name}\n")
+        super().leave(status)

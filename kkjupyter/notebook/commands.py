@@ -125,7 +125,7 @@ class Commands:
         if isinstance(source, Compared):
             self._check_compared(source, options)
             self._store(source.replies, options)
-            return source.wait()
+            return source.last_line()
         if isinstance(source, Shown):
             if all(run.reply is not source.reply for run in registry.all()):
                 source.cancel()  # made for this line alone: nothing else will show it
@@ -241,6 +241,11 @@ def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 def _run_of(word: str) -> Run:
     run = registry.get(int(word)) if word.isdecimal() else None
+    if run is None and word.isdecimal() and (title := registry.gone(int(word))) is not None:
+        raise UsageError(
+            f"{title} is over, and its Reply was not kept, so there is nothing to show again; "
+            "keep it with --out NAME, or in a variable"
+        )
     if run is None:
         known = ", ".join(f"{run.number} {run.title}" for run in registry.all()) or "none yet"
         raise UsageError(f"there is no stream {word} (known: {known})")

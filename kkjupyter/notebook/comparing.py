@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from kkjupyter.errors import UsageError
+from kkjupyter.notebook.cells import cells
 from kkjupyter.notebook.columns import open_columns
+from kkjupyter.notebook.feeds import awaited
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.playing import begin, check_view, lives_on_this_loop, never_shown
 from kkjupyter.notebook.reply import Reply
@@ -86,6 +89,7 @@ class Compared:
         self._runs = runs
         self._view = view
         self._is_used = False
+        self._is_refused = False
         self.replies = Replies({name: run.reply for name, run in runs.items()})
 
     def cancel(self) -> None:
@@ -97,8 +101,24 @@ class Compared:
         """Show them and wait in plain code for the end of all; an interrupt cancels them.
 
         Raises:
-            UsageError: they are shown already.
+            UsageError: they are shown already; or one needs the very loop that waiting here would
+                stop: write ``await``.
             BaseException: what the first of them failed with, if all of them failed.
+        """
+        at_home = [run.title for run in self._runs.values() if lives_on_this_loop(run)]
+        if at_home:
+            self._is_refused = True
+            raise UsageError(
+                f"{', '.join(at_home)} of this comparison runs on this very loop, which `.wait()` "
+                "would stop; write `await kk.compare(...)`"
+            )
+        return self.last_line()
+
+    def last_line(self) -> Replies:
+        """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
+
+        Returns:
+            As :meth:`wait`; of streams that go on, Replies that are not complete.
         """
         at_home = [run for run in self._runs.values() if lives_on_this_loop(run)]
         for run in at_home:
@@ -111,7 +131,7 @@ class Compared:
         try:
             for run in self._runs.values():
                 run.wait()
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
             self.cancel()
             for run in self._runs.values():
                 cancel_and_settle(run)
@@ -123,6 +143,8 @@ class Compared:
         return self._finished().__await__()
 
     async def _finished(self) -> Replies:
+        for run in self._runs.values():
+            run.feed = awaited(run.feed)
         self._show()
         runs = self._runs.values()
         try:
@@ -141,7 +163,8 @@ class Compared:
             raise UsageError("this comparison is shown already; .replies has what came")
         self._is_used = True
         self.replies.shown_in = present_execution()
-        open_columns(self._runs, self._view)
+        with cells.output():
+            open_columns(self._runs, self._view)
         for run in self._runs.values():
             run.start()
 
@@ -156,7 +179,7 @@ class Compared:
     def __del__(self) -> None:
         if not self.__dict__.get("_is_used", True):
             ways = "make it the last line of the cell, `await` it, or call .wait()"
-            never_shown("kk.compare(...)", self._runs.values(), ways)
+            never_shown("kk.compare(...)", self._runs.values(), ways, warn=not self._is_refused)
 
     def __repr__(self) -> str:
         states = ", ".join([f"{name}: {reply.status}" for name, reply in self.replies.items()])

@@ -13,9 +13,10 @@ from typing import Any, Literal, Protocol
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
 from kkjupyter.rpc.call import Call, is_stream
+from kkjupyter.rpc.pumps import is_async_stream
 from kkjupyter.rpc.remote import Remote
 
-__all__ = ["Feed", "open_feed", "title_of"]
+__all__ = ["Feed", "awaited", "open_feed", "title_of"]
 
 
 class Feed(Protocol):
@@ -56,9 +57,22 @@ def open_feed(source: Any) -> Feed:
             f"{type(source).__name__} is a value, not a stream, so there is nothing to watch; "
             "kk.show takes a call, an iterator or an async iterable (iter(x) makes an iterator)"
         )
-    if isinstance(source, AsyncIterable):
+    if is_async_stream(source):
         return AsyncFeed(source, title_of(source))
     return IteratorFeed(source, title_of(source))
+
+
+def awaited(feed: Feed) -> Feed:
+    """The feed to take in place of ``feed``, not begun, where a coroutine waits for it.
+
+    What is an iterator and an async iterator in one class is then read as the latter.
+    """
+    if isinstance(feed, IteratorFeed) and not feed.is_begun:
+        source = feed.source
+        inner = getattr(source, "__wrapped__", source)
+        if isinstance(source, AsyncIterable) and isinstance(inner, AsyncIterable):
+            return AsyncFeed(source, feed.title)
+    return feed
 
 
 def title_of(source: Any) -> str:

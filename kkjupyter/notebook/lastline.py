@@ -51,7 +51,7 @@ class LastLine:
         if isinstance(result, (Reply, Replies)):
             self._show_reply(result)
             return
-        value = result.wait() if isinstance(result, (Shown, Compared)) else _watch(result)
+        value = result.last_line() if isinstance(result, (Shown, Compared)) else _watch(result)
         if isinstance(value, (Reply, Replies)):
             self._store(value)
         else:

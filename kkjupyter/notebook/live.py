@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 from kkjupyter.errors import UsageError
+from kkjupyter.notebook.feeds import awaited
 from kkjupyter.notebook.localfeeds import LocalFeed
 from kkjupyter.notebook.loops import GRACE_S, AsyncLoop, PlainLoop
 from kkjupyter.notebook.playing import (
@@ -45,8 +46,10 @@ def show(
     As the last line of a cell, and with ``await``, it waits for the end and gives a Reply. As
     ``for item in kk.show(...)`` and ``async for``, it shows what the loop is given; leaving the
     loop closes the source at once, and the button ends the loop quietly. It closes what it is
-    given: give it your LLM client's own stream, not a generator around that, which would leave
-    the connection to the provider open.
+    given, if that is an iterator: give it your LLM client's own stream, not a generator around
+    that, which would leave the connection to the provider open. Of an object that only gives
+    iterators (``__aiter__`` without ``__anext__``) it closes the one it was given: others may read
+    the object, too.
 
     Args:
         source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
@@ -89,6 +92,7 @@ class Shown:
         self._view = view
         self._again = again
         self._is_used = again
+        self._is_refused = False
         self.reply: Reply = run.reply
 
     def cancel(self) -> None:
@@ -104,8 +108,18 @@ class Shown:
             A stream's Reply, or a unary call's value.
 
         Raises:
-            UsageError: it was used already, and is not over.
+            UsageError: it was used already, and is not over; or its source needs the very loop
+                that waiting here would stop: write ``await``.
             BaseException: what the stream failed with.
+        """
+        self._refuse_here("`.wait()`", "write `await kk.show(...)`")
+        return self.last_line()
+
+    def last_line(self) -> Any:
+        """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
+
+        Returns:
+            As :meth:`wait`; of a stream that goes on, a Reply that is not complete.
         """
         if self._again or (self._is_used and self._run.is_over):
             show_again(self._run, self._view)
@@ -125,6 +139,7 @@ class Shown:
         has_trace = False
         if not self._again:
             self._use()
+            run.feed = awaited(run.feed)
             await await_kind(run)
         if self._again or run.is_stream or not run.feed.finished:
             show_again(run, self._view)
@@ -145,17 +160,21 @@ class Shown:
         return outcome(run)
 
     def __iter__(self) -> Iterator[Any]:
-        if lives_on_this_loop(self._run):
-            raise UsageError(
-                f"{self._run.title} runs on this very loop, which a plain `for` would stop; "
-                "use `async for`"
-            )
+        self._refuse_here("a plain `for`", "use `async for`")
         self._start_loop()
         return PlainLoop(self._run)
 
     def __aiter__(self) -> AsyncIterator[Any]:
+        self._run.feed = awaited(self._run.feed)
         self._start_loop()
         return AsyncLoop(self._run)
+
+    def _refuse_here(self, what: str, cure: str) -> None:
+        if not self._run.is_over and lives_on_this_loop(self._run):
+            self._is_refused = True
+            raise UsageError(
+                f"{self._run.title} runs on this very loop, which {what} would stop; {cure}"
+            )
 
     def _start_loop(self) -> None:
         self._use()
@@ -180,4 +199,4 @@ class Shown:
     def __del__(self) -> None:
         if not self.__dict__.get("_is_used", True):
             ways = "make it the last line of the cell, loop over it, `await` it, or call .wait()"
-            never_shown(f"kk.show({self._run.title})", [self._run], ways)
+            never_shown(f"kk.show({self._run.title})", [self._run], ways, warn=not self._is_refused)

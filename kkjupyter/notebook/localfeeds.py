@@ -1,14 +1,14 @@
 """Sources of the notebook's own, an iterator or an async iterable, as feeds.
 
-An iterator is driven by a worker thread, an async iterable by a task on the loop it belongs to.
-Both can be cancelled from any thread, at once, whatever the source is doing.
+An iterator is driven by the thread that waits for it, or by a worker thread where none does; an
+async iterable by a task on the loop it belongs to. Both can be cancelled from any thread, at once,
+whatever the source is doing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import threading
 from collections import deque
@@ -17,12 +17,22 @@ from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.snapshots import snapshot
+from kkjupyter.notebook.stopping import Stoppable, Stopped, can_stop_here
+from kkjupyter.notebook.ticker import ticker
+from kkjupyter.rpc.hooks import run_before_wait
+from kkjupyter.rpc.pumps import close_iterator, close_source
+from kkjupyter.rpc.turns import TurnKeeper
 from kkjupyter.rpc.waiting import Bell
 
-__all__ = ["AsyncFeed", "IteratorFeed", "LocalFeed"]
+__all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
 
 AHEAD_ITEMS = 1024
 """How many items a view lets a local source run ahead of what it has taken."""
+
+BUSY_NOTE = "the source is busy; it ends when next() returns"
+"""What the state line says of a source that was cancelled and does not stop."""
+# So long a source that was told to stop may take before that is said.
+_BUSY_AFTER_S = 0.5
 
 logger = logging.getLogger("kkjupyter")
 
@@ -39,7 +49,8 @@ class LocalFeed:
         self._buffer: deque[Any] = deque()
         self._bell = Bell()
         self._taken = 0
-        self._lock = threading.Lock()
+        # Reentrant: a handler of a signal may cancel in the middle of anything.
+        self._lock = threading.RLock()
         self._over = False
         self._error: BaseException | None = None
         self._wanted = False
@@ -47,7 +58,8 @@ class LocalFeed:
     @property
     def finished(self) -> bool:
         """Whether the source is over and everything was taken."""
-        return self._over and not self._buffer
+        # After a cancel the buffer does not count: an item may slip in while it is cleared.
+        return self._over and (not self._buffer or isinstance(self._error, CallCancelled))
 
     @property
     def error(self) -> BaseException | None:
@@ -118,37 +130,151 @@ class LocalFeed:
 
 
 class IteratorFeed(LocalFeed):
-    """A plain iterator, driven by a thread of its own.
+    """A plain iterator, advanced in the thread that waits for it, or by a thread of its own.
 
-    The thread is what frees the cell at once on Cancel: ``next()`` of a foreign object cannot be
-    interrupted, but it need not be waited for. The iterator is closed where it returns.
+    The main thread can be stopped inside ``next()``, so there whoever waits calls :meth:`stay`
+    first, and then :meth:`drive` or :meth:`advance`. Otherwise a worker thread drives it: nothing
+    can interrupt its ``next()``, but nobody has to wait for that. The iterator is closed by the
+    thread that drives it, when ``next()`` returns.
 
     Args:
-        iterator: advanced on demand only, in a copy of the present context.
+        iterator: advanced on demand only; by a worker in a copy of the present context.
         title: what to call it in errors.
         ahead_items: how far it may run ahead of what was taken; 0: only on request.
+
+    Attributes:
+        source: the iterator.
+        notes: gets a line for the state line if the source does not stop when it is told to.
     """
 
     def __init__(
         self, iterator: Iterator[Any], title: str = "iterator", ahead_items: int = AHEAD_ITEMS
     ) -> None:
         super().__init__(title, ahead_items)
-        self._iterator = iterator
+        self.notes: list[str] = []
+        self.source = iterator
         self._context = contextvars.copy_context()
         self._change = threading.Event()
         self._thread: threading.Thread | None = None
+        self._inside: Stoppable | None = None
+        self._is_closed = False
+        self._is_stopping = False
+
+    @property
+    def finished(self) -> bool:
+        """As of any feed; one that is cancelled in ``next()`` has a moment to get out of it."""
+        return super().finished and not self._is_stopping
+
+    def stay(self) -> bool:
+        """Have whoever waits drive it; False where a worker does it.
+
+        Whoever got True calls :meth:`drive`, or :meth:`advance` and at last :meth:`leave`.
+        """
+        with self._lock:
+            if self._thread is None and self._inside is None and can_stop_here():
+                self._inside = Stoppable()
+            return self._inside is not None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has driven it, or is about to."""
+        return self._inside is not None or self._thread is not None or self._over
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever waits drives it."""
+        return self._inside is not None
+
+    def cancel(self) -> None:
+        """As of any feed; to code in ``next()`` in the main thread it is an interrupt."""
+        inside = self._inside
+        with self._lock:
+            if inside is not None and inside.is_inside and not self._over:
+                self._is_stopping = True
+        super().cancel()
+
+    def drive(self) -> None:
+        """Advance it here until it is over.
+
+        Raises:
+            KeyboardInterrupt: the user interrupted; the feed is cancelled, the iterator closed.
+        """
+        run_before_wait()
+        try:
+            while not self._over:
+                self._change.clear()
+                if self._has_room():
+                    self.advance()
+                else:
+                    self._change.wait()
+        finally:
+            self.leave()
+
+    def advance(self) -> None:
+        """Call ``next()`` here, once; what it gives is there to be taken.
+
+        Raises:
+            KeyboardInterrupt: as of :meth:`drive`.
+        """
+        assert self._inside is not None
+        try:
+            item = self._inside.run(self._next)
+        except StopIteration as stop:
+            self._end(None, stop.value)
+        except KeyboardInterrupt as interrupt:
+            if not isinstance(interrupt, Stopped) or interrupt.owner is not self._inside:
+                self.leave()
+                raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
+            self._end(error)
+        else:
+            self._put(item)
+        if self._over:
+            self.leave()
+
+    def leave(self) -> None:
+        """This thread does not come back: cancel what is not over, and close what was cancelled."""
+        self.cancel()
+        with self._lock:
+            is_first, self._is_closed = not self._is_closed, True
+        if is_first and isinstance(self._error, CallCancelled):
+            self._close()
+        self._has_stopped()
+
+    def _next(self) -> Any:
+        return next(self.source)
 
     def _demand(self) -> None:
         self._change.set()
         with self._lock:
-            if self._thread is None:
+            if self._thread is None and self._inside is None:
                 name = f"kkjupyter-{self.title}"
                 self._thread = threading.Thread(
                     target=self._context.run, args=(self._drive,), name=name, daemon=True
                 )
                 self._thread.start()
 
-    _stop = _demand  # the thread closes the iterator, also one that was never advanced
+    def _stop(self) -> None:
+        inside = self._inside
+        if inside is None:
+            self._demand()  # the thread closes the iterator, also one that was never advanced
+            return
+        inside.stop()
+        self._change.set()
+        if inside.is_inside:
+            ticker().post(self._is_busy, _BUSY_AFTER_S)
+        else:
+            self._has_stopped()
+
+    def _is_busy(self) -> None:
+        if self._is_stopping:
+            self.notes.append(BUSY_NOTE)
+            self._has_stopped()
+
+    def _has_stopped(self) -> None:
+        if self._is_stopping:
+            self._is_stopping = False
+            self._bell.ring()
 
     def _drive(self) -> None:
         try:
@@ -158,7 +284,7 @@ class IteratorFeed(LocalFeed):
                     self._change.wait()
                     continue
                 try:
-                    item = next(self._iterator)
+                    item = next(self.source)
                 except StopIteration as stop:
                     self._end(None, stop.value)
                     return
@@ -169,12 +295,10 @@ class IteratorFeed(LocalFeed):
         self._close()
 
     def _close(self) -> None:
-        close = getattr(self._iterator, "close", None)
-        if callable(close):
-            try:
-                close()
-            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
-                self._report_close(error)
+        try:
+            close_iterator(self.source)
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
+            self._report_close(error)
 
 
 class AsyncFeed(LocalFeed):
@@ -255,12 +379,14 @@ class AsyncFeed(LocalFeed):
         except BaseException as error:  # noqa: BLE001 - as below
             self._end(error)
             return
+        turns = TurnKeeper()
         try:
             while not self._over:
                 self._change.clear()
                 if not self._has_room():
                     await self._change.wait()
                     continue
+                await turns.before_item()
                 try:
                     item = await anext(iterator)
                 except StopAsyncIteration:
@@ -271,22 +397,19 @@ class AsyncFeed(LocalFeed):
             # Ours after a cancel; else the loop goes down, and the stream with it.
             self._end(CallCancelled(self.title, self._taken))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
-            self._end(error)
-            return
+            if self._end(error):
+                return
+            self._report_close(error)
         await self._close(iterator)
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
         # An async generator has aclose; an LLM client's stream has `close`, and it is the object
-        # given to us that has it, not always its iterator.
+        # given to us that has it, not always its iterator. It is an iterator itself, though: what
+        # is not may have other readers.
         for owner in (iterator, self._source):
-            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
-            if not callable(close):
-                continue
             try:
-                closing = close()
-                if inspect.isawaitable(closing):
-                    await closing
-            except Exception as error:  # noqa: BLE001 - reported, nobody is left to raise it to
+                await close_source(owner)
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
                 self._report_close(error)
             if owner is self._source:
                 return

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Self
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.localfeeds import IteratorFeed
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
+from kkjupyter.rpc.hooks import run_before_wait
+from kkjupyter.rpc.turns import CancelWatch, TurnKeeper
 from kkjupyter.rpc.waiting import wait_async, wait_blocking
 
 __all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
@@ -21,6 +25,7 @@ class _Loop:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._is_through = False
+        run_before_wait()
 
     def _next_now(self) -> tuple[Any, ...]:
         """The next item in a tuple of its own, or nothing if there is none now."""
@@ -53,28 +58,52 @@ class _Loop:
         self._run.feed.on_ready(tell)
         return lambda: bool(news) or self._run.is_ending
 
+    def _advance_here(self) -> bool:
+        """Advance an iterator in this thread, the loop's own; False if something else does."""
+        feed = self._run.feed
+        if isinstance(feed, IteratorFeed) and feed.stay():
+            feed.advance()
+            return True
+        return False
+
+    def _leave_here(self) -> None:
+        feed = self._run.feed
+        if isinstance(feed, IteratorFeed) and feed.is_here:
+            feed.leave()
+
     def __del__(self) -> None:
         if not self._is_through:
+            self._leave_here()  # as the end of a plain `for` closes its generator
             # A finalizer may run in the middle of anything: it only posts.
             self._run.is_left = True
             self._run.let_go()
 
 
 class PlainLoop(_Loop):
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._watch = CancelWatch()
+
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
         run = self._run
         try:
+            self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
             while True:
+                if not run.has_room():
+                    wait_blocking(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
                     break
-                wait_blocking(run.bell, self._listen())
+                if not self._advance_here():
+                    wait_blocking(run.bell, self._listen())
+            self._leave_here()
             run.wait(GRACE_S)
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            self._leave_here()
             cancel_and_settle(run)
             hide_our_frames(interrupt)
             raise
@@ -83,13 +112,22 @@ class PlainLoop(_Loop):
 
 
 class AsyncLoop(_Loop):
+    """Gives its event loop back at least every 2 ms, however much there is to take."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._turns = TurnKeeper()
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         run = self._run
         try:
+            await self._turns.before_item()
             while True:
+                if not run.has_room():
+                    await wait_async(run.bell, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,10 +19,10 @@ from typing import Any
 from IPython.display import display
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.cells import cells
+from kkjupyter.notebook.cells import cells, wait_for_output
 from kkjupyter.notebook.feeds import open_feed, title_of
-from kkjupyter.notebook.localfeeds import AsyncFeed
-from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
+from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
+from kkjupyter.notebook.loops import cancel_and_settle
 from kkjupyter.notebook.picking import ChunkTexts, Picking, as_they_are, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
@@ -87,10 +88,12 @@ def begin(
     number = source.id if isinstance(source, Call) else next_number()
     by_view = ChunkTexts() if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
-    run = Run(number, title or title_of(source), feed, cell=cells.current, pick=picked, **options)
+    run = Run(number, title or title_of(source), feed, cell=cells.present(), pick=picked, **options)
     run.reply.is_text = view not in (None, AUTO) and shows_text(view)
     if isinstance(picked, Picking):
         picked.notes = run.notes
+    if isinstance(feed, IteratorFeed):
+        feed.notes = run.notes
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
@@ -119,13 +122,16 @@ def play(
         # Waiting here would stop the very loop that drives the source.
         run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
         background = True
-    if not background and not shown:
+    if not background and not shown and not _is_answered(run):
         _await_kind(run)
+    here = not background and _stay(run)
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
-        run.add_screen(open_screen(view, run.status(), run.press_cancel))
+        _open(run, view)
         show_trace(run)
     run.start()
+    if here:
+        _drive(run)
     if not background:
         wait(run)
     if not has_view:
@@ -141,13 +147,34 @@ def show_trace(run: Run) -> None:
         trace = record.trace()
         print(trace) if is_terminal() else display(trace)  # type: ignore[no-untyped-call]
     else:
-        run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
+        with cells.output():
+            run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
 
 
 def wait(run: Run) -> None:
     """Wait in plain code for the end of a run; an interrupt cancels it."""
     try:
         run.wait()
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+        cancel_and_settle(run)
+        hide_our_frames(interrupt)
+        raise
+
+
+def _open(run: Run, view: ViewChoice) -> threading.Event:
+    with cells.output():
+        return run.add_screen(open_screen(view, run.status(), run.press_cancel))
+
+
+def _stay(run: Run) -> bool:
+    return isinstance(run.feed, IteratorFeed) and run.feed.stay()
+
+
+def _drive(run: Run) -> None:
+    """Advance an iterator in this thread, until it is over."""
+    assert isinstance(run.feed, IteratorFeed)
+    try:
+        run.feed.drive()
     except KeyboardInterrupt as interrupt:
         cancel_and_settle(run)
         hide_our_frames(interrupt)
@@ -173,24 +200,25 @@ def outcome(run: Run) -> Any:
 
 def show_again(run: Run, view: ViewChoice = AUTO) -> None:
     """A further view of a running or finished run, with all that came."""
-    attached = run.add_screen(open_screen(view, run.status(), run.press_cancel))
+    attached = _open(run, view)
     if run.is_over:
         # What a cell sends after its end is lost to those who execute notebooks.
-        attached.wait(GRACE_S)
+        wait_for_output(run, attached.is_set)
 
 
-def never_shown(what: str, runs: Iterable[Run], ways: str) -> None:
+def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True) -> None:
     """Let go of runs whose owner was collected before it showed them, and warn. For finalizers.
 
     Args:
         what: the owner, as the user wrote it.
         runs: its runs.
         ways: how it would have been shown.
+        warn: False where the user was told already.
     """
     left = [run for run in runs if not run.is_ending]
     for run in left:
         run.let_go()
-    if left:
+    if left and warn:
         warnings.warn(f"{what} was never shown: {ways}", RuntimeWarning, stacklevel=3)
 
 
@@ -210,7 +238,7 @@ def _await_kind(run: Run) -> None:
     run.feed.on_ready(bell.ring)
     try:
         wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         run.cancel()
         hide_our_frames(interrupt)
         raise

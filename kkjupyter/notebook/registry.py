@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from kkjupyter.notebook.status import Status
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.runs import Run
 
-__all__ = ["RunRegistry", "registry"]
+__all__ = ["PageView", "RunRegistry", "registry"]
 
 _FINISHED_KEPT = 20
+
+
+class _Finished:
+    """A run that is over. It lives on, with its items, only where the user holds its Reply."""
+
+    def __init__(self, run: Run) -> None:
+        self.title = run.title
+        self._run = weakref.ref(run)
+        self._reply = weakref.ref(run.reply)
+        self._revive = run.reviver()
+
+    def run(self) -> Run | None:
+        """The run, made anew if only its Reply is left; None if that is gone, too."""
+        run = self._run()
+        if run is None and (reply := self._reply()) is not None:
+            run = self._revive(reply)
+            self._run = weakref.ref(run)
+        return run
+
+
+class PageView(Protocol):
+    """What a front end shows of a run, as far as a question about it needs that."""
+
+    @property
+    def status(self) -> Status:
+        """The run as the front end was told of it last."""
+
+    @property
+    def end_offset(self) -> int:
+        """Where its text ends, in UTF-16 units."""
+
+    def cancel(self) -> bool:
+        """Cancel the run; return whether there was anything to cancel."""
 
 
 class RunRegistry:
@@ -24,13 +60,18 @@ class RunRegistry:
 
     def __init__(self, finished_kept: int = _FINISHED_KEPT) -> None:
         self._runs: dict[int, Run] = {}
-        self._finished: deque[int] = deque()
+        self._finished: OrderedDict[int, _Finished] = OrderedDict()
         self._finished_kept = finished_kept
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], object]] = []
+        # Weak: a view that is closed is forgotten without anybody saying so.
+        self._views: weakref.WeakValueDictionary[str, PageView] = weakref.WeakValueDictionary()
 
     def listen(self, changed: Callable[[], object]) -> None:
-        """Call ``changed()`` when a run begins or ends, on any thread; it must return at once."""
+        """Call ``changed()`` when a run begins or ends, or a page has come.
+
+        It is called on any thread and must return at once.
+        """
         self._listeners.append(changed)
 
     def unlisten(self, changed: Callable[[], object]) -> None:
@@ -44,26 +85,55 @@ class RunRegistry:
         self._tell()
 
     def finished(self, run: Run) -> None:
-        """It is over; the oldest finished runs are forgotten."""
+        """It is over, and its last output is sent; the oldest finished runs are forgotten."""
         with self._lock:
-            self._finished.append(run.number)
+            if self._runs.pop(run.number, None) is not None:
+                self._finished[run.number] = _Finished(run)
             while len(self._finished) > self._finished_kept:
-                self._runs.pop(self._finished.popleft(), None)
+                self._finished.popitem(last=False)
         self._tell()
 
     def get(self, number: int) -> Run | None:
-        """The run of that number, if it is known."""
+        """The run of that number, if it is known and can be shown."""
         with self._lock:
-            return self._runs.get(number)
+            run, finished = self._runs.get(number), self._finished.get(number)
+        return run if finished is None else finished.run()
+
+    def gone(self, number: int) -> str | None:
+        """The title of a run that is over and whose Reply nobody holds any more; else None."""
+        with self._lock:
+            finished = self._finished.get(number)
+        return finished.title if finished is not None and finished.run() is None else None
+
+    def add_view(self, key: str, view: PageView) -> None:
+        """Know what front ends show under this id, for as long as it lives."""
+        with self._lock:
+            self._views[key] = view
+
+    def view(self, key: str) -> PageView | None:
+        """What front ends show under this id, if it was made in this process and still lives."""
+        with self._lock:
+            return self._views.get(key)
+
+    def page_came(self) -> None:
+        """A front end has asked something: it may lack what was said before."""
+        self._tell()
 
     def all(self) -> list[Run]:
-        """Everything known, oldest first."""
+        """Everything that is known and can be shown, oldest first."""
+        with self._lock:
+            known: list[Run | _Finished] = [*self._finished.values(), *self._runs.values()]
+        runs = [one.run() if isinstance(one, _Finished) else one for one in known]
+        return sorted([run for run in runs if run is not None], key=lambda run: run.number)
+
+    def unsettled(self) -> list[Run]:
+        """What is under way, or has its last output still to send, oldest first."""
         with self._lock:
             return list(self._runs.values())
 
     def running(self) -> list[Run]:
         """What is under way, oldest first."""
-        return [run for run in self.all() if not run.is_over]
+        return [run for run in self.unsettled() if not run.is_over]
 
     def _tell(self) -> None:
         for changed in tuple(self._listeners):

@@ -33,6 +33,8 @@ class Reply:
             ``"cancelled"`` or ``"failed"``.
         value: the value of a unary call, or a generator's return value; None until there is one.
         error: the exception that ended it, or None.
+        view_error: the exception of a view that failed while it was shown (the stream went on, and
+            the json view took its place), or None.
         first_item_s: seconds from the call to the first item, or None.
         limits: what is kept at most.
         shown_in: the number of the execution whose cell has its newest view, or None; as the last
@@ -48,6 +50,7 @@ class Reply:
         self.status: RunState = "waiting"
         self.value: Any = None
         self.error: BaseException | None = None
+        self.view_error: BaseException | None = None
         self.first_item_s: float | None = None
         self.shown_in: int | None = None
         self.is_text = False
@@ -299,7 +302,10 @@ def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
 
 def error_line(error: BaseException) -> str:
     """An error in one line: ``"ValueError: something went wrong"``."""
-    text = str(error).strip()
+    try:
+        text = str(error).strip()
+    except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
+        text = ""
     first = text.splitlines()[0] if text else ""
     if isinstance(error, RemoteError) and error.name not in ("", "Error"):
         return first  # it begins with the remote side's name for it

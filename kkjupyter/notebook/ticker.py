@@ -1,7 +1,8 @@
-"""The one thread of all views: takes what streams deliver, formats it, sends it to the front end.
+"""The clock of all views: one thread that calls short functions, some of them later.
 
-Everything it does is a short function posted to it. So what belongs to a run or a view is touched
-by one thread only, and needs no lock.
+What takes its time (formatting, a function of the user's) runs on the
+:class:`~kkjupyter.notebook.worker.Worker` of its stream, never here: one that is slow here would
+hold up all others.
 """
 
 from __future__ import annotations
@@ -15,10 +16,39 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Ticker", "ticker"]
+__all__ = ["Ticker", "Timer", "ticker"]
 
 Job = Callable[[], object]
+# So many withdrawn timers may lie in the heap before it is cleared of them.
+_WITHDRAWN_KEPT = 64
 logger = logging.getLogger("kkjupyter")
+
+
+class Timer:
+    """A function that is to be called, and may be withdrawn until then."""
+
+    __slots__ = ("_job", "_ticker")
+
+    def __init__(self, ticker: Ticker, job: Job) -> None:
+        self._ticker = ticker
+        self._job: Job | None = job
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether nothing is left to be called."""
+        return self._job is None
+
+    def cancel(self) -> None:
+        """Have it called no more, and hold nothing of it. Idempotent; any thread."""
+        if self._job is not None:
+            self._job = None
+            self._ticker.clear_withdrawn()
+
+    def run(self) -> None:
+        """Call it, once."""
+        job, self._job = self._job, None
+        if job is not None:
+            job()
 
 
 class Ticker:
@@ -29,9 +59,10 @@ class Ticker:
 
     def __init__(self) -> None:
         # SimpleQueue.put may be called by a finalizer in the middle of another put.
-        self._inbox: queue.SimpleQueue[tuple[float, Job]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[float, Timer]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
+        self._withdrawn = 0
 
     def start(self) -> None:
         """Start the thread, if it does not run yet. Not from finalizers."""
@@ -42,31 +73,44 @@ class Ticker:
                 )
                 self._thread.start()
 
-    def post(self, job: Job, delay_s: float = 0.0) -> None:
+    def post(self, job: Job, delay_s: float = 0.0) -> Timer:
         """Have ``job()`` called on the thread. Any thread, also a finalizer."""
-        self._inbox.put((time.monotonic() + delay_s if delay_s else 0.0, job))
+        timer = Timer(self, job)
+        self._inbox.put((time.monotonic() + delay_s if delay_s > 0 else 0.0, timer))
+        return timer
+
+    def clear_withdrawn(self) -> None:
+        """A timer was withdrawn; of many such, the heap is cleared soon. Any thread."""
+        self._withdrawn += 1  # a lost count only means that it is cleared a little later
+        if self._withdrawn == _WITHDRAWN_KEPT:
+            self.post(lambda: None)  # wakes the thread, which looks
 
     def is_current(self) -> bool:
         """Whether the caller runs on this thread."""
         return threading.current_thread() is self._thread
 
     def _run(self) -> None:
-        later: list[tuple[float, int, Job]] = []
+        later: list[tuple[float, int, Timer]] = []
         order = itertools.count()
         while True:
+            if self._withdrawn >= _WITHDRAWN_KEPT:
+                self._withdrawn = 0
+                later = [entry for entry in later if not entry[2].is_withdrawn]
+                heapq.heapify(later)
             wait_s = max(0.0, later[0][0] - time.monotonic()) if later else None
             try:
-                due_s, job = self._inbox.get(timeout=wait_s)
+                due_s, timer = self._inbox.get(timeout=wait_s)
             except queue.Empty:
-                job = heapq.heappop(later)[2]
+                timer = heapq.heappop(later)[2]
             else:
                 if due_s:
-                    heapq.heappush(later, (due_s, next(order), job))
+                    heapq.heappush(later, (due_s, next(order), timer))
                     continue
             try:
-                job()
+                timer.run()
             except Exception:
                 logger.exception("a view failed")
+            del timer  # this thread may now sleep for long, and is to keep nothing alive
 
 
 _ticker = Ticker()

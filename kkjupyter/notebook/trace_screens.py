@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kkjupyter.notebook.fallback import FallbackView
 from kkjupyter.notebook.screens import CellScreen, Screen, is_terminal
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.trace import TraceView
@@ -13,14 +14,15 @@ from kkjupyter.rpc.trace_record import CallRecord
 __all__ = ["open_trace_screen"]
 
 
-def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], None]) -> Screen:
+def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], bool]) -> Screen:
     """Show the frames of a call where this code runs."""
     view = TraceView(record)
     if is_terminal():
         return _TerminalTrace(view, record)
     from kkjupyter.notebook.widget import LiveWidget  # ipywidgets: not for terminals
 
-    return _CellTrace(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
+    shown = FallbackView(view)
+    return _CellTrace(LiveWidget(view=shown, status=status, on_cancel=on_cancel), shown)
 
 
 class _CellTrace(CellScreen):

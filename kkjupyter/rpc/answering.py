@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kkjupyter.rpc.call import is_stream
@@ -14,9 +15,10 @@ from kkjupyter.rpc.interceptors import (
     around,
     set_current_context,
 )
+from kkjupyter.rpc.serverlog import log_late_failure
 from kkjupyter.rpc.validation import validator_of
 
-__all__ = ["Answer", "answer_call"]
+__all__ = ["Answer", "answer_call", "answer_with"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,13 +66,37 @@ async def answer_call(
         context.args, context.kwargs = validator.check_args(
             context.args, context.kwargs, context.method
         )
-    if interceptors:
-        value = await around(
-            interceptors, context, lambda: call_function(function, context.args, context.kwargs)
+
+    async def handler() -> Any:
+        return await call_function(
+            function,
+            context.args,
+            context.kwargs,
+            on_late_failure=functools.partial(log_late_failure, context.method),
         )
-    else:
-        value = await call_function(function, context.args, context.kwargs)
+
+    value = await (around(interceptors, context, handler) if interceptors else handler())
     if validator is None:
         return Answer(value)
     value = validator.check_result(value, context.method)
     return Answer(value, validator.item_checker(context.method) if is_stream(value) else None)
+
+
+async def answer_with(
+    handler: Callable[[], Awaitable[Any]],
+    context: CallContext,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+) -> Answer:
+    """Answer a request that calls no function: for a property, or for a name that is not there.
+
+    Args:
+        handler: what is done.
+        context: what interceptors see, and the code of a property.
+        interceptors: around it, the first outermost.
+
+    Raises:
+        Exception: whatever the handler or an interceptor raises.
+    """
+    set_current_context(context)
+    return Answer(await (around(interceptors, context, handler) if interceptors else handler()))

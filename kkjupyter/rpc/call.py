@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
@@ -128,7 +129,7 @@ class Call(NoValue):
                     raise CallTimeout(state.method, timeout_s, "end of its callbacks")
             if state.kind == "stream":
                 return self._collect(deadline_s, timeout_s)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             interrupted(state)
             raise
         raise_if_failed(state)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import threading
 import types
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kkjupyter.rpc.jobs import Job, run_in_worker
+from kkjupyter.errors import BufferOverflow
+from kkjupyter.rpc.jobs import CALLBACK_THREADS, Job, Jobs
+from kkjupyter.rpc.workers import Lane
 from kkjupyter.wire.protocol import Protocol
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.callstate import CallState
 
 __all__ = ["Fate", "PassedFunctions"]
+
+logger = logging.getLogger("kkjupyter")
+
+# When there are more functions, the oldest whose call is over are forgotten, down to half of it.
+_KEPT_FUNCTIONS = 2048
 
 
 class Fate:
@@ -29,10 +37,12 @@ class Fate:
 
 
 class _Entry:
-    __slots__ = ("context", "fate", "fn", "state")
+    __slots__ = ("context", "fate", "fn", "given_up", "jobs", "lane", "state")
 
-    def __init__(self, fn: Callable[..., Any], state: CallState) -> None:
+    def __init__(self, fn: Callable[..., Any], state: CallState, lane: Lane) -> None:
         self.fn = fn
+        self.lane = lane
+        self.given_up = False
         self.bind(state)
 
     def bind(self, state: CallState) -> None:
@@ -40,12 +50,20 @@ class _Entry:
         # Weak: a function the peer keeps must not keep the call's reply.
         self.state = weakref.ref(state)
         self.fate = state.fate
+        # Not only the state's: what is called after the call is over keeps its order.
+        self.jobs = state.jobs
+        self.jobs.lane = self.lane
 
     @property
-    def is_free(self) -> bool:
+    def is_over(self) -> bool:
         """Whether the call it was passed with is over."""
         state = self.state()
         return state is None or state.over
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can be passed with another call: what was called back for this one has run."""
+        return self.is_over and self.jobs.idle
 
 
 class PassedFunctions:
@@ -53,19 +71,31 @@ class PassedFunctions:
 
     Where the peer can say that one is no longer needed, each call gets ids of its own: a release
     that crosses the next call on the wire cannot take that one's function away. Elsewhere they
-    stay for good, and a function keeps its id; only while a call it was passed with is under way
-    does another call get one of its own.
+    stay, and a function keeps its id; only while a call it was passed with is under way does
+    another call get one of its own. Of those that stay and were not called since their call was
+    over, the oldest are forgotten when they become too many; a subscription that was called stays.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._ids: dict[Hashable, list[str]] = {}
         self._lock = threading.Lock()
-        self.called_late = False
-        """Whether one was called after its call was over, as a subscription does."""
+        self._lane = Lane(CALLBACK_THREADS)
+        self._late: set[str] = set()
+        self._tidy_at = _KEPT_FUNCTIONS
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def called_late(self) -> bool:
+        """Whether one was called after its call was over, as a subscription does."""
+        return bool(self._late)
+
+    @property
+    def must_be_read(self) -> bool:
+        """Whether a subscription waits for more. I/O loop only."""
+        return any(not self._entries[one].jobs.is_crowded for one in self._late)
 
     def add(self, fn: Callable[..., Any], state: CallState, protocol: Protocol) -> str:
         """Register ``fn`` for the call it is passed with; return its id. Any thread."""
@@ -78,9 +108,22 @@ class PassedFunctions:
                     return callback_id
             callback_id = protocol.new_id()
             # The entry holds the function, so its identity cannot be re-used while it is here.
-            self._entries[callback_id] = _Entry(fn, state)
+            self._entries[callback_id] = _Entry(fn, state, self._lane)
             ids.append(callback_id)
+            if len(self._entries) > self._tidy_at:
+                self._tidy()
             return callback_id
+
+    def _tidy(self) -> None:
+        idle = [
+            callback_id
+            for callback_id, entry in self._entries.items()
+            if callback_id not in self._late and entry.is_free
+        ]
+        for callback_id in idle[: max(0, len(idle) - _KEPT_FUNCTIONS // 2)]:
+            self._drop(callback_id)
+        # Not at each further one, however many are in use.
+        self._tidy_at = len(self._entries) + _KEPT_FUNCTIONS // 2
 
     def release(self, callback_ids: Iterable[str]) -> None:
         """The peer holds these no longer; unknown ids do no harm. Any thread."""
@@ -96,7 +139,7 @@ class PassedFunctions:
     def connection_lost(self) -> None:
         """No peer holds any of them, save those of calls that are still to be sent. Any thread."""
         with self._lock:
-            for callback_id in [i for i, entry in self._entries.items() if entry.is_free]:
+            for callback_id in [i for i, entry in self._entries.items() if entry.is_over]:
                 self._drop(callback_id)
 
     def _drop(self, callback_id: str) -> None:
@@ -107,25 +150,51 @@ class PassedFunctions:
         ids.remove(callback_id)
         if not ids:
             del self._ids[_identity(entry.fn)]
-        if not self._entries:
-            self.called_late = False
+        self._late.discard(callback_id)
 
-    def invoke(self, callback_id: str, args: Sequence[Any]) -> bool:
-        """The peer calls a function; False when there is none of that id. I/O loop only."""
+    def __contains__(self, callback_id: str) -> bool:
+        return callback_id in self._entries
+
+    def invoke(self, callback_id: str, args: Sequence[Any], size_bytes: int = 0) -> Jobs | None:
+        """The peer calls a function; what waits for it now. I/O loop only.
+
+        None when it is not to be called: there is none of that id, or its call was ended here.
+
+        Args:
+            callback_id: its id.
+            args: with what.
+            size_bytes: of the message.
+        """
         entry = self._entries.get(callback_id)
-        if entry is None:
-            return False
-        if entry.fate.ended_here:
-            return True
-        job = Job(entry.fn, entry.context, args)
+        if entry is None or entry.fate.ended_here or entry.given_up:
+            return None
+        job = Job(entry.fn, entry.context, args, size_bytes)
         state = entry.state()
-        if state is None or state.over:
-            self.called_late = True
-        if state is None:
-            run_in_worker(job.run)
-        else:
+        with self._lock:
+            if (state is None or state.over) and callback_id in self._entries:
+                self._late.add(callback_id)
+        if state is not None:
             state.callback_arrived(job)
-        return True
+        else:
+            entry.jobs.add(job)
+            entry.jobs.hand_to_worker(lambda: False)
+        return entry.jobs
+
+    def too_many(self, callback_id: str, error: BufferOverflow) -> None:
+        """More calls of this function wait than can be kept. I/O loop only.
+
+        The call it was passed with fails. Where that is over, nobody is left to be told: the
+        function is not called any more, as going on with a gap would be a silent loss.
+        """
+        entry = self._entries[callback_id]
+        state = entry.state()
+        if state is not None and not state.over:
+            state.overflow(error)
+            return
+        entry.given_up = True
+        entry.jobs.drop()
+        error.method = getattr(entry.fn, "__name__", None) or repr(entry.fn)
+        logger.error("%s; it is not called any more", error)
 
 
 def _identity(fn: Callable[..., Any]) -> Hashable:

@@ -13,6 +13,7 @@ from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.novalue import RemoteName
+from kkjupyter.rpc.outgoing import close_unread
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.titles import title_of
 from kkjupyter.rpc.trace_recorder import Recorder
@@ -79,6 +80,12 @@ class OutgoingCall:
             error.method = state.method
             raise
         self.encoded_in = spoken
+
+    def close_streams(self) -> None:
+        """The call does not go out: nobody will read the streams it was passed. Any thread."""
+        streams, self.streams = self.streams, {}
+        for source in streams.values():
+            close_unread(source, self.state.method, self.context)
 
     def _refuse_streams(self, protocol: Protocol) -> None:
         at, source = next(

@@ -189,6 +189,16 @@ class CallState(Waiters):
             self.jobs.drop()
             io_loop().post(self._carrier.cancel_call, self)
 
+    def overflow(self, error: CallError) -> None:
+        """End the call because more has come for it than can be kept. I/O loop only."""
+        self.stop_timer()
+        error.method = self.method
+        if self._end("failed", error=error, ended_here=True):
+            self.jobs.drop()
+            self._carrier.cancel_call(self)
+            if self._abandoned and not self.claimed:
+                self._report_unseen()
+
     def expire_reply(self, timeout_s: float) -> None:
         """As :meth:`expire`, unless the reply has come."""
         if self.phase == "waiting":
@@ -221,12 +231,13 @@ class CallState(Waiters):
         """
         if self.phase == "cancelled":
             raise IndexError
-        value = self.buffer.take()
+        buffer = self.buffer
+        value = buffer.take()
         credit = self.credit
-        if credit is not None and self.buffer.taken_items >= credit.pull_at:
+        if credit is not None and buffer.begun_items >= credit.pull_at:
             credit.pull_at = NOT_NOW
             io_loop().post(self._carrier.pull, self)
-        if self._carrier.reading_paused and self.buffer.below_low_mark:
+        if self._carrier.reading_paused and buffer.below_low_mark:
             io_loop().post(self._carrier.reconsider_reading)
         return value
 
@@ -307,6 +318,10 @@ class CallState(Waiters):
             self.fate.ended_here = ended_here
             self.phase = phase
         self.bell.ring()
+        record = self.record
+        if record is not None and not record.is_over:
+            # Behind the frames that the end may still bring; it is known as under way until then.
+            io_loop().post(record.over)
         return True
 
     def _drop_unread(self) -> None:

@@ -36,10 +36,11 @@ class CallTable:
         outbox: takes them.
         reading: told whose buffer is full.
         outgoing: runs the streams among the arguments of calls.
-        trace: notes what goes and comes, if anything does.
+        limit_bytes: how much of all streams together may wait to be taken; None for any amount.
 
     Attributes:
         understood: whether the peer has ever answered anything.
+        trace: notes what goes and comes, if anything does.
     """
 
     def __init__(
@@ -48,14 +49,16 @@ class CallTable:
         outbox: Outbox,
         reading: Reading,
         outgoing: OutgoingStreams,
-        trace: ChannelTrace | None = None,
+        *,
+        limit_bytes: int | None = None,
     ) -> None:
         self.understood = False
         self._protocol = protocol
         self._outbox = outbox
         self._reading = reading
         self._outgoing = outgoing
-        self._trace = trace
+        self._limit_bytes = limit_bytes
+        self.trace: ChannelTrace | None = None
         self._waiting: dict[str, CallState] = {}  # for their answer, by call id
         self._streams: dict[str, CallState] = {}  # being received, by stream id
         self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
@@ -75,9 +78,16 @@ class CallTable:
     @property
     def must_read(self) -> bool:
         """Whether somebody waits for what may come behind the items of a full buffer."""
-        return bool(self._waiting or self._controls) or any(
-            state.waiting or state.watching or state.has_functions
-            for state in self._streams.values()
+        # Whoever waits for a call whose functions are busy waits for these first: no answer that
+        # may lie behind is handed over before they have run.
+        return (
+            bool(self._controls)
+            or any(not state.jobs.is_crowded for state in self._waiting.values())
+            or any(
+                (state.waiting or state.watching or state.has_functions)
+                and not state.jobs.is_crowded
+                for state in self._streams.values()
+            )
         )
 
     def __contains__(self, call_id: str) -> bool:
@@ -89,8 +99,8 @@ class CallTable:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         state = call.state
         self._waiting[state.call_id] = state
-        if self._trace is not None:
-            self._trace.sent_request(call)
+        if self.trace is not None:
+            self.trace.sent_request(call)
         self._start_streams(call)
         self._outbox.put(call.frame)
         self._reading.reconsider()
@@ -112,6 +122,7 @@ class CallTable:
                 self._outbox,
                 protocol.codec,
                 record=state.record,
+                slots=self._outgoing.slots,
             )
             state.sends.append(stream)
             self._outgoing.start(stream, call.context)
@@ -130,8 +141,8 @@ class CallTable:
             control.failed(UsageError(f"{state.title} is over; nothing can be thrown into it"))
             return
         self._controls[control.call_id] = control
-        if self._trace is not None:
-            self._trace.sent_throw(state, control.call_id, frame)
+        if self.trace is not None:
+            self.trace.sent_throw(state, control.call_id, frame)
         self._outbox.put(frame)
 
     def adopt(self, stream_id: str, title: str) -> CallState:
@@ -164,7 +175,7 @@ class CallTable:
 
     def _send_cancel(self, state: CallState | None, target_id: str, detail: str = "") -> None:
         frame = self._protocol.cancel(target_id)
-        trace = self._trace
+        trace = self.trace
         if trace is not None:
             if state is None:
                 record = trace.recorder.find(target_id)
@@ -183,8 +194,8 @@ class CallTable:
         count = credit.due()
         if count:
             frame = self._protocol.pull(state.stream_id, count)
-            if self._trace is not None:
-                self._trace.sent_credit(state, count, frame)
+            if self.trace is not None:
+                self.trace.sent_credit(state, count, frame)
             self._outbox.put(frame)
 
     @property
@@ -208,8 +219,8 @@ class CallTable:
         """The next value of a stream."""
         state = self._streams.get(event.stream_id)
         if state is None:  # cancelled meanwhile
-            if self._trace is not None:
-                self._trace.dropped(event)
+            if self.trace is not None:
+                self.trace.dropped(event)
             return
         if state.put(event.value, event.size_bytes):
             self._too_much(state)
@@ -221,7 +232,7 @@ class CallTable:
         state = self._waiting.pop(event.call_id, None)
         if state is not None:
             state.replied(event.value)
-        if self._reading.over_soft:
+        if self._reading.is_full:
             self._reading.reconsider()
 
     def opened(self, event: Opened) -> None:
@@ -234,7 +245,7 @@ class CallTable:
             self._open(state, event.stream_id)
             if state.claimed:
                 self.pull(state)
-        if self._reading.over_soft:
+        if self._reading.is_full:
             self._reading.reconsider()
 
     def ended(self, event: Ended) -> None:
@@ -276,8 +287,8 @@ class CallTable:
         """All that came together was handed in: grant credit, wake those who read."""
         if not self._filled:
             return
-        if self._trace is not None:
-            self._trace.filled(self._filled)
+        if self.trace is not None:
+            self.trace.filled(self._filled)
         if self._protocol.has_credit:
             for state in self._filled:
                 if state.credit is not None:
@@ -287,10 +298,19 @@ class CallTable:
         self._ringer.ring_soon()
 
     def _too_much(self, state: CallState) -> None:
+        limit_bytes = self._limit_bytes
         if state.buffer.over_hard_limit:
-            self._streams.pop(state.stream_id, None)
-            self._send_cancel(state, state.stream_id, "the buffer is full")
-            state.failed(BufferOverflow(state.method, limit_bytes=HARD_LIMIT_BYTES))
-            self._reading.forget(state)
+            self._overflow(state, HARD_LIMIT_BYTES)
+        elif limit_bytes is not None and self._unread_bytes() > limit_bytes:
+            self._overflow(state, limit_bytes)
         elif not self._protocol.has_credit:  # else it is within what was granted
             self._reading.too_much(state)
+
+    def _unread_bytes(self) -> int:
+        return sum(state.buffer.held_bytes for state in self._streams.values())
+
+    def _overflow(self, state: CallState, limit_bytes: int) -> None:
+        self._streams.pop(state.stream_id, None)
+        self._send_cancel(state, state.stream_id, "the buffer is full")
+        state.failed(BufferOverflow(state.method, limit_bytes=limit_bytes))
+        self._reading.forget(state)

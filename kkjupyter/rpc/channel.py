@@ -13,7 +13,13 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kkjupyter.errors import ConnectionLost, MessageTooBig, ProtocolError, RemoteError
+from kkjupyter.errors import (
+    BufferOverflow,
+    ConnectionLost,
+    MessageTooBig,
+    ProtocolError,
+    RemoteError,
+)
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import OutgoingCall
@@ -21,6 +27,8 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.rpc.facades import HeldFunctions
 from kkjupyter.rpc.failures import encode_acknowledgement
+from kkjupyter.rpc.jobs import CALLBACK_LIMITS
+from kkjupyter.rpc.limits import ConnectionLoad
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams
@@ -78,6 +86,7 @@ class Channel:
         protocol: this side's protocol.
         functions: those the peer may call back.
         recorder: notes the frames of our calls; None notes nothing.
+        load: what the peer has at once, where it is a server's client.
 
     Attributes:
         handler: answers the peer's requests; without one they are refused.
@@ -96,23 +105,31 @@ class Channel:
         *,
         functions: PassedFunctions,
         recorder: Recorder | None = None,
+        load: ConnectionLoad | None = None,
     ) -> None:
+        limits = load.limits if load is not None else None
+        limit_bytes = limits.buffered_bytes_per_connection if limits is not None else None
         self.protocol = protocol
-        self.outbox = Outbox(transport)
-        self.reading = Reading(transport, self._must_read)
-        self.outgoing = OutgoingStreams(protocol, self.outbox)
-        self.held = HeldFunctions(protocol, self.outbox)
+        self.outbox = Outbox(
+            transport, load.server.budget if load is not None else None, limit_bytes
+        )
+        self.reading = Reading(transport, self.outbox, self._must_read)
+        self.outgoing = OutgoingStreams(
+            protocol, self.outbox, load.generators if load is not None else None
+        )
+        self.held = HeldFunctions(protocol, self.outbox, self.outbox.check_room)
         self.handler: RequestHandler | None = None
         self.is_open = True
         self.close_reason = ""
         self._trace: ChannelTrace | None = None
-        if recorder is not None:
-            whole = transport.keeps_boundaries
-            self._trace = ChannelTrace(recorder, protocol, keeps_boundaries=whole)
-        self.calls = CallTable(protocol, self.outbox, self.reading, self.outgoing, self._trace)
+        self.calls = CallTable(
+            protocol, self.outbox, self.reading, self.outgoing, limit_bytes=limit_bytes
+        )
         self.functions = functions
+        self._callback_limits = dict(CALLBACK_LIMITS)
+        if limits is not None and limits.callbacks_per_call is not None:
+            self._callback_limits["limit_items"] = limits.callbacks_per_call
         self._transport = transport
-        self._asked_too_much = False
         self._reported = 0
         on: dict[type, Callable[[Any], object]] = {
             Item: self.calls.item,
@@ -130,12 +147,22 @@ class Channel:
             Closing: self._closing,
             NotUnderstood: self._not_understood,
         }
-        self._on = on if self._trace is None else self._trace.watch(on)
+        self._on = on
+        if recorder is not None:
+            self.trace_with(recorder)
 
     @property
     def url(self) -> str:
         """Where it leads, without secrets."""
         return self._transport.url
+
+    def trace_with(self, recorder: Recorder) -> None:
+        """From now on note the frames of our calls, in its records. Once is enough."""
+        if self._trace is None:
+            whole = self._transport.keeps_boundaries
+            self._trace = ChannelTrace(recorder, self.protocol, keeps_boundaries=whole)
+            self.calls.trace = self._trace
+            self._on = self._trace.watch(self._on)
 
     def start(self, call: OutgoingCall) -> None:
         """Send a call and expect its answer. It is sent once, whatever happens."""
@@ -144,8 +171,10 @@ class Channel:
             self.calls.drop(call)
         elif self.is_open:
             self.calls.start(call)
+            self.outbox.count_as_own(len(call.frame))
         else:
             call.state.failed(ConnectionLost(self.url, self.close_reason))
+            call.close_streams()
 
     async def close(self) -> None:
         """Cancel what runs, then close the transport in good order. Idempotent."""
@@ -180,18 +209,12 @@ class Channel:
         if trace is not None:
             trace.through()
         self.calls.batch_is_through()
-        if self.reading.paused:
+        if self.reading.holds:
             self.reading.peeked(chunks)
-        if self.outbox.overfull:
-            self._transport.pause_reading()
-            self._asked_too_much = True
+        self.reading.look_at_outbox()
 
     def writable(self) -> None:
         self.outbox.flush()
-        if self._asked_too_much and not self.outbox.full:
-            self._asked_too_much = False
-            if not self.reading.paused:
-                self._transport.resume_reading()
 
     def closed(self, reason: str) -> None:
         self.is_open = False
@@ -225,7 +248,7 @@ class Channel:
             or self.calls.must_read
             or bool(self.outgoing)
             or self.handler is not None
-            or self.functions.called_late
+            or self.functions.must_be_read
         )
 
     # ---- events
@@ -262,8 +285,17 @@ class Channel:
 
     def _callback_invoked(self, event: CallbackInvoked) -> None:
         args, _ = self.revive(event.args, self.protocol.codec, "a callback")
-        if not self.functions.invoke(event.callback_id, args):
+        if event.callback_id not in self.functions:
             self._report(NotUnderstood("a call of a function it does not have", event.callback_id))
+            return
+        jobs = self.functions.invoke(event.callback_id, args, event.size_bytes)
+        if jobs is None or not jobs.is_over_soft:
+            return
+        if jobs.is_over(**self._callback_limits):
+            error = BufferOverflow("a callback", what="callback", **self._callback_limits)
+            self.functions.too_many(event.callback_id, error)
+        else:
+            self.reading.too_many(jobs)
 
     def revive(
         self, args: Sequence[Any], codec: str, method: str

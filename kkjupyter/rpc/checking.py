@@ -259,22 +259,25 @@ def _is_midnight(value: Any) -> bool:
 # ---- words
 
 
-_AT = re.compile(r"(?P<text>.*) - at (?:`key` in )?`\$\.v(?P<where>.*)`", re.DOTALL)
+_ROOT = "`$.v"
+_AT = (" - at `key` in ", " - at ")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
 
 
 def _mismatch(message: str) -> Mismatch:
     """msgspec's error: its text ends in the path, in which dict keys are not named."""
-    found = _AT.fullmatch(message)
-    if not found:
+    # No regular expression: the text may repeat a value, and that is what a peer likes.
+    begin, found, where = message.rpartition(_ROOT)
+    before = next((words for words in _AT if begin.endswith(words)), "")
+    if not (found and before and where.endswith("`")):
         return Mismatch(message)
-    where = found["where"]
+    where = where[:-1]
     path: list[str | int] = []
     at = 0
     while step := _STEP.match(where, at):
         path.append(step["name"] if step["name"] else int(step["index"]))
         at = step.end()
-    return Mismatch(found["text"], tuple(path), where)
+    return Mismatch(begin.removesuffix(before), tuple(path), where)
 
 
 _KINDS: dict[Any, str] = {

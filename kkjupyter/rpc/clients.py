@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.detection import Doorstep
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.limits import ServerLoad
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.transports.base import Transport
 
@@ -20,10 +24,14 @@ class Clients:
 
     Args:
         exposed: what they may reach.
+
+    Attributes:
+        load: what they have at once.
     """
 
     def __init__(self, exposed: Exposed) -> None:
         self._exposed = exposed
+        self.load = ServerLoad(exposed.limits)
         self._doorsteps: set[Doorstep] = set()
         self._producers: set[Producer] = set()
 
@@ -35,21 +43,42 @@ class Clients:
         """How many of their calls and streams are being worked on. Any thread."""
         return sum(producer.running for producer in list(self._producers))
 
-    def add(self, transport: Transport, *, limit_bytes: int = _LIMIT_BYTES) -> None:
+    def add(
+        self,
+        transport: Transport,
+        *,
+        limit_bytes: int = _LIMIT_BYTES,
+        on_silence: Callable[[float], object] | None = None,
+    ) -> None:
         """Serve one more client, until its connection is gone.
 
         Args:
             transport: not opened yet.
             limit_bytes: the longest message accepted from it.
+            on_silence: called, with the limit in seconds, when it has said nothing within
+                ``first_message_timeout_s``; None lets it take its time.
         """
+        load = self.load.connection()
+        timeout_s = self.load.limits.first_message_timeout_s
+        timer: asyncio.TimerHandle | None = None
+        if on_silence is not None and timeout_s is not None:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(timeout_s, on_silence, timeout_s)
+
+        def leave(doorstep: Doorstep) -> None:
+            if timer is not None:
+                timer.cancel()
+            self._doorsteps.discard(doorstep)
 
         def welcome(channel: Channel) -> None:
-            producer = Producer(self._exposed, channel, on_closed=self._producers.discard)
+            producer = Producer(
+                self._exposed, channel, on_closed=self._producers.discard, load=load
+            )
             channel.handler = producer
-            self._doorsteps.discard(doorstep)
+            leave(doorstep)
             self._producers.add(producer)
 
-        doorstep = Doorstep(transport, welcome, self._doorsteps.discard, limit_bytes=limit_bytes)
+        doorstep = Doorstep(transport, welcome, leave, limit_bytes=limit_bytes, load=load)
         self._doorsteps.add(doorstep)
         doorstep.open()
 

@@ -8,8 +8,10 @@ from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from kkjupyter.rpc.interceptors import Interceptor
     from kkjupyter.rpc.vovk_fetch import Fetcher
     from kkjupyter.rpc.vovk_schemas import SchemaSource
+    from kkjupyter.rpc.writable import WritableOption
 
 __all__ = ["COMPRESSIONS", "ConnectOptions"]
 
@@ -43,6 +45,10 @@ class ConnectOptions(TypedDict, total=False):
         meta: called for each call, without arguments; the dict it returns is sent along, and the
             other side's interceptors see it.
         expose: what the other side may call in turn; as for :func:`kkjupyter.serve`. Not over HTTP.
+        interceptors: around every operation of the other side on what is exposed.
+        writable: what of it the other side may assign to; as for :func:`kkjupyter.serve`, nothing
+            by default.
+        debug: True sends the other side the tracebacks of what is exposed.
         cwd: the directory to start a command in; that of this process otherwise.
         env: environment variables of a command, on top of those of this process.
         schema: of a Vovk server: a ``.vovk-schema`` folder, a ``vovk-metadata.json``, the address
@@ -70,6 +76,9 @@ class ConnectOptions(TypedDict, total=False):
     methods: Sequence[str]
     meta: Callable[[], Mapping[str, Any] | None] | None
     expose: Any
+    interceptors: Sequence[Interceptor]
+    writable: WritableOption
+    debug: bool
     cwd: str | PathLike[str] | None
     env: Mapping[str, str] | None
     schema: SchemaSource | None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from kkjupyter.errors import ConnectError, MessageTooBig
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
+from kkjupyter.rpc.limits import ConnectionLoad
 from kkjupyter.transports.base import Owner, Transport
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.compact import Compact
@@ -187,6 +188,7 @@ class Doorstep:
         welcome: given the channel that is in charge from then on, before it is told anything.
         on_closed: told when the connection is gone before that.
         limit_bytes: the longest message accepted.
+        load: what the client has at once.
     """
 
     def __init__(
@@ -196,7 +198,9 @@ class Doorstep:
         on_closed: Callable[[Doorstep], object],
         *,
         limit_bytes: int,
+        load: ConnectionLoad | None = None,
     ) -> None:
+        self._load = load
         self._transport = transport
         self._relay = Relay(self)
         self._welcome = welcome
@@ -216,7 +220,9 @@ class Doorstep:
                 keeps_boundaries=self._transport.keeps_boundaries,
                 limit_bytes=self._limit_bytes,
             )
-            channel = Channel(self._transport, protocol, functions=PassedFunctions())
+            channel = Channel(
+                self._transport, protocol, functions=PassedFunctions(), load=self._load
+            )
             self._welcome(channel)
             self._relay.to = channel
             channel.data_received(self._first.chunks)

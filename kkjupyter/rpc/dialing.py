@@ -15,6 +15,7 @@ from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
+from kkjupyter.rpc.writable import permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.connecting import connect_websocket, without_secrets
 from kkjupyter.transports.handshake import check_subprotocols, request_headers
@@ -96,17 +97,31 @@ def make_session(
         methods=options.get("methods", ()),
         meta=options.get("meta"),
         probe_timeout_s=probe_timeout_s,
-        make_handler=_handler_for(options.get("expose")),
+        make_handler=_handler_for(options),
     )
     session.recorder.hide([options.get("token"), *(options.get("cookies") or {}).values()])
     session.recorder.hide_headers(options.get("headers"))
     return session
 
 
-def _handler_for(target: Any) -> Callable[[Channel], RequestHandler] | None:
+_EXPOSE_OPTIONS = ("interceptors", "writable", "debug")
+
+
+def _handler_for(options: ConnectOptions) -> Callable[[Channel], RequestHandler] | None:
+    target = options.get("expose")
     if target is None:
+        if given := [name for name in _EXPOSE_OPTIONS if options.get(name)]:
+            raise UsageError(
+                f"{given[0]}= is about what the other side may reach here, and nothing is exposed "
+                "to it; add expose=..., or leave it out"
+            )
         return None
-    exposed = Exposed(target)
+    exposed = Exposed(
+        target,
+        options.get("interceptors", ()),
+        permission=permission(options.get("writable", ()), target),
+        debug=options.get("debug", False),
+    )
     return lambda channel: Producer(exposed, channel)
 
 
@@ -191,11 +206,13 @@ def _nothing_known(shown_url: str, reason: str) -> UsageError:
 def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
     """What every session over HTTP takes."""
     shown_url = without_secrets(url)
-    if options.get("expose") is not None:
-        raise UsageError(
-            f"{shown_url}: over HTTP the other side cannot call back, so that nothing can be "
-            "exposed to it; connect to a ws:// address"
-        )
+    for name in ("expose", *_EXPOSE_OPTIONS):
+        given = options.get(name)
+        if given is not None and (name == "expose" or given):
+            raise UsageError(
+                f"{name}=: over HTTP the other side cannot call back, so that nothing can be "
+                f"exposed to it; leave it out, or connect to a ws:// address, not {shown_url}"
+            )
     for name in ("subprotocols", "compression"):
         if options.get(name):
             raise UsageError(f"{name}= is for ws:// and wss:// addresses; {shown_url} is neither")

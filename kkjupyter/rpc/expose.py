@@ -2,11 +2,13 @@
 
 Public names only, and only what somebody put there: entries of dicts, names of modules, attributes
 of instances and of their classes. Never a name with a leading underscore, never what Python itself
-brings along (``dict.keys``, ``str.upper``, a function's attributes), never ``set`` on a callable.
+brings along (``dict.keys``, ``str.upper``, a function's attributes). ``set`` never replaces what
+can be called, a global of a module or an attribute of a class.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import sys
@@ -21,18 +23,28 @@ __all__ = [
     "find",
     "find_callable",
     "find_class",
+    "is_computed",
+    "is_never_set",
+    "is_public",
+    "is_there",
     "method_names",
     "public_names",
     "put",
+    "refusal_of_set",
 ]
 
 _LEAVES = (str, bytes, bytearray, int, float, complex, bool, types.NoneType)
+_COMPUTING = (property, functools.cached_property)
 _FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
     types.MethodType,
+    functools.partial,
+    type(functools.cache(lambda: None)),
 )
 _MISSING = object()
+# Stands for a value that only the code of a property can tell.
+_COMPUTED = object()
 
 
 class Unreachable(Exception):
@@ -76,11 +88,22 @@ def find_class(target: Any, path: Sequence[str]) -> type[Any]:
     return found
 
 
-def put(target: Any, path: Sequence[str], value: Any) -> None:
-    """Set the property at ``path``.
+def put(target: Any, path: Sequence[str], value: Any, *, plain_data_only: bool = False) -> None:
+    """Set the property at ``path``. Whether a peer may do so was decided before.
 
-    It must be there already, save in a dict of plain values; what can be called, or holds
-    something that can, is never overwritten.
+    It must be there already, save in a dict of plain values. What can be called, or holds something
+    that can, is never overwritten, and neither are globals of modules and attributes of classes.
+
+    Args:
+        target: what is served.
+        path: the names that lead to the property.
+        value: what to set it to.
+        plain_data_only: whether only entries of dicts and lists and fields of dataclasses may be
+            set.
+
+    Raises:
+        Unreachable: it cannot be set.
+        Exception: whatever the setter of the property raises.
     """
     if not path:
         raise Unreachable("no_path")
@@ -91,8 +114,10 @@ def put(target: Any, path: Sequence[str], value: Any) -> None:
         may_be_new = isinstance(parent, dict) and not method_names(parent)
         if name.startswith("_") or not name or not (may_be_new or _is_declared(parent, name)):
             raise Unreachable("missing", at)
-    elif callable(present) or method_names(present):
+    elif callable(present) or method_names(present) or _is_shared(parent):
         raise Unreachable("read_only", at)
+    if plain_data_only and not _is_plain_data(parent, name):
+        raise Unreachable("not_writable", at)
     try:
         if isinstance(parent, dict):
             parent[name] = value
@@ -101,16 +126,67 @@ def put(target: Any, path: Sequence[str], value: Any) -> None:
         else:
             setattr(parent, name, value)
     except (AttributeError, TypeError) as exc:
+        if _has_setter(parent, name):  # a failure of its code, not a refusal
+            raise
         raise Unreachable("read_only", at) from exc
+
+
+def refusal_of_set(target: Any, path: Sequence[str]) -> Unreachable:
+    """Why a peer may not set the property at ``path``, when nobody has allowed it.
+
+    Runs no code of the object's own.
+    """
+    if not path:
+        return Unreachable("no_path")
+    at = len(path) - 1
+    try:
+        parent = _peek(target, path[:-1])
+        present = _MISSING if parent is _COMPUTED else _peek_step(parent, path[-1])
+    except Unreachable as missing:
+        return missing
+    if parent is _COMPUTED:
+        return Unreachable("not_writable" if is_public(path[-1]) else "missing", at)
+    if present is _MISSING:
+        may_be_new = isinstance(parent, dict) and not method_names(parent)
+        known = is_public(path[-1]) and (may_be_new or _is_declared(parent, path[-1]))
+        return Unreachable("not_writable" if known else "missing", at)
+    if present is not _COMPUTED and (callable(present) or _is_shared(parent)):
+        return Unreachable("read_only", at)
+    return Unreachable("not_writable", at)
+
+
+def is_never_set(target: Any, path: Sequence[str]) -> bool:
+    """Whether :func:`put` is certain to refuse ``path`` and all below it. Runs no code."""
+    try:
+        parent = _peek(target, path[:-1])
+        present = _peek(target, path)
+    except Unreachable:
+        return False
+    if present is _COMPUTED or isinstance(present, type):
+        return False
+    return callable(present) or (isinstance(present, _LEAVES) and _is_shared(parent))
+
+
+def is_computed(target: Any, path: Sequence[str]) -> bool:
+    """Whether only the code of a property can tell what is at ``path``. Runs none."""
+    try:
+        return _peek(target, path) is _COMPUTED
+    except Unreachable:
+        return False
+
+
+def is_there(target: Any, name: str) -> bool:
+    """Whether a peer can reach ``name`` directly on ``target``. Runs no code."""
+    return _peek_step(target, name) is not _MISSING
 
 
 def public_names(target: Any) -> list[str]:
     """The names directly on ``target`` that a peer can reach, sorted. Runs no property."""
     if isinstance(target, dict):
-        return sorted(name for name in target if isinstance(name, str) and _is_public(name))
+        return sorted(name for name in target if isinstance(name, str) and is_public(name))
     if not _has_attributes(target):
         return []
-    return sorted(name for name in set(dir(target)) if _is_public(name) and _is_own(target, name))
+    return sorted(name for name in set(dir(target)) if is_public(name) and _is_own(target, name))
 
 
 def method_names(target: Any, depth: int = 3) -> list[str]:
@@ -134,7 +210,53 @@ def _static(target: Any, name: str) -> Any:
     return getattr(target, name, _MISSING) if inspect.ismemberdescriptor(found) else found
 
 
-def _is_public(name: str) -> bool:
+def _peek(target: Any, path: Sequence[str]) -> Any:
+    """As :func:`find`, without running anybody's code; _COMPUTED where only that could tell."""
+    for at, name in enumerate(path):
+        target = _peek_step(target, name)
+        if target is _MISSING:
+            raise Unreachable("missing", at)
+        if target is _COMPUTED:
+            rest = path[at + 1 :]
+            if not all(map(is_public, rest)):
+                raise Unreachable("missing", at + 1)
+            return _COMPUTED
+    return target
+
+
+def _peek_step(target: Any, name: str) -> Any:
+    if not _has_attributes(target):
+        return _step(target, name)
+    if not is_public(name) or not _is_own(target, name):
+        return _MISSING
+    found = inspect.getattr_static(target, name, _MISSING)
+    if isinstance(target, type) and _is_of_instances(found):
+        return _MISSING
+    if inspect.ismemberdescriptor(found):  # a slot
+        return getattr(target, name, _MISSING)
+    return _COMPUTED if _is_of_instances(found) else _static(target, name)
+
+
+def _is_shared(parent: Any) -> bool:
+    """Whether what is set there changes more than the one object that is served."""
+    return isinstance(parent, type | types.ModuleType)
+
+
+def _is_plain_data(parent: Any, name: str) -> bool:
+    if isinstance(parent, dict | list):
+        return True
+    is_instance = dataclasses.is_dataclass(parent) and not isinstance(parent, type)
+    return is_instance and name in {field.name for field in dataclasses.fields(parent)}
+
+
+def _has_setter(parent: Any, name: str) -> bool:
+    """Whether setting ``name`` runs a function that the class has for that."""
+    found = inspect.getattr_static(type(parent), name, None)
+    return isinstance(found, property) and found.fset is not None
+
+
+def is_public(name: str) -> bool:
+    """Whether a peer may use ``name`` at all."""
     return bool(name) and not name.startswith("_")
 
 
@@ -150,7 +272,7 @@ def _is_declared(parent: Any, name: str) -> bool:
 
 
 def _step(target: Any, name: str) -> Any:
-    if not _is_public(name):
+    if not is_public(name):
         return _MISSING
     if isinstance(target, dict):
         return target.get(name, _MISSING)
@@ -162,6 +284,8 @@ def _step(target: Any, name: str) -> Any:
         return _MISSING
     if isinstance(target, type) and _is_of_instances(inspect.getattr_static(target, name)):
         return _MISSING
+    if isinstance(inspect.getattr_static(target, name, None), _COMPUTING):
+        return getattr(target, name)  # an AttributeError of its own code is a failure of it
     return getattr(target, name, _MISSING)
 
 

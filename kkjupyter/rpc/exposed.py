@@ -7,23 +7,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
+from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.writable import NOTHING_WRITABLE, Permission
 
 __all__ = ["Exposed"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Exposed:
-    """What a peer may call.
+    """What a peer may call, read and set.
 
     Attributes:
         target: a dict, module, instance or class; its public names can be reached.
-        interceptors: around every call, the first outermost.
+        interceptors: around every operation, the first outermost.
         validate: whether the functions' type hints are held to.
+        permission: which properties may be set.
+        debug: whether peers are sent tracebacks of what handlers raise.
+        limits: what clients may have at once.
     """
 
     target: Any
     interceptors: Sequence[Interceptor] = ()
     validate: bool = True
+    permission: Permission = NOTHING_WRITABLE
+    debug: bool = False
+    limits: ServerLimits = ServerLimits()
 
     def __post_init__(self) -> None:
         """Check the interceptors; UsageError when one of them cannot be one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from kkjupyter.errors import UsageError
@@ -24,7 +24,8 @@ class RemoteCallback:
     """A function of the peer's, as a handler gets it: ``callback(i, n)`` sends and returns.
 
     The protocol has no answer to it, so its value is nothing. ``await callback(i, n)`` waits until
-    the peer keeps up; a handler that calls very often should. May be called from any thread.
+    the peer keeps up; a handler that calls very often should: one that goes on calling a peer that
+    does not read gets a BufferOverflow. May be called from any thread.
     """
 
     def __init__(self, held: HeldFunctions, callback_id: str, codec: str) -> None:
@@ -42,7 +43,10 @@ class RemoteCallback:
                 "pass it in a call: kkjupyter.context().caller.method(fn)"
             )
         held = self._held
-        held.outbox.put(held.protocol.invoke_callback(self._id, args, self._codec))
+        message = held.protocol.invoke_callback(self._id, args, self._codec)
+        if held.outbox.full:
+            held.check_room(len(message), "a callback")
+        held.outbox.put(message)
         return _Room(held.outbox)
 
     def release(self) -> None:
@@ -69,9 +73,16 @@ class HeldFunctions:
     Args:
         protocol: makes the messages.
         outbox: takes them.
+        check_room: raises what a call ends with for which there is no room, given its size.
     """
 
-    def __init__(self, protocol: Protocol, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        outbox: Outbox,
+        check_room: Callable[[int, str], object] = lambda size_bytes, method: None,
+    ) -> None:
+        self.check_room = check_room
         self.protocol = protocol
         self.outbox = outbox
         self._facades: weakref.WeakValueDictionary[str, RemoteCallback] = (

@@ -1,4 +1,4 @@
-"""What went wrong on this side, as it goes to the peer."""
+"""What went wrong on this side, as it goes to the peer: without tracebacks, unless asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
+from kkjupyter.rpc.refusals import ArgumentsError
 from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["encode_acknowledgement", "encode_failure", "remote_error"]
@@ -16,22 +17,30 @@ _MAX_CAUSES = 8
 _OWN_FIELDS = frozenset({"name", "message", "stack", "cause"})
 
 
-def remote_error(exc: BaseException, *, depth: int = 0) -> RemoteError:
-    """``exc`` with name, message, stack, cause and own public properties.
+def remote_error(exc: BaseException, *, debug: bool = False, depth: int = 0) -> RemoteError:
+    """``exc`` with name, message, cause and own public properties.
 
-    A RemoteError, which a handler got from elsewhere or made itself, passes as it is.
+    A RemoteError, which a handler got from elsewhere or made itself, passes as it is, but for its
+    stack: that is a traceback, too, be it another server's.
+
+    Args:
+        exc: what was raised.
+        debug: whether the peer is sent tracebacks, with file names and lines of source.
+        depth: how many errors have this one as their cause.
     """
     if isinstance(exc, RemoteThrow):  # a peer has no words for it but an error's
-        return RemoteError(str(exc), stack=_stack(exc))
+        return RemoteError(str(exc), stack=_stack(exc) if debug else None)
     if isinstance(exc, RemoteError):
-        return exc
+        return exc if debug else _without_stack(exc)
     cause = exc.__cause__
     return RemoteError(
         _text(exc),
-        name=type(exc).__name__,
-        stack=_stack(exc),
+        name="TypeError" if isinstance(exc, ArgumentsError) else type(exc).__name__,
+        stack=_stack(exc) if debug else None,
         # Causes can form a ring.
-        cause=remote_error(cause, depth=depth + 1) if cause and depth < _MAX_CAUSES else None,
+        cause=remote_error(cause, debug=debug, depth=depth + 1)
+        if cause and depth < _MAX_CAUSES
+        else None,
         data={
             name: value
             for name, value in vars(exc).items()
@@ -40,9 +49,34 @@ def remote_error(exc: BaseException, *, depth: int = 0) -> RemoteError:
     )
 
 
-def encode_failure(encode: Callable[[RemoteError], bytes], exc: BaseException) -> bytes:
-    """``exc`` as a message, without what of it cannot be sent. Something is always returned."""
-    error = remote_error(exc)
+def _without_stack(error: RemoteError, depth: int = 0) -> RemoteError:
+    """``error`` without the stacks of its own, of its causes and of errors among its data."""
+    cause, data = error.cause, error.data
+    if isinstance(cause, RemoteError):
+        cause = _without_stack(cause, depth + 1) if depth < _MAX_CAUSES else None
+    if any(isinstance(value, RemoteError) for value in data.values()):
+        data = {
+            name: RemoteError(value.message, name=value.name, data=value.data)
+            if isinstance(value, RemoteError)
+            else value
+            for name, value in data.items()
+        }
+    if error.stack is None and cause is error.cause and data is error.data:
+        return error
+    return RemoteError(error.message, name=error.name, cause=cause, data=data, status=error.status)
+
+
+def encode_failure(
+    encode: Callable[[RemoteError], bytes], exc: BaseException, *, debug: bool = False
+) -> bytes:
+    """``exc`` as a message, without what of it cannot be sent. Something is always returned.
+
+    Args:
+        encode: makes the message.
+        exc: what was raised.
+        debug: whether the peer is sent tracebacks.
+    """
+    error = remote_error(exc, debug=debug)
     if message := _try(encode, error):
         return message
     bare = RemoteError(error.message, name=error.name, stack=error.stack)

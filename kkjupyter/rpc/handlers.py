@@ -2,50 +2,99 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import dataclasses
 import datetime
 import enum
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.rpc.limits import ServerLimits, run_function
 from kkjupyter.rpc.perfunction import PerFunction
-from kkjupyter.rpc.workers import WorkerPool
+from kkjupyter.rpc.refusals import ArgumentsError
 
 __all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
 
-MAX_FUNCTION_THREADS = 32
+MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
+"""How many plain functions run at once for one client, if its server says nothing else."""
 
-_function_threads = WorkerPool("kkjupyter-function", MAX_FUNCTION_THREADS)
 # What travels as itself, although its instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
 
 async def call_function(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    on_late_failure: Callable[[BaseException], object] = lambda exc: None,
 ) -> Any:
     """Call it and return its value or its stream; an awaitable is awaited. Handler loop only.
 
     Async functions and generators are started here, everything else runs in a worker thread, in a
-    copy of this context.
+    copy of this context. Cancelling is safe; a function in a thread goes on to its end.
+
+    Args:
+        function: what is called.
+        args: by position.
+        kwargs: by name.
+        on_late_failure: told what a function in a thread raised when nobody waited any more; in
+            that thread, or here.
 
     Raises:
-        TypeError: the arguments do not fit; the text names the parameters.
+        ArgumentsError: the arguments do not fit; the text names the parameters.
+        Exception: whatever the function raises.
     """
     try:
         if _runs_on_loop(function):
             value = function(*args, **kwargs)
         else:
             call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
-            value = await _function_threads.run(call)
+            value = await _run_in_thread(call, on_late_failure)
     except TypeError as exc:
         if misfit := _misfit(function, args, kwargs):
-            raise TypeError(misfit) from None
+            raise ArgumentsError(misfit) from None
         raise exc
     return await value if inspect.isawaitable(value) else value
+
+
+async def _run_in_thread(
+    call: Callable[[], Any], on_late_failure: Callable[[BaseException], object]
+) -> Any:
+    lock = threading.Lock()
+    abandoned = False
+    failure: BaseException | None = None
+
+    def run() -> Any:
+        nonlocal failure
+        try:
+            return call()
+        except BaseException as exc:
+            with lock:
+                is_late = abandoned
+                if not is_late:
+                    failure = exc
+            if is_late:
+                on_late_failure(exc)
+            raise
+
+    try:
+        return await run_function(run)
+    except asyncio.CancelledError:
+        with lock:
+            abandoned = True
+            missed = failure
+        # It failed before, and the cancellation was quicker than the news of that.
+        if missed is not None:
+            on_late_failure(missed)
+        raise
+    finally:
+        failure = None  # its traceback holds this frame
 
 
 def spread(function: Callable[..., Any], args: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -51,7 +51,7 @@ class HttpServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=LIMIT_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._listener = HttpListener(app, self._host, self._ssl)
+        self._listener = HttpListener(app, self._host, self._ssl, self._clients.load.limits)
         return await self._listener.start(port)
 
     async def _stop_listening(self) -> None:
@@ -89,6 +89,8 @@ class HttpServer(Server):
         turned = self._door.turn_away(origin, tokens)
         if turned is not None:
             return web.Response(status=turned[0], text=turned[1])
+        if self._listener is not None:
+            self._listener.know(request)
         if request.method != hdrs.METH_POST:
             return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
         if (request.content_length or 0) > LIMIT_BYTES:

@@ -22,10 +22,12 @@ from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.titles import counted
+from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.memory import MemoryTransport, memory_pair
 
@@ -118,14 +120,32 @@ class MemoryServer:
 
 
 def serve_in_memory(
-    obj: Any, *, interceptors: Sequence[Interceptor] = (), validate: bool = True, url: str = ""
+    obj: Any,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+    validate: bool = True,
+    writable: WritableOption = (),
+    debug: bool = False,
+    limits: ServerLimits | None = None,
+    url: str = "",
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
 
     Args:
         obj: as for :func:`kkjupyter.serve`.
-        interceptors: around every call, the first outermost.
+        interceptors: around every operation, the first outermost.
         validate: whether type hints are held to.
+        writable: what clients may assign to.
+        debug: whether clients are sent tracebacks.
+        limits: what clients may have at once.
         url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
-    return MemoryServer(Exposed(obj, interceptors, validate), url or f"memory:{next(_numbers)}")
+    exposed = Exposed(
+        obj,
+        interceptors,
+        validate,
+        permission=permission(writable, obj),
+        debug=debug,
+        limits=check_limits(limits),
+    )
+    return MemoryServer(exposed, url or f"memory:{next(_numbers)}")

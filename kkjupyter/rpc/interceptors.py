@@ -1,10 +1,13 @@
-"""Code around every call to a server, as the layers of an onion.
+"""Code around every operation on a server, as the layers of an onion.
 
 An interceptor is ``async def interceptor(ctx, next)``; it awaits ``next()`` for the handler's
-result, may change ``ctx.args`` before and the result after, or raise instead. Arguments are checked
-before the first interceptor, the result after the last, so interceptors see what is valid. For a
-stream the result is the iterable: interceptors see the call, not each item, but may return another
-iterable around it.
+result, may change ``ctx.args`` before and the result after, or raise instead. ``ctx.operation``
+says what is asked for: a call, reading a property, setting one, or making an instance. A name that
+does not exist goes through the interceptors, too, so that one who may not call cannot find out what
+there is. Arguments are checked before the first interceptor, the result after the last, so
+interceptors see what is valid; only of a method behind a property they are checked later, as the
+property is not read before the interceptors were asked. For a stream the result is the iterable:
+interceptors see the call, not each item, but may return another iterable around it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from kkjupyter.errors import UsageError
+from kkjupyter.wire.events import Operation
 
 __all__ = [
     "CallContext",
@@ -38,6 +42,8 @@ class CallContext:
         meta: what the caller says about the call; empty where the protocol carries nothing.
         state: for interceptors to leave things for each other and for the handler.
         caller: the caller's own API, where it has one; else None.
+        operation: ``"call"``, ``"get"``, ``"set"`` or ``"new"``. ``args`` of a ``"set"`` holds the
+            one value, of a ``"get"`` nothing.
     """
 
     method: str
@@ -46,6 +52,7 @@ class CallContext:
     meta: dict[str, Any] = dataclasses.field(default_factory=dict)
     state: dict[str, Any] = dataclasses.field(default_factory=dict)
     caller: Any = None
+    operation: Operation = "call"
 
 
 Interceptor = Callable[[CallContext, Callable[[], Awaitable[Any]]], Awaitable[Any]]

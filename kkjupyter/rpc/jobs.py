@@ -1,9 +1,10 @@
 """Where passed functions run when the peer calls them.
 
-In the thread or on the loop that waits for the call they were passed with; if nobody waits, in one
+In the thread or on the loop that waits for the call they were passed with; if nobody waits, in a
 worker thread. Always in a copy of the caller's context, taken at the call, so that what they print
 lands in the caller's cell. Those of one call run one at a time, in the order the peer called them,
-and all that came before the reply have run before the reply is handed over.
+and all that came before the reply have run before the reply is handed over. Those of other calls
+do not wait for them.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ import concurrent.futures
 import contextvars
 import inspect
 import logging
-import os
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Final
 
+from kkjupyter.rpc.stream import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
 from kkjupyter.rpc.waiting import Bell, wait_blocking
+from kkjupyter.rpc.workers import Lane, WorkerPool
 
-__all__ = ["Job", "Jobs", "run_in_worker"]
+__all__ = ["CALLBACK_LIMITS", "CALLBACK_THREADS", "Job", "Jobs"]
+
+CALLBACK_THREADS = 64
+"""How many calls of one connection may have their callbacks run in threads at the same time."""
+CALLBACK_LIMITS: Final = {"limit_items": 64 * SOFT_LIMIT_ITEMS, "limit_bytes": HARD_LIMIT_BYTES}
+"""How many calls of the functions of one call wait at most; those of a busy function, mostly."""
 
 logger = logging.getLogger("kkjupyter")
+_threads = WorkerPool("kkjupyter-callbacks", None)
 
 # The calls whose callbacks the code at hand runs in: a callback may wait for its own call.
 _inside: contextvars.ContextVar[tuple[Jobs, ...]] = contextvars.ContextVar(
@@ -33,39 +40,80 @@ _inside: contextvars.ContextVar[tuple[Jobs, ...]] = contextvars.ContextVar(
 
 
 class Job:
-    """One invocation of a passed function."""
+    """One invocation of a passed function.
 
-    __slots__ = ("_args", "_context", "_fn")
+    Args:
+        fn: what is called.
+        context: the caller's.
+        args: with what.
+        size_bytes: of the message that has brought them.
+    """
+
+    __slots__ = ("_args", "_context", "_fn", "_jobs", "size_bytes")
 
     def __init__(
-        self, fn: Callable[..., Any], context: contextvars.Context, args: Sequence[Any]
+        self,
+        fn: Callable[..., Any],
+        context: contextvars.Context,
+        args: Sequence[Any],
+        size_bytes: int = 0,
     ) -> None:
         self._fn = fn
-        # A context can be entered only once at a time; a copy can always be.
-        self._context = context.copy()
+        self._context = context
         self._args = args
+        self._jobs: Jobs | None = None
+        self.size_bytes = size_bytes
 
     def enter(self, jobs: Jobs) -> None:
-        """Note in the context of this invocation which call it belongs to."""
-        self._context.run(lambda: _inside.set((*_inside.get(), jobs)))
+        """Note which call it belongs to."""
+        self._jobs = jobs
+
+    def _call(self) -> Any:
+        # A context can be entered only once at a time; a copy can always be. Made only now: those
+        # that wait may be many.
+        self._context = self._context.copy()
+        if self._jobs is not None:
+            self._context.run(_inside.set, (*self._context.get(_inside, ()), self._jobs))
+        return self._context.run(self._fn, *self._args)
 
     def run(self) -> None:
-        """Run it in this thread; its errors are logged."""
+        """Run it in this thread; its errors are logged.
+
+        What is no error but an order to whoever waits here (KeyboardInterrupt, SystemExit) is his.
+        """
         try:
-            result = self._context.run(self._fn, *self._args)
+            result = self._call()
             if inspect.iscoroutine(result):
                 self._run_coroutine(result)
         except Exception:  # noqa: BLE001  logged: the protocol has no way to tell the peer
             self._log_failure()
 
+    def run_unwaited(self) -> None:
+        """As :meth:`run`, where nobody waits: orders are logged, too, as nobody would follow."""
+        try:
+            self.run()
+        except BaseException as exc:  # noqa: BLE001  logged
+            text = f"{type(exc).__name__}: {exc}".rstrip(": ")
+            self._context.run(logger.error, "callback %s raised %s", self._name, text)
+
     async def run_async(self) -> None:
         """Run it on this loop; its errors are logged."""
         try:
-            result = self._context.run(self._fn, *self._args)
+            result = self._call()
             if inspect.iscoroutine(result):
                 loop = asyncio.get_running_loop()
-                await loop.create_task(result, context=self._context)
+                await self._run_task(loop.create_task(result, context=self._context))
         except Exception:  # noqa: BLE001  logged: the protocol has no way to tell the peer
+            self._log_failure()
+
+    async def _run_task(self, task: asyncio.Task[Any]) -> None:
+        try:
+            await task
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if not task.cancelled() or (waiter is not None and waiter.cancelling()):
+                raise
+            # It has cancelled itself: whoever waits for the call was told nothing.
             self._log_failure()
 
     def _run_coroutine(self, coro: Coroutine[Any, Any, Any]) -> None:
@@ -92,9 +140,12 @@ class Job:
         else:
             done.set_result(None)
 
+    @property
+    def _name(self) -> str:
+        return getattr(self._fn, "__name__", None) or repr(self._fn)
+
     def _log_failure(self) -> None:
-        name = getattr(self._fn, "__name__", repr(self._fn))
-        self._context.run(logger.exception, "callback %s failed", name)
+        self._context.run(logger.exception, "callback %s failed", self._name)
 
 
 class Jobs:
@@ -102,12 +153,20 @@ class Jobs:
 
     Args:
         bell: rung whenever one is done, for those who wait to run the next.
+
+    Attributes:
+        lane: of the threads for callbacks, whose these are.
+        when_low: called once, in any thread, when so many have run that more may come.
     """
 
     def __init__(self, bell: Bell) -> None:
+        self.lane: Lane | None = None
+        self.when_low: Callable[[], object] | None = None
         self._bell = bell
         self._waiting: deque[Job] = deque()
+        self._held_bytes = 0
         self._running = 0
+        self._is_handed_over = False
         self._lock = threading.Lock()
 
     @property
@@ -121,17 +180,52 @@ class Jobs:
         return not self._waiting and self._is_free
 
     @property
+    def is_over_soft(self) -> bool:
+        """Whether so many wait that the peer should be slowed down."""
+        return self._held_bytes > SOFT_LIMIT_BYTES or len(self._waiting) > SOFT_LIMIT_ITEMS
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many wait that the peer is slowed down, until few are left."""
+        return self.when_low is not None
+
+    def is_over(self, limit_items: int, limit_bytes: int) -> bool:
+        """Whether more wait than can be kept."""
+        return self._held_bytes > limit_bytes or len(self._waiting) > limit_items
+
+    @property
+    def below_low_mark(self) -> bool:
+        """Whether so many have run that the peer may go on."""
+        return (
+            self._held_bytes <= SOFT_LIMIT_BYTES // 2
+            and len(self._waiting) <= SOFT_LIMIT_ITEMS // 2
+        )
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it is far from the hard limit."""
+        return (
+            self._held_bytes < HARD_LIMIT_BYTES // 2
+            and len(self._waiting) < CALLBACK_LIMITS["limit_items"] // 2
+        )
+
+    @property
     def _is_free(self) -> bool:
         return not self._running or self in _inside.get()
 
     def add(self, job: Job) -> None:
         """Add the newest. Any thread."""
         job.enter(self)
-        self._waiting.append(job)
+        with self._lock:
+            self._waiting.append(job)
+            self._held_bytes += job.size_bytes
 
     def drop(self) -> None:
         """Forget those that have not begun. Any thread."""
-        self._waiting.clear()
+        with self._lock:
+            self._waiting.clear()
+            self._held_bytes = 0
+        self._tell_when_low()
 
     def run_one(self) -> None:
         """Run the oldest in this thread, if one can run."""
@@ -152,65 +246,49 @@ class Jobs:
                 self._finish()
 
     def hand_to_worker(self, is_waited_for: Callable[[], bool]) -> None:
-        """Have the worker thread run them until somebody waits. Any thread.
+        """Have a worker thread run them until somebody waits. Any thread.
 
         Args:
             is_waited_for: whether somebody waits for the call, and runs them there.
         """
-        if self._waiting:
-            run_in_worker(lambda: self._run_unwaited(is_waited_for))
+        with self._lock:
+            if self._is_handed_over or not self._waiting:
+                return
+            self._is_handed_over = True
+        _threads.submit(lambda: self._run_unwaited(is_waited_for), self.lane)
 
     def _run_unwaited(self, is_waited_for: Callable[[], bool]) -> None:
         while self.can_run and not is_waited_for():
-            self.run_one()
+            job = self._begin()
+            if job:
+                try:
+                    job.run_unwaited()
+                finally:
+                    self._finish()
+            del job  # else its arguments would be held until the next one comes
+        with self._lock:
+            self._is_handed_over = False
+        # One may have come in between, and found that a worker is at it.
+        if self.can_run and not is_waited_for():
+            self.hand_to_worker(is_waited_for)
 
     def _begin(self) -> Job | None:
         with self._lock:
             if not self.can_run:
                 return None
             self._running += 1
-            return self._waiting.popleft()
+            job = self._waiting.popleft()
+            self._held_bytes -= job.size_bytes
+            return job
 
     def _finish(self) -> None:
         with self._lock:
             self._running -= 1
         self._bell.ring()
+        self._tell_when_low()
 
-
-class _Worker:
-    """The one thread for callbacks that nobody waits for; started at first use."""
-
-    def __init__(self) -> None:
-        self._forget_thread()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget_thread)
-
-    def _forget_thread(self) -> None:
-        """Begin without one; a fork does not take it along."""
-        self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._started = False
-
-    def run(self, work: Callable[[], object]) -> None:
-        self._queue.put(work)
-        with self._lock:
-            if not self._started:
-                self._started = True
-                threading.Thread(target=self._work, name="kkjupyter-callbacks", daemon=True).start()
-
-    def _work(self) -> None:
-        while True:
-            work = self._queue.get()
-            try:
-                work()
-            except BaseException:
-                logger.exception("a callback ended its thread")
-            del work  # else the last function would be held until the next is called
-
-
-_worker = _Worker()
-
-
-def run_in_worker(work: Callable[[], object]) -> None:
-    """Have ``work()`` called in the one thread for what nobody waits for. Any thread."""
-    _worker.run(work)
+    def _tell_when_low(self) -> None:
+        if self.when_low is not None and self.below_low_mark:
+            tell, self.when_low = self.when_low, None
+            if tell is not None:
+                tell()

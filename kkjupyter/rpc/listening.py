@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from ssl import SSLContext
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from kkjupyter.rpc.limits import ServerLimits, turn_away
+
 __all__ = ["HttpListener"]
 
 # What still runs when the server closes has been cancelled; this is for saying so.
 _SHUTDOWN_S = 0.05
+_BACKLOG = 128
 
 # What is no HTTP is its sender's own affair, and he gets an answer.
 _logger = logging.getLogger("kkjupyter.http")
@@ -24,17 +28,23 @@ _logger.addFilter(
 class HttpListener:
     """Serves an application at a port. I/O loop only, save the number.
 
-    The task of a client that leaves is cancelled.
+    The task of a client that leaves is cancelled. A connection that is one too many is turned away.
 
     Args:
         app: what answers.
         host: where to listen.
         ssl: adds TLS.
+        limits: how many connections there may be, and how long one may take for its first request.
     """
 
-    def __init__(self, app: web.Application, host: str, ssl: SSLContext | None) -> None:
+    def __init__(
+        self, app: web.Application, host: str, ssl: SSLContext | None, limits: ServerLimits
+    ) -> None:
         self._host = host
         self._ssl = ssl
+        self._limits = limits
+        self._listener: asyncio.Server | None = None
+        self._known: set[asyncio.BaseProtocol] = set()
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -53,13 +63,64 @@ class HttpListener:
     async def start(self, port: int) -> int:
         """Begin to listen; return the port. OSError when it cannot be had."""
         await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        ssl_timeout_s = self._limits.handshake_timeout_s if self._ssl is not None else None
         try:
-            await web.TCPSite(self._runner, self._host, port, ssl_context=self._ssl).start()
+            self._listener = await loop.create_server(
+                self._welcome,
+                self._host,
+                port,
+                backlog=_BACKLOG,
+                ssl=self._ssl,
+                ssl_handshake_timeout=ssl_timeout_s,
+            )
         except OSError:
             await self._runner.cleanup()
             raise
-        return int(self._runner.addresses[0][1])
+        return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop, and disconnect everybody."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
+
+    def know(self, request: web.Request) -> None:
+        """The connection that this came by may stay: it has shown what it has to."""
+        if request.protocol is not None:
+            self._known.add(request.protocol)
+
+    # ---- at the gate
+
+    def _welcome(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        assert server is not None, "start() comes first"
+        self._known.intersection_update(server.connections)
+        limits, count = self._limits, len(server.connections)
+        if limits.connections is not None and count >= limits.connections:
+            return _TurnedAway("connections", limits.connections)
+        limit = limits.unauthenticated_connections
+        if limit is not None and count - len(self._known) >= limit:
+            return _TurnedAway("unauthenticated_connections", limit)
+        protocol = server()
+        timeout_s = limits.handshake_timeout_s
+        if timeout_s is not None:
+            asyncio.get_running_loop().call_later(timeout_s, self._look_at, protocol)
+        return protocol
+
+    def _look_at(self, protocol: web.RequestHandler) -> None:
+        """Its time to show what it has to is up."""
+        if protocol not in self._known and protocol.transport is not None:
+            protocol.transport.close()
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        turn_away(transport, self._limit, self._name)

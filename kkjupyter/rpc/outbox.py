@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
+from kkjupyter.errors import BufferOverflow
+from kkjupyter.rpc.budget import Budget, Share
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import Bell
 from kkjupyter.transports.base import Transport
 
-__all__ = ["Outbox"]
+__all__ = ["LIMIT_BYTES", "Outbox"]
 
 # Enough to keep a fast reader busy between two wake-ups, little enough that a reply does not wait
 # long behind a stream.
 _FULL_BYTES = 512 * 1024
 _OVERFULL_BYTES = 16 * 1024 * 1024
 _BATCH_BYTES = 64 * 1024
+# What code here sends of its own accord, without waiting, is refused beyond this.
+LIMIT_BYTES = 64 * 1024 * 1024
 
 
 class Outbox:
@@ -23,14 +28,33 @@ class Outbox:
 
     :meth:`put` never blocks and keeps the order. Producers of many messages look at :attr:`full`
     and wait for :attr:`bell`, so that a peer that does not read stops them.
+
+    Args:
+        transport: what takes the messages.
+        budget: of all connections of a server together; None for a client's.
+        limit_bytes: see :meth:`check_room`; never more than :data:`LIMIT_BYTES`.
+
+    Attributes:
+        on_flush: called on the I/O loop when something was handed over, or nothing is left.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        budget: Budget | None = None,
+        limit_bytes: int | None = None,
+    ) -> None:
         self.bell = Bell()
+        self.on_flush: Callable[[], object] = _nothing
+        self.limit_bytes = LIMIT_BYTES if limit_bytes is None else min(limit_bytes, LIMIT_BYTES)
         self._transport = transport
         self._messages: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._held_bytes = 0
+        self._sent_bytes = 0
+        self._own: deque[tuple[int, int]] = deque()  # where each ends, and its size
+        self._own_bytes = 0
+        self._share = Share(budget)
         self._scheduled = False
         self._closed = False
 
@@ -46,8 +70,21 @@ class Outbox:
 
     @property
     def overfull(self) -> bool:
-        """Whether the peer has asked for far more than it reads, and must wait with the next."""
-        return self._held_bytes > _OVERFULL_BYTES
+        """Whether the peer has asked for far more than it reads, and must wait with the next.
+
+        Our own calls do not count: two sides that call each other would both wait for ever.
+        """
+        return self._held_bytes - self._own_bytes > _OVERFULL_BYTES
+
+    @property
+    def is_low(self) -> bool:
+        """Whether an overfull one has drained enough for the peer to go on."""
+        return self._held_bytes - self._own_bytes <= _OVERFULL_BYTES // 2
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether there is room for answers to what little a look in between brings."""
+        return self._held_bytes - self._own_bytes <= 2 * LIMIT_BYTES
 
     def put(self, message: bytes) -> None:
         """Queue one message. Any thread."""
@@ -61,9 +98,30 @@ class Outbox:
             self._scheduled = True
         io_loop().post(self.flush)
 
+    def check_room(self, size_bytes: int, method: str) -> None:
+        """Whether so much more may be sent without waiting, by whoever could wait. Any thread.
+
+        Raises:
+            BufferOverflow: the peer does not read, and too much waits for it already.
+        """
+        limit_bytes = self.limit_bytes
+        if self._held_bytes + size_bytes > limit_bytes:
+            raise BufferOverflow(method, limit_bytes=limit_bytes, what="outbox")
+        self._share.hold(self._held_bytes)
+        if self._share.is_exhausted:
+            raise BufferOverflow(method, limit_bytes=self._share.limit_bytes, what="outbox")
+
+    def count_as_own(self, size_bytes: int) -> None:
+        """So much of what was put last is a call of ours. Any thread."""
+        with self._lock:
+            if not self._closed and self._held_bytes:
+                self._own.append((self._sent_bytes + self._held_bytes, size_bytes))
+                self._own_bytes += size_bytes
+
     def flush(self) -> None:
         """Hand over as much as the transport takes. I/O loop only."""
         self._scheduled = False
+        self._share.hold(self._held_bytes)
         while self._messages and self._transport.writable:
             batch: list[bytes] = []
             batch_bytes = 0
@@ -73,10 +131,15 @@ class Outbox:
                 batch_bytes += len(message)
             with self._lock:
                 self._held_bytes -= batch_bytes
+                self._sent_bytes += batch_bytes
+                while self._own and self._own[0][0] <= self._sent_bytes:
+                    self._own_bytes -= self._own.popleft()[1]
             self._transport.send(batch)
+        self._share.hold(self._held_bytes)
         # Not only when it was full at the start: it may have filled up while it was emptied here.
         if not self.full:
             self.bell.ring()
+        self.on_flush()
 
     def forked(self) -> None:
         """This process is a fork: the transport is the other one's."""
@@ -89,4 +152,11 @@ class Outbox:
             self._closed = True
             self._messages.clear()
             self._held_bytes = 0
+            self._own.clear()
+            self._own_bytes = 0
+        self._share.hold(0)
         self.bell.ring()
+
+
+def _nothing() -> None:
+    """Nobody looks."""

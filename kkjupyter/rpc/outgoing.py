@@ -7,6 +7,8 @@ pace, which is the socket's and, where the protocol has credit, the credit the p
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -14,17 +16,30 @@ from typing import Any
 
 from kkjupyter.errors import RemoteError, RemoteThrow
 from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
+from kkjupyter.rpc.limits import GENERATOR_SLOTS, Slots, run_function
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import handler_loop, io_loop
-from kkjupyter.rpc.pumps import Injection, SyncPump, pump_async
+from kkjupyter.rpc.pumps import (
+    Injection,
+    SyncPump,
+    close_iterator,
+    close_source,
+    is_async_stream,
+    pump_async,
+)
+from kkjupyter.rpc.serverlog import log_failure, log_late_failure
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
 
-__all__ = ["ItemCheck", "OutgoingStream"]
+__all__ = ["ItemCheck", "OutgoingStream", "close_unread"]
 
 ItemCheck = Callable[[Any], Any]
+
+logger = logging.getLogger("kkjupyter")
+
+_closing: set[asyncio.Task[None]] = set()
 
 
 class OutgoingStream:
@@ -38,7 +53,10 @@ class OutgoingStream:
         outbox: takes them.
         codec: of the messages.
         check_item: applied to each value before it is sent; what it raises fails the stream.
+        is_result: whether a handler made it, so that its failures are a server's to log.
+        debug: whether the peer is sent the traceback of what the source raises.
         record: notes what is sent, if anything does.
+        slots: for its thread, if it needs one.
     """
 
     def __init__(
@@ -51,7 +69,10 @@ class OutgoingStream:
         codec: str,
         *,
         check_item: ItemCheck | None = None,
+        is_result: bool = False,
+        debug: bool = False,
         record: CallRecord | None = None,
+        slots: Slots = GENERATOR_SLOTS,
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
@@ -64,7 +85,10 @@ class OutgoingStream:
         self._outbox = outbox
         self._codec = codec
         self._check_item = check_item
+        self._is_result = is_result
+        self._debug = debug
         self._record = record
+        self._slots = slots
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
         self._sent_items = 0
@@ -93,7 +117,7 @@ class OutgoingStream:
         """
         if control_id:
             self._controls.append((control_id, value))
-            if self.over or not hasattr(type(self._source), "__aiter__"):
+            if self.over or not is_async_stream(self._source):
                 self._acknowledge()  # a sync generator is told at its next yield; the peer goes on
         self.cancelled = True
         handler_loop().post(self._cancel_task)
@@ -175,11 +199,12 @@ class OutgoingStream:
         try:
             if self.cancelled:  # before it began: the pump only closes the source
                 self.interrupted = True
-            if hasattr(type(self._source), "__aiter__"):
+            if is_async_stream(self._source):
                 returned = await pump_async(self._source, self)
             else:
                 name = f"kkjupyter-generator {self._title}"
-                returned = await SyncPump(self._source, self, name).run()
+                pump = SyncPump(self._source, self, name, self._slots, self._failed_late)
+                returned = await pump.run()
             end = protocol.end(self.stream_id, returned, self._codec)
         except BaseException as exc:  # noqa: BLE001  told to the peer
             self._failed(exc)
@@ -191,18 +216,30 @@ class OutgoingStream:
 
     def _failed(self, exc: BaseException) -> None:
         protocol, stream_id, codec = self._protocol, self.stream_id, self._codec
-        if isinstance(exc, asyncio.CancelledError):
-            if self.cancelled:
+        if self.cancelled:
+            if isinstance(exc, asyncio.CancelledError):
                 self._finish()
-                return
+            else:  # while it cleaned up
+                self._failed_late(exc)
+                self._finish(exc)
+            return
+        if self._is_result:
+            log_failure(self._title, exc, told=self._debug)
+        if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
-        if self.cancelled or self._is_injecting:  # while it cleaned up, or as its answer
+        if self._is_injecting:  # the answer to what was thrown into it
             self._finish(exc)
         else:
             self.over = True
-            failure = encode_failure(lambda e: protocol.fail_stream(stream_id, e, codec), exc)
+            failure = encode_failure(
+                lambda e: protocol.fail_stream(stream_id, e, codec), exc, debug=self._debug
+            )
             self._send(failure, "error")
             self._finish()
+
+    def _failed_late(self, exc: BaseException) -> None:
+        """It was cancelled, and failed then; a classic peer is told of no end. Any thread."""
+        log_late_failure(self._title, exc)
 
     @property
     def _is_injecting(self) -> bool:
@@ -245,7 +282,34 @@ class OutgoingStream:
                 control_id, self.stream_id, error, self._codec
             ),
             exc,
+            debug=self._debug,
         )
+
+
+def close_unread(source: Any, title: str, context: contextvars.Context) -> None:
+    """End a stream that nobody has begun to read and nobody will. Any thread; returns at once.
+
+    Args:
+        source: an async iterable or an iterator.
+        title: of the call it was passed with.
+        context: the caller's.
+    """
+
+    async def close() -> None:
+        try:
+            if is_async_stream(source):
+                await close_source(source)
+            else:  # it may block
+                await run_function(lambda: close_iterator(source))
+        except Exception:
+            logger.exception("closing a stream that was passed to %s failed", title)
+
+    def begin() -> None:
+        task = asyncio.get_running_loop().create_task(close(), context=context.copy())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    handler_loop().post(begin)
 
 
 def as_exception(error: Any) -> RemoteError:

@@ -136,7 +136,7 @@ def handler_loop() -> LoopThread:
 
 def on_own_loop() -> bool:
     """Whether the caller runs on one of these loops, where a blocking wait would be a deadlock."""
-    return any(loop.is_current for loop in _loops.values())
+    return any(loop.is_current for loop in [*_loops.values()])  # another may begin meanwhile
 
 
 # What a fork has inherited and must not finalize, see below.
@@ -152,7 +152,7 @@ def _forget_after_fork() -> None:
     # Threads do not survive a fork; the child starts its own at first use.
     global _lock
     _lock = threading.RLock()
-    for thread in _loops.values():
+    for thread in [*_loops.values()]:
         _let_go(thread)
     _loops.clear()
 
@@ -173,7 +173,7 @@ def _let_go(thread: LoopThread) -> None:
 @atexit.register
 def _stop_loops() -> None:
     # Otherwise daemon threads may still run Python code while the interpreter is torn down.
-    for loop in _loops.values():
+    for loop in [*_loops.values()]:
         loop.stop(timeout_s=1.0)
 
 

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from kkjupyter.errors import RemoteError
-from kkjupyter.rpc.answering import Answer, answer_call
+from kkjupyter.errors import ConnectionLost, RemoteError
+from kkjupyter.rpc.answering import Answer, answer_call, answer_with
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.channel import Channel
-from kkjupyter.rpc.expose import Unreachable, find, find_callable, find_class, put
+from kkjupyter.rpc.expose import Unreachable, find, find_callable, find_class, is_computed, is_there
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.failures import encode_failure
 from kkjupyter.rpc.handlers import by_value
-from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.outgoing import OutgoingStream
+from kkjupyter.rpc.interceptors import CallContext, Interceptor
+from kkjupyter.rpc.limits import ConnectionLoad, LimitExceeded, ServerLoad
+from kkjupyter.rpc.outgoing import ItemCheck, OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
+from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.rpc.waiting import wait_async
 from kkjupyter.rpc.wayback import WayBack
-from kkjupyter.wire.events import Requested
+from kkjupyter.wire.detection import PROBE_NAME
+from kkjupyter.wire.events import Requested, StreamRef
 
 __all__ = ["Producer"]
 
@@ -38,6 +43,7 @@ class Producer:
         exposed: what they may reach.
         channel: whose requests.
         on_closed: told when the connection is gone.
+        load: what they may be at once; of a server that has no other client if None.
     """
 
     def __init__(
@@ -45,7 +51,10 @@ class Producer:
         exposed: Exposed,
         channel: Channel,
         on_closed: Callable[[Producer], object] = lambda producer: None,
+        load: ConnectionLoad | None = None,
     ) -> None:
+        self.load = load or ServerLoad(exposed.limits).connection()
+        self._refused = 0
         self.exposed = exposed
         self.channel = channel
         self.caller = Remote(WayBack(channel))
@@ -56,9 +65,28 @@ class Producer:
     # ---- told by the channel; I/O loop only
 
     def requested(self, request: Requested) -> None:
-        job = _Job(self, request)
+        streams = sum(type(arg) is StreamRef for arg in request.args)
+        try:
+            self.load.admit(request.size_bytes, streams)
+        except LimitExceeded as error:
+            self._refuse(request, error)
+            return
+        job = _Job(self, request, streams)
         self._jobs.setdefault(request.call_id, []).append(job)
         handler_loop().post(job.start)
+
+    def _refuse(self, request: Requested, error: LimitExceeded) -> None:
+        """Answer that this is too much; what was passed with it goes back."""
+        channel, codec = self.channel, request.codec
+        if not self._refused:
+            logger.warning(
+                "%s: %s is refused: %s", channel.url, readable(".".join(request.path)), error
+            )
+        self._refused += 1
+        _, received = channel.revive(request.args, codec, ".".join(request.path))
+        for state in received:
+            state.cancel()
+        channel.outbox.put(channel.protocol.fail_call(request.call_id, error, codec))
 
     def cancelled(self, call_id: str) -> None:
         for job in self._jobs.pop(call_id, ()):
@@ -76,6 +104,7 @@ class Producer:
 
     def finished(self, job: _Job) -> None:
         """A job has come to its end."""
+        self.load.release(job.request.size_bytes, job.streams)
         call_id = job.request.call_id
         jobs = self._jobs.get(call_id, [])
         if job in jobs:
@@ -90,8 +119,9 @@ class _Job:
     Made on the I/O loop; runs on the handler loop.
     """
 
-    def __init__(self, producer: Producer, request: Requested) -> None:
+    def __init__(self, producer: Producer, request: Requested, streams: int) -> None:
         self.request = request
+        self.streams = streams
         self._producer = producer
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
@@ -105,8 +135,12 @@ class _Job:
 
     def start(self) -> None:
         """Handler loop only."""
-        if not self._cancelled:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if self._cancelled:
+            io_loop().post(self._finished)
+            return
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        # Not at the end of the task's code: one that is cancelled before its first step has none.
+        self._task.add_done_callback(lambda _: io_loop().post(self._finished))
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
@@ -128,25 +162,41 @@ class _Job:
 
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
-        request, protocol, outbox = self.request, self._protocol, self._outbox
+        request, protocol = self.request, self._protocol
+        self._producer.load.use()
         try:
-            if outbox.overfull:
-                await wait_async(outbox.bell, lambda: not outbox.overfull)
+            await self._until_read()
             answer = await self._answer()
             if is_stream(answer.value):
+                await self._take_stream(answer.value)
                 self._open_stream(answer)
             else:
+                await self._until_read()  # however many answers are ready at once
                 self._send(protocol.reply(request.call_id, answer.value, request.codec))
         except Unreachable as exc:
             self._send(protocol.refuse(request, exc.reason, exc.at))
-        except BaseException as exc:  # noqa: BLE001  told to the peer
+        except BaseException as exc:  # noqa: BLE001  told to the peer and logged
             self._fail(exc)
         else:
             if self._stream is not None:
                 await self._stream.run()
         finally:
             self._release_arguments()
-            io_loop().post(self._finished)
+
+    async def _until_read(self) -> None:
+        """Wait while the peer has more to read than it may ask for beyond."""
+        outbox = self._outbox
+        if outbox.overfull:
+            await wait_async(outbox.bell, lambda: not outbox.overfull)
+
+    async def _take_stream(self, source: Any) -> None:
+        """Count one more stream, or close it."""
+        try:
+            self._producer.load.streams.take()
+        except LimitExceeded:
+            await close_source(source)
+            raise
+        self.streams += 1
 
     def _finished(self) -> None:
         self._producer.finished(self)
@@ -165,6 +215,9 @@ class _Job:
             self._outbox,
             request.codec,
             check_item=answer.check_item,
+            is_result=True,
+            debug=self._producer.exposed.debug,
+            slots=self._producer.load.generators,
         )
         if protocol.has_credit:
             io_loop().post(self._channel.outgoing.add, stream)
@@ -173,14 +226,19 @@ class _Job:
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
 
     def _fail(self, exc: BaseException) -> None:
-        """Tell the peer; a cancelled job has nobody left to tell."""
+        """Tell the peer, and the log; a cancelled job has nobody but the log left to tell."""
         request = self.request
-        if self._cancelled:
+        title = ".".join(request.path)
+        if self._cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
+            log_late_failure(title, exc)
             return
+        log_failure(title, exc, told=self._producer.exposed.debug)
         if isinstance(exc, asyncio.CancelledError):  # the handler cancelled itself
             exc = RemoteError("cancelled", name="CancelledError")
         message = encode_failure(
-            lambda error: self._protocol.fail_call(request.call_id, error, request.codec), exc
+            lambda error: self._protocol.fail_call(request.call_id, error, request.codec),
+            exc,
+            debug=self._producer.exposed.debug,
         )
         # What it was passed goes back first, as the peers have it: behind what that posts.
         self._release_arguments(failed=True)
@@ -200,26 +258,81 @@ class _Job:
 
     async def _answer(self) -> Answer:
         request, exposed = self.request, self._producer.exposed
-        match request.operation:
-            case "get":
-                found = find(exposed.target, request.path)
-                return Answer(await found if inspect.isawaitable(found) else found)
-            case "set":
-                put(exposed.target, request.path, request.value)
-                return Answer(value=True)
-            case "new":
-                made = await self._call(find_class(exposed.target, request.path))
-                return Answer(by_value(made.value))
-        return await self._call(find_callable(exposed.target, request.path))
-
-    async def _call(self, function: Callable[..., Any]) -> Answer:
-        request, exposed = self.request, self._producer.exposed
+        if self._is_unanswered_probe:
+            raise Unreachable("missing")
         context = CallContext(
             ".".join(request.path),
             self._args,
             meta=request.meta or {},
             caller=self._producer.caller,
+            operation=request.operation,
         )
-        return await answer_call(
-            function, context, interceptors=exposed.interceptors, validate=exposed.validate
+        match request.operation:
+            case "get":
+                return await answer_with(self._get, context, interceptors=exposed.interceptors)
+            case "set":
+                context.args = [request.value]
+
+                async def put() -> None:
+                    exposed.permission.set(exposed.target, request.path, context.args[0])
+
+                await answer_with(put, context, interceptors=exposed.interceptors)
+                return Answer(value=True)
+        seek = find_class if request.operation == "new" else find_callable
+        if exposed.interceptors and is_computed(exposed.target, request.path):
+            return await self._call_computed(seek, context)
+        try:
+            function = seek(exposed.target, request.path)
+        except Exception as failure:
+            if not exposed.interceptors:
+                raise
+            # Not before they were asked: who may not call shall not find out what there is.
+            return await self._fail_inside(failure, context)
+        return await self._call(function, context, exposed.interceptors)
+
+    async def _call(
+        self,
+        function: Callable[..., Any],
+        context: CallContext,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> Answer:
+        answer = await answer_call(
+            function,
+            context,
+            interceptors=interceptors,
+            validate=self._producer.exposed.validate,
         )
+        return Answer(by_value(answer.value)) if context.operation == "new" else answer
+
+    async def _call_computed(
+        self, seek: Callable[[Any, Sequence[str]], Callable[..., Any]], context: CallContext
+    ) -> Answer:
+        """Call what a property gives; the property is not read before the interceptors say so."""
+        exposed = self._producer.exposed
+        check_item: ItemCheck | None = None
+
+        async def call() -> Any:
+            nonlocal check_item
+            function = seek(exposed.target, self.request.path)
+            answer = await self._call(function, context)
+            check_item = answer.check_item
+            return answer.value
+
+        answer = await answer_with(call, context, interceptors=exposed.interceptors)
+        return Answer(answer.value, check_item if is_stream(answer.value) else None)
+
+    @property
+    def _is_unanswered_probe(self) -> bool:
+        """Whether it only asks what is spoken here; no interceptor can have anything against it."""
+        path, target = self.request.path, self._producer.exposed.target
+        return list(path) == [PROBE_NAME] and not is_there(target, PROBE_NAME)
+
+    async def _get(self) -> Any:
+        found = find(self._producer.exposed.target, self.request.path)
+        return await found if inspect.isawaitable(found) else found
+
+    async def _fail_inside(self, failure: Exception, context: CallContext) -> Answer:
+        async def fail() -> Any:
+            raise failure
+
+        return await answer_with(fail, context, interceptors=self._producer.exposed.interceptors)

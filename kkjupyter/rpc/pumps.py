@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import dataclasses
 import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator
-from typing import Any, Protocol
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+)
+from typing import Any, Literal, Protocol
 
+from kkjupyter.rpc.limits import GENERATOR_SLOTS, LimitExceeded, Slots
 from kkjupyter.rpc.workers import settle
 from kkjupyter.wire.values import undefined
 
 __all__ = [
-    "MAX_GENERATOR_THREADS",
     "Injection",
     "Sink",
     "SyncPump",
     "busy_after_cancel",
+    "close_iterator",
     "close_source",
+    "is_async_stream",
     "pump_async",
 ]
 
-MAX_GENERATOR_THREADS = 64
 # How long a generator that never really waits may keep the loop to itself.
 _SLICE_S = 0.002
 
-_generator_slots = threading.BoundedSemaphore(MAX_GENERATOR_THREADS)
 _busy_lock = threading.Lock()
 _busy: set[SyncPump] = set()
 
@@ -84,6 +92,37 @@ class Sink(Protocol):
         """Send what was yielded in answer to a thrown error. Any thread."""
 
 
+def is_async_stream(value: Any) -> bool:
+    """How to read something that streams: whether with ``async for``, and not with ``for``.
+
+    LLM clients' wrappers are often both in one class, whatever they wrap. In plain code such a one
+    is an iterator, unless all that it holds is async.
+    """
+    kind = type(value)
+    return hasattr(kind, "__aiter__") and (
+        not hasattr(kind, "__next__") or _holds(value) == "async"
+    )
+
+
+def _holds(value: Any, depth: int = 3) -> Literal["async", "plain"] | None:
+    """What streams lie in an object that is itself both: those of one kind, or it is not told."""
+    wrapped = inspect.getattr_static(value, "__wrapped__", None)
+    try:
+        inner = [value.__wrapped__] if wrapped is not None else list(vars(value).values())
+    except (TypeError, AttributeError):  # no __dict__
+        return None
+    kinds: set[str | None] = set()
+    for one in inner:
+        has_async, has_plain = (hasattr(type(one), name) for name in ("__aiter__", "__next__"))
+        if has_async and has_plain:
+            kinds.add(_holds(one, depth - 1) if depth else None)
+        elif has_async or has_plain:
+            kinds.add("async" if has_async else "plain")
+    if kinds == {"async"}:
+        return "async"
+    return "plain" if kinds == {"plain"} else None
+
+
 async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:
     """Deliver an async iterable; return what it returned: always ``undefined``.
 
@@ -125,12 +164,43 @@ async def _athrow(iterator: AsyncIterator[Any], error: Exception) -> Any:
 
 
 async def close_source(source: Any) -> None:
-    """End a source: async generators have ``aclose``, sync ones and others' streams ``close``."""
+    """End a source, if it is one reader's alone: an iterator, async or not.
+
+    Generators and the streams of clients are iterators: ``aclose()`` is called, or ``close()``.
+    What only gives iterators (it has ``__aiter__`` and no ``__anext__``) is shared by all who
+    iterate over it, so it stays as it is; the iterator that it gave is to be closed.
+
+    Raises:
+        Exception: what the source raised at its end.
+    """
+    kind = type(source)
+    if not (hasattr(kind, "__anext__") or hasattr(kind, "__next__")):
+        return
     close = getattr(source, "aclose", None) or getattr(source, "close", None)
     if callable(close):
-        closing = close()
-        if inspect.isawaitable(closing):
-            await closing
+        with _leaving():
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing
+
+
+def close_iterator(iterator: Iterator[Any]) -> None:
+    """End an iterator in plain code, if it has an end. Raises what it raises at its end."""
+    close = getattr(iterator, "close", None)
+    if callable(close):
+        with _leaving():
+            close()
+
+
+@contextlib.contextmanager
+def _leaving() -> Iterator[None]:
+    """Closing a generator raises GeneratorExit in it; a task group there wraps that in a group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        failures = group.split(GeneratorExit)[1]
+        if failures is not None:
+            raise failures from None
 
 
 class SyncPump:
@@ -140,13 +210,26 @@ class SyncPump:
         iterator: a generator or anything else with ``__next__``; closed at the end.
         sink: where to.
         name: of the thread.
+        slots: how many such threads there may be; one is taken until it ends.
+        on_late_failure: told what the iterator raised after :meth:`run` was cancelled; in its
+            thread.
     """
 
-    def __init__(self, iterator: Iterator[Any], sink: Sink, name: str) -> None:
+    def __init__(
+        self,
+        iterator: Iterator[Any],
+        sink: Sink,
+        name: str,
+        slots: Slots = GENERATOR_SLOTS,
+        on_late_failure: Callable[[BaseException], object] = lambda exc: None,
+    ) -> None:
+        self._on_late_failure = on_late_failure
         self._iterator = iterator
         self._sink = sink
         self._name = name
+        self._slots = slots
         self._in_thread = False
+        self._failure: BaseException | None = None
 
     async def run(self) -> Any:
         """Deliver it; return what a generator returned, ``undefined`` if nothing.
@@ -154,21 +237,19 @@ class SyncPump:
         Cancelling returns at once; the iterator ends at its next value.
 
         Raises:
-            RuntimeError: too many run already.
+            LimitExceeded: too many run already.
         """
-        slots = _generator_slots
-        if not slots.acquire(blocking=False):
-            _close(self._iterator)
-            raise RuntimeError(
-                f"{MAX_GENERATOR_THREADS} sync generators are running already; "
-                "make this one an async generator"
-            )
+        try:
+            self._slots.take()
+        except LimitExceeded:
+            close_iterator(self._iterator)
+            raise
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self._in_thread = True
         threading.Thread(
             target=contextvars.copy_context().run,
-            args=(self._pump, loop, done, slots),
+            args=(self._pump, loop, done),
             name=self._name,
             daemon=True,
         ).start()
@@ -178,13 +259,15 @@ class SyncPump:
             with _busy_lock:
                 if self._in_thread:
                     _busy.add(self)
+                missed, self._failure = self._failure, None
+            if missed is not None:  # the cancellation was quicker than the news of it
+                self._on_late_failure(missed)
             raise
 
     def _pump(
         self,
         loop: asyncio.AbstractEventLoop,
         done: asyncio.Future[Any],
-        slots: threading.BoundedSemaphore,
     ) -> None:
         error: BaseException | None = None
         returned: Any = undefined
@@ -195,8 +278,13 @@ class SyncPump:
         finally:
             with _busy_lock:
                 self._in_thread = False
+                is_late = self in _busy
                 _busy.discard(self)
-            slots.release()
+                if not is_late:
+                    self._failure = error
+            self._slots.give_back()
+        if is_late and error is not None:
+            self._on_late_failure(error)
         loop.call_soon_threadsafe(settle, done, returned, error)
 
     def _deliver(self) -> Any:
@@ -219,16 +307,10 @@ class SyncPump:
                 except StopIteration as stop:
                     return undefined if stop.value is None else stop.value
         finally:
-            _close(iterator)
+            close_iterator(iterator)
 
 
 def _throw(iterator: Iterator[Any], error: Exception) -> Any:
     if isinstance(iterator, Generator):
         return iterator.throw(error)
     raise error
-
-
-def _close(iterator: Iterator[Any]) -> None:
-    close = getattr(iterator, "close", None)
-    if callable(close):
-        close()

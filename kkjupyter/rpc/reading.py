@@ -1,7 +1,8 @@
 """Whether a connection is read: the backpressure of a protocol without credit.
 
-A stream whose buffer is over its soft limit stops the reading, but only while nobody on this
-connection waits for anything. I/O loop only.
+A stream whose buffer is over its soft limit stops the reading, and so do calls of a passed function
+that is busy, but only while nobody on this connection waits for anything. A peer that does not read
+the answers to what it asks is not read either. I/O loop only.
 """
 
 from __future__ import annotations
@@ -10,12 +11,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.jobs import Jobs
+from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.rpc.portal import io_loop
 from kkjupyter.transports.base import Transport
 
 __all__ = ["Reading"]
 
 # While reading is paused, the socket is read for a moment now and then, so that pings are answered.
 _PEEK_INTERVAL_S = 5.0
+# Two sides that each owe the other too much would wait for each other for ever; so each reads a
+# little all the same.
+_OWED_INTERVAL_S = 0.5
 # A ping lies behind all that the sockets of both sides hold, so a moment is measured in bytes; the
 # time is for a peer that sends little.
 _PEEK_BYTES = 2 * 1024 * 1024
@@ -27,40 +34,63 @@ class Reading:
 
     Args:
         transport: what is read.
+        outbox: in front of it.
         must_read: whether reading goes on even though a buffer is full.
 
     Attributes:
-        paused: whether it is not read now, save for a moment now and then. Any thread.
+        paused: whether it is not read now, save for a moment now and then, because nobody takes
+            what has come. Any thread.
         over_soft: the calls whose buffers are full.
+        busy: calls of passed functions that wait, too many of them.
+        owed_too_much: whether the peer asks for more than it reads; then it is not read, either.
     """
 
-    def __init__(self, transport: Transport, must_read: Callable[[], bool]) -> None:
+    def __init__(self, transport: Transport, outbox: Outbox, must_read: Callable[[], bool]) -> None:
         self.paused = False
         self.over_soft: set[CallState] = set()
+        self.busy: set[Jobs] = set()
+        self.owed_too_much = False
         self._transport = transport
+        self._outbox = outbox
         self._must_read = must_read
         self._peek_timer: asyncio.TimerHandle | None = None
         self._peeked_bytes = 0
+        self._is_peeking = False
+        self._stopped = False
+        outbox.on_flush = self._flushed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether anything that has come asks for a pause."""
+        return bool(self.over_soft or self.busy)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is not read now, for whatever reason, save for a moment now and then."""
+        return self.paused or self.owed_too_much
 
     def reconsider(self) -> None:
         """Decide anew; called whenever something changes that matters."""
         self.over_soft = {
             state for state in self.over_soft if not state.over and not state.buffer.below_low_mark
         }
-        pause = bool(self.over_soft) and not self._must_read()
+        for jobs in [jobs for jobs in self.busy if jobs.below_low_mark]:
+            self.busy.discard(jobs)
+            jobs.when_low = None
+        pause = self.is_full and not self._must_read()
         if pause == self.paused:
             return
         self.paused = pause
-        if pause:
-            self._transport.pause_reading()
-            self._peek_later(_PEEK_INTERVAL_S, self._peek)
-            # A consumer may have begun to wait before it could see that reading is paused.
-            if self._must_read() or any(s.buffer.below_low_mark for s in self.over_soft):
-                asyncio.get_running_loop().call_soon(self.reconsider)
-        else:
-            if self._peek_timer is not None:
-                self._peek_timer.cancel()
-            self._transport.resume_reading()
+        self._hold_or_go_on()
+        # A consumer may have begun to wait before it could see that reading is paused.
+        if pause and (self._must_read() or self._is_some_low):
+            asyncio.get_running_loop().call_soon(self.reconsider)
+
+    @property
+    def _is_some_low(self) -> bool:
+        return any(state.buffer.below_low_mark for state in self.over_soft) or any(
+            jobs.below_low_mark for jobs in self.busy
+        )
 
     def too_much(self, state: CallState) -> None:
         """The buffer of ``state`` is over its soft limit."""
@@ -68,24 +98,70 @@ class Reading:
             self.over_soft.add(state)
             self.reconsider()
 
+    def too_many(self, jobs: Jobs) -> None:
+        """More calls of passed functions wait than may."""
+        if jobs not in self.busy or not self.paused:
+            self.busy.add(jobs)
+            jobs.when_low = self._reconsider_soon
+            self.reconsider()
+
+    def _reconsider_soon(self) -> None:
+        """Some of them have run. Any thread."""
+        io_loop().post(self.reconsider)
+
     def forget(self, state: CallState) -> None:
         """The buffer of ``state`` no longer matters."""
-        if state in self.over_soft:
+        if state in self.over_soft or state.jobs in self.busy:
             self.over_soft.discard(state)
             self.reconsider()
 
+    # ---- what the peer is owed
+
+    def look_at_outbox(self) -> None:
+        """Something has come, and may have been answered."""
+        if self._outbox.overfull and not self.owed_too_much:
+            self.owed_too_much = True
+            self._hold_or_go_on()
+
+    def _flushed(self) -> None:
+        # Here, and not where the transport says that it is writable: it may never have said that
+        # it is not.
+        if self.owed_too_much and self._outbox.is_low:
+            self.owed_too_much = False
+            self._hold_or_go_on()
+
+    # ---- looks in between
+
     def peeked(self, chunks: Sequence[bytes]) -> None:
-        """This has come while reading is paused."""
+        """This has come while it is not read."""
         self._peeked_bytes += sum(map(len, chunks))
         if self._peeked_bytes > _PEEK_BYTES:
             self._stop_peeking()
 
     def stop(self) -> None:
         """The connection is gone."""
+        self._stopped = True
         if self._peek_timer is not None:
             self._peek_timer.cancel()
         self.over_soft.clear()
-        self.paused = False
+        self.busy.clear()
+        self.paused = self.owed_too_much = False
+
+    def _hold_or_go_on(self) -> None:
+        if self._stopped:
+            return
+        self._is_peeking = False
+        if self.holds:
+            self._transport.pause_reading()
+            self._peek_later(self._interval_s, self._peek)
+        else:
+            if self._peek_timer is not None:
+                self._peek_timer.cancel()
+            self._transport.resume_reading()
+
+    @property
+    def _interval_s(self) -> float:
+        return _PEEK_INTERVAL_S if self.paused else _OWED_INTERVAL_S
 
     def _peek_later(self, delay_s: float, then: Callable[[], None]) -> None:
         if self._peek_timer is not None:
@@ -95,12 +171,24 @@ class Reading:
     def _peek(self) -> None:
         # Each look fills the buffers a little. Near the limit a connection that may go silent is
         # better than a stream that surely is lost.
-        if all(state.buffer.has_room for state in self.over_soft):
+        if self._has_room:
             self._peeked_bytes = 0
+            self._is_peeking = True
             self._transport.resume_reading()
             self._peek_later(_PEEK_S, self._stop_peeking)
+        elif self.owed_too_much:
+            self._peek_later(self._interval_s, self._peek)
+
+    @property
+    def _has_room(self) -> bool:
+        return (
+            self._outbox.may_grow
+            and all(state.buffer.has_room for state in self.over_soft)
+            and all(jobs.has_room for jobs in self.busy)
+        )
 
     def _stop_peeking(self) -> None:
-        if self.paused:
+        if self.holds:
+            self._is_peeking = False
             self._transport.pause_reading()
-            self._peek_later(_PEEK_INTERVAL_S, self._peek)
+            self._peek_later(self._interval_s, self._peek)

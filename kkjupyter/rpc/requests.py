@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
+import threading
 import weakref
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -26,6 +28,7 @@ _GREETING_S = 1.0
 _CLOSE_S = 1.0
 
 _clients: weakref.WeakSet[HttpClient] = weakref.WeakSet()
+_clients_lock = threading.Lock()
 _closing: set[asyncio.Task[None]] = set()
 
 
@@ -51,7 +54,8 @@ class Requests:
         # __del__: collected together with this, the client would be found unclosed.
         forgotten = weakref.finalize(owner, _forget, client)
         forgotten.atexit = False
-        _clients.add(client)
+        with _clients_lock:
+            _clients.add(client)
 
     @property
     def calls(self) -> list[CallState]:
@@ -143,10 +147,20 @@ def _close_soon(client: HttpClient) -> None:
     task.add_done_callback(_closing.discard)
 
 
+def _forget_lock() -> None:
+    global _clients_lock
+    _clients_lock = threading.Lock()  # whoever held it did not come along
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)
+
+
 @atexit.register
 def _close_all() -> None:
     # Otherwise the library complains, after the last line of a script, of what nobody can see.
-    clients = list(_clients)
+    with _clients_lock:
+        clients = list(_clients)
 
     async def close() -> None:
         await asyncio.gather(*(client.close() for client in clients))

@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from ssl import SSLContext
@@ -37,11 +38,14 @@ _LOOPBACK = {"localhost": "127.0.0.1", "::1": "127.0.0.1"}
 
 _numbers = itertools.count(1)
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()
+_servers_lock = threading.Lock()
 
 
 def open_servers() -> list[Server]:
     """Every server that is not closed, oldest first."""
-    return sorted((s for s in _servers if not s.closed), key=lambda s: s._number)
+    with _servers_lock:  # a set that grows cannot be walked
+        servers = list(_servers)
+    return sorted((s for s in servers if not s.closed), key=lambda s: s._number)
 
 
 def _variable_of(server: Server) -> str | None:
@@ -69,7 +73,9 @@ class Guests(Protocol):
 
 def _close_after_fork() -> None:
     """Those who connect go on to reach the parent; what is closed here would be closed there."""
-    for server in _servers:
+    global _servers_lock
+    _servers_lock = threading.Lock()  # whoever held it did not come along
+    for server in list(_servers):
         server.closed = True
 
 
@@ -114,7 +120,8 @@ class Server:
         self._scheme = scheme if ssl is None else f"{scheme}s"
         self.port = 0
         self.closed = False
-        _servers.add(self)
+        with _servers_lock:
+            _servers.add(self)
 
     _path = ""
     """What follows the port in the address."""

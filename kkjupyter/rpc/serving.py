@@ -13,8 +13,10 @@ from kkjupyter.rpc.connectoptions import COMPRESSIONS
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.websocket_server import WebSocketServer
+from kkjupyter.rpc.writable import WritableOption, permission
 
 __all__ = ["ServeOptions", "start_server"]
 
@@ -30,9 +32,18 @@ class ServeOptions(TypedDict, total=False):
         token: True (the default) makes one, a string is one, False serves without, on loopback
             only.
         insecure: needed, too, to serve without a token where others can reach it.
-        interceptors: ``async def interceptor(ctx, next)`` around every call.
+        interceptors: ``async def interceptor(ctx, next)`` around every operation: calls, reading
+            and setting properties, constructors.
+        limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
         validate: whether arguments, results and stream items must be what the functions' type
             hints say; they must by default.
+        writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
+            and all public data below it. True opens the entries of dicts and lists and the fields
+            of dataclasses, wherever they are. Nothing by default. What can be called, globals of a
+            module, attributes of a class and names with a leading underscore are never opened.
+        debug: True sends clients the traceback of what a handler raises, with file names and lines
+            of source. Without it they get name, message, public fields and cause of the error, and
+            the traceback goes to the log only (logger ``kkjupyter.server``).
         origins: web origins whose pages may connect, besides the server's own.
         ssl: makes it a ``wss://`` or ``https://`` server; a context for servers, with a certificate
             loaded.
@@ -46,7 +57,10 @@ class ServeOptions(TypedDict, total=False):
     token: str | bool
     insecure: bool
     interceptors: Sequence[Interceptor]
+    limits: ServerLimits
     validate: bool
+    writable: WritableOption
+    debug: bool
     origins: Sequence[str]
     ssl: SSLContext | None
     compression: Literal["deflate"] | None
@@ -61,7 +75,14 @@ def start_server(
     check_port(port)
     check_choice("transport", options.get("transport"), _TRANSPORTS)
     check_choice("compression", options.get("compression"), COMPRESSIONS)
-    exposed = Exposed(target, options.get("interceptors", ()), options.get("validate", True))
+    exposed = Exposed(
+        target,
+        options.get("interceptors", ()),
+        options.get("validate", True),
+        permission=permission(options.get("writable", ()), target),
+        debug=options.get("debug", False),
+        limits=check_limits(options.get("limits")),
+    )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
     door = Door(host, token, options.get("origins", ()))
     ssl = options.get("ssl")

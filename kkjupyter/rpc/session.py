@@ -50,7 +50,9 @@ def _forget_connections() -> None:
     """In a fork: the connections are the other process's. Both would take each other's answers."""
     global _sessions_lock
     _sessions_lock = threading.Lock()
-    for session in list(_sessions):
+    with _sessions_lock:
+        sessions = list(_sessions)
+    for session in sessions:
         session.forked()
 
 
@@ -185,6 +187,7 @@ class Session(ProtocolCaller):
         unsent, self._unsent = self._unsent, []
         for call in unsent:
             call.state.cancel()
+            call.close_streams()
         if self._channel is not None:
             await self._channel.close()
 
@@ -209,7 +212,9 @@ class Session(ProtocolCaller):
         state.stop_timer()
         if state.phase == "cancelled":
             state.buffer.clear()  # once more: here nothing is put meanwhile
-        self._unsent = [call for call in self._unsent if call.state is not state]
+        for call in [call for call in self._unsent if call.state is state]:
+            self._unsent.remove(call)
+            call.close_streams()
         if self._channel is not None:
             self._channel.calls.cancel_call(state)
         if state.record is not None:
@@ -233,6 +238,11 @@ class Session(ProtocolCaller):
         state = call.state
         if self.closed:  # since the call was made
             state.cancel()
+            call.close_streams()
+            return
+        if state.over:  # cancelled before it was sent
+            call.close_streams()
+            self._functions.never_sent(call.function_ids, self.wire)
             return
         state.start_timer()
         if self._channel is not None and self._channel.is_open:
@@ -264,6 +274,7 @@ class Session(ProtocolCaller):
             call.encode(self.wire)  # anew, if another kind of peer answers at the old address
         except KKError as error:
             call.state.failed(error)
+            call.close_streams()
         else:
             self._channel.start(call)
 
@@ -273,6 +284,7 @@ class Session(ProtocolCaller):
             if call.state.record is not None:
                 call.state.record.note("here", "lost", detail="no connection", over=True)
             call.state.failed(copy.copy(error))  # each raises its own, maybe at the same time
+            call.close_streams()
 
     async def _open_channel(self) -> None:
         transport = await self._dial()

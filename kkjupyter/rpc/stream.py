@@ -29,6 +29,7 @@ class StreamBuffer:
 
     Attributes:
         batch: values the consumer may pop without more ado, the next one last; here there are none.
+        begun_items: how many values were taken, or belong to the batch that is being taken.
         largest_bytes: the encoded size of the largest value so far.
     """
 
@@ -37,8 +38,8 @@ class StreamBuffer:
         "_put_bytes",
         "_put_items",
         "_taken_bytes",
-        "_taken_items",
         "batch",
+        "begun_items",
         "largest_bytes",
     )
 
@@ -46,7 +47,7 @@ class StreamBuffer:
         self.batch: list[Any] = []
         self._items: deque[tuple[Any, int]] = deque()
         self._put_items = self._put_bytes = 0
-        self._taken_items = self._taken_bytes = 0
+        self.begun_items = self._taken_bytes = 0
         self.largest_bytes = 0
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class StreamBuffer:
     @property
     def taken_items(self) -> int:
         """How many values were taken."""
-        return self._taken_items
+        return self.begun_items
 
     @property
     def put_bytes(self) -> int:
@@ -108,7 +109,7 @@ class StreamBuffer:
             IndexError: nothing is there.
         """
         value, size_bytes = self._items.popleft()
-        self._taken_items += 1
+        self.begun_items += 1
         self._taken_bytes += size_bytes
         return value
 
@@ -138,15 +139,15 @@ class BatchBuffer(StreamBuffer):
         self._batches: deque[tuple[list[Any], int]] = deque()
 
     def __len__(self) -> int:
-        return self._put_items - self._taken_items + len(self.batch)
+        return self._put_items - self.begun_items + len(self.batch)
 
     @property
     def taken_items(self) -> int:
-        return self._taken_items - len(self.batch)
+        return self.begun_items - len(self.batch)
 
     @property
     def below_low_mark(self) -> bool:
-        waiting = self._put_items - self._taken_items
+        waiting = self._put_items - self.begun_items
         return waiting <= _BATCHED_ITEMS // 2 and self.held_bytes <= SOFT_LIMIT_BYTES // 2
 
     def put(self, value: Any, size_bytes: int) -> bool:
@@ -175,7 +176,7 @@ class BatchBuffer(StreamBuffer):
         batch, size_bytes = self._batches.popleft()
         # In this order: who looks in between sees too much left, and takes nothing for finished.
         self.batch = batch
-        self._taken_items += len(batch)
+        self.begun_items += len(batch)
         self._taken_bytes += size_bytes
 
     def clear(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
+from kkjupyter.rpc.limits import Slots, generator_slots
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
@@ -21,9 +22,11 @@ class OutgoingStreams:
     Args:
         protocol: makes the messages.
         outbox: takes them.
+        slots: how many of them may run in threads of their own; as many as for one client if None.
     """
 
-    def __init__(self, protocol: Protocol, outbox: Outbox) -> None:
+    def __init__(self, protocol: Protocol, outbox: Outbox, slots: Slots | None = None) -> None:
+        self.slots = slots or generator_slots()
         self._protocol = protocol
         self._outbox = outbox
         self._streams: dict[str, OutgoingStream] = {}

@@ -36,17 +36,20 @@ _ALWAYS = (
     r"|(?:access|refresh|id|auth|bearer|session|csrf|xsrf)[-_]?token|session[-_]?id"
 )
 _IF_LONG = r"(?:[\w-]*[-_])?(?:token|key)|\w*(?-i:[a-z](?:Token|Key))|auth|session"
-# Inside a text that is JSON itself the quotes are escaped, as often as it is nested.
+# Inside a text that is JSON itself the quotes are escaped, as often as it is nested. A peer can
+# send as many backslashes as it likes, so a quote is looked for at the first of a run only.
 _MEMBER = re.compile(
-    rf'(?P<quote>\\*["\'])(?P<name>(?:x-)?(?:(?P<always>{_ALWAYS})|{_IF_LONG}))(?P=quote)'
+    rf'(?<!\\)(?P<quote>\\*["\'])(?P<name>(?:x-)?(?:(?P<always>{_ALWAYS})|{_IF_LONG}))(?P=quote)'
     r"(?P<middle>\s*:\s*)"
     r"(?:(?P=quote)(?P<text>.*?)(?P<end>(?<!\\)(?P=quote)|\Z)|(?P<bare>-?\d[\w.+-]*))",
     re.IGNORECASE | re.DOTALL,
 )
 _FIELD = re.compile(rf"(^|[?&\s])((?:{_ALWAYS}|{_IF_LONG})=)([^&\s]+)", re.IGNORECASE)
-# A field of a form with files: a head of lines, an empty one, and the value up to the boundary.
+# A field of a form with files: a head of lines, an empty one, and the value up to the boundary. The
+# head is bounded, as text may hold many that begin and none that ends.
 _PART = re.compile(
-    rf'(\bname="(?:{_ALWAYS}|{_IF_LONG})"[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--|\Z)',
+    rf'(\bname="(?:{_ALWAYS}|{_IF_LONG})"[^\n]{{0,500}}\n(?:[^\r\n]{{1,500}}\r?\n){{0,8}}\r?\n)'
+    r"(.*?)(?=\r?\n--|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)

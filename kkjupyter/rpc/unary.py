@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -21,8 +20,9 @@ from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.producer import Producer
+from kkjupyter.rpc.pumps import close_source
 from kkjupyter.wire.detection import recognise
-from kkjupyter.wire.events import CallbackRef, NotUnderstood, Opened, Requested, StreamRef
+from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef
 from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["Answer", "UnaryClients"]
@@ -78,8 +78,9 @@ class UnaryClients(Clients):
 
     async def _carry_out(self, request: Requested, protocol: Protocol) -> bytes:
         outgoing = _OneMessage()
-        channel = Channel(outgoing, protocol, functions=PassedFunctions())
-        producer = Producer(self._exposed, channel, on_closed=self._producers.discard)
+        load = self.load.connection()
+        channel = Channel(outgoing, protocol, functions=PassedFunctions(), load=load)
+        producer = Producer(self._exposed, channel, on_closed=self._producers.discard, load=load)
         self._producers.add(producer)
         channel.handler = producer
         try:
@@ -87,8 +88,6 @@ class UnaryClients(Clients):
             message = await outgoing.message
         finally:
             channel.closed("answered")  # ends what still runs
-        if request.operation == "get" and _is_stream(message, protocol):
-            return protocol.fail_call(request.call_id, RemoteError(_NO_STREAMS), request.codec)
         return message
 
 
@@ -130,17 +129,9 @@ async def _one_answer_only(context: CallContext, next_: Callable[[], Awaitable[A
     context.caller = None
     value = await next_()
     if is_stream(value):
-        close = getattr(value, "aclose", None) or getattr(value, "close", None)
-        closing = close() if callable(close) else None
-        if inspect.isawaitable(closing):
-            await closing
+        await close_source(value)
         raise RemoteError(_NO_STREAMS)
     return value
-
-
-def _is_stream(message: bytes, protocol: Protocol) -> bool:
-    """Whether a property turned out to be one: what gets it has no interceptors around it."""
-    return any(type(event) is Opened for event in protocol.receive([message], whole=True))
 
 
 def _bad(reason: str) -> Answer:

@@ -6,37 +6,16 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from kkjupyter.errors import KKError
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.checking import Check, Mismatch
+from kkjupyter.rpc.refusals import Phase, RPCValidationError
 from kkjupyter.wire.values import undefined
 
 __all__ = ["EMPTY", "Parameter", "Phase", "RPCValidationError", "Validator"]
 
-Phase = Literal["input", "output"]
 EMPTY = inspect.Parameter.empty
-
-
-class RPCValidationError(KKError):
-    """A call or its result is refused; the caller gets it as RemoteError of this name.
-
-    Attributes:
-        phase: ``"input"`` or ``"output"``; items of a result are output, too.
-        method: the name called.
-        issues: one dict for each fault, with ``message`` and ``path``.
-    """
-
-    def __init__(self, phase: Phase, method: str, issues: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__(phase, method, issues)
-        self.phase: Phase = phase
-        self.method = method
-        self.issues = [dict(issue) for issue in issues]
-
-    def __str__(self) -> str:
-        faults = "; ".join(str(issue["message"]) for issue in self.issues)
-        return f'RPC {self.phase} validation failed for "{self.method}": {faults}'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

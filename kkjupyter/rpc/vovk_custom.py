@@ -6,14 +6,14 @@ import asyncio
 import contextvars
 import inspect
 from collections import deque
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.portal import handler_loop, io_loop
-from kkjupyter.rpc.pumps import Injection, SyncPump, pump_async
+from kkjupyter.rpc.pumps import Injection, SyncPump, is_async_stream, pump_async
 from kkjupyter.rpc.stream import SOFT_LIMIT_ITEMS
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
@@ -138,7 +138,7 @@ class CustomRun:
             io_loop().post(self._settle, self.state.replied, value)
             return
         io_loop().post(self.state.opened, "")
-        if isinstance(value, AsyncIterable):
+        if is_async_stream(value):
             returned = await pump_async(value, self)
         else:
             returned = await SyncPump(value, self, "kkjupyter-generator").run()

@@ -1,8 +1,8 @@
 """Waiting for what happens on another thread: in plain code and in ``await``, always interruptible.
 
-A plain wait comes back at least every 0.1 s, so that a KeyboardInterrupt is seen on every platform.
-An ``await`` keeps a ticker on its loop, because the signal handler that cancels a cell's task does
-not wake a selector that sleeps. Neither delays the result: that wakes the waiter at once.
+A plain wait of the main thread comes back at least every 0.1 s, so that a KeyboardInterrupt is seen
+on every platform. Nothing else wakes up by itself, and no result is delayed: that wakes the waiter
+at once.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import contextlib
 import logging
 import threading
 import time
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.interrupts import interruptible
+from kkjupyter.rpc.hooks import run_before_wait
 from kkjupyter.rpc.portal import on_own_loop
+from kkjupyter.rpc.turns import CancelWatch, give_turn, turn_is_due
 
 __all__ = ["Bell", "wait_async", "wait_blocking"]
 
-_POLL_S = 0.1
+_POLL_S = 0.05
 logger = logging.getLogger("kkjupyter")
 
 
@@ -68,12 +68,13 @@ def wait_blocking(bell: Bell, ready: Callable[[], bool], timeout_s: float | None
 
     Args:
         bell: rung after every change that may make ``ready()`` true.
-        ready: looked at after each ring, and at least every 0.1 s.
+        ready: looked at after each ring.
         timeout_s: give up after that many seconds; None waits for ever.
 
     Raises:
         UsageError: called on one of the package's own loops, where it would wait for itself.
         KeyboardInterrupt: as it comes.
+        CancelledError: called in a task, which a signal handler cancelled meanwhile.
     """
     if ready():
         return True
@@ -81,19 +82,24 @@ def wait_blocking(bell: Bell, ready: Callable[[], bool], timeout_s: float | None
         raise UsageError(
             "a blocking wait inside a handler would wait for itself; use `await` there"
         )
-    with interruptible():
-        return _sleep_until(bell, ready, timeout_s)
+    run_before_wait()
+    return _sleep_until(bell, ready, timeout_s)
 
 
 def _sleep_until(bell: Bell, ready: Callable[[], bool], timeout_s: float | None) -> bool:
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    # Signal handlers run in the main thread; nothing comes to any other one by surprise.
+    is_main = threading.current_thread() is threading.main_thread()
+    poll_s = _POLL_S if is_main else threading.TIMEOUT_MAX
+    watch = CancelWatch()
     # A bare lock, held while nothing has rung: an Event costs a starved reader 5 µs for each item.
     asleep = threading.Lock()
     asleep.acquire()
     bell.on_ring(asleep.release)
     try:
         while not ready():
-            slice_s = _POLL_S
+            watch.raise_if_cancelled()
+            slice_s = poll_s
             if deadline_s is not None:
                 slice_s = min(slice_s, deadline_s - time.monotonic())
                 if slice_s <= 0:
@@ -108,33 +114,39 @@ def _sleep_until(bell: Bell, ready: Callable[[], bool], timeout_s: float | None)
 async def wait_async(bell: Bell, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
     """Wait in a coroutine until ``ready()``; return whether it is. Cancelling is safe.
 
+    Where there is nothing to wait for, other tasks have a turn now and then all the same.
+
     Args:
         bell: rung after every change that may make ``ready()`` true.
         ready: looked at after each ring.
         timeout_s: give up after that many seconds; None waits for ever.
     """
     if ready():
-        return True
+        if not turn_is_due():
+            return True
+        await give_turn()
+        if ready():
+            return True
+    run_before_wait()
     loop = asyncio.get_running_loop()
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-    with _ticking(loop):
-        while True:
-            rung = loop.create_future()
-            wake = _waker(loop, rung)
-            bell.on_ring(wake)
-            try:
-                if ready():
-                    return True
-                if deadline_s is None:
-                    await rung
-                else:
-                    done, _ = await asyncio.wait([rung], timeout=deadline_s - time.monotonic())
-                    if not done:
-                        return ready()
-            finally:
-                bell.forget(wake)
-            if ready():  # as nearly always; else one registers first and looks then
+    while True:
+        rung = loop.create_future()
+        wake = _waker(loop, rung)
+        bell.on_ring(wake)
+        try:
+            if ready():
                 return True
+            if deadline_s is None:
+                await rung
+            else:
+                done, _ = await asyncio.wait([rung], timeout=deadline_s - time.monotonic())
+                if not done:
+                    return ready()
+        finally:
+            bell.forget(wake)
+        if ready():  # as nearly always; else one registers first and looks then
+            return True
 
 
 def _waker(loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]) -> Callable[[], object]:
@@ -148,43 +160,3 @@ def _waker(loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]) -> Calla
             loop.call_soon_threadsafe(settle)
 
     return wake
-
-
-class _Ticker:
-    """Wakes one loop ten times a second while somebody waits on it."""
-
-    __slots__ = ("_armed", "_loop", "waiting")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = weakref.ref(loop)
-        self._armed = False
-        self.waiting = 0
-
-    def arm(self) -> None:
-        loop = self._loop()
-        if not self._armed and loop is not None:
-            self._armed = True
-            loop.call_later(_POLL_S, self._tick)
-
-    def _tick(self) -> None:
-        self._armed = False
-        if self.waiting:
-            self.arm()
-
-
-_tickers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Ticker] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-@contextlib.contextmanager
-def _ticking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    ticker = _tickers.get(loop)
-    if ticker is None:
-        ticker = _tickers[loop] = _Ticker(loop)
-    ticker.waiting += 1
-    ticker.arm()
-    try:
-        yield
-    finally:
-        ticker.waiting -= 1

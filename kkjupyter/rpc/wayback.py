@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kkjupyter.errors import BufferOverflow
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
@@ -42,7 +43,16 @@ class WayBack(ProtocolCaller):
     def _send(self, call: OutgoingCall) -> None:
         state = call.state
         state.start_timer()
-        self._channel.start(call)
+        channel = self._channel
+        channel.trace_with(self.recorder)
+        if channel.outbox.full:
+            try:
+                channel.outbox.check_room(len(call.frame), state.method)
+            except BufferOverflow as error:
+                state.failed(error)
+                call.close_streams()
+                return
+        channel.start(call)
 
     @property
     def reading_paused(self) -> bool:

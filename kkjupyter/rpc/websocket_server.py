@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import http
+import logging
 from collections.abc import Sequence
 from ssl import SSLContext
-from typing import Literal
+from typing import Any, Literal, cast
 
 from websockets.asyncio.server import Server as Listener
 from websockets.asyncio.server import ServerConnection, serve
@@ -14,12 +17,15 @@ from websockets.typing import Subprotocol
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.limits import ServerLimits, too_many_text, turn_away
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.transports.handshake import check_subprotocols
-from kkjupyter.transports.pushing import PushServerConnection, quiet_logger
+from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
 from kkjupyter.transports.websocket import WebSocketTransport
 
 __all__ = ["WebSocketServer"]
+
+logger = logging.getLogger("kkjupyter.server")
 
 # A browser cannot set headers on a WebSocket, but it can offer a subprotocol of this form.
 TOKEN_SUBPROTOCOL = "kkjupyter.token."
@@ -53,13 +59,16 @@ class WebSocketServer(Server):
         self._compression = compression
         self._subprotocols = check_subprotocols(subprotocols)
         self._listener: Listener | None = None
+        self._limits = exposed.limits
+        self._arriving: set[GuardedConnection] = set()
 
     async def _listen(self, port: int) -> int:
         self._listener = await serve(
             self._serve_client,
             self._host,
             port,
-            create_connection=PushServerConnection,
+            create_connection=self._make_connection,  # type: ignore[arg-type]  # called, no more
+            open_timeout=self._limits.handshake_timeout_s,
             process_request=self._check_request,
             select_subprotocol=self._select_subprotocol,
             ssl=self._ssl,
@@ -80,12 +89,26 @@ class WebSocketServer(Server):
     async def _serve_client(self, connection: ServerConnection) -> None:
         assert isinstance(connection, PushServerConnection)
         transport = WebSocketTransport(connection, _peer_name(connection))
-        self._clients.add(transport, limit_bytes=LIMIT_BYTES)
+
+        def on_silence(timeout_s: float) -> None:
+            text = f"no message within {timeout_s:g} s (first_message_timeout_s)"
+            logger.warning("%s: %s; it is disconnected", transport.url, text)
+            transport.refuse(text)
+
+        self._clients.add(transport, limit_bytes=LIMIT_BYTES, on_silence=on_silence)
         await transport.wait_closed()
+
+    def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:
+        return GuardedConnection(self._arriving, self._limits, *args, **options)
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
-        return connection.respond(*turned) if turned else None
+        if turned is not None:
+            return connection.respond(*turned)
+        limit = self._limits.connections
+        if limit is not None and len(self._clients) >= limit:
+            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, too_many_text(limit))
+        return None
 
     def _select_subprotocol(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
@@ -96,6 +119,39 @@ class WebSocketServer(Server):
             names = [name for name in map(Subprotocol, self._subprotocols) if name in names]
         # A browser closes the connection when none of what it offered is chosen.
         return next(iter(names + tokens), None)
+
+
+class GuardedConnection(PushServerConnection):
+    """One that counts as arriving until its handshake is over; one too many is turned away.
+
+    Args:
+        arriving: those that are.
+        limits: how many may be.
+    """
+
+    def __init__(
+        self, arriving: set[GuardedConnection], limits: ServerLimits, *args: Any, **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        self._arriving = arriving
+        self._limit = limits.unauthenticated_connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._limit is not None and len(self._arriving) >= self._limit:
+            turn_away(
+                cast(asyncio.Transport, transport), self._limit, "unauthenticated_connections"
+            )
+        else:
+            self._arriving.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arriving.discard(self)
+        super().connection_lost(exc)
+
+    def attach(self, taker: Taker) -> list[bytes]:
+        self._arriving.discard(self)
+        return super().attach(taker)
 
 
 def _tokens_shown(request: Request) -> list[str]:

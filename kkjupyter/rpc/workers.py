@@ -1,77 +1,152 @@
-"""Worker threads for exposed sync functions."""
+"""Worker threads: for exposed plain functions, and for callbacks that nobody waits for.
+
+A pool is bounded, and so is each lane of it: one client, one call. What blocks in one lane holds up
+that lane only, as long as the pool has threads left.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import queue
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["WorkerPool", "settle"]
+__all__ = ["Lane", "WorkerPool", "settle"]
+
+# How long a thread without work stays, so that a pool that is no longer used leaves none behind.
+_IDLE_S = 5.0
+
+_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+
+
+class Lane:
+    """Whose work it is: at most ``limit_threads`` threads of a pool work for one at a time.
+
+    Args:
+        limit_threads: None for all that the pool has.
+    """
+
+    __slots__ = ("limit_threads", "running", "waiting")
+
+    def __init__(self, limit_threads: int | None = None) -> None:
+        self.limit_threads = limit_threads
+        self.running = 0
+        self.waiting: deque[_Work] = deque()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether its next work has to wait, whatever the pool has."""
+        return self.limit_threads is not None and self.running >= self.limit_threads
+
+
+_Work = tuple[Callable[[], object], Lane]
 
 
 class WorkerPool:
-    """A bounded pool of daemon threads, for any loop.
+    """A bounded pool of daemon threads, for any loop; threads start and end as they are needed.
 
     Not :class:`concurrent.futures.ThreadPoolExecutor`: the interpreter joins its threads at exit,
     so one handler that blocks for an hour would keep a finished program alive for an hour.
 
     Args:
-        name: what the threads' names begin with.
-        limit_threads: how many there are at most; further functions wait for a free one.
+        name: what the threads are called.
+        limit_threads: how many there are at most; further work waits for a free one. None for any
+            number.
     """
 
-    def __init__(self, name: str, limit_threads: int) -> None:
+    def __init__(self, name: str, limit_threads: int | None) -> None:
         self._name = name
         self._limit_threads = limit_threads
         self._forget_threads()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget_threads)
+        _pools.add(self)
 
     def _forget_threads(self) -> None:
         """Begin without any; a fork takes none along."""
-        self._queue: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]]] = (
-            queue.SimpleQueue()
-        )
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._ready: deque[_Work] = deque()
         self._threads = 0
         self._idle = 0
 
-    async def run(self, fn: Callable[[], Any]) -> Any:
+    @property
+    def threads(self) -> int:
+        """How many threads there are. Any thread."""
+        return self._threads
+
+    async def run(self, fn: Callable[[], Any], lane: Lane | None = None) -> Any:
         """Run ``fn()`` in a thread and return its value. On any loop.
 
         Cancelling stops the waiting; the function, once begun, goes on.
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put((fn, done))
-        with self._lock:
-            if self._idle:
-                self._idle -= 1
-            elif self._threads < self._limit_threads:
-                self._threads += 1
-                threading.Thread(
-                    target=self._work, name=f"{self._name}-{self._threads}", daemon=True
-                ).start()
+
+        def work() -> None:
+            if done.cancelled():  # while it waited for a thread
+                return
+            try:
+                value = fn()
+            except BaseException as exc:  # noqa: BLE001  handed over
+                _hand_over(done, None, exc)
+            else:
+                _hand_over(done, value, None)
+
+        self.submit(work, lane)
         return await done
+
+    def submit(self, work: Callable[[], object], lane: Lane | None = None) -> None:
+        """Have ``work()`` called in a thread, which it must not end. Any thread.
+
+        Args:
+            work: raises nothing.
+            lane: whose it is; nobody's in particular if None.
+        """
+        lane = lane or Lane()
+        with self._changed:
+            if lane.is_full:
+                lane.waiting.append((work, lane))
+                return
+            lane.running += 1
+            self._ready.append((work, lane))
+            if self._idle >= len(self._ready):
+                self._changed.notify()
+            elif self._limit_threads is None or self._threads < self._limit_threads:
+                threading.Thread(target=self._work, name=self._name, daemon=True).start()
+                self._threads += 1
 
     def _work(self) -> None:
         while True:
-            self._run_one(*self._queue.get())
-            with self._lock:
+            with self._changed:
                 self._idle += 1
+                has_work = self._changed.wait_for(lambda: self._ready, _IDLE_S)
+                self._idle -= 1
+                if not has_work:
+                    self._threads -= 1
+                    return
+                work, lane = self._ready.popleft()
+            try:
+                work()
+            finally:
+                del work  # else its last function would be held until the next one comes
+                self._finish(lane)
 
-    def _run_one(self, fn: Callable[[], Any], done: asyncio.Future[Any]) -> None:
-        if done.cancelled():  # while it waited for a thread
-            return
-        try:
-            value = fn()
-        except BaseException as exc:  # noqa: BLE001  handed over
-            _hand_over(done, None, exc)
-        else:
-            _hand_over(done, value, None)
+    def _finish(self, lane: Lane) -> None:
+        with self._changed:
+            lane.running -= 1
+            if lane.waiting and not lane.is_full:
+                lane.running += 1
+                self._ready.append(lane.waiting.popleft())  # the thread at hand looks next
+
+
+def _forget_threads() -> None:
+    for pool in list(_pools):
+        pool._forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 def _hand_over(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from collections.abc import Sequence
 
 from websockets.exceptions import ConnectionClosed
@@ -21,6 +22,13 @@ PING_INTERVAL_S = 20.0
 PONG_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
+# A pause as long as this is no mere hiccup of a reader that keeps up; and after so long without one
+# the kernel may hold as much as it likes again. A look into a connection that is paused is shorter.
+_SHORTEN_S = 0.05
+_LENGTHEN_S = 1.0
+# Linux (since 5.14): whether it may change the size of a queue whose size was set; Python has no
+# name for it.
+_SO_BUF_LOCK = 72
 
 
 class WebSocketTransport:
@@ -47,6 +55,8 @@ class WebSocketTransport:
         self._owner: Owner | None = None
         self._paused = False
         self._queue_is_short = False
+        self._shortening: asyncio.TimerHandle | None = None
+        self._lengthening: asyncio.TimerHandle | None = None
         self._reading_since_ping = True
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
@@ -81,7 +91,8 @@ class WebSocketTransport:
         if not self._paused:
             self._paused = True
             self._reading_since_ping = False
-            self._shorten_queue()
+            loop = asyncio.get_running_loop()
+            self._shortening = loop.call_later(_SHORTEN_S, self._shorten_queue)
             with contextlib.suppress(RuntimeError):  # closed already
                 self._connection.transport.pause_reading()
 
@@ -89,18 +100,41 @@ class WebSocketTransport:
         """Have the kernel hold little of what we do not read: a ping waits behind all of it.
 
         Only once reading was paused, as Linux lets it grow to tens of megabytes for the sake of
-        speed, which a reader who is slower than the peer does not need.
+        speed, which a reader who is slower than the peer does not need; and only where that can be
+        undone, as the same connection may be read at full speed later.
         """
-        if not self._queue_is_short:
-            self._queue_is_short = True
-            sock = self._connection.transport.get_extra_info("socket")
-            if sock is not None:
-                with contextlib.suppress(OSError):  # closed already, or not that kind of socket
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SHORT_QUEUE_BYTES)
+        if self._lengthening is not None:
+            self._lengthening.cancel()
+            self._lengthening = None
+        sock = self._socket_of_linux()
+        if sock is not None and not self._queue_is_short:
+            with contextlib.suppress(OSError):  # closed already, or an older kernel
+                sock.getsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SHORT_QUEUE_BYTES)
+                self._queue_is_short = True
+
+    def _lengthen_queue(self) -> None:
+        self._lengthening = None
+        self._queue_is_short = False
+        sock = self._socket_of_linux()
+        if sock is not None:
+            with contextlib.suppress(OSError):  # closed already
+                sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)
+
+    def _socket_of_linux(self) -> socket.socket | None:
+        if sys.platform != "linux":  # elsewhere a size that was set stays
+            return None
+        found: socket.socket | None = self._connection.transport.get_extra_info("socket")
+        return found
 
     def resume_reading(self) -> None:
         if self._paused:
             self._paused = False
+            if self._shortening is not None:
+                self._shortening.cancel()
+            if self._queue_is_short and self._lengthening is None:
+                loop = asyncio.get_running_loop()
+                self._lengthening = loop.call_later(_LENGTHEN_S, self._lengthen_queue)
             with contextlib.suppress(RuntimeError):
                 self._connection.transport.resume_reading()
 
@@ -114,6 +148,14 @@ class WebSocketTransport:
         except BaseException:
             self.abort()
             raise
+
+    def refuse(self, text: str) -> None:
+        """Close it and tell the peer why, in a few words; returns at once."""
+
+        async def close() -> None:
+            await self._connection.close(CloseCode.POLICY_VIOLATION, text)
+
+        self._tasks.append(asyncio.get_running_loop().create_task(close()))
 
     def abort(self) -> None:
         self._connection.transport.abort()
@@ -136,6 +178,9 @@ class WebSocketTransport:
         await self._connection.wait_closed()
         for task in self._tasks[1:]:
             task.cancel()
+        for timer in (self._shortening, self._lengthening):
+            if timer is not None:
+                timer.cancel()
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.closed(self._abort_reason or _close_reason(self._connection))

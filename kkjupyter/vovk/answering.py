@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,10 +12,19 @@ from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
-from kkjupyter.rpc.pumps import Injection, SyncPump, close_source, pump_async
+from kkjupyter.rpc.limits import LimitExceeded, ServerLoad
+from kkjupyter.rpc.pumps import (
+    Injection,
+    SyncPump,
+    close_source,
+    is_async_stream,
+    pump_async,
+)
+from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
+from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.vovk.publishing import Published
 from kkjupyter.vovk.replies import Response, error_reply, stream_failure, value_reply
 from kkjupyter.vovk.request import Request
@@ -34,8 +42,6 @@ _FULL_BYTES = 256 * 1024
 _WHOLE_BYTES = 16 * 1024
 # How soon a client that is gone is noticed where nobody tells.
 _LOOK_S = 0.025
-
-logger = logging.getLogger("kkjupyter")
 
 OnError = Callable[[BaseException, Request[Any, Any, Any]], object]
 
@@ -76,6 +82,7 @@ class Answering:
         manners: how.
         loop: where the handler runs.
         on_over: called with this when nothing of it runs any more; on that loop.
+        load: has the threads.
     """
 
     def __init__(
@@ -85,7 +92,9 @@ class Answering:
         manners: Manners,
         loop: HandlerLoop,
         on_over: Callable[[Answering], object],
+        load: ServerLoad,
     ) -> None:
+        self._load = load
         self.cancelled = False
         self.interrupted = False
         self.injections: deque[Injection] = deque()  # in this protocol clients throw nothing
@@ -212,13 +221,14 @@ class Answering:
         self._filled.ring()
 
     async def _run(self) -> None:
+        self._load.use()
         try:
             collect_delegated()
             value = await self._call()
             if is_stream(value):
                 await self._stream(value)
             else:
-                self._reply = value_reply(self._checked(value))
+                self._reply = value_reply(self._checked(value), self._request.method)
         except BaseException as exc:  # noqa: BLE001  told to the client
             self._failed(exc)
         finally:
@@ -231,13 +241,18 @@ class Answering:
         args, kwargs = published.call.arguments(request, self._format, validate=manners.validate)
         context = CallContext(published.handler.title, args, kwargs, meta)
         set_current_context(context)
+
+        async def handler() -> Any:
+            return await call_function(
+                published.function,
+                context.args,
+                context.kwargs,
+                on_late_failure=self._failed_late,
+            )
+
         if not manners.interceptors:
-            return await call_function(published.function, args, kwargs)
-        return await around(
-            manners.interceptors,
-            context,
-            lambda: call_function(published.function, context.args, context.kwargs),
-        )
+            return await handler()
+        return await around(manners.interceptors, context, handler)
 
     def _checked(self, value: Any) -> Any:
         if not self._manners.validate or isinstance(value, Response):
@@ -251,22 +266,33 @@ class Answering:
             return
         if self._manners.validate:
             self._check_item = self._published.call.item_check()
+        await self._take_stream(source)
         self._streams = True
         self._filled.ring()
         try:
-            if hasattr(type(source), "__aiter__"):
+            if is_async_stream(source):
                 await pump_async(source, self)
             else:
-                await SyncPump(source, self, f"kkjupyter-generator {self._request.handler}").run()
+                name = f"kkjupyter-generator {self._request.handler}"
+                slots, late = self._load.generators, self._failed_late
+                await SyncPump(source, self, name, slots, late).run()
         finally:
+            self._load.streams.give_back()
             await close_delegated()
+
+    async def _take_stream(self, source: Any) -> None:
+        """Count one more stream, or close it."""
+        try:
+            self._load.streams.take()
+        except LimitExceeded as exc:
+            await close_source(source)
+            raise HttpException(503, exc.message) from None
 
     def _failed(self, exc: BaseException) -> None:
         if self.cancelled:
-            if not isinstance(exc, asyncio.CancelledError):
-                # Nobody is left to hear of it but who wrote the handler.
-                logger.warning("%s failed at its end", self._request.handler, exc_info=exc)
+            self._failed_late(exc)
             return
+        log_failure(self._request.handler, exc)
         if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
         self._tell(exc)
@@ -275,10 +301,14 @@ class Answering:
         else:
             self._reply = error_reply(exc, self._format)
 
+    def _failed_late(self, exc: BaseException) -> None:
+        """Nobody is left to hear of it but who reads the log. Any thread."""
+        log_late_failure(self._request.handler, exc)
+
     def _tell(self, exc: BaseException) -> None:
         on_error = self._manners.on_error
         if on_error is not None:
             try:
                 on_error(exc, self._request)
-            except Exception:  # the client is to hear of the first failure in any case
+            except Exception:  # noqa: BLE001  logged; the client is to hear of the first failure in any case
                 logger.exception("on_error failed")

@@ -14,7 +14,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.pumps import close_source
+from kkjupyter.rpc.pumps import close_source, is_async_stream
+from kkjupyter.rpc.serverlog import log_late_failure
+from kkjupyter.rpc.turns import give_turn, turn_is_due
 
 __all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]
 
@@ -28,7 +30,9 @@ def delegate(source: AsyncIterable[T] | Iterable[T]) -> Delegation[T]:
     """``yield*``: ``async for token in vovk.delegate(self.hello.stream_tokens()): yield token``.
 
     The source is closed when the loop is left, however that happens, and at the latest when the
-    client is gone, also while something else holds it. What it raises comes out of the loop.
+    client is gone, also while something else holds it. Where it only gives iterators, and is none
+    itself, the one that it gave is closed: it may have other readers. What it raises comes out of
+    the loop.
 
     Args:
         source: a generator, async or not, or any other iterable. A sync one runs on the loop, so
@@ -55,6 +59,8 @@ class Delegation(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
+        if turn_is_due():  # the source may never have to wait
+            await give_turn()
         item: T = await self._inner.next()
         return item
 
@@ -90,7 +96,7 @@ class _Inner:
 
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
-        is_async = hasattr(type(self._source), "__aiter__")
+        is_async = is_async_stream(self._source)
         self._iterator = aiter(self._source) if is_async else _Sync(iter(self._source))
         stream = _open.get(None)
         if stream is not None:
@@ -117,7 +123,7 @@ class _Inner:
         if not self._closed:
             task = loop.create_task(self.close())
             _closing.add(task)
-            task.add_done_callback(_closing.discard)
+            task.add_done_callback(_closed)
 
 
 class _Sync:
@@ -136,6 +142,12 @@ class _Sync:
 _closing: set[asyncio.Task[None]] = set()
 
 
+def _closed(task: asyncio.Task[None]) -> None:
+    _closing.discard(task)
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        log_late_failure("a stream that was delegated to", failure)
+
+
 def collect_delegated() -> None:
     """From now on what this task delegates to belongs to one stream: see close_delegated()."""
     _open.set({})
@@ -151,7 +163,10 @@ async def close_delegated() -> None:
     for inner in reversed(list(_open.get({}))):
         try:
             await inner.close()
-        except BaseException as exc:  # noqa: BLE001  raised below
-            failure = failure or exc
+        except BaseException as exc:  # noqa: BLE001  raised below, or logged here
+            if failure is None:
+                failure = exc
+            else:
+                log_late_failure("a stream that was delegated to", exc)
     if failure is not None:
         raise failure

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from kkjupyter.errors import ConnectionLost
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad
 from kkjupyter.rpc.server import LIMIT_BYTES
 from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
 from kkjupyter.vovk.publishing import Publication
@@ -35,11 +36,16 @@ _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 class VovkClients:
     """The requests that are being answered.
 
+    Args:
+        limits: how many they may be, and more of the kind.
+
     Attributes:
         count: how many clients are connected; told by who listens.
+        load: what they have at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ServerLimits | None = None) -> None:
+        self.load = ServerLoad(limits)
         self.count: Callable[[], int] = lambda: self.running
         self._answerings: set[Answering] = set()
 
@@ -79,6 +85,7 @@ class Face:
         validate: whether type hints are held to.
         on_error: told what handlers raise.
         is_told: whether aiohttp cancels the task of a client that is gone.
+        on_admitted: called with each request that may come in.
     """
 
     publication: Publication
@@ -90,6 +97,7 @@ class Face:
     validate: bool = True
     on_error: OnError | None = None
     is_told: bool = False
+    on_admitted: Callable[[web.Request], object] = lambda request: None
 
     @property
     def wire_format(self) -> WireFormat:
@@ -106,6 +114,7 @@ class Face:
         turned = self._at_the_door(request, common)
         if turned is not None:
             return _web_response(turned, common)
+        self.on_admitted(request)
         raw_path = request.raw_path.partition("?")[0]
         if len(raw_path) > 1 and raw_path.endswith("/"):
             return _redirect(request, common)
@@ -136,7 +145,12 @@ class Face:
             handler=published.handler.title,
         )
         loop = self.loop or _SameLoop()
-        answering = Answering(published, asked, self, loop, self.clients.discard)
+        load = self.clients.load
+        try:
+            load.admit(len(body))
+        except LimitExceeded as exc:
+            return _web_response(self._refusal(503, exc.message), common)
+        answering = Answering(published, asked, self, loop, self.clients.discard, load)
         self.clients.add(answering)
         answering.start()
         try:
@@ -145,6 +159,7 @@ class Face:
             return _cut_off(request)
         finally:
             answering.cancel()
+            load.release(len(body))
 
     async def _answer(
         self, request: web.Request, answering: Answering, common: dict[str, str]
@@ -201,9 +216,7 @@ class Face:
     def _query(self, request: web.Request) -> str:
         """What follows the question mark, without our own secret: a handler might repeat it."""
         text = request.raw_path.partition("?")[2]
-        if self.door is None or self.door.token is None:
-            return text
-        return "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != "token")
+        return text if self.door is None else self.door.without_token(text)
 
     # ---- paths
 

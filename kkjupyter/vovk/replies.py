@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import http
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
+from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow, UsageError
 from kkjupyter.wire.schema import WireFormat
 from kkjupyter.wire.values import undefined
 from kkjupyter.wire.vovk_encoding import (
@@ -27,8 +28,9 @@ class Response:
 
     Args:
         body: text goes as UTF-8.
-        status: the HTTP status.
+        status: the HTTP status, from 200 to 599.
         headers: with a ``content-type``, else the body is called text or bytes, as it is given.
+            Names and values must be what HTTP allows; ``content-length`` is set by the server.
     """
 
     body: bytes | str = b""
@@ -36,13 +38,38 @@ class Response:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def value_reply(value: Any) -> Response:
+def value_reply(value: Any, http_method: str = "GET") -> Response:
     """The reply with what a handler returned.
+
+    Args:
+        value: what it returned.
+        http_method: of the request; the reply to a ``"HEAD"`` may tell the length of another.
 
     Raises:
         EncodeError: it has no JSON form.
+        UsageError: it is a :class:`Response` that cannot be sent.
     """
-    return value if isinstance(value, Response) else Response(encode_reply(value), 200, _JSON)
+    if not isinstance(value, Response):
+        return Response(encode_reply(value), 200, _JSON)
+    _check_response(value, http_method)
+    return value
+
+
+def _check_response(response: Response, http_method: str) -> None:
+    """What a handler puts together may hold what it was sent: that must not become a header."""
+    if not isinstance(response.body, bytes | str):
+        kind = type(response.body).__name__
+        raise UsageError(f"the body of a vovk.Response is bytes or text, not {kind}")
+    status = response.status
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise UsageError(f"the status of a vovk.Response is a number from 200 to 599: {status!r}")
+    for name, value in response.headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise UsageError(f"{name!r:.80} is not the name of a header")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise UsageError(f"the value of header {name!r} is not one line of text")
+        if name.lower() in _OWN_HEADERS and http_method != "HEAD":
+            raise UsageError(f"header {name!r} is set by the server; leave it out")
 
 
 def error_reply(exc: BaseException, wire_format: WireFormat) -> Response:
@@ -83,4 +110,8 @@ def stream_failure(exc: BaseException, wire_format: WireFormat) -> bytes:
 
 
 _JSON = REPLY_HEADERS
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+# Another length, or another form of the body, would make a second reply of the rest of it.
+_OWN_HEADERS = frozenset({"content-length", "transfer-encoding"})
 _KNOWN = frozenset(http.HTTPStatus)

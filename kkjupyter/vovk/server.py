@@ -53,7 +53,10 @@ class VovkServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=LIMIT_BYTES)
         self._face.add_to(app)
-        listener = self._listener = HttpListener(app, self._host, self._ssl)
+        listener = self._listener = HttpListener(
+            app, self._host, self._ssl, self._clients.load.limits
+        )
+        self._face.on_admitted = listener.know
         self._clients.count = lambda: listener.connections
         return await listener.start(port)
 

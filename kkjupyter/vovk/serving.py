@@ -14,6 +14,7 @@ from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.checks import check_options, check_port
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
+from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.vovk.publishing import Controllers, Publication
 from kkjupyter.wire.schema import WireFormat
@@ -38,6 +39,7 @@ class AppOptions(TypedDict, total=False):
     Attributes:
         legacy: speaks the divider format, for clients of Vovk 0.1 to 2.x; else JSON Lines, for 3.x.
         interceptors: ``async def interceptor(ctx, next)`` around every call.
+        limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
         validate: whether body, query, path parameters, results and stream items must be what the
             type hints say; they must by default.
         on_error: ``on_error(exception, request)``, told what handlers raise, before and within
@@ -46,6 +48,7 @@ class AppOptions(TypedDict, total=False):
 
     legacy: bool
     interceptors: Sequence[Interceptor]
+    limits: ServerLimits
     validate: bool
     on_error: OnError | None
 
@@ -188,7 +191,7 @@ def _face(controllers: Controllers, prefix: str | None, options: AppOptions) -> 
     )
     return Face(
         publication,
-        VovkClients(),
+        VovkClients(check_limits(options.get("limits"))),
         prefix=prefix,
         interceptors=check_interceptors(options.get("interceptors", ())),
         validate=options.get("validate", True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kkjupyter.errors import RemoteError
-from kkjupyter.wire.error_objects import write_object
+from kkjupyter.wire.error_objects import permission_hint, write_object
 from kkjupyter.wire.events import Refusal, Requested
 
 __all__ = ["refusal_text", "write_error"]
@@ -30,6 +30,8 @@ def refusal_text(request: Requested, reason: Refusal, at: int) -> str:
             return f"Invalid {operation} request: missing path"
         case _, "read_only":
             return f"Property {path} cannot be set"
+        case _, "not_writable":
+            return f"Property {path} cannot be set: {permission_hint(request.path)}"
         case (("get" | "set"), _):
             return f"Property path {path} not found at {part}"
         case "new", "missing" if not is_last:

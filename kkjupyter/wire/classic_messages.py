@@ -200,7 +200,7 @@ def _read_cancel(message: _Message, codec: str, size_bytes: int) -> Event:
 
 def _read_callback(message: _Message, codec: str, size_bytes: int) -> Event:
     args = message.args if isinstance(message.args, list) else []
-    return CallbackInvoked(message.method or "", args)
+    return CallbackInvoked(message.method or "", args, size_bytes)
 
 
 def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
@@ -220,7 +220,7 @@ def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
         ]
     value = undefined if message.value is msgspec.UNSET else message.value
     meta = message.meta if type(message.meta) is dict else None
-    return Requested(message.id, operation, path, args, value, codec, meta)
+    return Requested(message.id, operation, path, args, value, codec, meta, size_bytes)
 
 
 _Reader = Callable[[_Message, Codec, int], Event]

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from kkjupyter.errors import RemoteError
-from kkjupyter.wire.error_objects import read_cause, read_object, read_text, write_cause
+from kkjupyter.wire.error_objects import (
+    permission_hint,
+    read_cause,
+    read_object,
+    read_text,
+    write_cause,
+)
 from kkjupyter.wire.events import Refusal, Requested
 
 __all__ = ["NO_REFERENCES", "read_error", "refusal", "unknown_stream", "write_error"]
@@ -65,6 +71,8 @@ def refusal(request: Requested, reason: Refusal, at: int) -> RemoteError | None:
             return RemoteError("Cannot get empty path")
         case _, "read_only":
             return RemoteError(f"Cannot set {path}: it is read-only")
+        case _, "not_writable":
+            return RemoteError(f"Cannot set {path}: {permission_hint(request.path)}")
         case "set", "missing" if at == len(request.path) - 2:
             return RemoteError(f"Cannot set {path} on undefined")
         case _, "missing" if not is_last:

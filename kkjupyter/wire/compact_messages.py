@@ -212,11 +212,18 @@ class Reader:
             raise ProtocolError("a stream cannot be the value of a property")
         meta = message.meta if type(message.meta) is dict else None
         return Requested(
-            message.id, operation, tuple(path), _arguments(message), value, codec, meta
+            message.id,
+            operation,
+            tuple(path),
+            _arguments(message),
+            value,
+            codec,
+            meta,
+            len(line),
         )
 
     def _read_callback(self, message: _Message, codec: Codec, line: bytes) -> Event:
-        return CallbackInvoked(message.id, _arguments(message))
+        return CallbackInvoked(message.id, _arguments(message), len(line))
 
     def _read_release(self, message: _Message, codec: Codec, line: bytes) -> Event:
         ids = message.ids

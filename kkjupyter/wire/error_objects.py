@@ -6,11 +6,13 @@ is an Error; with plain JSON an error has to be written out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.errors import RemoteError, RemoteThrow
 
 __all__ = [
+    "permission_hint",
     "read_cause",
     "read_object",
     "read_text",
@@ -20,7 +22,14 @@ __all__ = [
 ]
 
 _MAX_CAUSES = 16
+_PATH_CHARS = 100
 _OWN = frozenset({"name", "message", "stack", "cause"})
+
+
+def permission_hint(path: Sequence[str]) -> str:
+    """How the one who serves allows clients to set the property at ``path``."""
+    name = ".".join(path)[:_PATH_CHARS]
+    return f'the server does not allow it; writable=["{name}"] where it is served allows it'
 
 
 def read_object(error: Any, depth: int = 1) -> RemoteError:

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Operation = Literal["call", "get", "set", "new"]
-Refusal = Literal["missing", "not_callable", "no_path", "no_api", "read_only"]
+Refusal = Literal["missing", "not_callable", "no_path", "no_api", "read_only", "not_writable"]
 
 
 class CallbackRef(msgspec.Struct, frozen=True):
@@ -87,7 +87,23 @@ class Failed(msgspec.Struct):
     error: KKError
 
 
-class Requested(msgspec.Struct):
+class _Measured(msgspec.Struct):
+    """A message whose receiver may have to keep it: ``size_bytes`` is its size on the wire.
+
+    Two that say the same are equal, however many bytes each of them took.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _said(self) == _said(other)
+
+
+def _said(event: msgspec.Struct) -> list[Any]:
+    return [getattr(event, name) for name in event.__struct_fields__ if name != "size_bytes"]
+
+
+class Requested(_Measured):
     """The peer asks for something of ours.
 
     ``args`` holds :class:`CallbackRef` where the peer passed a function and :class:`StreamRef`
@@ -102,6 +118,7 @@ class Requested(msgspec.Struct):
     value: Any
     codec: str
     meta: dict[str, Any] | None = None
+    size_bytes: int = 0
 
 
 class Credited(msgspec.Struct, gc=False):
@@ -152,11 +169,12 @@ class CallbacksReleased(msgspec.Struct):
     callback_ids: tuple[str, ...]
 
 
-class CallbackInvoked(msgspec.Struct):
+class CallbackInvoked(_Measured):
     """The peer calls a function that was passed to it."""
 
     callback_id: str
     args: list[Any]
+    size_bytes: int = 0
 
 
 class Closing(msgspec.Struct):

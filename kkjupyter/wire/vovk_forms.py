@@ -34,7 +34,12 @@ MULTIPART: Final = "multipart/form-data"
 _BYTES: Final = "application/octet-stream"
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
 _PARAMETER: Final = re.compile(r';\s*(name|filename)="([^"]*)"', re.IGNORECASE)
-_ESCAPED: Final = {"\r": "%0D", "\n": "%0A", '"': "%22"}
+# What could end a name or begin another line of the head; more than one server takes any control
+# character for a line end.
+_ESCAPED: Final = {char: f"%{ord(char):02X}" for char in ['"', *map(chr, range(0x20)), "\x7f"]}
+_ESCAPES: Final = re.compile("|".join(_ESCAPED.values()))
+_TO_ESCAPE: Final = re.compile(r'["\x00-\x1f\x7f]')
+_ONE_LINE: Final = re.compile(r"[\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class File:
     Attributes:
         name: what it is called, without a path.
         data: what is in it.
-        content_type: its media type.
+        content_type: its media type. It becomes a line of the form's head: anything but printable
+            ASCII in it is refused when the form is made.
     """
 
     name: str
@@ -94,6 +100,7 @@ def encode_form(body: Any, *, multipart: bool) -> tuple[bytes, str]:
     for name, value in _fields(body):
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(name)}"'
         if isinstance(value, File):
+            _check_content_type(name, value)
             head += f'; filename="{_escape(value.name)}"\r\nContent-Type: {value.content_type}'
             data = value.data
         else:
@@ -139,7 +146,7 @@ def read_form(data: bytes, content_type: str) -> dict[str, Any]:
     boundary = _BOUNDARY.search(content_type)
     if kind != MULTIPART or boundary is None:
         raise ProtocolError(f"{content_type or 'a body without a type'} is no form")
-    end = b"\r\n--" + (boundary[1] or boundary[2]).encode()
+    end = b"\r\n--" + (boundary[1] or boundary[2]).encode("utf-8", "replace")
     _, *parts = (b"\r\n" + data).split(end)
     if not parts or not parts[-1].startswith(b"--"):
         raise ProtocolError("a form without its end", excerpt(data))
@@ -198,11 +205,17 @@ def _utf8(text: str) -> bytes:
         raise EncodeError("body", "half a surrogate pair is no text") from exc
 
 
+def _check_content_type(name: str, file: File) -> None:
+    if not isinstance(file.content_type, str) or not _ONE_LINE.fullmatch(file.content_type):
+        raise EncodeError(
+            f"body.{name}.content_type",
+            "it is a media type in one line of printable ASCII, such as 'image/png'",
+        )
+
+
 def _escape(name: str) -> str:
-    return re.sub(r'[\r\n"]', lambda found: _ESCAPED[found[0]], name)
+    return _TO_ESCAPE.sub(lambda found: _ESCAPED[found[0]], name)
 
 
 def _unescape(name: str) -> str:
-    for char, escaped in _ESCAPED.items():
-        name = name.replace(escaped, char)
-    return name
+    return _ESCAPES.sub(lambda found: chr(int(found[0][1:], 16)), name)

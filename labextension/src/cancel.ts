@@ -1,33 +1,32 @@
 // The Cancel button takes every road that is open. The kernel side is idempotent.
 
-import { CANCEL_MESSAGE } from "./control";
+import { ask } from "./asking";
 import type { Host } from "./host";
 import type { Run } from "./run";
 import type { Model } from "./types";
 
-const ACKNOWLEDGED_WITHIN_MS = 500;
-const INTERRUPTED_WITHIN_MS = 1_500;
+const INTERRUPTED_WITHIN_MS = 2_000;
 
 export function cancel(run: Run, model: Model, host: Host): void {
+  let isRefused = false;
   run.cancelReached("asked");
-  if (model.get("control_road")) {
-    const content = { run_id: model.get("run_id") };
-    host.askOnControl(CANCEL_MESSAGE, content, () => run.cancelReached("acknowledged"));
-  }
-  model.send({ kind: "cancel" });
+  ask("cancel", run, model, host, () => {
+    isRefused = true;
+  });
   setTimeout(() => {
-    if (!unanswered(run)) return;
-    if (!host.interruptOwnCell()) {
+    if (!isUnanswered(run)) return;
+    // Who answers on the control channel is not helped by an interrupt.
+    if (isRefused || !host.interruptOwnCell()) {
       run.cancelReached("busy");
       return;
     }
     run.cancelReached("interrupted");
     setTimeout(() => {
-      if (unanswered(run)) run.cancelReached("busy");
+      if (isUnanswered(run)) run.cancelReached("busy");
     }, INTERRUPTED_WITHIN_MS);
-  }, ACKNOWLEDGED_WITHIN_MS);
+  }, host.patienceMs());
 }
 
-function unanswered(run: Run): boolean {
+function isUnanswered(run: Run): boolean {
   return !run.over && run.cancelStep !== "acknowledged";
 }

@@ -1,35 +1,36 @@
 // The control channel: the road to the kernel that is open while a cell runs.
 
-export const CANCEL_MESSAGE = "kkjupyter_cancel";
-
 export interface Reply {
   status?: string;
   source?: unknown;
   runs?: unknown;
 }
 
+interface Future {
+  onReply: (reply: { content?: Reply }) => void;
+  done?: Promise<unknown>;
+}
+
 /** As much of a kernel connection as this needs. */
 export interface ControlRoad {
   clientId: string;
   username: string;
-  sendControlMessage?(
-    message: object,
-    expectReply: boolean,
-    disposeOnDone: boolean,
-  ): { onReply: (reply: { content?: Reply }) => void };
+  sendControlMessage?(message: object, expectReply: boolean, disposeOnDone: boolean): Future;
 }
 
 /**
  * Ask the kernel something.
  *
  * @param answered gets the content of the reply, unless that is a refusal
- * @returns false where there is no such road
+ * @param refused is called if it is one
+ * @returns false where there is no such road, or it cannot be taken now
  */
 export function askOnControl(
   kernel: ControlRoad | null | undefined,
   type: string,
   content: object,
   answered: (content: Reply) => void,
+  refused: () => void = () => {},
 ): boolean {
   if (!kernel?.sendControlMessage) return false;
   const header = {
@@ -40,13 +41,18 @@ export function askOnControl(
     date: new Date().toISOString(),
     version: "5.3",
   };
-  const future = kernel.sendControlMessage(
-    { header, parent_header: {}, metadata: {}, content, channel: "control", buffers: [] },
-    true,
-    true,
-  );
-  future.onReply = (reply) => {
-    if (reply.content?.status === "ok") answered(reply.content);
-  };
-  return true;
+  try {
+    const message = { header, parent_header: {}, metadata: {}, content, channel: "control" };
+    const future = kernel.sendControlMessage({ ...message, buffers: [] }, true, true);
+    future.onReply = ({ content: reply }) => {
+      if (reply?.status === "ok") answered(reply);
+      else refused();
+    };
+    // It rejects when the kernel ends first. Whoever asked waits no longer than it has to.
+    future.done?.catch(() => {});
+    return true;
+  } catch (error) {
+    console.warn("kkjupyter: the control channel is closed", error);
+    return false;
+  }
 }

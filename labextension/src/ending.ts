@@ -23,6 +23,7 @@ export function lookAfter(
   ending: Ending,
 ): () => void {
   const areOver = () => runs.every((run) => run.over);
+  const isLost = () => runs.some((run) => run.status.state === "lost");
   let seen = false;
   const look = () => {
     if (seen || !areOver()) return;
@@ -30,7 +31,7 @@ export function lookAfter(
     // Where the page was reloaded in mid-stream, the kernel's update of the display found nothing.
     setTimeout(() => {
       if (!host.isInNotebook()) return;
-      if (runs.some((run) => run.status.state === "lost")) {
+      if (isLost()) {
         void ending.bundle().then((bundle) => host.persist(bundle));
       } else model.send({ kind: "bundle" });
     }, STATIC_OUTPUT_WITHIN_MS);
@@ -41,9 +42,19 @@ export function lookAfter(
     if (message.kind === "bundle") host.persist(message.bundle);
   };
   model.on("msg:custom", persist);
-  const stopSaving = host.onSave(() => {
-    if (!areOver()) host.checkpoint(ending.checkpoint);
-  });
+  let isStatic = false;
+  const stopSaving = host.onSave(
+    () => {
+      if (!areOver()) host.checkpoint(ending.checkpoint);
+      isStatic = areOver() && host.hasNotebook() && !host.isInNotebook();
+    },
+    () => {
+      if (!isStatic) return;
+      // The file has the static output: the kernel need not keep it for a page to come.
+      stopSaving();
+      if (!isLost()) model.send({ kind: "saved" });
+    },
+  );
   look();
   return () => {
     for (const stop of stops) stop();

@@ -4,17 +4,24 @@ const AT_BOTTOM_PX = 8;
 
 export class Follower {
   private following = true;
+  private topPx = 0;
 
   constructor(private readonly pane: HTMLElement) {
+    // The event comes a frame late. What was added meanwhile is below, and nobody has scrolled: who
+    // does, goes up.
     pane.addEventListener("scroll", () => {
-      const below = pane.scrollHeight - pane.scrollTop - pane.clientHeight;
-      this.following = below < AT_BOTTOM_PX;
+      const { scrollTop, scrollHeight, clientHeight } = pane;
+      if (scrollHeight - scrollTop - clientHeight < AT_BOTTOM_PX) this.following = true;
+      else if (scrollTop < this.topPx - 1) this.following = false;
+      this.topPx = scrollTop;
     });
   }
 
   /** Something was added: show it, if the end was in sight. */
   follow(): void {
-    if (this.following && !this.selecting()) this.pane.scrollTop = this.pane.scrollHeight;
+    if (!this.following || this.selecting()) return;
+    this.pane.scrollTop = this.pane.scrollHeight;
+    this.topPx = this.pane.scrollTop;
   }
 
   /** Text that is being marked must not run away from under the pointer. */

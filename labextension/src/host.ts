@@ -3,18 +3,23 @@
 // by nobody, so each piece is looked for before it is used; without it the view still works.
 
 import { askOnControl, type ControlRoad, type Reply } from "./control";
-import type { Bundle, Model } from "./types";
+import { type Link, measureRoundTrips, patienceMs } from "./roundtrip";
+import type { Bundle, Model, Signal } from "./types";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 
-interface Signal<Args> {
-  connect(slot: (sender: unknown, args: Args) => void): boolean;
-  disconnect(slot: (sender: unknown, args: Args) => void): boolean;
+/** What the kernel tells everybody. */
+export interface KernelMessage {
+  header: { msg_type: string; session: string };
+  parent_header?: { msg_id?: string };
+  content: object;
 }
 
-interface Kernel extends ControlRoad {
+interface Kernel extends ControlRoad, Link {
   status: string;
   statusChanged?: Signal<string>;
+  connectionStatusChanged?: Signal<string>;
+  iopubMessage?: Signal<KernelMessage>;
   interrupt(): Promise<void>;
 }
 
@@ -44,7 +49,7 @@ interface WidgetManager {
   context?: {
     model?: { cells?: { length: number; get(index: number): Cell } };
     saveState?: Signal<string>;
-    sessionContext?: { kernelChanged?: Signal<{ newValue: unknown }> };
+    sessionContext?: { isDisposed?: boolean; kernelChanged?: Signal<{ newValue: unknown }> };
   };
 }
 
@@ -63,7 +68,9 @@ export class Host {
     private readonly manager: WidgetManager,
     private readonly place: string,
     readonly isColumn: boolean,
-  ) {}
+  ) {
+    measureRoundTrips(manager.kernel);
+  }
 
   static async find(model: Model): Promise<Host> {
     const key = model.get("key");
@@ -81,10 +88,33 @@ export class Host {
    * Ask the kernel something on the control channel, which is open while a cell runs.
    *
    * @param answered gets the content of the reply, unless that is a refusal
-   * @returns false where there is no such road
+   * @param refused is called if it is one
+   * @returns false where there is no such road, or it cannot be taken now
    */
-  askOnControl(type: string, content: object, answered: (content: Reply) => void): boolean {
-    return askOnControl(this.manager.kernel, type, content, answered);
+  askOnControl(
+    type: string,
+    content: object,
+    answered: (content: Reply) => void,
+    refused?: () => void,
+  ): boolean {
+    return askOnControl(this.manager.kernel, type, content, answered, refused);
+  }
+
+  /** How long to wait before an answer of the kernel is missed. */
+  patienceMs(): number {
+    return patienceMs(this.manager.kernel);
+  }
+
+  /** Call back with all that the kernel tells everybody. Returns how to stop. */
+  onKernelMessage(heard: (message: KernelMessage) => void): () => void {
+    return connect(this.manager.kernel?.iopubMessage, heard);
+  }
+
+  /** Call back when the connection to the kernel is there again. Returns how to stop. */
+  onReconnected(connected: () => void): () => void {
+    return connect(this.manager.kernel?.connectionStatusChanged, (status) => {
+      if (status === "connected") connected();
+    });
   }
 
   /** The notebook's own typesetting of formulas, if it has one. */
@@ -104,29 +134,36 @@ export class Host {
 
   /** Call back once when the kernel is gone, with the words for it. Returns how to stop. */
   onKernelLost(lost: (why: string) => void): () => void {
-    const changed = this.manager.kernel?.statusChanged;
-    const replaced = this.manager.context?.sessionContext?.kernelChanged;
-    const onStatus = (_: unknown, status: string) => {
-      if (status === "restarting" || status === "autorestarting") lost("kernel restarted");
-      else if (status === "dead" || status === "terminating") lost("kernel stopped");
-    };
-    const onReplaced = () => lost("kernel stopped");
-    changed?.connect(onStatus);
-    replaced?.connect(onReplaced);
+    const context = this.manager.context?.sessionContext;
+    const stops = [
+      connect(this.manager.kernel?.statusChanged, (status) => {
+        if (status === "restarting" || status === "autorestarting") lost("kernel restarted");
+        else if (status === "dead" || status === "terminating") lost("kernel stopped");
+      }),
+      connect(context?.kernelChanged, () => {
+        // A notebook that is closed lets its kernel go, which then runs on.
+        if (!context?.isDisposed) lost("kernel stopped");
+      }),
+    ];
     return () => {
-      changed?.disconnect(onStatus);
-      replaced?.disconnect(onReplaced);
+      for (const stop of stops) stop();
     };
   }
 
-  /** Call back when the notebook is about to be written to its file. Returns how to stop. */
-  onSave(saving: () => void): () => void {
-    const signal = this.manager.context?.saveState;
-    const slot = (_: unknown, state: string) => {
+  /**
+   * Call back when the notebook is about to be written to its file, and when that has been done.
+   * Returns how to stop.
+   */
+  onSave(saving: () => void, saved: () => void): () => void {
+    return connect(this.manager.context?.saveState, (state) => {
       if (state === "started") saving();
-    };
-    signal?.connect(slot);
-    return () => signal?.disconnect(slot);
+      else if (state.startsWith("completed")) saved();
+    });
+  }
+
+  /** Whether there is a notebook around it, whose outputs can be seen. */
+  hasNotebook(): boolean {
+    return this.manager.context?.model?.cells !== undefined;
   }
 
   /** Whether an output of the notebook is still this widget. */
@@ -165,4 +202,11 @@ export class Host {
     }
     return found;
   }
+}
+
+/** Returns how to disconnect. */
+function connect<Args>(signal: Signal<Args> | undefined, slot: (args: Args) => void): () => void {
+  const heard = (_: unknown, args: Args) => slot(args);
+  signal?.connect(heard);
+  return () => void signal?.disconnect(heard);
 }

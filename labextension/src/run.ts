@@ -1,7 +1,7 @@
 // One run as this page knows it: its text, its status, and what was asked of the kernel.
 // There is one for each model, however many views show it.
 
-import type { FromKernel, Model, RunState, Snapshot, Status } from "./types";
+import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "./types";
 
 const ASK_AGAIN_MS = 2_000;
 const RATE_WINDOW_MS = 3_000;
@@ -36,6 +36,7 @@ export class Run {
   private askedAt = Number.NEGATIVE_INFINITY;
   private samples: [atMs: number, count: number][] = [];
   private readonly listeners = new Set<RunListener>();
+  private isWithheld: boolean;
 
   constructor(
     private readonly send: Model["send"],
@@ -48,6 +49,7 @@ export class Run {
     this.parts = [snapshot.text];
     this.end = snapshot.end;
     this.leftOut = snapshot.left_out;
+    this.isWithheld = snapshot.withheld ?? false;
     this.latest = snapshot.status;
     this.latestAt = this.now();
   }
@@ -82,6 +84,13 @@ export class Run {
     return () => this.listeners.delete(listener);
   }
 
+  /** Somebody looks at it: the text of one that is over is sent only then. */
+  shown(): void {
+    if (!this.isWithheld) return;
+    this.isWithheld = false;
+    this.ask();
+  }
+
   receive(message: FromKernel): void {
     switch (message.kind) {
       case "delta":
@@ -103,7 +112,8 @@ export class Run {
         this.update(message.status);
         break;
       case "ack":
-        this.cancelReached("acknowledged");
+      case "state":
+        this.answered(message);
         break;
     }
   }
@@ -119,6 +129,23 @@ export class Run {
   lose(why: string): void {
     if (this.over) return;
     this.update({ ...this.status, state: "lost", error: why });
+  }
+
+  /** The kernel was asked what became of the run. */
+  private answered({ kind, known, state, end }: { kind: "ack" | "state" } & Report): void {
+    if (!known) {
+      this.lose("no longer known to the kernel");
+      return;
+    }
+    if (end > this.end) this.ask();
+    // The clock of a run that goes on does not run back.
+    const isOver = OVER.includes(state.state);
+    const elapsed_s = isOver ? state.elapsed_s : Math.max(state.elapsed_s, this.status.elapsed_s);
+    // Asked after the cancel, and the run goes on: the cancel did not arrive.
+    const isDeaf = this.cancelStep === "busy" || this.cancelStep === "interrupted";
+    if (kind === "state" && isDeaf) this.cancelStep = "none";
+    this.update({ ...state, elapsed_s });
+    if (kind === "ack") this.cancelReached("acknowledged");
   }
 
   private append(offset: number, text: string): void {

@@ -2,6 +2,7 @@
 // module once per model, so they are kept where all copies find them: a view of several columns
 // draws the runs of other models.
 
+import { tell } from "./asking";
 import { Host } from "./host";
 import { Run } from "./run";
 import type { Model } from "./types";
@@ -14,18 +15,24 @@ export interface Session {
 }
 
 export function session(model: Model): Session {
-  const key = model.get("key");
-  let found = sessions().get(key);
-  if (!found) {
-    const run = new Run((content) => model.send(content), model.get("snapshot"));
-    found = { run, host: Host.find(model) };
-    sessions().set(key, found);
-  }
-  return found;
+  return sessions().get(model.get("key")) ?? begin(model);
 }
 
-export function forget(model: Model): void {
-  sessions().delete(model.get("key"));
+/**
+ * The run of a model that is new to this page. One of the same id may be left of a notebook that was
+ * closed and opened again; it hears nothing any more.
+ */
+export function begin(model: Model): Session {
+  const run = new Run((content) => tell(model, content), model.get("snapshot"));
+  const begun = { run, host: Host.find(model) };
+  sessions().set(model.get("key"), begun);
+  return begun;
+}
+
+/** It is over with the model; with a newer one of the same id it is not. */
+export function forget(model: Model, { run }: Session): void {
+  const key = model.get("key");
+  if (sessions().get(key)?.run === run) sessions().delete(key);
 }
 
 function sessions(): Map<string, Session> {

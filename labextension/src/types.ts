@@ -35,26 +35,48 @@ export interface Snapshot {
   pane: string;
   /** The id of the part that has that pane; null where every page does. */
   part: string | null;
+  /** The run is over, and its text is sent to whoever shows it and asks. */
+  withheld?: boolean;
   status: Status;
 }
 
 export type Bundle = Record<string, unknown>;
 
+/** What the kernel says of a run when it is asked; the rest is null if it does not know the run. */
+export type Report =
+  | { known: true; state: Status; end: number }
+  | { known: false; state: null; end: null };
+
+/** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */
+export interface Heartbeat {
+  running: number;
+  /** The ids; null if there are too many to name. */
+  runs?: number[] | null;
+  next_s?: number | null;
+}
+
+/** As much of a Lumino signal as is used here. */
+export interface Signal<Args> {
+  connect(slot: (sender: unknown, args: Args) => void): boolean;
+  disconnect(slot: (sender: unknown, args: Args) => void): boolean;
+}
+
 export type FromKernel =
   | { kind: "delta"; offset: number; text: string; status: Status }
   | ({ kind: "reset" } & Snapshot)
   | { kind: "end"; end: number; status: Status }
-  | { kind: "ack" }
+  | ({ kind: "ack" | "state" } & Report)
   | { kind: "copy"; text: string }
   | { kind: "part"; id: string; source: string | null }
   | { kind: "bundle"; bundle: Bundle };
 
 export type ToKernel =
-  | { kind: "cancel" }
+  | { kind: "cancel" | "state" }
   | { kind: "need"; offset: number }
   | { kind: "copy" }
   | { kind: "part"; id: string }
-  | { kind: "bundle" };
+  | { kind: "bundle" }
+  | { kind: "saved" };
 
 export interface Model {
   get(name: "key"): string;

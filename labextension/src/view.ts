@@ -39,6 +39,7 @@ export async function drawView(model: Model, el: HTMLElement): Promise<() => voi
       restoreButton ??= prepareCopyButton(root, run, getText);
     },
   });
+  run.shown();
   return () => {
     stop();
     line.dispose();

@@ -3,32 +3,31 @@
 import { drawColumns, initializeColumns } from "./columns";
 import { lookAfter } from "./ending";
 import { readable } from "./panes";
-import { forget, session } from "./sessions";
+import { begin, forget } from "./sessions";
 import { checkpointText, staticBundle } from "./static";
 import css from "./style.css";
 import { addStyle } from "./styles";
 import type { FromKernel, Model } from "./types";
 import { drawView } from "./view";
+import { watch } from "./watch";
 
 async function initialize({ model }: { model: Model }): Promise<() => void> {
   if (model.get("columns")) return await initializeColumns(model);
-  const { run, host: finding } = session(model);
+  const begun = begin(model);
+  const { run, host: finding } = begun;
   const receive = (message: FromKernel) => run.receive(message);
   model.on("msg:custom", receive);
   const host = await finding;
-  const stopWatching = host.onKernelLost((why) => run.lose(why));
+  const stops = [host.onKernelLost((why) => run.lose(why)), watch(run, model, host)];
   // A column's place in the notebook is that of the view it stands in, which looks after it.
-  const stopLooking = host.isColumn
-    ? () => {}
-    : lookAfter(model, host, [run], {
-        bundle: async () => staticBundle(run, await readable(run.text, run.part)),
-        checkpoint: () => checkpointText(run),
-      });
+  if (!host.isColumn) {
+    const bundle = async () => staticBundle(run, await readable(run.text, run.part));
+    stops.push(lookAfter(model, host, [run], { bundle, checkpoint: () => checkpointText(run) }));
+  }
   return () => {
     model.off("msg:custom", receive);
-    stopWatching();
-    stopLooking();
-    forget(model);
+    for (const stop of stops) stop();
+    forget(model, begun);
   };
 }
 

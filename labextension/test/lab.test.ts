@@ -160,7 +160,7 @@ class Notebook {
   statusChanged = new Signal();
   cell = document.createElement("div");
 
-  constructor(private readonly answer: Reply | null) {}
+  constructor(private readonly answer: Reply | null | "throws") {}
 
   get panel(): NotebookPanel {
     const kernel = {
@@ -170,10 +170,12 @@ class Notebook {
         this.interrupts += 1;
       },
       sendControlMessage: (message: { content: object }) => {
+        if (this.answer === "throws") throw new Error("Kernel is dead");
         this.asked.push(message.content);
         const future = { onReply: (_: { content?: Reply }) => {} };
         queueMicrotask(() => {
-          if (this.answer) future.onReply({ content: this.answer });
+          if (typeof this.answer === "object" && this.answer)
+            future.onReply({ content: this.answer });
         });
         return future;
       },
@@ -183,9 +185,9 @@ class Notebook {
     return { sessionContext, content: { widgets: [{ node: this.cell }] } } as never;
   }
 
-  say(running: number) {
+  say(running: number, next_s?: number | null) {
     const header = { msg_type: "kkjupyter_running" };
-    this.iopubMessage.emit({ header, content: { running } });
+    this.iopubMessage.emit({ header, content: { running, next_s } });
   }
 }
 
@@ -213,6 +215,23 @@ test("the number of streams is what the kernel says, until it ends", () => {
   expect(seen).toHaveLength(5);
 });
 
+test("a kernel that says when it will speak again is waited for", () => {
+  const notebook = new Notebook(null);
+  const seen: number[] = [];
+  const stop = watchRunning(notebook.panel, (running) => seen.push(running));
+  notebook.say(1, 60);
+  vi.advanceTimersByTime(299_000);
+  expect(seen).toEqual([1]);
+  vi.advanceTimersByTime(2_000);
+  expect(seen).toEqual([1, 0]);
+  notebook.say(2, null); // it speaks again when something happens
+  vi.advanceTimersByTime(24 * 3_600_000);
+  expect(seen).toEqual([1, 0, 2]);
+  notebook.say(0, null);
+  expect(seen).toEqual([1, 0, 2, 0]);
+  stop();
+});
+
 test("all streams are cancelled on the control channel", async () => {
   const notebook = new Notebook({ status: "ok", runs: [3, 4] });
   expect(await cancelAll(notebook.panel)).toEqual({ road: "control", cancelled: 2 });
@@ -232,13 +251,29 @@ test.each([
     const notebook = new Notebook(null);
     notebook.cell.innerHTML = `<div class="jp-InputPrompt">${prompt}</div><div class="${view}"></div>`;
     const outcome = cancelAll(notebook.panel);
-    await vi.advanceTimersByTimeAsync(400);
+    await vi.advanceTimersByTimeAsync(4_400);
     expect(notebook.interrupts).toBe(0);
     await vi.advanceTimersByTimeAsync(200);
     expect(await outcome).toEqual({ road: interrupted ? "interrupt" : "none" });
     expect(notebook.interrupts).toBe(interrupted ? 1 : 0);
   },
 );
+
+test("a kernel that refuses is not interrupted", async () => {
+  const notebook = new Notebook({ status: "error" });
+  notebook.cell.innerHTML = '<div class="jp-InputPrompt">[*]:</div><div class="kkj"></div>';
+  expect(await cancelAll(notebook.panel)).toEqual({ road: "none" });
+  expect(notebook.interrupts).toBe(0);
+});
+
+test("where the control channel throws, the next road is taken at once", async () => {
+  const said = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const notebook = new Notebook("throws");
+  notebook.cell.innerHTML = '<div class="jp-InputPrompt">[*]:</div><div class="kkj"></div>';
+  expect(await cancelAll(notebook.panel)).toEqual({ road: "interrupt" });
+  expect(notebook.interrupts).toBe(1);
+  said.mockRestore();
+});
 
 test("the container gives the page its two modules", async () => {
   await import("../src/lab/container");

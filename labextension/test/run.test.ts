@@ -68,6 +68,18 @@ test("a reset replaces everything and is told", () => {
   expect(run.text).toBe(`${text}!`);
 });
 
+test("the text of a run that is over is asked for when somebody looks at it, once", () => {
+  const over = status({ state: "done", count: 2 });
+  const empty = snapshot({ text: "", end: 0, withheld: true, status: over });
+  const late = new Run((content) => sent.push(content), empty);
+  expect(sent).toEqual([]);
+  late.shown();
+  late.shown();
+  expect(sent).toEqual([{ kind: "need", offset: 0 }]);
+  late.receive({ kind: "reset", ...snapshot({ text: "abc", end: 3, status: over }) });
+  expect(late.text).toBe("abc");
+});
+
 test("time goes on between two messages, and stops at the end", () => {
   delta(2, "c");
   now = 1_500;
@@ -94,9 +106,44 @@ test("a cancel shows at once, and the kernel's streaming status does not take it
   expect(run.status.state).toBe("cancelling");
   delta(2, "c");
   expect([run.status.state, run.cancelStep]).toEqual(["cancelling", "asked"]);
-  run.receive({ kind: "ack" });
+  run.receive({ kind: "ack", known: true, state: streaming(1), end: 3 });
   run.cancelReached("busy");
   expect(run.cancelStep).toBe("acknowledged");
+});
+
+test("an answer tells the end that was missed, and what text is missing", () => {
+  run.cancelReached("asked");
+  const state = status({ state: "done", count: 7, elapsed_s: 4 });
+  run.receive({ kind: "ack", known: true, state, end: 9 });
+  expect(run.status).toMatchObject({ state: "done", count: 7, elapsed_s: 4 });
+  expect(sent).toEqual([{ kind: "need", offset: 2 }]);
+});
+
+test("a run that the kernel does not know is over", () => {
+  run.cancelReached("asked");
+  run.receive({ kind: "state", known: false, state: null, end: null });
+  expect(run.status).toMatchObject({ state: "lost", error: "no longer known to the kernel" });
+  // The end was on its way.
+  run.receive({ kind: "end", end: 2, status: status({ state: "cancelled" }) });
+  expect(run.status.state).toBe("cancelled");
+});
+
+test("a run that goes on after a cancel that did not arrive can be cancelled once more", () => {
+  run.cancelReached("asked");
+  run.receive({ kind: "state", known: true, state: streaming(3), end: 2 });
+  expect(run.status.state).toBe("cancelling"); // it may have been asked before
+  run.cancelReached("busy");
+  run.receive({ kind: "state", known: true, state: streaming(4), end: 2 });
+  expect([run.cancelStep, run.status.state]).toEqual(["none", "streaming"]);
+});
+
+test("an answer does not put the clock back, except at the end", () => {
+  now = 5_000;
+  run.receive({ kind: "state", known: true, state: streaming(3), end: 2 });
+  expect(run.status.elapsed_s).toBe(5);
+  const state = status({ state: "done", elapsed_s: 4 });
+  run.receive({ kind: "state", known: true, state, end: 2 });
+  expect(run.status.elapsed_s).toBe(4);
 });
 
 test("the kernel's own word for it is an acknowledgement", () => {

@@ -1,110 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { partsOfPage } from "../src/panes";
-import type { FromKernel, Model, Snapshot, ToKernel } from "../src/types";
+import type { Report, Snapshot } from "../src/types";
 import widget from "../src/widget";
+import { Page } from "./page";
 import { snapshot, status } from "./support";
-
-type Slot = (sender: unknown, args: unknown) => void;
-
-class Signal {
-  slots = new Set<Slot>();
-  connect = (slot: Slot) => Boolean(this.slots.add(slot));
-  disconnect = (slot: Slot) => this.slots.delete(slot);
-  emit = (args: unknown) => {
-    for (const slot of this.slots) slot(null, args);
-  };
-}
-
-/** A kernel connection, a notebook with one cell, and a model, as far as the module knows them. */
-class Page {
-  sent: ToKernel[] = [];
-  control: { content: object; reply: (content: object) => void }[] = [];
-  interrupts = 0;
-  listeners = new Set<(message: FromKernel) => void>();
-  outputs: { output_type: string; data: Record<string, unknown>; metadata: object }[];
-  stored: Record<string, unknown> = { "text/plain": "first" };
-  kernel = {
-    clientId: "client",
-    username: "user",
-    status: "busy",
-    statusChanged: new Signal(),
-    interrupt: async () => {
-      this.interrupts += 1;
-    },
-    sendControlMessage: (message: { content: object }) => {
-      const future = { onReply: (_: object) => {} };
-      const reply = (content: object) => future.onReply({ content });
-      this.control.push({ content: message.content, reply });
-      return future;
-    },
-  };
-  cell = { executionState: "running" };
-  saveState = new Signal();
-  kernelChanged = new Signal();
-  model: Model;
-
-  constructor(key: string, state: Snapshot, { hasManager = true, controlRoad = true } = {}) {
-    const view = { "application/vnd.jupyter.widget-view+json": { model_id: key } };
-    this.outputs = [{ output_type: "display_data", data: view, metadata: {} }];
-    const cell = {
-      ...this.cell,
-      outputs: {
-        length: 1,
-        get: (i: number) => ({ ...this.outputs[i], toJSON: () => this.outputs[i] }),
-        set: (i: number, output: never) => {
-          this.outputs[i] = output;
-        },
-      },
-      sharedModel: { ymodel: { get: () => ({ get: () => ({ get: () => this.stored }) }) } },
-    };
-    const manager = {
-      kernel: this.kernel,
-      context: {
-        model: { cells: { length: 1, get: () => cell } },
-        saveState: this.saveState,
-        sessionContext: { kernelChanged: this.kernelChanged },
-      },
-    };
-    this.runs = (state) => {
-      cell.executionState = state;
-    };
-    const traits = {
-      ...{ key, place: "", columns: undefined, run_id: 3 },
-      ...{ control_road: controlRoad, snapshot: state },
-    };
-    this.model = {
-      get: (name: keyof typeof traits) => traits[name] as never,
-      send: (content) => this.sent.push(content),
-      on: (_, callback) => this.listeners.add(callback),
-      off: (_, callback) => this.listeners.delete(callback),
-      ...(hasManager && {
-        widget_manager: { get_model: async () => ({ widget_manager: manager }) },
-      }),
-    };
-  }
-
-  runs: (state: string) => void;
-
-  hear(message: FromKernel): void {
-    for (const listener of this.listeners) listener(message);
-  }
-
-  async show(): Promise<HTMLElement> {
-    await widget.initialize({ model: this.model });
-    const area = document.createElement("div");
-    area.className = "jp-OutputArea";
-    const el = area.appendChild(document.createElement("div"));
-    document.body.append(area);
-    this.remove = await widget.render({ model: this.model, el });
-    return el;
-  }
-
-  remove = () => {};
-}
 
 let page: Page;
 let keys = 0;
 const streaming = status({ state: "streaming", count: 2 });
+const goesOn: Report = { known: true, state: streaming, end: 2 };
+/** How long an answer is waited for while no round trip was seen. */
+const PATIENCE_MS = 4_500;
 
 function open(state: Partial<Snapshot> = {}, options = {}): Promise<HTMLElement> {
   page = new Page(`key${++keys}`, snapshot({ text: "ab", status: streaming, ...state }), options);
@@ -121,6 +27,7 @@ beforeEach(() => {
 
 afterEach(() => {
   page.remove();
+  page.end();
   document.body.replaceChildren();
   vi.useRealTimers();
 });
@@ -151,7 +58,8 @@ test("the focused elements themselves keep the notebook's keys away", async () =
 test("Cancel goes by the control channel and by the widget's own message, in one click", async () => {
   const el = await open();
   press(el);
-  expect(page.control.map(({ content }) => content)).toEqual([{ run_id: 3 }]);
+  const key = page.model.get("key");
+  expect(page.control.map(({ content }) => content)).toEqual([{ run_id: 3, key }]);
   expect(page.sent).toEqual([{ kind: "cancel" }]);
   expect(el.textContent).toContain("cancelling");
 });
@@ -159,48 +67,70 @@ test("Cancel goes by the control channel and by the widget's own message, in one
 test("an acknowledgement on the control channel keeps the interrupt away", async () => {
   const el = await open();
   press(el);
-  page.control[0]?.reply({ status: "ok" });
-  vi.advanceTimersByTime(5_000);
+  page.control[0]?.reply({ status: "ok", cancelled: true, ...goesOn });
+  vi.advanceTimersByTime(60_000);
   expect(page.interrupts).toBe(0);
   expect(el.textContent).toContain("cancelling");
 });
 
-test("a reply that says no is no acknowledgement", async () => {
-  await open();
-  press(document.body);
+test("a refusal is an answer: no interrupt, but the user is asked", async () => {
+  const el = await open();
+  press(el);
   page.control[0]?.reply({ status: "error" });
-  vi.advanceTimersByTime(600);
-  expect(page.interrupts).toBe(1);
+  vi.advanceTimersByTime(PATIENCE_MS + 1);
+  expect(page.interrupts).toBe(0);
+  expect(el.textContent).toContain("kernel busy: press Interrupt");
 });
 
 test("without any answer the own cell is interrupted, and at last the user asked", async () => {
   const el = await open();
   press(el);
-  vi.advanceTimersByTime(499);
+  vi.advanceTimersByTime(PATIENCE_MS - 1);
   expect(page.interrupts).toBe(0);
+  expect(el.textContent).toContain("cancelling");
   vi.advanceTimersByTime(2);
   expect(page.interrupts).toBe(1);
   expect(el.textContent).toContain("interrupting the cell");
-  vi.advanceTimersByTime(1_500);
+  vi.advanceTimersByTime(2_000);
   expect(el.textContent).toContain("kernel busy: press Interrupt");
+});
+
+test("a control channel that throws is passed over, and so is a widget that does", async () => {
+  const said = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const el = await open();
+  page.broken = { control: new Error("Kernel is dead"), widget: new Error("Cannot send") };
+  press(el);
+  expect(el.textContent).toContain("cancelling");
+  page.broken = {};
+  vi.advanceTimersByTime(PATIENCE_MS + 1);
+  expect(page.interrupts).toBe(1);
+  page.broken = { control: new Error("Kernel is dead") };
+  page.sent = [];
+  vi.advanceTimersByTime(2_001);
+  press(el);
+  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  page.hear({ kind: "ack", ...goesOn });
+  vi.advanceTimersByTime(PATIENCE_MS + 1);
+  expect(page.interrupts).toBe(1);
+  said.mockRestore();
 });
 
 test("a cell that is not the view's own is never interrupted", async () => {
   const el = await open();
   page.runs("idle");
   press(el);
-  vi.advanceTimersByTime(600);
+  vi.advanceTimersByTime(PATIENCE_MS + 1);
   expect(page.interrupts).toBe(0);
   expect(el.textContent).toContain("kernel busy: press Interrupt");
-  page.hear({ kind: "ack" });
+  page.hear({ kind: "ack", ...goesOn });
   expect(el.textContent).toContain("cancelling");
 });
 
 test("without a widget manager the message is the one road", async () => {
   const el = await open({}, { hasManager: false });
   press(el);
-  vi.advanceTimersByTime(600);
   expect(page.sent).toEqual([{ kind: "cancel" }]);
+  vi.advanceTimersByTime(PATIENCE_MS + 1);
   expect(el.textContent).toContain("kernel busy");
 });
 
@@ -248,6 +178,34 @@ test.each([
   expect(page.outputs[0]?.data["text/html"]).toContain(words);
 });
 
+test("a notebook that is closed is no kernel that stopped", async () => {
+  const el = await open();
+  page.sessionContext.isDisposed = true;
+  page.kernelChanged.emit({ newValue: null });
+  expect(el.textContent).toContain("2 items");
+  expect(el.textContent).not.toContain("stopped");
+});
+
+test("a notebook that is opened again begins with what the kernel says then", async () => {
+  await open();
+  const first = page;
+  first.kernel.statusChanged.emit("dead");
+  const again = snapshot({ text: "abcd", status: status({ state: "streaming", count: 4 }) });
+  page = new Page(first.model.get("key"), again);
+  const el = await page.show();
+  expect(el.textContent).toContain("4 items");
+  expect(el.textContent).not.toContain("stopped");
+  // The old model may be taken away after the new one has come.
+  first.remove();
+  first.end();
+  const second = document.createElement("div");
+  const remove = await widget.render({ model: page.model, el: second });
+  page.hear({ kind: "delta", offset: 4, text: "e", status: streaming });
+  vi.advanceTimersByTime(50);
+  expect(second.querySelector("[role=log]")?.textContent).toBe("abcde");
+  remove();
+});
+
 test("what a part drew stays readable when the kernel is gone", async () => {
   const pane = { element: document.createElement("p"), append: () => {}, replace: () => {} };
   const table = { ...pane, flush: () => {}, dispose: () => {}, copied: () => "a\tb\n" };
@@ -270,6 +228,28 @@ test("a save in mid-stream holds the text so far, and after the end nothing is t
   page.hear({ kind: "delta", offset: 2, text: "c", status: status({ state: "done", count: 3 }) });
   page.saveState.emit("started");
   expect(page.stored["text/plain"]).toContain("2 items");
+});
+
+test("the kernel is told when the file has the static output, and not before", async () => {
+  await open();
+  const saved = () => page.sent.filter(({ kind }) => kind === "saved").length;
+  const save = () => {
+    page.saveState.emit("started");
+    page.saveState.emit("completed");
+  };
+  save();
+  page.hear({ kind: "end", end: 2, status: status({ state: "done", count: 2 }) });
+  save(); // the widget is still in the notebook
+  page.saveState.emit("started");
+  page.outputs[0] = { output_type: "display_data", data: { "text/html": "x" }, metadata: {} };
+  page.saveState.emit("completed"); // the file was written with the widget
+  expect(saved()).toBe(0);
+  page.saveState.emit("started");
+  page.saveState.emit("failed");
+  expect(saved()).toBe(0);
+  save();
+  save();
+  expect(saved()).toBe(1);
 });
 
 test("Copy copies what the page holds, or asks the kernel for what it does not", async () => {

@@ -2,17 +2,17 @@
 
 The producer notes when its ``finally`` ran, the page when it got the click; both clocks are
 ``time.time()`` of one machine. What is promised is 100 ms; what is asserted leaves room for a busy
-machine, the figure itself is printed (and kept in .artifacts/cancel-latency.txt).
+machine, the figure itself is kept.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from support.figures import keep_ms
 from support.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
@@ -72,7 +72,7 @@ ASSERTED_S = 1.0
 
 
 def cancel_in_cells(
-    open_notebook: OpenNotebook, artifacts: Path, *cells: str, extra: str = "", **options: str
+    open_notebook: OpenNotebook, *cells: str, extra: str = "", **options: str
 ) -> Lab:
     """Run each cell, click Cancel while it is busy, and check that it and the producer end."""
     lab = open_notebook(
@@ -93,10 +93,7 @@ def cancel_in_cells(
         assert len(ended) == 1, cell
         latency_s = ended[0] - clicked_s
         first_line = cell.splitlines()[0]
-        line = f"{options} {first_line!r}: finally {latency_s * 1000:.1f} ms after the click"
-        print(line)
-        with (artifacts / "cancel-latency.txt").open("a") as file:
-            file.write(line + "\n")
+        keep_ms(f"click on Cancel, {options} {first_line!r}: the finally ran", latency_s)
         assert latency_s < ASSERTED_S, cell
         # The cell ended well, so Run All would go on.
         assert not [output for output in lab.outputs(index) if output["output_type"] == "error"]
@@ -109,24 +106,22 @@ def cancel_in_cells(
 
 
 @pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
-def test_in_lab(open_notebook: OpenNotebook, artifacts: Path, kernel: str) -> None:
-    cancel_in_cells(open_notebook, artifacts, BLOCKS, BLOCKS_SILENT, AWAITS, kernel=kernel)
+def test_in_lab(open_notebook: OpenNotebook, kernel: str) -> None:
+    cancel_in_cells(open_notebook, BLOCKS, BLOCKS_SILENT, AWAITS, kernel=kernel)
 
 
-def test_every_way_to_show_a_stream(open_notebook: OpenNotebook, artifacts: Path) -> None:
-    cancel_in_cells(open_notebook, artifacts, LAST_LINE, LOOP, AWAITS_LOOP, LOCAL)
+def test_every_way_to_show_a_stream(open_notebook: OpenNotebook) -> None:
+    cancel_in_cells(open_notebook, LAST_LINE, LOOP, AWAITS_LOOP, LOCAL)
 
 
-def test_in_notebook_7(open_notebook: OpenNotebook, artifacts: Path) -> None:
-    cancel_in_cells(open_notebook, artifacts, BLOCKS, front_end="notebook")
+def test_in_notebook_7(open_notebook: OpenNotebook) -> None:
+    cancel_in_cells(open_notebook, BLOCKS, front_end="notebook")
 
 
 @pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
-def test_with_the_control_road_closed(
-    open_notebook: OpenNotebook, artifacts: Path, kernel: str
-) -> None:
+def test_with_the_control_road_closed(open_notebook: OpenNotebook, kernel: str) -> None:
     """Then the widget's own message does it, on a subshell."""
-    cancel_in_cells(open_notebook, artifacts, BLOCKS, kernel=kernel, extra=WITHOUT_CONTROL)
+    cancel_in_cells(open_notebook, BLOCKS, kernel=kernel, extra=WITHOUT_CONTROL)
 
 
 def test_a_background_stream_outlives_its_cell(open_notebook: OpenNotebook) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from nbconvert import HTMLExporter, LatexExporter
 from playwright.sync_api import expect
+from support.figures import keep_ms
 from support.lab import Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
@@ -259,6 +260,10 @@ await kk.show(rows())""",
     numbers = [line.split()[0] for line in data["text/plain"].splitlines()[2:-1]]
     assert numbers == [str(i) for i in range(ROWS_MANY)]
     source_bytes = len(data["application/vnd.kkjupyter.v1+json"]["source"])
+    keep_ms("100,000 rows: longest stall", streaming[0].longest_ms / 1000)
+    keep_ms("100,000 rows: stall while scrolling", scrolling[0].longest_ms / 1000)
+    keep_ms("100,000 rows: stall while sorting", sorting[0].longest_ms / 1000)
+    keep_ms("100,000 rows: stall at the end", ending[0].longest_ms / 1000)
     with capsys.disabled():
         print(
             f"\n100,000 rows x 4 columns (source {source_bytes:,} bytes): {len(deltas):,} deltas, "

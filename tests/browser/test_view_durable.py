@@ -16,7 +16,7 @@ from kkjupyter.notebook.views import make_view
 
 OpenNotebook = Callable[..., Lab]
 
-SETUP = "%load_ext kkjupyter\nimport asyncio, time, kkjupyter as kk"
+SETUP = "%load_ext kkjupyter\nimport asyncio, threading, time, kkjupyter as kk"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 BLOCKING = """def words():
@@ -32,6 +32,26 @@ BACKGROUND = """def words():
         yield f"word{{i}} "
 
 %rpc words() --background"""
+
+# Stops half-way until a cell lets it go on, however long the page takes to load.
+HALTING = """go_on = threading.Event()
+
+def words():
+    for i in range(300):
+        if i == 100:
+            go_on.wait()
+        time.sleep(0.05)
+        yield f"word{i} "
+
+%rpc words() --background"""
+
+HELD = """from kkjupyter.notebook.ended import ended_widgets
+
+for _ in range(100):
+    if not ended_widgets.held_bytes:
+        break
+    await asyncio.sleep(0.1)
+print(ended_widgets.held_bytes, "bytes held")"""
 
 AWAITING = """async def words():
     for i in range({count}):
@@ -60,7 +80,7 @@ def assert_static_and_complete(lab: Lab, index: int, count: int) -> None:
 
 @pytest.mark.parametrize("kernel", [pytest.param("7.3.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_reload_in_mid_stream(open_notebook: OpenNotebook, kernel: str) -> None:
-    lab = open_notebook([SETUP, BACKGROUND.format(count=300)], kernel=kernel)
+    lab = open_notebook([SETUP, HALTING, "go_on.set()"], kernel=kernel)
     lab.run(0)
     lab.run(1)
     expect(lab.output(1)).to_contain_text("word30 ")
@@ -68,10 +88,12 @@ def test_reload_in_mid_stream(open_notebook: OpenNotebook, kernel: str) -> None:
     lab.reload()
     live = lab.output(1).get_by_role("log")
     expect(live).to_contain_text("word0 word1 word2 ")
+    expect(live).to_contain_text("word99")
     shown = live.inner_text().strip()
+    expect(lab.button(1, "Cancel")).to_be_visible()
+    lab.run(2)
     expect(live).not_to_have_text(shown)  # it goes on
     expect(live).to_contain_text(shown)
-    expect(lab.button(1, "Cancel")).to_be_visible()
     # The kernel's update of the display finds nothing in a page that was reloaded.
     assert_static_and_complete(lab, 1, 300)
 
@@ -120,6 +142,22 @@ def test_a_save_in_mid_stream_holds_what_came(open_notebook: OpenNotebook) -> No
     data = lab.saved().cells[1].outputs[0].data
     assert WIDGET_VIEW not in data
     assert data["text/plain"] == words(200)
+
+
+def test_reload_after_the_end_without_a_save(open_notebook: OpenNotebook) -> None:
+    """The file has the live view only; the kernel still has what takes its place."""
+    lab = open_notebook([SETUP, HALTING, "go_on.set()", HELD])
+    lab.run(0)
+    lab.run(1)
+    expect(lab.output(1)).to_contain_text("word30 ")
+    lab.save()
+    lab.run(2)
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("word299", timeout=60_000)
+    lab.reload()
+    assert_static_and_complete(lab, 1, 300)
+    # What is in the file need not be kept by the kernel any longer.
+    lab.run(3)
+    expect(lab.output(3)).to_contain_text("0 bytes held")
 
 
 def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:

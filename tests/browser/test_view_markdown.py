@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
+from support.figures import keep_ms
 from support.lab import HOLD, Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
@@ -384,6 +385,8 @@ kk.show(paced(), view="markdown").wait()""",
     deltas = [f for f in lab.traffic.iopub("comm_msg") if "delta" in json.dumps(f.content)[:200]]
     delta_bytes = sum(frame.size_bytes for frame in deltas)
     all_bytes = lab.traffic.iopub_bytes()
+    keep_ms(f"Markdown, {kind}: longest stall", stalls[0].longest_ms / 1000)
+    keep_ms(f"Markdown, {kind}: stall at the end", ending[0].longest_ms / 1000)
     with capsys.disabled():
         print(
             f"\nMarkdown, {kind}: 100,000 tokens ({len(text):,} bytes): "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from support.figures import keep_ms
 from support.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
@@ -112,6 +113,8 @@ kk.show(walk(), view="plot").wait()""",
         lab.pause(0.3)
     lab.save()
     file_bytes = len((lab.server.root / f"{lab.name}.ipynb").read_bytes())
+    keep_ms("1,000,000 points: longest stall", stalls[0].longest_ms / 1000)
+    keep_ms("1,000,000 points: stall at the end", ending[0].longest_ms / 1000)
     with capsys.disabled():
         print(
             f"\n1,000,000 points: {len(lab.traffic.iopub()):,} IOPub messages, "

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
+from support.figures import keep_ms
 from support.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
@@ -74,6 +75,8 @@ kk.show(tokens()).wait()""",
     deltas = [f for f in lab.traffic.iopub("comm_msg") if "delta" in json.dumps(f.content)[:200]]
     delta_bytes = sum(frame.size_bytes for frame in deltas)
     all_bytes = lab.traffic.iopub_bytes()
+    keep_ms("100,000 tokens: longest stall", stalls[0].longest_ms / 1000)
+    keep_ms("100,000 tokens: stall at the end", ending[0].longest_ms / 1000)
     with capsys.disabled():
         print(
             f"\n100,000 tokens ({len(text):,} bytes): {len(lab.traffic.iopub()):,} IOPub messages, "

@@ -89,7 +89,7 @@ def endpoint() -> Endpoint:
 
 @pytest.fixture
 def server(start: Callable[..., Any], endpoint: Endpoint) -> Iterator[Any]:
-    with start(endpoint) as server:
+    with start(endpoint, writable=["settings"]) as server:
         yield server
         endpoint.gate.set()
 

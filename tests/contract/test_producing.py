@@ -13,7 +13,6 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, settle, until
 
 import kkjupyter as kk
-from kkjupyter.rpc import pumps
 from kkjupyter.rpc.handlers import MAX_FUNCTION_THREADS
 from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.portal import io_loop
@@ -81,9 +80,15 @@ def test_each_sync_generator_has_a_thread(api: Any) -> None:
 
 
 def test_sync_generators_are_bounded(
-    api: Any, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Any], spoken: dict[str, str], endpoint: Endpoint
 ) -> None:
-    monkeypatch.setattr(pumps, "_generator_slots", threading.BoundedSemaphore(2))
+    limits = kk.ServerLimits(generator_threads_per_connection=2)
+    with start(endpoint, limits=limits) as server, server.connect(**spoken) as api:
+        run_three_generators(api, endpoint)
+        endpoint.gate.set()
+
+
+def run_three_generators(api: Any, endpoint: Endpoint) -> None:
     streams = [api.sync_ticks() for _ in range(2)]
     loops = [iter(stream) for stream in streams]
     for loop in loops:
@@ -192,16 +197,23 @@ class Odd:
         return Numbers()
 
     def like_a_client(self) -> Any:
-        """As the streams of LLM clients are: the iterable has ``close``, its iterator is inside."""
+        """As the streams of LLM clients are: an iterator with ``close``, and another one inside."""
         log = self.log
 
         class Stream:
+            def __init__(self) -> None:
+                self._inside = self._events()
+
             async def _events(self) -> AsyncIterator[int]:
                 yield 1
                 await asyncio.sleep(30)
 
-            def __aiter__(self) -> AsyncIterator[int]:
-                return self._events()
+            async def __aiter__(self) -> AsyncIterator[int]:
+                async for event in self._inside:
+                    yield event
+
+            async def __anext__(self) -> int:
+                return await anext(self._inside)
 
             async def close(self) -> None:
                 log.append("closed")
@@ -410,10 +422,10 @@ def test_a_resumed_reader_gets_everything_in_order(
     count, session = 40_000, api._kk_session
     loop = iter(api.items(count))
     got = [next(loop)]
-    settle(lambda: endpoint.produced)
-    # Compact: nobody grants more; classic: the socket is not read, unless all has come.
-    is_held_up = endpoint.produced < count if protocol == "compact" else session.reading_paused
-    assert is_held_up or endpoint.produced == count
+    if protocol == "compact":  # nobody grants more
+        assert settle(lambda: endpoint.produced) < count
+    else:  # the socket is not read, unless all has come
+        until(lambda: session.reading_paused or endpoint.produced == count)
     got.extend(loop)
     assert got == list(range(count))
 
@@ -539,7 +551,10 @@ class Failing:
 
 @pytest.fixture
 def failing(start: Callable[..., Any], spoken: dict[str, str]) -> Iterator[Any]:
-    with start(Failing()) as server, server.connect(**spoken, timeout_s=5) as api:
+    with (
+        start(Failing(), debug=True) as server,
+        server.connect(**spoken, timeout_s=5) as api,
+    ):
         yield api
 
 
@@ -675,8 +690,12 @@ def test_call_soon_reaches_the_handlers_loop(
             assert next(loop) == number
 
 
-def test_handlers_log_nothing_of_their_own(failing: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A failure goes to the caller; it is not the server's to report."""
+def test_a_failure_is_logged_by_the_server_only(
+    failing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client's side raises it, and has nothing to report besides."""
     with caplog.at_level(logging.WARNING):
         failure(failing.with_everything())
     assert [r.getMessage() for r in caplog.records if r.name == "kkjupyter"] == []
+    logged = [r.getMessage() for r in caplog.records if r.name == "kkjupyter.server"]
+    assert logged == ["with_everything failed"]

@@ -395,7 +395,7 @@ def test_what_ends_badly_after_the_client_is_gone_is_logged(
         client.close()
         assert ended.wait(10)
         until(lambda: server.running == 0)
-    assert "Bad.bad failed at its end" in caplog.text
+    assert "Bad.bad failed after it was cancelled" in caplog.text
 
 
 def test_a_handler_that_waits_ends_when_the_client_is_gone() -> None:

@@ -78,9 +78,12 @@ def calling(line: Line) -> Iterator[NodeClient]:
         if line.transport == "stdio":
             exposed = f"{peer_api.__file__}:PeerApi"
             target = [sys.executable, "-m", "kkjupyter.cli", "serve", exposed, "--stdio"]
+            target += ["--writable", "settings"]
         else:
             transport: Literal["websocket", "http"]
             transport = "http" if line.transport == "http" else "websocket"
-            server = kk.serve(peer_api.PeerApi(), token=False, transport=transport)
+            server = kk.serve(
+                peer_api.PeerApi(), token=False, transport=transport, writable=["settings"]
+            )
             target = stack.enter_context(server).url
         yield stack.enter_context(NodeClient(target, line))

@@ -11,6 +11,8 @@ from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.inprocess import MemoryServer
 from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.ownstdio import FilesTransport
 
@@ -31,6 +33,20 @@ class _PipeServer(MemoryServer):
         return FilesTransport(ours_read, ours_write, self.url)
 
 
-def serve_over_pipes(obj: Any, *, interceptors: Sequence[Interceptor] = ()) -> MemoryServer:
+def serve_over_pipes(
+    obj: Any,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+    writable: WritableOption = (),
+    debug: bool = False,
+    limits: ServerLimits | None = None,
+) -> MemoryServer:
     """As :func:`kkjupyter.rpc.inprocess.serve_in_memory`, over pipes that keep no boundaries."""
-    return _PipeServer(Exposed(obj, interceptors), f"stdio:{next(_numbers)}")
+    exposed = Exposed(
+        obj,
+        interceptors,
+        permission=permission(writable, obj),
+        debug=debug,
+        limits=limits or ServerLimits(),
+    )
+    return _PipeServer(exposed, f"stdio:{next(_numbers)}")

@@ -82,6 +82,11 @@ class AutoView(View):
         return (self._chosen or self._fallback()).bundle(status)
 
     @property
+    def chosen(self) -> View | None:
+        """The view that it has become; None before the first item."""
+        return self._chosen
+
+    @property
     def transcript(self) -> Transcript:
         """The source of the view that was chosen."""
         return self._transcript if self._chosen is None else self._chosen.transcript

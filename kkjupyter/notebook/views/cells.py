@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.views.foreign import digits_of, is_a, unwrapped
 from kkjupyter.notebook.views.jsonlines import line_of
 from kkjupyter.wire.values import undefined
 
@@ -25,17 +26,25 @@ Cell = str | int | float | bool | list[str] | None
 MISSING: list[str] = []
 
 _TEXT_CHARS = 20_000
+_SCALARS = (str, numbers.Number, date, time, Enum)
 # Beyond it JavaScript's numbers have gaps.
 _SAFE_INT = 2**53
 
 
 def cell_of(value: Any) -> Cell:
     """``value`` as a cell. Never raises; texts can be encoded, and controls in them are visible."""
+    try:
+        return _cell(value)
+    except Exception:  # noqa: BLE001 - the value's own code
+        return ["j", line_of(value)]
+
+
+def _cell(value: Any) -> Cell:
     kind = type(value)
     if kind is str:
         return value if len(value) <= _TEXT_CHARS and value.isprintable() else _text(value)
     if kind is int:
-        return value if -_SAFE_INT <= value <= _SAFE_INT else ["n", _digits(value)]
+        return value if -_SAFE_INT <= value <= _SAFE_INT else ["n", _shortened(digits_of(value))]
     if kind is float:
         return value if math.isfinite(value) else ["n", line_of(value)]
     if kind is bool or value is None:
@@ -45,13 +54,12 @@ def cell_of(value: Any) -> Cell:
 
 def is_scalar(value: Any) -> bool:
     """Whether a value has no parts: what a flat row is made of."""
-    scalars = (str, numbers.Number, date, time, Enum)
-    return value is None or value is undefined or isinstance(value, scalars)
+    return value is None or value is undefined or is_a(value, _SCALARS)
 
 
 def name_of(key: Any) -> str:
     """What a column is called."""
-    return whole(key if isinstance(key, str) else line_of(key))
+    return whole(key if type(key) is str else str.__str__(key) if is_a(key, str) else line_of(key))
 
 
 def _uncommon(value: Any) -> Cell:
@@ -59,29 +67,39 @@ def _uncommon(value: Any) -> Cell:
         return MISSING
     match value:
         case Enum():
-            return cell_of(value.value) if not isinstance(value.value, Enum) else ["j", str(value)]
+            return _cell(value.value) if not isinstance(value.value, Enum) else ["j", str(value)]
         case str():
             return _text(str.__str__(value))
         case date() | time():
-            return ["d", value.isoformat()]
+            text = str(value.isoformat())
+            # pandas' NaT is a datetime that has no date.
+            return ["d", text] if text[:1].isdigit() else ["j", text]
         case Decimal():
-            return ["n", str(value)]
+            return ["n", _shortened(str(value))]
         case numbers.Integral():
-            return cell_of(int(value))
+            return _cell(int(value))
+        case numbers.Rational():
+            return _ratio(value)
         case numbers.Real():
-            return cell_of(float(value))
-    if getattr(value, "shape", None) == () and hasattr(value, "dtype"):
-        plain = value.item()  # a scalar of numpy's
-        if type(plain) is not type(value):
-            return cell_of(plain)
-    return ["j", line_of(value)]
+            return _cell(float(value))
+    plain = unwrapped(value)
+    if plain is not value:
+        return _cell(plain)
+    line = line_of(value)
+    is_moment = getattr(getattr(value, "dtype", None), "kind", "") == "M"
+    return ["d" if is_moment and line[:1].isdigit() else "j", line]
 
 
-def _digits(value: int) -> str:
+def _ratio(value: numbers.Rational) -> Cell:
     try:
-        return str(value)
-    except ValueError:  # Python writes no more than some thousands of digits
-        return f"{value:#x}"
+        return _cell(float(value))
+    except OverflowError:
+        return _cell(math.floor(value))
+
+
+def _shortened(digits: str) -> str:
+    more = len(digits) - _TEXT_CHARS
+    return digits if more <= 0 else f"{digits[:_TEXT_CHARS]}… ({more:,} more digits)"
 
 
 def _text(value: str) -> str:

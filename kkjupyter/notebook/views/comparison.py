@@ -56,7 +56,9 @@ def columns_bundle(
         MIME_TYPE: {
             "view": "compare",
             "pane": "compare",
-            "columns": [{"name": name, **bundle[MIME_TYPE]} for name, bundle in bundles.items()],
+            "columns": [
+                {"name": name, **bundle.get(MIME_TYPE, {})} for name, bundle in bundles.items()
+            ],
         },
         "text/html": _html(bundles, rows),
         "text/plain": _plain(bundles, rows),
@@ -67,7 +69,7 @@ def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) 
     columns = "".join(
         [
             f'<div style="{_COLUMN}"><div style="{_TITLE}">{html.escape(name)}</div>'
-            f"{bundle['text/html']}</div>"
+            f"{_html_of(bundle)}</div>"
             for name, bundle in bundles.items()
         ]
     )
@@ -78,6 +80,12 @@ def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) 
     table = f'<div style="overflow-x: auto"><table style="{_FIGURES}">{lines}</table></div>'
     total = f'<div style="{LINE}">{len(bundles)} streams</div>'
     return f'<div class="{NO_FORMULAS}">{total}{grid}{table}</div>'
+
+
+def _html_of(bundle: Mapping[str, Any]) -> str:
+    # A view of the user's own may leave text only.
+    plain = html.escape(bundle.get("text/plain", ""))
+    return str(bundle.get("text/html") or f"<pre>{plain}</pre>")
 
 
 def _table_row(row: Sequence[str], *, is_head: bool) -> str:
@@ -93,7 +101,9 @@ def _table_row(row: Sequence[str], *, is_head: bool) -> str:
 
 
 def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
-    texts = [f"── {name}\n{bundle['text/plain'].rstrip()}\n" for name, bundle in bundles.items()]
+    texts = [
+        f"── {name}\n{bundle.get('text/plain', '').rstrip()}\n" for name, bundle in bundles.items()
+    ]
     widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
     lines = [
         "  ".join(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,10 +84,8 @@ def _draw(
     bottom = _HEIGHT - _FONT_PX - 3 * _GAP
 
     def at(x: float, y: float) -> tuple[float, float]:
-        across = (x - low_x) / (high_x - low_x) if high_x > low_x else 0.5
-        return left + across * (right - left), bottom - (y - low_y) / (high_y - low_y) * (
-            bottom - top
-        )
+        across, up = _share(x, low_x, high_x), _share(y, low_y, high_y)
+        return left + across * (right - left), bottom - up * (bottom - top)
 
     for value, text in y_ticks:
         _, y = at(low_x, value)
@@ -134,12 +133,15 @@ def _legend(
     return places
 
 
+def _share(value: float, low: float, high: float) -> float:
+    """How far ``value`` is from ``low`` to ``high``; of halves, as the whole may be no float."""
+    span = high / 2 - low / 2
+    return (value / 2 - low / 2) / span if span > 0 else 0.5
+
+
 def _with_margin(low: float, high: float) -> tuple[float, float]:
-    if low == high:
-        margin = abs(low) / 10 or 1.0
-        return low - margin, high + margin
-    margin = (high - low) / 20
-    return low - margin, high + margin
+    margin = abs(low) / 10 or 1.0 if low == high else high / 20 - low / 20
+    return max(low - margin, -sys.float_info.max), min(high + margin, sys.float_info.max)
 
 
 def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:

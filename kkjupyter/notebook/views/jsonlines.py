@@ -7,11 +7,13 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date, datetime
+from enum import Enum
 from typing import Any
 
 from kkjupyter.notebook.characters import printable
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.bundle import BOX, TEXT, Body, escape, text_body
+from kkjupyter.notebook.views.foreign import digits_of, parts_of, type_name, unwrapped
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["JsonView", "line_of"]
@@ -19,6 +21,8 @@ __all__ = ["JsonView", "line_of"]
 _MAX_DEPTH = 32
 _BYTES_SHOWN = 16
 _LINE_CHARS = 20_000
+# So much is written at most, to say how much is missing.
+_WRITTEN_CHARS = 5 * _LINE_CHARS
 _FOLDED_LINES = 200
 _SHOWN_LINES = 24
 _SUMMARY = "cursor: pointer; white-space: nowrap; overflow: hidden; text-overflow: ellipsis"
@@ -37,7 +41,7 @@ class JsonView(View):
     def body(self, excerpt: Excerpt) -> Body:
         """The lines; if they are few, those that hold others unfold as the live ones did."""
         body = text_body(excerpt)
-        lines = excerpt.text.splitlines()
+        lines = excerpt.text.removesuffix("\n").split("\n")
         if len(lines) > _FOLDED_LINES or not any(map(_unfolded, lines)):
             return body
         html = "".join(map(_line_html, lines))
@@ -60,22 +64,33 @@ def _unfolded(line: str) -> str | None:
         return None
     try:
         value = json.loads(line)
-    except ValueError:  # a word that JSON does not have, or a line that was cut
+    except (ValueError, RecursionError):
+        # A word that JSON does not have, a line that was cut, or brackets of somebody's `__repr__`.
         return None
-    return _escaped(json.dumps(value, indent=2, ensure_ascii=False)) if value else None
+    if not value or _is_deeper(value, _MAX_DEPTH):
+        return None
+    return _escaped(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether there are more levels: each makes the lines below it longer."""
+    if not isinstance(value, (dict, list)):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels <= 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 def line_of(value: Any) -> str:
     """``value`` on one line: JSON where it is JSON, else the nearest thing a reader knows.
 
-    A datetime is its ISO text, bytes are counted and their beginning shown, and whatever JSON has
-    no word for (``undefined``, a BigInt, a set, an object of the user's) is written as Python
-    would: ``{"when": 2026-01-02T03:04:05+00:00, "size": undefined}``. Never raises.
+    A datetime is its ISO text, bytes are counted and their beginning shown, scalars of numpy are
+    Python's, and whatever JSON has no word for (``undefined``, a BigInt, a set, an object of the
+    user's) is written as Python would: ``{"when": 2026-01-02T03:04:05+00:00, "size": undefined}``.
+    Never raises, and takes no longer than a line of some thousands of characters does.
     """
-    line = printable("".join(_write(value, ()))).translate(_LINE_ENDS)
-    if len(line) > _LINE_CHARS:
-        line = f"{line[:_LINE_CHARS]} … ({len(line) - _LINE_CHARS:,} more characters)"
-    return _escaped(line)
+    writer = _Writer()
+    writer.write(value, ())
+    return writer.line()
 
 
 def _escaped(text: str) -> str:
@@ -87,44 +102,144 @@ _LINE_ENDS = {ord("\n"): " ", ord("\r"): " ", 0x2028: "\\u2028", 0x2029: "\\u202
 _encode_str = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _write(value: Any, parents: tuple[int, ...]) -> list[str]:
-    """The pieces of ``value``; ``parents`` are the containers it stands in, for cycles."""
-    match value:
-        case None:
-            return ["null"]
-        case bool():
-            return ["true" if value else "false"]
-        case str() if type(value) is str:
-            return [_encode_str(value)]
-        case int() if type(value) is int:
-            return [str(value)]
-        case float() if type(value) is float:
-            return [_number(value)]
-        case bytes() | bytearray() | memoryview():
-            return [_bytes(bytes(value))]
-        case datetime() | date():
-            return [value.isoformat()]
-        case Mapping() | list() | tuple() | Set():
-            if id(value) in parents or len(parents) >= _MAX_DEPTH:
-                return ["…"]
-            return _container(value, (*parents, id(value)))
-        case _:
-            return [_python(value)]
+class _Full(Exception):
+    """No error: enough is written."""
 
 
-def _container(value: Any, parents: tuple[int, ...]) -> list[str]:
-    opening, closing = "[]"
-    pieces: list[str] = []
-    if isinstance(value, Mapping):
-        opening, closing = "{}"
-        for key, item in value.items():
-            pieces += [", ", *_write(key, parents), ": ", *_write(item, parents)]
-    else:
-        if isinstance(value, Set):
-            opening, closing = f"{type(value).__name__}(", ")"
-        for item in value:
-            pieces += [", ", *_write(item, parents)]
-    return [opening, *pieces[1:], closing]
+class _Writer:
+    """Writes one value, up to several times what a line shows of it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._room = _WRITTEN_CHARS
+        self._skipped = 0
+        self._goes_on = False
+
+    def line(self) -> str:
+        """What was written, on one line."""
+        written = "".join(self._pieces)
+        line = printable(written[:_LINE_CHARS]).translate(_LINE_ENDS)
+        more = len(written) - _LINE_CHARS + self._skipped
+        if more > 0:
+            line += f" … ({'over ' if self._goes_on else ''}{more:,} more characters)"
+        return _escaped(line)
+
+    def write(self, value: Any, parents: tuple[int, ...]) -> None:
+        """Write a whole value, or as much of it as there is room for."""
+        try:
+            self._write(value, parents)
+        except _Full:
+            self._goes_on = True
+
+    def _add(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self._room -= len(piece)
+        if self._room < 0:
+            raise _Full
+
+    def _write(self, value: Any, parents: tuple[int, ...]) -> None:
+        """``parents`` are the containers it stands in, for cycles."""
+        kind = type(value)
+        if kind is str:
+            self._add_text(value)
+        elif kind is int:
+            self._add(digits_of(value))
+        elif kind is float:
+            self._add(_number(value))
+        elif value is None:
+            self._add("null")
+        elif kind is bool:
+            self._add("true" if value else "false")
+        elif kind is dict or kind is list or kind is tuple:
+            self._write_container(value, kind is dict, parents)
+        else:
+            mark = len(self._pieces)
+            try:
+                self._write_object(value, parents)
+            except _Full:
+                raise
+            except Exception:  # noqa: BLE001 - it is not what it seems; its own code raised
+                del self._pieces[mark:]
+                self._add_python(value)
+
+    def _write_object(self, value: Any, parents: tuple[int, ...]) -> None:
+        match value:
+            case str():
+                self._add_text(str.__str__(value))
+            case int():
+                self._add(_whole_number(value))
+            case bytes() | bytearray() | memoryview():
+                self._add(_bytes(memoryview(value)))
+            case datetime() | date():
+                self._add(str(value.isoformat()))
+            case Mapping() | list() | tuple() | Set():
+                self._write_container(value, isinstance(value, Mapping), parents)
+            case _:
+                plain = unwrapped(value)
+                if plain is not value:
+                    self._write(plain, parents)
+                elif isinstance(value, float):
+                    self._add(_number(float.__float__(value)))
+                elif _is_moment(value):
+                    self._add(str(value))
+                else:
+                    self._add_python(value)
+
+    def _write_container(self, value: Any, is_mapping: bool, parents: tuple[int, ...]) -> None:
+        if id(value) in parents or len(parents) >= _MAX_DEPTH:
+            self._add("…")
+            return
+        parents = (*parents, id(value))
+        parts = parts_of(value, _WRITTEN_CHARS // 2, is_mapping=is_mapping)
+        opening, closing = "{}" if is_mapping else "[]"
+        if not is_mapping and not isinstance(value, (list, tuple)):
+            opening, closing = f"{type_name(value)}(", ")"
+        write, add = self._write, self._pieces.append
+        add(opening)
+        is_first = True
+        for part in parts:
+            if not is_first:
+                add(", ")
+            is_first = False
+            if is_mapping:
+                key, part = part
+                write(key, parents)
+                add(": ")
+            write(part, parents)
+            self._room -= 2
+        self._add(closing)
+
+    def _add_text(self, text: str) -> None:
+        skipped = len(text) - _WRITTEN_CHARS
+        if skipped > 0:
+            self._skipped += skipped
+            text = text[:_WRITTEN_CHARS]
+        self._add(_encode_str(text))
+
+    def _add_python(self, value: Any) -> None:
+        try:
+            text = repr(value)
+        except Exception as exc:  # noqa: BLE001 - a user's __repr__ must not end the stream
+            text = f"<{type_name(value)}: its repr raised {type_name(exc)}>"
+        self._skipped += max(0, len(text) - _WRITTEN_CHARS)
+        self._add(text[:_WRITTEN_CHARS])
+
+
+def _whole_number(value: int) -> str:
+    """An int of a class of its own: an enum's is a number, any other as its class writes it."""
+    if isinstance(value, Enum):
+        return digits_of(value)
+    try:
+        return str(repr(value))
+    except ValueError:  # of more digits than Python writes
+        return f"{type_name(value)}({digits_of(value)})"
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether it is a date or duration of numpy's."""
+    return hasattr(type(value), "dtype") and (
+        getattr(value.dtype, "kind", "") in ("m", "M") and value.shape == ()
+    )
 
 
 def _number(value: float) -> str:
@@ -133,13 +248,8 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _bytes(value: bytes) -> str:
-    shown = value[:_BYTES_SHOWN].hex(" ")
-    return f"<{len(value):,} bytes: {shown}{' …' if len(value) > _BYTES_SHOWN else ''}>"
-
-
-def _python(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception as exc:  # noqa: BLE001 - a user's __repr__ must not end the stream
-        return f"<{type(value).__name__}: its repr raised {type(exc).__name__}>"
+def _bytes(value: memoryview) -> str:
+    count = value.nbytes
+    shown = (value.cast("B")[:_BYTES_SHOWN] if value.c_contiguous else value).tobytes()
+    more = " …" if count > _BYTES_SHOWN else ""
+    return f"<{count:,} bytes: {shown[:_BYTES_SHOWN].hex(' ')}{more}>"

@@ -35,6 +35,10 @@ class MarkdownView(TextView):
         body = text_body(excerpt)
         if not excerpt.text or len(excerpt.text) > _MAX_CHARS:
             return body
-        from kkjupyter.notebook.views.markdownhtml import html_of  # only for who shows Markdown
+        # Only for who shows Markdown:
+        from kkjupyter.notebook.views.markdownhtml import TooSlow, html_of
 
-        return replace(body, html=f'<div style="{BOX}">{html_of(excerpt.text)}</div>')
+        try:
+            return replace(body, html=f'<div style="{BOX}">{html_of(excerpt.text)}</div>')
+        except (TooSlow, RecursionError):
+            return body

@@ -8,18 +8,21 @@ JupyterLab and the HTML of nbconvert typeset; every other dollar and backslash i
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from kkjupyter.notebook.views.bundle import escape
 from kkjupyter.notebook.views.codecolours import coloured
 from kkjupyter.notebook.views.mathrules import add_maths, is_harmless
 
-__all__ = ["html_of"]
+__all__ = ["TooSlow", "html_of"]
 
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 # Of raster types only: an SVG may bring scripts and addresses of its own.
@@ -29,6 +32,13 @@ _TYPESET = re.compile(r"[$\\]")
 # Colours make code ten times as long, and the notebook reads all of it when it is opened.
 _MAX_COLOURED_CHARS = 100_000
 _IS_COLOURED = "is_coloured"
+_GUARD = "guard"
+_IN_LINK = "in_link"
+
+# Some markup takes time that grows with the square of its length: unclosed brackets, above all.
+_MOST_S = 2.0
+_CALLS_PER_LOOK = 16
+_ALTERNATIVES = ["paragraph", "reference", "blockquote", "list"]
 
 # What JupyterLab's look of HTML leaves to us; the same as in markdown.css.
 _ANSWER = "max-width: 90ch; overflow-wrap: break-word"
@@ -44,10 +54,40 @@ _PRE = (
 _PRE_CODE = "white-space: pre; overflow-wrap: normal; word-break: normal"
 
 
+class TooSlow(Exception):
+    """Some text takes far longer than text of its length: a model that got into a loop wrote it."""
+
+
 def html_of(source: str) -> str:
-    """The HTML of ``source``; whatever that holds, no script runs and nothing is fetched."""
-    env = {_IS_COLOURED: len(source) <= _MAX_COLOURED_CHARS}
+    """The HTML of ``source``; whatever that holds, no script runs and nothing is fetched.
+
+    Raises:
+        TooSlow: it takes more than some seconds of computing.
+    """
+    env = {
+        _IS_COLOURED: len(source) <= _MAX_COLOURED_CHARS,
+        _GUARD: _Guard(time.thread_time() + _MOST_S),
+        _IN_LINK: False,
+    }
     return f'<div style="{_ANSWER}">{_parser().render(source, env)}</div>'
+
+
+class _Guard:
+    """Looks at the clock now and then. It counts computing, so that a busy machine is no reason."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        self._calls = 0
+
+    def look(self) -> None:
+        """Called before each step of parsing.
+
+        Raises:
+            TooSlow: the time is over.
+        """
+        self._calls += 1
+        if self._calls % _CALLS_PER_LOOK == 0 and time.thread_time() > self._deadline_s:
+            raise TooSlow
 
 
 @cache
@@ -55,12 +95,13 @@ def _parser() -> MarkdownIt:
     md = MarkdownIt("js-default", {"html": False, "maxNesting": 50})
     md.validateLink = _may_be_linked  # type: ignore[method-assign]
     add_maths(md)
+    # Rules that never match, and are asked before all others.
+    md.inline.ruler.before("text", "guard", _guarded)
+    md.block.ruler.before("table", "guard", _guarded, {"alt": _ALTERNATIVES})
     rules: dict[str, Callable[[Sequence[Token], int], str]] = {
         "text": _text,
         "math_inline": lambda tokens, index: _formula("span", tokens[index]),
         "math_block": lambda tokens, index: _formula("div", tokens[index]),
-        "image": _image,
-        "link_open": _link_open,
         "th_open": _cell_open,
         "td_open": _cell_open,
         "table_open": lambda tokens, index: f'<div style="{_WIDE}"><table style="margin: 0">\n',
@@ -70,7 +111,15 @@ def _parser() -> MarkdownIt:
         md.add_render_rule(name, _rendering(rule))
     for name in ("fence", "code_block"):
         md.add_render_rule(name, _code)
+    md.add_render_rule("image", _image)
+    md.add_render_rule("link_open", _link_open)
+    md.add_render_rule("link_close", _link_close)
     return md
+
+
+def _guarded(state: StateInline | StateBlock, *_: Any) -> bool:
+    state.env[_GUARD].look()
+    return False
 
 
 def _rendering(rule: Callable[[Sequence[Token], int], str]) -> Callable[..., str]:
@@ -98,23 +147,28 @@ def _formula(tag: str, token: Token) -> str:
     return f"<p><code>{text}</code></p>" if tag == "div" else f"<code>{text}</code>"
 
 
-def _link_open(tokens: Sequence[Token], index: int) -> str:
+def _link_open(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
+    env[_IN_LINK] = True
     href = str(tokens[index].attrGet("href") or "")
     return _link_to(href) if _LINK.match(href) else "<a>"
+
+
+def _link_close(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
+    env[_IN_LINK] = False
+    return "</a>"
 
 
 def _link_to(href: str) -> str:
     return f'<a href="{escape(href)}" target="_blank" rel="noopener noreferrer">'
 
 
-def _image(tokens: Sequence[Token], index: int) -> str:
+def _image(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, Any]) -> str:
     src = str(tokens[index].attrGet("src") or "")
     alt = tokens[index].content
     if _IMAGE.match(src):
         return f'<img src="{escape(src)}" alt="{escape(alt)}">'
-    links = [token.type for token in tokens[:index] if token.type.startswith("link_")]
     text = escape(alt or src)
-    return text if links and links[-1] == "link_open" else f"{_link_to(src)}{text}</a>"
+    return text if env[_IN_LINK] else f"{_link_to(src)}{text}</a>"
 
 
 def _cell_open(tokens: Sequence[Token], index: int) -> str:

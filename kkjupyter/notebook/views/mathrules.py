@@ -10,22 +10,25 @@ from __future__ import annotations
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import StateBase
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
 __all__ = ["add_maths", "is_harmless"]
 
 # `$5 and $6` is money: no blank inside the dollars, no digit behind them.
+# The first two end at the next dollar in any case.
 _INLINE = (
-    re.compile(r"\$\$(?:\\[\s\S]|[^\\$])+?\$\$"),
-    re.compile(r"\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)"),
-    re.compile(r"\\\([\s\S]+?\\\)"),
-    re.compile(r"\\\[[\s\S]+?\\\]"),
+    (re.compile(r"\$\$(?:\\[\s\S]|[^\\$])+?\$\$"), ""),
+    (re.compile(r"\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)"), ""),
+    (re.compile(r"\\\([\s\S]+?\\\)"), "\\)"),
+    (re.compile(r"\\\[[\s\S]+?\\\]"), "\\]"),
 )
 _BLOCK = re.compile(r"(?:\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\})")
 # How far the end of a formula is looked for.
 _MAX_LINES = 200
 _MAX_CHARS = 4_000
+_CLOSINGS = "kkj_closings"
 # What acts on the page instead of writing a formula is not given to the typesetter.
 _ACTIVE = re.compile(
     r"\\(?:href|url|class|cssId|style|data|require|unicode|includegraphics|mmlToken)\b"
@@ -47,7 +50,10 @@ def add_maths(md: MarkdownIt) -> None:
 def _inline_rule(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\":
         return False
-    for pattern in _INLINE:
+    for pattern, closing in _INLINE:
+        limit = min(state.pos + _MAX_CHARS, len(state.src))
+        if closing and _next_closing(state, closing, state.pos + 2) >= limit:
+            continue
         found = pattern.match(state.src, state.pos, state.pos + _MAX_CHARS)
         if found:
             if not silent:
@@ -55,6 +61,31 @@ def _inline_rule(state: StateInline, silent: bool) -> bool:
             state.pos = found.end()
             return True
     return False
+
+
+def _next_closing(state: StateBase, closing: str, start: int) -> int:
+    """Where ``closing`` stands next, from ``start`` on; the end of the source if nowhere.
+
+    It is remembered: of many openings without an end, each would else search all that follows.
+    """
+    known = state.env.get(_CLOSINGS)
+    if known is None or known.source is not state.src:
+        known = state.env[_CLOSINGS] = _Closings(state.src)
+    return known.next(closing, start)
+
+
+class _Closings:
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._found: dict[str, tuple[int, int]] = {}  # nothing from the first to the second
+
+    def next(self, closing: str, start: int) -> int:
+        searched_from, at = self._found.get(closing, (0, -1))
+        if not searched_from <= start <= at:
+            at = self.source.find(closing, start)
+            at = len(self.source) if at < 0 else at
+            self._found[closing] = start, at
+        return at
 
 
 def _block_rule(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
@@ -79,6 +110,9 @@ def _end_of(state: StateBlock, opening: re.Match[str], start_line: int, end_line
     """The line behind the formula's last; 0 if there is no end, or text behind it."""
     mark, environment = opening[0], opening[1]
     closing = f"\\end{{{environment}}}" if environment else "$$" if mark == "$$" else "\\]"
+    first = state.bMarks[start_line] + state.tShift[start_line] + len(mark)
+    if _next_closing(state, closing, first) >= state.eMarks[end_line - 1]:
+        return 0
     for line in range(start_line, end_line):
         if not state.isEmpty(line) and state.sCount[line] < state.blkIndent:
             return 0

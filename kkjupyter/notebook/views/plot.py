@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, View
 from kkjupyter.notebook.views.bundle import Body, escape
+from kkjupyter.notebook.views.cells import name_of
+from kkjupyter.notebook.views.foreign import finite_number, parts_of
 from kkjupyter.notebook.views.sparkline import sparkline
 from kkjupyter.notebook.views.thinning import Thinner, thinned
 from kkjupyter.notebook.views.transcript import Excerpt
@@ -25,17 +24,19 @@ _X_NAMES = frozenset(
     {"x", "t", "time", "timestamp", "date", "step", "epoch", "second", "minute", "index"}
 )
 _MAX_SERIES = 12
+_MOST_FIELDS = 10_000
 _SAVED_POINTS = 4_000
 _SPARKS = 60
-_EXACT_UP_TO = 2**53  # what a JavaScript number can count
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTED = object()  # the x of an item that has none
 
 
 class PlotView(View):
     """Draws numbers, ``(x, y)`` pairs, or dicts and dataclasses of numbers, a line for each field.
 
     A field called ``x``, ``t``, ``time``, ``step`` or the like is what the others are drawn over;
-    without one they are counted. Datetimes may be x. Fields that are no numbers are left out, and
-    items without any are counted in a note.
+    without one they are counted. Datetimes may be x. Fields that are no numbers are left out. Items
+    without any number, or without an x where the others have one, are counted in a note.
 
     Every point is sent up to 100,000; beyond, of each group of neighbours the lowest and the
     highest, so that the outline stays true and a million points cost a few megabytes. All items
@@ -66,6 +67,7 @@ class PlotView(View):
         self._last = last
         self._x_name = x
         self._is_time = False
+        self._has_xs = False
         self._names: list[str] = []
         self._known: set[str] = set()
         self._count = 0
@@ -77,6 +79,7 @@ class PlotView(View):
         lines: list[str] = []
         skipped = self._skipped
         for item in items:
+            was_time = self._is_time
             point = self._point(item)
             if point is None:
                 self._skipped += 1
@@ -85,6 +88,8 @@ class PlotView(View):
             if not values.keys() <= self._known and len(self._names) < _MAX_SERIES:
                 lines += map(_line, self._thinner.flush())
                 self._name_more(values)
+                lines.append(self._header())
+            elif self._is_time != was_time:
                 lines.append(self._header())
             row = [x, *map(values.get, self._names)]
             lines += map(_line, self._thinner.feed(row))
@@ -136,39 +141,49 @@ class PlotView(View):
     def _point(self, item: Any) -> tuple[float | None, Mapping[str, float]] | None:
         """The x of an item and its numbers by name; None if it has none."""
         if type(item) is float or type(item) is int:  # the most, and the fastest, there will be
-            x, fields = None, {"": item}
+            x, fields, is_time = _COUNTED, {"": item}, False
         else:
-            x, fields = self._fields(item)
+            try:
+                x, fields = self._fields(item)
+                x = _moment(x)
+                is_time = isinstance(x, date)
+                x = _seconds(x) if is_time else x
+            except Exception:  # noqa: BLE001 - the item's own code
+                return None
         numbers = {
-            name: number for name, value in fields.items() if (number := _number(value)) is not None
+            name: number
+            for name, value in fields.items()
+            if (number := finite_number(value)) is not None
         }
         if not numbers:
             return None
+        at = finite_number(x)
+        if at is None and (self._has_xs or x is None or type(x) is float):
+            return None  # to count it would put it far from the others
+        self._has_xs = self._has_xs or at is not None
+        self._is_time = self._is_time or is_time
         self._count += 1
-        if isinstance(x, date):
-            self._is_time = True
-            return _seconds(x), numbers
-        at = None if x is None else _number(x)
         return (self._count - 1 if at is None else at), numbers
 
     def _fields(self, item: Any) -> tuple[Any, dict[str, Any]]:
         """What an item is drawn over, and what else it has, by name."""
         match item:
             case Mapping():
-                return self._of_fields({str(name): value for name, value in item.items()})
+                pairs = parts_of(item, _MOST_FIELDS, is_mapping=True)
+                return self._of_fields({name_of(name): value for name, value in pairs})
             case list() | tuple() if len(item) >= 2:
                 names = [""] if len(item) == 2 else [f"y{n}" for n in range(1, len(item))]
                 return item[0], dict(zip(names, item[1:], strict=True))
             case _ if is_dataclass(item) and not isinstance(item, type):
                 return self._of_fields({f.name: getattr(item, f.name) for f in fields(item)})
             case _:
-                return None, {"": item}
+                return _COUNTED, {"": item}
 
     def _of_fields(self, item: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if self._x_name is None and not self._names:
             self._x_name = next((name for name in item if name.lower() in _X_NAMES), None)
         values = {name: value for name, value in item.items() if name != self._x_name}
-        return (None if self._x_name is None else item.get(self._x_name)), values
+        return (_COUNTED if self._x_name is None else item.get(self._x_name)), values
 
 
 class Series:
@@ -227,7 +242,9 @@ def _series(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> list[Se
 
 def _notes(header: Mapping[str, Any], excerpt: Excerpt) -> tuple[str, ...]:
     skipped = header.get("skipped", 0)
-    notes = [f"{skipped:,} items are no numbers and are not drawn"] if skipped else []
+    notes = (
+        [f"{skipped:,} items are no numbers, or have no x, and are not drawn"] if skipped else []
+    )
     if excerpt.left_out:
         notes.append("points in the middle are left out")
     return tuple(notes)
@@ -238,25 +255,29 @@ def _one_line(name: str) -> str:
     return " ".join(whole(name).split())
 
 
-def _number(value: Any) -> float | None:
-    """``value`` as a finite number of JSON; None if it is none."""
-    if type(value) is float:
-        return value if math.isfinite(value) else None
-    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    if isinstance(value, int) and abs(value) < _EXACT_UP_TO:
-        return int(value)
-    return number if math.isfinite(number) else None
+def _moment(x: Any) -> Any:
+    """``x``; a date of numpy's as one of Python's.
+
+    Raises:
+        ValueError: it is numpy's and has no date, or one that Python does not have.
+    """
+    if not hasattr(type(x), "dtype") or getattr(x.dtype, "kind", "") != "M":
+        return x
+    moment = x.astype("datetime64[us]").item()
+    if not isinstance(moment, date):
+        raise ValueError(f"no date: {x}")
+    return moment
 
 
 def _seconds(moment: date) -> float:
-    if isinstance(moment, datetime):
+    """Seconds since 1970; NaN for pandas' NaT, a datetime that has no date."""
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    try:
         return moment.timestamp()
-    return datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError, OSError):
+        # Near the first and the last year, for which a system may know no local time.
+        return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH).total_seconds()
 
 
 _line = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode

@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.base import PARTS, View
 from kkjupyter.notebook.views.bundle import Body, duration, escape
+from kkjupyter.notebook.views.foreign import finite_number, is_a
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["Mark", "ProgressView", "TerminalProgressView"]
@@ -21,6 +21,7 @@ _BAR_CHARS = 30
 _LABELS = ("label", "message", "text", "description")
 _RATE_WINDOW_S = 30.0
 _LABEL_CHARS = 200
+_SHARES = 10**6
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 
 
@@ -43,7 +44,10 @@ class Mark:
     @property
     def share(self) -> float | None:
         """From 0 to 1; None if the total is not known."""
-        return None if not self.total else min(max(self.done / self.total, 0.0), 1.0)
+        if not self.total:
+            return None
+        share = self.done / self.total
+        return None if math.isnan(share) else min(max(share, 0.0), 1.0)
 
 
 class ProgressView(View):
@@ -65,12 +69,12 @@ class ProgressView(View):
     @classmethod
     def suits(cls, item: Any) -> bool:
         """What has both ``done`` and ``total``, as numbers."""
-        return None not in (_number(_field(item, "done")), _number(_field(item, "total")))
+        return None not in _done_and_total(item)
 
     @classmethod
     def bears(cls, item: Any) -> bool:
         """What has ``done``."""
-        return _number(_field(item, "done")) is not None
+        return _done_and_total(item)[0] is not None
 
     def render(self, items: Sequence[Any]) -> str:
         """A line of JSON for the newest of ``items``: what was overtaken need not travel."""
@@ -153,7 +157,8 @@ def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
     newest = marks[-1]
     since = next(mark for mark in marks if newest.at_s - mark.at_s <= _RATE_WINDOW_S)
     passed_s = newest.at_s - since.at_s
-    rate = (newest.done - since.done) / passed_s if passed_s > 0 else None
+    rate = (newest.done - since.done) / passed_s if passed_s > 0 else 0.0
+    has_rate = 0 < rate < math.inf
     parts = [newest.label] if newest.label else []
     if newest.share is not None:
         parts.append(f"{math.floor(newest.share * 100)} %")
@@ -161,10 +166,10 @@ def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
         parts.append(f"{_said(newest.done)} done")
     elif newest.total != 1:
         parts.append(f"{_said(newest.done)} of {_said(newest.total)}")
-    if rate is not None and rate > 0 and newest.total != 1:
+    if has_rate and newest.total != 1:
         parts.append(f"{_said(rate, 3)}/s")
     left = 0 if newest.total is None or is_over else newest.total - newest.done
-    if rate is not None and rate > 0 and left > 0:
+    if has_rate and 0 < left / rate < math.inf:
         parts.append(f"{duration(left / rate, fine_below_s=0)} left")
     return " · ".join(parts)
 
@@ -192,27 +197,41 @@ def _bar(mark: Mark) -> str:
 
 def _parts(item: Any) -> tuple[float, float | None, str] | None:
     """Done, total and label of an item; None if it is no progress."""
-    share = _number(item)
+    share = finite_number(item)
     if share is not None:
         return (share, 1, "") if 0 <= share <= 1 else None
-    done = _number(_field(item, "done"))
+    done, total = _done_and_total(item)
     if done is None:
         return None
-    label = next((text for name in _LABELS if isinstance(text := _field(item, name), str)), "")
+    label = str.__str__(next(filter(_is_text, [_field(item, name) for name in _LABELS]), ""))
     # It goes with every mark; a line end would break the line in a terminal.
     words = " ".join(label[: _LABEL_CHARS + 1].split())
     shown = words if len(label) <= _LABEL_CHARS else f"{words[:_LABEL_CHARS]}…"
-    return done, _number(_field(item, "total")), whole(shown)
+    return done, total, whole(shown)
+
+
+def _done_and_total(item: Any) -> tuple[float | None, float | None]:
+    done, total = _field(item, "done"), _field(item, "total")
+    numbers = finite_number(done), finite_number(total)
+    if None in numbers and _is_whole(done) and _is_whole(total) and total > 0:
+        # Numbers that no float can hold have a share all the same.
+        return min(max(done * _SHARES // total, 0), _SHARES) / _SHARES, 1
+    return numbers
+
+
+def _is_whole(value: Any) -> bool:
+    return is_a(value, int) and not is_a(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return is_a(value, str)
 
 
 def _field(item: Any, name: str) -> Any:
-    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    try:
+        return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+    except Exception:  # noqa: BLE001 - the item's own code
         return None
-    return int(value) if isinstance(value, int) else float(value)
 
 
 _line = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode

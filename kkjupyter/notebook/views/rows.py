@@ -7,23 +7,36 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["named_values", "record_of"]
+from kkjupyter.notebook.views.foreign import is_a, parts_of, type_name
+
+__all__ = ["Unreadable", "named_values", "record_of"]
 
 _VALUE = "value"
+_UNSET = object()
+# A mapping of somebody's own may have no end.
+_MOST_NAMES = 1_000_000
 
 
 def named_values(item: Any) -> Mapping[Any, Any] | None:
     """The values of ``item`` by name, or None if they have no names.
 
     Rows are mappings, dataclasses, named tuples, and objects of pydantic, msgspec and attrs. A
-    field that is not set is left out.
+    field that is not set is left out. Never raises: what cannot be asked has no names, and in place
+    of a field that cannot be read stands why.
     """
-    if isinstance(item, Mapping):
-        return item
-    names = _field_names(type(item))  # type: ignore[arg-type]  # classes can be hashed
+    kind = type(item)
+    if kind is dict:
+        return item  # type: ignore[no-any-return]
+    try:
+        if isinstance(item, Mapping):
+            return dict(parts_of(item, _MOST_NAMES, is_mapping=True))
+        names = _field_names(kind)
+    except Exception:  # noqa: BLE001 - the item's own code
+        return None
     if names is None:
         return None
-    return {name: getattr(item, name) for name in names if hasattr(item, name)}
+    values = {name: _field(item, name) for name in names}
+    return {name: value for name, value in values.items() if value is not _UNSET}
 
 
 def record_of(item: Any) -> dict[Any, Any]:
@@ -31,11 +44,39 @@ def record_of(item: Any) -> dict[Any, Any]:
     values = named_values(item)
     if values is not None:
         return dict(values)
-    return dict(enumerate(item)) if isinstance(item, (list, tuple)) else {_VALUE: item}
+    if is_a(item, (list, tuple)):
+        try:
+            return dict(enumerate(item))
+        except Exception:  # noqa: BLE001 - the item's own code
+            return {_VALUE: item}
+    return {_VALUE: item}
+
+
+def _field(item: Any, name: str) -> Any:
+    try:
+        return getattr(item, name)
+    except AttributeError:
+        return _UNSET
+    except Exception as exc:  # noqa: BLE001 - the item's own code
+        return Unreadable(type_name(exc))
+
+
+class Unreadable:
+    """Stands where the value of a field would, could it be read.
+
+    Args:
+        error: the name of the error that reading it raised.
+    """
+
+    def __init__(self, error: str) -> None:
+        self._error = error
+
+    def __repr__(self) -> str:
+        return f"<reading it raised {self._error}>"
 
 
 @lru_cache(maxsize=256)
-def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
+def _names_of(kind: type[Any]) -> tuple[str, ...] | None:
     if dataclasses.is_dataclass(kind):
         return tuple([field.name for field in dataclasses.fields(kind)])
     if issubclass(kind, tuple):
@@ -49,3 +90,10 @@ def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
         return tuple([attribute.name for attribute in attributes])
     fields = getattr(kind, "__pydantic_fields__", None)
     return tuple(fields) if isinstance(fields, Mapping) else None
+
+
+def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
+    try:
+        return _names_of(kind)  # type: ignore[arg-type]  # most classes can be hashed
+    except TypeError:  # a class that cannot be hashed
+        return _names_of.__wrapped__(kind)

@@ -51,7 +51,7 @@ class TableView(View):
     ) -> None:
         super().__init__(retained_bytes=retained_bytes, saved_bytes=saved_bytes)
         self._keys: tuple[Any, ...] = ()  # those that made the columns, as they came
-        self._places: dict[Any, int] = {}
+        self._places: dict[str, int] = {}
         self._places_by_name: dict[str, int] = {}  # 1 and "1" are one column
         self._names: list[str] = []
         self._count = 0
@@ -93,17 +93,25 @@ class TableView(View):
         return table_body(excerpt, self._names, self._count, self.saved_bytes)
 
     def _row(self, item: Any) -> list[Cell]:
-        values = item if type(item) is dict else record_of(item)
-        if tuple(values) == self._keys:
+        # A copy, because another thread may go on filling it.
+        values = item.copy() if type(item) is dict else record_of(item)
+        if self._are_the_columns(tuple(values)):
             return [cell_of(value) for value in values.values()]
         return self._spread(values)
+
+    def _are_the_columns(self, keys: tuple[Any, ...]) -> bool:
+        try:
+            return keys == self._keys
+        except Exception:  # noqa: BLE001 - a key's own code; its name is compared then
+            return False
 
     def _spread(self, values: Mapping[Any, Any]) -> list[Cell]:
         """The row of an item whose names are not the columns, which it may add to."""
         row: list[Cell] = [MISSING] * len(self._names)
         others: dict[str, Any] = {}
         for key, value in values.items():
-            place = self._places.get(key)
+            # Keys of other types may have a hash or an equality of their own.
+            place = self._places.get(key) if type(key) is str else None
             if place is None:
                 place = self._place_of(key)
             if place < 0:
@@ -129,7 +137,9 @@ class TableView(View):
             return -1
         place = len(self._names)
         self._names.append(name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…")
-        self._places[key] = self._places_by_name[name] = place
+        self._places_by_name[name] = place
+        if type(key) is str:
+            self._places[key] = place
         self._keys = (*self._keys, key)
         self._is_new = True
         return place

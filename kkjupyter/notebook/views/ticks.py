@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 __all__ = ["number_ticks", "time_ticks"]
 
@@ -15,15 +15,25 @@ _TIME_STEPS_S = (
     *(n * _HOUR_S for n in (1, 2, 3, 6, 12)),
     *(n * _DAY_S for n in (1, 2, 7, 14, 30, 90, 180, 365)),
 )
+_YEAR_S = 365.2425 * _DAY_S
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAST_STEP = 1e-300
 
 
 def number_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]:
-    """At most ``limit`` round numbers between ``low`` and ``high``, and how they are written."""
-    span = high - low
-    # Where numbers are so large that their steps cannot be told apart, one mark has to do.
-    if not 1e-9 * max(abs(low), abs(high)) < span < math.inf:
+    """At most ``limit`` round numbers between ``low`` and ``high``, and how they are written.
+
+    Args:
+        low: a finite number.
+        high: a finite number that is not less.
+        limit: how many at most; 2 or more.
+    """
+    half = high / 2 - low / 2  # of what may be more than a float holds
+    rough = half / (max(limit - 1, 1) / 2)
+    # Where numbers are so large that their steps cannot be told apart, or so small that a step is
+    # none, one mark has to do.
+    if rough < _LEAST_STEP or not 0.5e-9 * max(abs(low), abs(high)) < half:
         return [(low, f"{low:g}")]
-    rough = span / max(limit - 1, 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next((m * power for m in _STEPS if m * power >= rough * 0.999), 10 * power)
     first = math.ceil(low / step - 1e-9)
@@ -35,21 +45,46 @@ def number_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]
 
 
 def time_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]:
-    """Likewise for seconds since 1970, in local time."""
+    """Likewise for seconds since 1970, in local time; a moment that no date says has no mark."""
     span = high - low
     if span < limit:
-        return [
-            (second, f"{datetime.fromtimestamp(second):%H:%M:%S}{text[text.find('.') :]}")
-            if "." in text
-            else (second, f"{datetime.fromtimestamp(second):%H:%M:%S}")
+        marks = [
+            (second, _written(second, "%H:%M:%S"), text)
             for second, text in number_ticks(low, high, limit)
         ]
+        return [
+            (second, f"{time}{text[text.find('.') :] if '.' in text else ''}")
+            for second, time, text in marks
+            if time
+        ]
     rough = span / max(limit - 1, 1)
-    step = next((s for s in _TIME_STEPS_S if s >= rough), _TIME_STEPS_S[-1])
-    offset = datetime.fromtimestamp(low).astimezone().utcoffset()
-    shift = 0.0 if offset is None else offset.total_seconds()
+    step = next((s for s in _TIME_STEPS_S if s >= rough), 0.0)
+    if not step:
+        years = rough / _YEAR_S
+        power = 10.0 ** math.floor(math.log10(years))
+        step = next(m * power for m in _STEPS if m * power >= years * 0.999) * _YEAR_S
+    shift = _utc_offset_s(low)
     form = "%H:%M:%S" if step < _MINUTE_S else "%H:%M" if step < _DAY_S else "%Y-%m-%d"
     first = math.ceil((low + shift) / step)
     last = math.floor((high + shift) / step)
     seconds = [n * step - shift for n in range(first, last + 1)]
-    return [(second, f"{datetime.fromtimestamp(second):{form}}") for second in seconds]
+    return [(second, text) for second in seconds if (text := _written(second, form))]
+
+
+def _written(second: float, form: str) -> str:
+    """The moment in local time, or in UTC where the system has no local time for it."""
+    try:
+        return f"{datetime.fromtimestamp(second):{form}}"
+    except (ValueError, OverflowError, OSError):
+        try:
+            return f"{_EPOCH + timedelta(seconds=second):{form}}"
+        except OverflowError:
+            return ""
+
+
+def _utc_offset_s(second: float) -> float:
+    try:
+        offset = datetime.fromtimestamp(second).astimezone().utcoffset()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+    return 0.0 if offset is None else offset.total_seconds()

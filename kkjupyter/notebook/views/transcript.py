@@ -74,6 +74,11 @@ class Transcript:
         """The length of everything ever appended, in UTF-16 units."""
         return self._end
 
+    @property
+    def size_bytes(self) -> int:
+        """About how much of it is retained, as UTF-8."""
+        return self._head_bytes + self._tail_bytes + self._fresh_chars
+
     def append(self, text: str) -> None:
         """Add ``text``, which holds no lone surrogates."""
         if not text:

@@ -1,34 +1,35 @@
 // Cancel all streams of a notebook, also those that no view on this page shows.
 
-import { askOnControl, CANCEL_MESSAGE, type Reply } from "../control";
+import { askOnControl, type Reply } from "../control";
+import { patienceMs } from "../roundtrip";
 import type { Kernel, NotebookPanel } from "./jupyter";
-
-const ANSWERED_WITHIN_MS = 500;
 
 export type Outcome =
   /** So many streams were told to end. */
   | { road: "control"; cancelled: number }
   /** Nobody answered; the cell that runs shows a live view, and was interrupted. */
   | { road: "interrupt" }
-  /** Nobody answered, and what runs may be anything: it was left alone. */
+  /** Nobody answered and what runs may be anything, or the kernel refused: it was left alone. */
   | { road: "none" };
 
 export async function cancelAll(panel: NotebookPanel): Promise<Outcome> {
   const kernel = panel.sessionContext.session?.kernel;
   if (!kernel) return { road: "control", cancelled: 0 };
   const answer = await ask(kernel);
-  if (answer) {
+  if (typeof answer === "object") {
     return { road: "control", cancelled: Array.isArray(answer.runs) ? answer.runs.length : 0 };
   }
-  if (!runsOwnCell(panel)) return { road: "none" };
+  if (answer === "refused" || !runsOwnCell(panel)) return { road: "none" };
   await kernel.interrupt();
   return { road: "interrupt" };
 }
 
-function ask(kernel: Kernel): Promise<Reply | null> {
+function ask(kernel: Kernel): Promise<Reply | "none" | "refused"> {
   return new Promise((resolve) => {
-    setTimeout(() => resolve(null), ANSWERED_WITHIN_MS);
-    askOnControl(kernel, CANCEL_MESSAGE, { all: true }, resolve);
+    const content = { all: true };
+    const refused = () => resolve("refused");
+    if (!askOnControl(kernel, "kkjupyter_cancel", content, resolve, refused)) resolve("none");
+    else setTimeout(() => resolve("none"), patienceMs(kernel));
   });
 }
 

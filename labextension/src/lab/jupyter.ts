@@ -1,6 +1,7 @@
 // As much of JupyterLab's interfaces as is used here: their packages are not installed to build this.
 
 import type { ControlRoad } from "../control";
+import type { Link } from "../roundtrip";
 
 export interface Signal<Sender, Args> {
   connect(slot: (sender: Sender, args: Args) => void): boolean;
@@ -14,7 +15,7 @@ export interface Message {
   content: Record<string, unknown>;
 }
 
-export interface Kernel extends ControlRoad {
+export interface Kernel extends ControlRoad, Link {
   interrupt(): Promise<void>;
 }
 

@@ -110,7 +110,7 @@ def test_the_page_is_told_to_start_anew(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_new_beginning_sends_everything_and_names_the_pane() -> None:
     view = auto()
-    widget = LiveWidget(view=view, status=DONE, on_cancel=lambda: None)
+    widget = LiveWidget(view=view, status=DONE, on_cancel=lambda: False)
     sent: list[dict[str, Any]] = []
     widget.send = sent.append
     view.feed([1])

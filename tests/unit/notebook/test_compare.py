@@ -83,7 +83,10 @@ def test_what_runs_on_this_very_loop_is_not_waited_for_and_says_so(
         yield 1
 
     async def compared() -> None:
-        replies = kk.compare({"A": ticks(), "B": words("x")}).wait()
+        compared = kk.compare({"A": ticks(), "B": words("x")})
+        with pytest.raises(UsageError, match=r"A of this .*write `await kk.compare"):
+            compared.wait()
+        replies = compared.last_line()
         await auntil(lambda: all(reply.is_over for reply in replies.values()))
 
     asyncio.run(compared())

@@ -52,16 +52,23 @@ class Stream:
 
 
 class AsyncStream:
-    """As ``openai.AsyncStream``: ``close`` is a coroutine function."""
+    """As ``openai.AsyncStream``: an iterator itself, and ``close`` is a coroutine function."""
 
     def __init__(self, chunks: list[Chunk], pause_s: float = 0.0) -> None:
         self.closed_at_s = 0.0
-        self._chunks, self._pause_s = chunks, pause_s
+        self._chunks = self._read(chunks, pause_s)
+
+    async def _read(self, chunks: list[Chunk], pause_s: float) -> AsyncIterator[Chunk]:
+        for one in chunks:
+            await asyncio.sleep(pause_s)
+            yield one
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
-        for one in self._chunks:
-            await asyncio.sleep(self._pause_s)
+        async for one in self._chunks:
             yield one
+
+    async def __anext__(self) -> Chunk:
+        return await anext(self._chunks)
 
     async def close(self) -> None:
         self.closed_at_s = time.monotonic()

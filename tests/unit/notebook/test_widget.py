@@ -31,8 +31,9 @@ class Rig:
         self.widget = LiveWidget(view=view, status=status(), on_cancel=self._cancel)
         self.widget.send = self.sent.append
 
-    def _cancel(self) -> None:
+    def _cancel(self) -> bool:
         self.cancels += 1
+        return self.cancels == 1
 
     def ask(self, **content: Any) -> dict[str, Any] | None:
         """What the page sends, the way ipywidgets hands it over."""
@@ -77,10 +78,24 @@ def test_what_is_not_retained_makes_the_page_start_anew() -> None:
     assert len(answer["text"]) < 1_100
 
 
-def test_cancel_is_passed_on_and_acknowledged(rig: Rig) -> None:
-    assert rig.ask(kind="cancel") == {"kind": "ack"}
-    assert rig.ask(kind="cancel") == {"kind": "ack"}
+def test_cancel_is_passed_on_and_the_answer_says_what_came_of_it(rig: Rig) -> None:
+    first, second = rig.ask(kind="cancel"), rig.ask(kind="cancel")
+    assert first is not None
+    assert second is not None
+    assert (first["kind"], first["cancelled"], second["cancelled"]) == ("ack", True, False)
     assert rig.cancels == 2
+    rig.view.feed(["abc"])
+    rig.widget.end(status("done"), {})
+    state = {"known": True, "state": status("done").to_json(), "end": 3}
+    assert rig.ask(kind="cancel") == {"kind": "ack", "cancelled": False, **state}
+    assert rig.cancels == 2  # the run is over, and not held
+    assert rig.ask(kind="state") == {"kind": "state", **state}
+
+
+def test_a_view_of_a_run_that_nobody_knows_says_so(rig: Rig) -> None:
+    """Only what is over is forgotten: a page that thinks otherwise has missed the end."""
+    answer = rig.ask(kind="state")
+    assert answer == {"kind": "state", "known": False, "state": None, "end": None}
 
 
 def test_copy_gives_everything_retained() -> None:
@@ -116,7 +131,7 @@ def test_the_text_travels_only_when_the_state_is_asked_for(rig: Rig) -> None:
 
 def test_a_further_widget_starts_with_all_that_came(rig: Rig) -> None:
     rig.push("abc")
-    second = LiveWidget(view=rig.view, status=status(), on_cancel=lambda: None)
+    second = LiveWidget(view=rig.view, status=status(), on_cancel=lambda: False)
     assert second.get_state()["snapshot"]["text"] == "abc"
     assert second.model_id != rig.widget.model_id
 

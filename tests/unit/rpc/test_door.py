@@ -53,6 +53,28 @@ def test_tokens_in_headers_and_in_the_address() -> None:
     assert query_tokens("/x") == []
 
 
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("", ""),
+        ("token=mine", "token=mine"),
+        ("token=secret%21", ""),
+        ("token=secret!", ""),
+        ("x=1&token=secret%21&y=%20", "x=1&y=%20"),
+        ("token=mine&token=secret%21&token=", "token=mine&token="),
+        ("%74oken=%73ecret!", ""),
+        ("Token=secret!", "Token=secret!"),
+        ("token=secret!!", "token=secret!!"),
+        ("token[]=secret!&token", "token[]=secret!&token"),
+        ("x=token=secret!&&", "x=token=secret!&&"),
+        ("token=%ff", "token=%ff"),
+    ],
+)
+def test_only_what_shows_the_token_is_taken_from_a_query(query: str, left: str) -> None:
+    assert Door("127.0.0.1", "secret!").without_token(query) == left
+    assert Door("127.0.0.1", None).without_token(query) == query
+
+
 def test_a_token_is_made_unless_one_is_given_or_none_is_meant() -> None:
     made = {make_token("127.0.0.1", True, insecure=False) for _ in range(3)}
     assert len(made) == 3

@@ -26,7 +26,9 @@ def raised(exc: BaseException) -> BaseException:
 
 
 def test_an_error_keeps_name_message_stack_and_own_properties() -> None:
-    error = remote_error(raised(PaymentError("no money", code="E_POOR", owed=5, name="x")))
+    error = remote_error(
+        raised(PaymentError("no money", code="E_POOR", owed=5, name="x")), debug=True
+    )
     assert (error.name, error.message) == ("PaymentError", "no money")
     assert error.data == {"code": "E_POOR", "owed": 5}
     assert error.stack is not None
@@ -102,7 +104,7 @@ def test_the_frames_of_the_engine_are_not_shown() -> None:
     try:
         fails()
     except AttributeError as exc:
-        stack = remote_error(exc).stack
+        stack = remote_error(exc, debug=True).stack
     assert stack is not None
     assert "in fails" in stack
     with pytest.raises(AttributeError):

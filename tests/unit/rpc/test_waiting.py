@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import selectors
 import signal
 import threading
 import time
@@ -159,14 +160,18 @@ def interrupts() -> Iterator[Interrupts]:
     signal.signal(signal.SIGUSR1, before)
 
 
-def signal_after(delay_s: float, ready: Callable[[], object] = lambda: True) -> threading.Timer:
+def signal_after(
+    delay_s: float,
+    ready: Callable[[], object] = lambda: True,
+    number: signal.Signals = signal.SIGUSR1,
+) -> threading.Timer:
     """Signal the main thread, ``delay_s`` after now and after ``ready()``, whichever is later."""
     main_thread = threading.main_thread().ident
     assert main_thread is not None
 
     def fire() -> None:
         until(ready)
-        signal.pthread_kill(main_thread, signal.SIGUSR1)
+        signal.pthread_kill(main_thread, number)
 
     timer = threading.Timer(delay_s, fire)
     timer.start()
@@ -236,53 +241,117 @@ def test_ctrl_c_at_any_moment_leaves_the_engine_alive(api: Any, interrupts: Inte
         assert api.add(number, 1).result(timeout_s=PATIENCE_S) == number + 1
 
 
-@pytest.mark.parametrize("kind", ["unary", "stream"])
-def test_a_signal_that_cancels_the_task_is_noticed_while_the_loop_sleeps(
-    api: Any, endpoint: Endpoint, kind: str
+async def await_value(api: Any) -> None:
+    await api.slow()
+
+
+async def await_items(api: Any) -> None:
+    async for _ in api.once_then_wait():
+        pass
+
+
+async def wait_for_value(api: Any) -> None:
+    api.slow().result()
+
+
+async def wait_for_items(api: Any) -> None:
+    for _ in api.once_then_wait():
+        pass
+
+
+@pytest.mark.parametrize("wait", [await_value, await_items, wait_for_value, wait_for_items])
+def test_ctrl_c_in_a_program_of_asyncio(
+    api: Any, endpoint: Endpoint, wait: Callable[[Any], Any]
 ) -> None:
-    """As ipykernel does it: the handler calls task.cancel(), which wakes no selector."""
-    noticed_s: list[float] = []
-
-    async def cell() -> None:
-        if kind == "unary":
-            await api.slow()
-        else:
-            async for _ in api.once_then_wait():
-                pass
-
-    async def main() -> None:
-        task = asyncio.create_task(cell())
-        signalled: list[float] = []
-
-        def cancel(*args: object) -> None:
-            signalled.append(time.monotonic())
-            task.cancel()
-
-        before = signal.signal(signal.SIGUSR1, cancel)
-        timer = signal_after(0.25, lambda: endpoint.calls)
-        try:
-            with pytest.raises(asyncio.CancelledError):
-                await task
-        finally:
-            timer.join()
-            signal.signal(signal.SIGUSR1, before)
-        noticed_s.append(time.monotonic() - signalled[0])
-
-    asyncio.run(main())
-    assert noticed_s[0] < PATIENCE_S
+    """Its handler cancels the main task, which plain code that blocks the loop sees by itself."""
+    timer = signal_after(0.2, lambda: endpoint.calls, signal.SIGINT)
+    assert interrupted_wait(lambda: asyncio.run(wait(api))) < PATIENCE_S
+    timer.join()
     until(lambda: len(endpoint.finals) == 1)
 
 
-def test_the_ticker_stops_with_the_waiting() -> None:
-    """A loop nobody waits on is left alone."""
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda api: api.slow(1).result(),
+        lambda api: api.slow(1).result(timeout_s=30),
+        lambda api: list(api.countdown_slowly()),
+        lambda api: [time.sleep(0.001) for _ in api.countdown_slowly()],
+        lambda api: asyncio.run(await_slow(api)),
+    ],
+)
+def test_a_programs_own_handler_of_sigint_stays_its_own(
+    wait: Callable[[Any], object],
+) -> None:
+    class Slow(Endpoint):
+        async def countdown_slowly(self) -> Any:
+            self.calls.append("countdown_slowly")
+            for number in range(5):
+                yield number
+                await asyncio.sleep(0.2)
+
+    called: list[int] = []
+    endpoint = Slow()
+
+    def handler(number: int, frame: object) -> None:
+        called.append(number)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with serve_in_memory(endpoint) as server, server.connect() as api:
+            timer = signal_after(0.2, lambda: endpoint.calls, signal.SIGINT)
+            assert wait(api)
+            timer.join()
+            assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert called == [signal.SIGINT]
+
+
+async def await_slow(api: Any) -> str:
+    value: str = await api.slow(1)
+    return value
+
+
+# ---- nothing wakes up for nothing
+
+
+def test_an_idle_program_that_awaits_is_not_woken(api: Any, endpoint: Endpoint) -> None:
+    selectors_asked: dict[str, int] = {"caller": 0}
+
+    class Counting(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> Any:
+            selectors_asked["caller"] += 1
+            return super().select(timeout)
 
     async def main() -> int:
-        await wait_async(Bell(), lambda: False, 0.01)
-        await asyncio.sleep(0.15)
-        loop = asyncio.get_running_loop()
-        return len([h for h in loop._scheduled if not h.cancelled()])  # type: ignore[attr-defined]
+        call = api.slow(1.5)
+        waiting = asyncio.create_task(call._answer())
+        while not endpoint.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        before = selectors_asked["caller"]
+        assert await waiting == "done"
+        return selectors_asked["caller"] - before
 
-    assert asyncio.run(main()) == 0
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(Counting())) as runner:
+        assert runner.run(main()) < 8  # with a poll every 0.1 s it would be 15 and more
+
+
+def test_a_thread_that_waits_is_not_woken() -> None:
+    bell, looks, done = Bell(), [], threading.Event()
+
+    def ready() -> bool:
+        looks.append(1)
+        return done.is_set()
+
+    thread = threading.Thread(target=wait_blocking, args=(bell, ready))
+    thread.start()
+    time.sleep(0.5)
+    assert len(looks) <= 3
+    done.set()
+    bell.ring()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("protocol", ["compact", "classic"])

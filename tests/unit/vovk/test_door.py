@@ -47,6 +47,14 @@ def test_a_token_is_asked_for() -> None:
         assert asyncio.run(ask(url, authorization=bearer))[:2] == (200, {"a": "1"})
         # It is not for handlers to see.
         assert asyncio.run(ask(f"{url}&token={server.token}"))[:2] == (200, {"a": "1"})
+        encoded = f"{url}&%74oken=%{ord(server.token[0]):02X}{server.token[1:]}"
+        assert asyncio.run(ask(encoded))[:2] == (200, {"a": "1"})
+        # Another one of that name is the API's own.
+        own = {"a": "1", "token": "mail-123"}
+        assert asyncio.run(ask(f"{url}&token=mail-123", authorization=bearer))[:2] == (200, own)
+        both = f"{url}&token=mail-123&token={server.token}"
+        assert asyncio.run(ask(both))[:2] == (200, own)
+        assert asyncio.run(ask(f"{url}&token=mail-123"))[0] == 401
     with vovk.serve([Hello], token="own") as server:
         assert server.token == "own"
     with pytest.raises(kk.UsageError, match="insecure=True"):

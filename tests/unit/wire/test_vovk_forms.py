@@ -199,3 +199,35 @@ def test_where_json_will_do_no_form_is_made() -> None:
 def test_what_is_checked_is_what_is_sent() -> None:
     body = {"none": None, "tags": [], "one": 1, "file": File("f", b"\xff")}
     assert form_values(body) == {"tags": [], "one": "1", "file": "\xff"}
+
+
+LINE_ENDS = ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\0", "\x7f"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+def test_the_type_of_a_file_is_one_line(end: str) -> None:
+    for content_type in (f"text/plain{end}X-Other: 1", f"text/plain{end}{end}data", end):
+        file = File("a.txt", b"x", content_type)
+        for body in ({"file": file}, {"files": [File("b.txt", b""), file]}):
+            with pytest.raises(EncodeError, match="media type") as caught:
+                encode_form(body, multipart=True)
+            assert caught.value.path.endswith(".content_type")
+    with pytest.raises(EncodeError, match="media type"):
+        encode_form({"file": File("a.txt", b"x", None)}, multipart=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", [end for end in LINE_ENDS if end < "\x80"], ids=ascii)
+def test_names_of_fields_and_files_end_no_line(end: str) -> None:
+    body = {f"na{end}X-Field: 1": "text", "file": File(f'a"{end}X-File: 1', b"x")}
+    form, content_type = encode_form(body, multipart=True)
+    heads = [part.partition(b"\r\n\r\n")[0] for part in form.split(b"\r\n--")]
+    lines = [line for head in heads for line in head.split(b"\r\n")]
+    assert not any(line.startswith(b"X-") for line in lines)
+    assert not any(end.encode() in line for line in lines)
+    assert read_form(form, content_type) == body
+
+
+def test_types_that_are_odd_but_harmless_pass() -> None:
+    for content_type in ("", "text", "text/plain; charset=utf-8", 'a/b; c="d e"'):
+        form = encode_form({"file": File("a", b"x", content_type)}, multipart=True)
+        assert read_form(*form)["file"].content_type == content_type

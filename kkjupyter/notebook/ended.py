@@ -1,0 +1,89 @@
+"""What the kernel keeps of views that have ended: little, and for the whole process bounded.
+
+A page that was reloaded in mid-stream asks for the static output when the stream is over; one that
+is opened later asks for the text. Until a page says that its notebook has been saved with it, both
+are kept, as far as there is room.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Protocol
+
+__all__ = ["HELD_BYTES", "HELD_WIDGETS", "EndedWidgets", "ended_widgets"]
+
+HELD_BYTES = 64 << 20
+"""How much text and output is kept of all views that have ended, for pages that ask for it."""
+HELD_WIDGETS = 100
+"""How many such views a page can still ask about."""
+
+
+class EndedWidget(Protocol):
+    """A widget whose run is over."""
+
+    key: str
+
+    @property
+    def held_bytes(self) -> int: ...
+    def forget(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class EndedWidgets:
+    """The widgets that have ended and that no page has saved, oldest first. Thread-safe.
+
+    Args:
+        held_bytes: of older ones text and output are forgotten beyond that; the newest keeps its.
+        held_widgets: older ones are closed beyond that.
+    """
+
+    def __init__(self, held_bytes: int = HELD_BYTES, held_widgets: int = HELD_WIDGETS) -> None:
+        self._limit_bytes = held_bytes
+        self._limit_widgets = held_widgets
+        self._held: OrderedDict[str, tuple[EndedWidget, int]] = OrderedDict()
+        self._held_bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept now."""
+        return self._held_bytes
+
+    def keep(self, widget: EndedWidget) -> None:
+        """It has ended, or holds less than it did."""
+        size_bytes = widget.held_bytes
+        forgotten: list[EndedWidget] = []
+        closed: list[EndedWidget] = []
+        with self._lock:
+            self._held_bytes -= self._held.get(widget.key, (widget, 0))[1]
+            self._held[widget.key] = (widget, size_bytes)
+            self._held_bytes += size_bytes
+            for key, (older, older_bytes) in list(self._held.items()):
+                if self._held_bytes <= self._limit_bytes or older is widget:
+                    break
+                if older_bytes:
+                    self._held[key] = (older, 0)
+                    self._held_bytes -= older_bytes
+                    forgotten.append(older)
+            while len(self._held) > self._limit_widgets:
+                _, (older, older_bytes) = self._held.popitem(last=False)
+                self._held_bytes -= older_bytes
+                closed.append(older)
+        for older in forgotten:
+            older.forget()
+        for older in closed:
+            older.close()
+
+    def saved(self, widget: EndedWidget) -> None:
+        """A page has saved its output: nobody needs it any more."""
+        with self._lock:
+            held = self._held.pop(widget.key, None)
+            if held is None:
+                return
+            self._held_bytes -= held[1]
+        widget.forget()
+        widget.close()
+
+
+ended_widgets = EndedWidgets()

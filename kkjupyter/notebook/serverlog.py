@@ -1,0 +1,49 @@
+"""The log of servers that run in this kernel, where nobody has set up logging.
+
+Python would print each record to stderr, into whatever cell runs. A failure whose traceback went to
+the client is not printed: the client is a cell here, as a rule, and shows it. The records
+themselves are complete for whoever sets up logging.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from kkjupyter.notebook.characters import without_controls
+from kkjupyter.rpc.serverlog import logger, was_told
+
+__all__ = ["install", "uninstall"]
+
+
+class _CellLog(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if was_told(record) or _others_listen():
+            return
+        try:
+            sys.stderr.write(without_controls(self.format(record)) + "\n")
+        except Exception:  # noqa: BLE001  as every handler of a log: nothing may fail by it
+            self.handleError(record)
+
+
+def _others_listen() -> bool:
+    """Whether the record goes to a handler of the user's, too."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        if any(handler is not _handler for handler in above.handlers):
+            return True
+        above = above.parent if above.propagate else None
+    return False
+
+
+_handler = _CellLog(logging.WARNING)
+
+
+def install() -> None:
+    """From now on records go to the cell. Idempotent."""
+    logger.addHandler(_handler)
+
+
+def uninstall() -> None:
+    """Undo it."""
+    logger.removeHandler(_handler)

@@ -1,0 +1,99 @@
+"""The thread of one stream that is shown: its ``pick``, its views, its saved output.
+
+One thread each, so that a slow function of one stream holds up no other.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from kkjupyter.notebook.ticker import Timer, ticker
+
+__all__ = ["Worker"]
+
+Job = Callable[[], object]
+_Inbox = queue.SimpleQueue[Job | None]
+logger = logging.getLogger("kkjupyter")
+
+
+class Worker:
+    """Runs what is posted to it, in order, one at a time, on a daemon thread of its own.
+
+    The thread starts with the first post and ends with :meth:`close`, or when this is collected;
+    what is posted after that gets a thread for itself. Functions run in a copy of the context in
+    which the worker was made, so what they print lands in the right cell.
+
+    Args:
+        name: what the thread is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._context = contextvars.copy_context()
+        self._inbox: _Inbox | None = None
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def post(self, job: Job) -> None:
+        """Have ``job()`` called on the thread. Any thread; not from finalizers."""
+        with self._lock:
+            # After a fork the thread is not there in the child.
+            if self._inbox is None or self._thread is None or not self._thread.is_alive():
+                self._start()
+            assert self._inbox is not None
+            self._inbox.put(job)
+            if self._is_closed:
+                self._stop()
+
+    def post_later(self, job: Job, delay_s: float) -> Timer:
+        """Have ``job()`` called on the thread after ``delay_s`` seconds."""
+        return ticker().post(lambda: self.post(job), delay_s)
+
+    def close(self, *, leave: bool = False) -> None:
+        """End the thread when it has done what was posted. Any thread.
+
+        Args:
+            leave: it is stuck in a function; what is posted from now on does not wait for it.
+        """
+        with self._lock:
+            self._is_closed = True
+            self._stop()
+            if leave:
+                self._thread = None
+
+    def __del__(self) -> None:
+        inbox = self.__dict__.get("_inbox")
+        if inbox is not None:
+            inbox.put(None)
+
+    def _start(self) -> None:
+        before, self._inbox = self._thread, queue.SimpleQueue()
+        # A copy for each thread: one that is stuck has its context entered.
+        work = (self._inbox, self._context.copy(), before)
+        self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
+        self._thread.start()
+
+    def _stop(self) -> None:
+        if self._inbox is not None:
+            self._inbox.put(None)
+            self._inbox = None
+
+
+def _work(
+    inbox: _Inbox, context: contextvars.Context, before: threading.Thread | None
+) -> None:  # not a method: a thread that sleeps is not to keep its worker alive
+    if before is not None:
+        before.join()
+    del before
+    while (job := inbox.get()) is not None:
+        try:
+            context.run(job)
+        except BaseException:
+            # Whatever a function of the user's raised: the stream goes on.
+            logger.exception("a view failed")
+        del job

@@ -1,0 +1,324 @@
+"""What a server lets its clients have at once: the numbers, and counting to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import dataclasses
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from kkjupyter.errors import RemoteError, UsageError
+from kkjupyter.rpc.budget import Budget
+from kkjupyter.rpc.workers import Lane, WorkerPool
+
+__all__ = [
+    "GENERATOR_SLOTS",
+    "ConnectionLoad",
+    "LimitExceeded",
+    "ServerLimits",
+    "ServerLoad",
+    "Slots",
+    "check_limits",
+    "generator_slots",
+    "run_function",
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """What a server lets its clients have at once; an argument of :func:`kkjupyter.serve`.
+
+    None means no limit. What is refused is answered by an error that names the limit; nothing that
+    runs is harmed by it.
+
+    Attributes:
+        connections: how many clients are connected; the next one is turned away (HTTP status 503).
+        unauthenticated_connections: of connections that have not shown a token yet; as above. Where
+            none is asked for, those that have not sent their request.
+        handshake_timeout_s: how long such a connection has for that, in seconds; then it is closed.
+        first_message_timeout_s: how long a WebSocket client has after that for its first message,
+            in seconds; then it is disconnected.
+        requests: how many calls, streams among them, are under way in all.
+        requests_per_connection: and on one connection.
+        streams: how many streams are open in all, those among arguments, too.
+        streams_per_connection: and on one connection.
+        callbacks_per_call: of functions that a client has passed to the server: how many calls wait
+            for one that is busy; then the call that the function was passed with fails.
+        buffered_bytes: how much is held for all clients: requests under way, stream items that are
+            not read, messages that a client does not read.
+        buffered_bytes_per_connection: and for one connection.
+        function_threads: how many plain functions run at once; the next ones wait.
+        function_threads_per_connection: and for one connection.
+        generator_threads: how many plain generators run at once, those that were cancelled and are
+            still busy among them; the next one is refused.
+        generator_threads_per_connection: and for one connection.
+
+    Raises:
+        UsageError: a limit is no positive number.
+    """
+
+    connections: int | None = 1024
+    unauthenticated_connections: int | None = 128
+    handshake_timeout_s: float | None = 10.0
+    first_message_timeout_s: float | None = 300.0
+    requests: int | None = 16_384
+    requests_per_connection: int | None = 4096
+    streams: int | None = 8192
+    streams_per_connection: int | None = 1024
+    callbacks_per_call: int | None = 65_536
+    buffered_bytes: int | None = 512 * 1024 * 1024
+    buffered_bytes_per_connection: int | None = 128 * 1024 * 1024
+    function_threads: int | None = 128
+    function_threads_per_connection: int | None = 32
+    generator_threads: int | None = 256
+    generator_threads_per_connection: int | None = 64
+
+    def __post_init__(self) -> None:
+        """Check them; UsageError when one cannot be a limit."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kinds = (int, float) if field.name.endswith("_s") else int
+            if value is None:
+                continue
+            if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:
+                raise UsageError(
+                    f"ServerLimits: {field.name} is {value!r}; it must be a positive number, or "
+                    "None for no limit"
+                )
+
+
+def check_limits(limits: ServerLimits | None) -> ServerLimits:
+    """The limits a user gave, or the default ones; UsageError for anything else."""
+    if limits is None:
+        return ServerLimits()
+    if not isinstance(limits, ServerLimits):
+        raise UsageError(
+            f"limits must be a kk.ServerLimits, not {type(limits).__name__}: "
+            "limits=kk.ServerLimits(requests_per_connection=100)"
+        )
+    return limits
+
+
+class LimitExceeded(RemoteError):
+    """A client asks for more than a server lets it have at once.
+
+    Args:
+        limit: its name in :class:`ServerLimits`.
+        value: how much that is.
+        cure: what to do.
+    """
+
+    def __init__(self, limit: str, value: int | float | None, cure: str) -> None:
+        text = (
+            f"the server's limit {limit} ({value:,}) is reached; {cure}, or serve with "
+            f"limits=kk.ServerLimits({limit}=...)"
+        )
+        super().__init__(text, name="LimitExceeded", data={"limit": limit, "value": value})
+
+
+class Slots:
+    """So many of something at once, and within that so many of those above. Any thread.
+
+    Args:
+        limit: None for any number.
+        name: of the limit.
+        cure: what to do where it is reached.
+        parent: of which this is a part.
+    """
+
+    def __init__(
+        self, limit: int | None, name: str, cure: str, parent: Slots | None = None
+    ) -> None:
+        self._limit = limit
+        self._name = name
+        self._cure = cure
+        self._parent = parent
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    @property
+    def taken(self) -> int:
+        """How many are taken."""
+        return self._taken
+
+    def take(self, count: int = 1) -> None:
+        """Take so many, or none.
+
+        Raises:
+            LimitExceeded: there are not so many left.
+        """
+        with self._lock:
+            if self._limit is not None and count and self._taken + count > self._limit:
+                raise LimitExceeded(self._name, self._limit, self._cure)
+            if self._parent is not None:
+                self._parent.take(count)
+            self._taken += count
+
+    def give_back(self, count: int = 1) -> None:
+        """So many are over."""
+        with self._lock:
+            self._taken -= count
+        if self._parent is not None:
+            self._parent.give_back(count)
+
+    def forked(self) -> None:
+        """This process is a fork: nothing of it runs here."""
+        self._taken = 0
+        self._lock = threading.Lock()
+
+
+_REQUEST_CURE = "wait for some calls to end"
+_BYTES_CURE = "wait for some calls to end, or send less at once"
+_STREAM_CURE = "end some streams"
+
+
+class ServerLoad:
+    """What one server has to do. Its threads are its own: what blocks them blocks nobody else.
+
+    Args:
+        limits: how much that may be.
+    """
+
+    def __init__(self, limits: ServerLimits | None = None) -> None:
+        self.limits = limits = limits or ServerLimits()
+        self.requests = Slots(limits.requests, "requests", _REQUEST_CURE)
+        self.streams = Slots(limits.streams, "streams", _STREAM_CURE)
+        self.budget = Budget(limits.buffered_bytes)
+        self.functions = WorkerPool("kkjupyter-function", limits.function_threads)
+        self.generators = _generator_slots(limits.generator_threads, "generator_threads")
+
+    def connection(self) -> ConnectionLoad:
+        """The part of one more connection."""
+        return ConnectionLoad(self)
+
+    def use(self) -> None:
+        """What the current task calls runs in the threads of this server."""
+        _runs_in.set((self.functions, None))
+
+    def admit(self, size_bytes: int) -> None:
+        """One more request that comes by itself.
+
+        Raises:
+            LimitExceeded: that is too much; nothing is counted.
+        """
+        if not self.budget.fits(size_bytes):
+            raise LimitExceeded("buffered_bytes", self.limits.buffered_bytes, _BYTES_CURE)
+        self.requests.take()
+        self.budget.change(size_bytes)
+
+    def release(self, size_bytes: int) -> None:
+        """One that was admitted is over."""
+        self.budget.change(-size_bytes)
+        self.requests.give_back()
+
+
+class ConnectionLoad:
+    """What a server has to do for one connection. I/O loop only, save the slots.
+
+    Args:
+        server: of which it is a part.
+    """
+
+    def __init__(self, server: ServerLoad) -> None:
+        limits = server.limits
+        self.server = server
+        self.limits = limits
+        self.requests = Slots(
+            limits.requests_per_connection,
+            "requests_per_connection",
+            _REQUEST_CURE,
+            server.requests,
+        )
+        self.streams = Slots(
+            limits.streams_per_connection, "streams_per_connection", _STREAM_CURE, server.streams
+        )
+        self.lane = Lane(limits.function_threads_per_connection)
+        self.generators = _generator_slots(
+            limits.generator_threads_per_connection,
+            "generator_threads_per_connection",
+            server.generators,
+        )
+        self._held_bytes = 0
+
+    def admit(self, size_bytes: int, streams: int) -> None:
+        """One more request, with so many streams among its arguments.
+
+        Raises:
+            LimitExceeded: that is too much; nothing is counted.
+        """
+        limit_bytes = self.limits.buffered_bytes_per_connection
+        held_bytes = self._held_bytes  # one alone is bounded by the size of a message
+        if limit_bytes is not None and held_bytes and held_bytes + size_bytes > limit_bytes:
+            raise LimitExceeded("buffered_bytes_per_connection", limit_bytes, _BYTES_CURE)
+        if not self.server.budget.fits(size_bytes):
+            raise LimitExceeded("buffered_bytes", self.limits.buffered_bytes, _BYTES_CURE)
+        self.requests.take()
+        try:
+            self.streams.take(streams)
+        except LimitExceeded:
+            self.requests.give_back()
+            raise
+        self._held_bytes += size_bytes
+        self.server.budget.change(size_bytes)
+
+    def release(self, size_bytes: int, streams: int) -> None:
+        """One that was admitted is over."""
+        self._held_bytes -= size_bytes
+        self.server.budget.change(-size_bytes)
+        self.requests.give_back()
+        self.streams.give_back(streams)
+
+    def use(self) -> None:
+        """What the current task calls runs in the threads of this connection."""
+        _runs_in.set((self.server.functions, self.lane))
+
+
+def too_many_text(limit: int, name: str = "connections") -> str:
+    """What a client is told that is one too many."""
+    return (
+        f"the server has {limit:,} connections already (its limit {name}); try again later, or "
+        f"serve with limits=kk.ServerLimits({name}=...)\n"
+    )
+
+
+def turn_away(transport: asyncio.Transport, limit: int, name: str) -> None:
+    """Answer a connection that is one too many before it has said anything, and close it."""
+    text = too_many_text(limit, name).encode()
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"
+    )
+    transport.write(head.encode() + text)
+    transport.close()
+
+
+def _generator_slots(limit: int | None, name: str, parent: Slots | None = None) -> Slots:
+    cure = f"{limit} sync generators are running already; make this one an async generator"
+    return Slots(limit, name, cure, parent)
+
+
+def generator_slots() -> Slots:
+    """For the plain generators of one connection that no server has."""
+    return _generator_slots(64, "generator_threads_per_connection")
+
+
+GENERATOR_SLOTS = generator_slots()
+"""For those of none."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=GENERATOR_SLOTS.forked)
+
+# For functions that no server runs.
+_functions = WorkerPool("kkjupyter-function", 32)
+_runs_in: contextvars.ContextVar[tuple[WorkerPool, Lane | None]] = contextvars.ContextVar(
+    "kkjupyter_runs_in", default=(_functions, None)
+)
+
+
+async def run_function(function: Callable[[], Any]) -> Any:
+    """Run a plain function in a thread of the server that the current task works for."""
+    pool, lane = _runs_in.get()
+    return await pool.run(function, lane)

@@ -1,0 +1,87 @@
+"""What clients may assign to: nothing, unless the one who serves names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.expose import is_never_set, is_public, put, refusal_of_set
+
+__all__ = ["NOTHING_WRITABLE", "Permission", "WritableOption", "permission"]
+
+WritableOption = Iterable[str] | Literal[True]
+"""Dotted names; or True for the entries of dicts and lists and the fields of dataclasses."""
+
+_EXAMPLE = 'a list of dotted names: writable=["settings"]'
+
+
+class Permission:
+    """Decides which properties clients may set.
+
+    A name opens what it names and all public data below it. Whatever is named, a client never sets
+    what can be called, a name with a leading underscore, a global of a module or an attribute of a
+    class.
+
+    Args:
+        paths: the names, in parts.
+        plain_data: whether the entries of dicts and lists and the fields of dataclasses are open,
+            wherever they are.
+    """
+
+    def __init__(self, paths: Iterable[Sequence[str]] = (), *, plain_data: bool = False) -> None:
+        self._paths = [tuple(path) for path in paths]
+        self._plain_data = plain_data
+
+    def set(self, target: Any, path: Sequence[str], value: Any) -> None:
+        """Set the property at ``path`` below ``target`` if that is allowed.
+
+        No property is run before the names allow it.
+
+        Raises:
+            Unreachable: it is not allowed, or cannot be set.
+            Exception: whatever the setter of the property raises.
+        """
+        named = any(tuple(path[: len(own)]) == own for own in self._paths)
+        if not (named or self._plain_data):
+            raise refusal_of_set(target, path)
+        put(target, path, value, plain_data_only=not named)
+
+
+NOTHING_WRITABLE = Permission()
+
+
+def permission(option: WritableOption, target: Any) -> Permission:
+    """What ``writable=`` means for ``target``.
+
+    Raises:
+        UsageError: it is not a list of names, or a name can never be set.
+    """
+    if option is True:
+        return Permission(plain_data=True)
+    if isinstance(option, str):
+        raise UsageError(f"writable takes {_EXAMPLE}, also for a single one")
+    try:
+        names = list(option)
+    except TypeError as exc:
+        raise UsageError(f"writable takes {_EXAMPLE}, not {type(option).__name__}") from exc
+    return Permission(_checked(name, target) for name in names)
+
+
+def _checked(name: Any, target: Any) -> list[str]:
+    if not isinstance(name, str):
+        raise UsageError(f"writable takes {_EXAMPLE}, and {name!r} is not text")
+    path = name.split(".")
+    if not all(map(is_public, path)):
+        raise UsageError(
+            f"writable: {name!r} has a part that is empty or begins with an underscore; "
+            "clients never reach such names"
+        )
+    # Said now where it is certain, so that nobody relies on a permission that can never work.
+    if is_never_set(target, path):
+        raise UsageError(
+            f"writable: {name!r} can never be set by a client: it can be called, or it is a global "
+            "of a module or an attribute of a class; keep what clients may set in a dict or in a "
+            "dataclass instance, and name that"
+        )
+    return path

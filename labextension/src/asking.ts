@@ -1,0 +1,39 @@
+// What a page asks the kernel about a run, on every road that is open: what became of it, and to
+// cancel it. The kernel takes the same question twice without harm; Run.receive takes the answers.
+
+import type { Host } from "./host";
+import type { Run } from "./run";
+import type { Model, Report } from "./types";
+
+const CONTROL_MESSAGES = { cancel: "kkjupyter_cancel", state: "kkjupyter_state" };
+
+/**
+ * @param refused is called if the control channel answers, but does not do it
+ */
+export function ask(
+  kind: "state" | "cancel",
+  run: Run,
+  model: Model,
+  host: Host,
+  refused?: () => void,
+): void {
+  const answer = kind === "cancel" ? "ack" : "state";
+  if (model.get("control_road")) {
+    host.askOnControl(
+      CONTROL_MESSAGES[kind],
+      { run_id: model.get("run_id"), key: model.get("key") },
+      (content) => run.receive({ ...(content as Report), kind: answer }),
+      refused,
+    );
+  }
+  tell(model, { kind });
+}
+
+/** Send on the widget's own road, if that is open: it is closed with the kernel. */
+export function tell(model: Model, content: Parameters<Model["send"]>[0]): void {
+  try {
+    model.send(content);
+  } catch (error) {
+    console.warn("kkjupyter: the widget cannot send", error);
+  }
+}
