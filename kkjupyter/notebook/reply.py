@@ -19,6 +19,8 @@ from kkjupyter.notebook.views.joining import TextJoiner
 
 __all__ = ["Reply", "error_line", "joined_text"]
 
+_ERRORS = ("error", "view_error")
+
 
 class Reply:
     """What came of a call or stream, complete up to the retention limits.
@@ -182,7 +184,8 @@ class Reply:
         state = self._state(parts)
         if self._kept_text is None:
             state["text"] = self._text_of(head, newest, left_out) if head else self.text
-        state["error"] = None if self.error is None else _KeptError(self.error)
+        for name in _ERRORS:
+            state[name] = None if state[name] is None else _KeptError(state[name])
         one_of_each = {type(item): item for item in reversed([*state["items"], self.value])}
         for item in one_of_each.values():
             try:
@@ -210,7 +213,7 @@ class Reply:
         head, newest, left_out = self._retained.parts() if parts is None else parts
         names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
         return {
-            **{name: getattr(self, name) for name in (*names, "value", "error")},
+            **{name: getattr(self, name) for name in (*names, "value", *_ERRORS)},
             "items": [*head, *newest],
             "left_out": left_out,
             "gap_at": len(head),
@@ -224,8 +227,9 @@ class Reply:
             Items(state["items"], left_out=state["left_out"], gap_at=state["gap_at"]), self.limits
         )
         self._kept_text = state["text"]
-        error = state["error"]
-        self.error = error.restored() if isinstance(error, _KeptError) else error
+        for name in _ERRORS:
+            error = state[name]
+            setattr(self, name, error.restored() if isinstance(error, _KeptError) else error)
         self._ended_at = time.monotonic()
         self._started_at = self._ended_at - state["elapsed_s"]
 

@@ -319,9 +319,10 @@ def test_a_kept_reply_says_what_it_lacks(keep: Any) -> None:
 )
 def test_the_error_is_kept(keep: Any, error: Exception) -> None:
     reply = filled()
+    reply.view_error = error
     reply.end("failed", error=error)
     kept = keep(reply)
-    assert type(kept.error) is type(error)
+    assert type(kept.error) is type(kept.view_error) is type(error)
     assert str(kept.error) == str(error)
     assert repr(kept) == repr(reply)
 
