@@ -56,9 +56,11 @@ def show(
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
             (:func:`kkjupyter.view`), or something that makes one.
-        pick: what of each item is shown (``lambda event: event.text``); nothing where it is None.
-            Without it the item; to ``"auto"``, ``"text"`` and ``"markdown"`` a chat completion's
-            chunk is its text. Loops and ``reply.items`` have the items as they came.
+        pick: what of each item is shown (``lambda event: event.text``); nothing where it is None,
+            or where the item lacks it (AttributeError, KeyError, IndexError, TypeError), which is
+            said once. Any other error of it fails the stream. Without it the item is shown; to
+            ``"auto"``, ``"text"`` and ``"markdown"`` a chat completion's chunk is its text. Loops
+            and ``reply.items`` have the items as they came.
         title: what stands in the state line; by default the call or the generator's name.
         limits: how much the Reply keeps.
 

@@ -19,6 +19,8 @@ from kkjupyter.notebook.views.joining import TextJoiner
 
 __all__ = ["Reply", "error_line", "joined_text"]
 
+_ERRORS = ("error", "view_error")
+
 
 class Reply:
     """What came of a call or stream, complete up to the retention limits.
@@ -94,7 +96,9 @@ class Reply:
             if self.value is None or not self.is_over:
                 return ""
             return joined_text([self.value], is_text=self.is_text)
-        head, newest, left_out = self._retained.parts()
+        return self._text_of(*self._retained.parts())
+
+    def _text_of(self, head: list[Any], newest: list[Any], left_out: int) -> str:
         text = joined_text(self._for_text(head), is_text=self.is_text)
         if not left_out:
             return text
@@ -165,34 +169,55 @@ class Reply:
     # Keeping it.
 
     def __copy__(self) -> Self:
-        return self._twin(list(self.items), self.value)
+        return self._twin(self._state())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self._twin(*copy.deepcopy((list(self.items), self.value), memo))
+        state = self._state()
+        try:
+            own = copy.deepcopy({name: state[name] for name in ("items", "value")}, memo)
+        except TypeError as error:
+            raise TypeError(self._why_not(error)) from error
+        return self._twin({**state, **own})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {
-            **self._figures(),
-            "items": list(self.items),
-            "value": self.value,
-            "text": self.text,
-            "error": None if self.error is None else _KeptError(self.error),
-        }
+        head, newest, left_out = parts = self._retained.parts()
+        state = self._state(parts)
+        if self._kept_text is None:
+            state["text"] = self._text_of(head, newest, left_out) if head else self.text
+        for name in _ERRORS:
+            state[name] = None if state[name] is None else _KeptError(state[name])
+        one_of_each = {type(item): item for item in reversed([*state["items"], self.value])}
+        for item in one_of_each.values():
+            try:
+                pickle.dumps(item)
+            except TypeError as error:
+                raise TypeError(self._why_not(error)) from error
+            except Exception:  # noqa: BLE001 - another pickler than this one may be able to
+                continue
         return _restored, (state,)
 
-    def _twin(self, items: list[Any], value: Any) -> Self:
+    def _why_not(self, error: TypeError) -> str:
+        return (
+            f"{self.title}: its items cannot be kept ({error}); keep reply.text, or a list of what "
+            "you need of reply.items"
+        )
+
+    def _twin(self, state: dict[str, Any]) -> Self:
         twin = type(self).__new__(type(self))
         Reply.__init__(twin, self.title, self.limits, self._pick)
-        twin._restore({**self._figures(), "items": items, "value": value, "error": self.error})
+        twin._restore(state)
         return twin
 
-    def _figures(self) -> dict[str, Any]:
+    def _state(self, parts: tuple[list[Any], list[Any], int] | None = None) -> dict[str, Any]:
+        """What it is now, for one that stays so."""
+        head, newest, left_out = self._retained.parts() if parts is None else parts
         names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
-        items = self.items
         return {
-            **{name: getattr(self, name) for name in names},
-            "left_out": items.left_out,
-            "gap_at": items.gap_at,
+            **{name: getattr(self, name) for name in (*names, "value", *_ERRORS)},
+            "items": [*head, *newest],
+            "left_out": left_out,
+            "gap_at": len(head),
+            "text": self._kept_text,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -201,9 +226,10 @@ class Reply:
         self._retained = Retained.of(
             Items(state["items"], left_out=state["left_out"], gap_at=state["gap_at"]), self.limits
         )
-        self._kept_text = state.get("text")
-        error = state["error"]
-        self.error = error.restored() if isinstance(error, _KeptError) else error
+        self._kept_text = state["text"]
+        for name in _ERRORS:
+            error = state[name]
+            setattr(self, name, error.restored() if isinstance(error, _KeptError) else error)
         self._ended_at = time.monotonic()
         self._started_at = self._ended_at - state["elapsed_s"]
 

@@ -319,9 +319,10 @@ def test_a_kept_reply_says_what_it_lacks(keep: Any) -> None:
 )
 def test_the_error_is_kept(keep: Any, error: Exception) -> None:
     reply = filled()
+    reply.view_error = error
     reply.end("failed", error=error)
     kept = keep(reply)
-    assert type(kept.error) is type(error)
+    assert type(kept.error) is type(kept.view_error) is type(error)
     assert str(kept.error) == str(error)
     assert repr(kept) == repr(reply)
 
@@ -342,6 +343,24 @@ def test_items_of_any_kind_are_kept() -> None:
     reply.extend([SimpleNamespace(choices=[SimpleNamespace(delta=delta)])])
     kept = pickle.loads(pickle.dumps(reply))
     assert (kept.text, kept.items) == ("Hi", reply.items)
+
+
+@pytest.mark.parametrize("keep", [pickle.dumps, copy.deepcopy])
+@pytest.mark.parametrize("items", [[threading.Lock()], ["a", {"lock": threading.Lock()}]])
+def test_items_that_cannot_be_kept_are_told_of(keep: Any, items: list[Any]) -> None:
+    reply = Reply("f()")
+    reply.extend(items)
+    with pytest.raises(TypeError, match=r"f\(\): its items cannot be kept .*; keep reply.text"):
+        keep(reply)
+    assert copy.copy(reply).items == items
+
+
+def test_a_unary_reply_can_be_kept() -> None:
+    reply = Reply("f()")
+    reply.end("done", value={"a": 1})
+    for keep in KEEPERS:
+        assert (keep(reply).value, keep(reply).text) == ({"a": 1}, '{"a": 1}\n')
+        assert repr(keep(reply)) == repr(reply)
 
 
 def frames() -> Iterator[Any]:
