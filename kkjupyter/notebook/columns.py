@@ -26,7 +26,6 @@ from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import ViewChoice
 from kkjupyter.notebook.views.comparison import columns_bundle
 from kkjupyter.notebook.widget import (
-    MODULE,
     LiveWidget,
     close_layout,
     prefer_subshells,
@@ -67,7 +66,7 @@ class ColumnsWidget(anywidget.AnyWidget):
         key: its id.
     """
 
-    _esm = MODULE
+    _esm = LiveWidget._esm
 
     key = traitlets.Unicode().tag(sync=True)
     columns: traitlets.List[Any] = traitlets.List().tag(sync=True)

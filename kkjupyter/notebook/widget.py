@@ -57,7 +57,8 @@ class LiveWidget(anywidget.AnyWidget):
         place: the id of the widget in which this one is a column; ``""`` if it stands alone.
     """
 
-    _esm = MODULE
+    # Its text, not its path: anywidget would hold each widget for ever, to tell it of changes.
+    _esm = MODULE.read_text(encoding="utf-8")
 
     key = traitlets.Unicode().tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
