@@ -30,10 +30,20 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import card, control, interrupts, lastline, running, trace, tracebacks
+    from kkjupyter.notebook import (
+        card,
+        control,
+        interrupts,
+        lastline,
+        measuring,
+        running,
+        trace,
+        tracebacks,
+    )
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
+    measuring.install(shell)
     control.install(shell)
     interrupts.install(shell)
     running.install(shell)
@@ -82,6 +92,7 @@ def unload(shell: Any) -> None:
         interrupts,
         lastline,
         magics,
+        measuring,
         multiline,
         running,
         stopping,
@@ -102,6 +113,7 @@ def unload(shell: Any) -> None:
     completion.uninstall(shell)
     if _installed_in is shell:
         lastline.uninstall(shell)
+        measuring.uninstall(shell)
         control.uninstall(shell)
         interrupts.uninstall()
         running.uninstall()
