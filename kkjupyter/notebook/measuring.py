@@ -92,10 +92,9 @@ def install(shell: Any) -> None:
     """Have the magics of ``shell`` wait. Idempotent."""
     for name, wait in _WAITING.items():
         for kind in _KINDS:
-            magics = shell.magics_manager.magics[kind]
-            original = magics.get(name)
+            original = shell.find_magic(name, kind)  # newer shells load their magics only then
             if original is not None and not hasattr(original, "_kkjupyter_original"):
-                magics[name] = _waiting(shell, original, wait)
+                shell.magics_manager.magics[kind][name] = _waiting(shell, original, wait)
 
 
 def uninstall(shell: Any) -> None:
