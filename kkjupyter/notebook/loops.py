@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from kkjupyter.errors import CallCancelled
-from kkjupyter.notebook.localfeeds import IteratorFeed
+from kkjupyter.notebook.localfeeds import LocalFeed
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.rpc.hooks import run_before_wait
@@ -72,16 +72,16 @@ class _Loop:
         return lambda: bool(news) or self._run.is_ending
 
     def _advance_here(self) -> bool:
-        """Advance an iterator in this thread, the loop's own; False if something else does."""
+        """Advance the source in this thread, the loop's own; False if something else does."""
         feed = self._run.feed
-        if isinstance(feed, IteratorFeed) and feed.stay():
+        if isinstance(feed, LocalFeed) and feed.stay():
             feed.advance()
             return True
         return False
 
     def _leave_here(self) -> None:
         feed = self._run.feed
-        if isinstance(feed, IteratorFeed) and feed.is_here:
+        if isinstance(feed, LocalFeed) and feed.is_here:
             feed.leave()
 
     def __del__(self) -> None:
