@@ -35,6 +35,7 @@ def install_if_ipython() -> None:
         control,
         interrupts,
         lastline,
+        measuring,
         running,
         serverlog,
         trace,
@@ -43,6 +44,7 @@ def install_if_ipython() -> None:
     from kkjupyter.notebook.cells import cells
 
     lastline.install(shell)
+    measuring.install(shell)
     control.install(shell)
     interrupts.install(shell)
     running.install(shell)
@@ -92,6 +94,7 @@ def unload(shell: Any) -> None:
         interrupts,
         lastline,
         magics,
+        measuring,
         multiline,
         running,
         serverlog,
@@ -113,6 +116,7 @@ def unload(shell: Any) -> None:
     completion.uninstall(shell)
     if _installed_in is shell:
         lastline.uninstall(shell)
+        measuring.uninstall(shell)
         control.uninstall(shell)
         interrupts.uninstall()
         running.uninstall()

@@ -11,7 +11,7 @@ from kkjupyter.notebook.characters import whole
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
 from kkjupyter.rpc.vovk_remote import VovkRemote
 
-__all__ = ["install", "name_of", "remote_html", "remote_text", "uninstall"]
+__all__ = ["group_cure", "install", "name_of", "remote_html", "remote_text", "uninstall"]
 
 _METHODS_SHOWN = 12
 
@@ -70,6 +70,16 @@ def _below(info: RemoteInfo) -> list[str]:
     """The methods known to exist below a path."""
     prefix = "".join(f"{part}." for part in info.path)
     return [name.removeprefix(prefix) for name in info.methods if name.startswith(prefix)]
+
+
+def group_cure(remote: Remote, name: str) -> str | None:
+    """What to say of a group of methods that is taken for one; None if it is not known for one."""
+    below = _below(describe(remote))
+    if not below:
+        return None
+    shown = ", ".join(f"{name}.{whole(method)}" for method in below[:_METHODS_SHOWN])
+    more = f" and {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
+    return f"{name} is a group of methods, which cannot be called itself: {shown}{more}"
 
 
 def _kind(info: RemoteInfo) -> str:

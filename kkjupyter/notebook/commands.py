@@ -11,7 +11,7 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.arguments import Request, interpolate, with_body
-from kkjupyter.notebook.card import name_of
+from kkjupyter.notebook.card import group_cure, name_of
 from kkjupyter.notebook.comparing import Compared, Replies
 from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.live import Shown
@@ -204,6 +204,8 @@ class Commands:
             if request.awaited:
                 return get_remote(value)
             name = name_of(value, self._shell)
+            if (group := group_cure(value, name)) is not None:
+                raise UsageError(group)
             reads = "" if isinstance(value, VovkRemote) else f", `%rpc await {name}` reads it"
             raise UsageError(f"{name} is not called yet: {name}(...) calls it{reads}")
         if inspect.iscoroutine(value):

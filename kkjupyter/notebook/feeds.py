@@ -11,10 +11,11 @@ from collections.abc import AsyncIterable, Callable
 from typing import Any, Literal, Protocol
 
 from kkjupyter.errors import UsageError
+from kkjupyter.notebook.card import group_cure, name_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.pumps import is_async_stream
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.rpc.remote import Remote, describe
 
 __all__ = ["Feed", "awaited", "open_feed", "title_of"]
 
@@ -44,6 +45,8 @@ def open_feed(source: Any) -> Feed:
     if isinstance(source, Call):
         return source.consume()
     if isinstance(source, Remote):
+        if describe(source).path and (group := group_cure(source, name_of(source))) is not None:
+            raise UsageError(group)
         raise UsageError(f"{source!r} is not called yet: add () to call it")
     if inspect.isawaitable(source):
         if inspect.iscoroutine(source):

@@ -10,6 +10,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from IPython import get_ipython
+from IPython.core.displayhook import CapturingDisplayHook
+from IPython.display import display
+
 from kkjupyter.notebook.comparing import Compared, Replies
 from kkjupyter.notebook.live import Shown
 from kkjupyter.notebook.playing import begin, outcome, play, show_again, wait
@@ -17,9 +21,10 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.rpc.call import Call
 
-__all__ = ["LastLine", "install", "uninstall"]
+__all__ = ["LastLine", "install", "uninstall", "watch"]
 
 Hook = Callable[[Any], None]
+_SHOWN = (Call, Shown, Compared)
 
 
 class LastLine:
@@ -28,11 +33,13 @@ class LastLine:
     Args:
         shell: whose hook it is.
         inner: the hook before.
+        stores: whether the cell's value becomes ``_`` and ``Out``.
     """
 
-    def __init__(self, shell: Any, inner: Hook) -> None:
+    def __init__(self, shell: Any, inner: Hook, *, stores: bool = True) -> None:
         self.shell = shell
         self.inner = inner
+        self.stores = stores
         self.is_active = True
 
     def __call__(self, result: Any) -> None:
@@ -44,15 +51,15 @@ class LastLine:
         if not self.is_active or not isinstance(result, (Call, Shown, Compared, Reply, Replies)):
             self.inner(result)
             return
-        if self._is_quiet():
-            # `api.f();` - the user wants no output, so nothing is waited for either.
-            self.inner(None)
-            return
+        is_quiet = self._is_quiet()
         if isinstance(result, (Reply, Replies)):
-            self._show_reply(result)
+            self.inner(None) if is_quiet else self._show_reply(result)
             return
-        value = result.last_line() if isinstance(result, (Shown, Compared)) else _watch(result)
-        if isinstance(value, (Reply, Replies)):
+        value = result.last_line() if isinstance(result, (Shown, Compared)) else watch(result)
+        if is_quiet:
+            # As of a figure: what the semicolon silences is the value, not what was shown.
+            self.inner(None)
+        elif isinstance(value, (Reply, Replies)):
             self._store(value)
         else:
             self.inner(value)
@@ -69,13 +76,23 @@ class LastLine:
 
     def _store(self, reply: Reply | Replies) -> None:
         """Make ``reply`` this cell's ``_`` and ``Out`` without showing it: the view has."""
+        if not self.stores:
+            return
         hook = self.shell.displayhook
         hook.check_for_underscore()
         hook.update_user_ns(reply)
         hook.fill_exec_result(reply)
 
 
-def _watch(call: Call) -> Any:
+def watch(call: Call) -> Any:
+    """Show a call in the present cell and wait for its end.
+
+    Returns:
+        A unary call's value, which is not shown, or a stream's Reply.
+
+    Raises:
+        BaseException: what it failed with.
+    """
     known = registry.get(call.id)
     if known is not None:
         show_again(known)
@@ -86,8 +103,31 @@ def _watch(call: Call) -> Any:
     return outcome(run)
 
 
+def _display(value: Call | Shown | Compared) -> None:
+    """What ``display(call)`` does: as the last line of a cell, and the value is displayed, too."""
+    try:
+        result = value.last_line() if isinstance(value, (Shown, Compared)) else watch(value)
+    except Exception:  # noqa: BLE001 - IPython would show it, and then the call's repr as well
+        get_ipython().showtraceback()
+        return
+    if result is not None and not isinstance(result, (Reply, Replies)):
+        display(result)  # type: ignore[no-untyped-call]
+
+
+def _before_cell(info: Any) -> None:
+    """``%%capture`` runs the cell in itself, under a display hook that knows only formats."""
+    hook = sys.displayhook
+    if isinstance(hook, CapturingDisplayHook):
+        sys.displayhook = LastLine(hook.shell, hook, stores=False)
+
+
 def install(shell: Any) -> None:
     """Put the hook in place, for this very cell, too. Idempotent."""
+    formatter = shell.display_formatter.ipython_display_formatter
+    for kind in _SHOWN:
+        formatter.for_type(kind, _display)
+    if _before_cell not in shell.events.callbacks["pre_run_cell"]:
+        shell.events.register("pre_run_cell", _before_cell)
     trap = shell.display_trap
     if isinstance(trap.hook, LastLine):
         trap.hook.is_active = True
@@ -101,6 +141,11 @@ def install(shell: Any) -> None:
 
 def uninstall(shell: Any) -> None:
     """Take the hook out; where somebody has wrapped it since, it stands aside. Idempotent."""
+    formatter = shell.display_formatter.ipython_display_formatter
+    for kind in _SHOWN:
+        formatter.pop(kind, None)
+    if _before_cell in shell.events.callbacks["pre_run_cell"]:
+        shell.events.unregister("pre_run_cell", _before_cell)
     trap = shell.display_trap
     hook = trap.hook
     if isinstance(hook, LastLine):

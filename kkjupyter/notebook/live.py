@@ -161,13 +161,16 @@ class Shown:
 
     def __iter__(self) -> Iterator[Any]:
         self._refuse_here("a plain `for`", "use `async for`")
-        self._start_loop()
-        return PlainLoop(self._run)
+        self._refuse_again()
+        return PlainLoop(self._run, self._start_loop)
 
     def __aiter__(self) -> AsyncIterator[Any]:
+        self._refuse_again()
+        return AsyncLoop(self._run, self._start_async_loop)
+
+    def _start_async_loop(self) -> None:
         self._run.feed = awaited(self._run.feed)
         self._start_loop()
-        return AsyncLoop(self._run)
 
     def _refuse_here(self, what: str, cure: str) -> None:
         if not self._run.is_over and lives_on_this_loop(self._run):
@@ -186,12 +189,15 @@ class Shown:
         show_trace(run)
 
     def _use(self) -> None:
+        self._refuse_again()
+        self._is_used = True
+
+    def _refuse_again(self) -> None:
         if self._is_used:
             raise UsageError(
                 f"{self._run.title} is shown already, and its items go to one loop; "
                 "kk.show(...).reply has what came"
             )
-        self._is_used = True
 
     def __repr__(self) -> str:
         return f"<Shown {self._run.title}: {self.reply.status}>"

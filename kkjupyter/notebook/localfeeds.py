@@ -12,8 +12,11 @@ import contextvars
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Literal
+
+from IPython import get_ipython
+from IPython.core.async_helpers import get_asyncio_loop
 
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.snapshots import snapshot
@@ -22,7 +25,7 @@ from kkjupyter.notebook.ticker import ticker
 from kkjupyter.rpc.hooks import run_before_wait
 from kkjupyter.rpc.pumps import close_iterator, close_source
 from kkjupyter.rpc.turns import TurnKeeper
-from kkjupyter.rpc.waiting import Bell
+from kkjupyter.rpc.waiting import Bell, wait_async
 
 __all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
 
@@ -33,6 +36,9 @@ BUSY_NOTE = "the source is busy; it ends when next() returns"
 """What the state line says of a source that was cancelled and does not stop."""
 # So long a source that was told to stop may take before that is said.
 _BUSY_AFTER_S = 0.5
+
+# So long a source in a terminal has to close when it is left.
+_CLOSE_S = 1.0
 
 logger = logging.getLogger("kkjupyter")
 
@@ -94,6 +100,46 @@ class LocalFeed:
         if self._end(CallCancelled(self.title, self._taken)):
             self._buffer.clear()
             self._stop()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever waits drives it."""
+        return False
+
+    def stay(self) -> bool:
+        """Have whoever waits drive it, in this thread; False where something else does.
+
+        Whoever got True calls :meth:`drive`, or :meth:`advance` and at last :meth:`leave`.
+        """
+        return self.is_here
+
+    def drive(self) -> None:
+        """Advance it here until it is over.
+
+        Raises:
+            KeyboardInterrupt: the user interrupted; the feed is cancelled, the source closed.
+        """
+        run_before_wait()
+        try:
+            while not self._over:
+                self._advance_when_wanted()
+        finally:
+            self.leave()
+
+    def advance(self) -> None:
+        """Get the next item here; it is there to be taken then, unless the source is over.
+
+        Raises:
+            KeyboardInterrupt: as of :meth:`drive`.
+        """
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """This thread does not come back: cancel what is not over, and close what was cancelled."""
+        raise NotImplementedError
+
+    def _advance_when_wanted(self) -> None:
+        raise NotImplementedError
 
     def _demand(self) -> None:
         raise NotImplementedError
@@ -166,10 +212,7 @@ class IteratorFeed(LocalFeed):
         return super().finished and not self._is_stopping
 
     def stay(self) -> bool:
-        """Have whoever waits drive it; False where a worker does it.
-
-        Whoever got True calls :meth:`drive`, or :meth:`advance` and at last :meth:`leave`.
-        """
+        """As of any feed: in the main thread, unless a worker drives it already."""
         with self._lock:
             if self._thread is None and self._inside is None and can_stop_here():
                 self._inside = Stoppable()
@@ -193,29 +236,15 @@ class IteratorFeed(LocalFeed):
                 self._is_stopping = True
         super().cancel()
 
-    def drive(self) -> None:
-        """Advance it here until it is over.
-
-        Raises:
-            KeyboardInterrupt: the user interrupted; the feed is cancelled, the iterator closed.
-        """
-        run_before_wait()
-        try:
-            while not self._over:
-                self._change.clear()
-                if self._has_room():
-                    self.advance()
-                else:
-                    self._change.wait()
-        finally:
-            self.leave()
+    def _advance_when_wanted(self) -> None:
+        self._change.clear()
+        if self._has_room():
+            self.advance()
+        else:
+            self._change.wait()
 
     def advance(self) -> None:
-        """Call ``next()`` here, once; what it gives is there to be taken.
-
-        Raises:
-            KeyboardInterrupt: as of :meth:`drive`.
-        """
+        """Call ``next()`` here, once; what it gives is there to be taken."""
         assert self._inside is not None
         try:
             item = self._inside.run(self._next)
@@ -233,7 +262,7 @@ class IteratorFeed(LocalFeed):
             self.leave()
 
     def leave(self) -> None:
-        """This thread does not come back: cancel what is not over, and close what was cancelled."""
+        """As of any feed."""
         self.cancel()
         with self._lock:
             is_first, self._is_closed = not self._is_closed, True
@@ -304,7 +333,9 @@ class IteratorFeed(LocalFeed):
 class AsyncFeed(LocalFeed):
     """An async iterable, driven by a task on the loop that runs where the feed is made.
 
-    Where none runs (plain code, a terminal), it gets a loop and a thread of its own.
+    Where none runs, it gets a loop and a thread of its own. In IPython in a terminal, though, the
+    loop on which the shell runs cells with ``await`` only stands still: the source may be bound to
+    it, and whoever waits runs it on.
 
     Args:
         source: advanced on demand only, in a copy of the present context.
@@ -332,6 +363,53 @@ class AsyncFeed(LocalFeed):
         """The loop the source belongs to; None if it has one of its own."""
         self._change: asyncio.Event | None = None
         self._driving = False
+        self._is_here = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever waits drives it."""
+        return self._is_here
+
+    def stay(self) -> bool:
+        """As of any feed: in a terminal's main thread, where the shell's own loop stands still."""
+        with self._lock:
+            if self._loop is None and not self._started:
+                self._loop = _idle_loop()
+                self._started = self._is_here = self._loop is not None
+        return self._is_here
+
+    def advance(self) -> None:
+        """Run the loop until there is an item, or the end."""
+        self._wanted = True
+        if self._change is not None:
+            self._change.set()
+        self._run_until(wait_async(self._bell, lambda: bool(self._buffer) or self._over))
+
+    def leave(self) -> None:
+        """As of any feed; the source has a moment to close."""
+        self.cancel()
+        if self._loop is not None and not self._loop.is_running():
+            self._run_until(None, timeout_s=_CLOSE_S)
+
+    def _advance_when_wanted(self) -> None:
+        self._run_until(None)
+
+    def _run_until(
+        self, waited_for: Coroutine[Any, Any, Any] | None, timeout_s: float | None = None
+    ) -> None:
+        """Run the loop until something has come; by default, until the task is over."""
+        loop = self._loop
+        assert loop is not None
+        if self._task is None:
+            self._task = loop.create_task(self._drive())
+        if waited_for is None:
+            waited_for = asyncio.wait([self._task], timeout=timeout_s)
+        waiter = loop.create_task(waited_for)
+        try:
+            loop.run_until_complete(waiter)
+        except BaseException:  # KeyboardInterrupt above all: the task goes on, nobody waits for it
+            waiter.cancel()
+            raise
 
     def _demand(self) -> None:
         with self._lock:
@@ -413,3 +491,15 @@ class AsyncFeed(LocalFeed):
                 self._report_close(error)
             if owner is self._source:
                 return
+
+
+def _idle_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop on which IPython in a terminal runs cells with ``await``; None elsewhere."""
+    shell = get_ipython()
+    is_terminal = shell is not None and getattr(shell, "kernel", None) is None
+    if not is_terminal or threading.current_thread() is not threading.main_thread():
+        return None
+    if str(getattr(shell, "loop_runner", None)) != "asyncio":
+        return None
+    loop = get_asyncio_loop()  # type: ignore[no-untyped-call]
+    return None if loop.is_running() else loop

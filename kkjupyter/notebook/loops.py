@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Self
 
 from kkjupyter.errors import CallCancelled
-from kkjupyter.notebook.localfeeds import IteratorFeed
+from kkjupyter.notebook.localfeeds import LocalFeed
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.rpc.hooks import run_before_wait
@@ -20,12 +21,24 @@ GRACE_S = 1.0
 
 
 class _Loop:
-    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it."""
+    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: whose items it takes.
+        begin: called at the first item; until then the loop claims nothing. Some who loop, as
+            ``tqdm.auto``, ask for an iterator more than once and use one of them.
+    """
+
+    def __init__(self, run: Run, begin: Callable[[], object]) -> None:
         self._run = run
         self._is_through = False
-        run_before_wait()
+        self._begin: Callable[[], object] | None = begin
+
+    def _begun(self) -> None:
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
+            run_before_wait()
 
     def _next_now(self) -> tuple[Any, ...]:
         """The next item in a tuple of its own, or nothing if there is none now."""
@@ -59,20 +72,20 @@ class _Loop:
         return lambda: bool(news) or self._run.is_ending
 
     def _advance_here(self) -> bool:
-        """Advance an iterator in this thread, the loop's own; False if something else does."""
+        """Advance the source in this thread, the loop's own; False if something else does."""
         feed = self._run.feed
-        if isinstance(feed, IteratorFeed) and feed.stay():
+        if isinstance(feed, LocalFeed) and feed.stay():
             feed.advance()
             return True
         return False
 
     def _leave_here(self) -> None:
         feed = self._run.feed
-        if isinstance(feed, IteratorFeed) and feed.is_here:
+        if isinstance(feed, LocalFeed) and feed.is_here:
             feed.leave()
 
     def __del__(self) -> None:
-        if not self._is_through:
+        if not self._is_through and self._begin is None:
             self._leave_here()  # as the end of a plain `for` closes its generator
             # A finalizer may run in the middle of anything: it only posts.
             self._run.is_left = True
@@ -80,14 +93,16 @@ class _Loop:
 
 
 class PlainLoop(_Loop):
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    def __init__(self, run: Run, begin: Callable[[], object]) -> None:
+        super().__init__(run, begin)
         self._watch = CancelWatch()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
+        if self._begin is not None:
+            self._begun()
         run = self._run
         try:
             self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
@@ -114,14 +129,16 @@ class PlainLoop(_Loop):
 class AsyncLoop(_Loop):
     """Gives its event loop back at least every 2 ms, however much there is to take."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    def __init__(self, run: Run, begin: Callable[[], object]) -> None:
+        super().__init__(run, begin)
         self._turns = TurnKeeper()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
+        if self._begin is not None:
+            self._begun()
         run = self._run
         try:
             await self._turns.before_item()

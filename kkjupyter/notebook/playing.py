@@ -21,7 +21,7 @@ from IPython.display import display
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.cells import cells, wait_for_output
 from kkjupyter.notebook.feeds import open_feed, title_of
-from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
+from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed, LocalFeed
 from kkjupyter.notebook.loops import cancel_and_settle
 from kkjupyter.notebook.picking import ChunkTexts, Picking, as_they_are, picker
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
@@ -167,12 +167,12 @@ def _open(run: Run, view: ViewChoice) -> threading.Event:
 
 
 def _stay(run: Run) -> bool:
-    return isinstance(run.feed, IteratorFeed) and run.feed.stay()
+    return isinstance(run.feed, LocalFeed) and run.feed.stay()
 
 
 def _drive(run: Run) -> None:
-    """Advance an iterator in this thread, until it is over."""
-    assert isinstance(run.feed, IteratorFeed)
+    """Advance the source in this thread, until it is over."""
+    assert isinstance(run.feed, LocalFeed)
     try:
         run.feed.drive()
     except KeyboardInterrupt as interrupt:

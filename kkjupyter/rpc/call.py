@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from kkjupyter.errors import CallTimeout, UsageError
 from kkjupyter.rpc.callstate import CallState, Phase
-from kkjupyter.rpc.loops import AsyncLoop, Consumer, PlainLoop, interrupted, raise_if_failed
+from kkjupyter.rpc.loops import (
+    AsyncLoop,
+    Consumer,
+    PlainLoop,
+    Unclaimed,
+    interrupted,
+    raise_if_failed,
+)
 from kkjupyter.rpc.novalue import NoSuchAttribute, NoValue, RemoteName
 from kkjupyter.rpc.portal import io_loop, on_own_loop
 
@@ -165,10 +172,10 @@ class Call(NoValue):
     def __iter__(self) -> Iterator[Any]:
         if on_own_loop():
             raise UsageError(f"{self.method}: plain `for` inside a handler; use `async for` there")
-        return PlainLoop(self._claim())
+        return PlainLoop(self._unclaimed())
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return AsyncLoop(self._claim())
+        return AsyncLoop(self._unclaimed())
 
     def consume(self) -> Consumer:
         """Take the one loop this call has, without waiting: for views.
@@ -178,14 +185,21 @@ class Call(NoValue):
         """
         return Consumer(self._claim())
 
+    def _unclaimed(self) -> Unclaimed:
+        if self._state.claimed:
+            raise self._read_already()
+        return Unclaimed(self._claim)
+
     def _claim(self) -> CallState:
-        state = self._state
-        if not state.claim():
-            raise UsageError(
-                f"{state.method}: this stream is already being read; its values go to one loop. "
-                "Call the method again for a second stream"
-            )
-        return state
+        if not self._state.claim():
+            raise self._read_already()
+        return self._state
+
+    def _read_already(self) -> UsageError:
+        return UsageError(
+            f"{self._state.method}: this stream is already being read; its values go to one loop. "
+            "Call the method again for a second stream"
+        )
 
     def __enter__(self) -> Self:
         return self

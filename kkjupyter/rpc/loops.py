@@ -16,24 +16,48 @@ from kkjupyter.rpc.hooks import run_before_wait
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.turns import TURN_S, CancelWatch, monotonic_s
 
-__all__ = ["AsyncLoop", "Consumer", "PlainLoop", "interrupted", "raise_if_failed"]
+__all__ = ["AsyncLoop", "Consumer", "PlainLoop", "Unclaimed", "interrupted", "raise_if_failed"]
 
 # How long an interrupted wait gives the cancel to leave; mostly that takes 1 ms.
 _GRACE_S = 0.05
+
+
+class Unclaimed:
+    """Stands for the call of a loop until that takes its first item, and claims the call then.
+
+    Some who loop, as ``tqdm.auto``, ask for an iterator more than once and use one of them. The
+    loop's way for each item is no longer for this.
+
+    Args:
+        claim: claims the call, or raises UsageError; it holds the user's handle, too.
+    """
+
+    __slots__ = ("buffer", "claim")
+
+    batch = ()
+
+    def __init__(self, claim: Callable[[], CallState]) -> None:
+        self.claim = claim
+        self.buffer = self
+
+    def cancel(self) -> None:
+        """Nothing is claimed that could be cancelled."""
+
+    give_up = cancel
 
 
 class PlainLoop:
     """One ``for`` over a call. Nothing else holds it, so leaving the loop disposes of it at once.
 
     Args:
-        state: claimed for this loop.
+        state: claimed for this loop, or to be claimed at its first item.
         deadline_s: on the monotonic clock; the loop is over then, whether the call is or not.
     """
 
     __slots__ = ("_before", "_cancelling", "_deadline_s", "_state", "_through", "_watch")
 
-    def __init__(self, state: CallState, deadline_s: float | None = None) -> None:
-        self._state = state
+    def __init__(self, state: CallState | Unclaimed, deadline_s: float | None = None) -> None:
+        self._state: Any = state
         self._deadline_s = deadline_s
         self._through = False
         run_before_wait()
@@ -51,6 +75,8 @@ class PlainLoop:
         batch = state.buffer.batch
         if batch:  # the short way, for each of a million items
             return batch.pop()
+        if state.__class__ is Unclaimed:
+            state = self._state = state.claim()
         while not self._through:
             try:
                 return state.take()
@@ -98,8 +124,8 @@ class AsyncLoop:
 
     __slots__ = ("_due_at_s", "_state", "_through", "_watch")
 
-    def __init__(self, state: CallState) -> None:
-        self._state = state
+    def __init__(self, state: CallState | Unclaimed) -> None:
+        self._state: Any = state
         self._through = False
         run_before_wait()
         self._watch = CancelWatch()
@@ -115,6 +141,8 @@ class AsyncLoop:
         batch = state.buffer.batch
         if batch:  # the short way, for each of a million items
             return batch.pop()
+        if state.__class__ is Unclaimed:
+            state = self._state = state.claim()
         while not self._through:
             try:
                 return state.take()

@@ -142,3 +142,104 @@ def test_limits_are_limits(limits: Any) -> None:
     with pytest.raises(UsageError, match="limits must be Limits"):
         kk.compare({"letters": source}, limits=limits)
     assert list(source) == ["a", "b", "c"]
+
+
+class Bar:
+    """As ``tqdm.auto``: it asks for iterators when it is made, and again when it is looped over."""
+
+    def __init__(self, iterable: Any) -> None:
+        try:
+            self.total = len(iterable)
+        except (TypeError, AttributeError):
+            self.total = None
+        self.next = iterable.__aiter__().__anext__ if hasattr(iterable, "__aiter__") else None
+        self.spare = iter(iterable) if hasattr(iterable, "__iter__") else None
+        self.iterable = iterable
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.iterable
+
+    def __aiter__(self) -> Bar:
+        return self
+
+    async def __anext__(self) -> Any:
+        assert self.next is not None
+        return await self.next()
+
+
+class Letters:
+    async def letters(self) -> AsyncIterator[str]:
+        for letter in "abc":
+            yield letter
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_iterators_that_are_asked_for_and_not_used_claim_nothing(shown: bool) -> None:
+    with kk.serve(Letters()) as server:
+        api = server.connect()
+        sources: list[Any] = [api.letters(), api.letters(), api.letters()]
+        if shown:
+            sources = [kk.show(source) for source in (*sources, letters())]
+        for source in sources[1:]:
+            bar = Bar(source)
+            assert bar.total is None
+            assert list(bar) == ["a", "b", "c"]
+            with pytest.raises(UsageError, match=r"is shown already|is already being read"):
+                iter(source)
+            assert bar.spare is not None
+            with pytest.raises(UsageError, match=r"is shown already|is already being read"):
+                next(bar.spare)
+
+        async def in_a_coroutine() -> list[Any]:
+            return [letter async for letter in Bar(sources[0])]
+
+        assert asyncio.run(in_a_coroutine()) == ["a", "b", "c"]
+
+
+def test_leaving_a_loop_through_a_bar_closes_the_source() -> None:
+    closed: list[bool] = []
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(True)
+
+    bar = Bar(kk.show(endless()))  # kept, as bars are
+    for _ in bar:
+        break
+    assert closed == [True]
+    del bar
+
+
+def test_a_group_of_methods_is_named_as_such() -> None:
+    class Math:
+        def add(self, a: int, b: int) -> int:
+            return a + b
+
+    class Api:
+        math = Math()
+
+    with kk.serve(Api()) as server:
+        api = server.connect()
+        with pytest.raises(UsageError, match=r"math is a group of methods.*\.math\.add"):
+            kk.show(api.math)
+        with pytest.raises(UsageError, match="is not called yet"):
+            kk.show(api.math.add)
+
+
+def test_what_was_refused_is_not_warned_of(recwarn: pytest.WarningsRecorder) -> None:
+    async def main() -> None:
+        for way in (lambda shown: shown.wait(), iter):
+            with pytest.raises(UsageError, match="runs on this very loop"):
+                way(kk.show(aletters()))
+        shown = kk.show(aletters())
+        with pytest.raises(UsageError, match=r"`\.wait\(\)` would stop; write `await kk\.show"):
+            shown.wait()
+        assert (await shown).items == ["a", "b", "c"]
+        again = shown.wait()  # it is over, so nothing is waited for
+        assert again.items == ["a", "b", "c"]
+
+    asyncio.run(main())
+    assert not [one for one in recwarn if "never shown" in str(one.message)]
