@@ -1,6 +1,7 @@
 // What a page does for the notebook file: text for it while a run goes on, the static output when
 // the kernel could not put it into place.
 
+import { tell } from "./asking";
 import type { Host } from "./host";
 import type { Run } from "./run";
 import type { Bundle, FromKernel, Model } from "./types";
@@ -33,7 +34,7 @@ export function lookAfter(
       if (!host.isInNotebook()) return;
       if (isLost()) {
         void ending.bundle().then((bundle) => host.persist(bundle));
-      } else model.send({ kind: "bundle" });
+      } else tell(model, { kind: "bundle" });
     }, STATIC_OUTPUT_WITHIN_MS);
   };
   const listener = { appended: () => {}, replaced: () => {}, changed: look };

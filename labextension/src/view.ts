@@ -1,6 +1,7 @@
 // One drawing of one run: the state line, and the pane below it.
 
 import { prepareCopyButton } from "./aftermath";
+import { tell } from "./asking";
 import { suppressShortcuts } from "./button";
 import { cancel } from "./cancel";
 import { StateLine } from "./line";
@@ -62,6 +63,6 @@ async function everything(run: Run, model: Model): Promise<string> {
       resolve(text);
     };
     model.on("msg:custom", answered);
-    model.send({ kind: "copy" });
+    tell(model, { kind: "copy" });
   });
 }

@@ -23,6 +23,13 @@ def test_it_says_how_many_run_also_while_a_cell_blocks(each_kernel: Kernel) -> N
     wait_until_streaming(cell)
     wait_until(lambda: numbers(each_kernel)[-1:] == [2], "the second stream")
     assert not cell.is_finished
+    content = each_kernel.messages("kkjupyter_running")[-1][1]["content"]
+    assert len(set(content["runs"])) == 2
+    assert content["next_s"] == REPEATED_EVERY_S
+    # A page that missed something asks while the cell blocks.
+    for number in content["runs"]:
+        answer = each_kernel.control("kkjupyter_state", {"run_id": number})
+        assert (answer["known"], answer["state"]["state"]) == (True, "streaming")
     assert each_kernel.control("kkjupyter_cancel", {"all": True})["cancelled"] is True
     wait_until(lambda: numbers(each_kernel)[-1:] == [0], "the end of both")
     cell.check()
