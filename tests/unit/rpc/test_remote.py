@@ -60,8 +60,10 @@ def test_functions_that_take_a_name_say_so(api: Any) -> None:
         kk.call(api.add(1, 2), timeout_s=1)
     with pytest.raises(kk.UsageError, match="not int"):
         kk.get(5)  # type: ignore[arg-type]
-    with pytest.raises(kk.UsageError, match="cannot close a str"):
-        kk.close("api")  # type: ignore[arg-type]
+    with pytest.raises(kk.UsageError, match="cannot close a float"):
+        kk.close(1.5)  # type: ignore[arg-type]
+    with pytest.raises(kk.UsageError, match="no server of this process has the address 'api'"):
+        kk.close("api")
 
 
 def test_completion_knows_the_methods(api: Any) -> None:
