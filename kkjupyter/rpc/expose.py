@@ -88,7 +88,14 @@ def find_class(target: Any, path: Sequence[str]) -> type[Any]:
     return found
 
 
-def put(target: Any, path: Sequence[str], value: Any, *, plain_data_only: bool = False) -> None:
+def put(
+    target: Any,
+    path: Sequence[str],
+    value: Any,
+    *,
+    named_steps: int | None = None,
+    plain_data_only: bool = False,
+) -> None:
     """Set the property at ``path``. Whether a peer may do so was decided before.
 
     It must be there already, save in a dict of plain values. What can be called, or holds something
@@ -98,8 +105,10 @@ def put(target: Any, path: Sequence[str], value: Any, *, plain_data_only: bool =
         target: what is served.
         path: the names that lead to the property.
         value: what to set it to.
+        named_steps: how much of the path was allowed by name. What follows must belong to the one
+            object it is reached by: no class, no attribute of a class, no module. None: all of it.
         plain_data_only: whether only entries of dicts and lists and fields of dataclasses may be
-            set.
+            set, and none that a property hands out.
 
     Raises:
         Unreachable: it cannot be set.
@@ -107,14 +116,25 @@ def put(target: Any, path: Sequence[str], value: Any, *, plain_data_only: bool =
     """
     if not path:
         raise Unreachable("no_path")
-    parent = find(target, path[:-1]) if len(path) > 1 else target
-    name, at = path[-1], len(path) - 1
+    parent, name, at = target, path[-1], len(path) - 1
+    for step, part in enumerate(path[:-1]):
+        is_named = named_steps is None or step < named_steps
+        if not is_named and _leads_elsewhere(parent, part, properties=plain_data_only):
+            raise Unreachable("not_writable", at)
+        parent = _step(parent, part)
+        if parent is _MISSING:
+            raise Unreachable("missing", step)
     present = _step(parent, name)
     if present is _MISSING:
         may_be_new = isinstance(parent, dict) and not method_names(parent)
         if name.startswith("_") or not name or not (may_be_new or _is_declared(parent, name)):
             raise Unreachable("missing", at)
-    elif callable(present) or method_names(present) or _is_shared(parent):
+    elif (
+        callable(present)
+        or isinstance(present, types.ModuleType)
+        or method_names(present)
+        or _is_shared(parent)
+    ):
         raise Unreachable("read_only", at)
     if plain_data_only and not _is_plain_data(parent, name):
         raise Unreachable("not_writable", at)
@@ -240,6 +260,18 @@ def _peek_step(target: Any, name: str) -> Any:
 def _is_shared(parent: Any) -> bool:
     """Whether what is set there changes more than the one object that is served."""
     return isinstance(parent, type | types.ModuleType)
+
+
+def _leads_elsewhere(parent: Any, name: str, *, properties: bool) -> bool:
+    """Whether ``name`` is not of ``parent`` alone, or, if told, is what a property hands out."""
+    if not _has_attributes(parent):
+        return False
+    if _is_shared(parent):
+        return True
+    found = inspect.getattr_static(parent, name, _MISSING)
+    if inspect.ismemberdescriptor(found) or name in getattr(parent, "__dict__", ()):
+        return False
+    return found is not _MISSING and (properties or not _is_of_instances(found))
 
 
 def _is_plain_data(parent: Any, name: str) -> bool:

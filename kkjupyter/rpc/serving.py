@@ -39,8 +39,9 @@ class ServeOptions(TypedDict, total=False):
             hints say; they must by default.
         writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
             and all public data below it. True opens the entries of dicts and lists and the fields
-            of dataclasses, wherever they are. Nothing by default. What can be called, globals of a
-            module, attributes of a class and names with a leading underscore are never opened.
+            of dataclasses, wherever the object holds them. Nothing by default. What can be called,
+            globals of a module, attributes of a class and names with a leading underscore are never
+            opened.
         debug: True sends clients the traceback of what a handler raises, with file names and lines
             of source. Without it they get name, message, public fields and cause of the error, and
             the traceback goes to the log only (logger ``kkjupyter.server``).

@@ -19,9 +19,9 @@ _EXAMPLE = 'a list of dotted names: writable=["settings"]'
 class Permission:
     """Decides which properties clients may set.
 
-    A name opens what it names and all public data below it. Whatever is named, a client never sets
-    what can be called, a name with a leading underscore, a global of a module or an attribute of a
-    class.
+    A name opens what it names and all public data below it that belongs to this object alone, not
+    to a class or module. Whatever is named, a client never sets what can be called, a name with a
+    leading underscore, a global of a module or an attribute of a class.
 
     Args:
         paths: the names, in parts.
@@ -42,10 +42,16 @@ class Permission:
             Unreachable: it is not allowed, or cannot be set.
             Exception: whatever the setter of the property raises.
         """
-        named = any(tuple(path[: len(own)]) == own for own in self._paths)
+        named = [len(own) for own in self._paths if tuple(path[: len(own)]) == own]
         if not (named or self._plain_data):
             raise refusal_of_set(target, path)
-        put(target, path, value, plain_data_only=not named)
+        put(
+            target,
+            path,
+            value,
+            named_steps=max(named, default=0),
+            plain_data_only=not named,
+        )
 
 
 NOTHING_WRITABLE = Permission()

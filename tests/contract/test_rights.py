@@ -171,7 +171,7 @@ def test_plain_data_can_be_opened_as_a_whole(
         api.flags.new = 1
         assert mine.settings.theme == "dark"
         assert mine.flags == {"verbose": True, "_hidden": True, "new": 1}
-        opened = {"settings.theme", "flags.verbose", "flags.new", "shared.a"}
+        opened = {"settings.theme", "flags.verbose", "flags.new"}
         before = state(mine)
         for path in set(REFUSED) - opened:
             with pytest.raises(kk.RemoteError):

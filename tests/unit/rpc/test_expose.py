@@ -23,6 +23,7 @@ from kkjupyter.rpc.expose import (
     public_names,
     put,
 )
+from kkjupyter.rpc.writable import permission
 
 
 def refused(function: Any, *args: Any) -> tuple[str, int]:
@@ -452,3 +453,58 @@ def test_names_for_completion_run_nobodys_code(api: Api) -> None:
     ]
     api.nested["self"] = api.nested  # type: ignore[assignment]
     assert "nested.deep.method" in method_names(api)
+
+
+class Device:
+    """Has state of its own, and shares some with all others of its class."""
+
+    defaults: ClassVar[dict[str, int]] = {"level": 1}
+    theme = "light"
+
+    def __init__(self) -> None:
+        self.own = {"level": 1}
+        self.rows = [{"level": 1}]
+        self.kind = Device
+        self.module = types.ModuleType("device")
+        self.module.config = {"level": 1}  # type: ignore[attr-defined]
+        self._config = {"level": 1}
+
+    @property
+    def config(self) -> dict[str, int]:
+        return self._config
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.device = Device()
+
+
+@pytest.mark.parametrize(
+    ("path", "named", "plain"),
+    [
+        ("device.own.level", True, True),
+        ("device.rows.0.level", True, True),
+        ("device.config.level", True, False),
+        ("device.theme", True, False),  # becomes an attribute of the instance
+        ("device.defaults.level", False, False),
+        ("device.kind.defaults.level", False, False),
+        ("device.kind.theme", False, False),
+        ("device.module.config.level", False, False),
+        ("device.module.config", False, False),
+        ("device.module", False, False),
+        ("device.kind", False, False),
+    ],
+)
+def test_a_permission_ends_where_other_objects_begin(path: str, named: bool, plain: bool) -> None:
+    cases: list[tuple[Any, bool]] = [(["device"], named), (True, plain), ((), False)]
+    for writable, allowed in cases:
+        holder = Holder()
+        allows = permission(writable, holder)
+        if allowed:
+            allows.set(holder, path.split("."), 5)
+            assert find(holder, path.split(".")) == 5
+        else:
+            refused(allows.set, holder, path.split("."), 5)
+        assert Device.defaults == {"level": 1}
+        assert Device.theme == "light"
+        assert vars(holder.device.module)["config"] == {"level": 1}
