@@ -6,10 +6,12 @@ import asyncio
 import gc
 import threading
 import time
+from typing import Any
 
 import pytest
 from support.endpoints import PATIENCE_S, until
 
+from kkjupyter.rpc import portal, server
 from kkjupyter.rpc.portal import LoopThread, handler_loop, io_loop, on_own_loop
 
 
