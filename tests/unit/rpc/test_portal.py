@@ -6,10 +6,12 @@ import asyncio
 import gc
 import threading
 import time
+from typing import Any
 
 import pytest
 from support.endpoints import PATIENCE_S, until
 
+from kkjupyter.rpc import portal, server
 from kkjupyter.rpc.portal import LoopThread, handler_loop, io_loop, on_own_loop
 
 
@@ -159,3 +161,33 @@ def test_a_stopped_loop_takes_posts_and_forgets_them(loop: LoopThread) -> None:
     loop.post(lambda: None)
     loop.loop.close()
     loop.post(lambda: None)
+
+
+def test_loops_and_servers_may_come_while_they_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another thread starts one in the middle of the look."""
+    loops: dict[str, Any] = {}
+    servers: set[Any] = set()
+
+    class Coming:
+        """As it is looked at, one more is there."""
+
+        _number = 1
+
+        @property
+        def is_current(self) -> bool:
+            loops[f"another {len(loops)}"] = Coming()
+            return False
+
+        @property
+        def closed(self) -> bool:
+            servers.add(Coming())
+            return False
+
+    loops["first"] = Coming()
+    servers.update(Coming() for _ in range(3))
+    monkeypatch.setattr(portal, "_loops", loops)
+    assert not portal.on_own_loop()
+    monkeypatch.setattr(server, "_servers", servers)
+    assert len(server.open_servers()) == 3

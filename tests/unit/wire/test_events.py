@@ -1,0 +1,31 @@
+"""What a peer says is the same, however many bytes it took."""
+
+from __future__ import annotations
+
+import pytest
+
+from kkjupyter.wire.classic import Classic
+from kkjupyter.wire.compact import Compact
+from kkjupyter.wire.events import CallbackInvoked, Requested
+from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.values import undefined
+
+
+def test_the_size_of_a_message_makes_no_difference() -> None:
+    assert CallbackInvoked("f", [1], 10) == CallbackInvoked("f", [1], 20)
+    assert CallbackInvoked("f", [1]) != CallbackInvoked("f", [2])
+    assert CallbackInvoked("f", [1]) != ("f", [1], 0)
+    request = Requested("c", "call", ("f",), [], None, "json")
+    assert request != Requested("c", "call", ("g",), [], None, "json")
+    assert request == Requested("c", "call", ("f",), [], None, "json", None, 99)
+
+
+@pytest.mark.parametrize("protocol", [Classic("json"), Compact("json")], ids=lambda p: p.name)
+def test_requests_and_callbacks_know_their_size(protocol: Protocol) -> None:
+    said = [
+        protocol.request("c", "call", ("f",), ["x" * 1000], undefined, None),
+        protocol.invoke_callback("f", ["x" * 2000], "json"),
+    ]
+    for frame, event in zip(said, protocol.receive(said, whole=True), strict=True):
+        assert isinstance(event, (Requested, CallbackInvoked))
+        assert abs(event.size_bytes - len(frame)) <= 1  # with or without its line end
