@@ -21,9 +21,10 @@ def trace_bundle(trace: Trace) -> dict[str, Any]:
     """What stays of a trace in a notebook: a table, a picture, and text."""
     from kkjupyter.notebook.trace_png import trace_png  # a library that takes its time to load
 
+    png = trace_png(trace)
     return {
         "text/html": trace_html(trace),
-        "image/png": trace_png(trace),
+        **({} if png is None else {"image/png": png}),
         "text/plain": trace.text,
     }
 
@@ -87,7 +88,7 @@ def install(shell: Any) -> None:
     formatters["text/plain"].for_type(Trace, in_plain_text)
 
 
-def _png(trace: Trace) -> bytes:
+def _png(trace: Trace) -> bytes | None:
     from kkjupyter.notebook.trace_png import trace_png
 
     return trace_png(trace)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from kkjupyter.notebook.views.fonts import Font, can_draw, font_for
 from kkjupyter.rpc.trace import Trace, TraceRow
 from kkjupyter.rpc.trace_text import NOTHING, size_text, time_text
 
@@ -35,8 +36,14 @@ _MOST_CHARS: Final = 200
 _NOT_IN_FONT: Final = {ord("×"): "x"}
 
 
-def trace_png(trace: Trace) -> bytes:
-    """The diagram of a trace, black on white with one colour for runs of frames; no payloads."""
+def trace_png(trace: Trace) -> bytes | None:
+    """The diagram of a trace, black on white with one colour for runs of frames; no payloads.
+
+    None if no font has its letters.
+    """
+    texts = [trace.heading, trace.summary, *map(_words, _shown(trace.rows))]
+    if not can_draw(*(text[:_MOST_CHARS].translate(_NOT_IN_FONT) for text in texts)):
+        return None
     return _Drawing(trace).png()
 
 
@@ -46,7 +53,6 @@ class _Drawing:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._rows = _shown(trace.rows)
-        self._font = ImageFont.load_default(size=_FONT_PX * SCALE)
         words = [_words(row)[:_MOST_CHARS] for row in self._rows]
         widest = max(map(self._width, words), default=0.0)
         lane = min(max(widest + 56, _LEAST_LANE_PX), _MOST_LANE_PX)
@@ -113,10 +119,10 @@ class _Drawing:
         self, x: float, y: float, text: str, colour: tuple[int, int, int], anchor: str
     ) -> None:
         text = text.translate(_NOT_IN_FONT)
-        self._draw.text((x * SCALE, y * SCALE), text, fill=colour, font=self._font, anchor=anchor)
+        self._draw.text((x * SCALE, y * SCALE), text, fill=colour, font=_font(text), anchor=anchor)
 
     def _width(self, text: str) -> float:
-        return self._font.getlength(text) / SCALE
+        return _font(text).getlength(text) / SCALE
 
     def _shortened(self, text: str, room: float) -> str:
         if len(text) <= _MOST_CHARS and self._width(text) <= room:
@@ -125,6 +131,11 @@ class _Drawing:
         while text and self._width(f"{text}…") > room:
             text = text[:-1]
         return f"{text}…"
+
+
+def _font(text: str) -> Font:
+    size_px = _FONT_PX * SCALE
+    return font_for(text, size_px) or font_for("", size_px)  # type: ignore[return-value]
 
 
 def _words(row: TraceRow) -> str:

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from kkjupyter.notebook.views.fonts import Font, can_draw, font_for
 from kkjupyter.notebook.views.ticks import number_ticks, time_ticks
 
 if TYPE_CHECKING:
@@ -42,22 +43,23 @@ class _Line(Protocol):
     def points(self) -> Sequence[tuple[float, float | None]]: ...
 
 
-def draw_plot(series: Sequence[_Line], *, is_time: bool = False, x_label: str = "") -> bytes:
-    """A PNG of 1440 x 520 pixels, to be shown at half that size.
+def draw_plot(series: Sequence[_Line], *, is_time: bool = False, x_label: str = "") -> bytes | None:
+    """A PNG of 1440 x 520 pixels, to be shown at half that size; None if no font has its letters.
 
     Args:
         series: the lines; those without a single value are left out.
         is_time: x is seconds since 1970.
         x_label: what x is.
     """
+    if not can_draw(x_label, *(line.name[:_NAME_CHARS] for line in series)):
+        return None
     image = Image.new("RGBA", (_WIDTH, _HEIGHT), (255, 255, 255, 0))
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=_FONT_PX)
     drawn = [
         (n, line) for n, line in enumerate(series) if any(y is not None for _, y in line.points)
     ]
     if drawn:
-        _draw(draw, font, drawn, is_time, x_label)
+        _draw(draw, drawn, is_time, x_label)
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return out.getvalue()
@@ -65,7 +67,6 @@ def draw_plot(series: Sequence[_Line], *, is_time: bool = False, x_label: str = 
 
 def _draw(
     draw: Draw,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     series: Sequence[tuple[int, _Line]],
     is_time: bool,
     x_label: str,
@@ -75,11 +76,11 @@ def _draw(
     low_x, high_x = min(xs), max(xs)
     low_y, high_y = _with_margin(min(ys), max(ys))
     y_ticks = number_ticks(low_y, high_y, _Y_TICKS)
-    left = _GAP + max(math.ceil(draw.textlength(text, font)) for _, text in y_ticks) + _GAP
+    left = _GAP + max(math.ceil(_width(draw, text)) for _, text in y_ticks) + _GAP
     right = _WIDTH - 4 * _GAP
     has_legend = any(line.name for _, line in series)
     names = [line.name for _, line in series] if has_legend else []
-    legend = _legend(names, lambda text: draw.textlength(text, font), left, right)
+    legend = _legend(names, lambda text: _width(draw, text), left, right)
     top = max((y for _, y, _ in legend), default=0) + _FONT_PX / 2 + 2 * _GAP
     bottom = _HEIGHT - _FONT_PX - 3 * _GAP
 
@@ -90,15 +91,17 @@ def _draw(
     for value, text in y_ticks:
         _, y = at(low_x, value)
         draw.line([(left, y), (right, y)], fill=_GRID, width=_SCALE)
-        draw.text((left - _GAP, y), text, fill=_INK, font=font, anchor="rm")
+        draw.text((left - _GAP, y), text, fill=_INK, font=_font(text), anchor="rm")
     ticks = time_ticks if is_time else number_ticks
     for value, text in ticks(low_x, high_x, _X_TICKS):
         x, _ = at(value, low_y)
         draw.line([(x, bottom), (x, bottom + _GAP / 2)], fill=_INK, width=_SCALE)
-        draw.text((x, bottom + _GAP), text, fill=_INK, font=font, anchor="mt")
+        # The last one is not to reach over the edge.
+        x = min(x, _WIDTH - _width(draw, text) / 2)
+        draw.text((x, bottom + _GAP), text, fill=_INK, font=_font(text), anchor="mt")
     draw.line([(left, bottom), (right, bottom)], fill=_INK, width=_SCALE)
     if x_label:
-        draw.text((right, bottom - _GAP / 2), x_label, fill=_INK, font=font, anchor="rb")
+        draw.text((right, bottom - _GAP / 2), x_label, fill=_INK, font=_font(x_label), anchor="rb")
     for index, line in series:
         colour = COLOURS[index % len(COLOURS)]
         for run in _runs(line.points):
@@ -111,7 +114,15 @@ def _draw(
     for (index, _), (x, y, text) in zip(series, legend, strict=False):  # or there is no legend
         colour = COLOURS[index % len(COLOURS)]
         draw.line([(x, y), (x + _KEY, y)], fill=colour, width=2 * _SCALE)
-        draw.text((x + _KEY + _GAP, y), text, fill=_INK, font=font, anchor="lm")
+        draw.text((x + _KEY + _GAP, y), text, fill=_INK, font=_font(text), anchor="lm")
+
+
+def _font(text: str) -> Font:
+    return font_for(text, _FONT_PX) or font_for("", _FONT_PX)  # type: ignore[return-value]
+
+
+def _width(draw: Draw, text: str) -> float:
+    return draw.textlength(text, _font(text))
 
 
 def _legend(

@@ -11,7 +11,7 @@ from typing import Any
 
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import Body, escape
+from kkjupyter.notebook.views.bundle import TEXT, Body, escape
 from kkjupyter.notebook.views.cells import name_of
 from kkjupyter.notebook.views.fitting import ONLY_TEXT, file_bytes
 from kkjupyter.notebook.views.foreign import finite_number, parts_of
@@ -140,13 +140,21 @@ class PlotView(View):
         series = _series(header, rows)
         png = draw_plot(series, is_time=header["time"], x_label=header["x"] or "")
         plain = "".join([f"{one.summary()}\n" for one in series])
+        source = "".join([f"{_line(line)}\n" for line in [header, *rows]])
+        if png is None:  # the names are letters in the text
+            text = f'<pre style="{TEXT}">\n{escape(plain)}</pre>'
+            return Body(
+                html=f'<div style="padding-left: 7.8px">{text}</div>',
+                plain=plain,
+                notes=notes,
+                data={"source": source},
+            )
         encoded = base64.b64encode(png).decode("ascii")
         picture = (
             f'<div style="overflow-x: auto; padding-left: 7.8px"><img alt="{escape(plain)}" '
             'style="width: 720px; max-width: 100%; min-width: 360px" '
             f'src="data:image/png;base64,{encoded}"></div>'
         )
-        source = "".join([f"{_line(line)}\n" for line in [header, *rows]])
         return Body(
             html=picture,
             plain=plain,
