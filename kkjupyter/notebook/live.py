@@ -7,7 +7,7 @@ from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.feeds import awaited
-from kkjupyter.notebook.localfeeds import LocalFeed
+from kkjupyter.notebook.localfeeds import AsyncFeed, LocalFeed
 from kkjupyter.notebook.loops import GRACE_S, AsyncLoop, PlainLoop
 from kkjupyter.notebook.playing import (
     await_kind,
@@ -146,9 +146,18 @@ class Shown:
             has_trace = not self._again
             if has_trace:
                 show_trace(run)
+        feed = run.feed
+        in_task = (
+            isinstance(feed, AsyncFeed)
+            and not self._again
+            and lives_on_this_loop(run)
+            and feed.claim_task()
+        )
         if not self._again:
             run.start()
         try:
+            if in_task and isinstance(feed, AsyncFeed):
+                await feed.drive_in_task()
             await wait_async(run.bell, lambda: run.is_over)
         except BaseException as error:  # CancelledError above all: the cell was interrupted
             run.cancel()

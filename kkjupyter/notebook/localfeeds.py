@@ -8,6 +8,7 @@ whatever the source is doing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import threading
@@ -352,7 +353,7 @@ class AsyncFeed(LocalFeed):
         super().__init__(title, ahead_items)
         self._source = source
         self._context = contextvars.copy_context()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._started = False
         self._loop: asyncio.AbstractEventLoop | None
         try:
@@ -363,6 +364,7 @@ class AsyncFeed(LocalFeed):
         """The loop the source belongs to; None if it has one of its own."""
         self._change: asyncio.Event | None = None
         self._driving = False
+        self._has_cancelled = self._saw_cancel = False
         self._is_here = False
 
     @property
@@ -447,7 +449,44 @@ class AsyncFeed(LocalFeed):
         # Once, and not before its first step, which a cancelled task never takes.
         if self._over and self._driving and self._task is not None:
             self._driving = False
+            self._has_cancelled = True
             self._task.cancel()
+
+    def claim_task(self) -> bool:
+        """Whether this very task may drive it, with :meth:`drive_in_task`; then nothing else does.
+
+        A source that the task has begun to read may hold a cancel scope of the task's, which no
+        other task can leave.
+        """
+        with self._lock:
+            can = not self._started and self._loop is not None
+            self._started = self._started or can
+        return can
+
+    async def drive_in_task(self) -> None:
+        """Advance it in this task until it is over. A cancel of the feed's ends it quietly.
+
+        Raises:
+            CancelledError: the task itself was cancelled; so is the feed then.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        run_before_wait()
+        self._task, before = task, task.cancelling()
+        try:
+            await self._drive()
+        except asyncio.CancelledError:  # while it closed
+            self._saw_cancel = True
+            self._end(CallCancelled(self.title, self._taken))
+        finally:
+            self._task, self._driving = None, False
+        if self._has_cancelled:
+            if not self._saw_cancel:  # it came with the last item, and is still to be raised
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+            task.uncancel()
+        if task.cancelling() > before:
+            raise asyncio.CancelledError("the task was cancelled")
 
     async def _drive(self) -> None:
         self._change = asyncio.Event()
@@ -472,6 +511,7 @@ class AsyncFeed(LocalFeed):
                     return
                 self._put(item)
         except asyncio.CancelledError:
+            self._saw_cancel = True
             # Ours after a cancel; else the loop goes down, and the stream with it.
             self._end(CallCancelled(self.title, self._taken))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it

@@ -246,6 +246,8 @@ def _await_kind(run: Run) -> None:
 
 async def await_kind(run: Run) -> None:
     """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
+    if _is_answered(run):
+        return
     bell = Bell()
     run.feed.on_ready(bell.ring)
     try:

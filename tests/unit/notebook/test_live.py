@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -243,3 +244,69 @@ def test_what_was_refused_is_not_warned_of(recwarn: pytest.WarningsRecorder) -> 
 
     asyncio.run(main())
     assert not [one for one in recwarn if "never shown" in str(one.message)]
+
+
+async def scoped(ended: list[str]) -> AsyncIterator[int]:
+    """Holds a scope of the task that begins to read it, as clients of many protocols do."""
+    try:
+        async with asyncio.timeout(60):
+            for n in range(1000):
+                yield n
+                await asyncio.sleep(0.01)
+    finally:
+        ended.append("finally")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_cancel_of_what_the_task_has_begun_to_read_ends_quietly(begun: bool) -> None:
+    async def main() -> None:
+        ended: list[str] = []
+        source = scoped(ended)
+        if begun:
+            await anext(source)
+        shown = kk.show(source)
+        asyncio.get_running_loop().call_later(0.2, shown.cancel)
+        reply = await shown
+        assert reply.status == "cancelled"
+        assert reply.count > 1
+        assert ended == ["finally"]
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await asyncio.sleep(0.01)  # nothing of the cancel is left for the task
+
+    asyncio.run(main())
+
+
+def test_a_cancel_of_the_task_itself_and_a_timeout_are_raised() -> None:
+    async def main() -> None:
+        ended: list[str] = []
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await kk.show(scoped(ended))
+        task = asyncio.create_task(kk.show(scoped(ended))._finished())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended == ["finally"] * 2
+
+    asyncio.run(main())
+
+
+def test_cancels_at_any_moment_leave_the_task_alone() -> None:
+    async def endless() -> AsyncIterator[int]:
+        while True:
+            yield 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        for turn in range(30):
+            shown = kk.show(endless())
+            timer = threading.Timer(turn * 0.001, shown.cancel)
+            timer.start()
+            assert (await shown).status == "cancelled"
+            timer.join()
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
