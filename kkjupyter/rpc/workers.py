@@ -79,8 +79,9 @@ class WorkerPool:
     async def run(self, fn: Callable[[], Any], lane: Lane | None = None) -> Any:
         """Run ``fn()`` in a thread and return its value. On any loop.
 
-        Cancelling stops the waiting; the function, once begun, goes on.
+        Cancelling stops the waiting. A function that has begun goes on; another is forgotten.
         """
+        lane = lane or Lane()
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def work() -> None:
@@ -94,7 +95,11 @@ class WorkerPool:
                 _hand_over(done, value, None)
 
         self.submit(work, lane)
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            self._withdraw(work, lane)
+            raise
 
     def submit(self, work: Callable[[], object], lane: Lane | None = None) -> None:
         """Have ``work()`` called in a thread, which it must not end. Any thread.
@@ -116,6 +121,15 @@ class WorkerPool:
                 threading.Thread(target=self._work, name=self._name, daemon=True).start()
                 self._threads += 1
 
+    def _withdraw(self, work: Callable[[], object], lane: Lane) -> None:
+        """Forget what has not begun: a thread for it may never come."""
+        with self._changed:
+            if (work, lane) in lane.waiting:
+                lane.waiting.remove((work, lane))
+            elif (work, lane) in self._ready:
+                self._ready.remove((work, lane))
+                self._leave(lane)
+
     def _work(self) -> None:
         while True:
             with self._changed:
@@ -134,10 +148,14 @@ class WorkerPool:
 
     def _finish(self, lane: Lane) -> None:
         with self._changed:
-            lane.running -= 1
-            if lane.waiting and not lane.is_full:
-                lane.running += 1
-                self._ready.append(lane.waiting.popleft())  # the thread at hand looks next
+            self._leave(lane)
+
+    def _leave(self, lane: Lane) -> None:
+        """Under the lock: one of the lane is over, so its next may begin."""
+        lane.running -= 1
+        if lane.waiting and not lane.is_full:
+            lane.running += 1
+            self._ready.append(lane.waiting.popleft())  # a thread that is free looks next
 
 
 def _forget_threads() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import threading
+import weakref
 
 import pytest
 from support.endpoints import PATIENCE_S, until
@@ -81,6 +84,35 @@ def test_what_was_cancelled_before_it_began_does_not_run() -> None:
 
     asyncio.run(main())
     assert begun == []
+
+
+@pytest.mark.parametrize("lane", [Lane(1), None], ids=["in a lane", "in the pool"])
+def test_what_was_cancelled_before_it_began_holds_nothing(lane: Lane | None) -> None:
+    """The one thread there is may be busy for ever."""
+    pool, gate = WorkerPool("tested", 1), threading.Event()
+
+    class Held:
+        """What a function would be called with."""
+
+    async def main() -> None:
+        first = asyncio.create_task(pool.run(gate.wait, lane))
+        await asyncio.sleep(0.02)
+        held = Held()
+        gone = weakref.ref(held)
+        waiting = asyncio.create_task(pool.run(functools.partial(id, held), lane))
+        await asyncio.sleep(0.02)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        del held, waiting
+        gc.collect()
+        assert gone() is None
+        last = asyncio.create_task(pool.run(lambda: "last", lane))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await first
+        assert await last == "last"
+
+    asyncio.run(main())
 
 
 def test_errors_come_to_whoever_waits() -> None:
