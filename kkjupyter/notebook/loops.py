@@ -55,7 +55,7 @@ class _Loop:
 
     def _raise_failure(self) -> None:
         self._is_through = True
-        error = self._run.reply.error
+        error = self._run.failure
         if error is not None and not isinstance(error, CallCancelled):
             hide_our_frames(error)
             raise error

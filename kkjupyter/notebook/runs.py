@@ -160,6 +160,14 @@ class Run:
         """Whether its end is seen: nothing but its last output is awaited."""
         return self.is_ending or self.is_left or self.is_over or self._loop_is_through
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What it failed with or was cancelled by; known before a view that is slow has ended."""
+        feed = self.feed  # first: once the run is settled, it is another
+        if self.reply.is_over:
+            return self.reply.error
+        return self._verdict[1] if self._verdict is not None else feed.error
+
     def shown_so_far(self) -> tuple[Sequence[Any], int]:
         """What views show of the items that are kept, and how many are left out."""
         items = self.reply.items

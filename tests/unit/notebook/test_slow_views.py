@@ -274,6 +274,18 @@ def test_cancel_ends_a_loop_that_waits(gate: threading.Event, gated: type[kk.Vie
     assert shown.reply.status == "cancelled"
 
 
+def test_a_failure_reaches_the_loop_though_its_view_is_not_done(gated: type[kk.View]) -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("something went wrong")
+
+    shown = kk.show(failing(), view=gated)
+    with pytest.raises(ValueError, match="something went wrong"):
+        for _ in shown:
+            pass
+    assert not shown.reply.is_over
+
+
 def test_an_awaiting_loop_waits_without_holding_up_the_loop(gate: threading.Event) -> None:
     class Slow(kk.View):
         def render(self, items: Sequence[Any]) -> str:
