@@ -274,12 +274,13 @@ class CallTable:
                 text = readable(str(event.error))
                 logger.warning("a stream that was cancelled failed at its end: %s", text)
             return
+        # The stream first: whoever waits for the control may look at it at once.
         if event.error is not None:
-            control.failed(event.error)
             self.failed(Failed(event.stream_id, copy.copy(event.error)))
+            control.failed(event.error)
         elif event.done:
-            control.replied(undefined)
             self.ended(Ended(event.stream_id, event.value))
+            control.replied(undefined)
         else:
             control.replied(event.value)
 
