@@ -13,6 +13,7 @@ from kkjupyter.notebook.dataframes import dataframe_of
 from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.status import RunState
+from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.jsonlines import line_of
 
 __all__ = ["Reply", "error_line", "joined_text"]
@@ -164,9 +165,10 @@ def joined_text(items: Iterable[Any]) -> str:
     parts: list[str] = []
     at_line_start = True
     for item in items:
-        if isinstance(item, str):
-            parts.append(item)
-            at_line_start = item.endswith("\n") if item else at_line_start
+        own = text_of(item)
+        if own is not None:
+            parts.append(own)
+            at_line_start = own.endswith("\n") if own else at_line_start
             continue
         line = line_of(item)
         parts.append(f"{line}\n" if at_line_start else f"\n{line}\n")

@@ -21,6 +21,7 @@ from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.bundle import describe
+from kkjupyter.notebook.views.foreign import text_of
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.widget import LiveWidget
@@ -208,7 +209,7 @@ class TerminalScreen:
     def feed(self, items: Sequence[Any], status: Status) -> None:
         """Print what came."""
         bare = [
-            without_controls(item, keep_returns=True) if isinstance(item, str) else item
+            item if (text := text_of(item)) is None else without_controls(text, keep_returns=True)
             for item in items
         ]
         self._write(self._view.feed(bare))

@@ -10,6 +10,7 @@ from kkjupyter.notebook.characters import PairJoiner, printable, rewritten
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.base import RETAINED_BYTES, SAVED_BYTES, View
 from kkjupyter.notebook.views.bundle import Body, text_body
+from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.jsonlines import line_of
 from kkjupyter.notebook.views.transcript import Excerpt
 
@@ -37,10 +38,11 @@ class TextView(View):
         """Strings joined; lone surrogates that follow each other, too."""
         pieces: list[str] = []
         for item in items:
-            if isinstance(item, str):
-                if item:
-                    pieces.append(item)
-                    self._at_line_start = item.endswith("\n")
+            text = text_of(item)
+            if text is not None:
+                if text:
+                    pieces.append(text)
+                    self._at_line_start = text.endswith("\n")
             else:
                 pieces.append(f"{'' if self._at_line_start else chr(10)}{line_of(item)}\n")
                 self._at_line_start = True
