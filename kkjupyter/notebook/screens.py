@@ -25,6 +25,7 @@ from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.bundle import describe
+from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.joining import Piece
 
 if TYPE_CHECKING:
@@ -359,10 +360,11 @@ class TerminalScreen(DrawnScreen):
 
 
 def _bare(item: Any) -> Any:
-    if not isinstance(item, str):
+    text = text_of(item)
+    if text is None:
         return item
-    text = without_controls(item, keep_returns=True)
-    return item.with_text(text) if isinstance(item, Piece) else text
+    text = without_controls(text, keep_returns=True)
+    return item.with_text(text) if type(item) is Piece else text
 
 
 def _last_line(status: Status) -> str:

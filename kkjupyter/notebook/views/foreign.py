@@ -13,7 +13,7 @@ from itertools import islice
 from numbers import Real
 from typing import Any, cast
 
-__all__ = ["digits_of", "finite_number", "is_a", "parts_of", "type_name", "unwrapped"]
+__all__ = ["digits_of", "finite_number", "is_a", "parts_of", "text_of", "type_name", "unwrapped"]
 
 # Decimal digits take quadratic time; hexadecimal ones, linear.
 _DECIMAL_BITS = 70_000
@@ -32,6 +32,16 @@ def is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
         return isinstance(value, kind)
     except Exception:  # noqa: BLE001 - the value's own code
         return False
+
+
+def text_of(value: Any) -> str | None:
+    """A str, or one of a class of its own, as the plain str it is; None if it is none."""
+    if type(value) is str:
+        return value
+    try:
+        return str.__str__(value) if isinstance(value, str) else None
+    except Exception:  # noqa: BLE001 - it only says that it is a str, or its own code raised
+        return None
 
 
 def unwrapped(value: Any) -> Any:

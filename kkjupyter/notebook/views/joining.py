@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.jsonlines import line_of
 
 __all__ = ["Kind", "Piece", "TextJoiner"]
@@ -67,9 +68,10 @@ class TextJoiner:
         pieces: list[str] = []
         for item in items:
             kind = type(item)
-            if issubclass(kind, str):
-                if item:
-                    self._add(pieces, item)
+            text = item if kind is Piece else text_of(item)
+            if text is not None:
+                if text:
+                    self._add(pieces, text)
             elif self._is_text and item is None:
                 continue
             elif self._is_text and issubclass(kind, (bytes, bytearray, memoryview)):
