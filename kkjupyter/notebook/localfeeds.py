@@ -20,6 +20,7 @@ from IPython import get_ipython
 from IPython.core.async_helpers import get_asyncio_loop
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.sizes import SizeMeter
 from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.notebook.stopping import Stoppable, Stopped, can_stop_here
 from kkjupyter.notebook.ticker import ticker
@@ -32,6 +33,8 @@ __all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
 
 AHEAD_ITEMS = 1024
 """How many items a view lets a local source run ahead of what it has taken."""
+AHEAD_BYTES = 16 << 20
+"""How many bytes of them, and one item."""
 
 BUSY_NOTE = "the source is busy; it ends when next() returns"
 """What the state line says of a source that was cancelled and does not stop."""
@@ -54,6 +57,10 @@ class LocalFeed:
         self.ahead_items = ahead_items
         self.value: Any = None
         self._buffer: deque[Any] = deque()
+        self._sizes: deque[int] = deque()
+        self._meter = SizeMeter()
+        # Each is counted by one thread only: the source's, and the taker's.
+        self._put_bytes = self._taken_bytes = 0
         self._bell = Bell()
         self._taken = 0
         # Reentrant: a handler of a signal may cancel in the middle of anything.
@@ -79,6 +86,7 @@ class LocalFeed:
         try:
             while len(items) < limit:
                 items.append(self._buffer.popleft())
+                self._taken_bytes += self._sizes.popleft()
         except IndexError:
             pass
         self._taken += len(items)
@@ -149,16 +157,22 @@ class LocalFeed:
         raise NotImplementedError
 
     def _has_room(self) -> bool:
-        return self._wanted or len(self._buffer) < self.ahead_items
+        if self._wanted:
+            return True
+        held_bytes = self._put_bytes - self._taken_bytes
+        return len(self._buffer) < self.ahead_items and held_bytes < AHEAD_BYTES
 
     def _put(self, item: Any) -> None:
         self._wanted = False
         if self.ahead_items:
             # Before the source goes on and changes it. A loop takes each item before that.
             item = snapshot(item)
+        size_bytes = self._meter.measure(item) if self.ahead_items else 0
         with self._lock:
             if self._over:
                 return
+            self._put_bytes += size_bytes
+            self._sizes.append(size_bytes)  # first: who takes the item takes its size
             self._buffer.append(item)
         self._bell.ring()
 

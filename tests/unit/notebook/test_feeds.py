@@ -102,6 +102,22 @@ def test_an_iterator_runs_ahead_no_further_than_said() -> None:
     feed.cancel()
 
 
+def test_an_iterator_of_large_items_runs_ahead_by_bytes() -> None:
+    made = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal made
+        for made in range(1, 61):
+            yield bytes(1 << 20)
+
+    feed = IteratorFeed(blocks())
+    feed.on_ready(lambda: None)
+    until(lambda: made == 16)
+    time.sleep(0.05)
+    assert made <= 17
+    assert [len(item) for item in drain(feed)] == [1 << 20] * 60  # it goes on
+
+
 def test_an_iterators_error_comes_after_its_items() -> None:
     def failing() -> Iterator[int]:
         yield 1
