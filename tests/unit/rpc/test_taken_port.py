@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickle
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-import __main__
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.server import Server, open_servers
@@ -75,7 +75,8 @@ def test_the_advice_works(serve: Serve, server: Server) -> None:
 
 
 def test_the_variable_of_the_user_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(__main__, "my_server", server, raising=False)
+    main = sys.modules["__main__"]  # a shell of another test may have put its own there
+    monkeypatch.setattr(main, "my_server", server, raising=False)
     assert "kk.close(my_server)" in str(refusal(websocket, port=server.port))
 
 
