@@ -219,7 +219,7 @@ EXTRA_STEPS = (
     *MATRIX_STEPS,
     Step(
         "fast",
-        lambda: pytest("tests/unit", marked="not slow and not matrix"),
+        lambda: pytest("tests/unit", *WORKERS, marked="not slow and not matrix"),
         "tests/unit",
         ("install",),
     ),
