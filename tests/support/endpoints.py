@@ -10,7 +10,7 @@ from typing import Any
 
 import kkjupyter as kk
 
-PATIENCE_S = 4.0
+PATIENCE_S = 15.0
 """How long a noisy machine may take for what takes a few milliseconds.
 
 Less than anything an endpoint sleeps that is to be woken: what never wakes it must not pass.

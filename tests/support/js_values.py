@@ -18,6 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kkjupyter.errors import RemoteError
+from kkjupyter.wire.reduction import FORBIDDEN_KEYS
 from kkjupyter.wire.values import (
     URL,
     BigInt,
@@ -134,7 +135,7 @@ _KEYS = st.one_of(
     _TEXTS,
     st.text(".\\a0", max_size=4),
     st.sampled_from(["", "0", "1", "length", "toString", "then", "__proto", "a.b", "a\\.b", "a\\"]),
-)
+).filter(lambda key: key not in FORBIDDEN_KEYS)  # the library refuses these, and so does ours
 _BIGINTS = st.integers().map(lambda n: BigInt(n) if abs(n) < 2**53 else n)
 _DATES = st.datetimes(timezones=st.just(dt.UTC)).map(
     lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -21,7 +21,7 @@ from kkjupyter.wire.protocol import Codec
 
 __all__ = ["RawPeer", "raw_client", "raw_server"]
 
-PATIENCE_S = 4.0
+PATIENCE_S = 15.0
 
 
 class RawPeer:
