@@ -93,6 +93,7 @@ class Producer:
             job.cancel()
 
     def close(self) -> None:
+        self.channel.outgoing.is_ending = True
         for call_id in list(self._jobs):
             self.cancelled(call_id)
         self._on_closed(self)

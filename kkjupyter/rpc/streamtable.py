@@ -27,6 +27,8 @@ class OutgoingStreams:
 
     def __init__(self, protocol: Protocol, outbox: Outbox, slots: Slots | None = None) -> None:
         self.slots = slots or generator_slots()
+        self.is_ending = False
+        """Whether the connection is about to end: that will tell the peer about its streams."""
         self._protocol = protocol
         self._outbox = outbox
         self._streams: dict[str, OutgoingStream] = {}
@@ -84,6 +86,8 @@ class OutgoingStreams:
         self._streams.clear()
 
     def _unknown(self, control_id: str, stream_id: str) -> None:
+        if self.is_ending:
+            return
         error = unknown_stream(stream_id)
         self._outbox.put(
             self._protocol.fail_control(control_id, stream_id, error, self._protocol.codec)
