@@ -20,6 +20,20 @@ const cssAsText = {
   },
 };
 
+/** esbuild writes a number where its name stands only in files that import nothing. */
+const numbersInPlace = {
+  name: "numbers-in-place",
+  setup(builder) {
+    builder.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      let contents = await readFile(path, "utf8");
+      for (const [line, name, value] of contents.matchAll(/^const ([A-Z_]+) = ([\d_]+);$/gm)) {
+        contents = contents.replace(line, "").replaceAll(new RegExp(`\\b${name}\\b`, "g"), value);
+      }
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
 async function sources(folder) {
   const names = await readdir(new URL(folder, import.meta.url)).catch(() => []);
   return names.filter((name) => name.endsWith(".ts")).map((name) => `${folder}/${name}`);
@@ -34,7 +48,7 @@ const common = {
   charset: "utf8",
   legalComments: "none",
   define: { "process.env.NODE_ENV": '"production"' },
-  plugins: [cssAsText],
+  plugins: [cssAsText, numbersInPlace],
 };
 await build({ ...common, entryPoints, outdir, entryNames: "[name]", format: "esm" });
 

@@ -15,9 +15,10 @@ export function prepareCopyButton(root: HTMLElement, run: Run, getText: GetText)
   const hadFocus = root.contains(document.activeElement);
   return () => {
     if (!area) return;
-    if (addButton(area, run, getText, hadFocus)) return;
+    const add = () => addButton(area, run, getText, hadFocus);
+    if (add()) return;
     const observer = new MutationObserver(() => {
-      if (addButton(area, run, getText, hadFocus)) observer.disconnect();
+      if (add()) observer.disconnect();
     });
     observer.observe(area, { childList: true, subtree: true });
     setTimeout(() => observer.disconnect(), STATIC_OUTPUT_WITHIN_MS);

@@ -3,9 +3,7 @@
 
 import type { Host } from "./host";
 import type { Run } from "./run";
-import type { Model, Report } from "./types";
-
-const CONTROL_MESSAGES = { cancel: "kkjupyter_cancel", state: "kkjupyter_state" };
+import type { FromKernel, Model, Report } from "./types";
 
 /**
  * @param refused is called if the control channel answers, but does not do it
@@ -20,7 +18,7 @@ export function ask(
   const answer = kind === "cancel" ? "ack" : "state";
   if (model.get("control_road")) {
     host.askOnControl(
-      CONTROL_MESSAGES[kind],
+      `kkjupyter_${kind}`,
       { run_id: model.get("run_id"), key: model.get("key") },
       (content) => run.receive({ ...(content as Report), kind: answer }),
       refused,
@@ -36,4 +34,10 @@ export function tell(model: Model, content: Parameters<Model["send"]>[0]): void 
   } catch (error) {
     console.warn("kkjupyter: the widget cannot send", error);
   }
+}
+
+/** Call back with what the kernel sends to `model`. Returns how to stop. */
+export function hear(model: Model, heard: (message: FromKernel) => void): () => void {
+  model.on("msg:custom", heard);
+  return () => model.off("msg:custom", heard);
 }

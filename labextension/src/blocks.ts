@@ -17,11 +17,11 @@ export function blockEnd(text: string, chars = 0): number {
 
 export function blocks(text: string): string[] {
   const found: string[] = [];
-  let rest = text;
-  while (rest) {
+  for (let rest = text; rest; ) {
     const end = blockEnd(rest);
-    found.push(end < 0 ? rest : rest.slice(0, end));
-    rest = end < 0 ? "" : rest.slice(end);
+    const block = end < 0 ? rest : rest.slice(0, end);
+    found.push(block);
+    rest = rest.slice(block.length);
   }
   return found;
 }

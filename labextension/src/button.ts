@@ -1,15 +1,15 @@
 // The one kind of button there is, and what it does when it says "Copy".
 
 import { copyText } from "./clipboard";
+import { make, setText } from "./element";
 
 const COPIED_MS = 1_500;
 
 export type GetText = () => Promise<string>;
 
 export function makeButton(label: string, name: string): HTMLButtonElement {
-  const button = document.createElement("button");
+  const button = make("button", "kkj-button");
   button.type = "button";
-  button.className = "kkj-button";
   suppressShortcuts(button);
   labelButton(button, label, name);
   return button;
@@ -26,7 +26,7 @@ export function suppressShortcuts(element: HTMLElement): void {
 
 /** `name` is what a screen reader says. */
 export function labelButton(button: HTMLButtonElement, label: string, name: string): void {
-  if (button.textContent !== label) button.textContent = label;
+  setText(button, label);
   button.setAttribute("aria-label", name);
 }
 

@@ -1,3 +1,5 @@
+import { make } from "./element";
+
 /** Put `text` on the clipboard; false if the browser refuses. */
 export async function copyText(text: string): Promise<boolean> {
   // Only a secure context has this: a notebook on another host over plain http does not.
@@ -9,7 +11,7 @@ export async function copyText(text: string): Promise<boolean> {
       console.warn("kkjupyter: the clipboard refused; trying the old way", error);
     }
   }
-  const area = document.createElement("textarea");
+  const area = make("textarea", "");
   area.value = text;
   area.style.cssText = "position:fixed;opacity:0";
   const focused = document.activeElement as HTMLElement | null;

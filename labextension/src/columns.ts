@@ -1,14 +1,15 @@
 // Several runs side by side: a column for each, one button for all, the figures compared below.
 // The Python side is kkjupyter/notebook/columns.py.
 
-import { labelButton, makeButton } from "./button";
+import { makeButton } from "./button";
 import { cancel } from "./cancel";
+import { make, setText } from "./element";
 import { lookAfter } from "./ending";
 import { duration, perSecond, whole } from "./format";
 import { Host } from "./host";
-import { readable } from "./panes";
+import { readerOf } from "./panes";
 import { type Session, session } from "./sessions";
-import { checkpointText, staticHtml, staticPlain, titleHtml } from "./static";
+import { checkpointText, fitting, SAVED_BYTES, staticHtml, staticPlain, titleHtml } from "./static";
 import type { Model, Status } from "./types";
 import { drawView } from "./view";
 
@@ -22,18 +23,30 @@ interface Column extends Session {
 
 export async function initializeColumns(model: Model): Promise<() => void> {
   const [host, columns] = await Promise.all([Host.find(model), columnsOf(model)]);
+  const limitBytes = SAVED_BYTES / columns.length;
+  const heading = ({ name }: Column) => `── ${name}\n`;
   const runs = columns.map(({ run }) => run);
-  const inEach = (write: (column: Column, index: number) => string) =>
-    columns.map((column, n) => `── ${column.name}\n${write(column, n)}`).join("\n\n");
   return lookAfter(model, host, runs, {
-    checkpoint: () => inEach(({ run }) => checkpointText(run)),
+    checkpoint: () =>
+      columns
+        .map((column) => heading(column) + checkpointText(column.run, limitBytes))
+        .join("\n\n"),
     bundle: async () => {
-      const texts = await Promise.all(runs.map((run) => readable(run.text, run.part)));
-      const htmlOf = ({ name, run }: Column, index: number) =>
-        titleHtml(name) + staticHtml(texts[index] ?? "", run.leftOut, run.status);
+      const made = columns.map(async (column) => {
+        const { name, run } = column;
+        const read = await readerOf(run.part);
+        return fitting(run, limitBytes, (source, leftOut) => {
+          const text = read(source);
+          return {
+            html: titleHtml(name) + staticHtml(text, leftOut, run.status),
+            plain: heading(column) + staticPlain(text, run.status),
+          };
+        });
+      });
+      const all = await Promise.all(made);
       return {
-        "text/html": columns.map(htmlOf).join("\n"),
-        "text/plain": inEach(({ run }, index) => staticPlain(texts[index] ?? "", run.status)),
+        "text/html": all.map(({ html }) => html).join("\n"),
+        "text/plain": all.map(({ plain }) => plain).join("\n\n"),
       };
     },
   });
@@ -47,7 +60,7 @@ export async function drawColumns(model: Model, el: HTMLElement): Promise<() => 
   const line = make("div", "kkj-line kkj-all");
   const words = make("span", "kkj-words");
   line.append(words, button);
-  const figures = make("table", "kkj-figures") as HTMLTableElement;
+  const figures = make("table", "kkj-figures");
   const box = make("div", "kkj-figures-box");
   box.append(figures);
   root.append(line, grid, box);
@@ -55,9 +68,7 @@ export async function drawColumns(model: Model, el: HTMLElement): Promise<() => 
   const stops: (() => void)[] = [];
   for (const column of columns) {
     const place = make("div", "kkj-column");
-    const title = make("div", "kkj-title");
-    title.textContent = column.name;
-    place.append(title);
+    place.append(make("div", "kkj-title", column.name));
     grid.append(place);
     stops.push(await drawView(column.model, place));
   }
@@ -69,9 +80,8 @@ export async function drawColumns(model: Model, el: HTMLElement): Promise<() => 
   const draw = () => {
     const running = columns.filter(({ run }) => !run.over).length;
     const said = `${columns.length} streams${running ? ` · ${running} running` : ""}`;
-    if (words.textContent !== said) words.textContent = said;
+    setText(words, said);
     button.hidden = !running;
-    labelButton(button, "Cancel all", "Cancel all streams of this comparison");
     drawFigures(figures, columns);
     if (!running) clearInterval(timer);
   };
@@ -101,14 +111,14 @@ function drawFigures(table: HTMLTableElement, columns: readonly Column[]): void 
   table.dataset.shown = text;
   table.replaceChildren(
     ...rows.map((row, index) => {
-      const line = document.createElement("tr");
+      const line = make("tr", "");
       line.append(
         ...row.map((cell, column) => {
           const isHead = index === 0 || column === 0;
-          const element = document.createElement(isHead ? "th" : "td");
-          if (isHead) element.scope = index === 0 ? "col" : "row";
-          element.textContent = cell;
-          return element;
+          if (!isHead) return make("td", "", cell);
+          const head = make("th", "", cell);
+          head.scope = index ? "row" : "col";
+          return head;
         }),
       );
       return line;
@@ -126,10 +136,4 @@ export function figuresOf(status: Status): string[] {
     whole(count),
     duration(elapsed, status.state === "done" ? undefined : 0),
   ];
-}
-
-function make(tag: "div" | "span" | "table", className: string): HTMLElement {
-  const element = document.createElement(tag);
-  element.className = className;
-  return element;
 }

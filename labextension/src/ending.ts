@@ -1,10 +1,10 @@
 // What a page does for the notebook file: text for it while a run goes on, the static output when
 // the kernel could not put it into place.
 
-import { tell } from "./asking";
+import { hear, tell } from "./asking";
 import type { Host } from "./host";
 import type { Run } from "./run";
-import type { Bundle, FromKernel, Model } from "./types";
+import type { Bundle, Model } from "./types";
 
 /** How long the kernel has to put the static output into place before the page looks after it. */
 const STATIC_OUTPUT_WITHIN_MS = 1_000;
@@ -39,10 +39,11 @@ export function lookAfter(
   };
   const listener = { appended: () => {}, replaced: () => {}, changed: look };
   const stops = runs.map((run) => run.listen(listener));
-  const persist = (message: FromKernel) => {
-    if (message.kind === "bundle") host.persist(message.bundle);
-  };
-  model.on("msg:custom", persist);
+  stops.push(
+    hear(model, (message) => {
+      if (message.kind === "bundle") host.persist(message.bundle);
+    }),
+  );
   let isStatic = false;
   const stopSaving = host.onSave(
     () => {
@@ -59,7 +60,6 @@ export function lookAfter(
   look();
   return () => {
     for (const stop of stops) stop();
-    model.off("msg:custom", persist);
     stopSaving();
   };
 }

@@ -1,6 +1,7 @@
 // The json pane: a line for each value, and those that hold others can be opened.
 
 import { suppressShortcuts } from "./button";
+import { make } from "./element";
 import { TextPane } from "./pane";
 import { type Tree, treeOf } from "./tree";
 
@@ -15,6 +16,11 @@ export class JsonPane extends TextPane {
     this.line = "";
     this.trees = 0;
     super.replace(source);
+  }
+
+  /** The last line is not shown yet. */
+  protected override erase(): void {
+    this.line = "";
   }
 
   protected override put(block: HTMLElement, text: string): void {
@@ -33,11 +39,9 @@ export class JsonPane extends TextPane {
 
 /** What is in `tree` is made when it is first opened. */
 function foldable(line: string, tree: Tree): HTMLElement {
-  const details = document.createElement("details");
-  details.className = "kkj-tree";
-  const summary = document.createElement("summary");
+  const details = make("details", "kkj-tree");
+  const summary = make("summary", "", line);
   suppressShortcuts(summary);
-  summary.textContent = line;
   details.append(summary);
   details.addEventListener("toggle", () => {
     if (details.open && details.childElementCount === 1) details.append(entriesOf(tree));
@@ -46,18 +50,12 @@ function foldable(line: string, tree: Tree): HTMLElement {
 }
 
 function entriesOf(tree: Tree): HTMLElement {
-  const list = document.createElement("div");
-  list.className = "kkj-tree-entries";
+  const list = make("div", "kkj-tree-entries");
   if (typeof tree === "string") return list;
   for (const [key, value] of tree.entries) {
     const isLeaf = typeof value === "string" || !value.entries.length;
     const text = `${key}: ${written(value)}`;
-    if (isLeaf) {
-      const leaf = document.createElement("div");
-      leaf.className = "kkj-tree-leaf";
-      leaf.textContent = text;
-      list.append(leaf);
-    } else list.append(foldable(text, value));
+    list.append(isLeaf ? make("div", "kkj-tree-leaf", text) : foldable(text, value));
   }
   return list;
 }

@@ -1,7 +1,9 @@
 // The state line: a glyph, a few words, one button.
 
 import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "./button";
+import { make, setText } from "./element";
 import { describe, items, shownState } from "./format";
+import { nowMs } from "./page";
 import type { Run } from "./run";
 
 const REDRAW_MS = 200;
@@ -22,7 +24,7 @@ export class StateLine {
   private readonly button: HTMLButtonElement;
   private announced = "";
   private announcedAt = 0;
-  private drawnAt = Number.NEGATIVE_INFINITY;
+  private drawnAt = -Infinity;
   private timer = 0;
 
   constructor(
@@ -46,7 +48,7 @@ export class StateLine {
 
   /** Something changed: draw it, but not oftener than an eye can read. */
   changed(): void {
-    const wait = this.drawnAt + REDRAW_MS - performance.now();
+    const wait = this.drawnAt + REDRAW_MS - nowMs();
     if (this.run.over || this.run.cancelStep !== "none" || wait <= 0) this.draw();
     else this.schedule(wait);
   }
@@ -61,7 +63,7 @@ export class StateLine {
     const { glyph, parts } = describe(status, run.rate);
     const shown = this.cancelWords() ?? parts;
     const state = shownState(status);
-    this.drawnAt = performance.now();
+    this.drawnAt = nowMs();
     this.element.dataset.state = state;
     setText(this.glyph, glyph);
     this.drawWords(shown);
@@ -80,9 +82,10 @@ export class StateLine {
   }
 
   private cancelWords(): string[] | null {
-    if (this.run.over) return null;
-    if (this.run.cancelStep === "busy") return ["kernel busy: press Interrupt"];
-    if (this.run.cancelStep === "interrupted") return ["cancelling", "interrupting the cell"];
+    const { over, cancelStep } = this.run;
+    if (over) return null;
+    if (cancelStep === "busy") return ["kernel busy: press Interrupt"];
+    if (cancelStep === "interrupted") return ["cancelling", "interrupting the cell"];
     return null;
   }
 
@@ -107,21 +110,11 @@ export class StateLine {
   }
 
   private announce(state: string, sentence: string): void {
-    const now = performance.now();
+    const now = nowMs();
     if (state === this.announced && (this.run.over || now - this.announcedAt < ANNOUNCE_MS)) return;
     const isProgress = state === this.announced && state === "streaming";
     this.announced = state;
     this.announcedAt = now;
     setText(this.announcer, isProgress ? items(this.run.status.count) : sentence);
   }
-}
-
-function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function make(tag: "div" | "span", className: string): HTMLElement {
-  const element = document.createElement(tag);
-  element.className = className;
-  return element;
 }

@@ -1,9 +1,12 @@
 // What draws the source of a view. The text pane is always here; the others are parts: modules that
 // the kernel sends once per page (or that the lab extension brings along).
 
+import { hear } from "./asking";
 import type { Host } from "./host";
 import { JsonPane } from "./json";
+import { ofPage } from "./page";
 import { TextPane } from "./pane";
+import { rewritten } from "./rewriting";
 import type { Model } from "./types";
 
 /** The names under which every copy of this module in a page finds the parts. */
@@ -48,16 +51,12 @@ export function makeOwnPane(name: string, context: PaneContext): Pane {
 
 /** The parts of this page, by id; whoever loads one puts it here. */
 export function partsOfPage(): Map<string, Promise<PartModule>> {
-  const page = globalThis as { [PARTS]?: Map<string, Promise<PartModule>> };
-  page[PARTS] ??= new Map();
-  return page[PARTS];
+  return ofPage(PARTS, Map<string, Promise<PartModule>>);
 }
 
 /** Where the page gets parts from without a kernel, by id; the lab extension says so. */
 export function partUrlsOfPage(): Map<string, string> {
-  const page = globalThis as { [PART_URLS]?: Map<string, string> };
-  page[PART_URLS] ??= new Map();
-  return page[PART_URLS];
+  return ofPage(PART_URLS, Map<string, string>);
 }
 
 /** The part with this id, from the page or else from the kernel. */
@@ -75,19 +74,21 @@ export function loadPartWithoutKernel(id: string): Promise<PartModule> {
   });
 }
 
-/** `source` as a reader can use it: what Copy gives. The source itself if the part is not there. */
-export async function readable(
-  source: string,
+/**
+ * What makes of a source that which a reader can use: what Copy gives. The source itself if the part
+ * is not there.
+ */
+export async function readerOf(
   part: string | null,
   load: (part: string) => Promise<PartModule> = loadPartWithoutKernel,
-): Promise<string> {
-  if (!part) return source;
+): Promise<(source: string) => string> {
+  if (!part) return rewritten;
   const pane = await load(part).then(
     (module) => module.makePane({ label: "" }),
     () => null, // said already
   );
   pane?.dispose();
-  return pane?.copied?.(source) ?? source;
+  return (source) => pane?.copied?.(source) ?? source;
 }
 
 function oncePerPage(id: string, load: () => Promise<PartModule>): Promise<PartModule> {
@@ -111,19 +112,18 @@ function importPart(id: string): Promise<PartModule> | undefined {
 function askForPart(id: string, model: Model, host: Host): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      model.off("msg:custom", answered);
+      stop();
       reject(new Error(`kkjupyter: the kernel did not send the part ${id}`));
     }, PART_WITHIN_MS);
     const take = (source: unknown) => {
       if (typeof source !== "string") return;
       clearTimeout(timer);
-      model.off("msg:custom", answered);
+      stop();
       resolve(source);
     };
-    const answered = (message: { kind: string; id?: string; source?: unknown }) => {
+    const stop = hear(model, (message) => {
       if (message.kind === "part" && message.id === id) take(message.source);
-    };
-    model.on("msg:custom", answered);
+    });
     const asked =
       model.get("control_road") &&
       host.askOnControl("kkjupyter_part", { id }, (content) => take(content.source));

@@ -1,6 +1,7 @@
 // How long the kernel takes to answer, as seen in the messages that go to it and come from it anyway.
 // Nothing is sent to measure it.
 
+import { nowMs, ofPage } from "./page";
 import type { Signal } from "./types";
 
 /** As much of a kernel connection as this needs. */
@@ -38,15 +39,15 @@ export function measureRoundTrips(kernel: Link | null | undefined): void {
       // To a busy kernel's shell, the answer is as late as that is busy.
       const isAnsweredAtOnce = msg.channel === "control" || kernel.status === "idle";
       if (isAnsweredAtOnce && sentAt.size < PENDING_LIMIT) {
-        sentAt.set(msg.header.msg_id, performance.now());
+        sentAt.set(msg.header.msg_id, nowMs());
       } else if (sentAt.size >= PENDING_LIMIT) sentAt.clear(); // these were never answered
       return;
     }
-    const id = msg.parent_header?.msg_id;
-    const at = id === undefined ? undefined : sentAt.get(id);
-    if (id === undefined || at === undefined) return;
+    const id = msg.parent_header?.msg_id ?? "";
+    const at = sentAt.get(id);
+    if (at === undefined) return;
     sentAt.delete(id);
-    taken.push(Math.min(performance.now() - at, LONGEST_MS));
+    taken.push(Math.min(nowMs() - at, LONGEST_MS));
     if (taken.length > KEPT) taken.shift();
   });
 }
@@ -59,7 +60,5 @@ export function patienceMs(kernel: Link | null | undefined): number {
 }
 
 function roundTrips(): WeakMap<object, number[]> {
-  const page = globalThis as { [ROUND_TRIPS]?: WeakMap<object, number[]> };
-  page[ROUND_TRIPS] ??= new WeakMap();
-  return page[ROUND_TRIPS];
+  return ofPage(ROUND_TRIPS, WeakMap<object, number[]>);
 }

@@ -1,8 +1,12 @@
 // One run as this page knows it: its text, its status, and what was asked of the kernel.
 // There is one for each model, however many views show it.
 
+import { nowMs } from "./page";
+import { settled } from "./rewriting";
 import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "./types";
 
+/** So many deltas are joined, and what was written over forgotten, if nobody asks for the text. */
+const PARTS = 1_000;
 const ASK_AGAIN_MS = 2_000;
 const RATE_WINDOW_MS = 3_000;
 const RATE_SETTLES_MS = 500;
@@ -21,19 +25,19 @@ export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "bu
 const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
 
 export class Run {
-  view: string;
+  view!: string;
   /** What draws the source, and the part that has it; null where every page does. */
-  pane: string;
-  part: string | null;
+  pane!: string;
+  part!: string | null;
   cancelStep: CancelStep = "none";
   /** How many UTF-16 units are missing in the middle of what this page holds. */
-  leftOut: number;
+  leftOut!: number;
 
-  private parts: string[];
-  private end: number;
+  private parts!: string[];
+  private end!: number;
   private latest: Status;
   private latestAt: number;
-  private askedAt = Number.NEGATIVE_INFINITY;
+  private askedAt = -Infinity;
   private samples: [atMs: number, count: number][] = [];
   private readonly listeners = new Set<RunListener>();
   private isWithheld: boolean;
@@ -41,21 +45,16 @@ export class Run {
   constructor(
     private readonly send: Model["send"],
     snapshot: Snapshot,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = nowMs,
   ) {
-    this.view = snapshot.view;
-    this.pane = snapshot.pane;
-    this.part = snapshot.part;
-    this.parts = [snapshot.text];
-    this.end = snapshot.end;
-    this.leftOut = snapshot.left_out;
+    this.hold(snapshot);
     this.isWithheld = snapshot.withheld ?? false;
     this.latest = snapshot.status;
     this.latestAt = this.now();
   }
 
   get text(): string {
-    if (this.parts.length > 1) this.parts = [this.parts.join("")];
+    if (this.parts.length > 1) this.join();
     return this.parts[0] ?? "";
   }
 
@@ -98,12 +97,7 @@ export class Run {
         this.update(message.status);
         break;
       case "reset":
-        this.view = message.view;
-        this.pane = message.pane;
-        this.part = message.part;
-        this.parts = [message.text];
-        this.end = message.end;
-        this.leftOut = message.left_out;
+        this.hold(message);
         for (const listener of this.listeners) listener.replaced(message.text);
         this.update(message.status);
         break;
@@ -148,6 +142,15 @@ export class Run {
     if (kind === "ack") this.cancelReached("acknowledged");
   }
 
+  private hold({ view, pane, part, text, end, left_out }: Snapshot): void {
+    this.view = view;
+    this.pane = pane;
+    this.part = part;
+    this.parts = [text];
+    this.end = end;
+    this.leftOut = left_out;
+  }
+
   private append(offset: number, text: string): void {
     if (offset > this.end) {
       this.ask();
@@ -155,10 +158,16 @@ export class Run {
     }
     const fresh = text.slice(this.end - offset);
     if (!fresh) return;
-    this.parts.push(fresh);
+    if (this.parts.push(fresh) > PARTS) this.join();
     this.end += fresh.length;
-    this.askedAt = Number.NEGATIVE_INFINITY;
+    this.askedAt = -Infinity;
     for (const listener of this.listeners) listener.appended(fresh);
+  }
+
+  private join(): void {
+    const text = this.parts.join("");
+    // A part may read a `\r` in its own way.
+    this.parts = [this.part ? text : settled(text)];
   }
 
   /** Ask for what is missing; once, until it came or enough time has passed. */
@@ -177,9 +186,7 @@ export class Run {
     this.latestAt = now;
     if (status.state === "cancelling") this.cancelStep = "acknowledged";
     if (status.count) {
-      while (this.samples.length && now - (this.samples[0]?.[0] ?? now) > RATE_WINDOW_MS) {
-        this.samples.shift();
-      }
+      while (now - (this.samples[0]?.[0] ?? now) > RATE_WINDOW_MS) this.samples.shift();
       this.samples.push([now, status.count]);
     }
     this.tell();

@@ -4,6 +4,7 @@
 
 import { tell } from "./asking";
 import { Host } from "./host";
+import { ofPage } from "./page";
 import { Run } from "./run";
 import type { Model } from "./types";
 
@@ -36,7 +37,5 @@ export function forget(model: Model, { run }: Session): void {
 }
 
 function sessions(): Map<string, Session> {
-  const page = globalThis as { [SESSIONS]?: Map<string, Session> };
-  page[SESSIONS] ??= new Map();
-  return page[SESSIONS];
+  return ofPage(SESSIONS, Map<string, Session>);
 }

@@ -1,13 +1,14 @@
 // The place of the pane in a view. A part may have to come from the kernel first; if that takes a
 // while, the source is shown as text meanwhile.
 
-import { makeOwnPane, type Pane, type PaneContext, type PartModule, readable } from "./panes";
+import { make } from "./element";
+import { makeOwnPane, type Pane, type PaneContext, type PartModule, readerOf } from "./panes";
 import type { Run } from "./run";
 
 const TEXT_AFTER_MS = 400;
 
 export class PaneSlot {
-  readonly element = document.createElement("div");
+  readonly element = make("div", "kkj-slot");
   private pane: Pane | null = null;
   private shown = "";
   private timer = 0;
@@ -19,7 +20,6 @@ export class PaneSlot {
     private readonly context: PaneContext,
     private readonly load: (part: string) => Promise<PartModule>,
   ) {
-    this.element.className = "kkj-slot";
     this.choose();
   }
 
@@ -42,7 +42,7 @@ export class PaneSlot {
 
   /** What the Copy button gives. A short stream may have ended before its part was there. */
   async copied(source: string): Promise<string> {
-    return this.pane?.copied?.(source) ?? (await readable(source, this.run.part, this.load));
+    return this.pane?.copied?.(source) ?? (await readerOf(this.run.part, this.load))(source);
   }
 
   dispose(): void {

@@ -3,12 +3,17 @@
 
 import { blocks, heightPx } from "./blocks";
 import { describe, oneLine, whole } from "./format";
+import { rewritten } from "./rewriting";
 import type { Run } from "./run";
 import type { Bundle, Status } from "./types";
 
 export const MIME_TYPE = "application/vnd.kkjupyter.v1+json";
 /** Classes that keep the typesetters of JupyterLab and nbconvert from the dollars inside. */
 const NO_FORMULAS = "mathjax_ignore tex2jax_ignore";
+/** What an output may take in the notebook file, all its forms together; the kernel's limit, too. */
+export const SAVED_BYTES = 5_000_000;
+/** A notebook file has each line of a text on a line of its own: blanks, quotes, a comma. */
+const LINE_BYTES = 11;
 /** Longer text can be folded away; the state line is the handle. */
 const FOLDABLE_CHARS = 2_000;
 
@@ -25,21 +30,69 @@ const TEXT =
   "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; " +
   `font-family: ${CODE_FONT}; font-size: 13px; line-height: 17px; ` +
   "color: var(--jp-content-font-color1, inherit)";
+const ESCAPES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#x27;",
+  "\r": "&#13;",
+};
 const BAD = "var(--jp-error-color1, inherit)";
 
-/** @param text what the run's view shows, for a reader; not always its source */
-export function staticBundle(run: Run, text: string): Bundle {
-  const { status, leftOut } = run;
-  const source = text === run.text ? {} : { source: run.text };
-  return {
-    [MIME_TYPE]: { view: run.view, pane: run.pane, left_out: leftOut, ...source, ...status },
-    "text/html": staticHtml(text, leftOut, status),
-    "text/plain": staticPlain(text, status),
-  };
+/** @param read makes of the source what the run's view shows, for a reader */
+export function staticBundle(run: Run, read: (source: string) => string): Bundle {
+  const { view, pane, status } = run;
+  return fitting(run, SAVED_BYTES, (source, left_out) => {
+    const text = read(source);
+    const data = run.part && text !== source ? { source } : {};
+    return {
+      [MIME_TYPE]: { view, pane, left_out, ...data, ...status },
+      "text/html": staticHtml(text, left_out, status),
+      "text/plain": staticPlain(text, status),
+    };
+  });
 }
 
-export function checkpointText(run: Run): string {
-  return `${withNewline(run.text)}[not finished when saved: ${oneLine(run.status)}]`;
+export function checkpointText(run: Run, limitBytes = SAVED_BYTES): string {
+  return fitting(run, limitBytes, (source) => {
+    const text = run.part ? source : rewritten(source);
+    return `${withNewline(text)}[not finished when saved: ${oneLine(run.status)}]`;
+  });
+}
+
+/**
+ * What `write` makes of the run's source; if that takes more of the notebook file than
+ * `limitBytes`, of its beginning and its newest part.
+ */
+export function fitting<Written>(
+  run: Run,
+  limitBytes: number,
+  write: (source: string, leftOut: number) => Written,
+): Written {
+  for (let chars = limitBytes; ; ) {
+    const written = write(...excerpt(run, chars));
+    const json = JSON.stringify(written);
+    const bytes = new Blob([json]).size + LINE_BYTES * json.split("\\n").length;
+    if (bytes <= limitBytes || !chars) return written;
+    chars = Math.floor((Math.min(chars, run.text.length) * limitBytes * 0.95) / bytes);
+  }
+}
+
+/** At most about so much of the source, and how much of it is missing. */
+function excerpt({ text, leftOut }: Run, chars: number): [string, number] {
+  if (text.length <= chars) return [text, leftOut];
+  // No half of a surrogate pair: a file cannot have it.
+  const head = text.slice(0, chars / 8).replace(/[\ud800-\udbff]$/, "");
+  const newest = text.slice(text.length - (chars * 7) / 8).replace(/^[\udc00-\udfff]/, "");
+  const known = leftOut && leftOut - gap(leftOut).length;
+  const left = known + text.length - head.length - newest.length;
+  return [head + gap(left) + newest, left];
+}
+
+/** The line in place of what is missing, as the kernel writes it. */
+function gap(leftOut: number): string {
+  return `\n[… ${whole(leftOut)} characters left out …]\n`;
 }
 
 export function staticPlain(text: string, status: Status): string {
@@ -50,22 +103,21 @@ export function staticPlain(text: string, status: Status): string {
 export function staticHtml(text: string, leftOut: number, status: Status): string {
   const { glyph, parts } = describe(status);
   const bad = status.state === "failed" || status.state === "lost";
-  const mark = bad ? `<span style="color: ${BAD}">${glyph}</span>` : `<span>${glyph}</span>`;
+  const mark = `<span${bad ? ` style="color: ${BAD}"` : ""}>${glyph}</span>`;
   const spans = parts.map((part, index) => {
     return `<span class="kkj-part">${index ? " · " : ""}${escapeHtml(part)}</span>`;
   });
   const words = `<span class="kkj-words">${spans.join("")}</span>`;
   const notes = leftOut ? [...status.notes, `${whole(leftOut)} characters left out`] : status.notes;
   const after = notes.map((note) => `<div style="${LINE}">${escapeHtml(note)}</div>`).join("");
-  const foldable = text.length > FOLDABLE_CHARS;
-  const tag = foldable ? "summary" : "div";
-  const list = foldable ? "; list-style: none" : "";
+  const [around, tag, list] =
+    text.length > FOLDABLE_CHARS
+      ? ["details", "summary", "; list-style: none"]
+      : ["div", "div", ""];
   const line = `<${tag} class="kkj-line" style="${LINE}${list}">${mark} ${words}</${tag}>${after}`;
   const body = text && `<div style="${BOX}"><pre style="${TEXT}">\n${htmlOf(text)}</pre></div>`;
   const run = `class="kkj-static ${NO_FORMULAS}" data-kkj-run="${status.run_id}" style="margin: 0"`;
-  return foldable
-    ? `<details open ${run}>${line}${body}</details>`
-    : `<div ${run}>${line}${body}</div>`;
+  return `<${around}${list && " open"} ${run}>${line}${body}</${around}>`;
 }
 
 /** What stands above a column. */
@@ -74,25 +126,19 @@ export function titleHtml(name: string): string {
 }
 
 function htmlOf(text: string): string {
-  const [first = "", ...others] = blocks(text);
-  if (!others.length) return escapeHtml(first);
-  return [first, ...others]
-    .map((block) => {
-      const size = `auto ${heightPx(block)}px`;
-      const style = `content-visibility: auto; contain-intrinsic-size: ${size}`;
-      return `<div style="${style}">${escapeHtml(block)}</div>`;
-    })
+  const all = blocks(text);
+  if (all.length < 2) return escapeHtml(text);
+  return all
+    .map(
+      (block) =>
+        '<div style="content-visibility: auto; ' +
+        `contain-intrinsic-size: auto ${heightPx(block)}px">${escapeHtml(block)}</div>`,
+    )
     .join("");
 }
 
 function escapeHtml(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#x27;")
-    .replaceAll("\r", "&#13;");
+  return text.replace(/[&<>"'\r]/g, (character) => ESCAPES[character] as string);
 }
 
 function withNewline(text: string): string {

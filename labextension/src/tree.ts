@@ -7,44 +7,50 @@ export type Tree = string | { open: string; close: string; entries: [key: string
 
 const PAIRS: Record<string, string> = { "{": "}", "[": "]", "(": ")" };
 
+/** What is nested deeper is a leaf; the kernel writes no deeper. */
+const MAX_DEPTH = 32;
+
 /** The tree of a line; null if it is a leaf or cannot be read. */
 export function treeOf(line: string): Tree | null {
-  if (!/^[[{]/.test(line)) return null;
   const reader = new Reader(line);
-  const tree = reader.value();
-  return typeof tree === "object" && tree.entries.length && reader.isAtEnd ? tree : null;
+  const tree = reader.value(MAX_DEPTH);
+  return typeof tree === "object" && tree.entries.length && reader.at === line.length ? tree : null;
 }
 
 class Reader {
-  private at = 0;
+  at = 0;
 
   constructor(private readonly line: string) {}
 
-  get isAtEnd(): boolean {
-    return this.at === this.line.length;
+  /** undefined at the end */
+  get next(): string | undefined {
+    return this.line[this.at];
   }
 
-  value(): Tree {
-    const open = this.line[this.at];
-    return open === "{" || open === "[" ? this.container(open) : this.leaf(",}]");
+  /** @param levels how many are read, of what is nested in it */
+  value(levels: number): Tree {
+    const open = this.next;
+    return levels && (open === "{" || open === "[")
+      ? this.container(open, levels - 1)
+      : this.leaf(",}]");
   }
 
-  private container(open: "{" | "["): Tree {
+  private container(open: "{" | "[", levels: number): Tree {
     const close = PAIRS[open] as string;
     const entries: [string, Tree][] = [];
     this.at += 1;
-    while (this.at < this.line.length && this.line[this.at] !== close) {
+    while (this.next && this.next !== close) {
       let key = String(entries.length);
       if (open === "{") {
         key = this.leaf(":,}]");
-        if (this.line[this.at] !== ":") return this.broken();
+        if (this.next !== ":") return this.broken();
         this.at += 2;
       }
-      entries.push([key, this.value()]);
+      entries.push([key, this.value(levels)]);
       if (this.line.startsWith(", ", this.at)) this.at += 2;
-      else if (this.line[this.at] !== close) return this.broken();
+      else if (this.next !== close) return this.broken();
     }
-    if (this.line[this.at] !== close) return this.broken();
+    if (this.next !== close) return this.broken();
     this.at += 1;
     return { open, close, entries };
   }
@@ -53,24 +59,21 @@ class Reader {
   private leaf(ends: string): string {
     const start = this.at;
     const closing: string[] = [];
-    for (; this.at < this.line.length; this.at += 1) {
-      const character = this.line[this.at] as string;
+    for (let character = this.next; character; this.at += 1, character = this.next) {
       if (character === '"') this.skipString();
       else if (character in PAIRS) closing.push(PAIRS[character] as string);
       else if (character === closing.at(-1)) closing.pop();
-      else if (!closing.length && ends.includes(character) && !this.isInside(character)) break;
+      else if (!closing.length && ends.includes(character)) {
+        // A colon within a time of day is no end of a key.
+        if (character !== ":" || this.line[this.at + 1] === " ") break;
+      }
     }
     return this.line.slice(start, this.at);
   }
 
-  /** A colon within a time of day is no end of a key. */
-  private isInside(character: string): boolean {
-    return character === ":" && this.line[this.at + 1] !== " ";
-  }
-
   private skipString(): void {
-    for (this.at += 1; this.at < this.line.length && this.line[this.at] !== '"'; this.at += 1) {
-      if (this.line[this.at] === "\\") this.at += 1;
+    for (this.at += 1; this.next && this.next !== '"'; this.at += 1) {
+      if (this.next === "\\") this.at += 1;
     }
   }
 

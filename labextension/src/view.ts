@@ -1,15 +1,16 @@
 // One drawing of one run: the state line, and the pane below it.
 
 import { prepareCopyButton } from "./aftermath";
-import { tell } from "./asking";
+import { hear, tell } from "./asking";
 import { suppressShortcuts } from "./button";
 import { cancel } from "./cancel";
+import { make } from "./element";
 import { StateLine } from "./line";
 import { loadPart } from "./panes";
 import type { Run } from "./run";
 import { session } from "./sessions";
 import { PaneSlot } from "./slot";
-import type { FromKernel, Model } from "./types";
+import type { Model } from "./types";
 
 const COPY_ANSWER_WITHIN_MS = 3_000;
 
@@ -24,8 +25,7 @@ export async function drawView(model: Model, el: HTMLElement): Promise<() => voi
     cancel: () => cancel(run, model, host),
     getText,
   });
-  const root = document.createElement("div");
-  root.className = "kkj";
+  const root = make("div", "kkj");
   suppressShortcuts(root);
   root.append(line.element, slot.element);
   el.append(root);
@@ -53,16 +53,15 @@ export async function drawView(model: Model, el: HTMLElement): Promise<() => voi
 async function everything(run: Run, model: Model): Promise<string> {
   if (!run.leftOut || run.status.state === "lost") return run.text;
   return await new Promise((resolve) => {
-    const answered = (message: FromKernel) => {
+    const stop = hear(model, (message) => {
       if (message.kind === "copy") finish(message.text);
-    };
+    });
     const timer = setTimeout(() => finish(run.text), COPY_ANSWER_WITHIN_MS);
     const finish = (text: string) => {
       clearTimeout(timer);
-      model.off("msg:custom", answered);
+      stop();
       resolve(text);
     };
-    model.on("msg:custom", answered);
     tell(model, { kind: "copy" });
   });
 }

@@ -4,6 +4,7 @@
 
 import { ask } from "./asking";
 import type { Host } from "./host";
+import { nowMs } from "./page";
 import type { Run } from "./run";
 import type { Heartbeat, Model } from "./types";
 
@@ -20,7 +21,7 @@ const BEGINS_WITHIN_MS = 2_000;
 
 /** Find out when `run` has ended and this page was not told. Returns how to stop. */
 export function watch(run: Run, model: Model, host: Host): () => void {
-  const begunAt = performance.now();
+  const begunAt = nowMs();
   let silenceMs = SHORT_SILENCE_MS;
   let heardAt = begunAt;
   let questions = 0;
@@ -34,30 +35,30 @@ export function watch(run: Run, model: Model, host: Host): () => void {
     timer = forMs > LONGEST_SILENCE_MS ? 0 : window.setTimeout(look, forMs);
   };
   const waitAnew = () => {
-    heardAt = performance.now();
+    heardAt = nowMs();
     questions = 0;
     wait(allowedMs());
   };
   const look = () => {
-    const leftMs = heardAt + allowedMs() - performance.now();
+    const leftMs = heardAt + allowedMs() - nowMs();
     if (leftMs > 0) wait(leftMs);
     else question();
   };
   const question = () => {
     ask("state", run, model, host);
     questions += 1;
-    heardAt = performance.now();
+    heardAt = nowMs();
     wait(allowedMs());
   };
   const hear = () => {
     // While a cancel has no effect, it is no news that the stream goes on.
     if (isCancelling) return;
-    if (timer && !questions) heardAt = performance.now();
+    if (timer && !questions) heardAt = nowMs();
     else waitAnew();
   };
   const beat = ({ runs, next_s = 0 }: Heartbeat) => {
     if (runs && !runs.includes(run.status.run_id)) {
-      if (performance.now() - begunAt > BEGINS_WITHIN_MS) question();
+      if (nowMs() - begunAt > BEGINS_WITHIN_MS) question();
       return;
     }
     silenceMs = next_s === null ? Infinity : Math.max(SILENCE_MS, 3_000 * next_s + 2_000);

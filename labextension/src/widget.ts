@@ -1,13 +1,14 @@
 // The module that anywidget loads: one Run for each model, one drawing for each view.
 
+import { hear } from "./asking";
 import { drawColumns, initializeColumns } from "./columns";
 import { lookAfter } from "./ending";
-import { readable } from "./panes";
+import { readerOf } from "./panes";
 import { begin, forget } from "./sessions";
 import { checkpointText, staticBundle } from "./static";
 import css from "./style.css";
 import { addStyle } from "./styles";
-import type { FromKernel, Model } from "./types";
+import type { Model } from "./types";
 import { drawView } from "./view";
 import { watch } from "./watch";
 
@@ -15,17 +16,16 @@ async function initialize({ model }: { model: Model }): Promise<() => void> {
   if (model.get("columns")) return await initializeColumns(model);
   const begun = begin(model);
   const { run, host: finding } = begun;
-  const receive = (message: FromKernel) => run.receive(message);
-  model.on("msg:custom", receive);
+  const stopHearing = hear(model, (message) => run.receive(message));
   const host = await finding;
   const stops = [host.onKernelLost((why) => run.lose(why)), watch(run, model, host)];
   // A column's place in the notebook is that of the view it stands in, which looks after it.
   if (!host.isColumn) {
-    const bundle = async () => staticBundle(run, await readable(run.text, run.part));
+    const bundle = async () => staticBundle(run, await readerOf(run.part));
     stops.push(lookAfter(model, host, [run], { bundle, checkpoint: () => checkpointText(run) }));
   }
   return () => {
-    model.off("msg:custom", receive);
+    stopHearing();
     for (const stop of stops) stop();
     forget(model, begun);
   };

@@ -88,3 +88,26 @@ test("a new source begins anew", () => {
   pane.flush();
   expect(pane.element.textContent).toBe("[2]");
 });
+
+test("what is nested very deep is a tree down to some depth, and no error", () => {
+  for (const [open, close] of [
+    ["[", "]"],
+    ['{"a": ', "}"],
+  ] as const) {
+    const deep = open.repeat(100_000) + "1".repeat(3) + close.repeat(100_000);
+    let tree = treeOf(deep);
+    let levels = 0;
+    for (; tree && typeof tree === "object"; levels++) tree = tree.entries[0]?.[1] ?? null;
+    expect(levels).toBe(32);
+    expect(tree).toBe(deep.slice(32 * open.length, -32));
+    const pane = new JsonPane("x");
+    pane.append(`${deep}\n`);
+    pane.flush();
+    const details = pane.element.querySelector("details");
+    expect(details?.textContent?.length).toBe(deep.length);
+    if (details) details.open = true;
+    details?.dispatchEvent(new Event("toggle"));
+    expect(details?.childElementCount).toBe(2);
+  }
+  expect(treeOf("[".repeat(100_000))).toBeNull();
+});

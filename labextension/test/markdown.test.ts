@@ -1,11 +1,16 @@
 // @vitest-environment jsdom
 // The sanitiser does not get along with happy-dom.
 
+import createParser from "markdown-it";
 import { beforeEach, expect, test, vi } from "vitest";
 import type { Pane } from "../src/panes";
 import { makePane } from "../src/parts/markdown";
 import { mended, withoutHalfLine, withTableHead } from "../src/parts/markdown/mend";
-import { cases } from "./markdown-cases.json";
+import { makeParser } from "../src/parts/markdown/parser";
+import emphasis from "./emphasis-cases.json";
+import markdown from "./markdown-cases.json";
+
+const cases = [...markdown.cases, ...emphasis.cases];
 
 // jsdom and the sanitiser are slow together.
 vi.setConfig({ testTimeout: 60_000 });
@@ -75,6 +80,10 @@ test.each(cases)("%s, letter by letter", (_, source, html) => {
   write(source, 1);
   end();
   expect(shown()).toBe(html);
+});
+
+test.each(emphasis.western)("emphasis as CommonMark has it: %s", (source) => {
+  expect(makeParser().renderInline(source)).toBe(createParser().renderInline(source));
 });
 
 test("links open elsewhere and tell nothing of this page", () => {

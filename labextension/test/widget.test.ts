@@ -230,6 +230,24 @@ test("a save in mid-stream holds the text so far, and after the end nothing is t
   expect(page.stored["text/plain"]).toContain("2 items");
 });
 
+test("what the page saves has a line as it is in the end", async () => {
+  await open({ text: "10%\r", end: 4 });
+  page.hear({
+    kind: "delta",
+    offset: 4,
+    text: "100%\r\n5",
+    status: status({ state: "streaming" }),
+  });
+  page.saveState.emit("started");
+  expect(page.stored["text/plain"]).toMatch(/^100%\n5\n\[not finished/);
+  page.kernel.statusChanged.emit("restarting");
+  await vi.advanceTimersByTimeAsync(1_100);
+  const { data } = page.outputs[0] as { data: Record<string, string> };
+  expect(data["text/plain"]).toMatch(/^100%\n5\n\[✕ kernel restarted/);
+  expect(data["text/html"]).not.toContain("10%");
+  expect(data["application/vnd.kkjupyter.v1+json"]).not.toHaveProperty("source");
+});
+
 test("the kernel is told when the file has the static output, and not before", async () => {
   await open();
   const saved = () => page.sent.filter(({ kind }) => kind === "saved").length;

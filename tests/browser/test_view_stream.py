@@ -219,3 +219,35 @@ def test_the_json_view_has_a_line_for_each_value(open_notebook: OpenNotebook) ->
     lines = lab.output(2).locator(".kkj-static summary").all_text_contents()
     assert len(lines) == 3
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_line_that_is_written_over(open_notebook: OpenNotebook) -> None:
+    lab = open_notebook(
+        [
+            SETUP,
+            """def bar():
+    yield "before\\r"
+    yield "\\n"
+    for i in range(10_001):
+        yield f"{i / 100:3.0f} % of it"
+        yield "\\r"
+        if i % 1_000 == 0:
+            time.sleep(0.05)
+    hold()
+    yield "done\\n"
+
+kk.show(bar()).wait()""",
+        ]
+    )
+    lab.run(0)
+    lab.start(1)
+    lab.wait_until(f"() => ({LIVE_TEXT})() === 'before\\n100 % of it'")
+    nodes = lab.page.evaluate("() => document.querySelector('.kkj-block').childNodes.length")
+    lab.let_go()
+    lab.wait(1)
+    text = "before\ndone% of it\n"
+    assert nodes < 5
+    assert static_text(lab, 1) == text
+    lab.save()
+    assert lab.saved().cells[1].outputs[0].data["text/plain"] == text
+    assert lab.page_errors == []

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pathlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from kkjupyter.notebook.characters import rewritten
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.bundle import Body, checkpoint_bundle, static_bundle, text_body
 from kkjupyter.notebook.views.fitting import fitting_body, fitting_text
@@ -80,12 +82,12 @@ class View(ABC):
         return ""
 
     def body(self, excerpt: Excerpt) -> Body:
-        """What stays in the notebook; by default the source, as it is.
+        """What stays in the notebook; by default the source, as the text pane shows it.
 
         Args:
             excerpt: the source as far as a notebook file gets it.
         """
-        return text_body(excerpt)
+        return text_body(replace(excerpt, text=self._as_shown(excerpt.text)))
 
     def fitting(self) -> tuple[Excerpt, Body]:
         """The excerpt and the body that together take no more than ``saved_bytes`` of a file."""
@@ -136,11 +138,16 @@ class View(ABC):
         widget is on screen: JupyterLab would rebuild the view, and a selection would be lost. The
         page writes a fresh one into the file whenever the notebook is saved in mid-stream.
         """
-        return checkpoint_bundle(fitting_text(self.transcript.excerpt, self.saved_bytes), status)
+        excerpt = fitting_text(self.transcript.excerpt, self.saved_bytes)
+        return checkpoint_bundle(replace(excerpt, text=self._as_shown(excerpt.text)), status)
 
     def save_one_of(self, count: int) -> None:
         """Share the notebook file's limit with others: this is one of so many in one output."""
         self.saved_bytes //= max(1, count)
+
+    def _as_shown(self, source: str) -> str:
+        """A line that was written over, as it was in the end; a part reads its source itself."""
+        return source if self.part else rewritten(source)
 
     def _retain(self, source: str) -> str:
         self.transcript.append(source)

@@ -20,6 +20,7 @@ from markdown_it.token import Token
 
 from kkjupyter.notebook.views.bundle import escape
 from kkjupyter.notebook.views.codecolours import coloured
+from kkjupyter.notebook.views.emphasis import add_cjk_emphasis
 from kkjupyter.notebook.views.mathrules import add_maths, is_harmless
 
 __all__ = ["TooSlow", "html_of"]
@@ -95,6 +96,7 @@ def _parser() -> MarkdownIt:
     md = MarkdownIt("js-default", {"html": False, "maxNesting": 50})
     md.validateLink = _may_be_linked  # type: ignore[method-assign]
     add_maths(md)
+    add_cjk_emphasis(md)
     # Rules that never match, and are asked before all others.
     md.inline.ruler.before("text", "guard", _guarded)
     md.block.ruler.before("table", "guard", _guarded, {"alt": _ALTERNATIVES})

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from kkjupyter.notebook.characters import PairJoiner, printable, rewritten
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.characters import PairJoiner, printable
 from kkjupyter.notebook.views.base import RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import Body, text_body
 from kkjupyter.notebook.views.joining import TextJoiner
-from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["TextView"]
 
@@ -39,15 +35,6 @@ class TextView(View):
     def render(self, items: Sequence[Any]) -> str:
         """Strings and bytes joined, over cuts within a character; None is nothing."""
         return printable(self._pairs.feed(self._joiner.feed(items)))
-
-    def body(self, excerpt: Excerpt) -> Body:
-        """The text; a line that was written over, as it was in the end."""
-        return text_body(replace(excerpt, text=rewritten(excerpt.text)))
-
-    def checkpoint(self, status: Status) -> dict[str, Any]:
-        """Likewise, so far."""
-        checkpoint = super().checkpoint(status)
-        return {mime: rewritten(text) for mime, text in checkpoint.items()}
 
     def flush(self) -> str:
         """Part of a character whose other part never came."""

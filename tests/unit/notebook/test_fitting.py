@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -17,6 +20,7 @@ from kkjupyter.notebook.views.transcript import Excerpt
 
 DONE = Status(1, "f()", "done", "stream", 1, 1.0, 0.1)
 LIMIT = 400_000
+LABEXTENSION = Path(__file__).parents[3] / "labextension"
 
 
 class Stubborn(View):
@@ -88,25 +92,30 @@ def test_a_comparison_shares_one_limit() -> None:
         assert file_bytes(view.bundle(DONE)) <= LIMIT
 
 
+REWRITING = json.loads((LABEXTENSION / "test" / "rewriting-cases.json").read_text())
+
+
+class Lines(View):
+    """One of the user's own, which has the text pane."""
+
+    def render(self, items: Sequence[Any]) -> str:
+        return "".join(items)
+
+
+@pytest.mark.parametrize("choice", ["text", "auto", "own"])
 @pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("10%\r20%\rdone\n", "done\n"),
-        ("longer\rab\r\nnext", "abnger\nnext"),
-        ("a\r\nb\r\n", "a\nb\n"),
-        ("10%\r", "10%"),
-        ("a\n\rb", "a\nb"),
-        ("", ""),
-    ],
+    ("deltas", "shown"), [case[1:] for case in REWRITING], ids=[case[0] for case in REWRITING]
 )
-def test_lines_that_are_written_over(text: str, shown: str) -> None:
-    assert rewritten(text) == shown
-    view = make_view("text")
-    view.feed(list(text))
+def test_lines_that_are_written_over(deltas: list[str], shown: str, choice: str) -> None:
+    assert rewritten("".join(deltas)) == shown
+    view = Lines() if choice == "own" else make_view(choice)
+    view.feed(deltas)
+    assert view.checkpoint(DONE)["text/plain"].startswith(shown)
     view.finish()
     bundle = view.bundle(DONE)
     assert bundle["text/plain"] == shown
     assert "\r" not in view.checkpoint(DONE)["text/plain"]
+    assert "&#13;" not in bundle["text/html"]
 
 
 def test_many_of_them_take_linear_time() -> None:

@@ -10,14 +10,18 @@ from typing import Any
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
 from nbconvert.exporters import HTMLExporter, LatexExporter
 
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import make_view
+from kkjupyter.notebook.views.emphasis import add_cjk_emphasis
 from kkjupyter.notebook.views.markdownhtml import html_of
 
 LABEXTENSION = Path(__file__).parents[3] / "labextension"
+EMPHASIS = json.loads((LABEXTENSION / "test" / "emphasis-cases.json").read_text())
 CASES = json.loads((LABEXTENSION / "test" / "markdown-cases.json").read_text())["cases"]
+CASES += EMPHASIS["cases"]
 
 
 class Shown(HTMLParser):
@@ -65,6 +69,14 @@ def structure(source: str) -> str:
 )
 def test_a_case(source: str, html: str) -> None:
     assert structure(source) == html
+
+
+@pytest.mark.parametrize("source", EMPHASIS["western"])
+def test_western_emphasis_is_that_of_commonmark(source: str) -> None:
+    md = MarkdownIt("js-default")
+    as_ever = md.renderInline(source)
+    add_cjk_emphasis(md)
+    assert md.renderInline(source) == as_ever
 
 
 def test_code_is_coloured_by_inline_styles() -> None:

@@ -2,6 +2,7 @@
 // kkjupyter/notebook/views/markdown.py does the same for the saved output.
 
 import createParser, { type Env, type MarkdownIt, type Token } from "markdown-it";
+import { addCjkEmphasis } from "./emphasis";
 import { addMaths, isHarmless } from "./maths";
 import { mended } from "./mend";
 
@@ -21,6 +22,7 @@ export function makeParser(): MarkdownIt {
   const md = createParser({ html: false, maxNesting: 50 });
   md.validateLink = (url) => LINK.test(url) || IMAGE.test(url);
   addMaths(md);
+  addCjkEmphasis(md);
   md.core.ruler.before("inline", "mend", ({ env, tokens }) => {
     const { mended: isMended } = env as Reading;
     const last = isMended ? tokens.findLast(({ type }) => type === "inline") : undefined;
