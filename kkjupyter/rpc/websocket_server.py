@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http
-import logging
 from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Literal, cast
@@ -18,6 +17,7 @@ from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.limits import ServerLimits, TurnedAway, too_many_text
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.transports.handshake import check_subprotocols
 from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
@@ -25,7 +25,7 @@ from kkjupyter.transports.websocket import WebSocketTransport
 
 __all__ = ["WebSocketServer"]
 
-logger = logging.getLogger("kkjupyter.server")
+logger = SafeLogger("kkjupyter.server")
 
 # A browser cannot set headers on a WebSocket, but it can offer a subprotocol of this form.
 TOKEN_SUBPROTOCOL = "kkjupyter.token."
