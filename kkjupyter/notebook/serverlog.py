@@ -28,7 +28,7 @@ class _CellLog(logging.Handler):
 
 def _others_listen() -> bool:
     """Whether the record goes to a handler of the user's, too."""
-    above: logging.Logger | None = logger
+    above: logging.Logger | None = logger.logger
     while above is not None:
         if any(handler is not _handler for handler in above.handlers):
             return True
@@ -41,9 +41,9 @@ _handler = _CellLog(logging.WARNING)
 
 def install() -> None:
     """From now on records go to the cell. Idempotent."""
-    logger.addHandler(_handler)
+    logger.logger.addHandler(_handler)
 
 
 def uninstall() -> None:
     """Undo it."""
-    logger.removeHandler(_handler)
+    logger.logger.removeHandler(_handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import threading
 import types
 import weakref
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kkjupyter.errors import BufferOverflow
 from kkjupyter.rpc.jobs import CALLBACK_THREADS, Job, Jobs
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.workers import Lane
 from kkjupyter.wire.protocol import Protocol
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fate", "PassedFunctions"]
 
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 # When there are more functions, the oldest whose call is over are forgotten, down to half of it.
 _KEPT_FUNCTIONS = 2048

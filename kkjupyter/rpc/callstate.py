@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
 from kkjupyter.rpc.carrier import Carrier
 from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CallState", "Phase", "next_number"]
 
 Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 _numbers = itertools.count(1)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import logging
 from typing import Any
 
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
@@ -25,7 +25,7 @@ from kkjupyter.wire.values import undefined
 
 __all__ = ["CallTable"]
 
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 
 class CallTable:

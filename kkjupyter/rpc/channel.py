@@ -8,7 +8,6 @@ one is full.
 from __future__ import annotations
 
 import copy
-import logging
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from kkjupyter.rpc.facades import HeldFunctions
 from kkjupyter.rpc.failures import encode_acknowledgement
 from kkjupyter.rpc.jobs import CALLBACK_LIMITS
 from kkjupyter.rpc.limits import ConnectionLoad
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams
@@ -59,7 +59,7 @@ from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["Channel", "RequestHandler"]
 
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 # How much that makes no sense is reported of one connection.
 _REPORT_LIMIT = 20

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
 from kkjupyter.rpc.refusals import ArgumentsError
@@ -14,6 +16,8 @@ __all__ = ["encode_acknowledgement", "encode_failure", "remote_error"]
 
 _ENGINE_DIR = str(pathlib.Path(__file__).parent)
 _MAX_CAUSES = 8
+# Of an error's data.
+_MAX_DEPTH = 100
 _OWN_FIELDS = frozenset({"name", "message", "stack", "cause"})
 
 
@@ -33,7 +37,12 @@ def remote_error(exc: BaseException, *, debug: bool = False, depth: int = 0) -> 
     if isinstance(exc, RemoteError):
         return exc if debug else _without_stack(exc)
     cause = exc.__cause__
-    return RemoteError(
+    fields = {
+        name: value
+        for name, value in vars(exc).items()
+        if not name.startswith("_") and name not in _OWN_FIELDS
+    }
+    error = RemoteError(
         _text(exc),
         name="TypeError" if isinstance(exc, ArgumentsError) else type(exc).__name__,
         stack=_stack(exc) if debug else None,
@@ -41,29 +50,60 @@ def remote_error(exc: BaseException, *, debug: bool = False, depth: int = 0) -> 
         cause=remote_error(cause, debug=debug, depth=depth + 1)
         if cause and depth < _MAX_CAUSES
         else None,
-        data={
-            name: value
-            for name, value in vars(exc).items()
-            if not name.startswith("_") and name not in _OWN_FIELDS
-        },
+        data=fields,
     )
+    return error if debug else _without_stack(error)
 
 
-def _without_stack(error: RemoteError, depth: int = 0) -> RemoteError:
+def _without_stack(error: RemoteError) -> RemoteError:
     """``error`` without the stacks of its own, of its causes and of errors among its data."""
-    cause, data = error.cause, error.data
-    if isinstance(cause, RemoteError):
-        cause = _without_stack(cause, depth + 1) if depth < _MAX_CAUSES else None
-    if any(isinstance(value, RemoteError) for value in data.values()):
-        data = {
-            name: RemoteError(value.message, name=value.name, data=value.data)
-            if isinstance(value, RemoteError)
-            else value
-            for name, value in data.items()
-        }
-    if error.stack is None and cause is error.cause and data is error.data:
+    parts = list(_errors_in(error))
+    if all(part.stack is None for part in parts):
         return error
-    return RemoteError(error.message, name=error.name, cause=cause, data=data, status=error.status)
+    bare: RemoteError = _bare(error, {})
+    return bare
+
+
+def _errors_in(error: RemoteError) -> Iterator[RemoteError]:
+    """It, and all within it."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, RemoteError):
+            yield value
+            waiting += [value.cause, value.data]
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+
+
+def _bare(value: Any, copies: dict[int, Any], depth: int = 0) -> Any:
+    """A copy in which no error has a stack. What holds itself still does, as in ``copies``."""
+    if id(value) in copies:
+        return copies[id(value)]
+    if not isinstance(value, RemoteError | dict | list | tuple):
+        return value
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, tuple):
+        copies[id(value)] = tuple(_bare(one, copies, depth + 1) for one in value)
+        return copies[id(value)]
+    bare: Any = copy.copy(value)
+    copies[id(value)] = bare
+    if isinstance(value, RemoteError):
+        bare.stack = None
+        bare.cause = _bare(value.cause, copies, depth + 1)
+        bare.__cause__ = bare.cause if isinstance(bare.cause, BaseException) else None
+        bare.data = _bare(value.data, copies, depth + 1)
+    else:
+        for key in value if isinstance(value, dict) else range(len(value)):
+            bare[key] = _bare(value[key], copies, depth + 1)
+    return bare
 
 
 def encode_failure(

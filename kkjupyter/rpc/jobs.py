@@ -13,12 +13,12 @@ import asyncio
 import concurrent.futures
 import contextvars
 import inspect
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
 from kkjupyter.rpc.waiting import Bell, wait_blocking
 from kkjupyter.rpc.workers import Lane, WorkerPool
@@ -30,7 +30,7 @@ CALLBACK_THREADS = 64
 CALLBACK_LIMITS: Final = {"limit_items": 64 * SOFT_LIMIT_ITEMS, "limit_bytes": HARD_LIMIT_BYTES}
 """How many calls of the functions of one call wait at most; those of a busy function, mostly."""
 
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 _threads = WorkerPool("kkjupyter-callbacks", None)
 
 # The calls whose callbacks the code at hand runs in: a callback may wait for its own call.

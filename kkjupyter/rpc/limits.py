@@ -18,6 +18,7 @@ __all__ = [
     "GENERATOR_SLOTS",
     "ConnectionLoad",
     "LimitExceeded",
+    "Porch",
     "ServerLimits",
     "ServerLoad",
     "Slots",
@@ -174,6 +175,8 @@ class Slots:
 
 _REQUEST_CURE = "wait for some calls to end"
 _SILENCE_S = 0.2
+_PORCH_S = 1.0
+_LOOK_S = 0.02
 _BYTES_CURE = "wait for some calls to end, or send less at once"
 _STREAM_CURE = "end some streams"
 
@@ -289,6 +292,58 @@ def too_many_text(limit: int, name: str = "connections") -> str:
         f"the server's limit {name} ({limit:,}) is reached; try again later, or serve with "
         f"limits=kk.ServerLimits({name}=...)\n"
     )
+
+
+class Porch:
+    """Where connections wait unread while too many have not shown a token yet.
+
+    Honest clients that come all at once have done so in a moment; the silent ones stay.
+
+    Args:
+        limits: of the server.
+    """
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self._limit = limits.connections
+        timeout_s = limits.handshake_timeout_s
+        self._wait_s = _PORCH_S if timeout_s is None else min(_PORCH_S, timeout_s / 4)
+        self._waiting = 0
+
+    def wait(
+        self,
+        transport: asyncio.Transport,
+        *,
+        has_room: Callable[[], bool],
+        let_in: Callable[[], object],
+        turn_away: Callable[[], object],
+    ) -> None:
+        """Have a connection wait for room, as long as that is worth it. I/O loop only.
+
+        Args:
+            transport: the connection.
+            has_room: whether one more may come in.
+            let_in: called then.
+            turn_away: called if that takes too long, or too many wait already.
+        """
+        if self._limit is not None and self._waiting >= self._limit:
+            turn_away()
+            return
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._wait_s
+        self._waiting += 1
+        transport.pause_reading()
+
+        def look() -> None:
+            is_room = not transport.is_closing() and has_room()
+            if not (is_room or transport.is_closing() or loop.time() >= give_up_at):
+                loop.call_later(_LOOK_S, look)
+                return
+            self._waiting -= 1
+            if not transport.is_closing():
+                transport.resume_reading()
+                (let_in if is_room else turn_away)()
+
+        loop.call_later(_LOOK_S, look)
 
 
 class TurnedAway(asyncio.Protocol):

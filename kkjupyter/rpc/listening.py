@@ -9,7 +9,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.rpc.limits import ServerLimits, TurnedAway
+from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway
 
 __all__ = ["HttpListener"]
 
@@ -43,8 +43,10 @@ class HttpListener:
         self._host = host
         self._ssl = ssl
         self._limits = limits
+        self._porch = Porch(limits)
         self._listener: asyncio.Server | None = None
         self._known: set[web.RequestHandler] = set()
+        self._is_closed = False
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -81,6 +83,7 @@ class HttpListener:
 
     async def stop(self) -> None:
         """Stop, and disconnect everybody."""
+        self._is_closed = True
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()
@@ -94,16 +97,40 @@ class HttpListener:
 
     def welcome(self, transport: asyncio.Transport) -> None:
         """One more connection is there."""
+        if self._is_closed:  # since it was taken from the queue
+            transport.abort()
+            return
+        limit = self._limits.unauthenticated_connections
+        if limit is None or self._arriving < limit:
+            self._let_in(transport)
+            return
+        self._porch.wait(
+            transport,
+            has_room=lambda: self._is_closed or self._arriving < limit,
+            let_in=lambda: self._let_in(transport),
+            turn_away=lambda: self._turn_away(transport, limit, "unauthenticated_connections"),
+        )
+
+    @property
+    def _arriving(self) -> int:
+        """How many have not shown what they have to."""
+        connections = self._server.connections
+        self._known.intersection_update(connections)
+        return len(connections) - len(self._known)
+
+    @property
+    def _server(self) -> web.Server:
         server = self._runner.server
         assert server is not None, "start() comes first"
-        self._known.intersection_update(server.connections)
-        limits, count = self._limits, len(server.connections)
-        if limits.connections is not None and count >= limits.connections:
-            self._turn_away(transport, limits.connections, "connections")
+        return server
+
+    def _let_in(self, transport: asyncio.Transport) -> None:
+        if self._is_closed:  # while it waited
+            transport.abort()
             return
-        limit = limits.unauthenticated_connections
-        if limit is not None and count - len(self._known) >= limit:
-            self._turn_away(transport, limit, "unauthenticated_connections")
+        server, limits = self._server, self._limits
+        if limits.connections is not None and len(server.connections) >= limits.connections:
+            self._turn_away(transport, limits.connections, "connections")
             return
         protocol = server()
         transport.set_protocol(protocol)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import math
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 from kkjupyter.errors import RemoteError, RemoteThrow
 from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
 from kkjupyter.rpc.limits import GENERATOR_SLOTS, Slots, run_function
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import (
@@ -37,7 +37,7 @@ __all__ = ["ItemCheck", "OutgoingStream", "close_unread"]
 
 ItemCheck = Callable[[Any], Any]
 
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 _closing: set[asyncio.Task[None]] = set()
 

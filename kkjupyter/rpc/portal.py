@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import logging
 import os
 import selectors
 import sys
@@ -21,10 +20,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from kkjupyter.rpc.logs import SafeLogger
+
 __all__ = ["LoopThread", "handler_loop", "io_loop", "leave_to_parent", "on_own_loop"]
 
 T = TypeVar("T")
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 
 class LoopThread:

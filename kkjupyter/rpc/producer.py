@@ -79,9 +79,8 @@ class Producer:
         """Answer that this is too much; what was passed with it goes back."""
         channel, codec = self.channel, request.codec
         if not self._refused:
-            logger.warning(
-                "%s: %s is refused: %s", channel.url, readable(".".join(request.path)), error
-            )
+            what = readable(".".join(request.path))
+            logger.warning("%s: %s is refused: %s", channel.url, what, error)
         self._refused += 1
         _, received = channel.revive(request.args, codec, ".".join(request.path))
         for state in received:

@@ -12,11 +12,12 @@ import logging
 from typing import Final
 
 from kkjupyter.errors import CallCancelled, ConnectionLost, RemoteError, RemoteThrow
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.refusals import ArgumentsError, RPCValidationError
 
 __all__ = ["is_for_the_client", "log_failure", "log_late_failure", "logger", "was_told"]
 
-logger: Final = logging.getLogger("kkjupyter.server")
+logger: Final = SafeLogger("kkjupyter.server")
 
 _TOLD: Final = "kkjupyter_told"
 _METHOD_CHARS: Final = 200

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 import time
 from collections import deque
@@ -17,13 +16,14 @@ from collections.abc import Callable
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.hooks import run_before_wait
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.portal import on_own_loop
 from kkjupyter.rpc.turns import CancelWatch, give_turn, turn_is_due
 
 __all__ = ["Bell", "wait_async", "wait_blocking"]
 
 _POLL_S = 0.05
-logger = logging.getLogger("kkjupyter")
+logger = SafeLogger("kkjupyter")
 
 
 class Bell:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http
-import logging
 from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Literal, cast
@@ -17,7 +16,8 @@ from websockets.typing import Subprotocol
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import ServerLimits, TurnedAway, too_many_text
+from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway, too_many_text
+from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.transports.handshake import check_subprotocols
 from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
@@ -25,7 +25,7 @@ from kkjupyter.transports.websocket import WebSocketTransport
 
 __all__ = ["WebSocketServer"]
 
-logger = logging.getLogger("kkjupyter.server")
+logger = SafeLogger("kkjupyter.server")
 
 # A browser cannot set headers on a WebSocket, but it can offer a subprotocol of this form.
 TOKEN_SUBPROTOCOL = "kkjupyter.token."
@@ -60,7 +60,9 @@ class WebSocketServer(Server):
         self._subprotocols = check_subprotocols(subprotocols)
         self._listener: Listener | None = None
         self._limits = exposed.limits
+        self._outside: set[GuardedConnection] = set()
         self._arriving: set[GuardedConnection] = set()
+        self._porch = Porch(exposed.limits)
 
     async def _listen(self, port: int) -> int:
         self._listener = await serve(
@@ -84,6 +86,8 @@ class WebSocketServer(Server):
     async def _stop_listening(self) -> None:
         if self._listener is not None:
             self._listener.close()
+            for connection in list(self._outside):  # it would be waited for until its time is up
+                connection.transport.abort()
             await self._listener.wait_closed()
 
     async def _serve_client(self, connection: ServerConnection) -> None:
@@ -99,7 +103,8 @@ class WebSocketServer(Server):
         await transport.wait_closed()
 
     def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:
-        return GuardedConnection(self._arriving, self._limits, *args, **options)
+        outside, arriving = self._outside, self._arriving
+        return GuardedConnection(outside, arriving, self._porch, self._limits, *args, **options)
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
@@ -125,26 +130,51 @@ class GuardedConnection(PushServerConnection):
     """One that counts as arriving until its handshake is over; one too many is turned away.
 
     Args:
+        outside: those that are, that wait for it, or are turned away.
         arriving: those that are.
+        porch: where others wait for a moment.
         limits: how many may be.
     """
 
     def __init__(
-        self, arriving: set[GuardedConnection], limits: ServerLimits, *args: Any, **options: Any
+        self,
+        outside: set[GuardedConnection],
+        arriving: set[GuardedConnection],
+        porch: Porch,
+        limits: ServerLimits,
+        *args: Any,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
+        self._outside = outside
         self._arriving = arriving
+        self._porch = porch
         self._limit = limits.unauthenticated_connections
         self._turned_away: TurnedAway | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        limit = self._limit
-        if limit is not None and len(self._arriving) >= limit:
-            name = "unauthenticated_connections"
-            self._turned_away = TurnedAway(cast(asyncio.Transport, transport), limit, name)
-        else:
-            self._arriving.add(self)
+        self._outside.add(self)
+        if self._has_room():
+            self._let_in()
+            return
+        taken = cast(asyncio.Transport, transport)
+        self._porch.wait(
+            taken,
+            has_room=self._has_room,
+            let_in=self._let_in,
+            turn_away=lambda: self._turn_away(taken),
+        )
+
+    def _has_room(self) -> bool:
+        return self._limit is None or len(self._arriving) < self._limit
+
+    def _let_in(self) -> None:
+        self._arriving.add(self)
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        assert self._limit is not None
+        self._turned_away = TurnedAway(transport, self._limit, "unauthenticated_connections")
 
     def data_received(self, data: bytes) -> None:
         if self._turned_away is not None:
@@ -153,10 +183,12 @@ class GuardedConnection(PushServerConnection):
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._outside.discard(self)
         self._arriving.discard(self)
         super().connection_lost(exc)
 
     def attach(self, taker: Taker) -> list[bytes]:
+        self._outside.discard(self)
         self._arriving.discard(self)
         return super().attach(taker)
 

@@ -179,7 +179,10 @@ def settle(done: asyncio.Future[Any], value: Any, error: BaseException | None) -
         return
     if error is None:
         done.set_result(value)
-    elif isinstance(error, StopIteration):  # a future cannot carry it
-        done.set_exception(RuntimeError("StopIteration was raised"))
+    # A future cannot carry the one, and the other would close whoever waits for it.
+    elif isinstance(error, StopIteration | GeneratorExit):
+        failure = RuntimeError(f"{type(error).__name__} was raised")
+        failure.__cause__ = error
+        done.set_exception(failure)
     else:
         done.set_exception(error)

@@ -40,6 +40,10 @@ __all__ = ["connect_websocket", "is_loopback", "os_reason", "without_secrets"]
 
 _SCHEMES = "ws, wss"
 
+# How a server says that a limit of it is reached; and no more than this is read of it.
+_LIMIT_TEXT = "the server's limit "
+_SAID_BYTES = 300
+
 
 class _Connect(connect):
     """Follows no redirect: the headers, and the token among them, are meant for one server."""
@@ -192,7 +196,7 @@ def _server_reason(exc: Exception) -> str:
                 return f"HTTP {status}: it redirects to {target}; connect there"
             if status == 404:
                 return "HTTP 404: the server has no WebSocket at this path"
-            return f"HTTP {status} instead of a WebSocket"
+            return f"HTTP {status} instead of a WebSocket{_limit_reached(exc.response.body)}"
         case EOFError():
             return (
                 f"the server ended the connection at once; are scheme ({_SCHEMES}) and port right?"
@@ -233,3 +237,9 @@ def os_reason(exc: OSError, schemes: str) -> str:
     if "Connect call failed" in str(exc):
         return "connection refused; is the server running there?"
     return text
+
+
+def _limit_reached(body: bytes | bytearray | None) -> str:
+    """What a server of this package says where it cannot take one more client; else nothing."""
+    text = bytes(body or b"")[:_SAID_BYTES].decode(errors="replace").strip()
+    return f": {text}" if text.startswith(_LIMIT_TEXT) and text.isprintable() else ""

@@ -22,10 +22,11 @@ PING_INTERVAL_S = 20.0
 PONG_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
-# A pause as long as this is no mere hiccup of a reader that keeps up; and after so long without one
-# the kernel may hold as much as it likes again. A look into a connection that is paused is shorter.
-_SHORTEN_S = 0.05
-_LENGTHEN_S = 1.0
+# A pause as long as this is no mere hiccup of a reader that keeps up, also on a busy machine; and
+# after so long without one the kernel may hold as much as it likes again, as hundreds of megabytes
+# can come in a second. A look into a connection that is paused is shorter.
+_SHORTEN_S = 0.25
+_LENGTHEN_S = 0.25
 # Linux (since 5.14): whether it may change the size of a queue whose size was set; Python has no
 # name for it.
 _SO_BUF_LOCK = 72

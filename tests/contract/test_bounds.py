@@ -19,6 +19,7 @@ from websockets.sync.client import connect as connect_raw
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.jobs import CALLBACK_LIMITS
+from kkjupyter.rpc.portal import io_loop
 
 Start = Callable[..., Any]
 Spoken = dict[str, str]
@@ -251,6 +252,11 @@ def test_plain_functions_that_block_keep_their_own_client_waiting(
         assert [call.result(timeout_s=PATIENCE_S) for call in calls] == ["blocked"] * 40
 
 
+def read_on(call: Any) -> None:
+    with contextlib.suppress(kk.CallCancelled):
+        list(call)
+
+
 @pytest.mark.half
 def test_plain_generators_that_block_are_counted_for_their_own_client(
     start: Start, spoken: Spoken, served: Api
@@ -262,9 +268,12 @@ def test_plain_generators_that_block_are_counted_for_their_own_client(
         elsewhere.connect(**spoken) as stranger,
     ):
         for number in range(64):
-            lines = iter(api.tail())
+            call = api.tail()
+            reader = threading.Thread(target=read_on, args=(call,))
+            reader.start()
             until(lambda number=number: served.begun == number + 1)  # type: ignore[misc]
-            del lines
+            call.cancel()
+            reader.join(PATIENCE_S)
         error = refused(api.tail())
         assert "64 sync generators are running already" in str(error)
         assert list(stranger.count()) == [0, 1, 2]
@@ -455,6 +464,39 @@ def test_sockets_that_show_no_token_are_few_and_soon_closed(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LISTENERS)
+def test_honest_clients_that_come_all_at_once_are_all_served(kind: str) -> None:
+    limits = kk.ServerLimits(unauthenticated_connections=2)
+    with LISTENERS[kind](limits) as server:
+        asks(server)  # which loads what a client needs, and may take its time
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(raw(server.port)) for _ in range(40)]
+            for sock in socks:
+                sock.sendall(
+                    b"GET /api/_schema_ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                    b"Authorization: Bearer " + server.token.encode() + b"\r\n\r\n"
+                )
+            statuses = {sock.recv(1000).split()[1] for sock in socks}
+        assert statuses == {{"websocket": b"101", "http": b"405", "vovk": b"200"}[kind]}
+
+
+@pytest.mark.parametrize("kind", LISTENERS)
+def test_a_server_that_closes_lets_nobody_in_who_still_waits(kind: str) -> None:
+    limits = kk.ServerLimits(unauthenticated_connections=1)
+    with LISTENERS[kind](limits) as server, contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(raw(server.port)) for _ in range(4)]
+        for _ in range(20):  # what the system has taken, the server has, too
+            io_loop().flush(PATIENCE_S)
+            time.sleep(0.005)
+        started_s = time.monotonic()
+        server.close()
+        assert time.monotonic() - started_s < 0.8 * kk.ServerLimits().handshake_timeout_s
+        for sock in socks:
+            read_all(sock)  # returns when it is closed
+
+
+@pytest.mark.parametrize("kind", LISTENERS)
 def test_clients_beyond_the_limit_are_turned_away(kind: str) -> None:
     limits = kk.ServerLimits(connections=1, handshake_timeout_s=None)
     with LISTENERS[kind](limits) as server:
@@ -462,6 +504,7 @@ def test_clients_beyond_the_limit_are_turned_away(kind: str) -> None:
         until(lambda: server.clients == 0)
         with raw(server.port) if kind != "websocket" else server.connect():
             until(lambda: "503" in said_to_a_client(server))
+            assert "the server's limit connections (1) is reached" in said_to_a_client(server)
         until(lambda: said_to_a_client(server) == "")
 
 

@@ -109,3 +109,60 @@ def test_the_frames_of_the_engine_are_not_shown() -> None:
     assert "in fails" in stack
     with pytest.raises(AttributeError):
         fails()
+
+
+def stacks(value: Any, seen: list[Any]) -> list[str]:
+    """Every stack in ``value``."""
+    if any(value is one for one in seen):
+        return []
+    seen.append(value)
+    if isinstance(value, kk.RemoteError):
+        inner = stacks([value.cause, value.data], seen)
+        return [*inner, *([value.stack] if value.stack else [])]
+    if isinstance(value, dict):
+        return stacks(list(value.values()), seen)
+    if isinstance(value, list | tuple):
+        return [stack for one in value for stack in stacks(one, seen)]
+    return []
+
+
+def nested_error() -> kk.RemoteError:
+    inner = kk.RemoteError("inner", stack="of another server", status=404, data={"n": 1})
+    error = kk.RemoteError("outer", stack="of this one", cause={"error": [inner]})
+    error.data |= {"map": kk.Map(a=inner), "tuple": ({"deep": [inner]},), "number": 5}
+    error.data["itself"] = error.data
+    inner.cause = inner
+    return error
+
+
+def test_no_stack_is_sent_however_deep_it_lies() -> None:
+    error = nested_error()
+    assert len(stacks(error, [])) == 2
+    sent = remote_error(error)
+    assert stacks(sent, []) == []
+    assert (sent.message, sent.data["number"]) == ("outer", 5)
+    assert sent.data["itself"] is sent.data
+    assert type(sent.data["map"]) is kk.Map
+    inner = sent.data["map"]["a"]
+    assert (inner.message, inner.status, inner.data, inner.cause) == ("inner", 404, {"n": 1}, inner)
+    assert inner is sent.data["tuple"][0]["deep"][0]
+    assert len(stacks(error, [])) == 2  # whoever raised it may still have it
+    assert remote_error(error, debug=True) is error
+
+
+def test_no_stack_is_sent_among_the_fields_of_an_error_of_ones_own() -> None:
+    error = PaymentError("no", errors=[nested_error()], code=7)
+    assert stacks(remote_error(error), []) == []
+    assert remote_error(error).data["code"] == 7
+    assert len(stacks(remote_error(error, debug=True).data, [])) == 2
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_data_that_is_shared_many_times_or_too_deep_takes_no_time(kind: Any) -> None:
+    shared: Any = kk.RemoteError("x", stack="s")
+    for _ in range(90):
+        shared = kind([shared, shared])
+    assert stacks(remote_error(kk.RemoteError("y", data={"a": shared})), []) == []
+    for _ in range(5000):
+        shared = kind([shared])
+    assert stacks(remote_error(kk.RemoteError("y", data={"a": shared})), []) == []

@@ -137,3 +137,16 @@ def test_errors_come_to_whoever_waits() -> None:
         loop.run_until_complete(main())
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("kind", [StopIteration, GeneratorExit])
+def test_what_a_future_cannot_carry_is_raised_all_the_same(kind: type[BaseException]) -> None:
+    def leave() -> None:
+        raise kind
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match=f"{kind.__name__} was raised") as caught:
+            await WorkerPool("tested", 1).run(leave)
+        assert isinstance(caught.value.__cause__, kind)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
