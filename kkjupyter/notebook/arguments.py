@@ -58,6 +58,8 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     Raises:
         UsageError: the line cannot be understood; the text points at the place.
     """
+    # A habit of IPython's users, whose magics it keeps quiet; it is no part of any word.
+    line = line.rstrip().removesuffix(";")
     asked = _HELP.fullmatch(line)
     if asked and "help" not in names and (asked[1] is None or asked[1] in COMMANDS):
         return Request(asked[1] or CALL, options=Options(help=True))
@@ -75,7 +77,6 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
             f"{words[0]!r} is left over after the options; the expression comes first: "
             f"{magic} EXPRESSION --option ..."
         )
-    # A habit of IPython's users; it is no part of the expression.
     text = line[:end].rstrip().removesuffix(";")
     source = text.strip()
     if not source:

@@ -7,14 +7,14 @@ the others. All are taken from without waiting and can be cancelled from any thr
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any, Literal, Protocol
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.card import group_cure, name_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
 from kkjupyter.rpc.call import Call, is_stream
-from kkjupyter.rpc.pumps import is_async_stream
+from kkjupyter.rpc.pumps import is_async_stream, is_plain_inside
 from kkjupyter.rpc.remote import Remote, describe
 
 __all__ = ["Feed", "awaited", "open_feed", "title_of"]
@@ -61,6 +61,8 @@ def open_feed(source: Any) -> Feed:
             "kk.show takes a call, an iterator or an async iterable (iter(x) makes an iterator)"
         )
     if is_async_stream(source):
+        if not isinstance(source, AsyncGenerator) and is_plain_inside(source):
+            return IteratorFeed(iter(source), title_of(source))
         return AsyncFeed(source, title_of(source))
     return IteratorFeed(source, title_of(source))
 

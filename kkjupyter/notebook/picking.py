@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from kkjupyter.errors import UsageError
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.joining import Kind, Piece
 
@@ -93,7 +94,16 @@ class Picked(Picking):
 
 
 def picker(pick: Callable[[Any], Any]) -> Picked:
-    """Shows ``pick(item)`` for each item; see :class:`Picked`."""
+    """Shows ``pick(item)`` for each item; see :class:`Picked`.
+
+    Raises:
+        UsageError: it is no function.
+    """
+    if not callable(pick):
+        raise UsageError(
+            f"pick must be a function of an item, not {pick!r:.60}; for example "
+            "pick=lambda item: item.text"
+        )
     return Picked(pick)
 
 
@@ -153,6 +163,8 @@ def chunk_texts(items: Sequence[Any]) -> list[Any]:
 def _completion_pieces(item: Any) -> list[Piece] | None:
     """Chunks of chat completions, and of plain ones."""
     choices = _field(item, "choices")
+    if choices is None and _kind_of(item) in _CHUNK_KINDS:
+        return [Piece("")]
     if not _is_list(choices):
         return None
     if not choices:
@@ -177,6 +189,15 @@ _Part = tuple[Kind, str, bool]
 
 # What a chunk has besides its choices; a dict of the user's that has no choices has none of them.
 _ENVELOPE = frozenset({"object", "model", "usage", "prompt_filter_results"})
+# What a chunk says that it is. One may say so and nothing else.
+_CHUNK_KINDS = ("chat.completion.chunk", "text_completion")
+# What is new in a chunk. Objects made from what is on the wire have only what is there.
+_DELTA = ("content", "role", "reasoning_content", "reasoning", "refusal", "tool_calls")
+
+
+def _kind_of(item: Any) -> str:
+    kind = _field(item, "object")
+    return kind if type(kind) is str else ""
 
 
 def _is_envelope(item: Any) -> bool:
@@ -185,9 +206,11 @@ def _is_envelope(item: Any) -> bool:
 
 def _is_choice(choice: Any) -> bool:
     delta = _field(choice, "delta")
-    if _is_a(delta, dict) or (delta is not None and _has(delta, "content")):
+    if _is_a(delta, dict) or any(_has(delta, name) for name in _DELTA):
         return True
     is_numbered = _has(choice, "index") or _has(choice, "finish_reason")
+    if delta is not None and type(delta) not in _PLAIN:
+        return is_numbered
     if delta is None and _has(choice, "delta"):
         return is_numbered
     return is_numbered and _is_a(_field(choice, "text"), str)

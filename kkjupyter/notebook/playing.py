@@ -84,10 +84,10 @@ def begin(
             f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
             "it is in kkjupyter.notebook.retention"
         )
-    feed = open_feed(source)
-    number = source.id if isinstance(source, Call) else next_number()
     by_view = ChunkTexts() if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
+    feed = open_feed(source)
+    number = source.id if isinstance(source, Call) else next_number()
     run = Run(number, title or title_of(source), feed, cell=cells.present(), pick=picked, **options)
     run.reply.is_text = view not in (None, AUTO) and shows_text(view)
     if isinstance(picked, Picking):

@@ -10,7 +10,7 @@ import functools
 import gc
 import sys
 import types
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 __all__ = ["SizeMeter", "size_bytes"]
@@ -116,9 +116,10 @@ def _is_new(node: Any, before: Container[int], seen: set[int]) -> bool:
 
 
 def _own_bytes(node: Any) -> int:
+    kind: Any = type(node)
+    data = _data_attribute(kind)
     try:
-        size = sys.getsizeof(node, _UNKNOWN_BYTES)
-        data = _data_attribute(type(node))  # type: ignore[arg-type]  # classes can be hashed
+        size = _own_sizeof(kind)(node) if data is None else sys.getsizeof(node, _UNKNOWN_BYTES)
         if data:
             found = getattr(node, data)
             size = max(size, int(found() if callable(found) else found))
@@ -136,6 +137,13 @@ def _parts(node: Any) -> Sequence[Any]:
         return node.ravel().tolist() if holds_objects else ()
     except Exception:  # noqa: BLE001 - as above; a data frame counts its objects by itself
         return ()
+
+
+@functools.lru_cache(maxsize=512)
+def _own_sizeof(kind: type[Any]) -> Callable[[Any], int]:
+    """What tells the size of an object by itself: Python's own, never one of a user's class."""
+    found = (vars(base).get("__sizeof__") for base in kind.__mro__)
+    return next(sizeof for sizeof in found if isinstance(sizeof, types.MethodDescriptorType))
 
 
 @functools.lru_cache(maxsize=512)

@@ -201,6 +201,11 @@ def _frame(copying: _Copying, value: Any) -> Any:
     return value.copy() if copying.has_room(8 * value.size) else value
 
 
+def _read_only(copying: _Copying, value: Any) -> Any:
+    """A dict seen through a proxy: whoever has the dict may change it."""
+    return types.MappingProxyType(copying.take(value.copy()))
+
+
 def _namespace(copying: _Copying, value: Any) -> Any:
     twin = types.SimpleNamespace.__new__(type(value))
     copying.made[id(value)] = twin
@@ -286,6 +291,7 @@ _WAYS: dict[type[Any], Callable[[_Copying, Any], Any]] = {
     bytearray: _buffer,
     array.array: _buffer,
     memoryview: _memoryview,
+    types.MappingProxyType: _read_only,
 }
 _LIKE: tuple[tuple[type[Any], Callable[[_Copying, Any], Any]], ...] = (
     (tuple, _tuple),
@@ -296,7 +302,7 @@ _LIKE: tuple[tuple[type[Any], Callable[[_Copying, Any], Any]], ...] = (
 # Of the standard library, only these are data, as they are or as bases.
 _DATA_BASES = {
     *{object, types.SimpleNamespace},
-    *{collections.UserDict, collections.UserList, collections.OrderedDict},
+    *{collections.UserDict, collections.UserList, collections.OrderedDict, collections.ChainMap},
     *{collections.defaultdict, collections.Counter},
     *{tuple, dict, list, set},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import TracebackType
 
@@ -69,17 +69,44 @@ def _without_inner_reasons(error: BaseException) -> Iterator[None]:
     """For a moment, ``error`` without causes from below this package, whose gist its text has.
 
     What a socket library said about a refused connection fills two screens and tells a user
-    nothing more. The user's own causes and contexts, and the peer's, stay.
+    nothing more. The user's own causes and contexts, and the peer's, stay, without our frames.
     """
-    cause, context, suppressed = error.__cause__, error.__context__, error.__suppress_context__
-    if cause is not None and _is_inner(cause):
-        error.__cause__ = None  # sets __suppress_context__, too
-    elif cause is None and context is not None and _is_inner(context):
-        error.__suppress_context__ = True
-    try:
+    with ExitStack() as undo:
+        seen = {id(error)}
+        is_ours = isinstance(error, KKError)
+        while (reason := _reason(error)) is not None and id(reason) not in seen:
+            seen.add(id(reason))
+            if _is_inner(reason) and (is_ours or _is_caught_by_us(reason)):
+                undo.callback(_restore_reasons, error, *_reasons(error))
+                if error.__cause__ is None:
+                    error.__suppress_context__ = True
+                else:
+                    error.__cause__ = None  # sets __suppress_context__, too
+                break
+            undo.callback(setattr, reason, "__traceback__", reason.__traceback__)
+            reason.__traceback__ = _without_our_frames(reason.__traceback__)
+            error = reason
         yield
-    finally:
-        error.__cause__, error.__suppress_context__ = cause, suppressed
+
+
+def _reason(error: BaseException) -> BaseException | None:
+    """What a traceback shows above ``error``."""
+    if error.__cause__ is not None:
+        return error.__cause__
+    return None if error.__suppress_context__ else error.__context__
+
+
+def _reasons(error: BaseException) -> tuple[BaseException | None, bool]:
+    return error.__cause__, error.__suppress_context__
+
+
+def _restore_reasons(error: BaseException, cause: BaseException | None, suppress: bool) -> None:
+    error.__cause__, error.__suppress_context__ = cause, suppress
+
+
+def _is_caught_by_us(reason: BaseException) -> bool:
+    traceback = reason.__traceback__
+    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN[0])
 
 
 def _is_inner(reason: BaseException) -> bool:
@@ -102,15 +129,21 @@ def hide_our_frames(error: BaseException) -> None:
 
 
 def _render_without_ours(error: BaseException) -> list[str]:
+    kept = _without_our_frames(error.__traceback__)
+    shell = get_ipython()
+    with _without_inner_reasons(error):
+        lines: list[str] = shell.InteractiveTB.structured_traceback(
+            type(error), error, kept, tb_offset=0
+        )
+    return lines
+
+
+def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
     kept: TracebackType | None = None
-    for part in reversed([*_each(error.__traceback__)]):
+    for part in reversed([*_each(traceback)]):
         if not _is_foreign(part):
             kept = TracebackType(kept, part.tb_frame, part.tb_lasti, part.tb_lineno)
-    shell = get_ipython()
-    lines: list[str] = shell.InteractiveTB.structured_traceback(
-        type(error), error, kept, tb_offset=0
-    )
-    return lines
+    return kept
 
 
 def _each(traceback: TracebackType | None) -> Iterator[TracebackType]:

@@ -32,6 +32,7 @@ __all__ = [
     "close_iterator",
     "close_source",
     "is_async_stream",
+    "is_plain_inside",
     "pump_async",
 ]
 
@@ -102,6 +103,14 @@ def is_async_stream(value: Any) -> bool:
     return hasattr(kind, "__aiter__") and (
         not hasattr(kind, "__next__") or _holds(value) == "async"
     )
+
+
+def is_plain_inside(value: Any) -> bool:
+    """Whether what can be read with ``async for`` and with ``for`` holds nothing that is async.
+
+    A progress bar around a list is such a one.
+    """
+    return hasattr(type(value), "__iter__") and _holds(value) == "plain"
 
 
 def _holds(value: Any, depth: int = 3) -> Literal["async", "plain"] | None:

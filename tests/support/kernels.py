@@ -308,7 +308,8 @@ class Kernel:
     def complete(self, code: str, cursor: int | None = None) -> list[str]:
         """What the kernel offers at ``cursor`` (default: the end)."""
         content = {"code": code, "cursor_pos": len(code) if cursor is None else cursor}
-        return list(self.request("complete_request", content)["matches"])
+        # The first time, IPython loads and parses what completes Python: 20 s on a busy machine.
+        return list(self.request("complete_request", content, timeout_s=90)["matches"])
 
     def request(self, kind: str, content: Message, timeout_s: float = 20.0) -> Message:
         """Send any request on the shell channel; returns the reply's content."""

@@ -311,3 +311,23 @@ def test_each_expression_keeps_its_place_for_tracebacks() -> None:
     tree = parse("api.f(\n 1)").expression
     assert isinstance(tree, ast.Expression)
     assert tree.body.lineno == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("api.f(x) --view table;", "api.f(x) --view table"),
+        ("api.f(x) --view table ; ", "api.f(x) --view table"),
+        ("api.f(x) --take 3;", "api.f(x) --take 3"),
+        ("api.f(x) --background;", "api.f(x) --background"),
+        ("status;", "status"),
+        ("cancel --all;", "cancel --all"),
+        ("close api;", "close api"),
+        ("connect ws://127.0.0.1:1 as api;", "connect ws://127.0.0.1:1 as api"),
+        ("help;", "help"),
+    ],
+)
+def test_a_semicolon_at_the_end_is_no_part_of_any_word(line: str, same: str) -> None:
+    got, wanted = parse(line), parse(same)
+    assert (got.command, got.words, got.source) == (wanted.command, wanted.words, wanted.source)
+    assert got.options == wanted.options

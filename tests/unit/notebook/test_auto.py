@@ -199,3 +199,13 @@ def test_what_makes_no_view(wrong: Any) -> None:
 def test_what_cannot_be_a_view(name: str, shape: Any, match: str) -> None:
     with pytest.raises(UsageError, match=match):
         kk.view(name)(shape)
+
+
+def test_an_item_that_hides_its_class_is_shown_as_json() -> None:
+    class Hidden:
+        @property
+        def __class__(self) -> Any:  # type: ignore[override]
+            raise RuntimeError("not yours")
+
+    reply = kk.show(iter([Hidden(), 1])).wait()
+    assert (reply.status, reply.view_error, reply.count) == ("done", None, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -186,3 +187,44 @@ def test_which_way_is_told_by_what_it_holds() -> None:
     looped = Wrapper(None)
     looped.completion_stream = looped  # one that holds itself
     assert not is_async_stream(looped)
+
+
+class Bar:
+    """As progress bars are: read with ``for`` or ``async for``, an iterator of the latter only."""
+
+    def __init__(self, iterable: Any) -> None:
+        self.iterable = iterable
+        self.threads: list[str] = []
+        self._is_async = hasattr(iterable, "__anext__")
+        if not self._is_async:
+            self.iterator = iter(iterable)
+
+    def __iter__(self) -> Iterator[str]:
+        for item in self.iterable:
+            self.threads.append(threading.current_thread().name)
+            yield item
+
+    def __aiter__(self) -> Bar:
+        return self
+
+    async def __anext__(self) -> str:
+        if self._is_async:
+            return await anext(self.iterable)
+        try:
+            return next(self.iterator)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
+def test_a_progress_bar_around_a_list_is_plain_and_around_an_async_source_async() -> None:
+    bar = Bar(WORDS)
+    assert kk.show(bar).wait().items == WORDS
+    assert bar.threads == [threading.main_thread().name] * 2
+    assert asyncio.run(shown_in_a_coroutine(Bar(WORDS))) == WORDS
+    assert kk.show(Bar(async_words())).wait().items == WORDS
+    assert asyncio.run(shown_in_a_coroutine(Bar(async_words()))) == WORDS
+
+
+async def shown_in_a_coroutine(source: Any) -> list[Any]:
+    reply = await kk.show(source)
+    return list(reply.items)

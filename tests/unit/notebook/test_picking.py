@@ -15,6 +15,7 @@ from openai.types import Completion
 from openai.types.chat import ChatCompletionChunk
 
 import kkjupyter as kk
+from kkjupyter.errors import UsageError
 from kkjupyter.notebook.picking import chunk_texts
 from kkjupyter.notebook.views import VIEWS
 from kkjupyter.notebook.views.jsonlines import JsonView
@@ -246,6 +247,14 @@ def test_a_pick_that_finds_no_next_one_does_not_end_a_loop_quietly() -> None:
             use(shown)
 
 
+@pytest.mark.parametrize("pick", ["text", 0, ["text"]])
+def test_a_pick_that_is_no_function_is_refused_before_the_source_is_taken(pick: Any) -> None:
+    source = iter([1])
+    with pytest.raises(UsageError, match="pick must be a function of an item, not"):
+        kk.show(source, pick=pick)
+    assert next(source) == 1
+
+
 # ---- what LLM clients stream, as dicts, as plain objects, as models
 
 
@@ -278,6 +287,17 @@ def call(**function: Any) -> dict[str, Any]:
     return delta(tool_calls=[{"index": 0, "type": "function", "function": function}])
 
 
+def bare(**fields: Any) -> dict[str, Any]:
+    """As on the wire: what is not new is not there."""
+    choice = {"index": 0, "delta": fields, "finish_reason": None}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "choices": [choice]}
+
+
+def bare_call(**function: Any) -> dict[str, Any]:
+    return bare(tool_calls=[{"index": 0, "function": function}])
+
+
+NOTHING = {"id": "c", "object": "chat.completion.chunk", "created": 1, "choices": None}
 FILTERED = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "filter": [{}]}
 USAGE = {"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": {"tokens": 3}}
 THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
@@ -318,6 +338,22 @@ STREAMS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
         '[tool call] weather {"at": "Rome"}',
         '[tool call] weather {"at": "Rome"}',
     ),
+    "what is on the wire": (
+        [bare(role="assistant"), bare(content="Hel"), bare(content="lo"), bare()],
+        "Hello",
+        "Hello",
+    ),
+    "a tool call on the wire": (
+        [bare_call(name="get", arguments=""), bare_call(arguments="{}"), bare()],
+        "[tool call] get {}",
+        "[tool call] get {}",
+    ),
+    "audio on the wire": (
+        [bare(audio={"transcript": "Hel"}), bare(audio={"transcript": "lo"})],
+        "Hello",
+        "Hello",
+    ),
+    "no list of choices": ([NOTHING, delta("Hi"), NOTHING], "Hi", "Hi"),
     "two tool calls after a word": (
         [delta("Well"), call(name="a", arguments="{}"), call(name="b", arguments="{}")],
         "Well\n\n[tool call] a {}\n[tool call] b {}",

@@ -11,6 +11,7 @@ import sys
 import threading
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import attrs
 import msgspec
@@ -141,6 +142,20 @@ def test_large_ones_are_measured_by_sample() -> None:
     for _ in range(30):
         tree = [tree] * 50
     assert size_bytes(tree) > 0
+
+
+def test_no_code_of_an_item_runs() -> None:
+    class Own:
+        def __sizeof__(self) -> int:
+            raise AssertionError("it was asked")
+
+    class OwnText(str):
+        __sizeof__ = Own.__sizeof__
+
+    assert 0.9 * SIZE_BYTES < size_bytes([Own(), OwnText(text())]) < 1.3 * SIZE_BYTES
+    mock = MagicMock()  # which remembers each call, and makes a mock of what it is asked for
+    size_bytes(mock)
+    assert mock.mock_calls == []
 
 
 def test_what_is_shared_is_counted_once() -> None:

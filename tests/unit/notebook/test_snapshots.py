@@ -7,10 +7,11 @@ import asyncio
 import collections
 import dataclasses
 import enum
+import gc
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import attrs
@@ -187,6 +188,16 @@ KINDS: dict[str, tuple[Callable[[], Any], Change, Callable[[Any], Any]]] = {
     "UserDict": (
         lambda: collections.UserDict(n=0),
         lambda item, n: item.__setitem__("n", n),
+        by_key,
+    ),
+    "ChainMap": (
+        lambda: collections.ChainMap({}, {"n": 0}),
+        lambda item, n: item.maps[1].__setitem__("n", n),
+        by_key,
+    ),
+    "dict behind a proxy": (
+        lambda: MappingProxyType({"n": 0}),
+        lambda item, n: gc.get_referents(item)[0].__setitem__("n", n),
         by_key,
     ),
     "dict of the user's": (lambda: Row(n=0), set_key, by_key),

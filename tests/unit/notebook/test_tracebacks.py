@@ -93,6 +93,24 @@ def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
         assert "kkjupyter" not in text
 
 
+def test_of_what_was_being_handled_only_the_users_frames_are_shown(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell(
+        "def numbers():\n    yield 1\n    raise LookupError('mine')\n"
+        "def interrupted():\n    try:\n        yield from kk.show(numbers())\n"
+        "    except LookupError:\n        raise KeyboardInterrupt"
+    )
+    handled = "try:\n    kk.show(numbers()).wait()\nexcept LookupError:\n    kk.close(5)"
+    for code in (handled, "kk.show(interrupted()).wait()"):
+        text = shown(shell, code, capsys)
+        assert "LookupError" in text
+        assert "raise LookupError('mine')" in text
+        assert "kkjupyter/" not in text
+    shell.run_cell("try:\n    kk.show(numbers()).wait()\nexcept LookupError as e: kept = e")
+    assert shell.user_ns["kept"].__traceback__.tb_next is not None  # it is left as it was
+
+
 def test_an_error_cannot_command_the_terminal(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:
