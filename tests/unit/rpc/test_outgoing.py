@@ -14,10 +14,11 @@ from support.endpoints import PATIENCE_S, until
 import kkjupyter as kk
 from kkjupyter.rpc.outgoing import OutgoingStream, as_exception
 from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.waiting import Bell
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.compact import Compact
-from kkjupyter.wire.events import Ended, Failed, Item
+from kkjupyter.wire.events import Credited, Ended, Failed, Item
 
 
 class Sent:
@@ -361,3 +362,14 @@ def test_what_is_thrown_as_an_exception(thrown: Any, name: str | None, text: str
 def test_an_error_is_raised_as_it_came() -> None:
     error = kk.RemoteError("mine")
     assert as_exception(error) is error
+
+
+def test_a_table_whose_connection_ends_calls_no_stream_unknown(sent: Sent) -> None:
+    """A server that closes has cancelled its streams; the lost connection tells their readers."""
+    table = OutgoingStreams(Compact("json"), sent)  # type: ignore[arg-type]
+    pull = Credited("s1", 5, "q1")
+    table.credited(pull)
+    assert len(sent.messages) == 1
+    table.is_ending = True
+    table.credited(pull)
+    assert len(sent.messages) == 1
