@@ -65,7 +65,8 @@ def show(
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is no stream or is read already, or there is no such view.
+        UsageError: ``source`` is no stream or is read already, there is no such view, or
+            ``pick`` is no function.
     """
     from kkjupyter.notebook import install_if_ipython
 
