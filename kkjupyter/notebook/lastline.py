@@ -6,12 +6,14 @@ exception in that leaves the cell green in some kernels.
 
 from __future__ import annotations
 
+import ast
 import sys
+import tokenize
 from collections.abc import Callable
 from typing import Any
 
 from IPython import get_ipython
-from IPython.core.displayhook import CapturingDisplayHook
+from IPython.core.displayhook import CapturingDisplayHook, DisplayHook
 from IPython.display import display
 
 from kkjupyter.notebook.comparing import Compared, Replies
@@ -25,6 +27,8 @@ __all__ = ["LastLine", "install", "uninstall", "watch"]
 
 Hook = Callable[[Any], None]
 _SHOWN = (Call, Shown, Compared)
+# What IPython makes of `%rpc ...`.
+_MAGIC = "get_ipython().run_line_magic('rpc', "
 
 
 class LastLine:
@@ -49,7 +53,8 @@ class LastLine:
             BaseException: what the call failed with; the cell is red.
         """
         if not self.is_active or not isinstance(result, (Call, Shown, Compared, Reply, Replies)):
-            self.inner(result)
+            is_silenced = self.is_active and _is_silenced_magic(self.shell)
+            self.inner(None if is_silenced else result)
             return
         is_quiet = self._is_quiet()
         if isinstance(result, (Reply, Replies)):
@@ -66,7 +71,7 @@ class LastLine:
 
     def _is_quiet(self) -> bool:
         quiet = getattr(self.shell.displayhook, "quiet", None)
-        return bool(quiet()) if callable(quiet) else False
+        return (callable(quiet) and bool(quiet())) or _is_silenced_magic(self.shell)
 
     def _show_reply(self, reply: Reply | Replies) -> None:
         if reply.shown_in == self.shell.execution_count:
@@ -119,6 +124,31 @@ def _before_cell(info: Any) -> None:
     hook = sys.displayhook
     if isinstance(hook, CapturingDisplayHook):
         sys.displayhook = LastLine(hook.shell, hook, stores=False)
+
+
+def _is_silenced_magic(shell: Any) -> bool:
+    """Whether the cell ends with ``%rpc ...;``.
+
+    IPython's own way, a decorator for the magic, takes the value from ``r = %rpc ...;``, too.
+    """
+    try:
+        last = shell.history_manager.input_hist_parsed[-1].rstrip().rpartition("\n")[2].strip()
+    except (AttributeError, IndexError):  # a shell without a history
+        return False
+    if not last.startswith(_MAGIC):
+        return False
+    try:
+        line = ast.literal_eval(last.removeprefix(_MAGIC).removesuffix(")"))
+    except (SyntaxError, ValueError):
+        return False
+    return isinstance(line, str) and _ends_with_semicolon(line)
+
+
+def _ends_with_semicolon(line: str) -> bool:
+    try:
+        return bool(DisplayHook.semicolon_at_end_of_expression(line))  # type: ignore[no-untyped-call]
+    except (tokenize.TokenError, SyntaxError):  # options are not Python
+        return line.rstrip().endswith(";")
 
 
 def install(shell: Any) -> None:

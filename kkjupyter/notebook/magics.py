@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_silenced
+from IPython.core.magic import needs_local_scope, no_var_expand
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.arguments import parse
@@ -20,7 +20,6 @@ _NAME = "rpc"
 def install(shell: Any, commands: Commands) -> None:
     """Register the magics. Idempotent."""
 
-    @output_can_be_silenced
     @no_var_expand
     @needs_local_scope
     def rpc(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
