@@ -31,6 +31,7 @@ class _Loop:
 
     def __init__(self, run: Run, begin: Callable[[], object]) -> None:
         self._run = run
+        self._feed = run.feed
         self._is_through = False
         self._begin: Callable[[], object] | None = begin
 
@@ -38,17 +39,19 @@ class _Loop:
         if self._begin is not None:
             self._begin()
             self._begin = None
+            # The run lets go of it at its end, which may come before this thread has closed it.
+            self._feed = self._run.feed
             run_before_wait()
 
     def _next_now(self) -> tuple[Any, ...]:
         """The next item in a tuple of its own, or nothing if there is none now."""
-        items = self._run.feed.take(1)
+        items = self._feed.take(1)
         if items:
             self._run.handed_out(items[0])
         return tuple(items)
 
     def _sees_end(self) -> bool:
-        if self._run.is_ending or self._run.feed.finished:
+        if self._run.is_ending or self._feed.finished:
             self._run.loop_ended()
             return True
         return False
@@ -68,19 +71,19 @@ class _Loop:
             news.append(True)
             self._run.bell.ring()
 
-        self._run.feed.on_ready(tell)
+        self._feed.on_ready(tell)
         return lambda: bool(news) or self._run.is_ending
 
     def _advance_here(self) -> bool:
         """Advance the source in this thread, the loop's own; False if something else does."""
-        feed = self._run.feed
+        feed = self._feed
         if isinstance(feed, LocalFeed) and feed.stay():
             feed.advance()
             return True
         return False
 
     def _leave_here(self) -> None:
-        feed = self._run.feed
+        feed = self._feed
         if isinstance(feed, LocalFeed) and feed.is_here:
             feed.leave()
 

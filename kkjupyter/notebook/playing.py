@@ -124,14 +124,15 @@ def play(
         background = True
     if not background and not shown and not _is_answered(run):
         _await_kind(run)
-    here = not background and _stay(run)
+    feed = run.feed  # the run lets go of it at its end, which another thread may bring about
+    here = not background and isinstance(feed, LocalFeed) and feed.stay()
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
         _open(run, view)
         show_trace(run)
     run.start()
-    if here:
-        _drive(run)
+    if here and isinstance(feed, LocalFeed):
+        _drive(run, feed)
     if not background:
         wait(run)
     if not has_view:
@@ -166,15 +167,10 @@ def _open(run: Run, view: ViewChoice) -> threading.Event:
         return run.add_screen(open_screen(view, run.status(), run.press_cancel))
 
 
-def _stay(run: Run) -> bool:
-    return isinstance(run.feed, LocalFeed) and run.feed.stay()
-
-
-def _drive(run: Run) -> None:
+def _drive(run: Run, feed: LocalFeed) -> None:
     """Advance the source in this thread, until it is over."""
-    assert isinstance(run.feed, LocalFeed)
     try:
-        run.feed.drive()
+        feed.drive()
     except KeyboardInterrupt as interrupt:
         cancel_and_settle(run)
         hide_our_frames(interrupt)

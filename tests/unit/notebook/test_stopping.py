@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.notebook import stopping
@@ -337,3 +338,46 @@ def test_many_cancels_at_any_moment_end_quietly() -> None:
                 pass
         timer.join()
         assert shown.reply.status == "cancelled"
+
+
+class Closable:
+    """As an LLM client's stream: the end of the object does not close it."""
+
+    def __init__(self) -> None:
+        self.closed_in: list[threading.Thread] = []
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        self.closed_in.append(threading.current_thread())
+
+
+def test_a_cancel_while_the_body_runs_closes_the_source() -> None:
+    """Also if the run is settled before the body comes round."""
+    source = Closable()
+    shown = kk.show(source)
+    for _ in shown:
+        shown.cancel()
+        assert shown._run.wait(10)
+        until(lambda: shown._run.is_settled)
+    assert source.closed_in == [threading.main_thread()]
+
+
+def test_a_cancel_before_the_first_item_closes_the_source() -> None:
+    source = Closable()
+    shown = kk.show(source)
+    run = shown._run
+    start = run.start
+
+    def start_and_settle() -> None:
+        start()
+        run.cancel()
+        until(lambda: run.is_settled)
+
+    run.start = start_and_settle  # type: ignore[method-assign]
+    assert shown.wait().status == "cancelled"
+    assert len(source.closed_in) == 1
