@@ -193,8 +193,8 @@ class CallState(Waiters):
         """End the call because more has come for it than can be kept. I/O loop only."""
         self.stop_timer()
         error.method = self.method
+        self.jobs.drop()  # first: who sees the failure must not run what waited before it
         if self._end("failed", error=error, ended_here=True):
-            self.jobs.drop()
             self._carrier.cancel_call(self)
             if self._abandoned and not self.claimed:
                 self._report_unseen()

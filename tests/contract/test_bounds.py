@@ -315,7 +315,7 @@ def test_one_who_waits_for_something_else_gets_it_up_to_the_hard_limit(
     gate = threading.Event()
     with start(served) as server, server.connect(**spoken) as api:
         waiting = api.wait()
-        call = api.flood(lambda number, block: gate.wait(PATIENCE_S * 2), 200, 100_000)
+        call = api.flood(lambda number, block: gate.wait(8), 200, 100_000)
         with pytest.raises(kk.BufferOverflow, match="called faster than it returns") as caught:
             _wait_elsewhere(call)
         assert caught.value.what == "callback"
