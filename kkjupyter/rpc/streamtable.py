@@ -57,7 +57,7 @@ class OutgoingStreams:
     def credited(self, event: Credited) -> None:
         """The peer pulls."""
         stream = self._streams.get(event.stream_id)
-        if stream is not None:
+        if stream is not None and not stream.over:
             stream.credited(event.count)
         else:
             self._unknown(event.control_id, event.stream_id)
