@@ -60,16 +60,15 @@ class OutgoingStreams:
         if stream is not None and not stream.over:
             stream.credited(event.count)
         else:
-            self._unknown(event.control_id, event.stream_id)
+            self._unknown(event, stream)
 
     def thrown(self, event: Thrown) -> None:
         """The peer raises an error inside one."""
         stream = self._streams.get(event.stream_id)
-        # Where its end is sent nobody answers any more, also as long as its task is not done.
         if stream is not None and not stream.over:
             stream.thrown(event.control_id, event.error)
         else:
-            self._unknown(event.control_id, event.stream_id)
+            self._unknown(event, stream)
 
     def cancelled(self, event: Cancelled) -> bool:
         """The peer no longer wants one; False when there is none of that id."""
@@ -85,10 +84,20 @@ class OutgoingStreams:
             stream.cancel()
         self._streams.clear()
 
-    def _unknown(self, control_id: str, stream_id: str) -> None:
+    def _unknown(self, event: Credited | Thrown, stream: OutgoingStream | None) -> None:
+        if stream is None:
+            self._answer_unknown(event)
+        else:
+            # Its task is just ending it, or has. The end is not always in the outbox yet, and must
+            # come first: to its reader an error before the end is how the stream ended.
+            handler_loop().post(io_loop().post, self._answer_unknown, event)
+
+    def _answer_unknown(self, event: Credited | Thrown) -> None:
         if self.is_ending:
             return
-        error = unknown_stream(stream_id)
+        error = unknown_stream(event.stream_id)
         self._outbox.put(
-            self._protocol.fail_control(control_id, stream_id, error, self._protocol.codec)
+            self._protocol.fail_control(
+                event.control_id, event.stream_id, error, self._protocol.codec
+            )
         )

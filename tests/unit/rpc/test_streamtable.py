@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from kkjupyter.rpc.outgoing import OutgoingStream
+from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.wire.compact import Compact
-from kkjupyter.wire.events import Thrown
+from kkjupyter.wire.events import Credited, Thrown
 
 
 async def nothing() -> AsyncIterator[int]:
@@ -24,28 +26,33 @@ async def failing() -> AsyncIterator[int]:
     yield 0
 
 
-async def said_to_a_throw_at_the_end(source: AsyncIterator[int]) -> list[dict[str, Any]]:
-    """What is sent when the peer throws as soon as it sees the end."""
+def said_at_the_end(source: AsyncIterator[int], late: Credited | Thrown) -> list[dict[str, Any]]:
+    """What is sent when the peer says something while the end is on its way to the outbox."""
     said: list[dict[str, Any]] = []
     protocol = Compact("json")
 
     def put(message: bytes) -> None:
+        if not said:
+            streams.credited(late) if isinstance(late, Credited) else streams.thrown(late)
         said.append(json.loads(message))
-        if len(said) == 1:
-            streams.thrown(Thrown("s", "c", "late"))
 
     outbox: Any = SimpleNamespace(put=put, full=False)
     streams = OutgoingStreams(protocol, outbox)
     stream = OutgoingStream(source, "s", "f()", protocol, outbox, "json")
     streams.add(stream)
     stream.credited(1)
-    await stream.run()
+    handler_loop().submit(stream.run()).result(timeout=10)
+    for loop in (handler_loop(), io_loop()):
+        loop.flush(timeout_s=10)
     return said
 
 
-def test_a_stream_that_has_ended_is_not_thrown_into() -> None:
-    """It would never be answered, or as if the generator had caught it."""
-    for source in (nothing(), failing()):
-        end, answer = asyncio.run(said_to_a_throw_at_the_end(source))
-        assert end.get("d") or end["e"]["m"] == "boo"
-        assert (answer["id"], answer["e"]["m"]) == ("c", "Unknown RPC stream s")
+@pytest.mark.parametrize("source", [nothing, failing])
+@pytest.mark.parametrize("late", [Thrown("s", "c", "late"), Credited("s", 1, "c")])
+def test_what_is_said_to_a_stream_as_it_ends_is_answered_after_its_end(
+    source: Callable[[], AsyncIterator[int]], late: Credited | Thrown
+) -> None:
+    """It would never be answered, as if the generator had caught it, or in place of the end."""
+    end, answer = said_at_the_end(source(), late)
+    assert end.get("d") or end["e"]["m"] == "boo"
+    assert (answer["id"], answer["e"]["m"]) == ("c", "Unknown RPC stream s")
