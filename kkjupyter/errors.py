@@ -140,14 +140,21 @@ class MessageTooBig(ProtocolError):
     Attributes:
         size_bytes: how large it is, as far as known.
         limit_bytes: how large it may be.
+        in_memory: whether that is about the memory that its values would take, not about its text;
+            ``size_bytes`` is an estimate then.
     """
 
-    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+    def __init__(self, size_bytes: int, limit_bytes: int, *, in_memory: bool = False) -> None:
         super().__init__(
-            f"a message of {size_bytes:,} bytes is over the limit of {limit_bytes:,} bytes"
+            f"a message whose values would take {size_bytes:,} bytes of memory or more is over the "
+            f"limit message_memory_bytes ({limit_bytes:,}); send it in parts, or raise the limit "
+            "where it is received"
+            if in_memory
+            else f"a message of {size_bytes:,} bytes is over the limit of {limit_bytes:,} bytes"
         )
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+        self.in_memory = in_memory
 
 
 class CallError(KKError):

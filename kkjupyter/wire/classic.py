@@ -33,9 +33,11 @@ from kkjupyter.wire.events import (
     Requested,
 )
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
-from kkjupyter.wire.jsontext import dumps, escape_non_ascii, loads
+from kkjupyter.wire.heads import is_json
+from kkjupyter.wire.jsontext import dumps, escape_non_ascii
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["CODECS", "Classic", "Codec"]
 
@@ -54,6 +56,7 @@ class Classic:
     Args:
         codec: the codec of the messages sent; answers go out in the codec of their request.
         limit_bytes: how much of an unfinished message is held at most.
+        memory_bytes: how much memory the values of one message may take.
         ascii_only: escape everything else in what is sent. Over stdio the peers decode each chunk
             by itself, and spoil a character that lies across two.
     """
@@ -66,11 +69,13 @@ class Classic:
         codec: Codec = "superjson",
         *,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
         ascii_only: bool = False,
     ) -> None:
         self.codec: Codec = codec
         self._ascii_only = ascii_only
         self._lines = LineBuffer(limit_bytes)
+        self._memory_bytes = memory_bytes
         self._tried_bytes = 0  # how long an unfinished message was when it was last tried
 
     # ---- receiving
@@ -91,7 +96,7 @@ class Classic:
         for chunk in chunks:
             # Nearly every chunk is one whole message: spare it the line buffer.
             if not lines.held_bytes and chunk.find(b"\n") == len(chunk) - 1 and chunk:
-                item = read_usual_item(chunk)
+                item = read_usual_item(chunk, self._memory_bytes)
                 if item is not None:
                     events.append(item)
                 else:
@@ -114,7 +119,7 @@ class Classic:
 
     def _read_line(self, line: bytes, glued_bytes: int, events: list[Event]) -> None:
         try:
-            event = read_message(line)
+            event = read_message(line, self._memory_bytes)
         except ProtocolError as error:
             # A frame that waited for its end may be rubbish that spoils a sound one glued to it.
             head, tail = line[:glued_bytes], line[glued_bytes:]
@@ -144,7 +149,7 @@ class Classic:
                 lines.take_held()
                 events.append(event)
                 return
-            if not glued_bytes and _is_whole_json(newest):
+            if not glued_bytes and is_json(newest):
                 # No later frame can make a message of it: say so now, somebody may be waiting.
                 self._drop_held(lines.held_bytes, events)
                 return
@@ -161,7 +166,7 @@ class Classic:
 
     def _try_message(self, data: bytes) -> Event | None:
         try:
-            return read_message(data)
+            return read_message(data, self._memory_bytes)
         except ProtocolError:
             return None
 
@@ -302,11 +307,3 @@ def _not_carried(what: str) -> UsageError:
 
 def _response(call_id: str) -> dict[str, Any]:
     return {"id": call_id, "method": "", "args": None, "type": "response"}
-
-
-def _is_whole_json(data: bytes) -> bool:
-    try:
-        loads(data)
-    except ProtocolError:
-        return False
-    return True

@@ -26,8 +26,17 @@ from kkjupyter.wire.events import (
     Requested,
 )
 from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.heads import read_head
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.weight import (
+    CHECKED_FROM_BYTES,
+    DEFAULT_MEMORY_BYTES,
+    LARGE_BYTES,
+    check_weight,
+    uncollected,
+    weigh,
+)
 
 __all__ = ["CALLBACK_PREFIX", "CODECS", "REQUEST_TYPES", "read_message", "read_usual_item"]
 
@@ -80,12 +89,40 @@ _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
-def read_message(line: bytes) -> Event | None:
+def read_message(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Event | None:
     """What one line says; None if it is blank.
+
+    Of a message that must not be decoded only the head is read: it fails what it belongs to.
+
+    Args:
+        line: with or without its end.
+        memory_bytes: how much memory the values of one message may take.
 
     Raises:
         ProtocolError: it is no message, or not the whole of one.
     """
+    if len(line) < CHECKED_FROM_BYTES:
+        return _read_message(line, memory_bytes)
+    try:
+        check_weight(line, memory_bytes)
+    except ProtocolError as error:
+        return _refused(line, error)
+    if len(line) < LARGE_BYTES:
+        return _read_message(line, memory_bytes)
+    with uncollected():
+        return _read_message(line, memory_bytes)
+
+
+def _refused(line: bytes, error: ProtocolError) -> Event:
+    head = read_head(line)
+    if head is None or not head.type:
+        raise error
+    if head.type in _ANSWERS:
+        return Failed(head.id, error)
+    return NotUnderstood(error.reason, excerpt(line), head.id)
+
+
+def _read_message(line: bytes, memory_bytes: int) -> Event | None:
     if not line.startswith(_SUPERJSON_PREFIX):
         line = line.strip()
         if not line:
@@ -98,14 +135,14 @@ def read_message(line: bytes) -> Event | None:
         try:
             envelope = _decode_envelope(line)
         except UNREADABLE as exc:
-            envelope = parse_leniently(line, _Envelope, exc)
+            envelope = parse_leniently(line, _Envelope, exc, memory_bytes)
         message, meta = envelope.json, envelope.meta
     else:
         codec, meta = "json", None
         try:
             message = _decode_message(line)
         except UNREADABLE as exc:
-            message = parse_leniently(line, _Message, exc)
+            message = parse_leniently(line, _Message, exc, memory_bytes)
     try:
         read = _READERS.get(message.type)
         if read is None:
@@ -115,7 +152,7 @@ def read_message(line: bytes) -> Event | None:
         elif codec == "json" and b'"Uint8Array"' in line:
             message.args = jsoncodec.decode(message.args)
             message.value = jsoncodec.decode(message.value)
-        return read(message, codec, len(line))
+        return read(message, codec, line)
     except ProtocolError as error:
         reason = error.reason
     # It has an id, so somebody may wait for it.
@@ -124,11 +161,12 @@ def read_message(line: bytes) -> Event | None:
     return NotUnderstood(reason, excerpt(line), message.id)
 
 
-def read_usual_item(line: bytes) -> Item | None:
+def read_usual_item(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Item | None:
     """An item as peers write it when there is nothing to annotate: nearly every message is one.
 
     What stands around the value is compared as bytes, and only the value is parsed: if that is JSON
-    by itself, the line is the message it looks like. None if it has to be read in full.
+    by itself, the line is the message it looks like. None if it has to be read in full, or is too
+    heavy for that; ``memory_bytes`` is as for :func:`read_message`.
     """
     for head, tail in _ITEM_FORMS:
         if line.endswith(tail) and line.startswith(head):
@@ -145,8 +183,12 @@ def read_usual_item(line: bytes) -> Item | None:
     ):
         return None
     try:
-        return Item(stream_id.decode(), _decode_value(value), len(line))
-    except UNREADABLE:
+        if len(value) < CHECKED_FROM_BYTES:
+            return Item(stream_id.decode(), _decode_value(value), len(line))
+        check_weight(value, memory_bytes)
+        with uncollected():
+            return Item(stream_id.decode(), _decode_value(value), _item_bytes(line))
+    except (*UNREADABLE, ProtocolError):
         return None
 
 
@@ -162,24 +204,33 @@ def _revive(message: _Message, meta: dict[str, Any]) -> None:
     message.value = root.get("value", msgspec.UNSET)
 
 
+def _item_bytes(line: bytes) -> int:
+    # A stream's buffer weighs small values itself, once they wait for somebody.
+    return len(line) if len(line) < LARGE_BYTES else weigh(line)
+
+
+def _held_bytes(line: bytes) -> int:
+    return len(line) if len(line) < CHECKED_FROM_BYTES else weigh(line)
+
+
 def _args_object(message: _Message) -> Mapping[str, Any]:
     if isinstance(message.args, dict):
         return message.args
     raise ProtocolError(f"a {message.type} without args")
 
 
-def _read_item(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_item(message: _Message, codec: str, line: bytes) -> Event:
     args = message.args
     if type(args) is not dict:
         args = _args_object(message)
-    return Item(message.id, args.get("value", undefined), size_bytes)
+    return Item(message.id, args.get("value", undefined), _item_bytes(line))
 
 
-def _read_end(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_end(message: _Message, codec: str, line: bytes) -> Event:
     return Ended(message.id, undefined)
 
 
-def _read_response(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_response(message: _Message, codec: str, line: bytes) -> Event:
     args = _args_object(message)
     if "error" in args:
         return Failed(message.id, read_object(args["error"]))
@@ -190,20 +241,20 @@ def _read_response(message: _Message, codec: str, size_bytes: int) -> Event:
     return Replied(message.id, result)
 
 
-def _read_stream_error(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_stream_error(message: _Message, codec: str, line: bytes) -> Event:
     return Failed(message.id, read_object(_args_object(message).get("error")))
 
 
-def _read_cancel(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_cancel(message: _Message, codec: str, line: bytes) -> Event:
     return Cancelled(message.id)
 
 
-def _read_callback(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_callback(message: _Message, codec: str, line: bytes) -> Event:
     args = message.args if isinstance(message.args, list) else []
-    return CallbackInvoked(message.method or "", args, size_bytes)
+    return CallbackInvoked(message.method or "", args, _held_bytes(line))
 
 
-def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
+def _read_request(message: _Message, codec: str, line: bytes) -> Event:
     operation = REQUEST_TYPES[message.type]
     if operation in ("get", "set"):
         path = tuple(str(part) for part in message.path or ())
@@ -220,10 +271,10 @@ def _read_request(message: _Message, codec: str, size_bytes: int) -> Event:
         ]
     value = undefined if message.value is msgspec.UNSET else message.value
     meta = message.meta if type(message.meta) is dict else None
-    return Requested(message.id, operation, path, args, value, codec, meta, size_bytes)
+    return Requested(message.id, operation, path, args, value, codec, meta, _held_bytes(line))
 
 
-_Reader = Callable[[_Message, Codec, int], Event]
+_Reader = Callable[[_Message, Codec, bytes], Event]
 _READERS: dict[str, _Reader] = {
     "stream-chunk": _read_item,
     "stream-end": _read_end,

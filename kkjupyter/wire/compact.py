@@ -35,6 +35,7 @@ from kkjupyter.wire.events import (
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["Compact"]
 
@@ -52,13 +53,18 @@ class Compact:
         codec: the codec of the messages sent; answers go out in the codec of their request. The
             peers understand only their own, so it must be theirs.
         limit_bytes: how much of an unfinished message is held at most.
+        memory_bytes: how much memory the values of one message may take.
     """
 
     name = "compact"
     has_credit = True
 
     def __init__(
-        self, codec: Codec = "superjson", *, limit_bytes: int = DEFAULT_LIMIT_BYTES
+        self,
+        codec: Codec = "superjson",
+        *,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
     ) -> None:
         self.codec: Codec = codec
         self._lines = LineBuffer(limit_bytes)
@@ -68,7 +74,7 @@ class Compact:
         # that alone. So controls have ids of their own form, and nothing need be remembered.
         self._control_mark = f"c{token}-"
         self._count = itertools.count(1)
-        self._read = Reader(self._control_mark).read
+        self._read = Reader(self._control_mark, memory_bytes).read
 
     # ---- receiving
 

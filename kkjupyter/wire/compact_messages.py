@@ -31,9 +31,18 @@ from kkjupyter.wire.events import (
     Thrown,
 )
 from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.heads import Head, read_head
 from kkjupyter.wire.protocol import Codec
 from kkjupyter.wire.superjson_decoder import shorten
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.weight import (
+    CHECKED_FROM_BYTES,
+    DEFAULT_MEMORY_BYTES,
+    LARGE_BYTES,
+    check_weight,
+    uncollected,
+    weigh,
+)
 
 __all__ = ["ARGUMENT_TAG", "STREAM_KIND", "STREAM_TAG", "Reader"]
 
@@ -101,17 +110,42 @@ class Reader:
     Args:
         control_mark: how the ids of this side's own controls begin. A stream message with such an
             id tells what became of the control.
+        memory_bytes: how much memory the values of one message may take.
     """
 
-    def __init__(self, control_mark: str) -> None:
+    def __init__(self, control_mark: str, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
         self._control_mark = control_mark
+        self._memory_bytes = memory_bytes
 
     def read(self, line: bytes) -> Event:
         """What one line says.
 
+        Of a message that must not be decoded only the head is read: it fails what it belongs to.
+
         Raises:
             ProtocolError: it is no message, or not the whole of one.
         """
+        if len(line) < CHECKED_FROM_BYTES:
+            return self._read(line)
+        try:
+            check_weight(line, self._memory_bytes)
+        except ProtocolError as error:
+            return self._refused(line, error)
+        if len(line) < LARGE_BYTES:
+            return self._read(line)
+        with uncollected():
+            return self._read(line)
+
+    def _refused(self, line: bytes, error: ProtocolError) -> Event:
+        head = read_head(line)
+        if head is None or not head.t:
+            raise error
+        if head.t in _ANSWERS:
+            return self._failed(head, error)
+        call_id = head.id if head.t not in _UNANSWERED else ""
+        return NotUnderstood(error.reason, excerpt(line), call_id)
+
+    def _read(self, line: bytes) -> Event:
         item: _ItemMessage | None = None
         try:
             if line.startswith(_ITEM_PREFIX):
@@ -128,11 +162,11 @@ class Reader:
             and not (item.d or item.id.startswith(self._control_mark))
         ):
             value = item.v
-            return Item(item.sid, undefined if value is _UNSET else value, len(line))
+            return Item(item.sid, undefined if value is _UNSET else value, _item_bytes(line))
         return self._read_any(line)
 
     def _read_any(self, line: bytes) -> Event:
-        message, codec, meta = _open(line)
+        message, codec, meta = _open(line, self._memory_bytes)
         try:
             if type(message.t) is not str:
                 raise ProtocolError("not a message of kkrpc 2")
@@ -155,7 +189,7 @@ class Reader:
             call_id = message.id if is_request and type(message.id) is str else ""
             return NotUnderstood(error.reason, excerpt(line), call_id)
 
-    def _failed(self, message: _Message, error: KKError) -> Event:
+    def _failed(self, message: _Message | Head, error: KKError) -> Event:
         if message.t == "r":
             return Failed(message.id, error)
         if type(message.sid) is not str:
@@ -184,7 +218,7 @@ class Reader:
             return Acknowledged(control_id, message.sid, done, value)
         if done:
             return Ended(message.sid, value)
-        return Item(message.sid, value, len(line))
+        return Item(message.sid, value, _item_bytes(line))
 
     def _read_stream_request(self, message: _Message, codec: Codec, line: bytes) -> Event:
         if type(message.sid) is not str:
@@ -219,11 +253,11 @@ class Reader:
             value,
             codec,
             meta,
-            len(line),
+            _held_bytes(line),
         )
 
     def _read_callback(self, message: _Message, codec: Codec, line: bytes) -> Event:
-        return CallbackInvoked(message.id, _arguments(message), len(line))
+        return CallbackInvoked(message.id, _arguments(message), _held_bytes(line))
 
     def _read_release(self, message: _Message, codec: Codec, line: bytes) -> Event:
         ids = message.ids
@@ -246,7 +280,16 @@ _ANSWERS = frozenset({"r", "sr"})
 _UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
 
 
-def _open(line: bytes) -> tuple[_Message, Codec, Any]:
+def _item_bytes(line: bytes) -> int:
+    # A stream's buffer weighs small values itself, once they wait for somebody.
+    return len(line) if len(line) < LARGE_BYTES else weigh(line)
+
+
+def _held_bytes(line: bytes) -> int:
+    return len(line) if len(line) < CHECKED_FROM_BYTES else weigh(line)
+
+
+def _open(line: bytes, memory_bytes: int) -> tuple[_Message, Codec, Any]:
     """The message in a line, its codec and superjson's annotations, not yet applied."""
     try:
         if line.startswith(_SUPERJSON_PREFIX):
@@ -255,7 +298,7 @@ def _open(line: bytes) -> tuple[_Message, Codec, Any]:
                 return envelope.json, "superjson", envelope.meta
         message = _decode_message(line)
     except UNREADABLE as exc:
-        message = parse_leniently(line, _Message, exc)
+        message = parse_leniently(line, _Message, exc, memory_bytes)
     if message.t is not _UNSET or message.json is _UNSET:
         return message, "json", None
     return convert(message.json, _Message, line), "superjson", message.meta

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kkjupyter.errors import ProtocolError
 from kkjupyter.wire.classic import Classic
 from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer
-from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.heads import is_json, read_head
 from kkjupyter.wire.protocol import Codec
 
 __all__ = ["FORMS", "PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
@@ -48,39 +47,15 @@ def recognise(data: bytes) -> Found | None:
     """What the first message among whole lines is of; None where there is none."""
     if data.strip() == _DESTROY:
         return Found("classic", "json")
-    read = _read_fields(data)
-    if read is not None:
-        fields, codec = read
-        if type(fields.get("t")) is str:
-            return Found("compact", codec)
-        if type(fields.get("type")) is str:
-            return Found("classic", codec)
-    elif b"\n" in data:
+    head = read_head(data)
+    if head is not None:
+        return Found("compact" if head.t else "classic", head.codec)
+    if b"\n" in data:
         for line in data.split(b"\n"):
             found = recognise(line)
             if found is not None:
                 return found
     return None
-
-
-def _read_fields(data: bytes) -> tuple[dict[str, Any], Codec] | None:
-    """The fields of a message of whichever protocol and codec; None if it is none."""
-    try:
-        fields = loads(data)
-    except ProtocolError:
-        return None
-    codec: Codec = "json"
-    if type(fields) is dict and "t" not in fields and "type" not in fields:
-        codec, fields = "superjson", fields.get("json")
-    return (fields, codec) if type(fields) is dict else None
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        loads(data)
-    except ProtocolError:
-        return False
-    return True
 
 
 class Probe:
@@ -134,16 +109,15 @@ class Probe:
 
     def _read_line(self, line: bytes) -> Found | None:
         # What is no answer, however long, is not parsed twice.
-        read = _read_fields(line) if self._id_bytes in line else None
-        if read is None or read[0].get("id") != self._id:
+        head = read_head(line) if self._id_bytes in line else None
+        if head is None or head.id != self._id:
             if line:
                 self.rest.append(line + b"\n")
             return None
-        fields, codec = read
-        if fields.get("t") == "r":
-            return Found("compact", codec)
-        if fields.get("type") == "response":
-            return Found("classic", codec)
+        if head.t == "r":
+            return Found("compact", head.codec)
+        if head.type == "response":
+            return Found("classic", head.codec)
         self.echoed = True
         return None
 
@@ -187,7 +161,7 @@ class FirstFrame:
             found = recognise(chunk)
             if found is not None:
                 return found
-            if not self._pieces and _is_json(chunk):  # no later frame can make a message of it
+            if not self._pieces and is_json(chunk):  # no later frame can make a message of it
                 self._rubbish_bytes += len(chunk)
                 return self._give_up()
         found = None

@@ -10,6 +10,7 @@ from kkjupyter.errors import ProtocolError
 from kkjupyter.wire import superjson
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.jsontext import dumps, loads
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["UNREADABLE", "convert", "parse_leniently", "revive", "write_message"]
 
@@ -19,7 +20,9 @@ _T = TypeVar("_T")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:
+def parse_leniently(
+    line: bytes, kind: type[_T], refused: Exception, memory_bytes: int = DEFAULT_MEMORY_BYTES
+) -> _T:
     """A line that msgspec ``refused`` for lone surrogates: Node sends them, and json reads them.
 
     Raises:
@@ -27,7 +30,7 @@ def parse_leniently(line: bytes, kind: type[_T], refused: Exception) -> _T:
     """
     if isinstance(refused, msgspec.ValidationError):
         raise ProtocolError(f"not a message ({refused})", excerpt(line)) from refused
-    return convert(loads(line), kind, line)
+    return convert(loads(line, memory_bytes=memory_bytes), kind, line)
 
 
 def convert(json: Any, kind: type[_T], line: bytes) -> _T:

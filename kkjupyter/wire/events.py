@@ -66,7 +66,10 @@ class Opened(msgspec.Struct, gc=False):
 
 
 class Item(msgspec.Struct, gc=False):
-    """The next value of a stream; ``size_bytes`` is its size on the wire."""
+    """The next value of a stream.
+
+    ``size_bytes`` is its size on the wire; of a large one, how much memory it may take.
+    """
 
     stream_id: str
     value: Any
@@ -88,7 +91,9 @@ class Failed(msgspec.Struct):
 
 
 class _Measured(msgspec.Struct):
-    """A message whose receiver may have to keep it: ``size_bytes`` is its size on the wire.
+    """A message whose receiver may have to keep it.
+
+    ``size_bytes`` is how much memory that may take; of a short message, its size on the wire.
 
     Two that say the same are equal, however many bytes each of them took.
     """

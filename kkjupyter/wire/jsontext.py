@@ -14,8 +14,22 @@ import msgspec
 
 from kkjupyter.errors import EncodeError, ProtocolError
 from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.weight import (
+    CHECKED_FROM_BYTES,
+    DEFAULT_MEMORY_BYTES,
+    MAX_DEPTH,
+    check_weight,
+    is_too_deep,
+    uncollected,
+)
 
-__all__ = ["dumps", "escape_non_ascii", "loads"]
+__all__ = ["TOO_DEEP", "dumps", "escape_non_ascii", "loads"]
+
+TOO_DEEP = (
+    f"it is nested too deeply: a message has {MAX_DEPTH} levels at most, with its envelope; "
+    "send a flat list of parts, or text"
+)
+"""Why a value cannot be sent."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -31,14 +45,17 @@ def dumps(value: Any) -> bytes:
     """
     try:
         try:
-            return _encode(value)
+            data = _encode(value)
         except UnicodeEncodeError:  # a lone surrogate
             text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-            return text.encode("ascii")
+            data = text.encode("ascii")
     except (TypeError, ValueError, OverflowError) as exc:
         raise EncodeError("", str(exc)) from exc
     except RecursionError as exc:
-        raise EncodeError("", "it is nested too deeply, or contains itself") from exc
+        raise EncodeError("", f"{TOO_DEEP}, or it contains itself") from exc
+    if len(data) >= CHECKED_FROM_BYTES and is_too_deep(data):
+        raise EncodeError("", TOO_DEEP)
+    return data
 
 
 def escape_non_ascii(text: bytes) -> bytes:
@@ -52,12 +69,25 @@ def _escaped(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, *, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Any:
     """The value that JSON text in UTF-8 stands for.
 
+    Args:
+        data: the text.
+        memory_bytes: how much memory the value may take; it is weighed before it is made.
+
     Raises:
+        MessageTooBig: it would take more.
         ProtocolError: it is no JSON, or nested too deeply; ``excerpt`` shows its beginning.
     """
+    if len(data) >= CHECKED_FROM_BYTES:
+        check_weight(data, memory_bytes)
+        with uncollected():
+            return _loads(data)
+    return _loads(data)
+
+
+def _loads(data: bytes) -> Any:
     try:
         try:
             return _decode(data)
