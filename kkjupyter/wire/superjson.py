@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from kkjupyter.errors import EncodeError, ProtocolError
+from kkjupyter.wire.jsontext import TOO_DEEP
 from kkjupyter.wire.reduction import is_plain
 from kkjupyter.wire.superjson_decoder import Decoder, shorten
 from kkjupyter.wire.superjson_encoder import Encoder
@@ -31,23 +32,19 @@ def encode(value: Any, prefix: str = "") -> tuple[Any, dict[str, Any] | None]:
 
     Raises:
         EncodeError: a part of it has no JavaScript counterpart, or is nested too deeply. ``path``
-            (``prefix`` included) says which part.
+            (``prefix`` included) says which part. Or its shared parts or its annotations would make
+            the message longer than anybody reads.
     """
+    encoder = Encoder(prefix)
     try:
         if is_plain(value):
             return value, None
-        encoder = Encoder()
-        json, note = encoder.walk(value, f"{prefix}." if prefix else "")
+        json, values = encoder.encode(value)
     except RecursionError as exc:
-        raise EncodeError(prefix, "it is nested too deeply") from exc
+        raise EncodeError(prefix, TOO_DEEP) from exc
     meta: dict[str, Any] = {}
-    if note:
-        if not prefix:
-            meta["values"] = note
-        elif isinstance(note, list):
-            meta["values"] = {prefix: note}
-        else:
-            meta["values"] = {f"{prefix}.{path}": inner for path, inner in note.items()}
+    if values:
+        meta["values"] = values
     equalities = encoder.equalities()
     if equalities:
         meta["referentialEqualities"] = equalities

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 from kkjupyter.errors import ProtocolError, RemoteError
+from kkjupyter.wire.sharing import check_sharing, count_parts
 from kkjupyter.wire.values import (
     MAX_SAFE_INTEGER,
     URL,
@@ -21,6 +23,7 @@ from kkjupyter.wire.values import (
     typecode,
     undefined,
 )
+from kkjupyter.wire.weight import HASH_MODULUS, MAX_EQUAL_HASHES
 
 __all__ = ["Decoder", "shorten"]
 
@@ -30,37 +33,46 @@ class Decoder:
 
     A Map, Set or Error is made empty and filled at the very end. Until then paths run through its
     JSON, so that references into it, and from inside to it, are resolved without reordering.
+
+    Attributes:
+        root: the JSON, and in the end the value.
     """
 
     def __init__(self, json: Any, meta: dict[str, Any]) -> None:
-        self._root = json
+        self.root = json
         self._meta = meta
         self._inner: dict[int, Any] = {}  # id of a Map, Set or Error -> its JSON
+        self._hashes: dict[int, set[int]] = {}  # hash of a large bigint -> those that have it
         self._unfilled: list[tuple[Any, Any]] = []
         version = meta.get("v", 0)
         self._legacy = not isinstance(version, int | float) or version < 1
 
     def result(self) -> Any:
-        self._annotate(self._meta.get("values"), [])
-        self._join(self._meta.get("referentialEqualities"))
+        equalities = self._meta.get("referentialEqualities")
+        written_parts = count_parts(self.root) if equalities else 0
+        self._annotate(self._meta.get("values"), _Slot(self))
+        self._join(equalities)
         for value, json in self._unfilled:
             _fill(value, json)
-        return self._root
+        if equalities:
+            check_sharing(self.root, written_parts)
+        return self.root
 
-    def _annotate(self, tree: Any, path: list[str]) -> None:
+    def _annotate(self, tree: Any, slot: _Slot) -> None:
+        """Apply annotations to what is in ``slot`` and, by their paths, below it."""
         if not tree:
             return
         if isinstance(tree, dict):
-            for step, subtree in tree.items():
-                self._annotate(subtree, path + self._parse(step))
+            for path, subtree in tree.items():
+                self._annotate(subtree, self._slot(slot, path))
             return
         if not isinstance(tree, list):
             raise self._misfit("an annotation that is neither list nor object", tree)
         if len(tree) > 1:
             if not isinstance(tree[1], dict):
                 raise self._misfit("inner annotations that are no object", tree)
-            self._annotate(tree[1], path)
-        self._put(path, self._revive(tree[0], self._find(path)))
+            self._annotate(tree[1], slot)
+        slot.put(self._revive(tree[0], slot.get()))
 
     def _revive(self, tag: Any, json: Any) -> Any:
         if isinstance(tag, str) and tag in _SHELLS:
@@ -74,83 +86,109 @@ class Decoder:
         try:
             if isinstance(tag, str):
                 read = _READERS.get(tag)
-                return json if read is None else read(json)
+                value = json if read is None else read(json)
+                if tag == "bigint":
+                    self._note_hash(value)
+                return value
             if isinstance(tag, list) and len(tag) == 2 and tag[0] == "typed-array":
                 return _read_typed_array(tag[1], json)
         except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as exc:
-            raise self._misfit(f"a {tag} that cannot be read ({exc})", json) from exc
+            raise self._misfit(f"a {shorten(tag)} that cannot be read ({exc})", json) from exc
         return json
+
+    def _note_hash(self, value: int) -> None:
+        """Refuse a crowd of bigints with one hash: a set or dict of them takes quadratic time."""
+        if abs(value) < HASH_MODULUS:
+            return
+        equal = self._hashes.setdefault(value % HASH_MODULUS, set())
+        equal.add(value)
+        if len(equal) > MAX_EQUAL_HASHES:
+            raise self._misfit(f"more than {MAX_EQUAL_HASHES} bigints with the same hash", value)
 
     def _join(self, equalities: Any) -> None:
         if not equalities:
             return
+        root = _Slot(self)
         if isinstance(equalities, list):
             for path in self._paths(equalities[0]):
-                self._put(path, self._root)
+                self._slot(root, path).put(self.root)
             equalities = equalities[1] if len(equalities) > 1 else {}
         if not isinstance(equalities, dict):
             raise self._misfit("referentialEqualities of another form", equalities)
         for first, others in equalities.items():
-            shared = self._find(self._parse(first))
+            shared = self._slot(root, first).get()
             for path in self._paths(others):
-                self._put(path, shared)
+                self._slot(root, path).put(shared)
 
-    def _paths(self, texts: Any) -> Iterator[list[str]]:
+    def _paths(self, texts: Any) -> list[Any]:
         if not isinstance(texts, list):
             raise self._misfit("referentialEqualities of another form", texts)
-        for text in texts:
-            yield self._parse(text)
+        return texts
 
-    def _find(self, path: list[str]) -> Any:
-        node = self._root
-        for step in path:
-            holder, key = self._slot(node, step)
-            node = holder[key]
-        return node
-
-    def _put(self, path: list[str], value: Any) -> None:
-        if not path:
-            self._root = value
-            return
-        holder, key = self._slot(self._find(path[:-1]), path[-1])
-        holder[key] = value
-
-    def _slot(self, node: Any, step: str) -> tuple[Any, Any]:
-        """The JSON list or object, and the key in it, where ``step`` leads from ``node``."""
-        node = self._inner.get(id(node), node)
-        if type(node) is dict and step in node:
-            return node, step
-        if type(node) is list and step.isascii() and step.isdigit() and len(step) < 16:
-            index = int(step)
-            if index < len(node):
-                return node, index
-        raise self._misfit(f"an annotation for {step!r}, which is not there", self._meta)
+    def _slot(self, slot: _Slot, path: Any) -> _Slot:
+        """Where ``path`` leads from what is in ``slot``."""
+        inner = self._inner
+        node = slot.get()
+        steps = self._parse(path)
+        last = len(steps) - 1
+        for index, step in enumerate(steps):
+            node = inner.get(id(node), node)
+            key: Any = step
+            if type(node) is list and step.isascii() and step.isdigit() and len(step) < 16:
+                key = int(step)
+                if key >= len(node):
+                    break
+            elif type(node) is not dict or step not in node:
+                break
+            if index == last:
+                return _Slot(self, node, key)
+            node = node[key]
+        raise self._misfit(f"an annotation for {shorten(step)}, which is not there", self._meta)
 
     def _parse(self, text: Any) -> list[str]:
-        """The steps of a path as it is written in annotations."""
+        """The steps of a path as it is written in annotations; at least one."""
         if not isinstance(text, str):
             raise self._misfit("a path that is no text", text)
         if "\\" not in text:
             return text.split(".")
-        steps = [""]
-        position = 0
-        while position < len(text):
-            char = text[position]
-            following = text[position + 1 : position + 2]
-            if char == "\\" and (following == "." or (following == "\\" and not self._legacy)):
-                steps[-1] += following
-                position += 1
-            elif char == "\\" and not self._legacy:
+        if self._legacy:
+            return [step.replace("\\.", ".") for step in _PLAIN_DOT.split(text)]
+        # A list of pieces for each step: adding to a text would copy it each time.
+        steps: list[list[str]] = [[]]
+        for number, piece in enumerate(text.split("\\\\")):
+            if _STRAY.search(piece):
                 raise self._misfit("a stray backslash in a path", text)
-            elif char == ".":
-                steps.append("")
-            else:
-                steps[-1] += char
-            position += 1
-        return steps
+            if number:
+                steps[-1].append("\\")
+            head, *others = (step.replace("\\.", ".") for step in _PLAIN_DOT.split(piece))
+            steps[-1].append(head)
+            steps += ([step] for step in others)
+        return ["".join(pieces) for pieces in steps]
 
     def _misfit(self, reason: str, what: Any) -> ProtocolError:
         return ProtocolError(f"superjson: {reason}", shorten(what))
+
+
+class _Slot:
+    """A place in a decoder's JSON: an entry of a list or an object, or the root."""
+
+    __slots__ = ("_decoder", "_holder", "_key")
+
+    def __init__(self, decoder: Decoder, holder: Any = None, key: Any = None) -> None:
+        self._decoder = decoder
+        self._holder = holder
+        self._key = key
+
+    def get(self) -> Any:
+        """What is there."""
+        return self._decoder.root if self._holder is None else self._holder[self._key]
+
+    def put(self, value: Any) -> None:
+        """Put something else there."""
+        if self._holder is None:
+            self._decoder.root = value
+        else:
+            self._holder[self._key] = value
 
 
 def _fill(value: Any, json: Any) -> None:
@@ -195,6 +233,8 @@ def _read_number(json: Any) -> float:
 
 
 def _read_bigint(json: Any) -> int:
+    if not _INTEGER.fullmatch(json):
+        raise ValueError("no integer")
     value = int(json)
     return BigInt(value) if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else value
 
@@ -253,5 +293,8 @@ def shorten(what: Any, limit_chars: int = 120) -> str:
     return text if len(text) <= limit_chars else f"{text[: limit_chars - 1]}…"
 
 
+_PLAIN_DOT = re.compile(r"(?<!\\)\.")
+_STRAY = re.compile(r"\\(?!\.)")
+_INTEGER = re.compile("-?[0-9]+")
 _REPR = reprlib.Repr()
 _REPR.maxstring = 60
