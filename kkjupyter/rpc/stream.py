@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from kkjupyter.wire.weight import weigh_value
+
 __all__ = [
     "HARD_LIMIT_BYTES",
     "SOFT_LIMIT_BYTES",
@@ -27,10 +29,13 @@ class StreamBuffer:
     The limits are told, not enforced: over the soft limit the channel stops reading if nobody is
     hurt by that, over the hard limit it gives the stream up.
 
+    Sizes are those on the wire while little waits: to weigh every value would cost more than to
+    read it. Beyond the soft limit they are weighed, as lists can take forty times their text.
+
     Attributes:
         batch: values the consumer may pop without more ado, the next one last; here there are none.
         begun_items: how many values were taken, or belong to the batch that is being taken.
-        largest_bytes: the encoded size of the largest value so far.
+        largest_bytes: the size of the largest value so far.
     """
 
     __slots__ = (
@@ -55,7 +60,7 @@ class StreamBuffer:
 
     @property
     def held_bytes(self) -> int:
-        """The encoded size of what is not taken yet."""
+        """The size of what is not taken yet."""
         return self._put_bytes - self._taken_bytes
 
     @property
@@ -70,13 +75,18 @@ class StreamBuffer:
 
     @property
     def put_bytes(self) -> int:
-        """Their encoded size, taken or not."""
+        """Their size, taken or not."""
         return self._put_bytes
 
     @property
     def over_hard_limit(self) -> bool:
         """Whether the stream has to be given up."""
         return self.held_bytes > HARD_LIMIT_BYTES
+
+    @property
+    def over_soft_limit(self) -> bool:
+        """Whether so much waits that what comes from now on is weighed as a value."""
+        return self._put_bytes - self._taken_bytes > SOFT_LIMIT_BYTES
 
     @property
     def has_room(self) -> bool:
@@ -93,11 +103,13 @@ class StreamBuffer:
     def put(self, value: Any, size_bytes: int) -> bool:
         """Add a value; return whether the producer should be slowed down now. I/O loop only."""
         items = self._items
+        if size_bytes > self.largest_bytes or self.over_soft_limit:
+            size_bytes = _weight(value, size_bytes)
+            if size_bytes > self.largest_bytes:
+                self.largest_bytes = size_bytes
         items.append((value, size_bytes))
         self._put_items += 1
         self._put_bytes += size_bytes
-        if size_bytes > self.largest_bytes:
-            self.largest_bytes = size_bytes
         return (
             self._put_bytes - self._taken_bytes > SOFT_LIMIT_BYTES or len(items) > SOFT_LIMIT_ITEMS
         )
@@ -117,6 +129,15 @@ class StreamBuffer:
         """Drop what is there, after a cancel. Any thread."""
         self._items.clear()
 
+
+def _weight(value: Any, size_bytes: int) -> int:
+    """How much a value takes, of ``size_bytes`` on the wire; a large one was weighed as it came."""
+    if size_bytes >= _WEIGHED_BEFORE_BYTES or not isinstance(value, dict | list | set):
+        return size_bytes
+    return max(size_bytes, weigh_value(value))
+
+
+_WEIGHED_BEFORE_BYTES = 1024 * 1024
 
 # Where values come by the thousand, each hand-over to the consumer's thread is to be worth it.
 _BATCHED_ITEMS = 8 * SOFT_LIMIT_ITEMS
@@ -155,6 +176,8 @@ class BatchBuffer(StreamBuffer):
 
     def put_many(self, values: list[Any], size_bytes: int) -> bool:
         """Add values, at least one; the list is taken over. As :meth:`put` otherwise."""
+        if self.over_soft_limit:
+            size_bytes = _weight(values, size_bytes)
         values.reverse()
         self._batches.append((values, size_bytes))
         # Last: whoever sees that there is something may take it.

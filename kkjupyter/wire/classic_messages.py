@@ -186,8 +186,11 @@ def read_usual_item(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> It
         if len(value) < CHECKED_FROM_BYTES:
             return Item(stream_id.decode(), _decode_value(value), len(line))
         check_weight(value, memory_bytes)
+        if len(value) < LARGE_BYTES:
+            return Item(stream_id.decode(), _decode_value(value), len(line))
         with uncollected():
-            return Item(stream_id.decode(), _decode_value(value), _item_bytes(line))
+            item = _decode_value(value)
+        return Item(stream_id.decode(), item, _item_bytes(line, item))
     except (*UNREADABLE, ProtocolError):
         return None
 
@@ -204,9 +207,10 @@ def _revive(message: _Message, meta: dict[str, Any]) -> None:
     message.value = root.get("value", msgspec.UNSET)
 
 
-def _item_bytes(line: bytes) -> int:
+def _item_bytes(line: bytes, value: Any) -> int:
     # A stream's buffer weighs small values itself, once they wait for somebody.
-    return len(line) if len(line) < LARGE_BYTES else weigh(line)
+    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, dict | list)
+    return weigh(line) if is_heavy else len(line)
 
 
 def _held_bytes(line: bytes) -> int:
@@ -223,7 +227,8 @@ def _read_item(message: _Message, codec: str, line: bytes) -> Event:
     args = message.args
     if type(args) is not dict:
         args = _args_object(message)
-    return Item(message.id, args.get("value", undefined), _item_bytes(line))
+    value = args.get("value", undefined)
+    return Item(message.id, value, _item_bytes(line, value))
 
 
 def _read_end(message: _Message, codec: str, line: bytes) -> Event:

@@ -162,7 +162,8 @@ class Reader:
             and not (item.d or item.id.startswith(self._control_mark))
         ):
             value = item.v
-            return Item(item.sid, undefined if value is _UNSET else value, _item_bytes(line))
+            size_bytes = len(line) if len(line) < LARGE_BYTES else _item_bytes(line, value)
+            return Item(item.sid, undefined if value is _UNSET else value, size_bytes)
         return self._read_any(line)
 
     def _read_any(self, line: bytes) -> Event:
@@ -218,7 +219,7 @@ class Reader:
             return Acknowledged(control_id, message.sid, done, value)
         if done:
             return Ended(message.sid, value)
-        return Item(message.sid, value, _item_bytes(line))
+        return Item(message.sid, value, _item_bytes(line, value))
 
     def _read_stream_request(self, message: _Message, codec: Codec, line: bytes) -> Event:
         if type(message.sid) is not str:
@@ -280,9 +281,10 @@ _ANSWERS = frozenset({"r", "sr"})
 _UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
 
 
-def _item_bytes(line: bytes) -> int:
+def _item_bytes(line: bytes, value: Any) -> int:
     # A stream's buffer weighs small values itself, once they wait for somebody.
-    return len(line) if len(line) < LARGE_BYTES else weigh(line)
+    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, dict | list)
+    return weigh(line) if is_heavy else len(line)
 
 
 def _held_bytes(line: bytes) -> int:

@@ -16,6 +16,8 @@ from math import isfinite
 from typing import Any
 
 from kkjupyter.errors import EncodeError, ProtocolError, RemoteError
+from kkjupyter.wire.jsontext import TOO_DEEP
+from kkjupyter.wire.places import MAX_SHARED_BYTES, SHARED_TOO_OFTEN, Place, path_text
 from kkjupyter.wire.reduction import is_plain, iso_text, plain_key, reduce_value
 from kkjupyter.wire.values import (
     MAX_SAFE_INTEGER,
@@ -33,6 +35,7 @@ from kkjupyter.wire.values import (
 __all__ = ["decode", "encode"]
 
 _BYTES_TYPE = "Uint8Array"
+_PART_BYTES = 8
 
 
 def encode(value: Any, prefix: str = "", *, tags_bytes: bool = True) -> Any:
@@ -48,9 +51,9 @@ def encode(value: Any, prefix: str = "", *, tags_bytes: bool = True) -> Any:
         EncodeError: a part of it cannot be carried; ``path`` (``prefix`` included) says which.
     """
     try:
-        return value if is_plain(value) else _encode(value, prefix, {}, tags_bytes)
+        return value if is_plain(value) else _Writer(prefix, tags_bytes).write(value, None)
     except RecursionError as exc:
-        raise EncodeError(prefix, "it is nested too deeply") from exc
+        raise EncodeError(prefix, TOO_DEEP) from exc
 
 
 def decode(json: Any) -> Any:
@@ -65,62 +68,101 @@ def decode(json: Any) -> Any:
         raise ProtocolError("JSON nested too deeply") from exc
 
 
-def _encode(value: Any, path: str, above: dict[int, Any], tags_bytes: bool) -> Any:
-    """``above`` holds the containers that ``value`` is inside of, by id."""
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return value
-    if kind is int:
-        if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+class _Writer:
+    """Writes one value. What it holds several times is written once, and its JSON used again.
+
+    Args:
+        prefix: see :func:`encode`.
+        tags_bytes: see :func:`encode`.
+    """
+
+    def __init__(self, prefix: str, tags_bytes: bool) -> None:
+        self._prefix = prefix
+        self._tags_bytes = tags_bytes
+        # By id: the containers met; kept, so that the id of none of them is used again.
+        self._kept: dict[int, Any] = {}
+        self._written: dict[int, tuple[Any, int]] = {}  # their JSON and how long it is about
+        self._written_bytes = 0
+        self._shared_bytes = 0
+
+    def write(self, value: Any, place: Place) -> Any:
+        """``value``, which stands at ``place``, as JSON."""
+        kind = type(value)
+        self._written_bytes += _PART_BYTES
+        if kind is str:
+            self._written_bytes += len(value)
             return value
-        raise EncodeError(path, f"JSON numbers end at ±(2**53 - 1); {_ADVICE}, or str(...) of it")
-    if kind is float:
-        return (value or 0) if isfinite(value) else None
-    if kind in _REFUSALS:
-        raise EncodeError(path, f"{_REFUSALS[kind]}; {_ADVICE}")
-    if kind is Undefined:
-        return None
-    if kind is dt.datetime:
-        return iso_text(value, path)
-    if kind in (Date, URL):
-        return str(value)
-    if kind is bytes:
-        return {"type": _BYTES_TYPE, "data": list(value)} if tags_bytes else list(value)
-    if kind is Uint8ClampedArray:
-        return list(value)
-    if kind is array and typed_array_name(value.typecode):
-        return [_encode(item, path, above, tags_bytes) for item in value.tolist()]
-    if kind not in (list, dict, Map):
-        reduced = reduce_value(value, path)
-        if type(reduced) not in (list, dict, Map):
-            return _encode(reduced, path, above, tags_bytes)
-    else:
+        if kind is bool or value is None:
+            return value
+        if kind is int:
+            if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+                return value
+            reason = f"JSON numbers end at ±(2**53 - 1); {_ADVICE}, or str(...) of it"
+            raise self._refusal(place, reason)
+        if kind is float:
+            return (value or 0) if isfinite(value) else None
+        if kind in _REFUSALS:
+            raise self._refusal(place, f"{_REFUSALS[kind]}; {_ADVICE}")
+        if kind is Undefined:
+            return None
+        if kind in (Date, URL):
+            return str(value)
+        if kind is bytes or kind is Uint8ClampedArray:
+            self._written_bytes += _PART_BYTES * len(value)
+            if kind is bytes and self._tags_bytes:
+                return {"type": _BYTES_TYPE, "data": list(value)}
+            return list(value)
+        if kind is array and typed_array_name(value.typecode):
+            return self._list(value.tolist(), place)
+        return self._container(value, place)
+
+    def _container(self, value: Any, place: Place) -> Any:
+        own = id(value)
+        if own in self._kept:
+            return self._again(own, place)
         reduced = value
-    if id(value) in above:
-        raise EncodeError(path, f"it contains itself, which JSON cannot say; {_ADVICE}")
-    above[id(value)] = value
-    write = _list if type(reduced) is list else _dict
-    json = write(reduced, f"{path}." if path else "", above, tags_bytes)
-    del above[id(value)]
-    return json
+        if type(value) not in (list, dict, Map):
+            try:
+                if isinstance(value, dt.datetime):
+                    return iso_text(value, "")
+                reduced = reduce_value(value, "")
+            except EncodeError as error:
+                raise self._refusal(place, error.reason) from error.__cause__
+            if type(reduced) not in (list, dict, Map):
+                return self.write(reduced, place)
+        self._kept[own] = value
+        begun_bytes = self._written_bytes
+        json = (self._list if type(reduced) is list else self._dict)(reduced, place)
+        self._written[own] = (json, self._written_bytes - begun_bytes)
+        return json
 
+    def _again(self, own: int, place: Place) -> Any:
+        if own not in self._written:
+            raise self._refusal(place, f"it contains itself, which JSON cannot say; {_ADVICE}")
+        json, length_bytes = self._written[own]
+        self._written_bytes += length_bytes
+        self._shared_bytes += length_bytes
+        if self._shared_bytes > MAX_SHARED_BYTES:
+            raise self._refusal(place, SHARED_TOO_OFTEN)
+        return json
 
-def _list(value: list[Any], base: str, above: dict[int, Any], tags_bytes: bool) -> list[Any]:
-    return [_encode(item, f"{base}{index}", above, tags_bytes) for index, item in enumerate(value)]
+    def _list(self, value: list[Any], place: Place) -> list[Any]:
+        return [self.write(item, (place, index)) for index, item in enumerate(value)]
 
+    def _dict(self, value: dict[Any, Any], place: Place) -> dict[str, Any]:
+        json: dict[str, Any] = {}
+        for raw_key, item in value.items():
+            key = plain_key(raw_key)
+            if key is None:
+                reason = f"a key that is not text but {type(raw_key).__name__}"
+                raise self._refusal(place, f"{reason}; {_ADVICE}, or use text keys")
+            if item is not undefined:
+                self._written_bytes += len(key)
+                json[key] = self.write(item, (place, key))
+        return json
 
-def _dict(
-    value: dict[Any, Any], base: str, above: dict[int, Any], tags_bytes: bool
-) -> dict[str, Any]:
-    json: dict[str, Any] = {}
-    for raw_key, item in value.items():
-        key = plain_key(raw_key)
-        if key is None:
-            reason = f"a key that is no text but {type(raw_key).__name__}"
-            raise EncodeError(base[:-1], f"{reason}; {_ADVICE}, or use text keys")
-        if item is not undefined:
-            json[key] = _encode(item, f"{base}{key}", above, tags_bytes)
-    return json
+    def _refusal(self, place: Place, reason: str) -> EncodeError:
+        return EncodeError(".".join(filter(None, (self._prefix, path_text(place)))), reason)
 
 
 def _decode(json: Any) -> Any:

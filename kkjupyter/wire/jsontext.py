@@ -17,6 +17,7 @@ from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.weight import (
     CHECKED_FROM_BYTES,
     DEFAULT_MEMORY_BYTES,
+    LARGE_BYTES,
     MAX_DEPTH,
     check_weight,
     is_too_deep,
@@ -82,9 +83,10 @@ def loads(data: bytes, *, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Any:
     """
     if len(data) >= CHECKED_FROM_BYTES:
         check_weight(data, memory_bytes)
-        with uncollected():
-            return _loads(data)
-    return _loads(data)
+    if len(data) < LARGE_BYTES:
+        return _loads(data)
+    with uncollected():
+        return _loads(data)
 
 
 def _loads(data: bytes) -> Any:

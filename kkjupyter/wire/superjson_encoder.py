@@ -16,6 +16,7 @@ from math import copysign
 from typing import Any, Final
 
 from kkjupyter.errors import EncodeError, RemoteError
+from kkjupyter.wire.places import MAX_SHARED_BYTES, SHARED_TOO_OFTEN, Place, steps_below
 from kkjupyter.wire.reduction import (
     FORBIDDEN_KEYS,
     VALUE_SEMANTICS,
@@ -36,10 +37,7 @@ from kkjupyter.wire.values import (
     typed_array_name,
 )
 
-__all__ = ["MAX_ANNOTATION_BYTES", "MAX_SHARED_BYTES", "Annotation", "Encoder"]
-
-MAX_SHARED_BYTES: Final = 64 * 1024 * 1024
-"""How much longer shared parts may make a message than it were with each of them written once."""
+__all__ = ["MAX_ANNOTATION_BYTES", "Annotation", "Encoder"]
 
 MAX_ANNOTATION_BYTES: Final = 64 * 1024 * 1024
 """How long all paths of a message's annotations may be together."""
@@ -50,12 +48,6 @@ Annotation = list[Any]
 """``[tag]``, or ``[tag, annotations by path below here]``."""
 
 Leaf = tuple[Any, Annotation | None]
-
-Place = tuple[Any, str | int] | None
-"""A place in a value: the place of what holds it, and the step from there; None is the root.
-
-Its path is written out only where somebody needs it. Paths may be long, and values many.
-"""
 
 
 class _Seen:
@@ -175,11 +167,7 @@ class Encoder:
         self._written_bytes += seen.bytes
         self._shared_bytes += seen.bytes
         if self._shared_bytes > MAX_SHARED_BYTES:
-            raise EncodeError(
-                self.path(place),
-                f"its shared parts, written out, take more than {MAX_SHARED_BYTES:,} bytes; "
-                "send them once, and say by a key where they belong",
-            )
+            raise EncodeError(self.path(place), SHARED_TOO_OFTEN)
         if seen.first_note < seen.last_note:
             old, new = _path(seen.places[0], seen.scope.place), _path(place, self._scope.place)
             for path, note in seen.scope.notes[seen.first_note : seen.last_note]:
@@ -301,12 +289,8 @@ _CONTAINERS: dict[type, Callable[[Encoder, Any, Place], Any]] = {
 
 def _path(place: Place, top: Place) -> str:
     """The steps from ``top`` down to ``place``, with a dot after each."""
-    steps: list[str] = []
-    while place is not top:
-        assert place is not None, "top is not above place"
-        place, step = place
-        steps.append(_escape(step) if type(step) is str else str(step))
-    return "".join(f"{step}." for step in reversed(steps))
+    steps = steps_below(place, top)
+    return "".join([f"{_escape(step) if type(step) is str else step}." for step in steps])
 
 
 def _escape(key: str) -> str:

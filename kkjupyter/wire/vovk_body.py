@@ -30,6 +30,14 @@ from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, excerpt
 from kkjupyter.wire.jsontext import dumps, loads
 from kkjupyter.wire.schema import WireFormat
 from kkjupyter.wire.values import undefined
+from kkjupyter.wire.weight import (
+    CHECKED_FROM_BYTES,
+    DEFAULT_MEMORY_BYTES,
+    LARGE_BYTES,
+    check_weight,
+    uncollected,
+    weigh,
+)
 
 __all__ = ["DIVIDER", "BodyDecoder", "BodyEvent", "Items", "read_reason"]
 
@@ -37,7 +45,11 @@ DIVIDER: Final = b"__##DIV123##__"
 
 
 class Items(msgspec.Struct, gc=False):
-    """The next values of the stream, at least one; ``size_bytes`` is what they took together."""
+    """The next values of the stream, at least one.
+
+    ``size_bytes`` is what they took together on the wire; with a large one among them, how much
+    memory they may take.
+    """
 
     values: list[Any]
     size_bytes: int
@@ -48,6 +60,7 @@ BodyEvent = Items | Ended | Failed
 _SPACE: Final = b" \t\r\n"
 _ERROR_KEY: Final = b'"isError"'
 _SHORT_BYTES: Final = 100
+_CHUNK_BYTES: Final = 256 * 1024
 _decode = msgspec.json.Decoder().decode
 _REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -62,14 +75,22 @@ class BodyDecoder:
     Args:
         wire_format: what the body is in.
         limit_bytes: how large an unfinished value may grow.
+        memory_bytes: how much memory one value may take.
 
     Attributes:
         is_over: whether Ended or Failed has come.
         items_received: how many values have come.
     """
 
-    def __init__(self, wire_format: WireFormat, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        wire_format: WireFormat,
+        *,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    ) -> None:
         self.limit_bytes = limit_bytes
+        self._memory_bytes = memory_bytes
         self.is_over = False
         self.items_received = 0
         self._end = b"\n" if wire_format == "jsonlines" else DIVIDER
@@ -81,6 +102,13 @@ class BodyDecoder:
 
     def feed(self, chunk: bytes) -> list[BodyEvent]:
         """Take a piece of the body, of any size; return what it says."""
+        events: list[BodyEvent] = []
+        # One piece of compressed text can be very long, and its lines very many.
+        for at in range(0, len(chunk), _CHUNK_BYTES):
+            events += self._feed(chunk[at : at + _CHUNK_BYTES])
+        return events
+
+    def _feed(self, chunk: bytes) -> list[BodyEvent]:
         if self.is_over:
             return []
         arrived_bytes = self._held_bytes + len(chunk)
@@ -155,8 +183,15 @@ class BodyDecoder:
         if self._open:
             return self._read_each(pieces, size_bytes)
         try:
-            values = list(map(_decode, pieces))
-        except _REFUSED:
+            # The first may have come in many chunks. All others are within this one, so that what
+            # they can hold is bounded; they are looked at if they are long on the average.
+            if size_bytes >= CHECKED_FROM_BYTES * len(pieces) or len(pieces[0]) >= LARGE_BYTES:
+                size_bytes = self._weigh(pieces)
+                with uncollected():
+                    values = list(map(_decode, pieces))
+            else:
+                values = list(map(_decode, pieces))
+        except (*_REFUSED, ProtocolError):
             return self._read_each(pieces, size_bytes)
         # JSON.stringify never escapes a letter, so the key would be there as it is. Searching the
         # bytes costs by their number, looking into the values by theirs.
@@ -168,6 +203,15 @@ class BodyDecoder:
                     self._fail(read_reason(value), events)
                     return events
         return self._items(values, size_bytes)
+
+    def _weigh(self, pieces: list[bytes]) -> int:
+        """How much values without their ends may take; ProtocolError if one takes too much."""
+        size_bytes = 0
+        for piece in pieces:
+            if len(piece) >= CHECKED_FROM_BYTES:
+                check_weight(piece, self._memory_bytes)
+            size_bytes += len(piece) if len(piece) < LARGE_BYTES else weigh(piece)
+        return size_bytes
 
     def _read_each(self, pieces: list[bytes], size_bytes: int, fault: str = "") -> list[BodyEvent]:
         """Values without their ends, one at a time."""
@@ -181,7 +225,10 @@ class BodyDecoder:
                 values.append(undefined)
                 continue
             try:
-                value = loads(text)
+                value = loads(text, memory_bytes=self._memory_bytes)
+            except MessageTooBig as error:
+                failure = error
+                break
             except ProtocolError as error:
                 if self._end is DIVIDER and not fault and _ends_in_text(text):
                     self._open, self._open_bytes = [text], len(text)

@@ -82,8 +82,8 @@ def test_a_shared_part_is_written_twice() -> None:
         ([RegExp("a")], "args.0", "JSON has no RegExp"),
         ([RemoteError("m")], "args.0", "JSON has no Error"),
         ([ValueError("m")], "args.0", "JSON has no Error"),
-        ([{1: 2}], "args.0", "a key that is no text but int"),
-        ([Map({1: 2})], "args.0", "a key that is no text but int"),
+        ([{1: 2}], "args.0", "a key that is not text but int"),
+        ([Map({1: 2})], "args.0", "a key that is not text but int"),
     ],
 )
 def test_what_json_would_lose_is_refused(value: Any, path: str, reason: str) -> None:
