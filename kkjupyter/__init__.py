@@ -40,7 +40,7 @@ from kkjupyter.rpc.api import (
 )
 from kkjupyter.rpc.hooks import before_connect
 from kkjupyter.rpc.interceptors import current_context as context
-from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.limits import ClientLimits, ServerLimits
 from kkjupyter.rpc.status import status
 from kkjupyter.rpc.trace_api import trace, tracing
 from kkjupyter.wire.values import (
@@ -71,6 +71,7 @@ __all__ = [
     "CallCancelled",
     "CallError",
     "CallTimeout",
+    "ClientLimits",
     "ConnectError",
     "ConnectTimeout",
     "ConnectionLost",

@@ -8,13 +8,11 @@ from collections.abc import Callable
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.detection import Doorstep
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import ServerLoad
+from kkjupyter.rpc.limits import ServerLoad, size_limit
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.transports.base import Transport
 
 __all__ = ["Clients"]
-
-_LIMIT_BYTES = 64 * 1024 * 1024
 
 
 class Clients:
@@ -47,14 +45,12 @@ class Clients:
         self,
         transport: Transport,
         *,
-        limit_bytes: int = _LIMIT_BYTES,
         on_silence: Callable[[float], object] | None = None,
     ) -> None:
         """Serve one more client, until its connection is gone.
 
         Args:
             transport: not opened yet.
-            limit_bytes: the longest message accepted from it.
             on_silence: called, with the limit in seconds, when it has said nothing within
                 ``first_message_timeout_s``; None lets it take its time.
         """
@@ -78,7 +74,15 @@ class Clients:
             leave(doorstep)
             self._producers.add(producer)
 
-        doorstep = Doorstep(transport, welcome, leave, limit_bytes=limit_bytes, load=load)
+        limits = self.load.limits
+        doorstep = Doorstep(
+            transport,
+            welcome,
+            leave,
+            limit_bytes=size_limit(limits.message_bytes),
+            memory_bytes=size_limit(limits.message_memory_bytes),
+            load=load,
+        )
         self._doorsteps.add(doorstep)
         doorstep.open()
 

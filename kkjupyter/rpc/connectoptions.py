@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.interceptors import Interceptor
+    from kkjupyter.rpc.limits import ClientLimits
     from kkjupyter.rpc.vovk_fetch import Fetcher
     from kkjupyter.rpc.vovk_schemas import SchemaSource
     from kkjupyter.rpc.writable import WritableOption
@@ -41,6 +42,8 @@ class ConnectOptions(TypedDict, total=False):
         timeout_s: for the reply of every call, in seconds; None waits for ever.
         idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
         connect_timeout_s: for connecting, in seconds; 10 by default.
+        limits: how large a message from the other side may be; see
+            :class:`kkjupyter.ClientLimits`.
         methods: names known to exist there, for completion.
         meta: called for each call, without arguments; the dict it returns is sent along, and the
             other side's interceptors see it.
@@ -73,6 +76,7 @@ class ConnectOptions(TypedDict, total=False):
     timeout_s: float | None
     idle_timeout_s: float | None
     connect_timeout_s: float
+    limits: ClientLimits | None
     methods: Sequence[str]
     meta: Callable[[], Mapping[str, Any] | None] | None
     expose: Any

@@ -16,6 +16,7 @@ from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.detection import FORMS, FirstFrame, Probe
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.protocol import Codec, Protocol
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["PROTOCOLS", "Doorstep", "Spoken", "find_protocol", "make_protocol"]
 
@@ -30,6 +31,7 @@ def make_protocol(
     *,
     keeps_boundaries: bool = True,
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Protocol:
     """This side of a protocol.
 
@@ -38,10 +40,16 @@ def make_protocol(
         codec: of what is sent.
         keeps_boundaries: whether the transport does.
         limit_bytes: the longest message accepted.
+        memory_bytes: how much memory the values of one message may take.
     """
     if name == "compact":
-        return Compact(codec, limit_bytes=limit_bytes)
-    return Classic(codec, limit_bytes=limit_bytes, ascii_only=not keeps_boundaries)
+        return Compact(codec, limit_bytes=limit_bytes, memory_bytes=memory_bytes)
+    return Classic(
+        codec,
+        limit_bytes=limit_bytes,
+        memory_bytes=memory_bytes,
+        ascii_only=not keeps_boundaries,
+    )
 
 
 class Relay:
@@ -188,6 +196,7 @@ class Doorstep:
         welcome: given the channel that is in charge from then on, before it is told anything.
         on_closed: told when the connection is gone before that.
         limit_bytes: the longest message accepted.
+        memory_bytes: how much memory the values of one message may take.
         load: what the client has at once.
     """
 
@@ -198,6 +207,7 @@ class Doorstep:
         on_closed: Callable[[Doorstep], object],
         *,
         limit_bytes: int,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
         load: ConnectionLoad | None = None,
     ) -> None:
         self._load = load
@@ -206,6 +216,7 @@ class Doorstep:
         self._welcome = welcome
         self._on_closed = on_closed
         self._limit_bytes = limit_bytes
+        self._memory_bytes = memory_bytes
         self._first = FirstFrame(limit_bytes=limit_bytes)
 
     def open(self) -> None:
@@ -219,6 +230,7 @@ class Doorstep:
                 *found,
                 keeps_boundaries=self._transport.keeps_boundaries,
                 limit_bytes=self._limit_bytes,
+                memory_bytes=self._memory_bytes,
             )
             channel = Channel(
                 self._transport, protocol, functions=PassedFunctions(), load=self._load

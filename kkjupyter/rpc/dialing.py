@@ -13,6 +13,7 @@ from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
 from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.limits import check_client_limits, size_limit
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.writable import permission
@@ -57,6 +58,7 @@ def make_session(
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
     check_seconds("connect_timeout_s", connect_timeout_s)
+    limits = check_client_limits(options.get("limits"))
     if isinstance(target, str) and target.partition("://")[0].lower() in ("http", "https"):
         if given := [name for name in programs.OPTIONS if options.get(name) is not None]:
             raise UsageError(f"{given[0]} is for a command, such as ['node', 'server.mjs']")
@@ -98,6 +100,7 @@ def make_session(
         meta=options.get("meta"),
         probe_timeout_s=probe_timeout_s,
         make_handler=_handler_for(options),
+        limits=limits,
     )
     session.recorder.hide([options.get("token"), *(options.get("cookies") or {}).values()])
     session.recorder.hide_headers(options.get("headers"))
@@ -227,6 +230,7 @@ def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
         "connect_timeout_s": connect_timeout_s,
         "timeout_s": options.get("timeout_s"),
         "idle_timeout_s": options.get("idle_timeout_s"),
+        "limits": check_client_limits(options.get("limits")),
         "meta": options.get("meta"),
     }
 
@@ -240,6 +244,7 @@ def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float)
     check_proxy(proxy)
     compression = options.get("compression")
     check_choice("compression", compression, COMPRESSIONS)
+    limit_bytes = size_limit(check_client_limits(options.get("limits")).message_bytes)
 
     async def dial() -> Transport:
         return await connect_websocket(
@@ -250,6 +255,7 @@ def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float)
             proxy=proxy,
             compression=compression,
             connect_timeout_s=connect_timeout_s,
+            limit_bytes=limit_bytes,
         )
 
     return dial

@@ -17,12 +17,13 @@ from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.detection import PROTOCOLS, make_protocol
+from kkjupyter.rpc.limits import ClientLimits, size_limit
 from kkjupyter.rpc.replies import INSTEAD, Reply
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.transports.connecting import without_secrets
-from kkjupyter.transports.http import DEFAULT_LIMIT_BYTES, HttpClient, HttpReply, check_http_url
+from kkjupyter.transports.http import HttpClient, HttpReply, check_http_url
 from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt
@@ -49,7 +50,7 @@ class HttpSession(ProtocolCaller):
         ssl: a context for ``https://``; the library's default otherwise.
         proxy: an address; True for what the environment says; None or False for none.
         connect_timeout_s: for connecting, in seconds.
-        limit_bytes: the longest reply accepted.
+        limits: how large a reply may be.
         timeout_s: for the reply of every call that says nothing else.
         idle_timeout_s: of no effect, as there are no streams.
         methods: names known to exist there, for completion and the card.
@@ -69,7 +70,7 @@ class HttpSession(ProtocolCaller):
         ssl: ssl_module.SSLContext | None = None,
         proxy: str | bool | None = True,
         connect_timeout_s: float = 10.0,
-        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        limits: ClientLimits | None = None,
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
         methods: Sequence[str] = (),
@@ -102,7 +103,9 @@ class HttpSession(ProtocolCaller):
         )
         self.recorder.hide_headers(headers)
         self._address = url
-        self._limit_bytes = limit_bytes
+        limits = limits or ClientLimits()
+        self._limit_bytes = size_limit(limits.message_bytes)
+        self._memory_bytes = size_limit(limits.message_memory_bytes)
         superjson = codec == "superjson" or protocol == "classic"
         self._protocol = make_protocol(protocol, "superjson" if superjson else "json")
         self._requests = Requests(
@@ -210,4 +213,4 @@ class HttpSession(ProtocolCaller):
     def _read(self, reply: HttpReply, body: bytes = b"") -> Reply:
         location = without_secrets(reply.headers.get("Location", ""))
         shown = excerpt(location.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
-        return Reply(self.url, reply.status, body, shown)
+        return Reply(self.url, reply.status, body, shown, self._memory_bytes)

@@ -8,11 +8,13 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from kkjupyter.rpc.bodies import BadBody, read_body
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.limits import size_limit
 from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.server import LIMIT_BYTES, Server
+from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.unary import UnaryClients
 
 __all__ = ["HttpServer"]
@@ -34,8 +36,12 @@ class HttpServer(Server):
 
     _clients: UnaryClients
 
-    def __init__(self, exposed: Exposed, door: Door, host: str, *, ssl: SSLContext | None) -> None:
+    def __init__(
+        self, exposed: Exposed, door: Door, host: str, *, ssl: SSLContext | None, gzip: bool = False
+    ) -> None:
         super().__init__(exposed, UnaryClients(exposed), door, host, "http", ssl)
+        self._gzip = gzip
+        self._limit_bytes = size_limit(exposed.limits.message_bytes)
         self._listener: HttpListener | None = None
 
     def connect(self, **options: Any) -> Remote:
@@ -49,7 +55,7 @@ class HttpServer(Server):
     # ---- I/O loop only
 
     async def _listen(self, port: int) -> int:
-        app = web.Application(client_max_size=LIMIT_BYTES)
+        app = web.Application(client_max_size=self._limit_bytes)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._listener = HttpListener(app, self._host, self._ssl, self._clients.load.limits)
         return await self._listener.start(port)
@@ -93,17 +99,11 @@ class HttpServer(Server):
             self._listener.know(request)
         if request.method != hdrs.METH_POST:
             return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
-        if (request.content_length or 0) > LIMIT_BYTES:
-            return _too_long()
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return _too_long()
+            body = await read_body(request, self._limit_bytes, gzip=self._gzip)
+        except BadBody as exc:
+            return web.Response(status=exc.status, text=f"{exc.text}\n")
         answer = await self._clients.answer(body)
         if not answer.understood:
             return web.Response(status=400, body=answer.body, content_type="text/plain")
         return web.Response(body=answer.body, content_type="application/json")
-
-
-def _too_long() -> web.Response:
-    return web.Response(status=413, text=f"over {LIMIT_BYTES:,} bytes\n")

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import dataclasses
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,12 @@ from typing import Any
 from kkjupyter.errors import RemoteError, UsageError
 from kkjupyter.rpc.budget import Budget
 from kkjupyter.rpc.workers import Lane, WorkerPool
+from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = [
     "GENERATOR_SLOTS",
+    "ClientLimits",
     "ConnectionLoad",
     "LimitExceeded",
     "Porch",
@@ -23,9 +27,11 @@ __all__ = [
     "ServerLoad",
     "Slots",
     "TurnedAway",
+    "check_client_limits",
     "check_limits",
     "generator_slots",
     "run_function",
+    "size_limit",
     "too_many_text",
 ]
 
@@ -38,6 +44,10 @@ class ServerLimits:
     runs is harmed by it.
 
     Attributes:
+        message_bytes: how long a message from a client may be, over HTTP the body of a request. A
+            longer one ends its connection; over HTTP it is answered with status 413.
+        message_memory_bytes: how much memory the values of one message may take, as estimated from
+            its text before anything is made of it. One that would take more is refused by itself.
         connections: how many clients are connected; the next one is turned away (HTTP status 503).
         unauthenticated_connections: of connections that have not shown a token yet; as above. Where
             none is asked for, those that have not sent their request.
@@ -63,6 +73,8 @@ class ServerLimits:
         UsageError: a limit is no positive number.
     """
 
+    message_bytes: int | None = 4 * 1024 * 1024
+    message_memory_bytes: int | None = 64 * 1024 * 1024
     connections: int | None = 1024
     unauthenticated_connections: int | None = 128
     handshake_timeout_s: float | None = 10.0
@@ -81,16 +93,61 @@ class ServerLimits:
 
     def __post_init__(self) -> None:
         """Check them; UsageError when one cannot be a limit."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            kinds = (int, float) if field.name.endswith("_s") else int
-            if value is None:
-                continue
-            if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:
-                raise UsageError(
-                    f"ServerLimits: {field.name} is {value!r}; it must be a positive number, or "
-                    "None for no limit"
-                )
+        _check_fields(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """What one message to a client may be; an argument of :func:`kkjupyter.connect`.
+
+    None means no limit. Values that wait unread have limits of their own.
+
+    Attributes:
+        message_bytes: how long it may be; a longer one ends the connection.
+        message_memory_bytes: how much memory its values may take, as estimated from its text before
+            anything is made of it. The call, or the stream, that it belongs to fails with
+            MessageTooBig.
+
+    Raises:
+        UsageError: a limit is not a positive number.
+    """
+
+    message_bytes: int | None = DEFAULT_LIMIT_BYTES
+    message_memory_bytes: int | None = DEFAULT_MEMORY_BYTES
+
+    def __post_init__(self) -> None:
+        """Check them; UsageError when one cannot be a limit."""
+        _check_fields(self)
+
+
+def _check_fields(limits: ServerLimits | ClientLimits) -> None:
+    for field in dataclasses.fields(limits):
+        value = getattr(limits, field.name)
+        kinds = (int, float) if field.name.endswith("_s") else int
+        if value is None:
+            continue
+        if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:
+            raise UsageError(
+                f"{type(limits).__name__}: {field.name} is {value!r}; it must be a positive "
+                "number, or None for no limit"
+            )
+
+
+def size_limit(limit_bytes: int | None) -> int:
+    """A limit as a number to compare with."""
+    return sys.maxsize if limit_bytes is None else limit_bytes
+
+
+def check_client_limits(limits: ClientLimits | None) -> ClientLimits:
+    """The limits a user gave, or the default ones; UsageError for anything else."""
+    if limits is None:
+        return ClientLimits()
+    if not isinstance(limits, ClientLimits):
+        raise UsageError(
+            f"limits must be a kk.ClientLimits, not {type(limits).__name__}: "
+            "limits=kk.ClientLimits(message_memory_bytes=10**9)"
+        )
+    return limits
 
 
 def check_limits(limits: ServerLimits | None) -> ServerLimits:

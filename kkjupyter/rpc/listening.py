@@ -52,6 +52,7 @@ class HttpListener:
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,
+            auto_decompress=False,  # the library's has no limit but memory
             logger=_logger,
             shutdown_timeout=_SHUTDOWN_S,
         )

@@ -10,6 +10,7 @@ from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.wire.events import Event, Failed, Opened, Replied
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["INSTEAD", "Reply"]
 
@@ -31,6 +32,7 @@ class Reply:
     status: int
     body: bytes = b""
     location: str = ""
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def value(self, call_id: str, spoken: Protocol) -> Any:
         """The value of the call; or what it fails with is raised.
@@ -59,7 +61,12 @@ class Reply:
 
     def _event_for(self, call_id: str, spoken: Protocol) -> Event | None:
         # One of its own, as what is left of a reply must not spoil the next.
-        protocol = make_protocol(spoken.name, spoken.codec)
+        protocol = make_protocol(
+            spoken.name,
+            spoken.codec,
+            limit_bytes=len(self.body),
+            memory_bytes=self.memory_bytes,
+        )
         for event in protocol.receive([self.body], whole=True):
             match event:
                 case Replied(call_id=found) | Opened(call_id=found) | Failed(id=found):

@@ -27,10 +27,7 @@ from kkjupyter.rpc.titles import counted
 from kkjupyter.rpc.vovk_remote import remote_of
 from kkjupyter.transports.tls import check_server_context, context_for
 
-__all__ = ["LIMIT_BYTES", "Guests", "Server", "open_servers"]
-
-LIMIT_BYTES = 64 * 1024 * 1024
-"""The longest message accepted."""
+__all__ = ["Guests", "Server", "open_servers"]
 
 _IN_USE = {errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)}
 _ANY_HOST = {"0.0.0.0", "::", ""}

@@ -50,6 +50,8 @@ class ServeOptions(TypedDict, total=False):
             loaded.
         compression: ``"deflate"`` agrees to it with WebSocket clients that offer it; None (the
             default) does not.
+        gzip: whether the body of a request over HTTP may be packed with gzip; not by default.
+            Unpacked it may be as long as any other.
         subprotocols: agrees to the first of these that a WebSocket client offers, or else to none;
             if there are none here, to the first that a client offers.
     """
@@ -65,6 +67,7 @@ class ServeOptions(TypedDict, total=False):
     origins: Sequence[str]
     ssl: SSLContext | None
     compression: Literal["deflate"] | None
+    gzip: bool
     subprotocols: Sequence[str]
 
 
@@ -94,8 +97,10 @@ def start_server(
                 raise UsageError(f"{name} is for WebSockets; leave it out with transport='http'")
         from kkjupyter.rpc.http_server import HttpServer  # aiohttp takes its time to import
 
-        server = HttpServer(exposed, door, host, ssl=ssl)
+        server = HttpServer(exposed, door, host, ssl=ssl, gzip=options.get("gzip", False))
     else:
+        if options.get("gzip"):
+            raise UsageError("gzip is for transport='http'; for WebSockets say compression")
         server = WebSocketServer(
             exposed,
             door,

@@ -18,6 +18,7 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.detection import PROTOCOLS, Spoken, find_protocol, make_protocol
+from kkjupyter.rpc.limits import ClientLimits, size_limit
 from kkjupyter.rpc.portal import io_loop, leave_to_parent
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.classic_messages import CODECS
@@ -79,6 +80,7 @@ class Session(ProtocolCaller):
         probe_timeout_s: how long the peer may take to say what it speaks, in seconds; None for
             what suits a server that runs already. With a time of its own nothing is remembered.
         make_handler: makes who answers the peer's own calls, for each channel.
+        limits: how large a message may be.
 
     Raises:
         UsageError: an argument cannot be right.
@@ -97,6 +99,7 @@ class Session(ProtocolCaller):
         meta: Callable[[], Mapping[str, Any] | None] | None = None,
         probe_timeout_s: float | None = None,
         make_handler: Callable[[Channel], RequestHandler] | None = None,
+        limits: ClientLimits | None = None,
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("codec", codec, CODECS)
@@ -118,6 +121,7 @@ class Session(ProtocolCaller):
         self._probe_timeout_s = probe_timeout_s
         self._dial = dial
         self._make_handler = make_handler
+        self._limits = limits or ClientLimits()
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._unsent: list[OutgoingCall] = []
@@ -297,6 +301,8 @@ class Session(ProtocolCaller):
             spoken.protocol,
             self._told_codec or spoken.codec,
             keeps_boundaries=transport.keeps_boundaries,
+            limit_bytes=size_limit(self._limits.message_bytes),
+            memory_bytes=size_limit(self._limits.message_memory_bytes),
         )
         self._functions.connection_lost()
         self._channel = Channel(

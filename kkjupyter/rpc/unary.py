@@ -19,6 +19,7 @@ from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import CallContext
+from kkjupyter.rpc.limits import size_limit
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.wire.detection import recognise
@@ -60,7 +61,12 @@ class UnaryClients(Clients):
         found = recognise(body)
         if found is None:
             return _bad("neither a classic nor a compact message")
-        protocol = make_protocol(*found)
+        limits = self.load.limits
+        protocol = make_protocol(
+            *found,
+            limit_bytes=size_limit(limits.message_bytes),
+            memory_bytes=size_limit(limits.message_memory_bytes),
+        )
         events = protocol.receive([body], whole=True)
         request = events[0] if events else None
         if isinstance(request, NotUnderstood):

@@ -14,6 +14,7 @@ from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.limits import ClientLimits, size_limit
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.rpc.vovk_call import VovkState
@@ -40,6 +41,7 @@ class Exchange:
         wire_format: what the server is known to speak.
         is_stream: whether an answer that is no stream makes a stream of one item.
         owner: the session; kept for as long as this is.
+        limits: how large a reply, or a value of a stream, may be.
 
     Attributes:
         reading_paused: whether the answer is not read because the buffer is full. Any thread.
@@ -52,6 +54,7 @@ class Exchange:
         wire_format: WireFormat,
         is_stream: bool,
         owner: Caller,
+        limits: ClientLimits,
     ) -> None:
         self.reading_paused = False
         self._requests = requests
@@ -59,6 +62,8 @@ class Exchange:
         self._wire_format = wire_format
         self._is_stream = is_stream
         self._owner = owner
+        self._limit_bytes = size_limit(limits.message_bytes)
+        self._memory_bytes = size_limit(limits.message_memory_bytes)
         self._has_room = asyncio.Event()
 
     # ---- the carrier of its call
@@ -112,14 +117,14 @@ class Exchange:
             if kind == "jsonlines" or kind == "divider":
                 trace.opened(reply.status, reply.headers, reply.content_type, kind)
                 return await self._read_stream(state, reply, kind, trace)
-            body = await (_beginning(reply) if kind == "error" else reply.read())
+            body = await (_beginning(reply) if kind == "error" else reply.read(self._limit_bytes))
             trace.answered(reply.status, reply.headers, reply.content_type, body)
             if kind == "error":
                 raise read_failure(reply.status, body, reply.headers)
         return self._reply(state, kind, body, reply)
 
     def _reply(self, state: VovkState, kind: ReplyKind, body: bytes, reply: HttpReply) -> Settle:
-        value = read_value(kind, body, reply.headers)
+        value = read_value(kind, body, reply.headers, memory_bytes=self._memory_bytes)
         if not self._is_stream:
             return partial(state.replied, value)
         state.opened("")
@@ -130,7 +135,9 @@ class Exchange:
     async def _read_stream(
         self, state: VovkState, reply: HttpReply, wire_format: WireFormat, trace: HttpTrace
     ) -> Settle:
-        decoder = BodyDecoder(wire_format)
+        decoder = BodyDecoder(
+            wire_format, limit_bytes=self._limit_bytes, memory_bytes=self._memory_bytes
+        )
         pace = Pace()
         clock = asyncio.get_running_loop().time
         state.opened("")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.checks import check_seconds
+from kkjupyter.rpc.limits import ClientLimits
 from kkjupyter.rpc.requests import Requests
 from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.vovk_call import VovkState
@@ -49,6 +50,7 @@ class VovkSession(VovkCaller):
         proxy: an address; True for what the environment says; None or False for none.
         connect_timeout_s: for connecting, in seconds.
         no_schema: makes what to raise where ``_schema_`` does not answer, of the reason why.
+        limits: how large a reply, or a value of a stream, may be.
         options: see :class:`~kkjupyter.rpc.vovk_caller.VovkCaller`.
 
     Raises:
@@ -64,6 +66,7 @@ class VovkSession(VovkCaller):
         ssl: ssl_module.SSLContext | None = None,
         proxy: str | bool | None = True,
         connect_timeout_s: float = 10.0,
+        limits: ClientLimits | None = None,
         no_schema: Callable[[str], UsageError] | None = None,
         validate: bool = True,
         default_options: Mapping[str, Any] | None = None,
@@ -93,6 +96,7 @@ class VovkSession(VovkCaller):
         self._source = schema
         self._no_schema = no_schema or self._no_schema_there
         self._connect_timeout_s = connect_timeout_s
+        self._limits = limits or ClientLimits()
         make_client = partial(HttpClient, ssl=ssl, proxy=proxy, connect_timeout_s=connect_timeout_s)
         self._make_client = make_client
         self._requests = Requests(self, make_client(headers=headers, max_requests=_MAX_REQUESTS))
@@ -151,7 +155,9 @@ class VovkSession(VovkCaller):
     def _new_state(self, fetch: Fetch, request: HttpRequest) -> VovkState:
         request_headers(fetch.headers, None, None)  # UsageError for what HTTP does not allow
         handler = fetch._handler
-        exchange = Exchange(self._requests, request, handler.wire_format, fetch.is_stream, self)
+        exchange = Exchange(
+            self._requests, request, handler.wire_format, fetch.is_stream, self, self._limits
+        )
         return VovkState(
             handler.title,
             fetch._title,

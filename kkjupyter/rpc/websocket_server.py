@@ -18,7 +18,7 @@ from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway, too_many_text
 from kkjupyter.rpc.logs import SafeLogger
-from kkjupyter.rpc.server import LIMIT_BYTES, Server
+from kkjupyter.rpc.server import Server
 from kkjupyter.transports.handshake import check_subprotocols
 from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
 from kkjupyter.transports.websocket import WebSocketTransport
@@ -75,7 +75,7 @@ class WebSocketServer(Server):
             select_subprotocol=self._select_subprotocol,
             ssl=self._ssl,
             compression=self._compression,
-            max_size=LIMIT_BYTES,
+            max_size=self._limits.message_bytes,
             ping_interval=None,
             close_timeout=1.0,
             server_header=None,
@@ -99,7 +99,7 @@ class WebSocketServer(Server):
             logger.warning("%s: %s; it is disconnected", transport.url, text)
             transport.refuse(text)
 
-        self._clients.add(transport, limit_bytes=LIMIT_BYTES, on_silence=on_silence)
+        self._clients.add(transport, on_silence=on_silence)
         await transport.wait_closed()
 
     def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
+from kkjupyter.rpc.bodies import BadBody, read_body
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad
-from kkjupyter.rpc.server import LIMIT_BYTES
+from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
 from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
 from kkjupyter.vovk.publishing import Publication
 from kkjupyter.vovk.replies import Response, status_reply
@@ -97,6 +97,7 @@ class Face:
     validate: bool = True
     on_error: OnError | None = None
     is_told: bool = False
+    gzip: bool = False
     on_admitted: Callable[[web.Request], object] = lambda request: None
 
     @property
@@ -127,10 +128,14 @@ class Face:
         if found is None:
             return _web_response(self._missing(request.method, inner), common)
         try:
-            body = await _read(request)
-        except web.HTTPRequestEntityTooLarge:
-            too_long = self._refusal(413, f"over {LIMIT_BYTES:,} bytes")
-            return _web_response(too_long, common)
+            body = await read_body(
+                request,
+                size_limit(self.clients.load.limits.message_bytes),
+                gzip=self.gzip,
+                is_unpacked=not self.is_told,
+            )
+        except BadBody as exc:
+            return _web_response(self._refusal(exc.status, exc.text), common)
         published, params = found
         query = self._query(request)
         asked = Request[Any, Any, Any](
@@ -143,6 +148,7 @@ class Face:
             wire_format=self.wire_format,
             remote=request.remote,
             handler=published.handler.title,
+            memory_bytes=size_limit(self.clients.load.limits.message_memory_bytes),
         )
         loop = self.loop or _SameLoop()
         load = self.clients.load
@@ -252,12 +258,6 @@ class _SameLoop:
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:
         self._loop.call_soon_threadsafe(fn, *args)
-
-
-async def _read(request: web.Request) -> bytes:
-    if (request.content_length or 0) > LIMIT_BYTES:
-        raise web.HTTPRequestEntityTooLarge(LIMIT_BYTES, request.content_length or 0)
-    return await request.read()
 
 
 def _web_response(reply: Response, common: dict[str, str]) -> web.Response:

@@ -6,12 +6,13 @@ import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, cast
 
-from kkjupyter.errors import ProtocolError
+from kkjupyter.errors import MessageTooBig, ProtocolError
 from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.schema import WireFormat
 from kkjupyter.wire.vovk_forms import read_form
 from kkjupyter.wire.vovk_query import decode_query
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -59,6 +60,7 @@ class Request(Generic[Body, Query, Params]):
         wire_format: WireFormat,
         remote: str | None = None,
         handler: str = "",
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
     ) -> None:
         self.method = method
         self.url = url
@@ -69,6 +71,7 @@ class Request(Generic[Body, Query, Params]):
         self.params = cast("Params", params)
         self.query = cast("Query", decode_query(query_text, wire_format))
         self._body = body
+        self._memory_bytes = memory_bytes
         self._json: Any = _UNREAD
         self._meta: dict[str, Any] | None = None
         self._aborted = False
@@ -103,7 +106,7 @@ class Request(Generic[Body, Query, Params]):
         """The body; as the type hint has it, if there is one.
 
         Raises:
-            HttpException: 400, it is no JSON.
+            HttpException: 400, it is no JSON; 413, its values would take too much memory.
         """
         if self._json is _UNREAD and not self._body:
             raise HttpException(400, "the body is empty; JSON belongs there")
@@ -134,7 +137,7 @@ class Request(Generic[Body, Query, Params]):
     def body_value(self) -> Any:
         """As :meth:`json`, without waiting, and None for no body."""
         if self._json is _UNREAD:
-            self._json = _json(self._body, "body") if self._body else None
+            self._json = _json(self._body, "body", self._memory_bytes) if self._body else None
         return self._json
 
     def set_body_value(self, value: Any) -> None:
@@ -150,8 +153,10 @@ class Request(Generic[Body, Query, Params]):
         return f"<Request {self.method} {path}>"
 
 
-def _json(data: bytes, what: str) -> Any:
+def _json(data: bytes, what: str, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Any:
     try:
-        return loads(data)
+        return loads(data, memory_bytes=memory_bytes)
+    except MessageTooBig as exc:
+        raise HttpException(413, f"{what}: {exc}") from exc
     except ProtocolError as exc:
         raise HttpException(400, f"{what}: {exc}") from exc

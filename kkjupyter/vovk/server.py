@@ -8,9 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from kkjupyter.rpc.door import Door
+from kkjupyter.rpc.limits import size_limit
 from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.server import LIMIT_BYTES, Server
+from kkjupyter.rpc.server import Server
 from kkjupyter.vovk.face import Face, VovkClients
 from kkjupyter.wire.schema_writing import write_metadata, write_schema
 
@@ -51,7 +52,7 @@ class VovkServer(Server):
     # ---- I/O loop only
 
     async def _listen(self, port: int) -> int:
-        app = web.Application(client_max_size=LIMIT_BYTES)
+        app = web.Application(client_max_size=size_limit(self._clients.load.limits.message_bytes))
         self._face.add_to(app)
         listener = self._listener = HttpListener(
             app, self._host, self._ssl, self._clients.load.limits

@@ -14,7 +14,7 @@ from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.checks import check_options, check_port
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
-from kkjupyter.rpc.limits import ServerLimits, check_limits
+from kkjupyter.rpc.limits import ServerLimits, check_limits, size_limit
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.vovk.publishing import Controllers, Publication
 from kkjupyter.wire.schema import WireFormat
@@ -64,6 +64,8 @@ class ServeOptions(AppOptions, total=False):
         insecure: needed, too, to serve without a token where others can reach it.
         origins: web origins whose pages may call, besides the server's own.
         ssl: makes it an ``https://`` server; a context for servers, with a certificate loaded.
+        gzip: whether the body of a request may be packed with gzip; not by default. Unpacked it may
+            be as long as any other. Under ``vovk.app`` the application it belongs to unpacks.
     """
 
     prefix: str
@@ -71,6 +73,7 @@ class ServeOptions(AppOptions, total=False):
     insecure: bool
     origins: Sequence[str]
     ssl: SSLContext | None
+    gzip: bool
 
 
 def serve(
@@ -107,6 +110,7 @@ def serve(
     door = face.door = Door(host, token, options.get("origins", ()))
     face.loop = handler_loop()
     face.is_told = True
+    face.gzip = options.get("gzip", False)
     server = VovkServer(face, door, host, ssl=options.get("ssl"))
     run_blocking(server.start(port))
     return server
@@ -127,11 +131,10 @@ def app(controllers: Controllers, **options: Unpack[AppOptions]) -> web.Applicat
     """
     from aiohttp import web
 
-    from kkjupyter.rpc.server import LIMIT_BYTES
-
     check_options(options, sorted(AppOptions.__optional_keys__))
     face = _face(controllers, None, options)
-    application = web.Application(client_max_size=LIMIT_BYTES)
+    limit_bytes = size_limit(face.clients.load.limits.message_bytes)
+    application = web.Application(client_max_size=limit_bytes)
     face.add_to(application)
 
     async def stop(_: web.Application) -> None:

@@ -16,6 +16,7 @@ from kkjupyter.errors import ProtocolError, RemoteError
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.schema import WireFormat
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["ReplyKind", "read_failure", "read_value", "reply_kind"]
 
@@ -73,17 +74,30 @@ def reply_kind(
     return "bytes"
 
 
-def read_value(kind: ReplyKind, body: bytes, headers: Mapping[str, str]) -> Any:
+def read_value(
+    kind: ReplyKind,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> Any:
     """The value of a reply that is neither stream nor error; None where it is empty.
 
+    Args:
+        kind: what :func:`reply_kind` says.
+        body: all of it.
+        headers: names in any case.
+        memory_bytes: how much memory the value may take.
+
     Raises:
+        MessageTooBig: it would take more.
         ProtocolError: JSON was promised and is not there.
     """
     if kind == "bytes":
         return body
     if kind == "text":
         return _text(body, headers)
-    return loads(body) if body.strip() else None
+    return loads(body, memory_bytes=memory_bytes) if body.strip() else None
 
 
 def read_failure(

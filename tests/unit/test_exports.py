@@ -14,7 +14,7 @@ FUNCTIONS = {
     *{"show", "compare", "serve", "status", "demo", "context", "view"},
     *{"trace", "tracing"},
 }
-CLASSES = {"ServerLimits", "View"}
+CLASSES = {"ClientLimits", "ServerLimits", "View"}
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
 ROOMS = {"vovk"}
 ERRORS = {
