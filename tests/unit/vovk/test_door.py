@@ -189,12 +189,11 @@ def test_an_application_to_mount() -> None:
     asyncio.run(main())
 
 
-def test_a_body_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kkjupyter.vovk.server.LIMIT_BYTES", 1000)
-
+def test_a_body_that_is_too_long() -> None:
     async def main(url: str) -> int:
         async with aiohttp.ClientSession() as session, session.post(url, data=b"x" * 2000) as reply:
             return (await reply.json())["statusCode"]
 
-    with vovk.serve([Hello], token=False) as server:
+    limits = kk.ServerLimits(message_bytes=1000)
+    with vovk.serve([Hello], token=False, limits=limits) as server:
         assert asyncio.run(main(f"{server.url}/greet")) == 413
