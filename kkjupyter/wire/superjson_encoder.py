@@ -71,12 +71,15 @@ class _Scope:
     Attributes:
         place: below which their paths begin.
         notes: path with a dot after each step, and annotation.
+        known_place: that of the latest annotation's holder, and ``known_path`` its path: the next
+            one is often in the same list.
     """
 
-    __slots__ = ("notes", "place")
+    __slots__ = ("known_path", "known_place", "notes", "place")
 
     def __init__(self, place: Place) -> None:
-        self.place = place
+        self.place = self.known_place = place
+        self.known_path = ""
         self.notes: list[tuple[str, Annotation]] = []
 
 
@@ -175,7 +178,15 @@ class Encoder:
         return seen.json
 
     def _note(self, place: Place, note: Annotation) -> None:
-        self._add_note(_path(place, self._scope.place), note)
+        scope = self._scope
+        if place is scope.place:
+            self._add_note("", note)
+            return
+        assert place is not None, "the root is in the scope of the message"
+        holder, step = place
+        if scope.known_place is not holder:
+            scope.known_place, scope.known_path = holder, _path(holder, scope.place)
+        self._add_note(f"{scope.known_path}{_step(step)}", note)
 
     def _add_note(self, path: str, note: Annotation) -> None:
         self._scope.notes.append((path, note))
@@ -290,7 +301,11 @@ _CONTAINERS: dict[type, Callable[[Encoder, Any, Place], Any]] = {
 def _path(place: Place, top: Place) -> str:
     """The steps from ``top`` down to ``place``, with a dot after each."""
     steps = steps_below(place, top)
-    return "".join([f"{_escape(step) if type(step) is str else step}." for step in steps])
+    return "".join(map(_step, steps))
+
+
+def _step(step: str | int) -> str:
+    return f"{_escape(step) if type(step) is str else step}."
 
 
 def _escape(key: str) -> str:
