@@ -132,7 +132,7 @@ class StreamBuffer:
 
 def _weight(value: Any, size_bytes: int) -> int:
     """How much a value takes, of ``size_bytes`` on the wire; a large one was weighed as it came."""
-    if size_bytes >= _WEIGHED_BEFORE_BYTES or not isinstance(value, dict | list | set):
+    if size_bytes >= _WEIGHED_BEFORE_BYTES or not isinstance(value, (dict, list, set)):
         return size_bytes
     return max(size_bytes, weigh_value(value))
 

@@ -209,7 +209,7 @@ def _revive(message: _Message, meta: dict[str, Any]) -> None:
 
 def _item_bytes(line: bytes, value: Any) -> int:
     # A stream's buffer weighs small values itself, once they wait for somebody.
-    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, dict | list)
+    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, (dict, list))
     return weigh(line) if is_heavy else len(line)
 
 

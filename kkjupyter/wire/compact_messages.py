@@ -283,7 +283,7 @@ _UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
 
 def _item_bytes(line: bytes, value: Any) -> int:
     # A stream's buffer weighs small values itself, once they wait for somebody.
-    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, dict | list)
+    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, (dict, list))
     return weigh(line) if is_heavy else len(line)
 
 

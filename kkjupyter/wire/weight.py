@@ -13,13 +13,13 @@ import gc
 import itertools
 import re
 import sys
-from array import array
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
 from kkjupyter.errors import MessageTooBig, ProtocolError
 from kkjupyter.wire.framing import excerpt
+from kkjupyter.wire.values import Map
 
 __all__ = [
     "CHECKED_FROM_BYTES",
@@ -219,24 +219,23 @@ def _check_numbers(data: bytes) -> None:
 
 
 def weigh_value(value: Any) -> int:
-    """How much memory, in bytes, a value takes; what it holds several times counts once."""
-    total = 0
+    """How much memory, in bytes, a value takes; a container that it holds twice counts once."""
+    size = sys.getsizeof
+    total = size(value)
     seen: set[int] = set()
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        kind = type(one)
-        total += sys.getsizeof(one)
-        if kind is str or kind is int or kind is float or kind is array:
+        if type(one) not in _CONTAINERS or id(one) in seen:
             continue
-        if isinstance(one, dict | list | set):
-            if id(one) in seen:
-                continue
-            seen.add(id(one))
-            waiting += one
-            if isinstance(one, dict):
-                waiting += one.values()
+        seen.add(id(one))
+        parts = [*one, *one.values()] if isinstance(one, dict) else one
+        total += sum(map(size, parts))
+        waiting += [part for part in parts if type(part) in _CONTAINERS and part]
     return total
+
+
+_CONTAINERS: Final = frozenset({dict, list, set, Map})
 
 
 # ---- while a large message is decoded
