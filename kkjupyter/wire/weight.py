@@ -69,6 +69,7 @@ _COSTS: Final = (
 _HEAVIEST: Final = 64
 
 _BLOCK_BYTES: Final = 64 * 1024
+_COUNTED_BYTES: Final = 1024 * 1024
 _PIECE: Final = 128
 _NO_MARKS: Final = bytes(set(range(256)).difference(b'"[]{},:'))
 _NO_BRACKETS: Final = bytes(set(range(256)).difference(b'"[]{}'))
@@ -129,12 +130,11 @@ def _highest(brackets: bytes) -> int:
 
 
 def _check_memory(data: bytes, limit_bytes: int) -> None:
-    # A block at a time, so that nobody waits for the rest of what is too heavy already.
-    blocks = range(0, len(data), 16 * _BLOCK_BYTES)
-    ends = [at + 16 * _BLOCK_BYTES for at in blocks]
     text_bytes = len(data) * _bytes_per_char(data)
     total = text_bytes
-    for start, end in zip(blocks, ends, strict=True):
+    # Some at a time, so that nobody waits for the rest of what is too heavy already.
+    for start in range(0, len(data), _COUNTED_BYTES):
+        end = start + _COUNTED_BYTES
         total += sum(cost * data.count(mark, start, end) for mark, cost in _COSTS)
         if total > limit_bytes:
             break
@@ -146,8 +146,6 @@ def _check_memory(data: bytes, limit_bytes: int) -> None:
         total += sum(cost * outside.count(mark) for mark, cost in _COSTS[:-1])
         if total > limit_bytes:
             raise MessageTooBig(total, limit_bytes, in_memory=True)
-    if total > limit_bytes:
-        raise MessageTooBig(total, limit_bytes, in_memory=True)
 
 
 def _bytes_per_char(data: bytes) -> int:
