@@ -84,7 +84,7 @@ def weigh(data: bytes) -> int:
 
     An estimate from above, at the speed of counting bytes: some ms for 1 MB.
     """
-    total = len(data) * _bytes_per_char(data)
+    total = len(data) * _bytes_per_char(data) + _VALUE_BYTES  # the first has no comma before it
     for mark, cost_bytes in _COSTS:
         total += cost_bytes * data.count(mark)
     return total
@@ -130,7 +130,7 @@ def _highest(brackets: bytes) -> int:
 
 
 def _check_memory(data: bytes, limit_bytes: int) -> None:
-    text_bytes = len(data) * _bytes_per_char(data)
+    text_bytes = len(data) * _bytes_per_char(data) + _VALUE_BYTES
     total = text_bytes
     # Some at a time, so that nobody waits for the rest of what is too heavy already.
     for start in range(0, len(data), _COUNTED_BYTES):

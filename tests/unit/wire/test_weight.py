@@ -165,9 +165,16 @@ def test_values_are_weighed_with_all_they_hold() -> None:
 @pytest.mark.parametrize("collects", [True, False])
 def test_the_collector_goes_on_afterwards(monkeypatch: pytest.MonkeyPatch, collects: bool) -> None:
     monkeypatch.setattr(weight, "_COLLECTS_WITHIN_C", collects)
-    with pytest.raises(ValueError, match="inside"), uncollected():
-        assert gc.isenabled() != collects
-        raise ValueError("inside")
+    seen = []
+
+    def fail() -> None:
+        with uncollected():
+            seen.append(gc.isenabled())
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fail()
+    assert seen == [not collects]
     assert gc.isenabled()
     gc.disable()
     try:
