@@ -117,35 +117,20 @@ class Reader:
         self._control_mark = control_mark
         self._memory_bytes = memory_bytes
 
-    def read(self, line: bytes) -> Event:
+    def read(self, line: bytes, is_checked: bool = False) -> Event:
         """What one line says.
 
         Of a message that must not be decoded only the head is read: it fails what it belongs to.
 
+        Args:
+            line: with or without its end.
+            is_checked: whether it was found fit to be decoded.
+
         Raises:
             ProtocolError: it is no message, or not the whole of one.
         """
-        if len(line) < CHECKED_FROM_BYTES:
-            return self._read(line)
-        try:
-            check_weight(line, self._memory_bytes)
-        except ProtocolError as error:
-            return self._refused(line, error)
-        if len(line) < LARGE_BYTES:
-            return self._read(line)
-        with uncollected():
-            return self._read(line)
-
-    def _refused(self, line: bytes, error: ProtocolError) -> Event:
-        head = read_head(line)
-        if head is None or not head.t:
-            raise error
-        if head.t in _ANSWERS:
-            return self._failed(head, error)
-        call_id = head.id if head.t not in _UNANSWERED else ""
-        return NotUnderstood(error.reason, excerpt(line), call_id)
-
-    def _read(self, line: bytes) -> Event:
+        if len(line) >= CHECKED_FROM_BYTES and not is_checked:
+            return self._check_and_read(line)
         item: _ItemMessage | None = None
         try:
             if line.startswith(_ITEM_PREFIX):
@@ -165,6 +150,25 @@ class Reader:
             size_bytes = len(line) if len(line) < LARGE_BYTES else _item_bytes(line, value)
             return Item(item.sid, undefined if value is _UNSET else value, size_bytes)
         return self._read_any(line)
+
+    def _check_and_read(self, line: bytes) -> Event:
+        try:
+            check_weight(line, self._memory_bytes)
+        except ProtocolError as error:
+            return self._refused(line, error)
+        if len(line) < LARGE_BYTES:
+            return self.read(line, is_checked=True)
+        with uncollected():
+            return self.read(line, is_checked=True)
+
+    def _refused(self, line: bytes, error: ProtocolError) -> Event:
+        head = read_head(line)
+        if head is None or not head.t:
+            raise error
+        if head.t in _ANSWERS:
+            return self._failed(head, error)
+        call_id = head.id if head.t not in _UNANSWERED else ""
+        return NotUnderstood(error.reason, excerpt(line), call_id)
 
     def _read_any(self, line: bytes) -> Event:
         message, codec, meta = _open(line, self._memory_bytes)

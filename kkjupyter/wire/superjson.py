@@ -35,10 +35,10 @@ def encode(value: Any, prefix: str = "") -> tuple[Any, dict[str, Any] | None]:
             (``prefix`` included) says which part. Or its shared parts or its annotations would make
             the message longer than anybody reads.
     """
-    encoder = Encoder(prefix)
     try:
         if is_plain(value):
             return value, None
+        encoder = Encoder(prefix)
         json, values = encoder.encode(value)
     except RecursionError as exc:
         raise EncodeError(prefix, TOO_DEEP) from exc

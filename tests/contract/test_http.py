@@ -130,7 +130,7 @@ def test_a_handler_cannot_end_the_server(api: Any) -> None:
 
 
 def test_a_large_message_both_ways(api: Any) -> None:
-    text = "x" * (5 * 1024 * 1024)
+    text = "x" * (3 * 1024 * 1024)
     assert api.echo(text).result() == text
 
 

@@ -110,6 +110,7 @@ def test_depth_is_told_exactly(value: Any, levels: int, block: int, piece: int) 
         patch.setattr(weight, "MAX_DEPTH", levels)
         patch.setattr(weight, "_BLOCK_BYTES", block)
         patch.setattr(weight, "_PIECE", piece)
+        patch.setattr(weight, "_PROBES", 1)
         assert is_too_deep(msgspec.json.encode(value)) == (depth_of(value) > levels)
 
 
