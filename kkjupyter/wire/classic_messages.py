@@ -36,6 +36,7 @@ from kkjupyter.wire.weight import (
     check_weight,
     uncollected,
     weigh,
+    weigh_roughly,
 )
 
 __all__ = ["CALLBACK_PREFIX", "CODECS", "REQUEST_TYPES", "read_message", "read_usual_item"]
@@ -214,7 +215,9 @@ def _item_bytes(line: bytes, value: Any) -> int:
 
 
 def _held_bytes(line: bytes) -> int:
-    return len(line) if len(line) < CHECKED_FROM_BYTES else weigh(line)
+    if len(line) < CHECKED_FROM_BYTES:
+        return len(line)
+    return weigh_roughly(line) if len(line) < LARGE_BYTES else weigh(line)
 
 
 def _args_object(message: _Message) -> Mapping[str, Any]:

@@ -42,6 +42,7 @@ from kkjupyter.wire.weight import (
     check_weight,
     uncollected,
     weigh,
+    weigh_roughly,
 )
 
 __all__ = ["ARGUMENT_TAG", "STREAM_KIND", "STREAM_TAG", "Reader"]
@@ -292,7 +293,9 @@ def _item_bytes(line: bytes, value: Any) -> int:
 
 
 def _held_bytes(line: bytes) -> int:
-    return len(line) if len(line) < CHECKED_FROM_BYTES else weigh(line)
+    if len(line) < CHECKED_FROM_BYTES:
+        return len(line)
+    return weigh_roughly(line) if len(line) < LARGE_BYTES else weigh(line)
 
 
 def _open(line: bytes, memory_bytes: int) -> tuple[_Message, Codec, Any]:

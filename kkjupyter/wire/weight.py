@@ -32,6 +32,7 @@ __all__ = [
     "is_too_deep",
     "uncollected",
     "weigh",
+    "weigh_roughly",
     "weigh_value",
 ]
 
@@ -65,6 +66,7 @@ _COSTS: Final = (
     (b":", _ENTRY_BYTES),
     (b'"', _QUOTE_BYTES),
 )
+_MARK_BYTES: Final = 72
 # No text weighs more than this per byte; "{},{}," comes next to it.
 _HEAVIEST: Final = 64
 
@@ -89,6 +91,11 @@ def weigh(data: bytes) -> int:
     for mark, cost_bytes in _COSTS:
         total += cost_bytes * data.count(mark)
     return total
+
+
+def weigh_roughly(data: bytes) -> int:
+    """As :func:`weigh`, in one pass, for short messages: seldom less than they take."""
+    return len(data) + _MARK_BYTES * len(data.translate(None, _NO_MARKS))
 
 
 def check_weight(data: bytes, limit_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
