@@ -433,7 +433,11 @@ class AsyncFeed(LocalFeed):
         if not start:
             self._wake()
         elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self._start_task)
+            if asyncio._get_running_loop() is self._loop:
+                # At once: what is only asked for when its loop ends would never take a step.
+                self._start_task()
+            else:
+                self._loop.call_soon_threadsafe(self._start_task)
         else:
             target = self._context.run
             name = f"kkjupyter-{self.title}"
