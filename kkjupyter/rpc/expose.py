@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from kkjupyter.rpc.call import is_stream
@@ -37,11 +38,11 @@ _FUNCTIONS = (
 # What has no attributes that a peer could mean.
 _CLOSED = (*_LEAVES, *_FUNCTIONS, set, frozenset)
 _CONTAINERS = (dict, list, tuple, types.SimpleNamespace)
-_OWN_STREAMS = (types.GeneratorType, types.AsyncGeneratorType)
 _COMPUTING = (property, functools.cached_property)
 # Of these, looking at them on an instance runs nobody's code.
 _BINDING = (functools.partialmethod, functools.singledispatchmethod)
 _LISTED_DEPTH = 3
+_LISTED_NAMES = 10_000
 
 Kind = Literal["call", "read"]
 
@@ -130,6 +131,8 @@ class Reach:
         """
         place = self._walk(path)
         value = place.value
+        if isinstance(value, _LEAVES):
+            return value
         if (is_stream(value) or inspect.isawaitable(value)) and not self._may_run(place):
             raise Unreachable("not_exposed", len(path) - 1)
         return value
@@ -191,44 +194,52 @@ class Reach:
         return [name for name, kind in self.listing() if kind == "call"]
 
     def listing(self) -> list[tuple[str, Kind]]:
-        """Dotted names of what a peer can call and read, down to some depth."""
-        return self._listing(Place(self.target, is_given=True), (), _LISTED_DEPTH)
+        """Dotted names of what a peer can call and read, down to some depth, up to some number."""
+        found = self._listing(Place(self.target, is_given=True), (), _LISTED_DEPTH)
+        return list(itertools.islice(found, _LISTED_NAMES))
 
-    def holds_callables(self, place: Place) -> bool:
-        """Whether a peer can call anything below ``place``."""
-        return any(kind == "call" for _, kind in self._listing(place, (), _LISTED_DEPTH))
+    def holds_callables(self, place: Place, depth: int = _LISTED_DEPTH) -> bool:
+        """Whether there is anything below ``place`` that can be called, by peers or not."""
+        if isinstance(place.value, dict):
+            return any(
+                callable(value) or (depth > 1 and self.holds_callables(Place(value), depth - 1))
+                for value in place.value.values()
+                if not isinstance(value, _LEAVES)
+            )
+        return any(kind == "call" for _, kind in self._listing(place, (), depth))
 
-    def _listing(self, above: Place, path: tuple[str, ...], depth: int) -> list[tuple[str, Kind]]:
-        names: list[tuple[str, Kind]] = []
+    def _listing(
+        self, above: Place, path: tuple[str, ...], depth: int
+    ) -> Iterator[tuple[str, Kind]]:
         for name, place in self._places(above, path):
             if self.may_call(place):
-                names.append((name, "call"))
+                yield name, "call"
                 continue
-            below = self._listing(place, (*path, name), depth - 1) if depth > 1 else []
-            names += [(f"{name}.{rest}", kind) for rest, kind in below]
-            if not (below or callable(place.value) or isinstance(place.value, types.ModuleType)):
-                names.append((name, "read"))
-        return names
+            is_empty = True
+            for rest, kind in self._listing(place, (*path, name), depth - 1) if depth > 1 else ():
+                is_empty = False
+                yield f"{name}.{rest}", kind
+            if is_empty and not (callable(place.value) or _is_module(place.value)):
+                yield name, "read"
 
-    def _places(self, above: Place, path: tuple[str, ...]) -> list[tuple[str, Place]]:
+    def _places(self, above: Place, path: tuple[str, ...]) -> Iterator[tuple[str, Place]]:
         """What is directly below ``above``, by name."""
         target = above.value
         names: set[str] = {own[len(path)] for own in self._along if own[:-1] == path}
         if isinstance(target, dict):
-            names.update(name for name in target if isinstance(name, str))
+            some = itertools.islice(target, _LISTED_NAMES)  # of a large table
+            names.update(name for name in some if isinstance(name, str))
         elif isinstance(target, types.SimpleNamespace):
             names.update(vars(target))
         elif target is self.target or self._opens(above):
             names.update(dir(target))
-        places: list[tuple[str, Place]] = []
         for name in sorted(filter(is_public, names)):
             try:
                 place = self._next(above, (*path, name), run=False)
             except Unreachable:
                 continue
             if place.value is not MISSING:
-                places.append((name, place))
-        return places
+                yield name, place
 
     # ---- the walk
 
@@ -279,18 +290,13 @@ class Reach:
             Exception: whatever a property raises.
         """
         target = above.value
-        if not is_public(name) or isinstance(target, _CLOSED):
+        if not is_public(name):
             return _NOWHERE
         kind = type(target)
-        # Python's own methods: a subclass, from wherever, has no say in what lies there.
-        if issubclass(kind, dict):
-            return Place(dict.get(target, name, MISSING), above.is_given)
-        if issubclass(kind, list):
-            return _step_in_sequence(list, target, name)
-        if issubclass(kind, tuple):
-            return _step_in_sequence(tuple, target, name)
-        if issubclass(kind, types.SimpleNamespace):
-            return Place(vars(target).get(name, MISSING), above.is_given)
+        if issubclass(kind, _CONTAINERS):
+            return _step_in_container(above, kind, name)
+        if issubclass(kind, _CLOSED):
+            return _NOWHERE
         if target is not self.target and not self._opens(above):
             raise Unreachable("not_exposed")
         if isinstance(target, types.ModuleType):
@@ -353,9 +359,7 @@ class Reach:
         To read a file takes what it holds from others; to await a task cancels it with the call.
         """
         value = place.value
-        if place.is_made or isinstance(value, _OWN_STREAMS) or inspect.iscoroutine(value):
-            return True
-        return self.owners.owns_class(type(value))
+        return place.is_made or self.owners.owns_running(value)
 
 
 def is_public(name: str) -> bool:
@@ -368,7 +372,18 @@ def is_of_instances(found: Any) -> bool:
     return inspect.isdatadescriptor(found) or isinstance(found, functools.cached_property)
 
 
-def _step_in_sequence(base: type[Any], target: Any, name: str) -> Place:
+def _is_module(value: Any) -> bool:
+    return isinstance(value, types.ModuleType)
+
+
+def _step_in_container(above: Place, kind: type[Any], name: str) -> Place:
+    target = above.value
+    # Python's own methods: a subclass, from wherever, has no say in what lies there.
+    if issubclass(kind, dict):
+        return Place(dict.get(target, name, MISSING), above.is_given)
+    if issubclass(kind, types.SimpleNamespace):
+        return Place(vars(target).get(name, MISSING), above.is_given)
+    base: Any = list if issubclass(kind, list) else tuple
     # Python refuses to read a number of thousands of digits.
     is_index = name.isdecimal() and len(name) < 20 and int(name) < base.__len__(target)
     return Place(base.__getitem__(target, int(name))) if is_index else _NOWHERE

@@ -12,7 +12,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,11 @@ _MAIN = "__main__"
 _HERE = __name__.partition(".")[0]
 # What stands between a name and the function that somebody wrote. A cycle would never end.
 _MAX_WRAPPERS = 20
+_FRAMES: dict[type[Any], str] = {
+    types.GeneratorType: "gi_frame",
+    types.AsyncGeneratorType: "ag_frame",
+    types.CoroutineType: "cr_frame",
+}
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -101,6 +106,14 @@ class Owners:
             return _top(function) in self._packages
         return not isinstance(function, type) and self._defines_call(type(function))
 
+    def owns_running(self, value: Any) -> bool:
+        """Whether a generator, a coroutine, or another iterator or awaitable runs own code."""
+        attribute = _FRAMES.get(type(value))
+        if attribute is None:
+            return self.owns_class(type(value))
+        frame = getattr(value, attribute)
+        return frame is None or self._owns_name(frame.f_globals)  # without one it has ended
+
     def defines(self, cls: type[Any], raw: Any) -> bool:
         """Whether ``raw``, a function in the body of an own class, was made for that class.
 
@@ -121,9 +134,13 @@ class Owners:
         # A wrapper bears the name of what it wraps; its globals tell who wrote it.
         return (
             _top(function) in self._packages
-            or str(function.__globals__.get("__name__")).partition(".")[0] in self._packages
+            or self._owns_name(function.__globals__)
             or _MARK in function.__dict__
         )
+
+    def _owns_name(self, names: Mapping[str, Any]) -> bool:
+        """Whether a module with these global names is own."""
+        return str(names.get("__name__")).partition(".")[0] in self._packages
 
     def _defines_call(self, cls: type[Any]) -> bool:
         """Whether instances can be called by what an own class says."""
