@@ -10,7 +10,7 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from kkjupyter.errors import UsageError
 from kkjupyter.transports.connecting import is_loopback
@@ -22,6 +22,7 @@ Turned = tuple[http.HTTPStatus, str]
 
 _ONCE = ("Host", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode")
 _SHOWN_CHARS = 100
+_LONG_TOKEN_CHARS = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,15 +149,20 @@ class Door:
     def without_token(self, query: str) -> str:
         """``query``, a URL's, without parameters that show this server's token.
 
-        The handler of a call could repeat it. Other parameters of that name are the API's own.
+        The handler of a call could repeat it. Names and values are compared as decoded. Other
+        parameters of that name are the API's own; but a token that nobody takes for a word is
+        taken out under any name. What follows ``#`` is no part of a query, and goes, too.
         """
         if self.token is None:
             return query
-        pairs = query.split("&")
+        pairs = query.partition("#")[0].split("&")
         return "&".join([pair for pair in pairs if not self._shows_token(pair)])
 
     def _shows_token(self, pair: str) -> bool:
-        return any(map(self.is_token, query_tokens(f"?{pair}")))
+        if any(map(self.is_token, query_tokens(f"?{pair}"))):
+            return True
+        token = self.token or ""
+        return len(token) >= _LONG_TOKEN_CHARS and token in unquote_plus(pair)
 
     def admits_origin(self, origin: str) -> bool:
         """A page of another site could use the visitor's network position; loopback pages may."""

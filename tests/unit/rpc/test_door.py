@@ -163,6 +163,23 @@ def test_only_what_shows_the_token_is_taken_from_a_query(query: str, left: str) 
     assert Door("127.0.0.1", None).without_token(query) == query
 
 
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("t%6Fken=a-long%20secret-of-ours&x=1", "x=1"),
+        ("token=a-long+secret-of-ours#more", ""),
+        ("x=1#token=a-long+secret-of-ours", "x=1"),
+        ("token[]=a-long+secret-of-ours", ""),
+        ("token%00=%61-long%20secret-of-ours&y", "y"),
+        ("x=1;token=a-long+secret-of-ours", ""),
+        ("other=a-long+secret-of-ours", ""),
+        ("token=a-long+secret", "token=a-long+secret"),
+    ],
+)
+def test_a_long_token_is_taken_from_a_query_however_it_is_written(query: str, left: str) -> None:
+    assert Door("127.0.0.1", "a-long secret-of-ours").without_token(query) == left
+
+
 def test_a_token_is_made_unless_one_is_given_or_none_is_meant() -> None:
     made = {make_token("127.0.0.1", True, insecure=False) for _ in range(3)}
     assert len(made) == 3
