@@ -16,6 +16,7 @@ import pytest
 from support.endpoints import Endpoint, Group
 
 import kkjupyter as kk
+from kkjupyter.demo import make_api
 from kkjupyter.rpc.inprocess import serve_in_memory
 
 
