@@ -70,12 +70,11 @@ class Visit:
 class Door:
     """The checks at one server's door.
 
-    A token keeps strangers out, and pages with them: no page knows it. Besides, and above all where
-    there is none, whatever comes from a browser must come from a page that may call: the page's
-    origin must be admitted, and where the browser does not tell it (images, links, forms of old)
-    the request must not come from another site. A page that has made its own name point here (DNS
-    rebinding) asks for that name: on loopback, and wherever there is no token, only names of this
-    server are answered.
+    A token keeps strangers out, and pages with them: no page knows it. Besides, a page's origin
+    must be admitted where the browser tells it. Without a token, more is looked at. Where the
+    browser does not tell the origin (images, links, forms of old), the request must not come from
+    another site; and only names of this server are answered, as a page that has made its own name
+    point here (DNS rebinding) asks for that name.
 
     Args:
         host: where the server listens.
@@ -174,11 +173,11 @@ class Door:
     def admits_host(self, host: str) -> bool:
         """Whether ``host``, as a request has it, is a name of this server.
 
-        Beyond loopback it may have names that nobody here knows; there the token tells. Where
-        there is none, addresses are admitted, as no page can make one its own, and this machine's
-        own names.
+        With a token any is, as proxies and tunnels give it names that nobody here knows. Without,
+        on loopback those of loopback are; elsewhere addresses, as no page can make one its own, and
+        this machine's own names.
         """
-        if self._any_host or (self.token is not None and not self._is_local):
+        if self._any_host or self.token is not None:
             return True
         name = _plain_host(host)
         if name in self._hosts or (self._is_local and is_loopback(name)):

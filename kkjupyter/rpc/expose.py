@@ -131,9 +131,7 @@ class Reach:
         """
         place = self._walk(path)
         value = place.value
-        if isinstance(value, _LEAVES):
-            return value
-        if (is_stream(value) or inspect.isawaitable(value)) and not self._may_run(place):
+        if not (isinstance(value, _LEAVES) or self._may_read(place)):
             raise Unreachable("not_exposed", len(path) - 1)
         return value
 
@@ -275,7 +273,7 @@ class Reach:
         if place.value is MISSING and is_public(path[-1]):
             target, name = above.value, path[-1]
             place = Place(getattr(target, name, MISSING) if run else _static(target, name))
-        return Place(place.value, place.is_given or path in self._opened)
+        return place._replace(is_given=place.is_given or path in self._opened)
 
     def step(self, above: Place, name: str, *, run: bool = True) -> Place:
         """Where ``name`` leads from ``above``; its value is MISSING where it leads nowhere.
@@ -353,13 +351,18 @@ class Reach:
             raise Unreachable("not_exposed")
         return MISSING, False
 
-    def _may_run(self, place: Place) -> bool:
-        """Whether to iterate or to await what is there runs own code, and nothing else.
+    def _may_read(self, place: Place) -> bool:
+        """Whether to send what is there runs no code of others.
 
-        To read a file takes what it holds from others; to await a task cancels it with the call.
+        To read a file takes what it holds from whoever reads it here; to await a task cancels it
+        together with the call.
         """
         value = place.value
-        return place.is_made or self.owners.owns_running(value)
+        if is_stream(value):
+            return place.is_given or place.is_made or self.owners.owns_running(value)
+        if inspect.isawaitable(value):
+            return place.is_made or self.owners.owns_running(value)
+        return True
 
 
 def is_public(name: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.expose import COMPUTED, Reach, Unreachable, is_public
 
 __all__ = ["make_reach"]
@@ -60,10 +61,11 @@ def _check(reach: Reach, without: Reach, path: list[str]) -> None:
         above = reach.peek(path[: exc.at]) if exc.at else reach.target
         if _makes_up_attributes(above):
             return
+        known = list(map(str, above)) if isinstance(above, dict) else dir(above)
         raise UsageError(
-            f"expose: there is nothing at {name!r}{did_you_mean(path[exc.at], dir(above))}"
+            f"expose: there is nothing at {name!r}{did_you_mean(path[exc.at], known)}"
         ) from None
-    if found is COMPUTED or callable(found) or isinstance(found, _PLAIN):
+    if found is COMPUTED or callable(found) or is_stream(found) or isinstance(found, _PLAIN):
         return
     try:
         without.peek(path)

@@ -45,7 +45,7 @@ class ServeOptions(TypedDict, total=False):
             of the code that serves them, of ``__main__``, or marked with :func:`kkjupyter.expose`.
             Anything else is a value: read, never called.
         hosts: names that clients may call this server by, besides the one it listens at; ``["*"]``
-            for any. On loopback, and without a token, others are turned away.
+            for any. Without a token, others are turned away; with one, none is.
         writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
             and all public data below it. True opens the entries of dicts and lists and the fields
             of dataclasses, wherever the object holds them. Nothing by default. What can be called,

@@ -64,7 +64,7 @@ class ServeOptions(AppOptions, total=False):
         insecure: needed, too, to serve without a token where others can reach it.
         origins: web origins whose pages may call, besides the server's own.
         hosts: names that clients may call this server by, besides the one it listens at; ``["*"]``
-            for any. On loopback, and without a token, others are turned away.
+            for any. Without a token, others are turned away; with one, none is.
         ssl: makes it an ``https://`` server; a context for servers, with a certificate loaded.
     """
 

@@ -130,7 +130,10 @@ def test_two_hosts_are_a_bad_request(ask: Ask, caplog: pytest.LogCaptureFixture)
 
 
 def test_a_preflight_of_a_rebound_name_is_not_answered() -> None:
-    with kk.serve({"add": add}, transport="http") as rpc, vovk.serve([EchoController]) as api:
+    with (
+        kk.serve({"add": add}, token=False, transport="http") as rpc,
+        vovk.serve([EchoController], token=False) as api,
+    ):
         for server in (rpc, api):
             headers = [
                 ("Host", "rebound.example"),

@@ -231,10 +231,15 @@ def test_a_refusal_says_what_would_open_it(api: Any) -> None:
 
 
 def test_names_open_more_and_only_these(holder: Holder) -> None:
-    names = ["df.sum", "frame.count", "table.df.count", "shell", "df.shape"]
+    names = ["df.sum", "frame.count", "table.df.count", "shell", "df.shape", "lines"]
+    names += ["computed_frame.shape"]
+    holder.lines.write("one\ntwo\n")
+    holder.lines.seek(0)
     with serve_in_memory(holder, expose=names) as server, server.connect() as api:
         assert ask(api, "call", "shell", "true") == 0
         assert ask(api, "get", "df.shape") == [2, 1]
+        assert ask(api, "get", "computed_frame.shape") == [2, 1]
+        assert list(api._kk_session.call("get", ["lines"])) == ["one\n", "two\n"]
         for path in ("df.sum", "frame.count", "table.df.count"):
             with pytest.raises(kk.RemoteError, match="Series"):  # called; and that has no JSON form
                 ask(api, "call", path)

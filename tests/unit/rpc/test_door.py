@@ -43,7 +43,7 @@ def test_a_token_must_be_shown(shown: list[str]) -> None:
         ("127.0.0.1", None, "LOCALHOST.", True),
         ("127.0.0.1", None, "[::1]:8765", True),
         ("127.0.0.1", None, "rebound.example:8765", False),
-        ("127.0.0.1", "secret", "rebound.example", False),
+        ("127.0.0.1", "secret", "hub.example", True),  # a proxy's
         ("127.0.0.1", None, "localhost.rebound.example", False),
         ("127.0.0.1", None, "rebound.example@localhost", False),
         ("127.0.0.1", None, "localhost/x", False),
