@@ -18,81 +18,39 @@ import itertools
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal
 
 from kkjupyter.rpc.call import is_stream
-from kkjupyter.rpc.modulenames import origin_of
 from kkjupyter.rpc.ownership import is_of_python, owners_of
-from kkjupyter.wire.events import Refusal
-
-__all__ = ["COMPUTED", "MISSING", "Place", "Reach", "Unreachable", "is_of_instances", "is_public"]
-
-_LEAVES = (str, bytes, bytearray, int, float, complex, bool, types.NoneType)
-_FUNCTIONS = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    functools.partial,
-    type(functools.cache(lambda: None)),
+from kkjupyter.rpc.places import (
+    BINDING,
+    CLOSED,
+    COMPUTED,
+    CONTAINERS,
+    LEAVES,
+    MISSING,
+    NOWHERE,
+    SOMEWHERE,
+    Place,
+    Unreachable,
+    is_module,
+    is_of_instances,
+    is_public,
+    static_value,
+    step_in_container,
+    step_in_module,
 )
-# What has no attributes that a peer could mean.
-_CLOSED = (*_LEAVES, *_FUNCTIONS, set, frozenset)
-_CONTAINERS = (dict, list, tuple, types.SimpleNamespace)
+
+__all__ = ["MAX_NAMES", "Reach"]
+
+MAX_NAMES = 64
+"""The longest path, in names: whoever goes in circles must come to an end."""
+
 _COMPUTING = (property, functools.cached_property)
-# Of these, looking at them on an instance runs nobody's code.
-_BINDING = (functools.partialmethod, functools.singledispatchmethod)
 _LISTED_DEPTH = 3
 _LISTED_NAMES = 10_000
 
 Kind = Literal["call", "read"]
-
-
-class _Sign:
-    """Stands for a value that there is not, or not yet."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
-MISSING: Final = _Sign("MISSING")
-"""There is nothing."""
-COMPUTED: Final = _Sign("COMPUTED")
-"""Only the code of a property can tell what there is."""
-
-
-class Unreachable(Exception):
-    """A path leads nowhere, or where a peer has no business; answered, never raised to the user.
-
-    Attributes:
-        reason: why.
-        at: which part of the path.
-    """
-
-    def __init__(self, reason: Refusal, at: int = 0) -> None:
-        super().__init__(reason, at)
-        self.reason: Refusal = reason
-        self.at = at
-
-
-class Place(NamedTuple):
-    """Where a walk has come to.
-
-    Attributes:
-        value: what is there.
-        is_given: whether it stands there by name, so that it may be called, whoever wrote it.
-        is_made: whether a property has handed it out.
-    """
-
-    value: Any
-    is_given: bool = False
-    is_made: bool = False
-
-
-_NOWHERE = Place(MISSING)
-_SOMEWHERE = Place(COMPUTED)
 
 
 class Reach:
@@ -131,7 +89,7 @@ class Reach:
         """
         place = self._walk(path)
         value = place.value
-        if not (isinstance(value, _LEAVES) or self._may_read(place)):
+        if not (isinstance(value, LEAVES) or self._may_read(place)):
             raise Unreachable("not_exposed", len(path) - 1)
         return value
 
@@ -156,7 +114,7 @@ class Reach:
         """Whether a peer may call what is at ``place``. Runs no code."""
         value = place.value
         if not callable(value) or typing.get_origin(value) is not None:
-            return isinstance(value, _BINDING) and self.owners.owns_function(value.func)
+            return isinstance(value, BINDING) and self.owners.owns_function(value.func)
         if place.is_given:
             return True
         if isinstance(value, type):
@@ -202,7 +160,7 @@ class Reach:
             return any(
                 callable(value) or (depth > 1 and self.holds_callables(Place(value), depth - 1))
                 for value in place.value.values()
-                if not isinstance(value, _LEAVES)
+                if not isinstance(value, LEAVES)
             )
         return any(kind == "call" for _, kind in self._listing(place, (), depth))
 
@@ -217,7 +175,7 @@ class Reach:
             for rest, kind in self._listing(place, (*path, name), depth - 1) if depth > 1 else ():
                 is_empty = False
                 yield f"{name}.{rest}", kind
-            if is_empty and not (callable(place.value) or _is_module(place.value)):
+            if is_empty and not (callable(place.value) or is_module(place.value)):
                 yield name, "read"
 
     def _places(self, above: Place, path: tuple[str, ...]) -> Iterator[tuple[str, Place]]:
@@ -244,6 +202,8 @@ class Reach:
     def _walk(self, path: Sequence[str], *, run: bool = True) -> Place:
         if not path:
             raise Unreachable("no_path")
+        if len(path) > MAX_NAMES:
+            raise Unreachable("missing", MAX_NAMES)
         place = Place(self.target, is_given=True)
         opened = self._opened
         for at, name in enumerate(path):
@@ -269,10 +229,10 @@ class Reach:
         try:
             place = self.step(above, path[-1], run=run)
         except Unreachable:
-            place = _NOWHERE
+            place = NOWHERE
         if place.value is MISSING and is_public(path[-1]):
             target, name = above.value, path[-1]
-            place = Place(getattr(target, name, MISSING) if run else _static(target, name))
+            place = Place(getattr(target, name, MISSING) if run else static_value(target, name))
         return place._replace(is_given=place.is_given or path in self._opened)
 
     def step(self, above: Place, name: str, *, run: bool = True) -> Place:
@@ -289,16 +249,16 @@ class Reach:
         """
         target = above.value
         if not is_public(name):
-            return _NOWHERE
+            return NOWHERE
         kind = type(target)
-        if issubclass(kind, _CONTAINERS):
-            return _step_in_container(above, kind, name)
-        if issubclass(kind, _CLOSED):
-            return _NOWHERE
+        if issubclass(kind, CONTAINERS):
+            return step_in_container(above, kind, name)
+        if issubclass(kind, CLOSED):
+            return NOWHERE
         if target is not self.target and not self._opens(above):
             raise Unreachable("not_exposed")
         if isinstance(target, types.ModuleType):
-            return _step_in_module(target, name)
+            return step_in_module(target, name)
         if isinstance(target, type):
             return self._step_in_class(target, name)
         return self._step_in_instance(target, name, run=run)
@@ -308,14 +268,14 @@ class Reach:
         value = place.value
         if isinstance(value, types.ModuleType):  # only where it stands by name
             return place.is_given and self.owners.owns_module(value)
-        if isinstance(value, (*_CLOSED, *_CONTAINERS, _Sign)):
+        if isinstance(value, (*CLOSED, *CONTAINERS, type(MISSING))):
             return False
         return self.owners.owns_class(value if isinstance(value, type) else type(value))
 
     def _step_in_class(self, target: type[Any], name: str) -> Place:
         found, is_given = self._defined(inspect.getmro(target), name)
         if found is MISSING or is_of_instances(found):
-            return _NOWHERE
+            return NOWHERE
         return Place(getattr(target, name, MISSING), is_given)
 
     def _step_in_instance(self, target: Any, name: str, *, run: bool) -> Place:
@@ -325,14 +285,14 @@ class Reach:
         else:
             found, is_given = self._defined(type(target).__mro__, name)
             if found is MISSING:
-                return _NOWHERE
+                return NOWHERE
         if run:
             if isinstance(found, _COMPUTING):  # an AttributeError of its code is a failure of it
                 return Place(getattr(target, name), is_made=True)
             return Place(getattr(target, name, MISSING), is_given)
         if is_of_instances(found) and not inspect.ismemberdescriptor(found):
-            return _SOMEWHERE
-        return Place(_static(target, name), is_given)
+            return SOMEWHERE
+        return Place(static_value(target, name), is_given)
 
     def _defined(self, classes: Sequence[type[Any]], name: str) -> tuple[Any, bool]:
         """What own classes define under ``name``, and whether it is a function made for them.
@@ -363,52 +323,3 @@ class Reach:
         if inspect.isawaitable(value):
             return place.is_made or self.owners.owns_running(value)
         return True
-
-
-def is_public(name: str) -> bool:
-    """Whether a peer may use ``name`` at all."""
-    return bool(name) and not name.startswith("_")
-
-
-def is_of_instances(found: Any) -> bool:
-    """Whether what lies on a class has its value on instances only: a property, a slot."""
-    return inspect.isdatadescriptor(found) or isinstance(found, functools.cached_property)
-
-
-def _is_module(value: Any) -> bool:
-    return isinstance(value, types.ModuleType)
-
-
-def _step_in_container(above: Place, kind: type[Any], name: str) -> Place:
-    target = above.value
-    # Python's own methods: a subclass, from wherever, has no say in what lies there.
-    if issubclass(kind, dict):
-        return Place(dict.get(target, name, MISSING), above.is_given)
-    if issubclass(kind, types.SimpleNamespace):
-        return Place(vars(target).get(name, MISSING), above.is_given)
-    base: Any = list if issubclass(kind, list) else tuple
-    # Python refuses to read a number of thousands of digits.
-    is_index = name.isdecimal() and len(name) < 20 and int(name) < base.__len__(target)
-    return Place(base.__getitem__(target, int(name))) if is_index else _NOWHERE
-
-
-def _step_in_module(module: types.ModuleType, name: str) -> Place:
-    value = vars(module).get(name, MISSING)
-    if value is MISSING:
-        return _NOWHERE
-    origin = origin_of(module, name)
-    if origin == "foreign":
-        return _NOWHERE
-    # A table of functions is not part of what the module offers by name.
-    return Place(value, origin == "given" and not isinstance(value, _CONTAINERS))
-
-
-def _static(target: Any, name: str) -> Any:
-    """The attribute as it lies there: neither a property nor ``__getattr__`` is run."""
-    found = inspect.getattr_static(target, name, MISSING)
-    if isinstance(found, staticmethod | classmethod):
-        return found.__func__
-    # A slot's value can be had without running anybody's code, and so can what is bound.
-    if inspect.ismemberdescriptor(found) or isinstance(found, _BINDING):
-        return getattr(target, name, MISSING)
-    return found

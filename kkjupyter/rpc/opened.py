@@ -8,7 +8,8 @@ from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.call import is_stream
-from kkjupyter.rpc.expose import COMPUTED, Reach, Unreachable, is_public
+from kkjupyter.rpc.expose import Reach
+from kkjupyter.rpc.places import COMPUTED, Unreachable, is_public
 
 __all__ = ["make_reach"]
 

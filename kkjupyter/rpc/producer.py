@@ -16,13 +16,13 @@ from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.rpc.answering import Answer, answer_call, answer_with
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.channel import Channel
-from kkjupyter.rpc.expose import Unreachable
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.failures import encode_failure
 from kkjupyter.rpc.handlers import by_value
 from kkjupyter.rpc.interceptors import CallContext, Interceptor
 from kkjupyter.rpc.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.rpc.outgoing import ItemCheck, OutgoingStream
+from kkjupyter.rpc.places import Unreachable
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote

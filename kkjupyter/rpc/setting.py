@@ -11,19 +11,18 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.rpc.expose import (
+from kkjupyter.rpc.expose import MAX_NAMES, Reach
+from kkjupyter.rpc.places import (
     COMPUTED,
+    LEAVES,
     MISSING,
     Place,
-    Reach,
     Unreachable,
     is_of_instances,
     is_public,
 )
 
 __all__ = ["is_never_set", "put", "refusal_of_set"]
-
-_LEAVES = (str, bytes, bytearray, int, float, complex, bool, types.NoneType)
 
 
 def put(
@@ -54,6 +53,8 @@ def put(
     """
     if not path:
         raise Unreachable("no_path")
+    if len(path) > MAX_NAMES:
+        raise Unreachable("missing", MAX_NAMES)
     place, name, at = Place(reach.target, is_given=True), path[-1], len(path) - 1
     for step, part in enumerate(path[:-1]):
         is_named = named_steps is None or step < named_steps
@@ -95,6 +96,8 @@ def refusal_of_set(reach: Reach, path: Sequence[str]) -> Unreachable:
     """
     if not path:
         return Unreachable("no_path")
+    if len(path) > MAX_NAMES:
+        return Unreachable("missing", MAX_NAMES)
     at = len(path) - 1
     try:
         place = Place(reach.target, is_given=True)
@@ -124,7 +127,7 @@ def is_never_set(reach: Reach, path: Sequence[str]) -> bool:
         return False
     if present is COMPUTED or isinstance(present, type):
         return False
-    return callable(present) or (isinstance(present, _LEAVES) and _is_shared(parent))
+    return callable(present) or (isinstance(present, LEAVES) and _is_shared(parent))
 
 
 def _step(reach: Reach, above: Place, name: str, at: int, *, run: bool = True) -> Place:

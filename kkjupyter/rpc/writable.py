@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.expose import Reach, is_public
+from kkjupyter.rpc.expose import Reach
+from kkjupyter.rpc.places import is_public
 from kkjupyter.rpc.setting import is_never_set, put, refusal_of_set
 
 __all__ = ["NOTHING_WRITABLE", "Permission", "WritableOption", "permission"]

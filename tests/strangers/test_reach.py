@@ -433,3 +433,21 @@ def test_references_are_not_spoken() -> None:
         peer.send_json(t="q", id="1", op="ref", p=["help"])
         assert '"e"' in peer.receive_text()
         assert type(peer.call("help.ref")).__name__ == "Failed"
+
+
+def test_nobody_walks_in_circles(holder: Holder) -> None:
+    circle: dict[str, Any] = {"add": of_the_user}
+    circle["on"] = circle
+    with serve_in_memory(circle, writable=["on"]) as server, server.connect() as api:
+        near = ["on"] * 63
+        assert api._kk_session.call("call", [*near, "add"], args=[1]).result(timeout_s=10) == 2
+        far = ["on"] * 200_000
+        for operation, options in (
+            ("call", {"args": [1]}),
+            ("new", {"args": [1]}),
+            ("set", {"value": 1}),
+        ):
+            for path in ([*near, "on", "add"], [*far, "add"]):
+                with pytest.raises(kk.RemoteError):
+                    api._kk_session.call(operation, path, **options).result(timeout_s=10)
+        assert api.add(1).result(timeout_s=10) == 2

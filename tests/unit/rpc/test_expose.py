@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from kkjupyter.rpc.expose import Reach, Unreachable
+from kkjupyter.rpc.expose import Reach
+from kkjupyter.rpc.places import Unreachable
 from kkjupyter.rpc.setting import put as put_within
 from kkjupyter.rpc.writable import permission
 
