@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway, too_many_text
 from kkjupyter.rpc.logs import SafeLogger
@@ -107,7 +107,8 @@ class WebSocketServer(Server):
         return GuardedConnection(outside, arriving, self._porch, self._limits, *args, **options)
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
+        get_all = request.headers.get_all
+        turned = self._door.turn_away(Visit.of(get_all, request.path, _offered_tokens(request)))
         if turned is not None:
             return connection.respond(*turned)
         limit = self._limits.connections
@@ -193,9 +194,9 @@ class GuardedConnection(PushServerConnection):
         return super().attach(taker)
 
 
-def _tokens_shown(request: Request) -> list[str]:
-    shown = bearer_tokens(request.headers.get_all("Authorization"))
-    shown += query_tokens(request.path)
+def _offered_tokens(request: Request) -> list[str]:
+    """The tokens shown as subprotocols."""
+    shown: list[str] = []
     for header in request.headers.get_all("Sec-WebSocket-Protocol"):
         for name in header.split(","):
             if name.strip().startswith(TOKEN_SUBPROTOCOL):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
-from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad
 from kkjupyter.rpc.server import LIMIT_BYTES
@@ -203,14 +203,14 @@ class Face:
         if self.door is None:
             return None
         common[hdrs.SERVER] = "kkjupyter"
-        origin = request.headers.get(hdrs.ORIGIN)
+        visit = Visit.of(lambda name: request.headers.getall(name, []), request.raw_path)
+        origin = visit.origin
         if origin is not None and self.door.admits_origin(origin):
             common[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             common[hdrs.VARY] = hdrs.ORIGIN
-            if _is_preflight(request):
+            if _is_preflight(request) and self.door.turn_away_page(visit) is None:
                 return _preflight_reply(request)
-        tokens = bearer_tokens(request.headers.getall(hdrs.AUTHORIZATION, []))
-        turned = self.door.turn_away(origin, tokens + query_tokens(request.raw_path))
+        turned = self.door.turn_away(visit)
         return None if turned is None else self._refusal(turned[0], turned[1].strip())
 
     def _query(self, request: web.Request) -> str:
