@@ -1,19 +1,122 @@
-"""Loggers for code that goes on, whatever the user's filters and handlers do."""
+"""Loggers for code that goes on, whatever the user's filters and handlers do, and whatever a peer
+does: how much one can have written is bounded."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+import threading
+import time
+from typing import Any, Final
 
-__all__ = ["SafeLogger"]
+__all__ = ["LINES_PER_S", "LINES_PER_S_IN_ALL", "LineLimit", "SafeLogger", "limit_lines"]
+
+LINES_PER_S: Final = 20
+"""How many lines of one kind, and of one peer, a logger writes within a second."""
+
+LINES_PER_S_IN_ALL: Final = 100
+"""And how many of all kinds."""
+
+_WINDOW_S: Final = 1.0
+
+
+class LineLimit(logging.Filter):
+    """Passes so many records of a kind within a second, then one that says how many more came.
+
+    A kind is a level and a text before its arguments are put in; those of a peer, where the record
+    has the attribute ``kkjupyter_peer``, are counted for themselves. Any thread.
+
+    Args:
+        logger: whose filter this is.
+        lines_per_s: how many of a kind.
+        lines_per_s_in_all: and of all.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        lines_per_s: int = LINES_PER_S,
+        lines_per_s_in_all: int = LINES_PER_S_IN_ALL,
+    ) -> None:
+        super().__init__()
+        self._logger = logger
+        self._lines_per_s = lines_per_s
+        self._lines_per_s_in_all = lines_per_s_in_all
+        self._lock = threading.Lock()
+        self._began_s = 0.0
+        self._counts: dict[tuple[int, str, str], int] = {}
+        self._passed = 0
+        self._left_out = 0
+        self._last: logging.LogRecord | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written."""
+        if getattr(record, "kkjupyter_sum", False):
+            return True
+        summary = None
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s - self._began_s >= _WINDOW_S:
+                summary = self._sum()
+                self._began_s = now_s
+            passes = self._passes(record)
+        if summary is not None:
+            self._logger.handle(summary)
+        return passes
+
+    def _passes(self, record: logging.LogRecord) -> bool:
+        peer = str(getattr(record, "kkjupyter_peer", ""))
+        kind = (record.levelno, str(record.msg), peer)
+        count = self._counts.get(kind, 0)
+        if count < self._lines_per_s and self._passed < self._lines_per_s_in_all:
+            self._counts[kind] = count + 1
+            self._passed += 1
+            return True
+        if not self._left_out:  # whoever floods may stop, and the number is to be told then, too
+            timer = threading.Timer(_WINDOW_S, self._tell)
+            timer.daemon = True
+            timer.start()
+        self._left_out += 1
+        self._last = record
+        return False
+
+    def _tell(self) -> None:
+        with self._lock:
+            summary = self._sum()
+        if summary is not None:
+            self._logger.handle(summary)
+
+    def _sum(self) -> logging.LogRecord | None:
+        """What says how many were left out; the counting begins anew."""
+        self._counts.clear()
+        self._passed = 0
+        left_out, self._left_out = self._left_out, 0
+        last, self._last = self._last, None
+        if last is None:
+            return None
+        return self._logger.makeRecord(
+            last.name,
+            last.levelno,
+            last.pathname,
+            last.lineno,
+            "and %s more, within a second",
+            (f"{left_out:,}",),
+            None,
+            extra={"kkjupyter_sum": True},
+        )
+
+
+def limit_lines(logger: logging.Logger) -> None:
+    """Bound what ``logger`` writes within a second. Idempotent."""
+    if not any(isinstance(one, LineLimit) for one in logger.filters):
+        logger.addFilter(LineLimit(logger))
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
     """Logs; what a filter or a handler raises goes to ``sys.excepthook``. Any thread.
 
     They run in the middle of an answer or of a loop that many share, neither of which may end
-    for a log file that cannot be written.
+    for a log file that cannot be written. What is logged within a second is bounded.
 
     Args:
         name: of the logger.
@@ -21,6 +124,7 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name))
+        limit_lines(self.logger)
 
     def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
         """As :meth:`logging.Logger.log`."""
