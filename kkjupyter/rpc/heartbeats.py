@@ -11,7 +11,14 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from kkjupyter.rpc.httpconnection import HttpConnection
 from kkjupyter.rpc.limits import ServerLimits
-from kkjupyter.transports.heartbeat import INTERIM_BEAT, NAME, interval_of, is_offered
+from kkjupyter.transports.heartbeat import (
+    INTERIM_BEAT,
+    INTERIM_BEGINNING,
+    INTERIM_END,
+    NAME,
+    interval_of,
+    is_offered,
+)
 
 __all__ = ["BEATS", "Beats", "add_heartbeats"]
 
@@ -41,6 +48,7 @@ class Beats:
         self.has_written = False
         self._connection: HttpConnection | None = None
         self._began_s = 0.0
+        self._has_begun_interim = False
         self._writing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -70,6 +78,16 @@ class Beats:
             connection.has_heartbeat = True
             self._began_s = self._loop.time()
 
+    def end_interim(self) -> None:
+        """The head of the reply comes next."""
+        self._timer.cancel()
+        transport = self._request.transport
+        if self._has_begun_interim and transport is not None:
+            self._has_begun_interim = False
+            transport.write(INTERIM_END)
+        if self._stream is not None:
+            self._timer = self._loop.call_later(self.interval_s, self._tick)
+
     def _tick(self) -> None:
         transport = self._request.transport
         if transport is None or transport.is_closing():
@@ -83,7 +101,8 @@ class Beats:
         if transport.get_write_buffer_size():
             return  # it would only wait behind what waits already
         if self._stream is None:
-            transport.write(INTERIM_BEAT)
+            transport.write(INTERIM_BEAT if self._has_begun_interim else INTERIM_BEGINNING)
+            self._has_begun_interim = True
         elif self._stream.prepared and not self.has_written:
             self._writing = self._loop.create_task(self._write(self._stream))
         self.has_written = False
@@ -119,6 +138,7 @@ def add_heartbeats(application: web.Application, limits: ServerLimits) -> None:
     async def tell(request: web.Request, response: web.StreamResponse) -> None:
         beats = request.get(BEATS)
         if beats is not None:
+            beats.end_interim()
             options = [*filter(None, [response.headers.get(hdrs.CONNECTION)]), NAME]
             response.headers[hdrs.CONNECTION] = ", ".join(options)
             response.headers[NAME] = f"{beats.interval_s:g}"

@@ -6,8 +6,10 @@ frozen. So two of ours, with nothing in between that speaks HTTP, agree upon a h
 client offers it with ``Connection: kk-heartbeat``, which a proxy must not pass on; the server says
 ``Connection: kk-heartbeat`` and ``Kk-Heartbeat: 15``, and from then on
 
-- the server sends ``102 Processing`` every 15 s while a reply has not begun, and white space
-  between the items of a stream, which no JSON parser minds;
+- while a reply has not begun, the server sends the head of an interim reply, ``102 Processing``,
+  one more byte of it every 15 s, and its end only when the reply itself begins: for a client a
+  head that is complete is the end of all waiting;
+- between the items of a stream it sends white space, which no JSON parser minds;
 - the client sends empty lines while a stream runs, which servers skip in front of a request;
 - each of them gives up when it has heard nothing for 40 s (8/3 of the interval).
 
@@ -22,6 +24,8 @@ from typing import Final
 __all__ = [
     "CLIENT_BEAT",
     "INTERIM_BEAT",
+    "INTERIM_BEGINNING",
+    "INTERIM_END",
     "NAME",
     "interval_of",
     "is_offered",
@@ -32,8 +36,14 @@ __all__ = [
 NAME: Final = "kk-heartbeat"
 """An option of ``Connection``, and the name of a header."""
 
-INTERIM_BEAT: Final = b"HTTP/1.1 102 Processing\r\n\r\n"
-"""What a server sends before the head of a reply."""
+INTERIM_BEGINNING: Final = b"HTTP/1.1 102 Processing\r\nKk-Heartbeat: "
+"""What a server sends first, while a reply has not begun."""
+
+INTERIM_BEAT: Final = b"."
+"""What follows that."""
+
+INTERIM_END: Final = b"\r\n\r\n"
+"""What ends that, right before the head of the reply."""
 
 CLIENT_BEAT: Final = b"\r\n"
 """What a client sends while a stream runs."""
