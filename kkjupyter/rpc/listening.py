@@ -24,7 +24,7 @@ __all__ = ["HttpListener"]
 _SHUTDOWN_S = 0.05
 _BACKLOG = 128
 # How long what is left of a refused upload is read, so that its sender comes to read why.
-_LINGER_S = 5.0
+_LINGER_S = 2.0
 _FOR_EVER_S = 1e9
 
 # What is no HTTP is its sender's own affair, and he gets an answer.

@@ -107,6 +107,7 @@ class WebSocketServer(Server):
             _peer_name(connection),
             ping_interval_s=None if silence_s is None else silence_s / 2,
             pong_timeout_s=PONG_TIMEOUT_S if silence_s is None else silence_s / 2,
+            write_timeout_s=self._limits.write_timeout_s,
         )
 
         def on_silence(timeout_s: float) -> None:
@@ -205,6 +206,8 @@ class GuardedConnection(PushServerConnection):
         self._outside.discard(self)
         if self._visitor is not None:
             self._visitor.show()
+        if self._stall_watch is not None:
+            self._stall_watch.stop()  # the transport has one of its own, which can say why
         return super().attach(taker)
 
 

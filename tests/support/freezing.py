@@ -33,7 +33,12 @@ class FreezingLink:
     def freeze(self) -> None:
         """From now on move nothing; the sockets stay open, and systems go on to acknowledge."""
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (self._moves.clear(), done.set()))
+
+        def freeze() -> None:
+            self._moves.clear()
+            done.set()
+
+        self._loop.call_soon_threadsafe(freeze)
         assert done.wait(5)
 
     def thaw(self) -> None:
