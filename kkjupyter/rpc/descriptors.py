@@ -7,17 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
+import os
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from kkjupyter.rpc.logs import SafeLogger
 
-__all__ = ["are_scarce", "limit_of_process", "report_exhaustion"]
+__all__ = [
+    "ACCEPTED_AT_ONCE",
+    "are_left",
+    "deepen_queue",
+    "limit_of_process",
+    "report_exhaustion",
+]
 
 logger = SafeLogger("kkjupyter.server")
 
+ACCEPTED_AT_ONCE: Final = 4
+"""What to tell asyncio as the ``backlog`` of a server.
+
+It accepts as many before anybody can look at one of them, and a flood would take every descriptor.
+"""
+
+_OWN_DESCRIPTORS: Final = "/dev/fd"
+_QUEUE: Final = 128
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _SAY_AGAIN_S: Final = 60.0
 
@@ -34,17 +51,23 @@ def limit_of_process() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def are_scarce(transport: asyncio.BaseTransport, spare: int) -> bool:
-    """Whether fewer than ``spare`` descriptors were left when this connection was accepted.
+def are_left(newest: int) -> float:
+    """How many descriptors may still be opened; infinity where nobody counts them.
 
-    The system gives out the lowest number that is free, so the number tells how many are taken.
+    Looking costs some microseconds for each that is open, so nobody looks while there are plenty.
+
+    Args:
+        newest: one that was just opened. The system gives out the lowest that is free.
     """
-    sock = transport.get_extra_info("socket")
     limit = limit_of_process()
-    if sock is None or limit is None:
-        return False
-    # Where the limit is so low, half of it is for the rest of the process.
-    return bool(sock.fileno() >= limit - min(spare, limit // 2))
+    if limit is None:
+        return math.inf
+    if newest < limit // 4:  # most likely; and those in the gaps above are counted when it is not
+        return limit - newest
+    try:
+        return limit - len(os.listdir(_OWN_DESCRIPTORS))
+    except OSError:
+        return limit - newest
 
 
 def report_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
@@ -53,6 +76,18 @@ def report_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
     if isinstance(before, _ExhaustionReport):
         return
     loop.set_exception_handler(_ExhaustionReport(before))
+
+
+def deepen_queue(sockets: Iterable[Any]) -> None:
+    """Have the system hold more connections than are accepted at once, for bursts.
+
+    Args:
+        sockets: those that a server listens at.
+    """
+    for listening in sockets:
+        # asyncio's own have no listen(); what is shared with a twin is what listens.
+        with socket.socket(fileno=socket.dup(listening.fileno())) as twin:
+            twin.listen(_QUEUE)
 
 
 class _ExhaustionReport:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import socket
 from collections import Counter
 from collections.abc import Callable
 
-from kkjupyter.rpc.descriptors import are_scarce
+from kkjupyter.rpc.descriptors import are_left
 from kkjupyter.rpc.limits import ServerLimits
 
 __all__ = ["Entrance", "TurnedAway", "Visitor", "too_many_text"]
@@ -115,12 +116,13 @@ class Entrance:
             transport.abort()
             return
         spare = self._limits.spare_descriptors
-        if spare is not None and are_scarce(transport, spare // 2):
-            transport.abort()  # not even for an answer
-            return
-        if spare is not None and are_scarce(transport, spare) and not self._end_idle():
-            turn_away(spare, "spare_descriptors")
-            return
+        if spare is not None and (left := self._descriptors_left(transport)) < spare:
+            if left < spare // 2:
+                transport.abort()  # not even for an answer
+                return
+            if not self._end_idle():
+                turn_away(spare, "spare_descriptors")
+                return
         visitor = Visitor(self, transport)
         limit = self._limits.connections_per_address
         if limit is not None and self._by_address[visitor.address] >= limit:
@@ -129,6 +131,12 @@ class Entrance:
             self._take(visitor, let_in, turn_away)
         else:
             self._wait(visitor, let_in, turn_away)
+
+    def _descriptors_left(self, transport: asyncio.Transport) -> float:
+        sock = transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return math.inf
+        return are_left(max(sock.fileno(), len(self._inside)))
 
     def forget_stranger(self, visitor: Visitor) -> None:
         """It is known now."""

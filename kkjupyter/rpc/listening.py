@@ -10,7 +10,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.rpc.descriptors import report_exhaustion
+from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor
 from kkjupyter.rpc.heartbeats import add_heartbeats
 from kkjupyter.rpc.httpconnection import HttpConnection
@@ -22,7 +22,6 @@ __all__ = ["HttpListener"]
 
 # What still runs when the server closes has been cancelled; this is for saying so.
 _SHUTDOWN_S = 0.05
-_BACKLOG = 128
 # How long what is left of a refused upload is read, so that its sender comes to read why.
 _LINGER_S = 2.0
 _FOR_EVER_S = 1e9
@@ -85,8 +84,9 @@ class HttpListener:
         try:
             # TLS comes later: until it is agreed upon, a connection counts as a stranger's.
             self._listener = await loop.create_server(
-                lambda: _Gate(self), self._host, port, backlog=_BACKLOG
+                lambda: _Gate(self), self._host, port, backlog=ACCEPTED_AT_ONCE
             )
+            deepen_queue(self._listener.sockets)
         except OSError:
             await self._runner.cleanup()
             raise

@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.descriptors import report_exhaustion
+from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
 from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor, too_many_text
 from kkjupyter.rpc.exposed import Exposed
@@ -87,8 +87,10 @@ class WebSocketServer(Server):
             close_timeout=1.0,
             server_header=None,
             logger=quiet_logger,
+            backlog=ACCEPTED_AT_ONCE,
             **tls,
         )
+        deepen_queue(self._listener.sockets)
         return int(next(iter(self._listener.sockets)).getsockname()[1])
 
     async def _stop_listening(self) -> None:

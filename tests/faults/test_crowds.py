@@ -128,7 +128,7 @@ def poor_server(transport: str, **limits: Any) -> Any:
 @pytest.mark.parametrize("transport", ["http", "websocket"])
 def test_silent_connections_leave_descriptors_to_others(transport: str) -> None:
     with (
-        poor_server(transport, spare_descriptors=30, handshake_timeout_s=PATIENCE_S) as server,
+        poor_server(transport, spare_descriptors=40, handshake_timeout_s=PATIENCE_S) as server,
         contextlib.ExitStack() as stack,
     ):
         for _ in range(150):
