@@ -4,6 +4,7 @@ does: how much one can have written is bounded."""
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -47,7 +48,13 @@ class LineLimit(logging.Filter):
         self._counts: dict[tuple[int, str, str], int] = {}
         self._passed = 0
         self._left_out = 0
+        self._has_timer = False
         self._last: logging.LogRecord | None = None
+
+    def forked(self) -> None:
+        """This process is a fork: whoever held the lock, and the timer, did not come along."""
+        self._lock = threading.Lock()
+        self._has_timer = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is written."""
@@ -72,17 +79,27 @@ class LineLimit(logging.Filter):
             self._counts[kind] = count + 1
             self._passed += 1
             return True
-        if not self._left_out:  # whoever floods may stop, and the number is to be told then, too
-            timer = threading.Timer(_WINDOW_S, self._tell)
-            timer.daemon = True
-            timer.start()
+        if not self._has_timer:  # whoever floods may stop, and the number is to be told then, too
+            self._has_timer = True
+            self._tell_in(_WINDOW_S)
         self._left_out += 1
         self._last = record
         return False
 
+    def _tell_in(self, delay_s: float) -> None:
+        timer = threading.Timer(delay_s, self._tell)
+        timer.daemon = True
+        timer.start()
+
     def _tell(self) -> None:
         with self._lock:
+            rest_s = self._began_s + _WINDOW_S - time.monotonic()
+            if rest_s > 0 and self._left_out:  # another second has begun meanwhile
+                self._tell_in(rest_s)
+                return
+            self._has_timer = False
             summary = self._sum()
+            self._began_s = time.monotonic()
         if summary is not None:
             self._logger.handle(summary)
 
@@ -109,7 +126,10 @@ class LineLimit(logging.Filter):
 def limit_lines(logger: logging.Logger) -> None:
     """Bound what ``logger`` writes within a second. Idempotent."""
     if not any(isinstance(one, LineLimit) for one in logger.filters):
-        logger.addFilter(LineLimit(logger))
+        limit = LineLimit(logger)
+        logger.addFilter(limit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=limit.forked)
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
