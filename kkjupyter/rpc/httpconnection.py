@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 
@@ -69,15 +68,20 @@ class HttpConnection(web.RequestHandler):
                 self._head_timer = loop.call_later(timeout_s, self.visitor.transport.abort)
         super().data_received(data)
 
-    def begin(self) -> None:
-        """A request has come, as far as its head."""
-        self.visitor.idle_since_s = None
+    def know(self) -> None:
+        """A request has come, as far as its head, which has shown what it has to."""
+        self.visitor.show()
         self._stop_head_timer()
 
-    async def finish_response(self, *args: Any, **options: Any) -> Any:
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
         """Send the rest of a reply; the library calls this for every one."""
+        self._stop_head_timer()
+        if not self.visitor.is_known and not resp.prepared:  # no second try
+            resp.force_close()
         try:
-            return await super().finish_response(*args, **options)
+            return await super().finish_response(request, resp, start_time)
         finally:
             if self.visitor.is_known:
                 self.visitor.idle_since_s = self._clock()

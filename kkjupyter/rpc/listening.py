@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 
 from aiohttp import web
@@ -34,8 +33,6 @@ _logger.addFilter(
 )
 limit_lines(_logger)
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 class HttpListener:
     """Serves an application at a port. I/O loop only, save the number.
@@ -60,7 +57,6 @@ class HttpListener:
         self._listener: asyncio.Server | None = None
         self._handshakes: set[asyncio.Task[None]] = set()
         self._is_closed = False
-        app.middlewares.append(_mark_busy)
         add_heartbeats(app, limits)
         self._runner = web.AppRunner(
             app,
@@ -105,7 +101,7 @@ class HttpListener:
     def know(self, request: web.Request) -> None:
         """The connection that this came by may stay: it has shown what it has to."""
         if isinstance(request.protocol, HttpConnection):
-            request.protocol.visitor.show()
+            request.protocol.know()
 
     # ---- at the gate
 
@@ -183,20 +179,6 @@ class _Gate(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._listener.welcome(transport)
-
-
-@web.middleware
-async def _mark_busy(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """A connection of somebody who has not shown a token is not kept for a second try."""
-    connection = request.protocol
-    if not isinstance(connection, HttpConnection):
-        return await handler(request)
-    connection.begin()
-    response = await handler(request)
-    if not connection.visitor.is_known and not response.prepared:
-        response.force_close()
-        response.headers["Connection"] = "close"
-    return response
 
 
 def _look_at(visitor: Visitor) -> None:

@@ -80,4 +80,7 @@ def told_interval_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _is_named(headers: Mapping[str, str]) -> bool:
-    return NAME in [option.strip().lower() for option in headers.get("Connection", "").split(",")]
+    options = headers.get("Connection")
+    if options is None or options == NAME:  # nearly always
+        return options is not None
+    return NAME in [option.strip().lower() for option in options.split(",")]

@@ -36,6 +36,7 @@ _LARGE_BYTES = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
 # A call may rightly take hours, but not wait for a machine that is gone.
 _SILENCE_S = 40.0
+_OFFER = {"Connection": heartbeat.NAME}
 
 
 class HttpClient:
@@ -120,11 +121,13 @@ class HttpClient:
         async with self._turns:
             if self._closed:
                 raise ConnectionLost(shown_url, "closed")
-            proxy = self._proxy_for(url)
-            origin = _origin(url)
+            parts = urlsplit(url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            proxy = self._proxy_for(parts, origin)
             if proxy is None:
-                headers = {"Connection": heartbeat.NAME, **(headers or {})}
-                silence_timeout_s = _shorter(silence_timeout_s, self._silence_of(origin))
+                headers = {**_OFFER, **headers} if headers else _OFFER
+                if origin in self._beating:
+                    silence_timeout_s = _shorter(silence_timeout_s, self._silence_of(origin))
             try:
                 answer = await self._opened_session().request(
                     method,
@@ -144,12 +147,13 @@ class HttpClient:
                     raise error from None
                 raise error from exc
             interval_s = heartbeat.told_interval_s(answer.headers) if proxy is None else None
-            if interval_s is None:
-                self._beating.pop(origin, None)
-            else:
-                self._beating[origin] = interval_s
+            was_known = interval_s == self._beating.get(origin)
+            if not was_known:
+                self._learn(origin, interval_s)
             async with answer:
                 reply = HttpReply(answer, shown_url, interval_s)
+                if interval_s is not None and not was_known:
+                    reply.limit_silence()
                 try:
                     yield reply
                 finally:
@@ -187,15 +191,20 @@ class HttpClient:
             )
         return self._session
 
+    def _learn(self, origin: str, interval_s: float | None) -> None:
+        if interval_s is None:
+            self._beating.pop(origin, None)
+        else:
+            self._beating[origin] = interval_s
+
     def _silence_of(self, origin: str) -> float | None:
         """How long a server may say nothing that has a heartbeat; None for another."""
         interval_s = self._beating.get(origin)
         return None if interval_s is None else heartbeat.silence_of(interval_s)
 
-    def _proxy_for(self, url: str) -> str | None:
+    def _proxy_for(self, parts: SplitResult, origin: str) -> str | None:
         if self._proxy is not True:
             return self._proxy or None
-        parts, origin = urlsplit(url), _origin(url)
         if origin not in self._proxies:
             here = is_loopback(parts.hostname or "")
             self._proxies[origin] = None if here else _environment_proxy(parts)
@@ -238,9 +247,6 @@ class HttpReply:
             answer.content.__class__ = _Body
         self._interval_s = interval_s
         self._timer: asyncio.TimerHandle | None = None
-        if interval_s is not None:
-            self._limit_silence(heartbeat.silence_of(interval_s))
-            self._timer = asyncio.get_running_loop().call_later(interval_s, self._beat)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes, in pieces of any size.
@@ -284,6 +290,16 @@ class HttpReply:
             connection.transport.resume_reading()
             if self._interval_s is not None:
                 self._limit_silence(heartbeat.silence_of(self._interval_s))
+
+    def begin_beating(self) -> None:
+        """It is a stream: from now on tell the server, if it asks for that, that this lives."""
+        if self._interval_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
+
+    def limit_silence(self) -> None:
+        """Hold the server to the heartbeat that this reply is the first to tell of."""
+        if self._interval_s is not None:
+            self._limit_silence(heartbeat.silence_of(self._interval_s))
 
     def stop_beating(self) -> None:
         """The reply is over, or nobody wants the rest. Idempotent."""
@@ -370,11 +386,6 @@ def _environment_proxy(parts: SplitResult) -> str | None:
             "like 'http://host:port'",
         )
     return proxy
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _shorter(one_s: float | None, other_s: float | None) -> float | None:
