@@ -33,14 +33,17 @@ async def read_body(request: web.Request, *, limit_bytes: int, timeout_s: float 
     size_bytes = request.content_length or 0
     if size_bytes > limit_bytes:
         raise web.HTTPRequestEntityTooLarge(limit_bytes, size_bytes)
-    if not request.can_read_body:
+    content = request.content
+    if content.at_eof():
         return b""
+    if content.is_eof() and request.content_length is not None:
+        return await content.readany()  # it came together with the head, as small ones do
     chunks: list[bytes] = []
     size_bytes = 0
     begin_s = asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout(timeout_s) as timer:
-            while chunk := await request.content.readany():
+            while chunk := await content.readany():
                 chunks.append(chunk)
                 size_bytes += len(chunk)
                 if size_bytes > limit_bytes:

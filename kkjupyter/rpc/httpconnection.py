@@ -63,7 +63,8 @@ class HttpConnection(web.RequestHandler):
         if self.visitor.idle_since_s is not None and data.strip():  # no mere heartbeat
             self.visitor.idle_since_s = None
             timeout_s = self._limits.handshake_timeout_s
-            if timeout_s is not None:
+            # A head that has come as a whole, as nearly all do, needs no time.
+            if timeout_s is not None and b"\r\n\r\n" not in data:
                 loop = asyncio.get_running_loop()
                 self._head_timer = loop.call_later(timeout_s, self.visitor.transport.abort)
         super().data_received(data)

@@ -50,7 +50,7 @@ CLIENT_BEAT: Final = b"\r\n"
 
 _BEATS_PER_SILENCE: Final = 8 / 3
 # Whoever adds one of these has taken the request in, and may hold back what he passes on.
-_PROXY_HEADERS: Final = ("Via", "Forwarded", "X-Forwarded-For", "X-Real-IP")
+_PROXY_HEADERS: Final = frozenset(("via", "forwarded", "x-forwarded-for", "x-real-ip"))
 
 
 def interval_of(silence_timeout_s: float) -> float:
@@ -65,7 +65,7 @@ def silence_of(interval_s: float) -> float:
 
 def is_offered(headers: Mapping[str, str]) -> bool:
     """Whether a request comes straight from a client that has a heartbeat."""
-    return _is_named(headers) and not any(name in headers for name in _PROXY_HEADERS)
+    return _is_named(headers) and _PROXY_HEADERS.isdisjoint(map(str.lower, headers))
 
 
 def told_interval_s(headers: Mapping[str, str]) -> float | None:

@@ -126,8 +126,7 @@ class HttpClient:
             proxy = self._proxy_for(parts, origin)
             if proxy is None:
                 headers = {**_OFFER, **headers} if headers else _OFFER
-                if origin in self._beating:
-                    silence_timeout_s = _shorter(silence_timeout_s, self._silence_of(origin))
+                silence_timeout_s = silence_timeout_s or self._silence_of(origin)
             try:
                 answer = await self._opened_session().request(
                     method,
@@ -386,10 +385,6 @@ def _environment_proxy(parts: SplitResult) -> str | None:
             "like 'http://host:port'",
         )
     return proxy
-
-
-def _shorter(one_s: float | None, other_s: float | None) -> float | None:
-    return min((time_s for time_s in (one_s, other_s) if time_s is not None), default=None)
 
 
 def _is_http(proxy: str) -> bool:
