@@ -21,7 +21,7 @@ async def read_body(request: web.Request, *, limit_bytes: int, timeout_s: float 
 
     Args:
         request: not read yet.
-        limit_bytes: how long it may be.
+        limit_bytes: how long it may be, if the application does not say less.
         timeout_s: how long it may take, and a second more for each 1,000 bytes that have come, so
             that a slow link may be slow; None for any time.
 
@@ -30,6 +30,8 @@ async def read_body(request: web.Request, *, limit_bytes: int, timeout_s: float 
         BodyTooLate: it did not come in time.
         RequestPayloadError: it is malformed, or was cut off.
     """
+    if request.client_max_size:
+        limit_bytes = min(limit_bytes, request.client_max_size)
     size_bytes = request.content_length or 0
     if size_bytes > limit_bytes:
         raise web.HTTPRequestEntityTooLarge(limit_bytes, size_bytes)
