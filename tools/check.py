@@ -192,6 +192,9 @@ STEPS = (
     tests("unit", "--ignore=tests/unit/wire", workers=WORKERS),
     tests("contract", workers=WORKERS),
     tests("guides", workers=WORKERS),
+    # What goes wrong on purpose, and what strangers try. Some take all of a machine.
+    tests("strangers"),
+    tests("faults", "--timeout=120"),
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120", workers=FILE_WORKERS),
     tests("kernel", "--timeout=120", needs=("kernels",), workers=FILE_WORKERS),

@@ -1,8 +1,8 @@
 """Tells front ends which streams run: the heartbeat of a kernel's streams.
 
 A message of our own on IOPub, ``kkjupyter_running`` with
-``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and that nobody needs to
-have asked for: a question would go through the control channel, whose answers make JupyterLab take
+``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and
+that nobody needs to have asked for: a question would go through the control channel, whose answers make JupyterLab take
 a busy kernel for idle. The lab extension's toolbar button goes by the number. A live view goes by
 the rest: a run that is not among ``runs`` is over, and so may be one of which nothing is heard for
 several times ``next_s``; of one that has had more items than were seen there (``counts``), and no

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.httpbody import read_body
 from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
@@ -92,12 +93,16 @@ class HttpServer(Server):
             self._listener.know(request)
         if request.method != hdrs.METH_POST:
             return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
-        if (request.content_length or 0) > LIMIT_BYTES:
-            return _too_long()
         try:
-            body = await request.read()
+            body = await read_body(
+                request,
+                limit_bytes=LIMIT_BYTES,
+                timeout_s=self._clients.load.limits.body_timeout_s,
+            )
         except web.HTTPRequestEntityTooLarge:
             return _too_long()
+        except web.RequestPayloadError:
+            return web.Response(status=400, text="Bad request: the body is malformed\n")
         answer = await self._clients.answer(body)
         if not answer.understood:
             return web.Response(status=400, body=answer.body, content_type="text/plain")

@@ -130,12 +130,14 @@ def app(controllers: Controllers, **options: Unpack[AppOptions]) -> web.Applicat
     """
     from aiohttp import web
 
+    from kkjupyter.rpc.heartbeats import add_heartbeats
     from kkjupyter.rpc.server import LIMIT_BYTES
 
     check_options(options, sorted(AppOptions.__optional_keys__))
     face = _face(controllers, None, options)
     application = web.Application(client_max_size=LIMIT_BYTES)
     face.add_to(application)
+    add_heartbeats(application, face.clients.load.limits)
 
     async def stop(_: web.Application) -> None:
         face.clients.stop()
