@@ -2,11 +2,12 @@
 
 A message of our own on IOPub, ``kkjupyter_running`` with
 ``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and
-that nobody needs to have asked for: a question would go through the control channel, whose answers make JupyterLab take
-a busy kernel for idle. The lab extension's toolbar button goes by the number. A live view goes by
-the rest: a run that is not among ``runs`` is over, and so may be one of which nothing is heard for
-several times ``next_s``; of one that has had more items than were seen there (``counts``), and no
-more since, something was lost. Front ends that do not know the message ignore it.
+that nobody needs to have asked for: a question would go through the control channel, whose answers
+make JupyterLab take a busy kernel for idle. The lab extension's toolbar button goes by the number.
+A live view goes by the rest: a run that is not among ``runs`` is over, and so may be one of which
+nothing is heard for several times ``next_s``; of one that has had more items than were seen there
+(``counts``), and no more since, something was lost. Front ends that do not know the message ignore
+it.
 
 It is said when a run begins or ends, when a page has come or asked, and repeated while something
 runs. Jupyter takes each message for activity, so a heartbeat for ever would keep a forgotten kernel
