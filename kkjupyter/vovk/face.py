@@ -6,14 +6,15 @@ import asyncio
 import dataclasses
 import http
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
-from kkjupyter.rpc.bodies import BadBody, read_body
-from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.door import Door, Visit
+from kkjupyter.rpc.heartbeats import BEATS, Beats
+from kkjupyter.rpc.httpbody import BadBody, read_body
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
 from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
@@ -30,6 +31,8 @@ __all__ = ["Face", "VovkClients"]
 _PREFLIGHT_S = 600
 _WRITES_AT_ONCE = 64
 _SCHEMA_PATH = "_schema_"
+# What means nothing there, for a heartbeat.
+_BETWEEN_ITEMS: Final[dict[WireFormat, bytes]] = {"jsonlines": b"\n", "divider": b" "}
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 
 
@@ -85,6 +88,7 @@ class Face:
         validate: whether type hints are held to.
         on_error: told what handlers raise.
         is_told: whether aiohttp cancels the task of a client that is gone.
+        gzip: whether the body of a request may be packed.
         on_admitted: called with each request that may come in.
     """
 
@@ -128,14 +132,19 @@ class Face:
         if found is None:
             return _web_response(self._missing(request.method, inner), common)
         try:
+            limits = self.clients.load.limits
             body = await read_body(
                 request,
-                size_limit(self.clients.load.limits.message_bytes),
+                limit_bytes=size_limit(limits.message_bytes),
+                timeout_s=limits.body_timeout_s,
                 gzip=self.gzip,
                 is_unpacked=not self.is_told,
             )
         except BadBody as exc:
-            return _web_response(self._refusal(exc.status, exc.text), common)
+            refusal = _web_response(self._refusal(exc.status, exc.text), common)
+            if exc.is_late:
+                refusal.force_close()
+            return refusal
         published, params = found
         query = self._query(request)
         asked = Request[Any, Any, Any](
@@ -180,10 +189,15 @@ class Face:
         accept = ", ".join(request.headers.getall(hdrs.ACCEPT, []))
         headers = stream_headers(self.wire_format, accept)
         response = web.StreamResponse(headers=headers | common)
+        beats: Beats | None = request.get(BEATS)
+        if beats is not None:
+            beats.begin_stream(response, _BETWEEN_ITEMS[self.wire_format])
         try:
             await response.prepare(request)  # the head goes out before there is a first item
             while messages := await answering.read(look):
                 await self._write(response, messages)
+                if beats is not None:
+                    beats.has_written = True
             await response.write_eof()
         except ConnectionError as exc:
             if isinstance(exc, ConnectionLost):
@@ -209,14 +223,14 @@ class Face:
         if self.door is None:
             return None
         common[hdrs.SERVER] = "kkjupyter"
-        origin = request.headers.get(hdrs.ORIGIN)
+        visit = Visit.of(lambda name: request.headers.getall(name, []), request.raw_path)
+        origin = visit.origin
         if origin is not None and self.door.admits_origin(origin):
             common[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             common[hdrs.VARY] = hdrs.ORIGIN
-            if _is_preflight(request):
+            if _is_preflight(request) and self.door.turn_away_page(visit) is None:
                 return _preflight_reply(request)
-        tokens = bearer_tokens(request.headers.getall(hdrs.AUTHORIZATION, []))
-        turned = self.door.turn_away(origin, tokens + query_tokens(request.raw_path))
+        turned = self.door.turn_away(visit)
         return None if turned is None else self._refusal(turned[0], turned[1].strip())
 
     def _query(self, request: web.Request) -> str:

@@ -1,0 +1,136 @@
+"""The body of a request: read within bounds of size and time, unpacked only where that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import ClientError, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+__all__ = ["BadBody", "read_body", "unpack"]
+
+_BYTES_PER_S: Final = 1000
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_WINDOW: Final = 31  # a gzip header, and a window of any size
+
+
+class BadBody(Exception):
+    """A body that is not taken.
+
+    Attributes:
+        status: the HTTP status to answer with.
+        text: what is wrong with it, in a line.
+        is_late: whether the rest of it is still to come, so that the connection is of no use.
+    """
+
+    def __init__(self, status: HTTPStatus, text: str, *, is_late: bool = False) -> None:
+        super().__init__(status, text)
+        self.status = status
+        self.text = text
+        self.is_late = is_late
+
+
+async def read_body(
+    request: web.Request,
+    *,
+    limit_bytes: int,
+    timeout_s: float | None,
+    gzip: bool,
+    is_unpacked: bool = False,
+) -> bytes:
+    """The whole body. Cancelling is safe; the connection is of no use after that.
+
+    Args:
+        request: not read yet.
+        limit_bytes: how long the body may be, packed and unpacked, if the application does not say
+            less.
+        timeout_s: how long it may take, and a second more for each 1,000 bytes that have come, so
+            that a slow link may be slow; None for any time.
+        gzip: whether it may be packed with gzip.
+        is_unpacked: whether the application that this is a part of has done that.
+
+    Raises:
+        BadBody: it is too long, late or broken, or packed in a way that is not accepted.
+    """
+    limit_name = "message_bytes"
+    if 0 < request.client_max_size < limit_bytes:
+        limit_bytes, limit_name = request.client_max_size, "client_max_size"
+    if (request.content_length or 0) > limit_bytes:
+        raise _too_long(limit_bytes, limit_name)
+    try:
+        body = await _read(request, limit_bytes, timeout_s)
+    except (HttpProcessingError, ClientError, web.RequestPayloadError) as exc:
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is not what its headers say") from exc
+    if len(body) > limit_bytes:
+        raise _too_long(limit_bytes, limit_name)
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
+    if encoding is None or is_unpacked or not body:
+        return body
+    encoding = encoding.strip().lower()
+    if encoding in ("identity", ""):
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise BadBody(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "this server unpacks gzip at most")
+    if not body.startswith(_GZIP_MAGIC):
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is said to be gzip and is not")
+    if not gzip:
+        raise BadBody(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "compressed bodies are not accepted: send it as it is, or serve with gzip=True",
+        )
+    return unpack(body, limit_bytes)
+
+
+def unpack(body: bytes, limit_bytes: int) -> bytes:
+    """What was packed with gzip; never more of it is unpacked than the limit.
+
+    Raises:
+        BadBody: it is more than that, or it is not gzip, or not all of it.
+    """
+    unpacking = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        data = unpacking.decompress(body, limit_bytes + 1)
+    except zlib.error as exc:
+        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is broken gzip ({exc})") from exc
+    if len(data) > limit_bytes:
+        raise _too_long(limit_bytes)
+    if not unpacking.eof or unpacking.unused_data:
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is cut off, or more than one gzip file")
+    return data
+
+
+async def _read(request: web.Request, limit_bytes: int, timeout_s: float | None) -> bytes:
+    """The body as it comes; little more of it than the limit, from a client that sends more."""
+    content = request.content
+    if content.at_eof():
+        return b""
+    if content.is_eof() and request.content_length is not None:
+        return await content.readany()  # it came together with the head, as small ones do
+    chunks: list[bytes] = []
+    size_bytes = 0
+    begin_s = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout(timeout_s) as timer:
+            while size_bytes <= limit_bytes and (chunk := await content.readany()):
+                chunks.append(chunk)
+                size_bytes += len(chunk)
+                if timeout_s is not None:
+                    timer.reschedule(begin_s + timeout_s + size_bytes / _BYTES_PER_S)
+    except TimeoutError as exc:
+        raise BadBody(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"the body of the request did not come within {timeout_s:g} s (body_timeout_s)",
+            is_late=True,
+        ) from exc
+    return b"".join(chunks)
+
+
+def _too_long(limit_bytes: int, limit_name: str = "message_bytes") -> BadBody:
+    whose = "server" if limit_name == "message_bytes" else "application"
+    return BadBody(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"over {limit_bytes:,} bytes, the {whose}'s limit {limit_name}",
+    )
