@@ -9,6 +9,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from kkjupyter.plaintext import PlainRecords
 from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway
 
 __all__ = ["HttpListener"]
@@ -23,6 +24,7 @@ _logger.setLevel(logging.WARNING)
 _logger.addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 )
+_logger.addFilter(PlainRecords())
 
 
 class HttpListener:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kkjupyter.plaintext import plain
 from kkjupyter.wire.schema import Handler, JsonSchema
 
 __all__ = ["describe_type", "group_doc", "handler_doc", "handler_signature"]
@@ -77,7 +78,7 @@ def handler_doc(handler: Handler) -> str:
         facts.append(f"returns: {_part(handler, 'output')}")
     if not handler.streams:
         facts.append("isStream=True if it streams")
-    return "\n\n".join([*lines, "\n".join(facts)])
+    return plain("\n\n".join([*lines, "\n".join(facts)]))
 
 
 def group_doc(name: str, handlers: Iterable[tuple[str, Handler]]) -> str:
@@ -87,12 +88,13 @@ def group_doc(name: str, handlers: Iterable[tuple[str, Handler]]) -> str:
         for path, handler in handlers
     ]
     width = max((len(call) for call, _ in rows), default=0)
-    return "\n".join([f"{name}:", *(f"  {call:<{width}}  {what}".rstrip() for call, what in rows)])
+    lines = [f"  {call:<{width}}  {what}".rstrip() for call, what in rows]
+    return plain("\n".join([f"{name}:", *lines]))
 
 
 def describe_type(schema: Any) -> str:
     """A JSON Schema in Python's words: ``{hello: str, n?: int}``, ``list[str]``, ``'a' | 'b'``."""
-    return _describe(schema, schema, 0)
+    return plain(_describe(schema, schema, 0))
 
 
 def _inputs(handler: Handler) -> list[str]:
