@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
-from kkjupyter.wire.jsonschemas import HandlerChecks, load_library
+from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
 from kkjupyter.wire.schema import Handler, WireFormat
 from kkjupyter.wire.values import undefined
 
@@ -138,7 +138,10 @@ def test_older_drafts() -> None:
 @pytest.mark.parametrize(
     ("schema", "text"),
     [
-        ({"type": "strange"}, r"^validation\.body\.type of C\.act is no JSON Schema: 'strange' is"),
+        (
+            {"type": "strange"},
+            r"^validation\.body\.type of C\.act is not a JSON Schema: 'strange'",
+        ),
         (thing(a={"maxLength": "x"}), r"validation\.body\.properties\.a\.maxLength of"),
         ({"$ref": "#/nowhere"}, r"validation\.body of C\.act .*nowhere.* is not in it"),
         ({"$ref": "http://127.0.0.1:9/x.json"}, r"x\.json.* is not in it"),
@@ -168,7 +171,7 @@ def test_client_validators_that_are_no_schema_are_ignored() -> None:
 
 def test_the_library_is_imported_only_when_used() -> None:
     code = (
-        "import sys, kkjupyter.wire.jsonschemas as j, kkjupyter.wire.schema as s\n"
+        "import sys, kkjupyter.rpc.jsonschemas as j, kkjupyter.wire.schema as s\n"
         "checks = j.HandlerChecks(s.Handler('a', 'GET', 'p'))\n"
         "checks.check(body={}, query={'a': 1})\n"
         "assert 'jsonschema' not in sys.modules and 'referencing' not in sys.modules\n"
