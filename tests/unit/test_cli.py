@@ -59,9 +59,9 @@ def test_an_expression_is_a_path_and_literals(text: str, expression: Expression)
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("countdown(", "is no expression"),
-        ("", "is no expression"),
-        ("a = 1", "is no expression"),
+        ("countdown(", "is not an expression"),
+        ("", "is not an expression"),
+        ("a = 1", "is not an expression"),
         ("5", "'5' is no dotted name"),
         ("countdown(5)(6)", "'countdown(5)' is no dotted name"),
         ("__import__('os').system('x')", "is no dotted name"),
