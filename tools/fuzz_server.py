@@ -122,7 +122,8 @@ def main() -> None:
     while not ending.wait(MEMORY_EVERY_S):
         if "--memory" in sys.argv:
             gc.collect()
-            print(json.dumps({"held_bytes": process.memory_info().rss}), flush=True)
+            held = {"held_bytes": process.memory_info().rss}
+            print(json.dumps({**held, "live_blocks": sys.getallocatedblocks()}), flush=True)
     for server in servers.values():
         server.close()
 

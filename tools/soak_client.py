@@ -183,6 +183,7 @@ async def main() -> None:
 
 def tell(users: list[User], **what: Any) -> None:
     """A line of JSON for soak.py."""
+    what["live_blocks"] = sys.getallocatedblocks()
     actions: Counter[str] = sum((user.counts for user in users), Counter())
     print(json.dumps({"actions": dict(sorted(actions.items())), **what}), flush=True)
 
