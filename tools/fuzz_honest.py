@@ -13,6 +13,7 @@ import kkjupyter as kk
 
 PAUSE_S = 0.02
 PATIENCE_S = 10.0
+TOLD_EVERY_S = 0.5
 
 
 def calls(ports: dict[str, int]) -> dict[str, Callable[[], object]]:
@@ -31,10 +32,16 @@ def calls(ports: dict[str, int]) -> dict[str, Callable[[], object]]:
     }
 
 
+def end_with_stdin(ending: threading.Event) -> None:
+    """Whoever started this has closed it, or is gone."""
+    sys.stdin.read()
+    ending.set()
+
+
 def main() -> None:
     """Call until stdin ends."""
     ending = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    threading.Thread(target=end_with_stdin, args=(ending,), daemon=True).start()
     what = calls(json.loads(sys.argv[1]))
     for call in what.values():  # what is imported, connected and asked for once is no wait
         call()
@@ -51,10 +58,10 @@ def main() -> None:
             count += 1
             if took_s > worst_s:
                 worst_s, where = took_s, name
-        if time.monotonic() - told_s > 0.5:
-            told_s = time.monotonic()
-            told = {"calls": count, "worst_s": round(worst_s, 3), "where": where}
-            print(json.dumps(told), flush=True)
+            if time.monotonic() - told_s > TOLD_EVERY_S:
+                told_s = time.monotonic()
+                told = {"calls": count, "worst_s": round(worst_s, 3), "where": where}
+                print(json.dumps(told), flush=True)
         ending.wait(PAUSE_S)
 
 

@@ -107,6 +107,12 @@ class OldHelloController(vovk.Controller, prefix="hello", rule="0.1"):
             yield {"i": at}
 
 
+def end_with_stdin(ending: threading.Event) -> None:
+    """Whoever started this has closed it, or is gone."""
+    sys.stdin.read()
+    ending.set()
+
+
 def main() -> None:
     """Serve until stdin ends."""
     servers = {
@@ -117,7 +123,7 @@ def main() -> None:
     }
     print(json.dumps({name: server.port for name, server in servers.items()}), flush=True)
     ending = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    threading.Thread(target=end_with_stdin, args=(ending,), daemon=True).start()
     process = psutil.Process()
     while not ending.wait(MEMORY_EVERY_S):
         if "--memory" in sys.argv:

@@ -177,7 +177,7 @@ _HELP = re.compile(r"\s*help(?:\s+([a-z]+))?\s*(?:#.*)?")
 _OPTION = re.compile(r"--([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z][A-Za-z0-9]*)*)")
 
 
-# What Python's own parser raises, from some hundred brackets in each other on.
+# What Python's own parser raises where too much stands in each other.
 _TOO_DEEP = (MemoryError, RecursionError)
 
 
@@ -255,7 +255,7 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
         # "source code string cannot contain null bytes"
         raise UsageError(f"not a Python expression: {error}") from None
     except _TOO_DEEP:
-        text = "the expression has too many brackets in each other; put a part in a variable"
+        text = "the expression has too much in each other to be read; put a part in a variable"
         raise UsageError(text) from None
 
 

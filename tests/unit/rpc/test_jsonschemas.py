@@ -182,3 +182,40 @@ def test_the_library_is_imported_only_when_used() -> None:
 def test_the_library_can_be_loaded_beforehand() -> None:
     load_library()
     assert "jsonschema.validators" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("items", "is_unique"),
+    [
+        ([1, 1.0], False),
+        ([1, True, "1", None, [1], {"a": 1}], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([{"a": 1}, {"a": 2}], True),
+        ([[1, 2], [2, 1]], True),
+        ([0, False, 0.5, "0.5"], True),
+        (["a", "a"], False),
+    ],
+)
+def test_unique_items_are_what_json_schema_takes_for_unique(
+    items: list[Any], is_unique: bool
+) -> None:
+    assert (not checks(body={"uniqueItems": True}).faults("body", items)) is is_unique
+
+
+def test_what_a_pattern_fits_is_not_additional() -> None:
+    schema = {"properties": {"a": {}}, "patternProperties": {"^x-": {"type": "integer"}}}
+    closed = checks(body={**schema, "additionalProperties": False})
+    closed.check(body={"a": 1, "x-b": 2})
+    assert list(issues(closed, body={"x-b": "no", "c": 1})) == ["body.x-b", "body"]
+    typed = checks(body={**schema, "additionalProperties": {"type": "string"}})
+    assert list(issues(typed, body={"x-b": 1, "c": 1, "d": "ok"})) == ["body.c"]
+
+
+def test_a_pattern_of_javascript_s_own_is_left_to_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    checked = checks(body=thing(a={"pattern": r"^\p{L}+$"}, b={"type": "string"}))
+    for _ in range(2):
+        checked.check(body={"a": "1", "b": "x"})
+    (record,) = caplog.records
+    assert "only JavaScript knows" in record.getMessage()
