@@ -19,6 +19,7 @@ import json
 import os
 import queue
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -96,6 +97,12 @@ class Process:
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+    def say_where(self) -> None:
+        """Have it write the stacks of its threads into its log; one that knows how."""
+        if hasattr(signal, "SIGUSR1") and self.is_running:
+            self._process.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
 
     def close(self) -> int:
         """Let it end; its exit status."""
@@ -211,6 +218,7 @@ async def fuzz(seed: int, seconds_s: float, limit_s: float) -> dict[str, Any]:
         _look(server, honest, readers, limit_s, scratch)
     except Failure:
         if attack is not None:
+            children[0].say_where()
             _save(seed, attack)
         raise
     finally:

@@ -7,8 +7,10 @@ ends when its stdin does.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import json
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -115,6 +117,8 @@ def end_with_stdin(ending: threading.Event) -> None:
 
 def main() -> None:
     """Serve until stdin ends."""
+    if hasattr(signal, "SIGUSR1"):  # where it is stuck, for whoever asks
+        faulthandler.register(signal.SIGUSR1)
     servers = {
         "websocket": kk.serve(Api(), token=False, writable=["settings"]),
         "http": kk.serve(Api(), token=False, transport="http"),
