@@ -30,6 +30,7 @@ __all__ = [
     "plain",
     "printable",
     "readable",
+    "undirected",
     "without_controls",
 ]
 
@@ -89,7 +90,12 @@ def plain(text: str) -> str:
     """
     if text.isprintable():  # neither a control nor half a character is
         return text
-    return _DIRECTIONS.sub("", without_controls(encodable(text)))
+    return undirected(without_controls(encodable(text)))
+
+
+def undirected(text: str) -> str:
+    """``text`` without overrides of the writing direction."""
+    return text if text.isprintable() else _DIRECTIONS.sub("", text)
 
 
 def one_line(text: str) -> str:
