@@ -132,3 +132,12 @@ def test_a_formatter_of_the_user_s_has_its_say_where_nothing_is_hostile() -> Non
     PlainRecords().filter(record)
     assert record.exc_text is None
     assert record.getMessage() == "f failed"
+
+
+def test_every_error_of_ours_makes_its_text_where_it_is_cleaned() -> None:
+    waiting: list[type[kk.KKError]] = [kk.KKError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        is_ours = kind.__module__.startswith("kkjupyter.") and kind is not kk.KKError
+        assert not (is_ours and "__str__" in vars(kind)), f"{kind.__name__}: write _text instead"
