@@ -19,6 +19,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
+from kkjupyter.plaintext import PlainRecords
 from kkjupyter.transports.frames import FrameSplitter
 
 __all__ = ["PushClientConnection", "PushConnection", "PushServerConnection", "quiet_logger"]
@@ -32,6 +33,7 @@ _HTTP = b"HTTP/"
 quiet_logger = logging.getLogger("kkjupyter.websocket")
 quiet_logger.setLevel(logging.WARNING)
 quiet_logger.addFilter(lambda record: "handshake failed" not in str(record.msg))
+quiet_logger.addFilter(PlainRecords())
 
 
 class Taker(Protocol):
