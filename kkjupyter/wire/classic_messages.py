@@ -34,9 +34,9 @@ from kkjupyter.wire.weight import (
     DEFAULT_MEMORY_BYTES,
     LARGE_BYTES,
     check_weight,
+    held_bytes,
+    item_bytes,
     uncollected,
-    weigh,
-    weigh_roughly,
 )
 
 __all__ = ["CALLBACK_PREFIX", "CODECS", "REQUEST_TYPES", "read_message", "read_usual_item"]
@@ -191,7 +191,7 @@ def read_usual_item(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> It
             return Item(stream_id.decode(), _decode_value(value), len(line))
         with uncollected():
             item = _decode_value(value)
-        return Item(stream_id.decode(), item, _item_bytes(line, item))
+        return Item(stream_id.decode(), item, item_bytes(line, item))
     except (*UNREADABLE, ProtocolError):
         return None
 
@@ -208,18 +208,6 @@ def _revive(message: _Message, meta: dict[str, Any]) -> None:
     message.value = root.get("value", msgspec.UNSET)
 
 
-def _item_bytes(line: bytes, value: Any) -> int:
-    # A stream's buffer weighs small values itself, once they wait for somebody.
-    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, (dict, list))
-    return weigh(line) if is_heavy else len(line)
-
-
-def _held_bytes(line: bytes) -> int:
-    if len(line) < CHECKED_FROM_BYTES:
-        return len(line)
-    return weigh_roughly(line) if len(line) < LARGE_BYTES else weigh(line)
-
-
 def _args_object(message: _Message) -> Mapping[str, Any]:
     if isinstance(message.args, dict):
         return message.args
@@ -231,7 +219,7 @@ def _read_item(message: _Message, codec: str, line: bytes) -> Event:
     if type(args) is not dict:
         args = _args_object(message)
     value = args.get("value", undefined)
-    return Item(message.id, value, _item_bytes(line, value))
+    return Item(message.id, value, item_bytes(line, value))
 
 
 def _read_end(message: _Message, codec: str, line: bytes) -> Event:
@@ -259,7 +247,7 @@ def _read_cancel(message: _Message, codec: str, line: bytes) -> Event:
 
 def _read_callback(message: _Message, codec: str, line: bytes) -> Event:
     args = message.args if isinstance(message.args, list) else []
-    return CallbackInvoked(message.method or "", args, _held_bytes(line))
+    return CallbackInvoked(message.method or "", args, held_bytes(line))
 
 
 def _read_request(message: _Message, codec: str, line: bytes) -> Event:
@@ -279,7 +267,7 @@ def _read_request(message: _Message, codec: str, line: bytes) -> Event:
         ]
     value = undefined if message.value is msgspec.UNSET else message.value
     meta = message.meta if type(message.meta) is dict else None
-    return Requested(message.id, operation, path, args, value, codec, meta, _held_bytes(line))
+    return Requested(message.id, operation, path, args, value, codec, meta, held_bytes(line))
 
 
 _Reader = Callable[[_Message, Codec, bytes], Event]

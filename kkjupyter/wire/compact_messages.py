@@ -40,9 +40,9 @@ from kkjupyter.wire.weight import (
     DEFAULT_MEMORY_BYTES,
     LARGE_BYTES,
     check_weight,
+    held_bytes,
+    item_bytes,
     uncollected,
-    weigh,
-    weigh_roughly,
 )
 
 __all__ = ["ARGUMENT_TAG", "STREAM_KIND", "STREAM_TAG", "Reader"]
@@ -148,7 +148,7 @@ class Reader:
             and not (item.d or item.id.startswith(self._control_mark))
         ):
             value = item.v
-            size_bytes = len(line) if len(line) < LARGE_BYTES else _item_bytes(line, value)
+            size_bytes = len(line) if len(line) < LARGE_BYTES else item_bytes(line, value)
             return Item(item.sid, undefined if value is _UNSET else value, size_bytes)
         return self._read_any(line)
 
@@ -224,7 +224,7 @@ class Reader:
             return Acknowledged(control_id, message.sid, done, value)
         if done:
             return Ended(message.sid, value)
-        return Item(message.sid, value, _item_bytes(line, value))
+        return Item(message.sid, value, item_bytes(line, value))
 
     def _read_stream_request(self, message: _Message, codec: Codec, line: bytes) -> Event:
         if type(message.sid) is not str:
@@ -259,11 +259,11 @@ class Reader:
             value,
             codec,
             meta,
-            _held_bytes(line),
+            held_bytes(line),
         )
 
     def _read_callback(self, message: _Message, codec: Codec, line: bytes) -> Event:
-        return CallbackInvoked(message.id, _arguments(message), _held_bytes(line))
+        return CallbackInvoked(message.id, _arguments(message), held_bytes(line))
 
     def _read_release(self, message: _Message, codec: Codec, line: bytes) -> Event:
         ids = message.ids
@@ -284,18 +284,6 @@ _READERS: dict[str, _Read] = {
 _ANSWERS = frozenset({"r", "sr"})
 # Nobody waits for an answer with the id of one of these.
 _UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
-
-
-def _item_bytes(line: bytes, value: Any) -> int:
-    # A stream's buffer weighs small values itself, once they wait for somebody.
-    is_heavy = len(line) >= LARGE_BYTES and isinstance(value, (dict, list))
-    return weigh(line) if is_heavy else len(line)
-
-
-def _held_bytes(line: bytes) -> int:
-    if len(line) < CHECKED_FROM_BYTES:
-        return len(line)
-    return weigh_roughly(line) if len(line) < LARGE_BYTES else weigh(line)
 
 
 def _open(line: bytes, memory_bytes: int) -> tuple[_Message, Codec, Any]:

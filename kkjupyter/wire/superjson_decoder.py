@@ -141,20 +141,21 @@ class Decoder:
         """Where ``path`` leads from what is in ``slot``."""
         inner = self._inner
         node = slot.get()
-        steps = self._parse(path)
-        last = len(steps) - 1
-        for index, step in enumerate(steps):
-            node = inner.get(id(node), node)
-            key: Any = step
-            if type(node) is list and step.isascii() and step.isdigit() and len(step) < 16:
-                key = int(step)
-                if key >= len(node):
-                    break
-            elif type(node) is not dict or step not in node:
-                break
-            if index == last:
-                return _Slot(self, node, key)
-            node = node[key]
+        holder, key = None, None
+        for step in self._parse(path):
+            holder = inner.get(id(node), node)
+            key = self._key(holder, step)
+            node = holder[key]
+        return _Slot(self, holder, key)
+
+    def _key(self, holder: Any, step: str) -> Any:
+        """What one step of a path is the name of in ``holder``."""
+        if type(holder) is list and step.isascii() and step.isdigit() and len(step) < 16:
+            index = int(step)
+            if index < len(holder):
+                return index
+        elif type(holder) is dict and step in holder:
+            return step
         raise self._misfit(f"an annotation for {shorten(step)}, which is not there", self._meta)
 
     def _parse(self, text: Any) -> list[str]:

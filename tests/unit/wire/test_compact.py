@@ -612,6 +612,22 @@ def test_errors_as_peers_send_them() -> None:
             "Cannot set x.y: clients may not; "
             'whoever serves it can allow it: kk.serve(..., writable=["x.y"])',
         ),
+        (
+            "new",
+            ["x", "y"],
+            "not_exposed",
+            1,
+            "Cannot call x.y: clients may not; "
+            'whoever serves it can allow it: kk.serve(..., expose=["x.y"])',
+        ),
+        (
+            "get",
+            ["x"],
+            "not_exposed",
+            0,
+            "Cannot read x: clients may not; "
+            'whoever serves it can allow it: kk.serve(..., expose=["x"])',
+        ),
         ("new", ["nope"], "missing", 0, "TypeError: undefined is not a constructor"),
         ("new", ["a", "b"], "missing", 0, "Cannot access b on undefined"),
         ("new", ["f"], "not_callable", 0, "TypeError: f is not a constructor"),

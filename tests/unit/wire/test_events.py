@@ -13,7 +13,9 @@ from kkjupyter.wire.values import undefined
 
 def test_the_size_of_a_message_makes_no_difference() -> None:
     assert CallbackInvoked("f", [1], 10) == CallbackInvoked("f", [1], 20)
+    assert not CallbackInvoked("f", [1], 10) != CallbackInvoked("f", [1], 20)  # noqa: SIM202
     assert CallbackInvoked("f", [1]) != CallbackInvoked("f", [2])
+    assert not CallbackInvoked("f", [1]) == ("f", [1], 0)  # noqa: SIM201
     assert CallbackInvoked("f", [1]) != ("f", [1], 0)
     request = Requested("c", "call", ("f",), [], None, "json")
     assert request != Requested("c", "call", ("g",), [], None, "json")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from kkjupyter.errors import EncodeError, ProtocolError
 from kkjupyter.wire.jsontext import dumps, escape_non_ascii, loads
+from kkjupyter.wire.weight import MAX_DEPTH
 
 TEXTS = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
@@ -63,6 +66,25 @@ def test_nesting_beyond_reason() -> None:
         loads(b"[" * 100_000)
     with pytest.raises(ProtocolError, match="nested too deeply"):
         loads(b'["\\ud83d",' + b"[" * 100_000)
+
+
+def test_the_deepest_that_is_written_is_read() -> None:
+    def nested(levels: int) -> Any:
+        return [nested(levels - 1)] if levels > 1 else []
+
+    assert loads(dumps(nested(MAX_DEPTH))) == nested(MAX_DEPTH)
+    with pytest.raises(EncodeError, match="nested too deeply"):
+        dumps(nested(MAX_DEPTH + 1))
+
+
+def test_where_there_is_no_stack_left_for_it() -> None:
+    """The limit of depth is far below Python's, save for whoever has nearly reached that."""
+
+    def after(frames: int) -> Any:
+        return after(frames - 1) if frames else loads(b"[" * 200 + b"]" * 200)
+
+    with pytest.raises(ProtocolError, match="nested too deeply"):
+        after(sys.getrecursionlimit() - len(inspect.stack(0)) - 100)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from kkjupyter.wire.weight import (
     MAX_DEPTH,
     MAX_EQUAL_HASHES,
     check_weight,
+    held_bytes,
     is_too_deep,
     uncollected,
     weigh,
@@ -67,6 +68,16 @@ def test_nothing_takes_more_than_it_is_said_to(data: bytes) -> None:
         tracemalloc.stop()
     assert value is not None
     assert taken_bytes <= weigh(data) <= weight._HEAVIEST * len(data)
+    assert taken_bytes <= held_bytes(data)
+
+
+def test_a_blob_is_weighed_by_its_length() -> None:
+    def request(text: bytes) -> bytes:
+        return b'{"t":"q","id":"a","op":"call","p":["f"],"a":["' + text + b'"]}'
+
+    blob, prose = request(b"x" * 200_000), request(b"Well, well: " * 20_000)
+    assert len(blob) < held_bytes(blob) < len(blob) + 10_000
+    assert held_bytes(prose) == weigh(prose) > 5 * len(prose)
 
 
 def test_only_what_is_too_heavy_is_refused() -> None:
@@ -103,10 +114,15 @@ VALUES = st.recursive(
 
 
 @given(
-    VALUES, st.integers(1, 6), st.sampled_from([1, 2, 7, 64 * 1024]), st.sampled_from([1, 3, 128])
+    VALUES,
+    st.integers(1, 6),
+    st.sampled_from([1, 2, 7, 64 * 1024]),
+    st.sampled_from([1, 3, 128]),
+    st.sampled_from([0, 4096]),
 )
-def test_depth_is_told_exactly(value: Any, levels: int, block: int, piece: int) -> None:
+def test_depth_is_told_exactly(value: Any, levels: int, block: int, piece: int, short: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weight, "_SHORT_BYTES", short)
         patch.setattr(weight, "MAX_DEPTH", levels)
         patch.setattr(weight, "_BLOCK_BYTES", block)
         patch.setattr(weight, "_PIECE", piece)
