@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from typing import Final
 
 from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
+from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.transports.ownstdio import FilesTransport, own_stdio
+from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
+from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["StdioServer", "take_stdio"]
+
+# The one client has started this program and can do anything to it; so its messages may be as long
+# as those that a client takes.
+_LIMITS: Final = ServerLimits(
+    message_bytes=DEFAULT_LIMIT_BYTES, message_memory_bytes=DEFAULT_MEMORY_BYTES
+)
 
 
 class StdioServer:
@@ -26,8 +37,8 @@ class StdioServer:
         self._transport = transport
 
     def serve(self, exposed: Exposed) -> None:
-        """Serve ``exposed`` until stdin ends, waiting in plain code."""
-        run_blocking(self._serve(Clients(exposed)))
+        """Serve ``exposed`` until stdin ends, waiting in plain code. Its limits are those for this."""
+        run_blocking(self._serve(Clients(dataclasses.replace(exposed, limits=_LIMITS))))
 
     def close(self) -> None:
         """Disconnect, and let what was running end. Idempotent; waits briefly."""

@@ -195,7 +195,7 @@ def _check_memory(data: bytes, limit_bytes: int) -> None:
 def _bytes_per_char(data: bytes) -> int:
     """How wide Python stores a text that holds the widest character there is in ``data``."""
     if data.isascii():
-        if b"\\u" not in data:
+        if b"\\" not in data or b"\\u" not in data:  # one byte is found at twenty times the speed
             return 1
         return 4 if b"\\ud" in data or b"\\uD" in data else 2
     return 4 if data.translate(None, _FOUR_BYTE_LEADS) else 2
@@ -241,7 +241,7 @@ _AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range
 
 def _check_numbers(data: bytes) -> None:
     """Refuse a crowd of different integers that all have one hash; as text, they may be keys."""
-    if b"\\u003" in data:
+    if b"\\" in data and b"\\u003" in data:
         data = _ESCAPED_DIGIT.sub(rb"\1", data)
     # Every long number is met by at least one of these steps, so few digits are few such numbers.
     steps = data[::_LEAST_DIGITS]
