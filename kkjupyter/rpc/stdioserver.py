@@ -10,17 +10,17 @@ from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
-from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.limits import ClientLimits, ServerLimits
 from kkjupyter.transports.ownstdio import FilesTransport, own_stdio
-from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
-from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["StdioServer", "take_stdio"]
 
 # The one client has started this program and can do anything to it; so its messages may be as long
 # as those that a client takes.
+_LIKE_A_CLIENT: Final = ClientLimits()
 _LIMITS: Final = ServerLimits(
-    message_bytes=DEFAULT_LIMIT_BYTES, message_memory_bytes=DEFAULT_MEMORY_BYTES
+    message_bytes=_LIKE_A_CLIENT.message_bytes,
+    message_memory_bytes=_LIKE_A_CLIENT.message_memory_bytes,
 )
 
 
@@ -37,7 +37,7 @@ class StdioServer:
         self._transport = transport
 
     def serve(self, exposed: Exposed) -> None:
-        """Serve ``exposed`` until stdin ends, waiting in plain code. Its limits are those for this."""
+        """Serve ``exposed``, with limits for this, until stdin ends; waiting in plain code."""
         run_blocking(self._serve(Clients(dataclasses.replace(exposed, limits=_LIMITS))))
 
     def close(self) -> None:
