@@ -65,7 +65,6 @@ class HttpListener:
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,
-            auto_decompress=False,  # the library's has no limit but memory
             logger=_logger,
             shutdown_timeout=_SHUTDOWN_S,
         )
@@ -165,6 +164,7 @@ class HttpListener:
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # which it takes for none
             logger=_logger,
+            auto_decompress=False,  # the library's has no limit but memory
             tcp_keepalive=False,  # it is set already, if it is wanted
             lingering_time=_LINGER_S,
             keepalive_timeout=_FOR_EVER_S if keepalive_s is None else keepalive_s,
