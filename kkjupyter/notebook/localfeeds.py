@@ -14,6 +14,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
+from types import AsyncGeneratorType
 from typing import Any, Literal
 
 from IPython import get_ipython
@@ -445,7 +446,13 @@ class AsyncFeed(LocalFeed):
                 target=target, args=(asyncio.run, self._own_loop()), name=name, daemon=True
             ).start()
 
-    _stop = _demand  # wakes the task, which sees that it is over
+    def _stop(self) -> None:
+        if not self._started and isinstance(self._source, AsyncGeneratorType):
+            # There is nothing to close. If it has begun elsewhere, asyncio ends it when nobody
+            # holds it any more; a task of ours might find its loop going down.
+            return
+        if self._loop is None or not self._loop.is_closed():
+            self._demand()  # wakes the task, or begins it: it sees that it is over, and closes
 
     def _start_task(self) -> None:
         assert self._loop is not None

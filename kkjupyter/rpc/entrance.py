@@ -59,16 +59,30 @@ class Visitor:
         self.is_known = False
         self.idle_since_s: float | None = None
         self._entrance = entrance
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def limit_time(self, timeout_s: float) -> None:
+        """Close the connection unless it has shown what it has to within ``timeout_s`` seconds."""
+        loop = asyncio.get_running_loop()
+        # Whatever it is by then: TLS puts another in its place.
+        self._deadline = loop.call_later(timeout_s, lambda: self.transport.close())
 
     def show(self) -> None:
         """It has shown what it has to, and may stay. Idempotent."""
         if not self.is_known:
             self.is_known = True
+            self._stop_deadline()
             self._entrance.forget_stranger(self)
 
     def leave(self) -> None:
         """The connection is gone. Idempotent."""
+        self._stop_deadline()
         self._entrance.left(self)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class Entrance:

@@ -118,7 +118,7 @@ class HttpListener:
     def _let_in(self, visitor: Visitor) -> None:
         transport, timeout_s = visitor.transport, self.limits.handshake_timeout_s
         if timeout_s is not None:
-            asyncio.get_running_loop().call_later(timeout_s, _look_at, visitor)
+            visitor.limit_time(timeout_s)
         if self.limits.silence_timeout_s is not None:
             set_keepalive(transport.get_extra_info("socket"), self.limits.silence_timeout_s)
         connection = self._new_connection(visitor)
@@ -182,9 +182,3 @@ class _Gate(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._listener.welcome(transport)
-
-
-def _look_at(visitor: Visitor) -> None:
-    """Its time to show what it has to is up."""
-    if not visitor.is_known:
-        visitor.transport.close()

@@ -157,8 +157,10 @@ def test_where_a_coroutine_waits_it_is_async(kind: str) -> None:
 def test_what_is_truly_async_stays_so(kind: str) -> None:
     async def in_a_cell() -> None:
         for way in (lambda shown: shown.wait(), list):
+            shown = kk.show(ASYNC[kind]())
             with pytest.raises(UsageError, match=r"`await kk.show|`async for`"):
-                way(kk.show(ASYNC[kind]()))
+                way(shown)
+            shown.cancel()
 
     asyncio.run(in_a_cell())
     assert kk.show(ASYNC[kind]()).wait().items == WORDS
