@@ -21,9 +21,6 @@ from kkjupyter.transports.heartbeat import (
 
 __all__ = ["BEATS", "Beats", "add_heartbeats"]
 
-BEATS: Final = "kkjupyter.beats"
-"""Under which a request holds its :class:`Beats`, if its client has a heartbeat."""
-
 
 class Beats:
     """Beats for as long as one request is answered. On its loop.
@@ -130,6 +127,10 @@ class _Ticker:
             beats.beat()
         if self._answered:
             self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._tick)
+
+
+BEATS: Final = web.RequestKey("kkjupyter_beats", Beats)
+"""Under which a request holds its :class:`Beats`, if its client has a heartbeat."""
 
 
 def add_heartbeats(application: web.Application, limits: ServerLimits) -> None:
