@@ -39,6 +39,8 @@ def test_no_more_is_unpacked_than_the_limit() -> None:
         gzip.compress(b"x" * 1000)[:20] + b"\xff" * 20,
         zlib.compress(b"x"),
     ],
+    # gzip writes the time into its head.
+    ids=["json", "cut off", "more behind it", "broken", "zlib"],
 )
 def test_what_is_not_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(BadBody) as caught:
