@@ -11,6 +11,7 @@ from kkjupyter.rpc.budget import Budget, Share
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import Bell
 from kkjupyter.transports.base import Transport
+from kkjupyter.transports.sharing import Piecework
 
 __all__ = ["LIMIT_BYTES", "Outbox"]
 
@@ -19,6 +20,7 @@ __all__ = ["LIMIT_BYTES", "Outbox"]
 _FULL_BYTES = 512 * 1024
 _OVERFULL_BYTES = 16 * 1024 * 1024
 _BATCH_BYTES = 64 * 1024
+_BATCH_MESSAGES = 512
 # What code here sends of its own accord, without waiting, is refused beyond this.
 LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -57,6 +59,8 @@ class Outbox:
         self._share = Share(budget)
         self._scheduled = False
         self._closed = False
+        # A socket that is empty takes megabytes; others have their turn in between.
+        self._sending = Piecework(self._send_batch)
 
     @property
     def held_bytes(self) -> int:
@@ -119,13 +123,22 @@ class Outbox:
                 self._own_bytes += size_bytes
 
     def flush(self) -> None:
-        """Hand over as much as the transport takes. I/O loop only."""
+        """Hand over as much as the transport takes, in turns with others. I/O loop only."""
         self._scheduled = False
         self._share.hold(self._held_bytes)
-        while self._messages and self._transport.writable:
+        self._sending.go_on()
+
+    def empty(self) -> None:
+        """Hand over as much as the transport takes, at once, before it is closed. I/O loop only."""
+        while self._send_batch():
+            pass
+
+    def _send_batch(self) -> bool:
+        """Hand over a little; return whether there is more, and the transport takes it."""
+        if self._messages and self._transport.writable:
             batch: list[bytes] = []
             batch_bytes = 0
-            while self._messages and batch_bytes < _BATCH_BYTES:
+            while self._messages and batch_bytes < _BATCH_BYTES and len(batch) < _BATCH_MESSAGES:
                 message = self._messages.popleft()
                 batch.append(message)
                 batch_bytes += len(message)
@@ -140,6 +153,7 @@ class Outbox:
         if not self.full:
             self.bell.ring()
         self.on_flush()
+        return bool(self._messages) and self._transport.writable
 
     def forked(self) -> None:
         """This process is a fork: the transport is the other one's."""

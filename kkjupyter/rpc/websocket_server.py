@@ -104,7 +104,15 @@ class WebSocketServer(Server):
 
     def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:
         outside, arriving = self._outside, self._arriving
-        return GuardedConnection(outside, arriving, self._porch, self._limits, *args, **options)
+        return GuardedConnection(
+            outside,
+            arriving,
+            self._porch,
+            self._limits,
+            *args,
+            limit_bytes=LIMIT_BYTES,
+            **options,
+        )
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))

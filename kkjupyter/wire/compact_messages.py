@@ -132,6 +132,9 @@ class Reader:
         return self._read_any(line)
 
     def _read_any(self, line: bytes) -> Event:
+        if not line.startswith(b"{") and not line.lstrip().startswith(b"{"):
+            # Said at once: there may be thousands of empty lines.
+            raise ProtocolError("not a message")
         message, codec, meta = _open(line)
         try:
             if type(message.t) is not str:

@@ -6,9 +6,11 @@ JavaScript leaves unescaped inside JSON strings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kkjupyter.errors import MessageTooBig
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "LineBuffer", "excerpt"]
+__all__ = ["DEFAULT_LIMIT_BYTES", "LineBuffer", "cut_at_lines", "excerpt"]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -22,23 +24,23 @@ class LineBuffer:
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self._pieces: list[bytes] = []
-        self._held_bytes = 0
+        self._held = bytearray()  # joined as they come: pieces may be of one byte each
+        self._newest = b""
 
     @property
     def held_bytes(self) -> int:
         """How much waits for its line end."""
-        return self._held_bytes
+        return len(self._held)
 
     @property
     def is_overfull(self) -> bool:
         """Whether more than the limit waits; :meth:`feed` raises then."""
-        return self._held_bytes > self.limit_bytes
+        return len(self._held) > self.limit_bytes
 
     @property
     def newest_piece(self) -> bytes:
         """The part of what waits that came last; there must be something."""
-        return self._pieces[-1]
+        return self._newest
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add ``data``; return the lines it completes, without their ends.
@@ -48,27 +50,51 @@ class LineBuffer:
                 not added. Complete lines are returned first, so none is lost.
         """
         if self.is_overfull:
-            raise MessageTooBig(self._held_bytes, self.limit_bytes)
+            raise MessageTooBig(len(self._held), self.limit_bytes)
         lines = data.split(b"\n")
         tail = lines.pop()
-        if lines and self._pieces:
-            lines[0] = self.take_held() + lines[0]
+        if lines and self._held:
+            self._held += lines[0]
+            lines[0] = self.take_held()
         if tail:
-            self._pieces.append(tail)
-            self._held_bytes += len(tail)
+            self._held += tail
+            self._newest = tail
         return lines
 
     def held(self) -> bytes:
         """What waits for its line end."""
-        self._pieces = [b"".join(self._pieces)]
-        return self._pieces[0]
+        return bytes(self._held)
 
     def take_held(self) -> bytes:
         """Return what waits for its line end, and forget it."""
-        held = b"".join(self._pieces)
-        self._pieces.clear()
-        self._held_bytes = 0
+        held = bytes(self._held)
+        self._held = bytearray()
+        self._newest = b""
         return held
+
+
+def cut_at_lines(data: bytes, limit_bytes: int, limit_lines: int) -> Iterator[bytes]:
+    """``data`` in pieces, in order, each of which ends in a line end, save maybe the last.
+
+    Args:
+        data: what is cut.
+        limit_bytes: how long a piece may be; a longer line is a piece of its own.
+        limit_lines: how many lines may be in one.
+    """
+    start = 0
+    while start < len(data):
+        end = _line_end(data, start, start + limit_bytes)
+        while data.count(b"\n", start, end) > limit_lines:
+            end = _line_end(data, start, (start + end) // 2)
+        yield data[start:end]
+        start = end
+
+
+def _line_end(data: bytes, start: int, wanted: int) -> int:
+    """Behind the last line end before ``wanted``; if there is none, the next one, or the end."""
+    if wanted >= len(data):
+        return len(data)
+    return data.rfind(b"\n", start, wanted) + 1 or data.find(b"\n", wanted) + 1 or len(data)
 
 
 def excerpt(data: bytes, limit_chars: int = 120) -> str:
