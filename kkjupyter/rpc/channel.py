@@ -286,8 +286,8 @@ class Channel:
             # What somebody waits for may be among it. Of a peer that only asks nothing is read any
             # more: nobody is left to be answered.
             self._is_closing = True
-            self.outbox.close()
             self._close_handler()
+            self.outbox.close()
         else:
             self._end()
 
@@ -301,9 +301,9 @@ class Channel:
             self._trace.lost(states, self.close_reason)
         for state in states:
             state.failed(ConnectionLost(self.url, self.close_reason, state.buffer.put_items))
+        self._close_handler()  # first: handlers that wait for the outbox shall not go on
         self.outbox.close()
         self.outgoing.close()
-        self._close_handler()
 
     def _close_handler(self) -> None:
         if self.handler is not None and not self._has_closed_handler:

@@ -161,6 +161,8 @@ class Producer:
         self._end_some()
 
     def _end_soon(self, jobs: dict[_Job, None]) -> None:
+        for job in jobs:
+            job.is_cancelled = True
         self._ending.extend(jobs)
         self._running -= len(jobs)
 
@@ -199,6 +201,10 @@ class _Job:
     """One request being worked on. Once cancelled it sends nothing more.
 
     Made on the I/O loop; runs on the handler loop.
+
+    Attributes:
+        is_cancelled: whether nobody wants the answer; where many are cancelled, the rest of
+            :meth:`cancel` comes later.
     """
 
     def __init__(self, producer: Producer, request: Requested, streams: int) -> None:
@@ -208,7 +214,7 @@ class _Job:
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
         self._outbox = producer.channel.outbox
-        self._cancelled = False
+        self.is_cancelled = False
         self._is_released = False
         self._task: asyncio.Task[None] | None = None
         self._stream: OutgoingStream | None = None
@@ -218,7 +224,7 @@ class _Job:
 
     def start(self) -> None:
         """Handler loop only."""
-        if self._cancelled:
+        if self.is_cancelled:
             io_loop().post(self._finished)
             return
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -228,7 +234,7 @@ class _Job:
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
-        self._cancelled = True
+        self.is_cancelled = True
         if self._stream is not None:
             self._stream.cancel()
         handler_loop().post(self._cancel_task)
@@ -241,7 +247,7 @@ class _Job:
         self._release_arguments()
 
     def _send(self, message: bytes) -> None:
-        if not self._cancelled:
+        if not self.is_cancelled:
             self._outbox.put(message)
 
     async def _run(self) -> None:
@@ -274,6 +280,8 @@ class _Job:
         outbox = self._outbox
         if outbox.overfull:
             await wait_async(outbox.bell, lambda: not outbox.overfull)
+            if self.is_cancelled:  # it was closed: what is made now would be for nobody
+                raise asyncio.CancelledError
 
     async def _take_stream(self, source: Any) -> None:
         """Count one more stream, or close it."""
@@ -315,7 +323,7 @@ class _Job:
         )
         if protocol.has_credit:
             io_loop().post(self._channel.outgoing.add, stream)
-        if self._cancelled:
+        if self.is_cancelled:
             stream.cancel()
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
 
@@ -323,7 +331,7 @@ class _Job:
         """Tell the peer, and the log; a cancelled job has nobody but the log left to tell."""
         request = self.request
         title = ".".join(request.path)
-        if self._cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
+        if self.is_cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
             log_late_failure(title, exc)
             return
         log_failure(title, exc, told=self._producer.exposed.debug)
@@ -344,7 +352,7 @@ class _Job:
 
         After a failure or a cancel nobody shall: a thread that waits for one would wait on.
         """
-        stopped = failed or self._cancelled or (self._stream is not None and self._stream.cancelled)
+        stopped = failed or self.is_cancelled or (self._stream is not None and self._stream.cancelled)
         for state in self._received:
             if not state.over and (stopped or not state.claimed):
                 state.cancel()
