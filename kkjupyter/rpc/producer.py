@@ -352,7 +352,9 @@ class _Job:
 
         After a failure or a cancel nobody shall: a thread that waits for one would wait on.
         """
-        stopped = failed or self.is_cancelled or (self._stream is not None and self._stream.cancelled)
+        stopped = (
+            failed or self.is_cancelled or (self._stream is not None and self._stream.cancelled)
+        )
         for state in self._received:
             if not state.over and (stopped or not state.claimed):
                 state.cancel()
