@@ -141,7 +141,7 @@ class Channel:
             fail=self._give_up,
         )
         self._arrivals.on_decoded = self._go_on_reading
-        self._reading_on = Piecework(self._read_some)
+        self._reading_on = Piecework(self._read_some, self.calls.batch_is_through)
         self._is_closing = False
         self._has_closed_handler = False
         self._is_held_back = False
@@ -273,7 +273,8 @@ class Channel:
                 self._stumble(event)
         if trace is not None:
             trace.through()
-        self.calls.batch_is_through()
+        if not self._reading_on.is_at_work:  # else at the end of the turn
+            self.calls.batch_is_through()
         self.reading.look_at_outbox()
 
     def writable(self) -> None:

@@ -60,7 +60,7 @@ class Outbox:
         self._scheduled = False
         self._closed = False
         # A socket that is empty takes megabytes; others have their turn in between.
-        self._sending = Piecework(self._send_batch)
+        self._sending = Piecework(self._send_batch, self._tell)
 
     @property
     def held_bytes(self) -> int:
@@ -132,6 +132,7 @@ class Outbox:
         """Hand over as much as the transport takes, at once, before it is closed. I/O loop only."""
         while self._send_batch():
             pass
+        self._tell()
 
     def _send_batch(self) -> bool:
         """Hand over a little; return whether there is more, and the transport takes it."""
@@ -148,12 +149,15 @@ class Outbox:
                 while self._own and self._own[0][0] <= self._sent_bytes:
                     self._own_bytes -= self._own.popleft()[1]
             self._transport.send(batch)
+        return bool(self._messages) and self._transport.writable
+
+    def _tell(self) -> None:
+        """Let those know who wait for room."""
         self._share.hold(self._held_bytes)
         # Not only when it was full at the start: it may have filled up while it was emptied here.
         if not self.full:
             self.bell.ring()
         self.on_flush()
-        return bool(self._messages) and self._transport.writable
 
     def forked(self) -> None:
         """This process is a fork: the transport is the other one's."""

@@ -30,9 +30,6 @@ from kkjupyter.transports.sharing import Piecework
 __all__ = ["PushClientConnection", "PushConnection", "PushServerConnection", "quiet_logger"]
 
 _SHOWN_BYTES = 60
-# So much is parsed in one step: enough that little time goes into steps, and in it there is room
-# for 8,000 empty frames, which take 4 ms.
-_PIECE_BYTES = 16 * 1024
 # Of a request, or of a response; the library has stricter limits of its own.
 _HEAD_LIMIT_BYTES = 256 * 1024
 _HTTP = b"HTTP/"
@@ -73,7 +70,8 @@ class PushConnection(Connection):
         self._messages: list[bytes] = []
         self._partial: bytearray | None = None  # of a message that comes in fragments
         self._unparsed: deque[bytes] = deque()
-        self._parsing = Piecework(self._parse_some)
+        self._is_cutting = False  # what the splitter was fed
+        self._parsing = Piecework(self._parse_some, self._end_turn)
         self._is_held = False
         self.is_paused = False
         # What the socket has told meanwhile; its own order is kept.
@@ -90,14 +88,14 @@ class PushConnection(Connection):
     def let_go(self) -> None:
         """Undo that. Idempotent."""
         self._is_held = False
-        if self._unparsed:
+        if self._is_left:
             self._parsing.queue()
         else:
             self._pause_or_resume()
 
     def abort(self) -> None:
         """Close at once; what was not handed over is dropped. Idempotent."""
-        self._unparsed.clear()
+        self._forget_unparsed()
         self.transport.abort()
         self._pause_or_resume()
 
@@ -105,47 +103,43 @@ class PushConnection(Connection):
         self._receive(data)
 
     def _receive(self, data: bytes) -> None:
-        if len(data) <= _PIECE_BYTES and self._splitter is not None and not self._must_wait:
-            self._parse(data)
-            self._hand_over()
-            if self._unparsed:  # much in little
-                self._parsing.queue()
-                self._pause_or_resume()
-            return
-        self._unparsed.extend(
-            data[at : at + _PIECE_BYTES] for at in range(0, len(data), _PIECE_BYTES)
-        )
+        if self._splitter is not None and not (self._is_left or self._is_held):
+            self._is_cutting = self._splitter.feed(data, self._messages)
+            if not self._is_cutting:
+                self._hand_over()
+                return
+        else:
+            self._unparsed.append(data)
         if not self._is_held:
             self._parsing.go_on()
         self._pause_or_resume()
 
     @property
-    def _must_wait(self) -> bool:
-        return bool(self._unparsed) or self._is_held
+    def _is_left(self) -> bool:
+        """Whether something has come that was not parsed."""
+        return self._is_cutting or bool(self._unparsed)
+
+    def _forget_unparsed(self) -> None:
+        self._unparsed.clear()
+        self._is_cutting = False
 
     def _parse_some(self) -> bool:
-        if self._can_parse:
-            self._parse(self._unparsed.popleft())
-            self._hand_over()
-        is_left = self._can_parse
-        if not is_left:
-            self._pause_or_resume()
-        return is_left
+        splitter = self._splitter
+        if splitter is None or self._is_held:
+            return False
+        if self._is_cutting:
+            self._is_cutting = splitter.go_on(self._messages)
+        elif self._unparsed:
+            self._is_cutting = splitter.feed(self._unparsed.popleft(), self._messages)
+        return self._is_left
 
-    @property
-    def _can_parse(self) -> bool:
-        return bool(self._unparsed) and not self._is_held and self._splitter is not None
+    def _end_turn(self) -> None:
+        self._hand_over()
+        self._pause_or_resume()
 
     def _start_splitting(self, *, masked: bool) -> None:
         """The handshake is over: from now on there are frames."""
         self._splitter = FrameSplitter(self._pass_on, self._limit_bytes, masked=masked)
-
-    def _parse(self, data: bytes) -> None:
-        """Add the messages in ``data``, which is no more than a piece, to those to hand over."""
-        assert self._splitter is not None
-        rest = self._splitter.feed(data, self._messages)
-        if rest:
-            self._unparsed.appendleft(rest)
 
     def _pass_on(self, data: bytes) -> bool:
         self._feed_library(data)
@@ -160,7 +154,7 @@ class PushConnection(Connection):
         return self.protocol.state is State.OPEN
 
     def _pause_or_resume(self) -> None:
-        pause = self._is_held or bool(self._unparsed)
+        pause = self._is_held or self._is_left
         if pause != self.is_paused:
             self.is_paused = pause
             with contextlib.suppress(RuntimeError):  # closed already
@@ -169,7 +163,7 @@ class PushConnection(Connection):
                     self.transport.pause_reading()
                 else:
                     self.transport.resume_reading()
-        if not self._unparsed:
+        if not self._is_left:
             self._tell_end()
 
     def _hand_over(self) -> None:
@@ -207,7 +201,7 @@ class PushConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = (exc,)
         if self._splitter is None:  # nothing of it will ever be asked for
-            self._unparsed.clear()
+            self._forget_unparsed()
         self.let_go()
 
     def _tell_end(self) -> None:

@@ -29,20 +29,24 @@ class Piecework:
 
     Args:
         step: does a little, a few milliseconds at most; returns whether there is more to do.
+        after: called at the end of each turn, for what is not worth doing after each step.
 
     Attributes:
-        is_waiting: whether it waits for its next turn.
+        is_at_work: whether it has its turn.
+        is_waiting: whether it waits for its next one.
     """
 
-    __slots__ = ("_step", "is_waiting")
+    __slots__ = ("_after", "_step", "is_at_work", "is_waiting")
 
-    def __init__(self, step: Callable[[], bool]) -> None:
+    def __init__(self, step: Callable[[], bool], after: Callable[[], object]) -> None:
+        self.is_at_work = False
         self.is_waiting = False
         self._step = step
+        self._after = after
 
     def go_on(self) -> None:
         """Work for one turn; what is left is done in the next ones. Nothing if it waits already."""
-        if not self.is_waiting and self.work():
+        if not (self.is_waiting or self.is_at_work) and self.work():
             self.queue()
 
     def queue(self) -> None:
@@ -54,13 +58,17 @@ class Piecework:
     def work(self) -> bool:
         """Work for one turn; return whether there is more to do."""
         step = self._step
-        if not step():
-            return False
-        end_s = monotonic_s() + TURN_S
-        while step():
-            if monotonic_s() >= end_s:
-                return True
-        return False
+        self.is_at_work = True
+        try:
+            is_left = step()
+            if is_left:
+                end_s = monotonic_s() + TURN_S
+                while is_left and monotonic_s() < end_s:
+                    is_left = step()
+        finally:
+            self.is_at_work = False
+        self._after()
+        return is_left
 
 
 class _Row:

@@ -13,6 +13,7 @@ from kkjupyter.errors import MessageTooBig
 __all__ = ["DEFAULT_LIMIT_BYTES", "LineBuffer", "cut_at_lines", "excerpt"]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
+_SHORT_BYTES = 1024
 
 
 class LineBuffer:
@@ -24,18 +25,19 @@ class LineBuffer:
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.limit_bytes = limit_bytes
-        self._held = bytearray()  # joined as they come: pieces may be of one byte each
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
         self._newest = b""
 
     @property
     def held_bytes(self) -> int:
         """How much waits for its line end."""
-        return len(self._held)
+        return self._held_bytes
 
     @property
     def is_overfull(self) -> bool:
         """Whether more than the limit waits; :meth:`feed` raises then."""
-        return len(self._held) > self.limit_bytes
+        return self._held_bytes > self.limit_bytes
 
     @property
     def newest_piece(self) -> bytes:
@@ -50,25 +52,34 @@ class LineBuffer:
                 not added. Complete lines are returned first, so none is lost.
         """
         if self.is_overfull:
-            raise MessageTooBig(len(self._held), self.limit_bytes)
+            raise MessageTooBig(self._held_bytes, self.limit_bytes)
         lines = data.split(b"\n")
         tail = lines.pop()
-        if lines and self._held:
-            self._held += lines[0]
+        if lines and self._pieces:
+            self._hold(lines[0])
             lines[0] = self.take_held()
         if tail:
-            self._held += tail
+            self._hold(tail)
             self._newest = tail
         return lines
 
+    def _hold(self, piece: bytes) -> None:
+        if self._pieces and len(self._pieces[-1]) < _SHORT_BYTES:
+            self._pieces[-1] += piece  # they may be of one byte each, which costs 40
+        else:
+            self._pieces.append(piece)
+        self._held_bytes += len(piece)
+
     def held(self) -> bytes:
         """What waits for its line end."""
-        return bytes(self._held)
+        self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
 
     def take_held(self) -> bytes:
         """Return what waits for its line end, and forget it."""
-        held = bytes(self._held)
-        self._held = bytearray()
+        held = b"".join(self._pieces)
+        self._pieces.clear()
+        self._held_bytes = 0
         self._newest = b""
         return held
 
