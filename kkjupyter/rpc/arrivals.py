@@ -21,8 +21,10 @@ from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["BIG_BYTES", "Arrivals"]
 
-PORTION_BYTES = 16 * 1024
+PORTION_BYTES = 32 * 1024
 """So much is read at once."""
+# A longer frame may be many lines.
+_LONG_BYTES = 16 * 1024
 _PORTION_FRAMES = 512
 _PORTION_LINES = 256
 # A frame with more lines is read line by line, in portions.
@@ -65,6 +67,7 @@ class Arrivals:
         self._fail = fail
         self._chunks: list[bytes] = []
         self._at = 0  # so many of them were read
+        self._at_once = _PORTION_FRAMES  # so many frames are about a portion
         self._pieces: Iterator[bytes] | None = None  # of the chunk that is being read
         self._is_decoding = False
         self._is_dropped = False
@@ -83,7 +86,7 @@ class Arrivals:
         if (
             len(chunks) <= _PORTION_FRAMES
             and not self.is_left
-            and sum(map(len, chunks)) <= PORTION_BYTES
+            and sum(map(len, chunks)) <= _LONG_BYTES
         ):
             self._read(chunks)
         else:
@@ -115,13 +118,19 @@ class Arrivals:
 
     def _begin_next(self) -> None:
         first = self._chunks[self._at]
-        if len(first) > PORTION_BYTES:
+        if len(first) > _LONG_BYTES:
             self._at += 1
             self._begin_large(first)
             return
-        portion = self._chunks[self._at : self._at + _PORTION_FRAMES]
-        while sum(map(len, portion)) > PORTION_BYTES:
-            portion = portion[: (len(portion) + 1) // 2]
+        portion = self._chunks[self._at : self._at + self._at_once]
+        portion_bytes = sum(map(len, portion))
+        if portion_bytes > PORTION_BYTES:
+            while portion_bytes > PORTION_BYTES:
+                portion = portion[: (len(portion) + 1) // 2]
+                portion_bytes = sum(map(len, portion))
+            self._at_once = len(portion)
+        elif portion_bytes < PORTION_BYTES // 2:
+            self._at_once = min(2 * self._at_once, _PORTION_FRAMES)
         self._at += len(portion)
         self._read(portion)
 
@@ -136,7 +145,7 @@ class Arrivals:
             self._read_or_cut(chunk, self._read_frame(chunk))
 
     def _cut(self, chunk: bytes) -> None:
-        self._pieces = cut_at_lines(chunk, PORTION_BYTES, _PORTION_LINES)
+        self._pieces = cut_at_lines(chunk, _LONG_BYTES, _PORTION_LINES)
 
     def _read_piece(self, piece: bytes) -> None:
         if self._decodes_elsewhere(piece):

@@ -132,9 +132,6 @@ class Reader:
         return self._read_any(line)
 
     def _read_any(self, line: bytes) -> Event:
-        if not line.startswith(b"{") and not line.lstrip().startswith(b"{"):
-            # Said at once: there may be thousands of empty lines.
-            raise ProtocolError("not a message")
         message, codec, meta = _open(line)
         try:
             if type(message.t) is not str:
@@ -258,6 +255,8 @@ def _open(line: bytes) -> tuple[_Message, Codec, Any]:
                 return envelope.json, "superjson", envelope.meta
         message = _decode_message(line)
     except UNREADABLE as exc:
+        if not line.lstrip().startswith(b"{"):  # not tried again: there may be thousands
+            raise ProtocolError("not a message") from exc
         message = parse_leniently(line, _Message, exc)
     if message.t is not _UNSET or message.json is _UNSET:
         return message, "json", None
