@@ -20,7 +20,7 @@ __all__ = ["LIMIT_BYTES", "Outbox"]
 _FULL_BYTES = 512 * 1024
 _OVERFULL_BYTES = 16 * 1024 * 1024
 _BATCH_BYTES = 64 * 1024
-_BATCH_MESSAGES = 512
+_BATCH_MESSAGES = 1024
 # What code here sends of its own accord, without waiting, is refused beyond this.
 LIMIT_BYTES = 64 * 1024 * 1024
 
