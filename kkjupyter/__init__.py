@@ -41,6 +41,7 @@ from kkjupyter.rpc.api import (
 from kkjupyter.rpc.hooks import before_connect
 from kkjupyter.rpc.interceptors import current_context as context
 from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.ownership import expose
 from kkjupyter.rpc.status import status
 from kkjupyter.rpc.trace_api import trace, tracing
 from kkjupyter.wire.values import (
@@ -96,6 +97,7 @@ __all__ = [
     "connect",
     "context",
     "demo",
+    "expose",
     "get",
     "new",
     "serve",

@@ -28,8 +28,8 @@ import setup_machine as machine
 ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
-# For suites of thousands of short tests that start next to no process, and for those that mostly
-# wait. All others run one at a time: they use both cores as it is, and some look at the clock.
+# For suites of thousands of short tests, and for those that mostly wait for processes of theirs.
+# The browser's and the peers' tests run one at a time: they use both cores as it is.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 FILE_WORKERS = ("--numprocesses=2", "--dist=loadfile")
 
@@ -130,9 +130,9 @@ def newer_python_tests(*options: str) -> None:
     version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
     print(f"on {version.stdout.strip()}")
     failed: list[str] = []
-    for path, workers in (("tests/unit", WORKERS), ("tests/contract", ())):
+    for path in ("tests/unit", "tests/contract"):
         try:
-            pytest(path, *workers, *options, python=python)
+            pytest(path, *WORKERS, *options, python=python)
         except StepFailed as exc:
             failed.append(f"{path}: {exc}")
     if failed:
@@ -188,12 +188,16 @@ STEPS = (
     Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
     Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
-    tests("unit", needs=("npm-wire",), workers=WORKERS),
-    tests("contract"),
+    # The wire room's are run by the step "wire", which counts the branches they reach.
+    tests("unit", "--ignore=tests/unit/wire", workers=WORKERS),
+    tests("contract", workers=WORKERS),
     tests("guides", workers=WORKERS),
+    # What goes wrong on purpose, and what strangers try. Some take all of a machine.
+    tests("strangers"),
+    tests("faults", "--timeout=120"),
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
-    tests("cli", "--timeout=120"),
-    tests("kernel", "--timeout=120", needs=("kernels",)),
+    tests("cli", "--timeout=120", workers=FILE_WORKERS),
+    tests("kernel", "--timeout=120", needs=("kernels",), workers=FILE_WORKERS),
     tests("browser", "--timeout=180", needs=("kernels", "chromium")),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
     tests("notebooks", "--timeout=180", workers=FILE_WORKERS),

@@ -127,6 +127,20 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     token.add_argument("--no-token", action="store_true", help="serve everybody who can connect")
     add("--insecure", action="store_true", help="allow --no-token beyond this machine")
     add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let clients ask for this server by NAME, too; can be repeated",
+    )
+    add(
+        "--expose",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let clients call or read NAME, too, such as df.head; can be repeated",
+    )
+    add(
         "--writable",
         action="append",
         default=[],

@@ -9,22 +9,26 @@ import inspect
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
-import kkjupyter as kk
 from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.opened import make_reach
+from kkjupyter.rpc.serving import start_server
 from kkjupyter.rpc.stdioserver import take_stdio
+from kkjupyter.rpc.titles import listed
 from kkjupyter.rpc.writable import permission
 
 __all__ = ["load_object", "run"]
 
 _HOST = "127.0.0.1"
 _PORT = 8765
-_NOT_WITH_STDIO = ("host", "port", "token", "token_env", "no_token", "insecure")
+_NOT_WITH_STDIO = ("host", "port", "token", "token_env", "no_token", "insecure", "allow_host")
 _POLL_S = 0.5
 """Some platforms interrupt no wait, so none is longer than this."""
 
@@ -39,13 +43,16 @@ def run(options: argparse.Namespace) -> ExitCode:
         return _run_stdio(options)
     token = _token(options)
     exposed = load_object(options.target)
-    server = kk.serve(
+    server = start_server(
         exposed,
         host=options.host if options.host is not None else _HOST,
         port=options.port if options.port is not None else _PORT,
         transport="http" if options.http else "websocket",
         token=token,
         insecure=options.insecure,
+        hosts=options.allow_host,
+        expose=options.expose,
+        package=_package(options.target),
         writable=options.writable,
         debug=options.debug,
     )
@@ -53,6 +60,9 @@ def run(options: argparse.Namespace) -> ExitCode:
         print(f"serving {options.target} at {server.url}", flush=True)
         if server.token and token is True:
             print(f"token: {server.token}", flush=True)
+        _print_listing(server.callable_names, server.readable_names)
+        if server.open_door:
+            print(f"beware, {server.open_door}; leave --no-token out", file=sys.stderr)
         print("Ctrl-C stops it", file=sys.stderr, flush=True)
         forever = threading.Event()
         while not forever.wait(_POLL_S):
@@ -66,7 +76,8 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 def _run_stdio(options: argparse.Namespace) -> ExitCode:
     for name in _NOT_WITH_STDIO:
-        if getattr(options, name) is not None and getattr(options, name) is not False:
+        given = getattr(options, name)
+        if given is not None and given is not False and given != []:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{flag} does not go with --stdio: nothing listens there, and only the program "
@@ -75,15 +86,17 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
     stdio = take_stdio()  # first of all: already an import may print
     try:
         exposed = load_object(options.target)
+        reach = make_reach(exposed, options.expose, package=_package(options.target))
         if sys.__stderr__ is not None and stdio.at_terminal:
             print(
                 f"serving {options.target} over stdin and stdout; meant to be started by a program",
                 file=sys.__stderr__,
             )
+            _print_listing(*_names(reach), file=sys.__stderr__)
         stdio.serve(
             Exposed(
-                exposed,
-                permission=permission(options.writable, exposed),
+                reach,
+                permission=permission(options.writable, reach),
                 debug=options.debug,
             )
         )
@@ -122,6 +135,32 @@ def load_object(target: str) -> Any:
     return found()
 
 
+def _package(target: str) -> str:
+    """The top-level package that ``target`` is taken from."""
+    source = target.rpartition(":")[0]
+    return _file_module(Path(source)) if source.endswith(".py") else source.partition(".")[0]
+
+
+def _file_module(path: Path) -> str:
+    # A name of its own: a user's json.py must not replace json.
+    return f"served_{path.stem}"
+
+
+def _names(reach: Reach) -> tuple[list[str], list[str]]:
+    listing = reach.listing()
+    calls, reads = ([name for name, kind in listing if kind == one] for one in ("call", "read"))
+    return calls, reads
+
+
+def _print_listing(
+    callable_names: Sequence[str], readable_names: Sequence[str], file: TextIO | None = None
+) -> None:
+    """Say what clients can reach, so that nobody serves what he did not mean to."""
+    print(listed("clients can call", callable_names), file=file or sys.stderr)
+    if readable_names:
+        print(listed("clients can read", readable_names), file=file or sys.stderr)
+
+
 def _load_module(name: str) -> ModuleType:
     if os.getcwd() not in sys.path:  # a console script does not look into the current directory
         sys.path.insert(0, os.getcwd())
@@ -137,7 +176,7 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no file {path}")
     sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does
-    name = f"served_{path.stem}"  # a name of its own: a user's json.py must not replace json
+    name = _file_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} cannot be imported")

@@ -3,6 +3,9 @@
 The names are those a remote caller writes, hence the camelCase. Every stream is an async
 generator: it produces one value at a time, and whoever reads it may stop at any of them. The
 pauses (``pause_s``, in seconds) only make the streaming visible; 0 turns them off.
+
+``@expose`` (``kk.expose`` outside) lets clients reach a class also where an object of another
+package holds an instance of it, or inherits from it.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from pathlib import Path
 from watchfiles import awatch
 
 from kkjupyter.demo import model as toy_model
+from kkjupyter.rpc.ownership import expose
 
 __all__ = ["Counter", "DemoApi"]
 
 
+@expose
 @dataclass
 class Counter:
     """Something to construct: ``kk.new(api.Counter, 10)``. Its fields travel back."""
@@ -30,6 +35,7 @@ class Counter:
     step: int = 1
 
 
+@expose
 @dataclass
 class Settings:
     """Properties to read and to assign: ``api.settings.theme = "dark"``."""
@@ -39,6 +45,7 @@ class Settings:
     fontSize: int = 14  # noqa: N815  a wire name
 
 
+@expose
 class Data:
     """A nested group of methods: ``api.data.stream(3)``."""
 
@@ -49,6 +56,7 @@ class Data:
             await asyncio.sleep(pause_s)
 
 
+@expose
 class Arithmetic:
     """Another group, of plain methods: ``api.math.add(1, 2)``."""
 
@@ -57,6 +65,7 @@ class Arithmetic:
         return a + b
 
 
+@expose
 class DemoApi:
     """The object behind ``%rpc connect demo as api``."""
 

@@ -433,7 +433,11 @@ class AsyncFeed(LocalFeed):
         if not start:
             self._wake()
         elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self._start_task)
+            if asyncio._get_running_loop() is self._loop:
+                # At once: what is only asked for when its loop ends would never take a step.
+                self._start_task()
+            else:
+                self._loop.call_soon_threadsafe(self._start_task)
         else:
             target = self._context.run
             name = f"kkjupyter-{self.title}"
@@ -490,26 +494,33 @@ class AsyncFeed(LocalFeed):
         try:
             await self._drive()
         except asyncio.CancelledError:  # while it closed
-            self._saw_cancel = True
             self._end(CallCancelled(self.title, self._taken))
         finally:
-            self._task, self._driving = None, False
-        if self._has_cancelled:
-            if not self._saw_cancel:  # it came with the last item, and is still to be raised
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.sleep(0)
-            task.uncancel()
+            self._task = None
         if task.cancelling() > before:
             raise asyncio.CancelledError("the task was cancelled")
 
     async def _drive(self) -> None:
         self._change = asyncio.Event()
         self._driving = True
+        to_close = await self._read()
+        self._driving = False  # what closes is not to be cancelled, too
+        if self._has_cancelled and not self._saw_cancel:
+            # It came with the last item, and is still to be raised.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            self._see_cancel()
+        if to_close is not None:
+            await self._close(to_close)
+
+    async def _read(self) -> AsyncIterator[Any] | None:
+        """Advance the source until this is over; the iterator, if that has not ended by itself."""
+        assert self._change is not None
         try:
             iterator = aiter(self._source)
         except BaseException as error:  # noqa: BLE001 - as below
             self._end(error)
-            return
+            return None
         turns = TurnKeeper()
         try:
             while not self._over:
@@ -522,17 +533,26 @@ class AsyncFeed(LocalFeed):
                     item = await anext(iterator)
                 except StopAsyncIteration:
                     self._end(None)
-                    return
+                    return None
                 self._put(item)
         except asyncio.CancelledError:
-            self._saw_cancel = True
+            self._see_cancel()
             # Ours after a cancel; else the loop goes down, and the stream with it.
             self._end(CallCancelled(self.title, self._taken))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
             if self._end(error):
-                return
+                return None
             self._report_close(error)
-        await self._close(iterator)
+        return iterator
+
+    def _see_cancel(self) -> None:
+        """If it is this feed's own cancel that has come to the task, take it back: it is served.
+
+        Else a task group in the source would ask for it once more when it closes (Python 3.13).
+        """
+        if self._has_cancelled and not self._saw_cancel and self._task is not None:
+            self._saw_cancel = True
+            self._task.uncancel()
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
         # An async generator has aclose; an LLM client's stream has `close`, and it is the object

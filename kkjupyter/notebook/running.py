@@ -1,11 +1,13 @@
 """Tells front ends which streams run: the heartbeat of a kernel's streams.
 
 A message of our own on IOPub, ``kkjupyter_running`` with
-``{"running": 2, "runs": [3, 7], "next_s": 2.0}``, that belongs to no cell and that nobody needs to
-have asked for: a question would go through the control channel, whose answers make JupyterLab take
-a busy kernel for idle. The lab extension's toolbar button goes by the number. A live view goes by
-the rest: a run that is not among ``runs`` is over, and so may be one of which nothing is heard for
-several times ``next_s``. Front ends that do not know the message ignore it.
+``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and
+that nobody needs to have asked for: a question would go through the control channel, whose answers
+make JupyterLab take a busy kernel for idle. The lab extension's toolbar button goes by the number.
+A live view goes by the rest: a run that is not among ``runs`` is over, and so may be one of which
+nothing is heard for several times ``next_s``; of one that has had more items than were seen there
+(``counts``), and no more since, something was lost. Front ends that do not know the message ignore
+it.
 
 It is said when a run begins or ends, when a page has come or asked, and repeated while something
 runs. Jupyter takes each message for activity, so a heartbeat for ever would keep a forgotten kernel
@@ -82,7 +84,7 @@ class Announcer:
         """Say that nothing runs, if anything else was said, and be quiet from then on."""
         self._is_closed = True
         if self._said:
-            self._send([], None)
+            self._send({}, None)
 
     def _settled(self) -> None:
         self._is_settling = False
@@ -100,7 +102,7 @@ class Announcer:
             self._is_quiet = False
         interval_s = repeat_interval_s(now_s - self._news_at_s)
         if not self._is_quiet and (counted or self._said):
-            self._send(list(counted), interval_s if counted else None)
+            self._send(counted, interval_s if counted else None)
         self._is_quiet = interval_s is None
         self._repetition += 1
         if counted:
@@ -112,13 +114,15 @@ class Announcer:
         if repetition == self._repetition:  # nothing was said meanwhile
             self._say()
 
-    def _send(self, numbers: list[int], next_s: float | None) -> None:
+    def _send(self, counted: dict[int, int], next_s: float | None) -> None:
         from jupyter_client.session import msg_header  # not for terminals
 
-        self._said = len(numbers)
+        self._said = len(counted)
+        can_name = len(counted) <= _NUMBERS_LIMIT
         content = {
-            "running": len(numbers),
-            "runs": numbers if len(numbers) <= _NUMBERS_LIMIT else None,
+            "running": len(counted),
+            "runs": list(counted) if can_name else None,
+            "counts": list(counted.values()) if can_name else None,
             "next_s": next_s,
         }
         session = self._kernel.session

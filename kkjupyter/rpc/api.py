@@ -131,7 +131,9 @@ def call(
         args: its arguments.
         timeout_s: for the reply, in seconds; then the call fails with CallTimeout and the peer is
             told. None takes the connection's own limit.
-        idle_timeout_s: for each next item of a stream, in seconds.
+        idle_timeout_s: for each next item of a stream, in seconds, while somebody waits for it;
+            then the stream fails with CallTimeout and the peer is told. None takes the connection's
+            own limit, which by default is none: silence alone ends no stream.
         kwargs: sent as one trailing object.
 
     Raises:

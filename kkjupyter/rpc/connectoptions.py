@@ -39,7 +39,12 @@ class ConnectOptions(TypedDict, total=False):
             for none.
         compression: ``"deflate"`` to offer it, for slow networks; None (the default) for none.
         timeout_s: for the reply of every call, in seconds; None waits for ever.
-        idle_timeout_s: for the next item of every stream, in seconds; None waits for ever.
+        idle_timeout_s: for the next item of every stream, in seconds, while somebody waits for it;
+            then the stream fails with :class:`CallTimeout` and the server is told to end it. None
+            (the default) waits for ever, as an item may rightly take an hour. A server that is gone
+            is noticed without it: after 40 s on a WebSocket (pings), and over HTTP (TCP's
+            keepalive; between a client and a server of this package a heartbeat, too, which sees
+            what is frozen); a program over stdio that is stopped, after as long.
         connect_timeout_s: for connecting, in seconds; 10 by default.
         methods: names known to exist there, for completion.
         meta: called for each call, without arguments; the dict it returns is sent along, and the

@@ -13,6 +13,8 @@ from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
 from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.opened import make_reach
+from kkjupyter.rpc.ownership import serving_package
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.writable import permission
@@ -116,10 +118,11 @@ def _handler_for(options: ConnectOptions) -> Callable[[Channel], RequestHandler]
                 "to it; add expose=..., or leave it out"
             )
         return None
+    reach = make_reach(target, package=serving_package())
     exposed = Exposed(
-        target,
+        reach,
         options.get("interceptors", ()),
-        permission=permission(options.get("writable", ()), target),
+        permission=permission(options.get("writable", ()), reach),
         debug=options.get("debug", False),
     )
     return lambda channel: Producer(exposed, channel)

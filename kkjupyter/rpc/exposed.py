@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
+from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
 from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.rpc.writable import NOTHING_WRITABLE, Permission
@@ -18,7 +18,7 @@ class Exposed:
     """What a peer may call, read and set.
 
     Attributes:
-        target: a dict, module, instance or class; its public names can be reached.
+        reach: the object, and what of it can be reached.
         interceptors: around every operation, the first outermost.
         validate: whether the functions' type hints are held to.
         permission: which properties may be set.
@@ -26,7 +26,7 @@ class Exposed:
         limits: what clients may have at once.
     """
 
-    target: Any
+    reach: Reach
     interceptors: Sequence[Interceptor] = ()
     validate: bool = True
     permission: Permission = NOTHING_WRITABLE

@@ -8,8 +8,9 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.exposed import Exposed
+from kkjupyter.rpc.httpbody import read_body
 from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
@@ -59,20 +60,21 @@ class HttpServer(Server):
             await self._listener.stop()
 
     async def _serve(self, request: web.Request) -> web.Response:
-        origin = request.headers.get(hdrs.ORIGIN)
-        answer = self._preflight(request, origin) or await self._answer(request, origin)
+        visit = Visit.of(lambda name: request.headers.getall(name, []), request.raw_path)
+        answer = self._preflight(request, visit) or await self._answer(request, visit)
         answer.headers[hdrs.SERVER] = "kkjupyter"
+        origin = visit.origin
         if origin is not None and self._door.admits_origin(origin):
             answer.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             answer.headers[hdrs.VARY] = hdrs.ORIGIN
         return answer
 
-    def _preflight(self, request: web.Request, origin: str | None) -> web.Response | None:
+    def _preflight(self, request: web.Request, visit: Visit) -> web.Response | None:
         """What a browser asks before the real request, which then shows the token."""
         asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        if request.method != hdrs.METH_OPTIONS or origin is None or not asks:
+        if request.method != hdrs.METH_OPTIONS or visit.origin is None or not asks:
             return None
-        if not self._door.admits_origin(origin):
+        if self._door.turn_away_page(visit) is not None:
             return None  # turned away like everything else from there
         return web.Response(
             status=http.HTTPStatus.NO_CONTENT,
@@ -83,22 +85,24 @@ class HttpServer(Server):
             },
         )
 
-    async def _answer(self, request: web.Request, origin: str | None) -> web.Response:
-        tokens = bearer_tokens(request.headers.getall(hdrs.AUTHORIZATION, []))
-        tokens += query_tokens(request.path_qs)
-        turned = self._door.turn_away(origin, tokens)
+    async def _answer(self, request: web.Request, visit: Visit) -> web.Response:
+        turned = self._door.turn_away(visit)
         if turned is not None:
             return web.Response(status=turned[0], text=turned[1])
         if self._listener is not None:
             self._listener.know(request)
         if request.method != hdrs.METH_POST:
             return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
-        if (request.content_length or 0) > LIMIT_BYTES:
-            return _too_long()
         try:
-            body = await request.read()
+            body = await read_body(
+                request,
+                limit_bytes=LIMIT_BYTES,
+                timeout_s=self._clients.load.limits.body_timeout_s,
+            )
         except web.HTTPRequestEntityTooLarge:
             return _too_long()
+        except web.RequestPayloadError:
+            return web.Response(status=400, text="Bad request: the body is malformed\n")
         answer = await self._clients.answer(body)
         if not answer.understood:
             return web.Response(status=400, body=answer.body, content_type="text/plain")

@@ -12,17 +12,18 @@ Everything but the socket is the real thing: the wire, streams, cancel, backpres
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
-from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.limits import ServerLimits, check_limits
+from kkjupyter.rpc.opened import make_reach
+from kkjupyter.rpc.ownership import serving_package
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
@@ -47,7 +48,7 @@ class MemoryServer:
     def __init__(self, exposed: Exposed, url: str) -> None:
         self.url = url
         self.closed = False
-        self._methods = method_names(exposed.target)
+        self._methods = exposed.reach.method_names()
         self._clients = Clients(exposed)
         self._ends: list[MemoryTransport] = []
 
@@ -124,6 +125,7 @@ def serve_in_memory(
     *,
     interceptors: Sequence[Interceptor] = (),
     validate: bool = True,
+    expose: Iterable[str] = (),
     writable: WritableOption = (),
     debug: bool = False,
     limits: ServerLimits | None = None,
@@ -135,16 +137,18 @@ def serve_in_memory(
         obj: as for :func:`kkjupyter.serve`.
         interceptors: around every operation, the first outermost.
         validate: whether type hints are held to.
+        expose: what clients may reach besides.
         writable: what clients may assign to.
         debug: whether clients are sent tracebacks.
         limits: what clients may have at once.
         url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
+    reach = make_reach(obj, expose, package=serving_package())
     exposed = Exposed(
-        obj,
+        reach,
         interceptors,
         validate,
-        permission=permission(writable, obj),
+        permission=permission(writable, reach),
         debug=debug,
         limits=check_limits(limits),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import dataclasses
 import os
@@ -18,15 +17,12 @@ __all__ = [
     "GENERATOR_SLOTS",
     "ConnectionLoad",
     "LimitExceeded",
-    "Porch",
     "ServerLimits",
     "ServerLoad",
     "Slots",
-    "TurnedAway",
     "check_limits",
     "generator_slots",
     "run_function",
-    "too_many_text",
 ]
 
 
@@ -39,11 +35,27 @@ class ServerLimits:
 
     Attributes:
         connections: how many clients are connected; the next one is turned away (HTTP status 503).
+        connections_per_address: and of one address (of one /64 network of IPv6); as above. Those
+            of this machine are not counted by address: a proxy on it has the same.
         unauthenticated_connections: of connections that have not shown a token yet; as above. Where
             none is asked for, those that have not sent their request.
+        spare_descriptors: how many file descriptors of the process are left to the rest of it; when
+            there are not more, the next connection is turned away.
         handshake_timeout_s: how long such a connection has for that, in seconds; then it is closed.
+            Over HTTP also how long the head of each further request may take from its first byte.
         first_message_timeout_s: how long a WebSocket client has after that for its first message,
             in seconds; then it is disconnected.
+        body_timeout_s: over HTTP, how long the body of a request may take, in seconds, and one more
+            for each 1,000 bytes that have come; then it is answered with status 408.
+        keepalive_timeout_s: over HTTP, how long a connection is kept between two requests, in
+            seconds; then it is closed.
+        write_timeout_s: how long a client may take nothing of what waits for it, in seconds; then
+            it is disconnected, and what runs for it ends. One that is alive and says so (see
+            ``silence_timeout_s``) may take its time.
+        silence_timeout_s: after how long a client that is gone, or frozen, is disconnected, in
+            seconds: half of that without a word, and as much without an answer to "are you there?".
+            On a WebSocket that is a ping, over HTTP TCP's keepalive, and the heartbeat of clients
+            that have one. None never asks.
         requests: how many calls, streams among them, are under way in all.
         requests_per_connection: and on one connection.
         streams: how many streams are open in all, those among arguments, too.
@@ -64,9 +76,15 @@ class ServerLimits:
     """
 
     connections: int | None = 1024
+    connections_per_address: int | None = 512
     unauthenticated_connections: int | None = 128
+    spare_descriptors: int | None = 64
     handshake_timeout_s: float | None = 10.0
     first_message_timeout_s: float | None = 300.0
+    body_timeout_s: float | None = 30.0
+    keepalive_timeout_s: float | None = 75.0
+    write_timeout_s: float | None = 300.0
+    silence_timeout_s: float | None = 40.0
     requests: int | None = 16_384
     requests_per_connection: int | None = 4096
     streams: int | None = 8192
@@ -174,9 +192,6 @@ class Slots:
 
 
 _REQUEST_CURE = "wait for some calls to end"
-_SILENCE_S = 0.2
-_PORCH_S = 1.0
-_LOOK_S = 0.02
 _BYTES_CURE = "wait for some calls to end, or send less at once"
 _STREAM_CURE = "end some streams"
 
@@ -284,95 +299,6 @@ class ConnectionLoad:
     def use(self) -> None:
         """What the current task calls runs in the threads of this connection."""
         _runs_in.set((self.server.functions, self.lane))
-
-
-def too_many_text(limit: int, name: str = "connections") -> str:
-    """What a client is told that is one too many."""
-    return (
-        f"the server's limit {name} ({limit:,}) is reached; try again later, or serve with "
-        f"limits=kk.ServerLimits({name}=...)\n"
-    )
-
-
-class Porch:
-    """Where connections wait unread while too many have not shown a token yet.
-
-    Honest clients that come all at once have done so in a moment; the silent ones stay.
-
-    Args:
-        limits: of the server.
-    """
-
-    def __init__(self, limits: ServerLimits) -> None:
-        self._limit = limits.connections
-        timeout_s = limits.handshake_timeout_s
-        self._wait_s = _PORCH_S if timeout_s is None else min(_PORCH_S, timeout_s / 4)
-        self._waiting = 0
-
-    def wait(
-        self,
-        transport: asyncio.Transport,
-        *,
-        has_room: Callable[[], bool],
-        let_in: Callable[[], object],
-        turn_away: Callable[[], object],
-    ) -> None:
-        """Have a connection wait for room, as long as that is worth it. I/O loop only.
-
-        Args:
-            transport: the connection.
-            has_room: whether one more may come in.
-            let_in: called then.
-            turn_away: called if that takes too long, or too many wait already.
-        """
-        if self._limit is not None and self._waiting >= self._limit:
-            turn_away()
-            return
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._wait_s
-        self._waiting += 1
-        transport.pause_reading()
-
-        def look() -> None:
-            is_room = not transport.is_closing() and has_room()
-            if not (is_room or transport.is_closing() or loop.time() >= give_up_at):
-                loop.call_later(_LOOK_S, look)
-                return
-            self._waiting -= 1
-            if not transport.is_closing():
-                transport.resume_reading()
-                (let_in if is_room else turn_away)()
-
-        loop.call_later(_LOOK_S, look)
-
-
-class TurnedAway(asyncio.Protocol):
-    """Answers a connection that is one too many as soon as it says something, and closes it.
-
-    Before that the answer would not be taken for one. Who says nothing is not waited for.
-
-    Args:
-        transport: the connection.
-        limit: how many there may be.
-        name: of that limit.
-    """
-
-    def __init__(self, transport: asyncio.Transport, limit: int, name: str) -> None:
-        self._transport = transport
-        self._text = too_many_text(limit, name).encode()
-        asyncio.get_running_loop().call_later(_SILENCE_S, self._answer)
-
-    def data_received(self, data: bytes) -> None:
-        self._answer(is_head=data.startswith(b"HEAD "))
-
-    def _answer(self, *, is_head: bool = False) -> None:
-        if not self._transport.is_closing():
-            head = (
-                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                f"Content-Length: {len(self._text)}\r\nConnection: close\r\n\r\n"
-            )
-            self._transport.write(head.encode() + (b"" if is_head else self._text))
-            self._transport.close()
 
 
 def _generator_slots(limit: int | None, name: str, parent: Slots | None = None) -> Slots:

@@ -9,13 +9,21 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway
+from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
+from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor
+from kkjupyter.rpc.heartbeats import add_heartbeats
+from kkjupyter.rpc.httpconnection import HttpConnection
+from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.logs import limit_lines
+from kkjupyter.transports.stalls import set_keepalive
 
 __all__ = ["HttpListener"]
 
 # What still runs when the server closes has been cancelled; this is for saying so.
 _SHUTDOWN_S = 0.05
-_BACKLOG = 128
+# How long what is left of a refused upload is read, so that its sender comes to read why.
+_LINGER_S = 2.0
+_FOR_EVER_S = 1e9
 
 # What is no HTTP is its sender's own affair, and he gets an answer.
 _logger = logging.getLogger("kkjupyter.http")
@@ -23,18 +31,20 @@ _logger.setLevel(logging.WARNING)
 _logger.addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 )
+limit_lines(_logger)
 
 
 class HttpListener:
     """Serves an application at a port. I/O loop only, save the number.
 
     The task of a client that leaves is cancelled. A connection that is one too many is turned away.
+    One that keeps the server waiting, for a request or for room to write, is closed.
 
     Args:
-        app: what answers.
+        app: what answers; not started yet.
         host: where to listen.
         ssl: adds TLS.
-        limits: how many connections there may be, and how long one may take for its first request.
+        limits: how many connections there may be, and how long each may take for what.
     """
 
     def __init__(
@@ -42,11 +52,12 @@ class HttpListener:
     ) -> None:
         self._host = host
         self._ssl = ssl
-        self._limits = limits
-        self._porch = Porch(limits)
+        self.limits = limits
+        self._entrance = Entrance(limits, counts_connections=True)
         self._listener: asyncio.Server | None = None
-        self._known: set[web.RequestHandler] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        add_heartbeats(app, limits)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -59,23 +70,19 @@ class HttpListener:
     @property
     def connections(self) -> int:
         """How many connections are open. Any thread."""
-        server = self._runner.server
-        return len(server.connections) if server is not None else 0
+        return len(self._entrance)
 
     async def start(self, port: int) -> int:
         """Begin to listen; return the port. OSError when it cannot be had."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
-        ssl_timeout_s = self._limits.handshake_timeout_s if self._ssl is not None else None
+        report_exhaustion(loop)
         try:
+            # TLS comes later: until it is agreed upon, a connection counts as a stranger's.
             self._listener = await loop.create_server(
-                lambda: _Gate(self),
-                self._host,
-                port,
-                backlog=_BACKLOG,
-                ssl=self._ssl,
-                ssl_handshake_timeout=ssl_timeout_s,
+                lambda: _Gate(self), self._host, port, backlog=ACCEPTED_AT_ONCE
             )
+            deepen_queue(self._listener.sockets)
         except OSError:
             await self._runner.cleanup()
             raise
@@ -84,68 +91,83 @@ class HttpListener:
     async def stop(self) -> None:
         """Stop, and disconnect everybody."""
         self._is_closed = True
+        self._entrance.close()
         if self._listener is not None:
             self._listener.close()
+        for handshake in self._handshakes:
+            handshake.cancel()
         await self._runner.cleanup()
 
     def know(self, request: web.Request) -> None:
         """The connection that this came by may stay: it has shown what it has to."""
-        if request.protocol is not None:
-            self._known.add(request.protocol)
+        if isinstance(request.protocol, HttpConnection):
+            request.protocol.know()
 
     # ---- at the gate
 
     def welcome(self, transport: asyncio.Transport) -> None:
         """One more connection is there."""
-        if self._is_closed:  # since it was taken from the queue
-            transport.abort()
-            return
-        limit = self._limits.unauthenticated_connections
-        if limit is None or self._arriving < limit:
-            self._let_in(transport)
-            return
-        self._porch.wait(
+        self._entrance.come(
             transport,
-            has_room=lambda: self._is_closed or self._arriving < limit,
-            let_in=lambda: self._let_in(transport),
-            turn_away=lambda: self._turn_away(transport, limit, "unauthenticated_connections"),
+            self._let_in,
+            lambda limit, name: transport.set_protocol(TurnedAway(transport, limit, name)),
         )
 
-    @property
-    def _arriving(self) -> int:
-        """How many have not shown what they have to."""
-        connections = self._server.connections
-        self._known.intersection_update(connections)
-        return len(connections) - len(self._known)
+    def _let_in(self, visitor: Visitor) -> None:
+        transport, timeout_s = visitor.transport, self.limits.handshake_timeout_s
+        if timeout_s is not None:
+            asyncio.get_running_loop().call_later(timeout_s, _look_at, visitor)
+        if self.limits.silence_timeout_s is not None:
+            set_keepalive(transport.get_extra_info("socket"), self.limits.silence_timeout_s)
+        connection = self._new_connection(visitor)
+        if self._ssl is None:
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
+        else:
+            handshake = asyncio.get_running_loop().create_task(
+                self._agree_upon_tls(visitor, connection, self._ssl)
+            )
+            self._handshakes.add(handshake)
+            handshake.add_done_callback(self._handshakes.discard)
 
-    @property
-    def _server(self) -> web.Server:
+    async def _agree_upon_tls(
+        self, visitor: Visitor, connection: HttpConnection, context: SSLContext
+    ) -> None:
+        transport = visitor.transport
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                transport,
+                connection,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self.limits.handshake_timeout_s,
+            )
+        except (OSError, asyncio.CancelledError) as exc:  # ssl.SSLError is one
+            visitor.leave()
+            transport.abort()
+            if isinstance(exc, asyncio.CancelledError):
+                raise
+            _logger.debug("a TLS handshake failed: %s", exc)
+            return
+        assert secure is not None, "it says what it could not do"
+        visitor.transport = secure
+        connection.connection_made(secure)
+
+    def _new_connection(self, visitor: Visitor) -> HttpConnection:
         server = self._runner.server
         assert server is not None, "start() comes first"
-        return server
-
-    def _let_in(self, transport: asyncio.Transport) -> None:
-        if self._is_closed:  # while it waited
-            transport.abort()
-            return
-        server, limits = self._server, self._limits
-        if limits.connections is not None and len(server.connections) >= limits.connections:
-            self._turn_away(transport, limits.connections, "connections")
-            return
-        protocol = server()
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        timeout_s = limits.handshake_timeout_s
-        if timeout_s is not None:
-            asyncio.get_running_loop().call_later(timeout_s, self._look_at, protocol)
-
-    def _turn_away(self, transport: asyncio.Transport, limit: int, name: str) -> None:
-        transport.set_protocol(TurnedAway(transport, limit, name))
-
-    def _look_at(self, protocol: web.RequestHandler) -> None:
-        """Its time to show what it has to is up."""
-        if protocol not in self._known and protocol.transport is not None:
-            protocol.transport.close()
+        keepalive_s = self.limits.keepalive_timeout_s
+        connection = HttpConnection(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # which it takes for none
+            logger=_logger,
+            tcp_keepalive=False,  # it is set already, if it is wanted
+            lingering_time=_LINGER_S,
+            keepalive_timeout=_FOR_EVER_S if keepalive_s is None else keepalive_s,
+        )
+        connection.attend(visitor, self.limits)
+        return connection
 
 
 class _Gate(asyncio.Protocol):
@@ -157,3 +179,9 @@ class _Gate(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._listener.welcome(transport)
+
+
+def _look_at(visitor: Visitor) -> None:
+    """Its time to show what it has to is up."""
+    if not visitor.is_known:
+        visitor.transport.close()

@@ -1,19 +1,147 @@
-"""Loggers for code that goes on, whatever the user's filters and handlers do."""
+"""Loggers for code that goes on, whatever the user's filters and handlers do, and whatever a peer
+does: how much one can have written is bounded."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Any
+import threading
+import time
+from typing import Any, Final
 
-__all__ = ["SafeLogger"]
+__all__ = ["LINES_PER_S", "LINES_PER_S_IN_ALL", "LineLimit", "SafeLogger", "limit_lines"]
+
+LINES_PER_S: Final = 20
+"""How many lines of one kind, and of one peer, a logger writes within a second."""
+
+LINES_PER_S_IN_ALL: Final = 50
+"""And how many of all kinds."""
+
+_ABOUT_CHARS: Final = 100
+_WINDOW_S: Final = 1.0
+
+
+class LineLimit(logging.Filter):
+    """Passes so many records of a kind within a second, then one that says how many more came.
+
+    A kind is a level, a text before its arguments are put in, and the first of these: whom or what
+    it is about. Those of a peer, where the record has the attribute ``kkjupyter_peer``, are counted
+    for themselves. Any thread.
+
+    Args:
+        logger: whose filter this is.
+        lines_per_s: how many of a kind.
+        lines_per_s_in_all: and of all.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        lines_per_s: int = LINES_PER_S,
+        lines_per_s_in_all: int = LINES_PER_S_IN_ALL,
+    ) -> None:
+        super().__init__()
+        self._logger = logger
+        self._lines_per_s = lines_per_s
+        self._lines_per_s_in_all = lines_per_s_in_all
+        self._lock = threading.Lock()
+        self._began_s = 0.0
+        self._counts: dict[tuple[int, str, str, str], int] = {}
+        self._passed = 0
+        self._left_out = 0
+        self._has_timer = False
+        self._last: logging.LogRecord | None = None
+
+    def forked(self) -> None:
+        """This process is a fork: whoever held the lock, and the timer, did not come along."""
+        self._lock = threading.Lock()
+        self._has_timer = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written."""
+        if getattr(record, "kkjupyter_sum", False):
+            return True
+        summary = None
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s - self._began_s >= _WINDOW_S:
+                summary = self._sum()
+                self._began_s = now_s
+            passes = self._passes(record)
+        if summary is not None:
+            self._logger.handle(summary)
+        return passes
+
+    def _passes(self, record: logging.LogRecord) -> bool:
+        peer = str(getattr(record, "kkjupyter_peer", ""))
+        about = (
+            str(record.args[0])[:_ABOUT_CHARS] if type(record.args) is tuple and record.args else ""
+        )
+        kind = (record.levelno, str(record.msg), about, peer)
+        count = self._counts.get(kind, 0)
+        if count < self._lines_per_s and self._passed < self._lines_per_s_in_all:
+            self._counts[kind] = count + 1
+            self._passed += 1
+            return True
+        if not self._has_timer:  # whoever floods may stop, and the number is to be told then, too
+            self._has_timer = True
+            self._tell_in(_WINDOW_S)
+        self._left_out += 1
+        self._last = record
+        return False
+
+    def _tell_in(self, delay_s: float) -> None:
+        timer = threading.Timer(delay_s, self._tell)
+        timer.daemon = True
+        timer.start()
+
+    def _tell(self) -> None:
+        with self._lock:
+            rest_s = self._began_s + _WINDOW_S - time.monotonic()
+            if rest_s > 0 and self._left_out:  # another second has begun meanwhile
+                self._tell_in(rest_s)
+                return
+            self._has_timer = False
+            summary = self._sum()
+            self._began_s = time.monotonic()
+        if summary is not None:
+            self._logger.handle(summary)
+
+    def _sum(self) -> logging.LogRecord | None:
+        """What says how many were left out; the counting begins anew."""
+        self._counts.clear()
+        self._passed = 0
+        left_out, self._left_out = self._left_out, 0
+        last, self._last = self._last, None
+        if last is None:
+            return None
+        return self._logger.makeRecord(
+            last.name,
+            last.levelno,
+            last.pathname,
+            last.lineno,
+            "and %s more, within a second",
+            (f"{left_out:,}",),
+            None,
+            extra={"kkjupyter_sum": True},
+        )
+
+
+def limit_lines(logger: logging.Logger) -> None:
+    """Bound what ``logger`` writes within a second. Idempotent."""
+    if not any(isinstance(one, LineLimit) for one in logger.filters):
+        limit = LineLimit(logger)
+        logger.addFilter(limit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=limit.forked)
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
     """Logs; what a filter or a handler raises goes to ``sys.excepthook``. Any thread.
 
     They run in the middle of an answer or of a loop that many share, neither of which may end
-    for a log file that cannot be written.
+    for a log file that cannot be written. What is logged within a second is bounded.
 
     Args:
         name: of the logger.
@@ -21,6 +149,7 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name))
+        limit_lines(self.logger)
 
     def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
         """As :meth:`logging.Logger.log`."""

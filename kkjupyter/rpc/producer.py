@@ -17,13 +17,13 @@ from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.rpc.answering import Answer, answer_call, answer_with
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.channel import Channel
-from kkjupyter.rpc.expose import Unreachable, find, find_callable, find_class, is_computed, is_there
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.failures import encode_failure
 from kkjupyter.rpc.handlers import by_value
 from kkjupyter.rpc.interceptors import CallContext, Interceptor
 from kkjupyter.rpc.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.rpc.outgoing import ItemCheck, OutgoingStream
+from kkjupyter.rpc.places import Unreachable
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote
@@ -229,7 +229,6 @@ class _Job:
             return
         self._task = asyncio.get_running_loop().create_task(self._run())
         # Not at the end of the task's code: one that is cancelled before its first step has none.
-        # Not at the end of the task's code: one that is cancelled before its first step has none.
         self._task.add_done_callback(lambda _: io_loop().post(self._finished))
 
     def cancel(self) -> None:
@@ -379,15 +378,16 @@ class _Job:
                 context.args = [request.value]
 
                 async def put() -> None:
-                    exposed.permission.set(exposed.target, request.path, context.args[0])
+                    exposed.permission.set(exposed.reach, request.path, context.args[0])
 
                 await answer_with(put, context, interceptors=exposed.interceptors)
                 return Answer(value=True)
-        seek = find_class if request.operation == "new" else find_callable
-        if exposed.interceptors and is_computed(exposed.target, request.path):
+        reach = exposed.reach
+        seek = reach.find_class if request.operation == "new" else reach.find_callable
+        if exposed.interceptors and reach.is_computed(request.path):
             return await self._call_computed(seek, context)
         try:
-            function = seek(exposed.target, request.path)
+            function = seek(request.path)
         except Exception as failure:
             if not exposed.interceptors:
                 raise
@@ -410,7 +410,7 @@ class _Job:
         return Answer(by_value(answer.value)) if context.operation == "new" else answer
 
     async def _call_computed(
-        self, seek: Callable[[Any, Sequence[str]], Callable[..., Any]], context: CallContext
+        self, seek: Callable[[Sequence[str]], Callable[..., Any]], context: CallContext
     ) -> Answer:
         """Call what a property gives; the property is not read before the interceptors say so."""
         exposed = self._producer.exposed
@@ -418,7 +418,7 @@ class _Job:
 
         async def call() -> Any:
             nonlocal check_item
-            function = seek(exposed.target, self.request.path)
+            function = seek(self.request.path)
             answer = await self._call(function, context)
             check_item = answer.check_item
             return answer.value
@@ -429,11 +429,11 @@ class _Job:
     @property
     def _is_unanswered_probe(self) -> bool:
         """Whether it only asks what is spoken here; no interceptor can have anything against it."""
-        path, target = self.request.path, self._producer.exposed.target
-        return list(path) == [PROBE_NAME] and not is_there(target, PROBE_NAME)
+        path, reach = self.request.path, self._producer.exposed.reach
+        return list(path) == [PROBE_NAME] and not reach.is_there(PROBE_NAME)
 
     async def _get(self) -> Any:
-        found = find(self._producer.exposed.target, self.request.path)
+        found = self._producer.exposed.reach.find(self.request.path)
         return await found if inspect.isawaitable(found) else found
 
     async def _fail_inside(self, failure: Exception, context: CallContext) -> Answer:

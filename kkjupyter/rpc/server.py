@@ -16,7 +16,6 @@ from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.door import Door
-from kkjupyter.rpc.expose import method_names
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.rpc.hooks import run_before_connect
@@ -111,7 +110,7 @@ class Server:
             ssl: adds TLS.
         """
         self._number = next(_numbers)
-        self._methods = method_names(exposed.target) if exposed is not None else None
+        self._listing = exposed.reach.listing() if exposed is not None else None
         self._clients = clients
         self._door = door
         self._host = host
@@ -152,6 +151,21 @@ class Server:
         return self._door.token
 
     @property
+    def callable_names(self) -> tuple[str, ...]:
+        """What clients can call, as dotted names, as it was when it was served."""
+        return tuple(name for name, kind in self._listing or () if kind == "call")
+
+    @property
+    def readable_names(self) -> tuple[str, ...]:
+        """What clients can read besides, likewise."""
+        return tuple(name for name, kind in self._listing or () if kind == "read")
+
+    @property
+    def open_door(self) -> str:
+        """What it means that there is no token, in a line; empty if there is one."""
+        return self._door.warning
+
+    @property
     def running(self) -> int:
         """How many calls and streams of clients are being worked on."""
         return self._clients.running
@@ -169,8 +183,8 @@ class Server:
         run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"{self._scheme}://{host}:{self.port}{self._path}" if host else self.url
-        if self._methods is not None:
-            options.setdefault("methods", self._methods)
+        if self._listing is not None:
+            options.setdefault("methods", list(self.callable_names))
         options.setdefault("token", self.token)
         options.setdefault("proxy", None)  # it runs on this machine, whatever its address
         if self._certificate is not None and options.get("ca_file") is None:
@@ -205,9 +219,9 @@ class Server:
     def __repr__(self) -> str:
         if self.closed:
             return f"<Server {self.url}: closed>"
-        door = "with a token" if self.token else "open to everybody who can reach it"
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
+        door = "with a token" if self.token else "open to everybody who can reach it"
         work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
         return f"<Server {self.url} ({door}): {work}{late}>"
 

@@ -14,6 +14,8 @@ from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.limits import ServerLimits, check_limits
+from kkjupyter.rpc.opened import make_reach
+from kkjupyter.rpc.ownership import serving_package
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.websocket_server import WebSocketServer
 from kkjupyter.rpc.writable import WritableOption, permission
@@ -37,6 +39,13 @@ class ServeOptions(TypedDict, total=False):
         limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
         validate: whether arguments, results and stream items must be what the functions' type
             hints say; they must by default.
+        expose: what clients may call and read besides, as dotted names: ``["df.head"]``. Without
+            it they may call what the object's own classes define, what stands by name in a served
+            dict or module, and the same of objects whose class is of the same top-level package,
+            of the code that serves them, of ``__main__``, or marked with :func:`kkjupyter.expose`.
+            Anything else is a value: read, never called.
+        hosts: names that clients may call this server by, besides the one it listens at; ``["*"]``
+            for any. Without a token, others are turned away; with one, none is.
         writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
             and all public data below it. True opens the entries of dicts and lists and the fields
             of dataclasses, wherever the object holds them. Nothing by default. What can be called,
@@ -60,6 +69,8 @@ class ServeOptions(TypedDict, total=False):
     interceptors: Sequence[Interceptor]
     limits: ServerLimits
     validate: bool
+    expose: Sequence[str]
+    hosts: Sequence[str]
     writable: WritableOption
     debug: bool
     origins: Sequence[str]
@@ -69,23 +80,32 @@ class ServeOptions(TypedDict, total=False):
 
 
 def start_server(
-    target: Any, host: str = "127.0.0.1", port: int = 0, **options: Unpack[ServeOptions]
+    target: Any,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    package: str | None = None,
+    **options: Unpack[ServeOptions],
 ) -> Server:
-    """Serve ``target``; see :func:`kkjupyter.serve`."""
+    """Serve ``target``; see :func:`kkjupyter.serve`.
+
+    ``package`` is the top-level package whose code serves it, by default the caller's.
+    """
     check_options(options, sorted(ServeOptions.__optional_keys__))
     check_port(port)
     check_choice("transport", options.get("transport"), _TRANSPORTS)
     check_choice("compression", options.get("compression"), COMPRESSIONS)
+    reach = make_reach(target, options.get("expose", ()), package=package or serving_package())
     exposed = Exposed(
-        target,
+        reach,
         options.get("interceptors", ()),
         options.get("validate", True),
-        permission=permission(options.get("writable", ()), target),
+        permission=permission(options.get("writable", ()), reach),
         debug=options.get("debug", False),
         limits=check_limits(options.get("limits")),
     )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
-    door = Door(host, token, options.get("origins", ()))
+    door = Door(host, token, options.get("origins", ()), options.get("hosts", ()))
     ssl = options.get("ssl")
     server: Server
     if options.get("transport") == "http":

@@ -7,7 +7,7 @@ import dataclasses
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.server import open_servers
 from kkjupyter.rpc.session import open_sessions
-from kkjupyter.rpc.titles import counted
+from kkjupyter.rpc.titles import counted, listed
 
 __all__ = ["CallStatus", "ConnectionStatus", "ServerStatus", "Status", "status"]
 
@@ -36,11 +36,36 @@ class ConnectionStatus:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """One server of this process."""
+    """One server of this process.
+
+    Attributes:
+        url: where it listens.
+        clients: how many are connected.
+        running: how many of their calls are being worked on.
+        callable_names: what they can call, as it was when it was served.
+        readable_names: what they can read besides.
+        open_door: what it means that there is no token; empty if there is one.
+    """
 
     url: str
     clients: int
     running: int
+    callable_names: tuple[str, ...] = ()
+    readable_names: tuple[str, ...] = ()
+    open_door: str = ""
+
+    def __repr__(self) -> str:
+        lines = [
+            f"serving {self.url}: {counted(self.clients, 'client')}, "
+            + counted(self.running, "call")
+        ]
+        if self.callable_names:
+            lines.append(f"  {listed('clients can call', self.callable_names)}")
+        if self.readable_names:
+            lines.append(f"  {listed('clients can read', self.readable_names)}")
+        if self.open_door:
+            lines.append(f"  {self.open_door}")
+        return "\n".join(lines)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,11 +95,7 @@ class Status:
                 for call in self.calls
                 if call.url == connection.url
             ]
-        lines += [
-            f"serving {server.url}: {counted(server.clients, 'client')}, "
-            + counted(server.running, "call")
-            for server in self.servers
-        ]
+        lines += map(repr, self.servers)
         if self.busy_after_cancel:
             lines.append(f"{self.busy_after_cancel} cancelled, producer still busy")
         return "\n".join(lines) or "nothing is connected"
@@ -92,6 +113,11 @@ def status() -> Status:
             for s in sessions
             for state in s.calls
         ),
-        tuple(ServerStatus(s.url, s.clients, s.running) for s in open_servers()),
+        tuple(
+            ServerStatus(
+                s.url, s.clients, s.running, s.callable_names, s.readable_names, s.open_door
+            )
+            for s in open_servers()
+        ),
         busy_after_cancel(),
     )

@@ -8,9 +8,10 @@ from typing import Any
 
 from kkjupyter.wire.events import Operation
 
-__all__ = ["counted", "title_of"]
+__all__ = ["counted", "listed", "title_of"]
 
 _TITLE_CHARS = 60
+_LISTED_NAMES = 20
 
 # It stops early in what is large or deep, and a __repr__ that fails does not fail the call.
 _reprs = reprlib.Repr()
@@ -37,6 +38,14 @@ def title_of(
 def counted(count: int, noun: str) -> str:
     """``"1 call"``, ``"1,234 calls"``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def listed(what: str, names: Sequence[str]) -> str:
+    """``"clients can call: add, data.stream, and 3 more"``; names may be a peer's."""
+    shown = [_shorten("".join(filter(str.isprintable, name))) for name in names[:_LISTED_NAMES]]
+    if len(names) > _LISTED_NAMES:
+        shown.append(f"and {len(names) - _LISTED_NAMES:,} more")
+    return f"{what}: {', '.join(shown) or 'nothing'}"
 
 
 def _brief(value: Any) -> str:

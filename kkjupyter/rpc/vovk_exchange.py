@@ -133,6 +133,7 @@ class Exchange:
         decoder = BodyDecoder(wire_format)
         pace = Pace()
         clock = asyncio.get_running_loop().time
+        reply.begin_beating()
         state.opened("")
         while not decoder.is_over:
             waiting_since_s = clock()

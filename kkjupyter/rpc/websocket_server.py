@@ -6,7 +6,7 @@ import asyncio
 import http
 from collections.abc import Sequence
 from ssl import SSLContext
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from websockets.asyncio.server import Server as Listener
 from websockets.asyncio.server import ServerConnection, serve
@@ -14,14 +14,17 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
+from kkjupyter.rpc.door import Door, Visit
+from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor, too_many_text
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import Porch, ServerLimits, TurnedAway, too_many_text
+from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.server import LIMIT_BYTES, Server
 from kkjupyter.transports.handshake import check_subprotocols
 from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
-from kkjupyter.transports.websocket import WebSocketTransport
+from kkjupyter.transports.stalls import StallWatch, set_keepalive
+from kkjupyter.transports.websocket import PONG_TIMEOUT_S, WebSocketTransport
 
 __all__ = ["WebSocketServer"]
 
@@ -61,16 +64,20 @@ class WebSocketServer(Server):
         self._listener: Listener | None = None
         self._limits = exposed.limits
         self._outside: set[GuardedConnection] = set()
-        self._arriving: set[GuardedConnection] = set()
-        self._porch = Porch(exposed.limits)
+        self._entrance = Entrance(exposed.limits, counts_connections=False)
 
     async def _listen(self, port: int) -> int:
+        report_exhaustion(asyncio.get_running_loop())
+        timeout_s = self._limits.handshake_timeout_s
+        tls: dict[str, Any] = {}
+        if self._ssl is not None:
+            tls["ssl_handshake_timeout"] = timeout_s
         self._listener = await serve(
             self._serve_client,
             self._host,
             port,
             create_connection=self._make_connection,  # type: ignore[arg-type]  # called, no more
-            open_timeout=self._limits.handshake_timeout_s,
+            open_timeout=timeout_s,
             process_request=self._check_request,
             select_subprotocol=self._select_subprotocol,
             ssl=self._ssl,
@@ -80,10 +87,14 @@ class WebSocketServer(Server):
             close_timeout=1.0,
             server_header=None,
             logger=quiet_logger,
+            backlog=ACCEPTED_AT_ONCE,
+            **tls,
         )
+        deepen_queue(self._listener.sockets)
         return int(next(iter(self._listener.sockets)).getsockname()[1])
 
     async def _stop_listening(self) -> None:
+        self._entrance.close()
         if self._listener is not None:
             self._listener.close()
             for connection in list(self._outside):  # it would be waited for until its time is up
@@ -92,7 +103,14 @@ class WebSocketServer(Server):
 
     async def _serve_client(self, connection: ServerConnection) -> None:
         assert isinstance(connection, PushServerConnection)
-        transport = WebSocketTransport(connection, _peer_name(connection))
+        silence_s = self._limits.silence_timeout_s
+        transport = WebSocketTransport(
+            connection,
+            _peer_name(connection),
+            ping_interval_s=None if silence_s is None else silence_s / 2,
+            pong_timeout_s=PONG_TIMEOUT_S if silence_s is None else silence_s / 2,
+            write_timeout_s=self._limits.write_timeout_s,
+        )
 
         def on_silence(timeout_s: float) -> None:
             text = f"no message within {timeout_s:g} s (first_message_timeout_s)"
@@ -103,11 +121,9 @@ class WebSocketServer(Server):
         await transport.wait_closed()
 
     def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:
-        outside, arriving = self._outside, self._arriving
         return GuardedConnection(
-            outside,
-            arriving,
-            self._porch,
+            self._outside,
+            self._entrance,
             self._limits,
             *args,
             limit_bytes=LIMIT_BYTES,
@@ -115,7 +131,8 @@ class WebSocketServer(Server):
         )
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        turned = self._door.turn_away(request.headers.get("Origin"), _tokens_shown(request))
+        get_all = request.headers.get_all
+        turned = self._door.turn_away(Visit.of(get_all, request.path, _offered_tokens(request)))
         if turned is not None:
             return connection.respond(*turned)
         limit = self._limits.connections
@@ -135,54 +152,51 @@ class WebSocketServer(Server):
 
 
 class GuardedConnection(PushServerConnection):
-    """One that counts as arriving until its handshake is over; one too many is turned away.
+    """One that is a stranger until its handshake is over; one too many is turned away.
 
     Args:
-        outside: those that are, that wait for it, or are turned away.
-        arriving: those that are.
-        porch: where others wait for a moment.
-        limits: how many may be.
+        outside: those whose handshake is not over: strangers, and those who wait or are turned
+            away.
+        entrance: decides that.
+        limits: how long it may keep the server waiting.
     """
 
     def __init__(
         self,
         outside: set[GuardedConnection],
-        arriving: set[GuardedConnection],
-        porch: Porch,
+        entrance: Entrance,
         limits: ServerLimits,
         *args: Any,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self._outside = outside
-        self._arriving = arriving
-        self._porch = porch
-        self._limit = limits.unauthenticated_connections
+        self._entrance = entrance
+        self._limits = limits
+        self._visitor: Visitor | None = None
         self._turned_away: TurnedAway | None = None
+        self._stall_watch: StallWatch | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
         self._outside.add(self)
-        if self._has_room():
-            self._let_in()
-            return
-        taken = cast(asyncio.Transport, transport)
-        self._porch.wait(
-            taken,
-            has_room=self._has_room,
-            let_in=self._let_in,
-            turn_away=lambda: self._turn_away(taken),
+        if self._limits.silence_timeout_s is not None:
+            set_keepalive(transport.get_extra_info("socket"), self._limits.silence_timeout_s)
+        if self._limits.write_timeout_s is not None:
+            timeout_s = self._limits.write_timeout_s
+            self._stall_watch = StallWatch(transport, timeout_s, transport.abort)
+        self._entrance.come(
+            transport,
+            self._let_in,
+            lambda limit, name: self._turn_away(TurnedAway(transport, limit, name)),
         )
 
-    def _has_room(self) -> bool:
-        return self._limit is None or len(self._arriving) < self._limit
+    def _let_in(self, visitor: Visitor) -> None:
+        self._visitor = visitor
 
-    def _let_in(self) -> None:
-        self._arriving.add(self)
-
-    def _turn_away(self, transport: asyncio.Transport) -> None:
-        assert self._limit is not None
-        self._turned_away = TurnedAway(transport, self._limit, "unauthenticated_connections")
+    def _turn_away(self, instead: TurnedAway) -> None:
+        self._turned_away = instead
 
     def data_received(self, data: bytes) -> None:
         if self._turned_away is not None:
@@ -192,18 +206,24 @@ class GuardedConnection(PushServerConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._outside.discard(self)
-        self._arriving.discard(self)
+        if self._visitor is not None:
+            self._visitor.leave()
+        if self._stall_watch is not None:
+            self._stall_watch.stop()
         super().connection_lost(exc)
 
     def attach(self, taker: Taker) -> list[bytes]:
         self._outside.discard(self)
-        self._arriving.discard(self)
+        if self._visitor is not None:
+            self._visitor.show()
+        if self._stall_watch is not None:
+            self._stall_watch.stop()  # the transport has one of its own, which can say why
         return super().attach(taker)
 
 
-def _tokens_shown(request: Request) -> list[str]:
-    shown = bearer_tokens(request.headers.get_all("Authorization"))
-    shown += query_tokens(request.path)
+def _offered_tokens(request: Request) -> list[str]:
+    """The tokens shown as subprotocols."""
+    shown: list[str] = []
     for header in request.headers.get_all("Sec-WebSocket-Protocol"):
         for name in header.split(","):
             if name.strip().startswith(TOKEN_SUBPROTOCOL):

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.expose import is_never_set, is_public, put, refusal_of_set
+from kkjupyter.rpc.expose import Reach
+from kkjupyter.rpc.places import is_public
+from kkjupyter.rpc.setting import is_never_set, put, refusal_of_set
 
 __all__ = ["NOTHING_WRITABLE", "Permission", "WritableOption", "permission"]
 
@@ -33,8 +35,8 @@ class Permission:
         self._paths = [tuple(path) for path in paths]
         self._plain_data = plain_data
 
-    def set(self, target: Any, path: Sequence[str], value: Any) -> None:
-        """Set the property at ``path`` below ``target`` if that is allowed.
+    def set(self, reach: Reach, path: Sequence[str], value: Any) -> None:
+        """Set the property at ``path`` of what is served if that is allowed.
 
         No property is run before the names allow it.
 
@@ -44,9 +46,9 @@ class Permission:
         """
         named = [len(own) for own in self._paths if tuple(path[: len(own)]) == own]
         if not (named or self._plain_data):
-            raise refusal_of_set(target, path)
+            raise refusal_of_set(reach, path)
         put(
-            target,
+            reach,
             path,
             value,
             named_steps=max(named, default=0),
@@ -57,8 +59,8 @@ class Permission:
 NOTHING_WRITABLE = Permission()
 
 
-def permission(option: WritableOption, target: Any) -> Permission:
-    """What ``writable=`` means for ``target``.
+def permission(option: WritableOption, reach: Reach) -> Permission:
+    """What ``writable=`` means for what is served.
 
     Raises:
         UsageError: it is not a list of names, or a name can never be set.
@@ -71,10 +73,10 @@ def permission(option: WritableOption, target: Any) -> Permission:
         names = list(option)
     except TypeError as exc:
         raise UsageError(f"writable takes {_EXAMPLE}, not {type(option).__name__}") from exc
-    return Permission(_checked(name, target) for name in names)
+    return Permission(_checked(name, reach) for name in names)
 
 
-def _checked(name: Any, target: Any) -> list[str]:
+def _checked(name: Any, reach: Reach) -> list[str]:
     if not isinstance(name, str):
         raise UsageError(f"writable takes {_EXAMPLE}, and {name!r} is not text")
     path = name.split(".")
@@ -84,7 +86,7 @@ def _checked(name: Any, target: Any) -> list[str]:
             "clients never reach such names"
         )
     # Said now where it is certain, so that nobody relies on a permission that can never work.
-    if is_never_set(target, path):
+    if is_never_set(reach, path):
         raise UsageError(
             f"writable: {name!r} can never be set by a client: it can be called, or it is a global "
             "of a module or an attribute of a class; keep what clients may set in a dict or in a "

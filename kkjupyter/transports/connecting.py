@@ -32,6 +32,7 @@ from kkjupyter.transports.websocket import (
     DEFAULT_LIMIT_BYTES,
     PING_INTERVAL_S,
     PONG_TIMEOUT_S,
+    WRITE_TIMEOUT_S,
     WebSocketTransport,
 )
 
@@ -64,6 +65,7 @@ async def connect_websocket(
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     ping_interval_s: float | None = PING_INTERVAL_S,
     pong_timeout_s: float = PONG_TIMEOUT_S,
+    write_timeout_s: float | None = WRITE_TIMEOUT_S,
 ) -> WebSocketTransport:
     """Open a WebSocket.
 
@@ -79,6 +81,7 @@ async def connect_websocket(
         limit_bytes: the largest message accepted.
         ping_interval_s: how often to look whether the peer lives; None never.
         pong_timeout_s: how long it may take to answer that.
+        write_timeout_s: how long it may take nothing of what waits for it; None for ever.
 
     Raises:
         ConnectError: with ``url`` and ``reason``; ConnectTimeout when the time ran out.
@@ -117,7 +120,11 @@ async def connect_websocket(
         raise ConnectError(shown_url, _connect_reason(exc, used_proxy)) from exc
     assert isinstance(connection, PushClientConnection)
     return WebSocketTransport(
-        connection, shown_url, ping_interval_s=ping_interval_s, pong_timeout_s=pong_timeout_s
+        connection,
+        shown_url,
+        ping_interval_s=ping_interval_s,
+        pong_timeout_s=pong_timeout_s,
+        write_timeout_s=write_timeout_s,
     )
 
 

@@ -20,9 +20,11 @@ import aiohttp
 from yarl import URL
 
 from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
+from kkjupyter.transports import heartbeat
 from kkjupyter.transports.connecting import is_loopback, without_secrets
 from kkjupyter.transports.httperrors import TELLTALES, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
+from kkjupyter.transports.stalls import set_keepalive
 
 __all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url", "encoded_url"]
 
@@ -32,9 +34,9 @@ DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 _IDLE_S = 4.0
 _LARGE_BYTES = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
-# After this long without a word the kernel asks the peer's kernel whether it is still there: a call
-# may rightly take hours, but not wait for a machine that is gone.
-_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+# A call may rightly take hours, but not wait for a machine that is gone.
+_SILENCE_S = 40.0
+_OFFER = {"Connection": heartbeat.NAME}
 
 
 class HttpClient:
@@ -50,6 +52,10 @@ class HttpClient:
             never asked about this machine; None or False for none.
         connect_timeout_s: for name look-up, TCP and TLS together, in seconds.
         max_requests: how many are under way at once; more wait for their turn.
+
+    A server that is gone is noticed after 40 s in which it sent nothing, by TCP's keepalive; one of
+    ours also when it, or something in between, is frozen: see
+    :mod:`kkjupyter.transports.heartbeat`. However long a reply takes, silence alone ends nothing.
 
     Attributes:
         headers: those sent with every request.
@@ -79,6 +85,7 @@ class HttpClient:
         self._turns = asyncio.Semaphore(max_requests)
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
+        self._beating: dict[str, float] = {}  # what servers have said of it, by origin
         self._closed = False
 
     @contextlib.asynccontextmanager
@@ -114,7 +121,12 @@ class HttpClient:
         async with self._turns:
             if self._closed:
                 raise ConnectionLost(shown_url, "closed")
-            proxy = self._proxy_for(url)
+            parts = urlsplit(url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            proxy = self._proxy_for(parts, origin)
+            if proxy is None:
+                headers = {**_OFFER, **headers} if headers else _OFFER
+                silence_timeout_s = silence_timeout_s or self._silence_of(origin)
             try:
                 answer = await self._opened_session().request(
                     method,
@@ -133,8 +145,18 @@ class HttpClient:
                 if isinstance(exc, TELLTALES):
                     raise error from None
                 raise error from exc
+            interval_s = heartbeat.told_interval_s(answer.headers) if proxy is None else None
+            was_known = interval_s == self._beating.get(origin)
+            if not was_known:
+                self._learn(origin, interval_s)
             async with answer:
-                yield HttpReply(answer, shown_url)
+                reply = HttpReply(answer, shown_url, interval_s)
+                if interval_s is not None and not was_known:
+                    reply.limit_silence()
+                try:
+                    yield reply
+                finally:
+                    reply.stop_beating()
 
     async def close(self) -> None:
         """Break off what is under way and close every connection. Idempotent."""
@@ -168,11 +190,20 @@ class HttpClient:
             )
         return self._session
 
-    def _proxy_for(self, url: str) -> str | None:
+    def _learn(self, origin: str, interval_s: float | None) -> None:
+        if interval_s is None:
+            self._beating.pop(origin, None)
+        else:
+            self._beating[origin] = interval_s
+
+    def _silence_of(self, origin: str) -> float | None:
+        """How long a server may say nothing that has a heartbeat; None for another."""
+        interval_s = self._beating.get(origin)
+        return None if interval_s is None else heartbeat.silence_of(interval_s)
+
+    def _proxy_for(self, parts: SplitResult, origin: str) -> str | None:
         if self._proxy is not True:
             return self._proxy or None
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._proxies:
             here = is_loopback(parts.hostname or "")
             self._proxies[origin] = None if here else _environment_proxy(parts)
@@ -203,7 +234,9 @@ class HttpReply:
         headers: names in any case.
     """
 
-    def __init__(self, answer: aiohttp.ClientResponse, shown_url: str) -> None:
+    def __init__(
+        self, answer: aiohttp.ClientResponse, shown_url: str, interval_s: float | None = None
+    ) -> None:
         self.status = answer.status
         self.headers: Mapping[str, str] = answer.headers
         self.content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -211,6 +244,8 @@ class HttpReply:
         self._url = shown_url
         if type(answer.content) is aiohttp.StreamReader:
             answer.content.__class__ = _Body
+        self._interval_s = interval_s
+        self._timer: asyncio.TimerHandle | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes, in pieces of any size.
@@ -244,12 +279,48 @@ class HttpReply:
         connection = self._answer.connection
         if connection is not None and connection.transport is not None:
             connection.transport.pause_reading()
+            if self._interval_s is not None:
+                self._limit_silence(None)
 
     def resume_reading(self) -> None:
         """Read again. Idempotent."""
         connection = self._answer.connection
         if connection is not None and connection.transport is not None:
             connection.transport.resume_reading()
+            if self._interval_s is not None:
+                self._limit_silence(heartbeat.silence_of(self._interval_s))
+
+    def begin_beating(self) -> None:
+        """It is a stream: from now on tell the server, if it asks for that, that this lives."""
+        if self._interval_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
+
+    def limit_silence(self) -> None:
+        """Hold the server to the heartbeat that this reply is the first to tell of."""
+        if self._interval_s is not None:
+            self._limit_silence(heartbeat.silence_of(self._interval_s))
+
+    def stop_beating(self) -> None:
+        """The reply is over, or nobody wants the rest. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _beat(self) -> None:
+        """Tell the server that somebody is here, whether this is read or not."""
+        connection = self._answer.connection
+        if connection is None or connection.transport is None or self._interval_s is None:
+            return  # the body is complete
+        if not connection.transport.get_write_buffer_size():
+            connection.transport.write(heartbeat.CLIENT_BEAT)
+        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
+
+    def _limit_silence(self, timeout_s: float | None) -> None:
+        """How long the server may say nothing from now on; while it is not read, as it likes."""
+        connection = self._answer.connection
+        protocol = connection.protocol if connection is not None else None
+        if protocol is not None:
+            protocol.read_timeout = timeout_s
+            protocol.start_timeout()
 
     async def read(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> bytes:
         """The whole body.
@@ -329,9 +400,5 @@ def _make_socket(address: Any) -> socket.socket:
     """A socket that notices when the peer's machine is gone."""
     family, kind, protocol = address[:3]
     sock = socket.socket(family, kind, protocol)
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE.items():
-            if hasattr(socket, name):  # not every system has them all
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    set_keepalive(sock, _SILENCE_S)
     return sock

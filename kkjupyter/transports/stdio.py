@@ -17,6 +17,7 @@ from kkjupyter.errors import ConnectError
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.commands import command_url, end_reason, quoted, start_reason
 from kkjupyter.transports.processes import ProcessGroup, spawn_options
+from kkjupyter.transports.stopped import is_stopped
 
 __all__ = ["StdioTransport", "spawn_stdio"]
 
@@ -31,12 +32,19 @@ _KILL_GRACE_S = 1.0
 # What is still in the pipes of a program that has ended is read at once, unless others that it
 # started keep them open.
 _DRAIN_S = 0.5
+# How long it may stand still (SIGSTOP, Ctrl-Z). It may be silent for ever: it may be computing.
+STOPPED_S = 40.0
+_LOOKS = 8
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _CLOSED = "closed"
 
 
 async def spawn_stdio(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stopped_timeout_s: float = STOPPED_S,
 ) -> StdioTransport:
     """Start a program, without a shell, and connect to its stdin and stdout.
 
@@ -47,13 +55,15 @@ async def spawn_stdio(
         command: the program and its arguments.
         env: environment variables on top of those of this process.
         cwd: the directory to start it in; that of this process if None.
+        stopped_timeout_s: how long it may stand still, stopped by a signal, in seconds; then it is
+            ended. One that a debugger holds may take its time.
 
     Raises:
         ConnectError: it cannot be started; with ``url`` and ``reason``.
     """
     url = command_url(command)
     environment = {**os.environ, **env} if env else None
-    transport = StdioTransport(url)
+    transport = StdioTransport(url, stopped_timeout_s)
     try:
         await asyncio.get_running_loop().subprocess_exec(
             lambda: transport, *command, env=environment, cwd=cwd, **spawn_options()
@@ -71,8 +81,11 @@ class StdioTransport(asyncio.SubprocessProtocol):
 
     keeps_boundaries = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, stopped_timeout_s: float = STOPPED_S) -> None:
         self.url = url
+        self._stopped_timeout_s = stopped_timeout_s
+        self._stopped_looks = 0
+        self._look_timer: asyncio.TimerHandle | None = None
         self._owner: Owner | None = None
         self._early: list[bytes] = []
         self._stderr: deque[bytes] = deque()
@@ -173,6 +186,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         self._process = cast(asyncio.SubprocessTransport, transport)
         self._group = ProcessGroup(self._process.get_pid())
         self.pause_reading()  # until somebody listens
+        self._look_soon()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == _STDERR:
@@ -203,6 +217,22 @@ class StdioTransport(asyncio.SubprocessProtocol):
         self._full = False
         if self._owner is not None:
             self._owner.writable()
+
+    # ---- looking whether it stands still
+
+    def _look_soon(self) -> None:
+        interval_s = self._stopped_timeout_s / _LOOKS
+        self._look_timer = asyncio.get_running_loop().call_later(interval_s, self._look)
+
+    def _look(self) -> None:
+        if self._ended or self._ending is not None:
+            return
+        self._stopped_looks = self._stopped_looks + 1 if is_stopped(self.pid) else 0
+        if self._stopped_looks <= _LOOKS:  # the first may have come just after it was stopped
+            self._look_soon()
+        else:
+            self._lost = f"the program was stopped for {self._stopped_timeout_s:g} s (SIGSTOP?)"
+            self._end_within(0.0)
 
     # ---- the end
 
@@ -243,6 +273,8 @@ class StdioTransport(asyncio.SubprocessProtocol):
 
     def _report_end(self) -> None:
         self._ended = True
+        if self._look_timer is not None:
+            self._look_timer.cancel()
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.closed(self._reason())

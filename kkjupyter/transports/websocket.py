@@ -14,12 +14,14 @@ from websockets.protocol import State
 
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.pushing import PushConnection
+from kkjupyter.transports.stalls import StallWatch
 
 __all__ = ["WebSocketTransport"]
 
 DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 PING_INTERVAL_S = 20.0
 PONG_TIMEOUT_S = 20.0
+WRITE_TIMEOUT_S = 300.0
 CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
 # A pause as long as this is no mere hiccup of a reader that keeps up, also on a busy machine; and
@@ -39,6 +41,9 @@ class WebSocketTransport:
         connection: opened, and not read from yet.
         url: how to call it in messages.
         ping_interval_s: how often to look whether the peer lives; None never.
+        pong_timeout_s: how long it may take to answer that.
+        write_timeout_s: how long the peer may take nothing of what waits for it, in which case
+            there is no use in asking it; None for ever.
     """
 
     keeps_boundaries = True
@@ -50,6 +55,7 @@ class WebSocketTransport:
         *,
         ping_interval_s: float | None = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
+        write_timeout_s: float | None = WRITE_TIMEOUT_S,
     ) -> None:
         self.url = url
         self._connection = connection
@@ -60,6 +66,8 @@ class WebSocketTransport:
         self._lengthening: asyncio.TimerHandle | None = None
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
+        self._write_timeout_s = write_timeout_s
+        self._stall_watch: StallWatch | None = None
         self._abort_reason: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,6 +80,10 @@ class WebSocketTransport:
         self._tasks.append(loop.create_task(self._watch_close()))
         if self._ping_interval_s is not None:
             self._tasks.append(loop.create_task(self._keep_alive(self._ping_interval_s)))
+        if self._write_timeout_s is not None:
+            self._stall_watch = StallWatch(
+                self._connection.transport, self._write_timeout_s, self._stalled
+            )
 
     def send(self, messages: Sequence[bytes]) -> None:
         connection = self._connection
@@ -171,8 +183,14 @@ class WebSocketTransport:
         if self._owner is not None:
             self._owner.writable()
 
+    def _stalled(self) -> None:
+        self._abort_reason = f"nothing that was sent was taken for {self._write_timeout_s:g} s"
+        self.abort()
+
     async def _watch_close(self) -> None:
         await self._connection.wait_closed()
+        if self._stall_watch is not None:
+            self._stall_watch.stop()
         for task in self._tasks[1:]:
             task.cancel()
         for timer in (self._shortening, self._lengthening):

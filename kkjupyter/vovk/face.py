@@ -6,13 +6,15 @@ import asyncio
 import dataclasses
 import http
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
-from kkjupyter.rpc.door import Door, bearer_tokens, query_tokens
+from kkjupyter.rpc.door import Door, Visit
+from kkjupyter.rpc.heartbeats import BEATS, Beats
+from kkjupyter.rpc.httpbody import BodyTooLate, read_body
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad
 from kkjupyter.rpc.server import LIMIT_BYTES
@@ -30,6 +32,8 @@ __all__ = ["Face", "VovkClients"]
 _PREFLIGHT_S = 600
 _WRITES_AT_ONCE = 64
 _SCHEMA_PATH = "_schema_"
+# What means nothing there, for a heartbeat.
+_BETWEEN_ITEMS: Final[dict[WireFormat, bytes]] = {"jsonlines": b"\n", "divider": b" "}
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 
 
@@ -127,10 +131,17 @@ class Face:
         if found is None:
             return _web_response(self._missing(request.method, inner), common)
         try:
-            body = await _read(request)
+            timeout_s = self.clients.load.limits.body_timeout_s
+            body = await read_body(request, limit_bytes=LIMIT_BYTES, timeout_s=timeout_s)
         except web.HTTPRequestEntityTooLarge:
             too_long = self._refusal(413, f"over {LIMIT_BYTES:,} bytes")
             return _web_response(too_long, common)
+        except BodyTooLate as exc:
+            too_late = _web_response(self._refusal(408, (exc.text or "").strip()), common)
+            too_late.force_close()
+            return too_late
+        except web.RequestPayloadError:
+            return _web_response(self._refusal(400, "the body is malformed"), common)
         published, params = found
         query = self._query(request)
         asked = Request[Any, Any, Any](
@@ -174,10 +185,15 @@ class Face:
         accept = ", ".join(request.headers.getall(hdrs.ACCEPT, []))
         headers = stream_headers(self.wire_format, accept)
         response = web.StreamResponse(headers=headers | common)
+        beats: Beats | None = request.get(BEATS)
+        if beats is not None:
+            beats.begin_stream(response, _BETWEEN_ITEMS[self.wire_format])
         try:
             await response.prepare(request)  # the head goes out before there is a first item
             while messages := await answering.read(look):
                 await self._write(response, messages)
+                if beats is not None:
+                    beats.has_written = True
             await response.write_eof()
         except ConnectionError as exc:
             if isinstance(exc, ConnectionLost):
@@ -203,14 +219,14 @@ class Face:
         if self.door is None:
             return None
         common[hdrs.SERVER] = "kkjupyter"
-        origin = request.headers.get(hdrs.ORIGIN)
+        visit = Visit.of(lambda name: request.headers.getall(name, []), request.raw_path)
+        origin = visit.origin
         if origin is not None and self.door.admits_origin(origin):
             common[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             common[hdrs.VARY] = hdrs.ORIGIN
-            if _is_preflight(request):
+            if _is_preflight(request) and self.door.turn_away_page(visit) is None:
                 return _preflight_reply(request)
-        tokens = bearer_tokens(request.headers.getall(hdrs.AUTHORIZATION, []))
-        turned = self.door.turn_away(origin, tokens + query_tokens(request.raw_path))
+        turned = self.door.turn_away(visit)
         return None if turned is None else self._refusal(turned[0], turned[1].strip())
 
     def _query(self, request: web.Request) -> str:
@@ -252,12 +268,6 @@ class _SameLoop:
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:
         self._loop.call_soon_threadsafe(fn, *args)
-
-
-async def _read(request: web.Request) -> bytes:
-    if (request.content_length or 0) > LIMIT_BYTES:
-        raise web.HTTPRequestEntityTooLarge(LIMIT_BYTES, request.content_length or 0)
-    return await request.read()
 
 
 def _web_response(reply: Response, common: dict[str, str]) -> web.Response:

@@ -43,6 +43,11 @@ class VovkServer(Server):
             return write_metadata(schema)
         return write_schema(schema)
 
+    @property
+    def callable_names(self) -> tuple[str, ...]:
+        """What clients can call: the handlers, as ``"HelloRPC.streamTokens"``."""
+        return tuple(one.handler.title for one in self._face.publication.handlers)
+
     def connect(self, **options: Any) -> Remote:
         """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
         options.setdefault("schema", self.schema)

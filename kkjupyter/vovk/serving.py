@@ -63,6 +63,8 @@ class ServeOptions(AppOptions, total=False):
             not see it in the query; a parameter ``token`` with another value is the API's own.
         insecure: needed, too, to serve without a token where others can reach it.
         origins: web origins whose pages may call, besides the server's own.
+        hosts: names that clients may call this server by, besides the one it listens at; ``["*"]``
+            for any. Without a token, others are turned away; with one, none is.
         ssl: makes it an ``https://`` server; a context for servers, with a certificate loaded.
     """
 
@@ -70,6 +72,7 @@ class ServeOptions(AppOptions, total=False):
     token: str | bool
     insecure: bool
     origins: Sequence[str]
+    hosts: Sequence[str]
     ssl: SSLContext | None
 
 
@@ -104,7 +107,7 @@ def serve(
     prefix = _prefix(options.get("prefix", "/api"))
     face = _face(controllers, prefix, options)
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
-    door = face.door = Door(host, token, options.get("origins", ()))
+    door = face.door = Door(host, token, options.get("origins", ()), options.get("hosts", ()))
     face.loop = handler_loop()
     face.is_told = True
     server = VovkServer(face, door, host, ssl=options.get("ssl"))
@@ -127,12 +130,14 @@ def app(controllers: Controllers, **options: Unpack[AppOptions]) -> web.Applicat
     """
     from aiohttp import web
 
+    from kkjupyter.rpc.heartbeats import add_heartbeats
     from kkjupyter.rpc.server import LIMIT_BYTES
 
     check_options(options, sorted(AppOptions.__optional_keys__))
     face = _face(controllers, None, options)
     application = web.Application(client_max_size=LIMIT_BYTES)
     face.add_to(application)
+    add_heartbeats(application, face.clients.load.limits)
 
     async def stop(_: web.Application) -> None:
         face.clients.stop()

@@ -32,6 +32,10 @@ def refusal_text(request: Requested, reason: Refusal, at: int) -> str:
             return f"Property {path} cannot be set"
         case _, "not_writable":
             return f"Property {path} cannot be set: {permission_hint(request.path)}"
+        case (("call" | "new"), "not_exposed"):
+            return f"Method {path} cannot be called: {permission_hint(request.path, 'expose')}"
+        case _, "not_exposed":
+            return f"Property {path} cannot be read: {permission_hint(request.path, 'expose')}"
         case (("get" | "set"), _):
             return f"Property path {path} not found at {part}"
         case "new", "missing" if not is_last:

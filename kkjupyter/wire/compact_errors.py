@@ -73,6 +73,10 @@ def refusal(request: Requested, reason: Refusal, at: int) -> RemoteError | None:
             return RemoteError(f"Cannot set {path}: it is read-only")
         case _, "not_writable":
             return RemoteError(f"Cannot set {path}: {permission_hint(request.path)}")
+        case (("call" | "new"), "not_exposed"):
+            return RemoteError(f"Cannot call {path}: {permission_hint(request.path, 'expose')}")
+        case _, "not_exposed":
+            return RemoteError(f"Cannot read {path}: {permission_hint(request.path, 'expose')}")
         case "set", "missing" if at == len(request.path) - 2:
             return RemoteError(f"Cannot set {path} on undefined")
         case _, "missing" if not is_last:

@@ -26,10 +26,15 @@ _PATH_CHARS = 100
 _OWN = frozenset({"name", "message", "stack", "cause"})
 
 
-def permission_hint(path: Sequence[str]) -> str:
-    """How the one who serves allows clients to set the property at ``path``."""
+def permission_hint(path: Sequence[str], option: str = "writable") -> str:
+    """How the one who serves allows clients to set the property at ``path``.
+
+    Args:
+        path: the names that lead there.
+        option: of ``kk.serve``; ``"expose"`` is for calling and reading.
+    """
     name = ".".join(path)[:_PATH_CHARS]
-    return f'clients may not; whoever serves it can allow it: kk.serve(..., writable=["{name}"])'
+    return f'clients may not; whoever serves it can allow it: kk.serve(..., {option}=["{name}"])'
 
 
 def read_object(error: Any, depth: int = 1) -> RemoteError:

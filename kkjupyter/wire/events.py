@@ -36,7 +36,9 @@ __all__ = [
 ]
 
 Operation = Literal["call", "get", "set", "new"]
-Refusal = Literal["missing", "not_callable", "no_path", "no_api", "read_only", "not_writable"]
+Refusal = Literal[
+    "missing", "not_callable", "not_exposed", "no_path", "no_api", "read_only", "not_writable"
+]
 
 
 class CallbackRef(msgspec.Struct, frozen=True):

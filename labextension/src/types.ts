@@ -52,6 +52,8 @@ export interface Heartbeat {
   running: number;
   /** The ids; null if there are too many to name. */
   runs?: number[] | null;
+  /** How many items each of `runs` has had. */
+  counts?: number[] | null;
   next_s?: number | null;
 }
 

@@ -1,6 +1,6 @@
 // A page may miss the end of a run: a connection broke, a laptop slept, a message was dropped. The
 // kernel's heartbeat (kkjupyter/notebook/running.py) tells what runs; when it does not name the run,
-// or is not heard, and when Cancel has no effect, the kernel is asked.
+// or is not heard, or tells of more than has come, and when Cancel has no effect, the kernel is asked.
 
 import { ask } from "./asking";
 import type { Host } from "./host";
@@ -28,6 +28,7 @@ export function watch(run: Run, model: Model, host: Host): () => void {
   let timer = 0;
   let session: string | undefined;
   let isCancelling = false;
+  let countAtLastBeat = 0;
 
   const allowedMs = () => (isCancelling ? SHORT_SILENCE_MS : silenceMs) * 2 ** questions;
   const wait = (forMs: number) => {
@@ -56,11 +57,17 @@ export function watch(run: Run, model: Model, host: Host): () => void {
     if (timer && !questions) heardAt = nowMs();
     else waitAnew();
   };
-  const beat = ({ runs, next_s = 0 }: Heartbeat) => {
-    if (runs && !runs.includes(run.status.run_id)) {
+  const beat = ({ runs, counts, next_s = 0 }: Heartbeat) => {
+    const place = runs?.indexOf(run.status.run_id);
+    if (place === -1) {
       if (nowMs() - begunAt > BEGINS_WITHIN_MS) question();
       return;
     }
+    const count = counts?.[place ?? 0] ?? 0;
+    // Had it only just come, it might still be on its way.
+    const isLost = count > run.status.count && count === countAtLastBeat;
+    countAtLastBeat = count;
+    if (isLost) question();
     silenceMs = next_s === null ? Infinity : Math.max(SILENCE_MS, 3_000 * next_s + 2_000);
     hear();
     // The kernel lives, and has not heard the cancel.

@@ -109,8 +109,8 @@ export class Page {
     this.kernel.iopubMessage.emit({ header: { msg_type, session }, parent_header, content });
   }
 
-  beat(runs: number[] | null, next_s: number | null = 2): void {
-    this.iopub("kkjupyter_running", { running: runs?.length, runs, next_s });
+  beat(runs: number[] | null, next_s: number | null = 2, counts?: number[]): void {
+    this.iopub("kkjupyter_running", { running: runs?.length, runs, counts, next_s });
   }
 
   /** What was asked on the control channel. */

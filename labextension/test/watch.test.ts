@@ -122,6 +122,33 @@ test("text that comes is a sign of life, too", async () => {
   expect(page.asked).toEqual([]);
 });
 
+test("when the kernel has had more items for a whole beat, some text was lost", async () => {
+  const el = await open();
+  page.beat([4, 3], 2, [9, 5]); // its text may still be on its way
+  expect(page.asked).toEqual([]);
+  page.beat([4, 3], 2, [9, 6]);
+  expect(page.asked).toEqual([]);
+  page.beat([4, 3], 2, [9, 6]);
+  expect(page.asked).toEqual(["state"]);
+  answer({ known: true, state: status({ state: "streaming", count: 6 }), end: 4 });
+  expect(page.sent.at(-1)).toEqual({ kind: "need", offset: 2 });
+  page.hear({ kind: "delta", offset: 2, text: "cd", status: streaming });
+  pass(0.1);
+  expect(el.querySelector("[role=log]")?.textContent).toBe("abcd");
+});
+
+test("items that have no text are asked about once", async () => {
+  await open();
+  for (let n = 0; n < 10; n++) {
+    page.beat([3], 2, [6]);
+    if (page.asked.length === 1) {
+      answer({ known: true, state: status({ state: "streaming", count: 6 }), end: 2 });
+    }
+    pass(2);
+  }
+  expect(page.asked).toEqual(["state"]);
+});
+
 test("a kernel that says it goes quiet is left alone until it speaks again", async () => {
   await open();
   page.beat([3], null);

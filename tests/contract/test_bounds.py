@@ -88,7 +88,10 @@ class Api:
         return "flooded"
 
     async def subscribe(self, tell: Any, count: int, size_bytes: int) -> None:
-        self.task = asyncio.create_task(self.flood(tell, count, size_bytes))
+        self.subscription = self.flood(tell, count, size_bytes)
+
+    async def publish(self) -> None:
+        self.task = asyncio.create_task(self.subscription)
 
 
 @pytest.fixture
@@ -350,6 +353,8 @@ def test_a_subscription_that_is_busy_too_long_is_given_up_and_said_so(
     with start(served) as server, server.connect(**spoken) as api:
         waiting = api.wait()  # else reading pauses
         api.subscribe(on_block, 200, 100_000).result(timeout_s=PATIENCE_S)
+        # Apart: what is called before the reply would run where the reply is waited for.
+        api.publish().result(timeout_s=PATIENCE_S)
         until(lambda: bool(said()), 20)
         assert "it is not called any more" in said()[0]
         gate.set()

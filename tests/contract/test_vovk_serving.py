@@ -80,7 +80,7 @@ def test_old_clients_get_a_chunk_for_each_item(servers: dict[str, VovkServer]) -
     """They deliver items twice, or never, when one is cut in two within a larger chunk."""
     recorded = exchange("old-burst5")
     with socket.create_connection(("127.0.0.1", servers["divider"].port), timeout=10) as client:
-        client.sendall(f"GET {recorded.target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        client.sendall(f"GET {recorded.target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         received = b""
         while not received.endswith(b"\r\n0\r\n\r\n"):
             received += client.recv(65_536)

@@ -169,7 +169,7 @@ def server(service: Service) -> Iterator[VovkServer]:
 def asked(port: int, target: str) -> socket.socket:
     """A connection with a request on its way; nothing of the answer was read."""
     client = socket.create_connection(("127.0.0.1", port), timeout=10)
-    client.sendall(f"GET {target} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+    client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return client
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.errors import ConnectError
+from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.inprocess import MemoryServer
 from kkjupyter.rpc.interceptors import Interceptor
@@ -42,10 +43,11 @@ def serve_over_pipes(
     limits: ServerLimits | None = None,
 ) -> MemoryServer:
     """As :func:`kkjupyter.rpc.inprocess.serve_in_memory`, over pipes that keep no boundaries."""
+    reach = Reach(obj)
     exposed = Exposed(
-        obj,
+        reach,
         interceptors,
-        permission=permission(writable, obj),
+        permission=permission(writable, reach),
         debug=debug,
         limits=limits or ServerLimits(),
     )

@@ -12,7 +12,7 @@ from kkjupyter import errors
 FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
     *{"show", "compare", "serve", "status", "demo", "context", "view"},
-    *{"trace", "tracing"},
+    *{"trace", "tracing", "expose"},
 }
 CLASSES = {"ServerLimits", "View"}
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}

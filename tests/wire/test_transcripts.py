@@ -84,7 +84,8 @@ class Play:
 def play(transcript: Transcript) -> Iterator[Play]:
     api = make_api()
     with (
-        kk.serve(api, token=False) as server,
+        # The recorded servers let every client set everything.
+        kk.serve(api, token=False, writable=["counter", "config.theme"]) as server,
         connect(server.url, compression=None, close_timeout=1) as socket,
     ):
         yield Play(transcript, api, server, socket)

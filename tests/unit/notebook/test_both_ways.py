@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -228,3 +230,18 @@ def test_a_progress_bar_around_a_list_is_plain_and_around_an_async_source_async(
 async def shown_in_a_coroutine(source: Any) -> list[Any]:
     reply = await kk.show(source)
     return list(reply.items)
+
+
+def test_a_stream_given_up_as_its_loop_ends_leaves_no_task_that_never_ran() -> None:
+    """That is an error of asyncio's on stderr, long after the cell, which nobody can place."""
+
+    async def in_a_cell() -> None:
+        with pytest.raises(UsageError):
+            list(kk.show(async_words()))
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            asyncio.run(in_a_cell())
+            gc.collect()
+    assert [str(one.message) for one in shown] == []

@@ -71,12 +71,12 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def test_it_names_what_runs_and_says_when_it_will_speak_again(rig: Rig) -> None:
-    rig.run({3: 0, 7: 0})
-    assert rig.wait(1) == [{"running": 2, "runs": [3, 7], "next_s": 2.0}]
-    rig.run({7: 0})
-    assert rig.wait(1) == [{"running": 1, "runs": [7], "next_s": 2.0}]
+    rig.run({3: 0, 7: 2})
+    assert rig.wait(1) == [{"running": 2, "runs": [3, 7], "counts": [0, 2], "next_s": 2.0}]
+    rig.run({7: 2})
+    assert rig.wait(1) == [{"running": 1, "runs": [7], "counts": [2], "next_s": 2.0}]
     rig.run({})
-    assert rig.wait(3600) == [{"running": 0, "runs": [], "next_s": None}]
+    assert rig.wait(3600) == [{"running": 0, "runs": [], "counts": [], "next_s": None}]
 
 
 def test_a_stream_that_delivers_nothing_is_told_of_less_and_less_often_and_then_no_more(
@@ -87,19 +87,19 @@ def test_a_stream_that_delivers_nothing_is_told_of_less_and_less_often_and_then_
     assert 10 < len(first) < 30
     rest = rig.wait(QUIET_AFTER_S + 60)
     assert len(rest) < 30
-    assert rest[-1] == {"running": 1, "runs": [3], "next_s": None}
+    assert rest[-1] == {"running": 1, "runs": [3], "counts": [5], "next_s": None}
     assert all(message["next_s"] for message in rest[:-1])
     assert rig.wait(24 * 3600) == []
     # One that ends is told of all the same.
     rig.run({})
-    assert rig.wait(1) == [{"running": 0, "runs": [], "next_s": None}]
+    assert rig.wait(1) == [{"running": 0, "runs": [], "counts": [], "next_s": None}]
 
 
 def test_one_that_delivers_again_is_told_of_again(rig: Rig) -> None:
     rig.run({3: 5})
     rig.wait(QUIET_AFTER_S + 120)
     rig.counts = {3: 6}
-    assert rig.wait(61)[0] == {"running": 1, "runs": [3], "next_s": 2.0}
+    assert rig.wait(61)[0] == {"running": 1, "runs": [3], "counts": [6], "next_s": 2.0}
 
 
 def test_one_that_delivers_all_the_time_is_told_of_all_the_time(rig: Rig) -> None:
@@ -113,7 +113,7 @@ def test_a_page_that_comes_while_it_is_quiet_is_told_once(rig: Rig) -> None:
     rig.run({3: 5})
     rig.wait(QUIET_AFTER_S + 120)
     rig.announcer.changed()
-    assert rig.wait(3600) == [{"running": 1, "runs": [3], "next_s": None}]
+    assert rig.wait(3600) == [{"running": 1, "runs": [3], "counts": [5], "next_s": None}]
 
 
 def test_a_page_that_comes_while_nothing_runs_is_told_nothing(rig: Rig) -> None:
@@ -123,7 +123,7 @@ def test_a_page_that_comes_while_nothing_runs_is_told_nothing(rig: Rig) -> None:
 
 def test_thousands_are_counted_and_not_named(rig: Rig) -> None:
     rig.run(dict.fromkeys(range(1001), 0))
-    assert rig.wait(1) == [{"running": 1001, "runs": None, "next_s": 2.0}]
+    assert rig.wait(1) == [{"running": 1001, "runs": None, "counts": None, "next_s": 2.0}]
 
 
 def test_a_heartbeat_has_an_id_of_its_own(rig: Rig) -> None:

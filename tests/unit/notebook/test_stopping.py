@@ -137,19 +137,20 @@ def test_what_belongs_to_the_thread_and_its_context_holds_in_the_source() -> Non
             loop.close()
 
     expected = [True, "here", (1,), True]
-    assert kk.show(source()).wait().items == expected
-    assert list(kk.show(source())) == expected
+    with contextlib.closing(connection):
+        assert kk.show(source()).wait().items == expected
+        assert list(kk.show(source())) == expected
 
 
 def test_a_cursor_is_shown_and_a_loop_over_it_may_be_left() -> None:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("create table t(a)")
-    connection.executemany("insert into t values (?)", [(n,) for n in range(10)])
-    assert kk.show(connection.execute("select a from t")).wait().count == 10
-    for row in kk.show(connection.execute("select a from t")):
-        if row == (3,):
-            break
-    assert connection.execute("select count(*) from t").fetchone() == (10,)
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("create table t(a)")
+        connection.executemany("insert into t values (?)", [(n,) for n in range(10)])
+        assert kk.show(connection.execute("select a from t")).wait().count == 10
+        for row in kk.show(connection.execute("select a from t")):
+            if row == (3,):
+                break
+        assert connection.execute("select count(*) from t").fetchone() == (10,)
 
 
 def test_leaving_a_loop_closes_the_source_there_and_then() -> None:

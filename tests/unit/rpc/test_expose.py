@@ -14,16 +14,34 @@ from typing import Any, ClassVar
 
 import pytest
 
-from kkjupyter.rpc.expose import (
-    Unreachable,
-    find,
-    find_callable,
-    find_class,
-    method_names,
-    public_names,
-    put,
-)
+from kkjupyter.rpc.expose import Reach
+from kkjupyter.rpc.places import Unreachable
+from kkjupyter.rpc.setting import put as put_within
 from kkjupyter.rpc.writable import permission
+
+
+def find(target: Any, path: list[str]) -> Any:
+    return Reach(target).find(path)
+
+
+def find_callable(target: Any, path: list[str]) -> Any:
+    return Reach(target).find_callable(path)
+
+
+def find_class(target: Any, path: list[str]) -> Any:
+    return Reach(target).find_class(path)
+
+
+def method_names(target: Any) -> list[str]:
+    return Reach(target).method_names()
+
+
+def public_names(target: Any) -> list[str]:
+    return Reach(target).public_names()
+
+
+def put(target: Any, path: list[str], value: Any) -> None:
+    put_within(Reach(target), path, value)
 
 
 def refused(function: Any, *args: Any) -> tuple[str, int]:
@@ -499,12 +517,13 @@ def test_a_permission_ends_where_other_objects_begin(path: str, named: bool, pla
     cases: list[tuple[Any, bool]] = [(["device"], named), (True, plain), ((), False)]
     for writable, allowed in cases:
         holder = Holder()
-        allows = permission(writable, holder)
+        reach = Reach(holder)
+        allows = permission(writable, reach)
         if allowed:
-            allows.set(holder, path.split("."), 5)
+            allows.set(reach, path.split("."), 5)
             assert find(holder, path.split(".")) == 5
         else:
-            refused(allows.set, holder, path.split("."), 5)
+            refused(allows.set, reach, path.split("."), 5)
         assert Device.defaults == {"level": 1}
         assert Device.theme == "light"
         assert vars(holder.device.module)["config"] == {"level": 1}

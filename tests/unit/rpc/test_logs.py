@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.inprocess import serve_in_memory
-from kkjupyter.rpc.logs import SafeLogger
+from kkjupyter.rpc.logs import LineLimit, SafeLogger
 from kkjupyter.rpc.portal import handler_loop
 
 
@@ -115,3 +116,41 @@ def test_a_record_says_where_it_was_written(caplog: pytest.LogCaptureFixture) ->
     assert (first.filename, first.funcName) == ("test_logs.py", here)
     assert first.mark == 5  # type: ignore[attr-defined]
     assert second.exc_info is not None
+
+
+def records_of(logger: logging.Logger) -> list[str]:
+    texts: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: texts.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    logger.propagate = False
+    return texts
+
+
+def test_lines_of_a_kind_are_bounded_and_the_rest_is_counted() -> None:
+    logger = logging.getLogger("kkjupyter.test.lines")
+    logger.addFilter(LineLimit(logger, lines_per_s=3, lines_per_s_in_all=100))
+    texts = records_of(logger)
+    for number in range(1000):
+        logger.warning("%s has number %s", "it", number)
+    logger.warning("another kind")
+    assert texts == [
+        *(f"it has number {number}" for number in range(3)),
+        "another kind",
+    ]
+    until(lambda: len(texts) > 4)  # also when nothing more is logged
+    assert texts[4] == "and 997 more, within a second"
+    logger.warning("%s has number %s", "it", 1000)
+    assert texts[5:] == ["it has number 1000"]
+
+
+def test_peers_are_counted_apart_and_all_together() -> None:
+    logger = logging.getLogger("kkjupyter.test.peers")
+    logger.addFilter(LineLimit(logger, lines_per_s=2, lines_per_s_in_all=5))
+    texts = records_of(logger)
+    for peer in "abc":
+        for _ in range(3):
+            logger.warning("from %s", peer, extra={"kkjupyter_peer": peer})
+    assert texts == ["from a", "from a", "from b", "from b", "from c"]
+    until(lambda: len(texts) > 5)
+    assert texts[5] == "and 4 more, within a second"

@@ -21,6 +21,7 @@ PATIENCE_S = 15.0
 
 SERVER = """
 import asyncio, os, sys
+from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.stdioserver import take_stdio
 stdio = take_stdio()
@@ -39,7 +40,7 @@ class Api:
     async def items(self, count, size):
         for n in range(count):
             yield "é" * size
-stdio.serve(Exposed(Api()))
+stdio.serve(Exposed(Reach(Api())))
 stdio.close()
 """
 

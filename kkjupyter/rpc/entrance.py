@@ -1,0 +1,304 @@
+"""Who of those that connect to a server comes in, who waits, and who is turned away.
+
+Whoever has shown a token, or sent a request where none is asked for, is *known*. Strangers are few;
+where there are too many of them, one who has sent his request comes before those who are silent. A
+place is made for him by ending the connection that has idled longest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import math
+import socket
+from collections import Counter
+from collections.abc import Callable
+
+from kkjupyter.rpc.descriptors import are_left
+from kkjupyter.rpc.limits import ServerLimits
+
+__all__ = ["Entrance", "TurnedAway", "Visitor", "too_many_text"]
+
+# Nobody but who floods the server waits longer than an honest client needs to send its request.
+_WAIT_S = 1.0
+_LOOK_S = 0.02
+# An answer to somebody who has not asked yet is not taken for one; nobody waits longer for that.
+_SILENCE_S = 0.2
+_PEEK_BYTES = 16 * 1024
+_HEAD_END = b"\r\n\r\n"
+
+
+def too_many_text(limit: int, name: str = "connections") -> str:
+    """What a client is told that is one too many."""
+    return (
+        f"the server's limit {name} ({limit:,}) is reached; try again later, or serve with "
+        f"limits=kk.ServerLimits({name}=...)\n"
+    )
+
+
+class Visitor:
+    """One connection, from its arrival to its end. I/O loop only.
+
+    Args:
+        entrance: where it came in.
+        transport: the connection.
+
+    Attributes:
+        transport: the connection.
+        address: of the peer, if it counts by itself: those of this machine do not.
+        arrived_s: when it arrived, by the loop's clock.
+        is_known: whether it has shown what it has to.
+        idle_since_s: since when it has nothing under way and may be ended for another's sake; None
+            if it may not.
+    """
+
+    def __init__(self, entrance: Entrance, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.address = counted_address(transport)
+        self.arrived_s = asyncio.get_running_loop().time()
+        self.is_known = False
+        self.idle_since_s: float | None = None
+        self._entrance = entrance
+
+    def show(self) -> None:
+        """It has shown what it has to, and may stay. Idempotent."""
+        if not self.is_known:
+            self.is_known = True
+            self._entrance.forget_stranger(self)
+
+    def leave(self) -> None:
+        """The connection is gone. Idempotent."""
+        self._entrance.left(self)
+
+
+class Entrance:
+    """Counts the connections of one server. I/O loop only.
+
+    Args:
+        limits: how many there may be.
+        counts_connections: whether ``limits.connections`` is held here, counting everybody; else
+            whoever asks counts those that matter to it.
+    """
+
+    def __init__(self, limits: ServerLimits, *, counts_connections: bool) -> None:
+        self._limits = limits
+        self._connections = limits.connections if counts_connections else None
+        timeout_s = limits.handshake_timeout_s
+        self._wait_s = _WAIT_S if timeout_s is None else min(_WAIT_S, timeout_s / 4)
+        self._inside: dict[Visitor, None] = {}
+        self._strangers: dict[Visitor, None] = {}
+        self._by_address: Counter[str] = Counter()
+        self._waiting = 0
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        """How many are inside. Any thread."""
+        return len(self._inside)
+
+    def close(self) -> None:
+        """Let nobody in any more; end those who wait."""
+        self._is_closed = True
+
+    def come(
+        self,
+        transport: asyncio.Transport,
+        let_in: Callable[[Visitor], object],
+        turn_away: Callable[[int, str], object],
+    ) -> None:
+        """Decide about a connection, at once or within a second.
+
+        Args:
+            transport: the connection.
+            let_in: called when it may come in.
+            turn_away: called with a limit and its name when that is reached.
+        """
+        if self._is_closed:  # since it was taken from the queue
+            transport.abort()
+            return
+        spare = self._limits.spare_descriptors
+        if spare is not None and (left := self._descriptors_left(transport)) < spare:
+            if left < spare // 2:
+                transport.abort()  # not even for an answer
+                return
+            if not self._end_idle():
+                turn_away(spare, "spare_descriptors")
+                return
+        visitor = Visitor(self, transport)
+        limit = self._limits.connections_per_address
+        if limit is not None and self._by_address[visitor.address] >= limit:
+            turn_away(limit, "connections_per_address")
+        elif self._has_room_for_stranger:
+            self._take(visitor, let_in, turn_away)
+        else:
+            self._wait(visitor, let_in, turn_away)
+
+    def _descriptors_left(self, transport: asyncio.Transport) -> float:
+        sock = transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return math.inf
+        return are_left(max(sock.fileno(), len(self._inside)))
+
+    def forget_stranger(self, visitor: Visitor) -> None:
+        """It is known now."""
+        self._strangers.pop(visitor, None)
+
+    def left(self, visitor: Visitor) -> None:
+        """It is gone."""
+        self._strangers.pop(visitor, None)
+        if visitor in self._inside:
+            del self._inside[visitor]
+            self._count_address(visitor, -1)
+
+    # ---- in or not
+
+    @property
+    def _has_room_for_stranger(self) -> bool:
+        limit = self._limits.unauthenticated_connections
+        return limit is None or len(self._strangers) < limit
+
+    def _take(
+        self,
+        visitor: Visitor,
+        let_in: Callable[[Visitor], object],
+        turn_away: Callable[[int, str], object],
+    ) -> None:
+        limit = self._connections
+        if limit is not None and len(self._inside) >= limit and not self._end_idle():
+            turn_away(limit, "connections")
+            return
+        if not self._has_room_for_stranger:  # it has asked, and so comes first
+            self._end(self._oldest_stranger())
+        self._inside[visitor] = None
+        self._strangers[visitor] = None
+        self._count_address(visitor, 1)
+        let_in(visitor)
+
+    def _wait(
+        self,
+        visitor: Visitor,
+        let_in: Callable[[Visitor], object],
+        turn_away: Callable[[int, str], object],
+    ) -> None:
+        """Have it wait, unread, until there is room or it has sent its request."""
+        limit = self._limits.unauthenticated_connections
+        assert limit is not None, "there would be room"
+        if self._limits.connections is not None and self._waiting >= self._limits.connections:
+            turn_away(limit, "unauthenticated_connections")
+            return
+        transport = visitor.transport
+        loop = asyncio.get_running_loop()
+        give_up_at_s = loop.time() + self._wait_s
+        self._waiting += 1
+        transport.pause_reading()
+
+        def look() -> None:
+            if self._is_closed:
+                transport.abort()
+            may_come = not transport.is_closing() and (
+                self._has_room_for_stranger or has_asked(transport)
+            )
+            if not (may_come or transport.is_closing() or loop.time() >= give_up_at_s):
+                loop.call_later(_LOOK_S, look)
+                return
+            self._waiting -= 1
+            if transport.is_closing():
+                return
+            transport.resume_reading()
+            if may_come:
+                self._take(visitor, let_in, turn_away)
+            else:
+                turn_away(limit, "unauthenticated_connections")
+
+        loop.call_later(_LOOK_S, look)
+
+    def _end_idle(self) -> bool:
+        """End a connection that nobody would miss; whether there was one."""
+        return self._end(self._longest_idle() or self._oldest_stranger())
+
+    def _end(self, visitor: Visitor | None) -> bool:
+        if visitor is None:
+            return False
+        self.left(visitor)
+        visitor.transport.abort()
+        return True
+
+    def _longest_idle(self) -> Visitor | None:
+        idle = [visitor for visitor in self._inside if visitor.idle_since_s is not None]
+        return min(idle, key=lambda visitor: visitor.idle_since_s or 0.0, default=None)
+
+    def _oldest_stranger(self) -> Visitor | None:
+        """The one that is known to nobody for longest, if it has had its time."""
+        oldest = next(iter(self._strangers), None)
+        now_s = asyncio.get_running_loop().time()
+        if oldest is None or now_s - oldest.arrived_s < self._wait_s:
+            return None
+        return oldest
+
+    def _count_address(self, visitor: Visitor, change: int) -> None:
+        if visitor.address:
+            self._by_address[visitor.address] += change
+            if not self._by_address[visitor.address]:
+                del self._by_address[visitor.address]
+
+
+def counted_address(transport: asyncio.Transport) -> str:
+    """The peer's address as it counts for ``connections_per_address``; empty if it does not.
+
+    On this machine everybody has the same, and so have all who come through a proxy on it.
+    """
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple) or not peer:
+        return ""
+    try:
+        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        else:  # a host has as many as it likes in its network
+            return "" if address.is_loopback else str(ipaddress.ip_network((address, 64), False))
+    return "" if address.is_loopback else str(address)
+
+
+def has_asked(transport: asyncio.Transport) -> bool:
+    """Whether a request lies in the socket, unread; over TLS, whether anything does."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or not hasattr(socket, "MSG_DONTWAIT"):
+        return False
+    try:
+        # asyncio's own sockets have no recv(), for which it is too late anyway.
+        with socket.socket(fileno=socket.dup(sock.fileno())) as twin:
+            data = twin.recv(_PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:  # nothing there, gone, or no descriptor left for a look
+        return False
+    return bool(data) if transport.get_extra_info("sslcontext") else _HEAD_END in data
+
+
+class TurnedAway(asyncio.Protocol):
+    """Answers a connection that is one too many as soon as it says something, and closes it.
+
+    Before that the answer would not be taken for one. Who says nothing is not waited for.
+
+    Args:
+        transport: the connection.
+        limit: how many there may be.
+        name: of that limit.
+    """
+
+    def __init__(self, transport: asyncio.Transport, limit: int, name: str) -> None:
+        self._transport = transport
+        self._text = too_many_text(limit, name).encode()
+        asyncio.get_running_loop().call_later(_SILENCE_S, self._answer)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer(is_head=data.startswith(b"HEAD "))
+
+    def _answer(self, *, is_head: bool = False) -> None:
+        if not self._transport.is_closing():
+            head = (
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"Content-Length: {len(self._text)}\r\nConnection: close\r\n\r\n"
+            )
+            self._transport.write(head.encode() + (b"" if is_head else self._text))
+            self._transport.close()

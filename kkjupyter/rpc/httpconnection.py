@@ -1,0 +1,99 @@
+"""One connection of an HTTP server, with an eye on what it keeps waiting."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from kkjupyter.rpc.entrance import Visitor
+from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.transports.stalls import StallWatch
+
+__all__ = ["HttpConnection"]
+
+
+class HttpConnection(web.RequestHandler):
+    """One connection, with an eye on what it keeps waiting.
+
+    Attributes:
+        visitor: what the entrance knows of it.
+        heard_s: when the client said something last, by the loop's clock.
+        has_heartbeat: whether it says something every now and then, as agreed.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_head_timer",
+        "_limits",
+        "_stall_watch",
+        "has_heartbeat",
+        "heard_s",
+        "visitor",
+    )
+
+    def attend(self, visitor: Visitor, limits: ServerLimits) -> None:
+        """To be called once, before it is connected."""
+        self.visitor = visitor
+        self._limits = limits
+        self._clock = asyncio.get_running_loop().time
+        self.heard_s = self._clock()
+        self.has_heartbeat = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_watch: StallWatch | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        timeout_s = self._limits.write_timeout_s
+        if timeout_s is not None:
+            connection = self.visitor.transport
+            self._stall_watch = StallWatch(
+                connection, timeout_s, connection.abort, self._says_that_it_lives
+            )
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_head_timer()
+        if self._stall_watch is not None:
+            self._stall_watch.stop()
+        self.visitor.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_s = self._clock()
+        if self.visitor.idle_since_s is not None and data.strip():  # no mere heartbeat
+            self.visitor.idle_since_s = None
+            timeout_s = self._limits.handshake_timeout_s
+            # A head that has come as a whole, as nearly all do, needs no time.
+            if timeout_s is not None and b"\r\n\r\n" not in data:
+                loop = asyncio.get_running_loop()
+                self._head_timer = loop.call_later(timeout_s, self.visitor.transport.abort)
+        super().data_received(data)
+
+    def know(self) -> None:
+        """A request has come, as far as its head, which has shown what it has to."""
+        self.visitor.show()
+        self._stop_head_timer()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the rest of a reply; the library calls this for every one."""
+        self._stop_head_timer()
+        if not self.visitor.is_known and not resp.prepared:  # no second try
+            resp.force_close()
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            if self.visitor.is_known:
+                self.visitor.idle_since_s = self._clock()
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _says_that_it_lives(self) -> bool:
+        silence_s = self._limits.silence_timeout_s
+        if silence_s is None or not self.has_heartbeat:
+            return False
+        return self._clock() - self.heard_s < silence_s

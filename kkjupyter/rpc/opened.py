@@ -1,0 +1,84 @@
+"""What clients may reach besides: nothing, unless the one who serves names it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.rpc.call import is_stream
+from kkjupyter.rpc.expose import Reach
+from kkjupyter.rpc.places import COMPUTED, Unreachable, is_public
+
+__all__ = ["make_reach"]
+
+_EXAMPLE = 'a list of dotted names: expose=["df.head"]'
+_PLAIN = (str, bytes, int, float, complex, types.NoneType, list, tuple, dict, set, frozenset)
+
+
+def make_reach(target: Any, names: Iterable[str] = (), *, package: str | None = None) -> Reach:
+    """What peers may reach on ``target``.
+
+    Args:
+        target: what is served.
+        names: what they may reach besides, whoever wrote it.
+        package: the top-level package whose code serves it, if known.
+
+    Raises:
+        UsageError: ``names`` is not a list of names, or a name leads nowhere or opens nothing.
+    """
+    if isinstance(names, str):
+        raise UsageError(f"expose takes {_EXAMPLE}, also for a single one")
+    try:
+        paths = [_path(name) for name in names]
+    except TypeError as exc:
+        raise UsageError(f"expose takes {_EXAMPLE}, not {type(names).__name__}") from exc
+    reach = Reach(target, paths, package=package)
+    without = Reach(target, package=package)
+    for path in paths:
+        _check(reach, without, path)
+    return reach
+
+
+def _path(name: Any) -> list[str]:
+    if not isinstance(name, str):
+        raise UsageError(f"expose takes {_EXAMPLE}, and {name!r} is not text")
+    path = name.split(".")
+    if not all(map(is_public, path)):
+        raise UsageError(
+            f"expose: {name!r} has a part that is empty or begins with an underscore; "
+            "clients never reach such names"
+        )
+    return path
+
+
+def _check(reach: Reach, without: Reach, path: list[str]) -> None:
+    """Say now what is certain, so that nobody relies on a name that opens nothing."""
+    name = ".".join(path)
+    try:
+        found = reach.peek(path)
+    except Unreachable as exc:
+        above = reach.peek(path[: exc.at]) if exc.at else reach.target
+        if _makes_up_attributes(above):
+            return
+        known = list(map(str, above)) if isinstance(above, dict) else dir(above)
+        raise UsageError(
+            f"expose: there is nothing at {name!r}{did_you_mean(path[exc.at], known)}"
+        ) from None
+    if found is COMPUTED or callable(found) or is_stream(found) or isinstance(found, _PLAIN):
+        return
+    try:
+        without.peek(path)
+    except Unreachable:
+        return  # a value that could not be read
+    raise UsageError(
+        f"expose: {name!r} is an object of {type(found).__module__}, and clients can read it as it "
+        f'is; name what they may call on it: expose=["{name}.method"], or mark its class with '
+        "kk.expose"
+    )
+
+
+def _makes_up_attributes(value: Any) -> bool:
+    """Whether what it has cannot be told from what lies there."""
+    return value is COMPUTED or hasattr(type(value), "__getattr__") or "__getattr__" in dir(value)

@@ -1,0 +1,216 @@
+"""Whose code something is: the user's own, which peers may call, or that of a package it uses.
+
+Own is what comes from the top-level package of the object that is served, from those of its base
+classes, from the one whose code serves it, and from ``__main__``; what is marked by :func:`expose`;
+and base classes of own classes. A base class of an installed package is not own, and neither is
+that package; nothing of Python itself ever is.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kkjupyter.errors import UsageError
+
+__all__ = ["Owners", "expose", "is_of_python", "owners_of", "serving_package"]
+
+T = TypeVar("T")
+
+_MARK = "__kkjupyter_exposed__"
+_MAIN = "__main__"
+_HERE = __name__.partition(".")[0]
+# What stands between a name and the function that somebody wrote. A cycle would never end.
+_MAX_WRAPPERS = 20
+_FRAMES: dict[type[Any], str] = {
+    types.GeneratorType: "gi_frame",
+    types.AsyncGeneratorType: "ag_frame",
+    types.CoroutineType: "cr_frame",
+}
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def expose(what: T) -> T:
+    """Let peers reach a class or a function wherever the served object holds it; a decorator.
+
+    It is for what another package than the served object's defines: a helper class beside the main
+    one, a function that is kept in an attribute. Of a class it opens what that class defines
+    itself, not what its bases do. In a statement it marks what somebody else has written, with all
+    its methods: ``kk.expose(helpers.Clock)``.
+
+    Args:
+        what: a class or a function of Python's; it is changed and returned.
+
+    Raises:
+        UsageError: it is something else, which cannot be marked.
+    """
+    marked = what.__func__ if isinstance(what, staticmethod | classmethod) else what
+    if isinstance(marked, type | types.FunctionType):
+        try:
+            setattr(marked, _MARK, True)
+        except TypeError:  # it is written in C
+            pass
+        else:
+            return what
+    raise UsageError(
+        f"kk.expose marks classes and functions that are written in Python, not {what!r}; "
+        'name it where it is served instead: kk.serve(..., expose=["name"])'
+    )
+
+
+class Owners:
+    """Tells the user's own code from that of the packages it uses.
+
+    Args:
+        packages: the top-level packages that are the user's.
+    """
+
+    def __init__(self, packages: Iterable[str]) -> None:
+        self._packages = frozenset(packages) - sys.stdlib_module_names
+
+    def owns_class(self, cls: type[Any]) -> bool:
+        """Whether a class is own: its instances may be walked into, and it may be called."""
+        return _top(cls) in self._packages or _MARK in cls.__dict__
+
+    def owns_base(self, cls: type[Any]) -> bool:
+        """Whether a base class of an own class is own, too.
+
+        It need not be of the same package: a file beside the user's own is as good. Only one that
+        is installed, as a library is, or that is Python's own, brings methods along that nobody
+        meant to serve: ``DataFrame.eval``, ``BaseModel.parse_raw``.
+        """
+        return self.owns_class(cls) or _is_of_the_user(cls)
+
+    def owns_module(self, module: types.ModuleType) -> bool:
+        """Whether a module is own."""
+        return module.__name__.partition(".")[0] in self._packages
+
+    def owns_function(self, function: Any) -> bool:
+        """Whether the code that a call of ``function`` runs first is own.
+
+        Bound methods, partials and wrappers are as own as the function inside them. Runs no code.
+        """
+        for _ in range(_MAX_WRAPPERS):
+            if isinstance(function, types.FunctionType):
+                return self._owns_plain_function(function)
+            inner = _unwrapped(function)
+            if inner is None:
+                break
+            function = inner
+        if isinstance(function, types.BuiltinFunctionType):
+            return _top(function) in self._packages
+        return not isinstance(function, type) and self._defines_call(type(function))
+
+    def owns_running(self, value: Any) -> bool:
+        """Whether a generator, a coroutine, or another iterator or awaitable runs own code."""
+        attribute = _FRAMES.get(type(value))
+        if attribute is None:
+            return self.owns_class(type(value))
+        frame = getattr(value, attribute)
+        return frame is None or self._owns_name(frame.f_globals)  # without one it has ended
+
+    def defines(self, cls: type[Any], raw: Any) -> bool:
+        """Whether ``raw``, a function in the body of an own class, was made for that class.
+
+        A decorator may make it, in whatever package that is; then it is a closure. A function of
+        another package's that was given a second name is not.
+        """
+        if isinstance(raw, staticmethod | classmethod):
+            raw = raw.__func__
+        if not isinstance(raw, types.FunctionType):
+            return False
+        return (
+            _top(raw) == _top(cls)
+            or self._owns_plain_function(raw)
+            or "<locals>" in raw.__qualname__
+        )
+
+    def _owns_plain_function(self, function: types.FunctionType) -> bool:
+        # A wrapper bears the name of what it wraps; its globals tell who wrote it.
+        return (
+            _top(function) in self._packages
+            or self._owns_name(function.__globals__)
+            or _MARK in function.__dict__
+        )
+
+    def _owns_name(self, names: Mapping[str, Any]) -> bool:
+        """Whether a module with these global names is own."""
+        return str(names.get("__name__")).partition(".")[0] in self._packages
+
+    def _defines_call(self, cls: type[Any]) -> bool:
+        """Whether instances can be called by what an own class says."""
+        for base in cls.__mro__:
+            if "__call__" in base.__dict__:
+                return self.owns_class(cls) and self.owns_base(base)
+        return False
+
+
+def owners_of(target: Any, package: str | None) -> Owners:
+    """Whose code a peer may call on ``target``.
+
+    Args:
+        target: what is served.
+        package: the top-level package whose code serves it, if known.
+    """
+    packages = {_MAIN, package or _MAIN}
+    # `python -m package.module` runs a module of the package under another name.
+    main_package = getattr(sys.modules.get(_MAIN), "__package__", None)
+    if isinstance(main_package, str) and main_package:
+        packages.add(main_package.partition(".")[0])
+    if isinstance(target, types.ModuleType):
+        packages.add(target.__name__.partition(".")[0])
+    else:
+        cls = target if isinstance(target, type) else type(target)
+        packages |= {_top(base) for base in cls.__mro__ if base is cls or _is_of_the_user(base)}
+    return Owners(packages)
+
+
+def is_of_python(cls: type[Any]) -> bool:
+    """Whether a class is Python's own: whoever inherits from Thread does not mean to serve it."""
+    return _top(cls) in sys.stdlib_module_names
+
+
+def serving_package() -> str | None:
+    """The top-level package of the code that calls into this one; None if only Python's does."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package != _HERE and package not in sys.stdlib_module_names:
+            return package
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _top(definition: Any) -> str:
+    """The top-level package of a class or function; empty if it does not say."""
+    module = getattr(definition, "__module__", None)
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _is_of_the_user(cls: type[Any]) -> bool:
+    """Whether a class comes from a file of the user's."""
+    return not (is_of_python(cls) or _is_installed(cls.__module__))
+
+
+@functools.lru_cache(maxsize=1_024)
+def _is_installed(module_name: str) -> bool:
+    """Whether a module comes from where packages are installed; so it is if it does not say."""
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    return not isinstance(file, str) or not _INSTALLED.isdisjoint(Path(file).parts)
+
+
+def _unwrapped(function: Any) -> Any:
+    """What ``function`` leads to, or None if it is no wrapper that can be looked into."""
+    if isinstance(function, types.MethodType | staticmethod | classmethod):
+        return function.__func__
+    if isinstance(function, functools.partial):
+        return function.func
+    if isinstance(function, type):
+        return None
+    # functools.cache, numba.jit and the like; a lookup of the object's own is not asked.
+    return inspect.getattr_static(function, "__wrapped__", None)
