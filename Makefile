@@ -43,6 +43,8 @@ help:
 	@echo "make test-NAME           NAME: unit contract guides wire cli kernel browser peers"
 	@echo "                         notebooks docs packaging newer vitest"
 	@echo "                         (peers, also those that npm lacks: KKRPC_PEERS=FOLDER make test-peers)"
+	@echo "make fuzz [SECONDS=600]  hostile peers beside an honest client, who must be answered in a second"
+	@echo "make soak [SECONDS=600]  mixed use; neither client nor server may grow (SEED=N repeats a run)"
 	@echo "make clean               remove everything the Makefile has made"
 
 # ---- environments ------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ docs: $(VENV)/.docs
 
 # ---- what a contributor types ------------------------------------------------------------------
 
-.PHONY: test test-fast test-matrix pictures lint format types frontend kernels clean
+.PHONY: test test-fast test-matrix pictures lint format types frontend kernels fuzz soak clean
 test: $(VENV)/.test
 	@$(CHECK)
 
@@ -116,6 +118,11 @@ frontend: $(VENV)/.test
 
 kernels: $(VENV)/.test
 	@$(CHECK) kernels
+
+SECONDS := 600
+fuzz soak: $(VENV)/.test
+	@$(INSTALL)
+	@$(PY) tools/$@.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) .venv-newer .kernels .node .chromium .artifacts dist .coverage .coverage.*

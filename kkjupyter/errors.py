@@ -20,7 +20,8 @@
 
 No foreign exception leaves the package unwrapped; ``raise ... from exc`` keeps the original.
 The exceptions are ``KeyboardInterrupt``, ``asyncio.CancelledError`` and whatever the user's own
-code raises. Errors hold data in fields; the text is built by ``__str__``.
+code raises. Errors hold data in fields, as it came; the text is built by ``_text``, and ``str()``
+gives it without what a terminal would obey.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, Self, TypeVar
+
+from kkjupyter.plaintext import plain
 
 __all__ = [
     "BufferOverflow",
@@ -55,7 +58,16 @@ class KKError(Exception):
     """The root: ``except kk.KKError`` catches everything this package raises on its own.
 
     Errors can be copied and pickled; their fields survive that.
+
+    ``str(error)`` is safe to print, log and save, whoever's words are in it: control sequences,
+    halves of characters and overrides of the direction are taken out. The fields hold what came.
     """
+
+    def __str__(self) -> str:
+        return plain(self._text())
+
+    def _text(self) -> str:
+        return super().__str__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Python would call the class with `args`, which are not always those of __init__.
@@ -85,7 +97,7 @@ class ConnectError(KKError, ConnectionError):
         if listening:
             self.listening = True
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         if self.listening:
             return f"{self.url}: {self.reason}"
         return f"cannot connect to {self.url}: {self.reason}"
@@ -110,7 +122,7 @@ class ConnectionLost(KKError, ConnectionError):
         self.reason = reason
         self.items_received = items_received
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         text = f"connection to {self.url} lost: {self.reason}"
         if self.items_received:
             text += f" (after {_count(self.items_received)})"
@@ -130,7 +142,7 @@ class ProtocolError(KKError):
         self.reason = reason
         self.excerpt = excerpt
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.reason}: {self.excerpt}" if self.excerpt else self.reason
 
 
@@ -194,11 +206,11 @@ class RemoteError(CallError):
         if isinstance(cause, BaseException):
             self.__cause__ = cause
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         if self.status is not None:
-            return encodable(f"HTTP {self.status}: {self.message}")
+            return f"HTTP {self.status}: {self.message}"
         text = self.message if self.name in ("", "Error") else f"{self.name}: {self.message}"
-        return encodable(text or self.name or "Error")
+        return text or self.name or "Error"
 
 
 class RemoteThrow(RemoteError):
@@ -227,7 +239,7 @@ class CallTimeout(CallError, TimeoutError):
         self.timeout_s = timeout_s
         self.waited_for = waited_for
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.method}: no {self.waited_for} within {self.timeout_s:g} s"
 
 
@@ -243,7 +255,7 @@ class CallCancelled(CallError):
         self.method = method
         self.items_received = items_received
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         after = f" after {_count(self.items_received)}" if self.items_received else ""
         return f"{self.method} was cancelled{after}"
 
@@ -260,7 +272,7 @@ class ValidationError(CallError):
         self.method = method
         self.issues = [dict(issue) for issue in issues]
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         lines = "; ".join(
             f"{issue.get('path') or 'value'}: {issue.get('message', '')}" for issue in self.issues
         )
@@ -281,7 +293,7 @@ class EncodeError(CallError):
         self.reason = reason
         self.method = method
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         where = f"{self.method}: " if self.method else ""
         return f"{where}cannot encode {self.path or 'value'}: {self.reason}"
 
@@ -311,7 +323,7 @@ class BufferOverflow(CallError):
         self.limit_bytes = limit_bytes
         self.what = what
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         limits = [f"{self.limit_items:,} items"] if self.limit_items is not None else []
         limits += [f"{self.limit_bytes:,} bytes"] if self.limit_bytes is not None else []
         limit = " or ".join(limits)
@@ -356,16 +368,6 @@ def _rebuild(
     if isinstance(cause := fields.get("cause"), BaseException):
         error.__cause__ = cause
     return error
-
-
-def encodable(text: str) -> str:
-    """``text`` with U+FFFD for each lone half of a character, as JavaScript may send it.
-
-    A kernel cannot send one to the page: it would show no error at all.
-    """
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _count(items: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -63,6 +64,16 @@ def nothing_left_open() -> Iterator[None]:
 
         for session in left:
             run_blocking(session.close())
+
+
+@pytest.fixture(autouse=True)
+def log_lines_counted_anew() -> None:
+    """What the test before has logged within this second does not count."""
+    if logs := sys.modules.get("kkjupyter.rpc.logs"):
+        for name in [*logging.root.manager.loggerDict]:
+            for one in logging.getLogger(name).filters if name.startswith("kkjupyter") else ():
+                if isinstance(one, logs.LineLimit):
+                    one.begin_anew()
 
 
 def _open_sessions() -> list[Any]:

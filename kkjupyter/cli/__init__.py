@@ -11,7 +11,7 @@ from types import FrameType
 
 from kkjupyter import __version__
 from kkjupyter.cli.exits import EXIT_CODES_HELP, ExitCode, exit_code_for
-from kkjupyter.cli.output import clean_log, printable
+from kkjupyter.cli.output import clean_log
 from kkjupyter.errors import KKError
 
 __all__ = ["main"]
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _command(options.command)(options)
     except KKError as exc:
-        print(f"kkjupyter: {printable(str(exc))}", file=sys.stderr)
+        print(f"kkjupyter: {exc}", file=sys.stderr)
         return exit_code_for(exc)
     except KeyboardInterrupt:
         return ExitCode.CANCELLED

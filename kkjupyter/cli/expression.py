@@ -33,7 +33,11 @@ def parse_expression(text: str) -> Expression:
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as exc:
-        raise UsageError(f"{text!r} is no expression ({exc.msg}); {_HOW}") from exc
+        raise UsageError(f"{text!r} is not an expression ({exc.msg}); {_HOW}") from exc
+    except ValueError as exc:  # a null character
+        raise UsageError(f"{text!r:.200} is not an expression ({exc}); {_HOW}") from exc
+    except (MemoryError, RecursionError) as exc:  # Python's own parser
+        raise UsageError(f"there is too much in each other to be read; {_HOW}") from exc
     if not isinstance(node, ast.Call):
         return Expression(_path(node))
     kwargs: dict[str, Any] = {}

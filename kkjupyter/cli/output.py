@@ -5,35 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from kkjupyter.errors import EncodeError
+from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.wire.values import undefined
 
-__all__ = ["Writer", "as_json", "clean_log", "printable"]
-
-_COLOUR = r"\x1b\[[0-9;]*m"
-_CONTROL = (
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # cursor movements and the like
-    # Window titles, links, clipboard. It looks no further than the next sequence: where many begin
-    # and none ends, each would be searched to the end of the text.
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x1b\\|\x07|\Z)"
-    r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
-_ANY_CONTROL = re.compile(_CONTROL)
-_ALL_BUT_COLOUR = re.compile(f"({_COLOUR})|{_CONTROL}")
-
-
-def printable(text: str, *, keep_colours: bool = False) -> str:
-    """``text`` without what a terminal would obey: remote text must not move the cursor."""
-    text = text.replace("\r\n", "\n")
-    if keep_colours:
-        return _ALL_BUT_COLOUR.sub(lambda match: match[1] or "", text)
-    return _ANY_CONTROL.sub("", text)
+__all__ = ["Writer", "as_json", "clean_log"]
 
 
 class _CleanLog(logging.Handler):
@@ -46,7 +26,7 @@ class _CleanLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             if sys.stderr is not None:
-                sys.stderr.write(printable(self.format(record)) + "\n")
+                sys.stderr.write(plain(self.format(record)) + "\n")
                 sys.stderr.flush()
         except Exception:  # noqa: BLE001  as every handler of a log: a program must not end by it
             self.handleError(record)
@@ -71,7 +51,7 @@ class Writer:
 
     def __init__(self, out: TextIO, style: str = "plain") -> None:
         self._out = out
-        self._clean: Callable[[str], str] = printable if out.isatty() else str
+        self._clean: Callable[[str], str] = without_controls if out.isatty() else str
         self._style = style
         self._open_line = False
 

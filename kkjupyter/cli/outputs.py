@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
-from kkjupyter.cli.output import printable
+from kkjupyter.plaintext import without_controls
 
 __all__ = ["Outputs", "Screen", "head_of"]
 
@@ -40,7 +40,7 @@ class Screen:
 
     def add(self, text: str) -> None:
         """Write text as it is, flushed; only what would move the cursor is left out."""
-        text = printable(text, keep_colours=self._colours)
+        text = without_controls(text, keep_colours=self._colours)
         if text:
             self._out.write(text)
             self._out.flush()

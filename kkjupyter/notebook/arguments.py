@@ -177,6 +177,10 @@ _HELP = re.compile(r"\s*help(?:\s+([a-z]+))?\s*(?:#.*)?")
 _OPTION = re.compile(r"--([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z][A-Za-z0-9]*)*)")
 
 
+# What Python's own parser raises where too much stands in each other.
+_TOO_DEEP = (MemoryError, RecursionError)
+
+
 def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
     """The offset at which the expression ends: at an option, a comment or the line's end."""
     end = len(line)
@@ -229,7 +233,7 @@ def _candidates(line: str) -> Iterator[tuple[int, bool]]:
 def _is_expression(text: str) -> bool:
     try:
         ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, *_TOO_DEEP):
         return False
     return True
 
@@ -250,6 +254,9 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
     except ValueError as error:
         # "source code string cannot contain null bytes"
         raise UsageError(f"not a Python expression: {error}") from None
+    except _TOO_DEEP:
+        text = "the expression has too much in each other to be read; put a part in a variable"
+        raise UsageError(text) from None
 
 
 def _what_was_meant(text: str, magic: str) -> str:

@@ -8,6 +8,7 @@ import keyword
 from typing import Any
 
 from kkjupyter.notebook.characters import whole
+from kkjupyter.plaintext import undirected
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
 from kkjupyter.rpc.vovk_remote import VovkRemote
 
@@ -46,7 +47,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     below = _below(info)
     if below:
         more = f", ... {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
-        rows.append(("methods", ", ".join(map(whole, below[:_METHODS_SHOWN])) + more))
+        rows.append(("methods", ", ".join(map(_name, below[:_METHODS_SHOWN])) + more))
     if info.state == "closed":
         return [*rows, ("to go on", "connect again: %rpc connect URL as NAME, or kk.connect(...)")]
     if info.path and not below:
@@ -55,7 +56,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
         return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
     # A capital letter begins the name of a class, by custom on both sides.
     methods = [method for method in below if not method.rpartition(".")[2][:1].isupper()]
-    example = f"{name}.{whole((methods or ['method'])[0])}(...)"
+    example = f"{name}.{_name((methods or ['method'])[0])}(...)"
     return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
 
 
@@ -77,7 +78,7 @@ def group_cure(remote: Remote, name: str) -> str | None:
     below = _below(describe(remote))
     if not below:
         return None
-    shown = ", ".join(f"{name}.{whole(method)}" for method in below[:_METHODS_SHOWN])
+    shown = ", ".join(f"{name}.{_name(method)}" for method in below[:_METHODS_SHOWN])
     more = f" and {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
     return f"{name} is a group of methods, which cannot be called itself: {shown}{more}"
 
@@ -126,3 +127,8 @@ def uninstall(shell: Any) -> None:
     """Undo :func:`install`."""
     for mime in ("text/html", "text/plain"):
         shell.display_formatter.formatters[mime].pop(Remote, None)
+
+
+def _name(name: str) -> str:
+    """A name of the peer's, with whatever is in it: it is to be told from others."""
+    return undirected(whole(name))

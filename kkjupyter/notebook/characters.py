@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from kkjupyter.plaintext import encodable, printable
 
-from kkjupyter.errors import encodable
-
-__all__ = ["PairJoiner", "printable", "rewritten", "whole", "without_controls"]
-
-# Terminals act on C0, DEL and C1 controls; tab and line ends are text. Unicode has a picture for
-# each of C0 and DEL ("␛"); C1 has none.
-_PICTURES = {
-    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"},
-    0x7F: "␡",
-    **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
-}
-
-
-def printable(text: str) -> str:
-    """``text`` with each control character replaced by a visible one of the same length."""
-    return text if text.isprintable() else text.translate(_PICTURES)
+__all__ = ["PairJoiner", "rewritten", "whole"]
 
 
 def rewritten(text: str) -> str:
@@ -71,30 +56,3 @@ class PairJoiner:
 def whole(text: str) -> str:
     """``text`` as something that can be encoded: lone surrogates replaced, controls visible."""
     return printable(encodable(text))
-
-
-_COLOUR = r"\x1b\[[0-9;]*m"
-_CONTROL = r"""\x1b\[[0-?]*[ -/]*[@-~]                   # CSI: cursor, erasing
-             | \x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)  # OSC, DCS, ...: titles, links, clipboard
-             | \x1b[ -/]*[0-~]?                          # any other escape
-             | [\x00-\x08\x0b-\x1f\x7f-\x9f]            # lone controls, but tab and newline
-"""
-_ANY_CONTROL = re.compile(_CONTROL, re.VERBOSE)
-_ALL_BUT_COLOUR = re.compile(f"({_COLOUR}) | {_CONTROL}", re.VERBOSE)
-
-
-def without_controls(text: str, *, keep_colours: bool = False, keep_returns: bool = False) -> str:
-    """``text`` without what a terminal would obey; tabs and newlines stay.
-
-    Args:
-        text: anybody's.
-        keep_colours: sequences that only set colours stay, too.
-        keep_returns: so do carriage returns: a line may be written over.
-    """
-    if text.isprintable():
-        return text
-    if keep_returns:
-        return "\r".join([_ANY_CONTROL.sub("", piece) for piece in text.split("\r")])
-    if keep_colours:
-        return _ALL_BUT_COLOUR.sub(lambda found: found[1] or "", text)
-    return _ANY_CONTROL.sub("", text)

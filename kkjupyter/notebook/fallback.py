@@ -287,7 +287,7 @@ def _sound(bundle: Any) -> dict[str, Any]:
 
 def _line(error: BaseException) -> str:
     try:
-        return whole(error_line(error))
+        return error_line(error)
     except Exception:  # noqa: BLE001 - an error of the user's whose text raises
         return type(error).__name__
 

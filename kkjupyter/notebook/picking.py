@@ -11,6 +11,7 @@ from typing import Any
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.joining import Kind, Piece
+from kkjupyter.plaintext import plain
 
 __all__ = ["ChunkTexts", "Picked", "Picker", "Picking", "as_they_are", "chunk_texts", "picker"]
 
@@ -85,7 +86,7 @@ class Picked(Picking):
         try:
             return self._pick(item)
         except _NOT_THERE as error:
-            text = whole(str(error))[:_NOTE_CHARS].replace("\n", " ")
+            text = plain(str(error))[:_NOTE_CHARS].replace("\n", " ")
             self._tell(f"pick shows nothing of some items ({type(error).__name__}: {text})")
             return None
         except StopIteration as error:

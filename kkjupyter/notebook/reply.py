@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from kkjupyter.errors import KKError, RemoteError
-from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.dataframes import dataframe_of
 from kkjupyter.notebook.picking import Picker, Picking, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.status import RunState
 from kkjupyter.notebook.views.joining import TextJoiner
+from kkjupyter.plaintext import plain
 
 __all__ = ["Reply", "error_line", "joined_text"]
 
@@ -238,7 +238,7 @@ class Reply:
         items = f"{number:,} item{'' if number == 1 else 's'}"
         if self.error is not None and self.status == "failed":
             after = f" after {items}" if number else ""
-            return f"<Reply {self.title}: failed{after}, {whole(error_line(self.error))}>"
+            return f"<Reply {self.title}: failed{after}, {error_line(self.error)}>"
         if self.status == "cancelled":
             return f"<Reply {self.title}: cancelled after {items}>"
         if number or self.status == "streaming":
@@ -305,9 +305,9 @@ def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """An error in one line: ``"ValueError: something went wrong"``."""
+    """An error in one line of plain text: ``"ValueError: something went wrong"``."""
     try:
-        text = str(error).strip()
+        text = plain(str(error)).strip()
     except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
         text = ""
     first = text.splitlines()[0] if text else ""

@@ -18,7 +18,6 @@ from IPython import get_ipython
 from IPython.display import DisplayHandle
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.characters import without_controls
 from kkjupyter.notebook.collecting import without_full_collections
 from kkjupyter.notebook.fallback import FallbackView, ViewOwner
 from kkjupyter.notebook.status import Status
@@ -27,6 +26,7 @@ from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.bundle import describe
 from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.joining import Piece
+from kkjupyter.plaintext import plain, without_controls
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.ticker import Job
@@ -369,4 +369,4 @@ def _bare(item: Any) -> Any:
 
 def _last_line(status: Status) -> str:
     glyph, parts = describe(status)
-    return without_controls(f"{glyph} {' · '.join([*parts, *status.notes])}")
+    return plain(f"{glyph} {' · '.join([*parts, *status.notes])}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from kkjupyter.notebook.characters import without_controls
+from kkjupyter.plaintext import plain
 from kkjupyter.rpc.serverlog import logger, was_told
 
 __all__ = ["install", "uninstall"]
@@ -21,7 +21,7 @@ class _CellLog(logging.Handler):
         if was_told(record) or _others_listen():
             return
         try:
-            sys.stderr.write(without_controls(self.format(record)) + "\n")
+            sys.stderr.write(plain(self.format(record)) + "\n")
         except Exception:  # noqa: BLE001  as every handler of a log: nothing may fail by it
             self.handleError(record)
 

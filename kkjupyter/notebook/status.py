@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from kkjupyter.notebook.characters import whole
+from kkjupyter.plaintext import plain
 
 __all__ = ["RunState", "Status"]
 
@@ -47,9 +47,9 @@ class Status:
         """The same with texts that can be encoded and shown: they hold words of the peer's."""
         return replace(
             self,
-            title=whole(self.title),
-            error=whole(self.error),
-            notes=tuple([whole(note) for note in self.notes]),
+            title=plain(self.title),
+            error=plain(self.error),
+            notes=tuple([plain(note) for note in self.notes]),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import IPython
 from IPython import get_ipython
 
 import kkjupyter
-from kkjupyter.errors import KKError, RemoteError, did_you_mean, encodable
-from kkjupyter.notebook.characters import without_controls
+from kkjupyter.errors import KKError, RemoteError, did_you_mean
 from kkjupyter.notebook.reply import error_line
+from kkjupyter.plaintext import encodable, plain, without_controls
 from kkjupyter.rpc.session import open_sessions
 
 __all__ = ["hide_our_frames", "install", "render", "uninstall"]
@@ -38,7 +38,7 @@ def render(error: KKError) -> list[str]:
     An error of a magic shows no frames, since there is only the line itself; any other those of
     the user's own code. A RemoteError adds where it happened on the other side.
     """
-    # A terminal obeys what it prints, a kernel sends UTF-8 only, and the words are the peer's.
+    # The peer's words are plain text by now; IPython shows them in colours, and lines of source.
     return [encodable(without_controls(line, keep_colours=True)) for line in _lines(error)]
 
 
@@ -181,7 +181,7 @@ def _is_foreign(traceback: TracebackType) -> bool:
 def _remote_stack(error: BaseException) -> list[str]:
     if not isinstance(error, RemoteError) or not error.stack:
         return []
-    lines = [line for line in error.stack.strip().splitlines() if line.strip()]
+    lines = [line for line in plain(error.stack).strip().splitlines() if line.strip()]
     # Peers repeat the error itself: JavaScript in the first line, Python in the last.
     if lines and error.message and error.message in lines[0]:
         lines = lines[1:]

@@ -93,7 +93,10 @@ def refuse_secret_urls(words: list[str]) -> None:
     for word in words:
         if "://" not in word:
             continue
-        parts = urlsplit(word)
+        try:
+            parts = urlsplit(word)
+        except ValueError:  # not an address: whoever takes it will say so
+            continue
         secret = [name for name, _ in parse_qsl(parts.query) if is_secret_name(name)]
         if secret or parts.password:
             what = (

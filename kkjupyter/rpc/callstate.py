@@ -20,7 +20,6 @@ from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
 
@@ -332,5 +331,5 @@ class CallState(Waiters):
     def _report_unseen(self) -> None:
         if not self._looked_at:
             self._looked_at = True
-            text = readable(str(self.error))  # the peer's, for a terminal
+            text = str(self.error)
             logger.error("%s failed and nobody looked: %s", self.title, text)

@@ -18,7 +18,6 @@ from kkjupyter.rpc.ringing import Ringer
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace, error_name
-from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
 from kkjupyter.wire.protocol import Protocol
 from kkjupyter.wire.values import undefined
@@ -272,7 +271,7 @@ class CallTable:
         if control is None:
             # Of a cancel: nobody waits for it, but what went wrong shall not go unseen.
             if event.error is not None:
-                text = readable(str(event.error))
+                text = str(event.error)
                 logger.warning("a stream that was cancelled failed at its end: %s", text)
             return
         # The stream first: whoever waits for the control may look at it at once.

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from kkjupyter.errors import UsageError
+from kkjupyter.plaintext import plain
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import wait_async
@@ -64,7 +65,7 @@ class RemoteCallback:
             io_loop().post(self._held.collected, self._id)
 
     def __repr__(self) -> str:
-        return f"<RemoteCallback {self._id}>"
+        return f"<RemoteCallback {plain(self._id)}>"
 
 
 class HeldFunctions:

@@ -9,6 +9,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from kkjupyter.plaintext import PlainRecords
 from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor
 from kkjupyter.rpc.heartbeats import add_heartbeats
@@ -32,6 +33,7 @@ _logger.addFilter(
     lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 )
 limit_lines(_logger)
+_logger.addFilter(PlainRecords())
 
 
 class HttpListener:

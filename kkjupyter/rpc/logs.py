@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Any, Final
 
+from kkjupyter.plaintext import PlainRecords
+
 __all__ = ["LINES_PER_S", "LINES_PER_S_IN_ALL", "LineLimit", "SafeLogger", "limit_lines"]
 
 LINES_PER_S: Final = 20
@@ -52,6 +54,11 @@ class LineLimit(logging.Filter):
         self._left_out = 0
         self._has_timer = False
         self._last: logging.LogRecord | None = None
+
+    def begin_anew(self) -> None:
+        """Forget what was counted, as if a second had passed. Any thread."""
+        with self._lock:
+            self._sum()
 
     def forked(self) -> None:
         """This process is a fork: whoever held the lock, and the timer, did not come along."""
@@ -137,8 +144,11 @@ def limit_lines(logger: logging.Logger) -> None:
             os.register_at_fork(after_in_child=limit.forked)
 
 
+_PLAIN = PlainRecords()  # one, as a logger that is asked for twice takes it once
+
+
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """Logs; what a filter or a handler raises goes to ``sys.excepthook``. Any thread.
+    """Logs plain text; what a filter or a handler raises goes to ``sys.excepthook``. Any thread.
 
     They run in the middle of an answer or of a loop that many share, neither of which may end
     for a log file that cannot be written. What is logged within a second is bounded.
@@ -150,6 +160,7 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name))
         limit_lines(self.logger)
+        self.logger.addFilter(_PLAIN)
 
     def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
         """As :meth:`logging.Logger.log`."""

@@ -28,7 +28,6 @@ from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
-from kkjupyter.rpc.trace_secrets import readable
 from kkjupyter.rpc.turns import TURN_S, monotonic_s
 from kkjupyter.rpc.waiting import wait_async
 from kkjupyter.rpc.wayback import WayBack
@@ -130,7 +129,7 @@ class Producer:
         """Answer that this is too much; what was passed with it goes back."""
         channel, codec = self.channel, request.codec
         if not self._refused:
-            what = readable(".".join(request.path))
+            what = ".".join(request.path)
             logger.warning("%s: %s is refused: %s", channel.url, what, error)
         self._refused += 1
         _, received = channel.revive(request.args, codec, ".".join(request.path))

@@ -31,6 +31,6 @@ class RPCValidationError(KKError):
         self.method = method
         self.issues = [dict(issue) for issue in issues]
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         faults = "; ".join(str(issue["message"]) for issue in self.issues)
         return f'RPC {self.phase} validation failed for "{self.method}": {faults}'

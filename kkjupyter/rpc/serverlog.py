@@ -12,6 +12,7 @@ import logging
 from typing import Final
 
 from kkjupyter.errors import CallCancelled, ConnectionLost, RemoteError, RemoteThrow
+from kkjupyter.plaintext import one_line
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.refusals import ArgumentsError, RPCValidationError
 
@@ -87,4 +88,4 @@ def _text(exc: BaseException) -> str:
 def _line(text: str, limit_chars: int = _METHOD_CHARS) -> str:
     """``text`` in one line: a client must not write lines of its own into the log."""
     shown = text[:limit_chars] + "..." * (len(text) > limit_chars)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    return one_line(shown)

@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from kkjupyter.plaintext import plain
 from kkjupyter.wire.events import Operation
 
 __all__ = ["counted", "listed", "title_of"]
@@ -59,6 +60,7 @@ def _brief(value: Any) -> str:
 
 
 def _shorten(text: str) -> str:
+    text = plain(text)  # a name may come from a schema, and so from the peer
     if len(text) <= _TITLE_CHARS:
         return text
     tail = ")" if text.endswith(")") else ""

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from kkjupyter.plaintext import readable
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.trace import Direction, Trace, TraceRow
-from kkjupyter.rpc.trace_secrets import Excerpts, Kept, readable
+from kkjupyter.rpc.trace_secrets import Excerpts, Kept
 
 __all__ = ["CallRecord"]
 

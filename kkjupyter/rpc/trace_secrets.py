@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["HIDDEN", "Excerpts", "is_secret_name", "readable", "without_secret_fields"]
+from kkjupyter.plaintext import readable
+
+__all__ = ["HIDDEN", "Excerpts", "is_secret_name", "without_secret_fields"]
 
 HIDDEN: Final = "(hidden)"
 
@@ -157,13 +159,3 @@ def without_secret_fields(target: str) -> str:
     fields = [field.partition("=") for field in query.split("&")]
     shown = [f"{n}{is_}{HIDDEN if is_ and is_secret_name(n) else v}" for n, is_, v in fields]
     return path + mark + "&".join(shown)
-
-
-def readable(text: str) -> str:
-    """``text`` without what a terminal would act on, or a kernel could not send."""
-    return "".join(
-        [
-            char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-            for char in text
-        ]
-    )

@@ -9,13 +9,13 @@ from kkjupyter.errors import UsageError
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.callstate import CallState
+from kkjupyter.rpc.jsonschemas import HandlerChecks
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.vovk_call import VovkCall, VovkState
 from kkjupyter.rpc.vovk_custom import CustomRun
 from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
 from kkjupyter.rpc.vovk_input import CallInput, call_title, read_input
 from kkjupyter.wire.events import Operation
-from kkjupyter.wire.jsonschemas import HandlerChecks
 from kkjupyter.wire.schema import Handler, Schema
 from kkjupyter.wire.schema_names import Names
 from kkjupyter.wire.values import undefined

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
+from kkjupyter.plaintext import plain
 from kkjupyter.wire.schema import Handler, JsonSchema
 
 __all__ = ["describe_type", "group_doc", "handler_doc", "handler_signature"]
@@ -22,7 +25,14 @@ _NAMES = {
 _MAX_DEPTH = 4
 _MAX_FIELDS = 12
 _MAX_CHOICES = 8
+# Of a whole schema: nobody reads more, and some have thousands.
+_MAX_PARTS = 300
+_NAME_CHARS = 100
 _NO_BODY = ("GET", "HEAD")
+
+# It stops early in what is large or deep.
+_reprs = reprlib.Repr()
+_reprs.maxstring = _reprs.maxother = _NAME_CHARS
 
 
 class _Text:
@@ -77,7 +87,7 @@ def handler_doc(handler: Handler) -> str:
         facts.append(f"returns: {_part(handler, 'output')}")
     if not handler.streams:
         facts.append("isStream=True if it streams")
-    return "\n\n".join([*lines, "\n".join(facts)])
+    return plain("\n\n".join([*lines, "\n".join(facts)]))
 
 
 def group_doc(name: str, handlers: Iterable[tuple[str, Handler]]) -> str:
@@ -87,12 +97,13 @@ def group_doc(name: str, handlers: Iterable[tuple[str, Handler]]) -> str:
         for path, handler in handlers
     ]
     width = max((len(call) for call, _ in rows), default=0)
-    return "\n".join([f"{name}:", *(f"  {call:<{width}}  {what}".rstrip() for call, what in rows)])
+    lines = [f"  {call:<{width}}  {what}".rstrip() for call, what in rows]
+    return plain("\n".join([f"{name}:", *lines]))
 
 
 def describe_type(schema: Any) -> str:
     """A JSON Schema in Python's words: ``{hello: str, n?: int}``, ``list[str]``, ``'a' | 'b'``."""
-    return _describe(schema, schema, 0)
+    return plain(_Description(schema).of(schema))
 
 
 def _inputs(handler: Handler) -> list[str]:
@@ -109,46 +120,59 @@ def _allows_null(schema: JsonSchema) -> bool:
     return "null" in describe_type(schema) or describe_type(schema) in ("None", "Any")
 
 
-def _describe(schema: Any, root: Any, depth: int) -> str:
-    if not isinstance(schema, Mapping):
-        return "Any"
-    if depth > _MAX_DEPTH:
-        return "..."
-    if "$ref" in schema:
-        target = _resolve(schema["$ref"], root)
-        return "Any" if target is None else _describe(target, root, depth + 1)
-    if "const" in schema:
-        return repr(schema["const"])
-    if isinstance(schema.get("enum"), list):
-        choices = schema["enum"]
-        shown = " | ".join(map(repr, choices[:_MAX_CHOICES]))
-        return shown + (" | ..." if len(choices) > _MAX_CHOICES else "")
-    for key in ("anyOf", "oneOf"):
-        if isinstance(schema.get(key), list) and schema[key]:
-            return _union(_describe(one, root, depth + 1) for one in schema[key])
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        return _union(_describe({**schema, "type": one}, root, depth) for one in kind)
-    if kind == "object" or "properties" in schema:
-        return _object(schema, root, depth)
-    if kind == "array":
-        items = schema.get("items")
-        return f"list[{_describe(items, root, depth + 1)}]" if items else "list"
-    return _NAMES.get(kind, "Any") if isinstance(kind, str) else "Any"
+class _Description:
+    """Writes one schema down. What refers to itself, or is wide and deep, ends in ``...``.
 
+    Args:
+        root: where references lead to.
+    """
 
-def _object(schema: Mapping[str, Any], root: Any, depth: int) -> str:
-    fields = schema.get("properties")
-    if not isinstance(fields, Mapping) or not fields:
-        return "dict"
-    required = schema.get("required")
-    needed = required if isinstance(required, list) else []
-    shown = [
-        f"{name}{'' if name in needed else '?'}: {_describe(one, root, depth + 1)}"
-        for name, one in list(fields.items())[:_MAX_FIELDS]
-    ]
-    more = [] if len(fields) <= _MAX_FIELDS else ["..."]
-    return f"{{{', '.join([*shown, *more])}}}"
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._parts_left = _MAX_PARTS
+
+    def of(self, schema: Any, depth: int = 0) -> str:
+        """The text for a part of the schema."""
+        if not isinstance(schema, Mapping):
+            return "Any"
+        self._parts_left -= 1
+        if depth > _MAX_DEPTH or self._parts_left < 0:
+            return "..."
+        if "$ref" in schema:
+            target = _resolve(schema["$ref"], self._root)
+            return "Any" if target is None else self.of(target, depth + 1)
+        if "const" in schema:
+            return _reprs.repr(schema["const"])
+        if isinstance(schema.get("enum"), list):
+            choices = schema["enum"]
+            shown = " | ".join(map(_reprs.repr, choices[:_MAX_CHOICES]))
+            return shown + (" | ..." if len(choices) > _MAX_CHOICES else "")
+        for key in ("anyOf", "oneOf"):
+            if isinstance(schema.get(key), list) and schema[key]:
+                return _union([self.of(one, depth + 1) for one in schema[key][:_MAX_PARTS]])
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            names = [one for one in kind if isinstance(one, str)]
+            return _union([self.of({**schema, "type": one}, depth) for one in dict.fromkeys(names)])
+        if kind == "object" or "properties" in schema:
+            return self._object(schema, depth)
+        if kind == "array":
+            items = schema.get("items")
+            return f"list[{self.of(items, depth + 1)}]" if items else "list"
+        return _NAMES.get(kind, "Any") if isinstance(kind, str) else "Any"
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> str:
+        fields = schema.get("properties")
+        if not isinstance(fields, Mapping) or not fields:
+            return "dict"
+        required = schema.get("required")
+        needed = required if isinstance(required, list) else []
+        shown = [
+            f"{name[:_NAME_CHARS]}{'' if name in needed else '?'}: {self.of(one, depth + 1)}"
+            for name, one in islice(fields.items(), _MAX_FIELDS)
+        ]
+        more = [] if len(fields) <= _MAX_FIELDS else ["..."]
+        return f"{{{', '.join([*shown, *more])}}}"
 
 
 def _union(texts: Iterable[str]) -> str:
@@ -160,6 +184,6 @@ def _resolve(reference: Any, root: Any) -> Any:
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return None
     found = root
-    for key in reference[2:].split("/"):
+    for key in reference[2:].split("/", _MAX_PARTS):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found

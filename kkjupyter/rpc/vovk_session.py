@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.checks import check_seconds
+from kkjupyter.rpc.jsonschemas import load_library
 from kkjupyter.rpc.requests import Requests
 from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.vovk_call import VovkState
@@ -22,7 +23,6 @@ from kkjupyter.rpc.vovk_schemas import SchemaSource, is_address, load_schema, pa
 from kkjupyter.transports.connecting import without_secrets
 from kkjupyter.transports.handshake import request_headers
 from kkjupyter.transports.http import HttpClient, HttpReply, check_http_url, encoded_url
-from kkjupyter.wire.jsonschemas import load_library
 from kkjupyter.wire.schema import Schema
 from kkjupyter.wire.schema_reading import META_FILE, read_files, read_schema
 from kkjupyter.wire.vovk import HttpRequest, default_api_root

@@ -24,6 +24,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
+from kkjupyter.plaintext import PlainRecords
 from kkjupyter.transports.frames import FrameSplitter
 from kkjupyter.transports.sharing import Piecework
 
@@ -40,6 +41,7 @@ _HTTP = b"HTTP/"
 quiet_logger = logging.getLogger("kkjupyter.websocket")
 quiet_logger.setLevel(logging.WARNING)
 quiet_logger.addFilter(lambda record: "handshake failed" not in str(record.msg))
+quiet_logger.addFilter(PlainRecords())
 
 
 class Taker(Protocol):

@@ -111,5 +111,8 @@ def _line_end(data: bytes, start: int, wanted: int) -> int:
 def excerpt(data: bytes, limit_chars: int = 120) -> str:
     """The beginning of ``data`` as printable text, for an error message."""
     text = data[: 4 * limit_chars].decode("utf-8", "replace").strip()
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return text if len(text) <= limit_chars else text[: limit_chars - 1] + "…"
+    if len(text) > limit_chars:
+        text = text[: limit_chars - 1] + "…"
+    if text.isprintable():  # most are, and a peer can send thousands of them
+        return text
+    return "".join([char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text])

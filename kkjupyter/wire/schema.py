@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal
 
+from kkjupyter.plaintext import plain
+
 __all__ = [
     "PARTS",
     "ROOT_ENTRY",
@@ -76,7 +78,7 @@ class Handler:
     @property
     def title(self) -> str:
         """How errors name it: ``"HelloRPC.streamTokens"``."""
-        return f"{self.controller}.{self.name}" if self.controller else self.name
+        return plain(f"{self.controller}.{self.name}" if self.controller else self.name)
 
     @property
     def route(self) -> str:
@@ -177,4 +179,4 @@ def split_path(route: str) -> list[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return plain(value).strip() if isinstance(value, str) else ""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from kkjupyter.errors import EncodeError, ProtocolError
+from kkjupyter.plaintext import plain
 from kkjupyter.wire import jsoncodec
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.vovk_query import scalar_text
@@ -58,7 +59,7 @@ class File:
     content_type: str = _BYTES
 
     def __repr__(self) -> str:
-        return f"<File {self.name!r}, {self.content_type}, {len(self.data):,} bytes>"
+        return f"<File {self.name!r}, {plain(self.content_type)}, {len(self.data):,} bytes>"
 
 
 def form_types(content_types: Iterable[str]) -> list[str]:

@@ -113,6 +113,40 @@ test("what is open is closed while it grows", () => {
   expect(mended("Hello!")).toBe("Hello!");
 });
 
+test("no text of this length takes long to be closed", () => {
+  const pieces = [
+    "&",
+    "`",
+    "``",
+    "\\",
+    "\\(",
+    "\\[",
+    "$",
+    "$$",
+    "*",
+    "_a*$",
+    "[",
+    "![",
+    "<a:",
+    " ",
+  ];
+  for (const piece of pieces) {
+    const text = piece.repeat(18_000 / piece.length);
+    const begunMs = performance.now();
+    mended(text);
+    withoutHalfLine(text, false);
+    // Some took 5 to 15 s, with each frame.
+    expect(performance.now() - begunMs, piece).toBeLessThan(2_000);
+  }
+});
+
+test("of many openings of a formula none is searched to the end of the text", () => {
+  const begunMs = performance.now();
+  makeParser().render("\\(".repeat(50_000) + "\\[".repeat(50_000));
+  expect(performance.now() - begunMs).toBeLessThan(10_000);
+  expect(makeParser().render("\\( \\(a\\) \\[ \\[b\\]")).toContain('class="kkj-math"');
+});
+
 test("a line of marks waits until it says what it is", () => {
   expect(withoutHalfLine("a\n-", false)).toBe("a\n");
   expect(withoutHalfLine("a\n```", false)).toBe("a\n");

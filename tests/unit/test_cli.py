@@ -16,10 +16,11 @@ from kkjupyter.cli.call import parse_headers
 from kkjupyter.cli.demo import copy_notebooks, notebooks
 from kkjupyter.cli.exits import ExitCode, exit_code_for
 from kkjupyter.cli.expression import Expression, parse_expression
-from kkjupyter.cli.output import Writer, as_json, printable
+from kkjupyter.cli.output import Writer, as_json
 from kkjupyter.cli.outputs import Outputs, Screen
 from kkjupyter.cli.serve import load_object
 from kkjupyter.errors import UsageError
+from kkjupyter.plaintext import without_controls
 from kkjupyter.wire.values import undefined
 
 
@@ -58,9 +59,11 @@ def test_an_expression_is_a_path_and_literals(text: str, expression: Expression)
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("countdown(", "is no expression"),
-        ("", "is no expression"),
-        ("a = 1", "is no expression"),
+        ("countdown(", "is not an expression"),
+        ("", "is not an expression"),
+        ("a = 1", "is not an expression"),
+        ("a\0", "is not an expression"),
+        ("-" * 5_000 + "1", "too much in each other"),
         ("5", "'5' is no dotted name"),
         ("countdown(5)(6)", "'countdown(5)' is no dotted name"),
         ("__import__('os').system('x')", "is no dotted name"),
@@ -152,8 +155,8 @@ def test_a_value_that_contains_itself_is_no_json() -> None:
 
 def test_remote_text_cannot_steer_a_terminal() -> None:
     hostile = "a\x1b[2Jb\x1b]0;title\x07c\x9b5md\re\x1b[31mf\x00\tg\n"
-    assert printable(hostile) == "abc5mdef\tg\n"
-    assert printable("\x1b[31mred\x1b[0m\x1b[H", keep_colours=True) == "\x1b[31mred\x1b[0m"
+    assert without_controls(hostile) == "abc5mdef\tg\n"
+    assert without_controls("\x1b[31mred\x1b[0m\x1b[H", keep_colours=True) == "\x1b[31mred\x1b[0m"
     assert written("\x1b[2Jx", style="plain", out=Terminal()) == "x\n"
     assert written("\x1b[2Jx", style="plain") == "\x1b[2Jx\n"  # a file gets what was sent
 

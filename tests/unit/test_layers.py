@@ -12,14 +12,16 @@ PACKAGE = Path(next(iter(kkjupyter.__path__)))
 
 # room -> the rooms it may import. "" is kkjupyter/__init__.py, which holds the public names.
 ARROWS: dict[str, set[str]] = {
-    "errors": set(),
-    "wire": {"errors"},
-    "transports": {"errors"},
-    "rpc": {"errors", "wire", "transports"},
-    "vovk": {"errors", "wire", "transports", "rpc"},
+    "plaintext": set(),
+    "errors": {"plaintext"},
+    "wire": {"plaintext", "errors"},
+    "transports": {"plaintext", "errors"},
+    "rpc": {"plaintext", "errors", "wire", "transports"},
+    "vovk": {"plaintext", "errors", "wire", "transports", "rpc"},
     "demo": {"errors", "wire", "rpc", ""},
-    "notebook": {"errors", "wire", "rpc", "demo", ""},  # demo: `%rpc connect demo` starts it
-    "cli": {"errors", "wire", "rpc", "demo", ""},
+    # demo: `%rpc connect demo` starts it
+    "notebook": {"plaintext", "errors", "wire", "rpc", "demo", ""},
+    "cli": {"plaintext", "errors", "wire", "rpc", "demo", ""},
     "__main__": {"cli"},
     "": {"errors", "wire", "transports", "rpc", "vovk", "demo", "notebook"},
 }

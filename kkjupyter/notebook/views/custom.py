@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.characters import printable, whole
+from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.base import View
+from kkjupyter.plaintext import printable
 
 __all__ = ["named_view"]
 

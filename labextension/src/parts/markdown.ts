@@ -23,8 +23,8 @@ const MAX_FRAME_CHARS = 16_000;
 const FRAME_FORMULAS = 5;
 /** An open block that is longer is cut where it can be ... */
 const OPEN_CHARS = 6_000;
-/** ... and one that is much longer anywhere. */
-const HARD_CHARS = 30_000;
+/** ... and one that is much longer anywhere: unclosed brackets take time that grows as its square. */
+const HARD_CHARS = 12_000;
 
 export function makePane(context: PaneContext): Pane {
   return new MarkdownPane(context);

@@ -331,3 +331,14 @@ def test_a_semicolon_at_the_end_is_no_part_of_any_word(line: str, same: str) -> 
     got, wanted = parse(line), parse(same)
     assert (got.command, got.words, got.source) == (wanted.command, wanted.words, wanted.source)
     assert got.options == wanted.options
+
+
+@pytest.mark.parametrize("line", ["-" * 5_000 + "1", "api.f(" + "not " * 3_000 + "1)"])
+def test_more_than_python_reads_is_an_error_of_ours(line: str) -> None:
+    for text in (line, f"{line} --unknown"):
+        with pytest.raises(UsageError):
+            parse(text)
+
+
+def test_an_address_that_is_none_is_left_to_who_connects() -> None:
+    assert parse("connect ws://[x as api").words == ("ws://[x", "as", "api")

@@ -84,7 +84,7 @@ def test_an_error_in_one_line() -> None:
 def test_an_error_cannot_steer_a_terminal() -> None:
     reply = Reply("f()")
     reply.end("failed", error=RemoteError("\x1b[31mred", name="Oops"))
-    assert repr(reply) == "<Reply f(): failed, Oops: ␛[31mred>"
+    assert repr(reply) == "<Reply f(): failed, Oops: red>"
 
 
 # ---- texts of bytes and of None

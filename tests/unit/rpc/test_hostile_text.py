@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kkjupyter.cli.output import printable
+from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.rpc.checking import _mismatch
 from kkjupyter.rpc.trace_secrets import Excerpts
 from kkjupyter.wire.vovk_forms import read_form
@@ -61,8 +61,8 @@ def _form(text: str) -> object:
 
 
 READERS: list[Callable[[str], object]] = [
-    printable,
-    lambda text: printable(text, keep_colours=True),
+    plain,
+    lambda text: without_controls(text, keep_colours=True),
     Excerpts(["secret"]).hide,
     _mismatch,
     _page,

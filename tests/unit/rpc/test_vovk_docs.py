@@ -45,3 +45,16 @@ RECURSIVE: dict[str, Any] = {
 def test_types(schema: Any, text: str | None) -> None:
     said = describe_type(schema)
     assert said == text if text is not None else said.endswith(", ...}")
+
+
+def test_a_schema_of_a_peer_s_is_described_to_so_many_parts() -> None:
+    many: Any = {"$ref": "#/x", "x": {"anyOf": [{"$ref": "#/x"}] * 120}}
+    wide = {"properties": {f"p{at}": {"$ref": "#"} for at in range(20)}}
+    nested: Any = "string"
+    for _ in range(480):
+        nested = [nested]
+    texts = [describe_type(schema) for schema in (many, wide, {"type": nested})]
+    assert all(len(text) < 10_000 for text in texts)
+    assert texts[0] == "..."
+    assert describe_type({"const": "x" * 1_000_000}) < "y" * 200
+    assert describe_type({"properties": {"a\x1b]0;t\x07": {}}}) == "{a?: Any}"

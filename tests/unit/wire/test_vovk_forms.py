@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.vovk_servers import bounded
 
 from kkjupyter.errors import EncodeError, ProtocolError, ValidationError
-from kkjupyter.wire.jsonschemas import HandlerChecks
+from kkjupyter.rpc.jsonschemas import HandlerChecks
 from kkjupyter.wire.schema import Handler
 from kkjupyter.wire.vovk import build_request
 from kkjupyter.wire.vovk_forms import (

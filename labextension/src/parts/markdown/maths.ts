@@ -6,12 +6,15 @@ import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
 
 import type { Reading } from "./parser";
 
-/** `$5 and $6` is money: no blank inside the dollars, no digit behind them. */
-const INLINE = [
-  /\$\$(?:\\[\s\S]|[^\\$])+?\$\$/y,
-  /\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)/y,
-  /\\\([\s\S]+?\\\)/y,
-  /\\\[[\s\S]+?\\\]/y,
+/**
+ * `$5 and $6` is money: no blank inside the dollars, no digit behind them. The first two end at the
+ * next dollar in any case; for the others it is looked up where the next closing mark is.
+ */
+const INLINE: [RegExp, string][] = [
+  [/^\$\$(?:\\[\s\S]|[^\\$])+?\$\$/, ""],
+  [/^\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)/, ""],
+  [/^\\\([\s\S]+?\\\)/, "\\)"],
+  [/^\\\[[\s\S]+?\\\]/, "\\]"],
 ];
 const BLOCK = /^(?:\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\})/;
 /** How far the end of a formula is looked for. */
@@ -37,12 +40,35 @@ export function addMaths(md: MarkdownIt): void {
 
 /** The formula that begins at `at`; "" if none does. */
 export function formulaAt(text: string, at: number): string {
-  for (const pattern of INLINE) {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text)?.[0];
-    if (found !== undefined && found.length <= MAX_CHARS) return found;
+  const near = text.slice(at, at + MAX_CHARS);
+  for (const [pattern, closing] of INLINE) {
+    if (closing && nextClosing(text, closing, at + 2) >= at + MAX_CHARS) continue;
+    const found = pattern.exec(near)?.[0];
+    if (found !== undefined) return found;
   }
   return "";
+}
+
+interface Closings {
+  text: string;
+  /** By mark: between the first and the second there is none. */
+  found: Map<string, [number, number]>;
+}
+
+let closings: Closings = { text: "", found: new Map() };
+
+/**
+ * Where `closing` stands next, from `from` on; infinity if nowhere. It is remembered: of many
+ * openings without an end, each would else search all that follows.
+ */
+function nextClosing(text: string, closing: string, from: number): number {
+  if (closings.text !== text) closings = { text, found: new Map() };
+  const [searchedFrom, known] = closings.found.get(closing) ?? [0, -1];
+  if (searchedFrom <= from && from <= known) return known;
+  const at = text.indexOf(closing, from);
+  const next = at < 0 ? Number.POSITIVE_INFINITY : at;
+  closings.found.set(closing, [from, next]);
+  return next;
 }
 
 function inlineRule(state: StateInline, silent: boolean): boolean {

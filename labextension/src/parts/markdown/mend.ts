@@ -40,6 +40,12 @@ export function withTableHead(source: string): string {
   return `${source.slice(0, below)}\n${margin}|${"---|".repeat(names.length)}`;
 }
 
+/** How far back marks that mean nothing yet are looked for, and how many of them. */
+const TAIL_CHARS = 200;
+const MAX_DANGLING = 20;
+/** The parser nests no deeper than half of that. */
+const MAX_OPEN = 100;
+
 /** The inline text `content` with all that is open closed, in the order it was opened. */
 export function mended(content: string): string {
   let text = content.replace(HALF_AUTOLINK, "");
@@ -47,10 +53,10 @@ export function mended(content: string): string {
   if (link && !openCode(text.slice(0, link.index))) {
     text = text.slice(0, link.index) + (link[1] ?? "");
   }
-  for (let found = DANGLING.exec(text); found; found = DANGLING.exec(text)) {
-    const isClosed = found[0].startsWith("`") && !openCode(text);
-    if (isClosed) break;
-    text = text.slice(0, found.index);
+  for (let count = 0; count < MAX_DANGLING; count += 1) {
+    const found = DANGLING.exec(text.slice(-TAIL_CHARS))?.[0];
+    if (!found || (found.startsWith("`") && !openCode(text))) break;
+    text = text.slice(0, -found.length);
   }
   return text + closing(text);
 }
@@ -127,8 +133,8 @@ function mark(open: string[], marks: string, before: string, after: string): voi
       }
     }
   }
-  if (left > 0 && /\S/.test(after) && after !== "") {
-    for (; left > 2; left -= 2) open.push(char.repeat(2));
-    open.push(char.repeat(left));
+  if (left > 0 && /\S/.test(after) && after !== "" && open.length < MAX_OPEN) {
+    for (; left > 2 && open.length < MAX_OPEN; left -= 2) open.push(char.repeat(2));
+    open.push(char.repeat(Math.min(left, 2)));
   }
 }

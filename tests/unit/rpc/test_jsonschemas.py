@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
-from kkjupyter.wire.jsonschemas import HandlerChecks, load_library
+from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
 from kkjupyter.wire.schema import Handler, WireFormat
 from kkjupyter.wire.values import undefined
 
@@ -138,7 +138,10 @@ def test_older_drafts() -> None:
 @pytest.mark.parametrize(
     ("schema", "text"),
     [
-        ({"type": "strange"}, r"^validation\.body\.type of C\.act is no JSON Schema: 'strange' is"),
+        (
+            {"type": "strange"},
+            r"^validation\.body\.type of C\.act is not a JSON Schema: 'strange'",
+        ),
         (thing(a={"maxLength": "x"}), r"validation\.body\.properties\.a\.maxLength of"),
         ({"$ref": "#/nowhere"}, r"validation\.body of C\.act .*nowhere.* is not in it"),
         ({"$ref": "http://127.0.0.1:9/x.json"}, r"x\.json.* is not in it"),
@@ -168,7 +171,7 @@ def test_client_validators_that_are_no_schema_are_ignored() -> None:
 
 def test_the_library_is_imported_only_when_used() -> None:
     code = (
-        "import sys, kkjupyter.wire.jsonschemas as j, kkjupyter.wire.schema as s\n"
+        "import sys, kkjupyter.rpc.jsonschemas as j, kkjupyter.wire.schema as s\n"
         "checks = j.HandlerChecks(s.Handler('a', 'GET', 'p'))\n"
         "checks.check(body={}, query={'a': 1})\n"
         "assert 'jsonschema' not in sys.modules and 'referencing' not in sys.modules\n"
@@ -179,3 +182,40 @@ def test_the_library_is_imported_only_when_used() -> None:
 def test_the_library_can_be_loaded_beforehand() -> None:
     load_library()
     assert "jsonschema.validators" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("items", "is_unique"),
+    [
+        ([1, 1.0], False),
+        ([1, True, "1", None, [1], {"a": 1}], True),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([{"a": 1}, {"a": 2}], True),
+        ([[1, 2], [2, 1]], True),
+        ([0, False, 0.5, "0.5"], True),
+        (["a", "a"], False),
+    ],
+)
+def test_unique_items_are_what_json_schema_takes_for_unique(
+    items: list[Any], is_unique: bool
+) -> None:
+    assert (not checks(body={"uniqueItems": True}).faults("body", items)) is is_unique
+
+
+def test_what_a_pattern_fits_is_not_additional() -> None:
+    schema = {"properties": {"a": {}}, "patternProperties": {"^x-": {"type": "integer"}}}
+    closed = checks(body={**schema, "additionalProperties": False})
+    closed.check(body={"a": 1, "x-b": 2})
+    assert list(issues(closed, body={"x-b": "no", "c": 1})) == ["body.x-b", "body"]
+    typed = checks(body={**schema, "additionalProperties": {"type": "string"}})
+    assert list(issues(typed, body={"x-b": 1, "c": 1, "d": "ok"})) == ["body.c"]
+
+
+def test_a_pattern_of_javascript_s_own_is_left_to_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    checked = checks(body=thing(a={"pattern": r"^\p{L}+$"}, b={"type": "string"}))
+    for _ in range(2):
+        checked.check(body={"a": "1", "b": "x"})
+    (record,) = caplog.records
+    assert "only JavaScript knows" in record.getMessage()

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from itertools import islice
 from typing import Any, Final
 
 from kkjupyter.errors import EncodeError, ProtocolError, UsageError, ValidationError
+from kkjupyter.rpc.logs import SafeLogger
+from kkjupyter.rpc.schema_bounds import LeftOut, bounded, spending
 from kkjupyter.wire import jsoncodec
 from kkjupyter.wire.jsontext import loads
 from kkjupyter.wire.schema import Handler, JsonSchema, Part
@@ -25,6 +26,10 @@ Issue = dict[str, str]
 
 _MAX_ISSUES: Final = 20
 _MAX_CHARS: Final = 200
+CHECK_LIMIT_S: Final = 0.5
+"""Of computing, for what one call sends. A schema comes from the peer, and can ask for more."""
+
+logger = SafeLogger("kkjupyter")
 
 
 def load_library() -> None:
@@ -39,15 +44,19 @@ def load_library() -> None:
 class HandlerChecks:
     """Checks what goes to one handler. Make one for each, and keep it: schemas are read once.
 
-    A pattern that only JavaScript understands is left to the server.
+    A pattern that only JavaScript understands is left to the server, and so is what takes more than
+    ``limit_s`` to check; the log says that, once.
 
     Args:
         handler: whose ``validation`` counts.
+        limit_s: of computing, for one part of a call.
     """
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, *, limit_s: float = CHECK_LIMIT_S) -> None:
         self._handler = handler
+        self._limit_s = limit_s
         self._validators: dict[Part, Any] = {}
+        self._has_told = False
 
     def check(
         self,
@@ -63,7 +72,7 @@ class HandlerChecks:
         Raises:
             ValidationError: something breaks its schema; ``issues`` has path and message of each.
             EncodeError: something has no JSON form.
-            UsageError: a schema is none; the text says where.
+            UsageError: a schema is not one; the text says where.
         """
         issues: list[Issue] = []
         if "body" in self._handler.validation:
@@ -88,37 +97,48 @@ class HandlerChecks:
 
         Raises:
             EncodeError: it has no JSON form.
-            UsageError: the schema is none.
+            UsageError: the schema is not one.
         """
-        validator = self._validator(part)
-        if validator is None:
+        if part not in self._handler.validation:
             return []
         try:
             plain = jsoncodec.encode(value, prefix=part, tags_bytes=False)
         except EncodeError as error:
             error.method = self._handler.title
             raise
-        errors = self._errors(part, validator, plain)
-        if errors and (is_form or part in ("query", "params")):
-            errors = self._errors(part, validator, _respelled(plain, errors))
+        errors: list[Any] = []
+        try:
+            with spending(self._limit_s):
+                self._find(part, plain, errors)
+                if errors and (is_form or part in ("query", "params")):
+                    respelled = _respelled(plain, errors)
+                    errors.clear()
+                    self._find(part, respelled, errors)
+        except LeftOut as exc:  # what was found before stands
+            self._validators.setdefault(part, None)  # it was the schema that took so long
+            self._tell(part, str(exc))
         return [_issue_of(part, error) for error in errors]
 
-    def _errors(self, part: Part, validator: Any, plain: Any) -> list[Any]:
-        """The library's errors; of alternatives the one that is nearest to a fit."""
+    def _find(self, part: Part, plain: Any, found: list[Any]) -> None:
+        """Add the library's errors; of alternatives the one that is nearest to a fit."""
         from jsonschema.exceptions import best_match
         from referencing.exceptions import Unresolvable
 
-        found: list[Any] = []
+        validator = self._validator(part)
+        if validator is None:
+            return
         try:
             for error in islice(validator.iter_errors(plain), _MAX_ISSUES):
                 found.append(best_match([error]))
-        except re.error:
-            pass  # a pattern that only JavaScript understands; what was found before stands
         except Unresolvable as exc:
             raise self._no_schema(part, "", f"{exc} is not in it") from exc
         except RecursionError as exc:
             raise self._no_schema(part, "", "it, or the value, is nested without end") from exc
-        return found
+
+    def _tell(self, part: Part, why: str) -> None:
+        if not self._has_told:
+            self._has_told = True
+            logger.warning("%s of %s is not checked here: %s", part, self._handler.title, why)
 
     def _validator(self, part: Part) -> Any:
         schema = self._handler.validation.get(part)
@@ -127,28 +147,32 @@ class HandlerChecks:
         return self._validators.get(part)
 
     def _make_validator(self, part: Part, schema: JsonSchema) -> Any:
-        from jsonschema.exceptions import SchemaError
+        from jsonschema.exceptions import best_match
         from jsonschema.validators import Draft202012Validator, validator_for
         from referencing import Registry
 
         if not isinstance(schema.get("$schema", ""), str):
             raise self._no_schema(part, ".$schema", "text belongs there")
-        kind = validator_for(schema, default=Draft202012Validator)
+        kind = bounded(validator_for(schema, default=Draft202012Validator))
         try:
-            kind.check_schema(schema, format_checker=None)  # it would judge JavaScript's patterns
-        except SchemaError as exc:
-            if self._handler.wire_format == "divider":
-                return None  # clientValidators hold whatever their author likes
-            path = "".join(f".{key}" for key in exc.absolute_path)
-            raise self._no_schema(part, path, exc.message) from exc
+            # Not by check_schema, which takes as long as it takes. Without formats: they would
+            # judge JavaScript's patterns.
+            fault = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
         except RecursionError as exc:
             raise self._no_schema(part, "", "it is nested without end") from exc
+        if fault is not None:
+            if self._handler.wire_format == "divider":
+                return None  # clientValidators hold whatever their author likes
+            path = "".join(f".{key}" for key in fault.absolute_path)
+            raise self._no_schema(part, path, fault.message)
         # An empty registry: nothing is ever fetched for a $ref.
         return kind(schema, registry=Registry())
 
     def _no_schema(self, part: Part, path: str, what: str) -> UsageError:
         where = f"validation.{part}{path} of {self._handler.title}"
-        return UsageError(f"{where} is no JSON Schema: {_short(what)}; validate=False ignores it")
+        return UsageError(
+            f"{where} is not a JSON Schema: {_short(what)}; validate=False ignores it"
+        )
 
 
 def _issue_of(part: Part, error: Any) -> Issue:

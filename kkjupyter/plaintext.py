@@ -1,0 +1,142 @@
+"""Text of a peer's, without what it must not do: the one home of every rule about that.
+
+A terminal obeys control sequences: they move the cursor, set titles, write the clipboard (OSC 52),
+ask questions whose answers are typed into the shell. A kernel cannot send half a surrogate pair. A
+line of a log or of an error can be made to read backwards, or to look like two.
+
+What is done where:
+
+- errors, titles, names, log lines: :func:`plain`, also :func:`one_line`, :class:`PlainRecords`;
+- values, where a terminal shows them: :func:`without_controls`;
+- values in the page, where each character has its place: :func:`printable`;
+- frames, in a trace: :func:`readable`.
+
+Overrides of the direction (U+202A to U+202E, U+2066 to U+2069) are taken out of everything that is
+not a value: around our own words they make a text look like another. In values they stay, since
+Hebrew and Arabic are written with them, and each value stands for itself. The marks U+200E, U+200F
+and U+061C have no effect beyond their neighbours and stay everywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+__all__ = [
+    "PlainRecords",
+    "encodable",
+    "one_line",
+    "plain",
+    "printable",
+    "readable",
+    "undirected",
+    "without_controls",
+]
+
+# Each looks no further than the next escape: where many begin and none ends, each would else be
+# searched to the end of the text. Whatever is cut in two (by the end of an item, by a control in
+# the middle), no escape is ever left over.
+_COLOUR: Final = r"\x1b\[[0-9;]*m"
+_CONTROL: Final = r"""\x1b\[[0-?]*[ -/]*[@-~]               # CSI: cursor, erasing, modes
+             | \x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|\Z)  # OSC, DCS, ...: titles, links, clipboard
+             | \x1b[ -/]*[0-~]?                            # any other escape
+             | [\x00-\x08\x0b-\x1f\x7f-\x9f]              # lone controls, but tab and newline
+"""
+_ANY_CONTROL: Final = re.compile(_CONTROL, re.VERBOSE)
+_ALL_BUT_COLOUR: Final = re.compile(f"({_COLOUR}) | {_CONTROL}", re.VERBOSE)
+_DIRECTIONS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+# Tab and line ends are text. Unicode has a picture for each of C0 and DEL ("␛"); C1 has none.
+_PICTURES: Final = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"},
+    0x7F: "␡",
+    **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
+}
+
+
+def encodable(text: str) -> str:
+    """``text`` with U+FFFD for each lone half of a character, as JavaScript may send it.
+
+    A kernel cannot send one to the page: it would show no error at all.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def without_controls(text: str, *, keep_colours: bool = False, keep_returns: bool = False) -> str:
+    """``text`` without what a terminal would obey; tabs and newlines stay.
+
+    Args:
+        text: anybody's.
+        keep_colours: sequences that only set colours stay, too.
+        keep_returns: so do carriage returns: a line may be written over.
+    """
+    if text.isprintable():
+        return text
+    if keep_returns:
+        return "\r".join([_ANY_CONTROL.sub("", piece) for piece in text.split("\r")])
+    text = text.replace("\r\n", "\n")
+    if keep_colours:
+        return _ALL_BUT_COLOUR.sub(lambda found: found[1] or "", text)
+    return _ANY_CONTROL.sub("", text)
+
+
+def plain(text: str) -> str:
+    """``text`` as an error, a title or a name may hold it: encodable, no controls, one direction.
+
+    Tabs and newlines stay.
+    """
+    if text.isprintable():  # neither a control nor half a character is
+        return text
+    return undirected(without_controls(encodable(text)))
+
+
+def undirected(text: str) -> str:
+    """``text`` without overrides of the writing direction."""
+    return text if text.isprintable() else _DIRECTIONS.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """``text`` with an escape (``\\n``, ``\\x1b``) for each character that is not printable.
+
+    For a line of a log: nobody else must be able to write lines of his own into it.
+    """
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else ascii(char)[1:-1] for char in text])
+
+
+def printable(text: str) -> str:
+    """``text`` with each control character replaced by a visible one of the same length."""
+    return text if text.isprintable() else text.translate(_PICTURES)
+
+
+def readable(text: str) -> str:
+    """``text`` with U+FFFD for whatever is not printable; tabs and newlines stay."""
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text])
+
+
+class PlainRecords(logging.Filter):
+    """Makes plain text of what a record of a log says; drops none. For a logger of ours.
+
+    What stands in for a ``%s`` is one line. Of a traceback that holds controls (an error's text may
+    be a client's) the text is made here: a formatter would use it as it is.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                [one_line(arg) if isinstance(arg, str) else arg for arg in record.args]
+            )
+        if record.exc_info and not record.exc_text:
+            text = _FORMATTER.formatException(record.exc_info)
+            if (cleaned := plain(text)) != text:
+                record.exc_text = cleaned
+        return True
+
+
+_FORMATTER: Final = logging.Formatter()
