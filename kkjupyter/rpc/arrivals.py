@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from kkjupyter.errors import ProtocolError
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.workers import WorkerPool
+from kkjupyter.transports.sharing import claim_turn
 from kkjupyter.wire.events import Event
-from kkjupyter.wire.framing import cut_at_lines
+from kkjupyter.wire.framing import cut_at_lines, has_more_lines
 from kkjupyter.wire.protocol import Protocol
 
 __all__ = ["BIG_BYTES", "Arrivals"]
@@ -26,6 +27,10 @@ PORTION_BYTES = 32 * 1024
 # A longer frame may be many lines.
 _LONG_BYTES = 16 * 1024
 _PORTION_FRAMES = 512
+# Where nobody else has much to do, so much is read straight through: it is what a wake-up mostly
+# brings of a stream, some 5 ms of work.
+_STRAIGHT_BYTES = 64 * 1024
+_STRAIGHT_FRAMES = 1024
 _PORTION_LINES = 256
 # A frame with more lines is read line by line, in portions.
 _MANY_LINES = 64
@@ -45,8 +50,6 @@ class Arrivals:
         read: reads chunks and hands in what they say.
         hand_in: hands in what was read from chunks.
         fail: told when what has arrived cannot be read any further.
-
-    Attributes:
         reads_itself: whether messages may be read by other ways than ``read``, which are quicker.
     """
 
@@ -58,8 +61,9 @@ class Arrivals:
         read: Callable[[Sequence[bytes]], object],
         hand_in: Callable[[Sequence[bytes], list[Event]], object],
         fail: Callable[[ProtocolError], object],
+        reads_itself: Callable[[], bool],
     ) -> None:
-        self.reads_itself = True
+        self._reads_itself = reads_itself
         self._protocol = protocol
         self._whole = keeps_boundaries
         self._read = read
@@ -79,18 +83,18 @@ class Arrivals:
         """Whether something has arrived and was not read yet."""
         return self._at < len(self._chunks) or self._pieces is not None or self._is_decoding
 
-    def add(self, chunks: Sequence[bytes]) -> None:
-        """This has arrived. It is read at once if it is little and nothing is left from before."""
+    def add(self, chunks: Sequence[bytes]) -> bool:
+        """This has arrived; return whether something is left to be read in steps.
+
+        It is read at once if it is little and nothing is left from before.
+        """
         if self._is_dropped:
-            return
-        if (
-            len(chunks) <= _PORTION_FRAMES
-            and not self.is_left
-            and sum(map(len, chunks)) <= _LONG_BYTES
-        ):
-            self._read(chunks)
-        else:
+            return False
+        if self.is_left or not _is_little(chunks):
             self._chunks.extend(chunks)
+        else:
+            self._read(chunks)
+        return self.is_left
 
     def drop(self) -> None:
         """Forget what was not read, and what still comes. Idempotent."""
@@ -135,7 +139,7 @@ class Arrivals:
         self._read(portion)
 
     def _begin_large(self, chunk: bytes) -> None:
-        if chunk.count(b"\n") <= _MANY_LINES or (self._whole and not self.reads_itself):
+        if (self._whole and not self._reads_itself()) or not has_more_lines(chunk, _MANY_LINES):
             self._read_piece(chunk)
         elif not self._whole:
             self._cut(chunk)
@@ -160,7 +164,7 @@ class Arrivals:
             if b"\n" not in piece:
                 return False
             size_bytes += self._protocol.held_bytes
-        return size_bytes > BIG_BYTES and self.reads_itself
+        return size_bytes > BIG_BYTES and self._reads_itself()
 
     def _read_frame(self, frame: bytes) -> list[Event] | None:
         event = self._protocol.read_frame(frame)
@@ -202,6 +206,17 @@ class Arrivals:
                 self._read_or_cut(chunk, events)
         finally:
             self.on_decoded()
+
+
+def _is_little(chunks: Sequence[bytes]) -> bool:
+    """Whether these need not be read in steps."""
+    if len(chunks) > _STRAIGHT_FRAMES:
+        return False
+    sizes_bytes = [*map(len, chunks)]
+    size_bytes = sum(sizes_bytes)
+    if size_bytes <= _LONG_BYTES and len(chunks) <= _PORTION_FRAMES:
+        return True
+    return size_bytes <= _STRAIGHT_BYTES and max(sizes_bytes) <= _LONG_BYTES and claim_turn()
 
 
 _collector_lock = threading.Lock()

@@ -139,6 +139,7 @@ class Channel:
             read=self._read,
             hand_in=self._hand_in,
             fail=self._give_up,
+            reads_itself=lambda: self._trace is None or not self._trace.recorder.traced,
         )
         self._arrivals.on_decoded = self._go_on_reading
         self._reading_on = Piecework(self._read_some, self.calls.batch_is_through)
@@ -209,9 +210,7 @@ class Channel:
     def data_received(self, chunks: Sequence[bytes]) -> None:
         if self.reading.holds:
             self.reading.peeked(chunks)
-        self._arrivals.reads_itself = self._trace is None or not self._trace.recorder.traced
-        self._arrivals.add(chunks)
-        if self._arrivals.is_left:
+        if self._arrivals.add(chunks):
             self._go_on_reading()
 
     def _go_on_reading(self) -> None:

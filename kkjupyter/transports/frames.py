@@ -75,31 +75,30 @@ class FrameSplitter:
         data, position = self._data, self._position
         size = len(data)
         stop = min(size - 1, position + _AT_ONCE_BYTES)
-        mask_bit, mask_bytes = self._mask_bit, self._mask_bytes
+        mask_bit, mask_bytes, limit_bytes = self._mask_bit, self._mask_bytes, self._limit_bytes
+        whole = (_WHOLE_TEXT, _WHOLE_BINARY)
         needed_bytes = 0
         while position < stop:
             length = data[position + 1] ^ mask_bit
-            start = position + 2
-            if length == 126:
-                start = position + 4
-                length = int.from_bytes(data[position + 2 : start], "big")
-            elif length == 127:
-                start = position + 10
-                length = int.from_bytes(data[position + 2 : start], "big")
-            start += mask_bytes
-            if start > size:
-                stop = size
-                break
+            start = position + 2 + mask_bytes
+            if length > 125:
+                # The mask bit, which a client must set and a server must not, is the top bit of
+                # the short length.
+                if length > 127:
+                    return self._give_up(data[position:])
+                start += 2 if length == 126 else 8
+                if start > size:
+                    stop = size
+                    break
+                length = int.from_bytes(data[position + 2 : start - mask_bytes], "big")
             end = start + length
-            # The mask bit, which a client must set and a server must not, is the top bit of the
-            # short length.
-            if data[position + 1] ^ mask_bit > 127 or length > self._limit_bytes:
+            if length > limit_bytes:
                 return self._give_up(data[position:])
             if end > size:
                 needed_bytes = end - position
                 stop = size
                 break
-            if data[position] in (_WHOLE_TEXT, _WHOLE_BINARY):
+            if data[position] in whole:
                 message = data[start:end]
                 if mask_bytes:
                     message = apply_mask(message, data[start - 4 : start])

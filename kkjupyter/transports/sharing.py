@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["ROUND_S", "TURN_S", "Piecework"]
+__all__ = ["ROUND_S", "TURN_S", "Piecework", "claim_turn"]
 
 TURN_S = 0.002
 """So long one connection works on what it has, in seconds; then it is the next one's turn."""
@@ -71,6 +71,14 @@ class Piecework:
         return is_left
 
 
+def claim_turn() -> bool:
+    """Whether nobody else has much to do; then the caller may do somewhat more than a step at once.
+
+    It is so for one caller between two looks at the sockets.
+    """
+    return _row_of(asyncio.get_running_loop()).claim()
+
+
 class _Row:
     """All that wait for their turns on one loop."""
 
@@ -78,6 +86,18 @@ class _Row:
         self._loop = weakref.ref(loop)
         self._waiting: deque[Piecework] = deque()
         self._is_scheduled = False
+        self._is_claimed = False
+
+    def claim(self) -> bool:
+        loop = self._loop()
+        if self._waiting or self._is_claimed or loop is None:
+            return False
+        self._is_claimed = True
+        loop.call_soon(self._unclaim)
+        return True
+
+    def _unclaim(self) -> None:
+        self._is_claimed = False
 
     def add(self, work: Piecework) -> None:
         self._waiting.append(work)
