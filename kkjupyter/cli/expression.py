@@ -38,6 +38,13 @@ def parse_expression(text: str) -> Expression:
         raise UsageError(f"{text!r:.200} is not an expression ({exc}); {_HOW}") from exc
     except (MemoryError, RecursionError) as exc:  # Python's own parser
         raise UsageError(f"there is too much in each other to be read; {_HOW}") from exc
+    try:
+        return _expression(node)
+    except RecursionError as exc:  # from Python 3.13 on its parser reads more than others walk
+        raise UsageError(f"there is too much in each other to be read; {_HOW}") from exc
+
+
+def _expression(node: ast.expr) -> Expression:
     if not isinstance(node, ast.Call):
         return Expression(_path(node))
     kwargs: dict[str, Any] = {}

@@ -42,7 +42,6 @@ def test_a_head_is_read_over_whatever_the_message_carries(
         b'{"t":"q","id":"1"',
         DEEP,
         b'{"t":"q","id":"1","v":' + DEEP,
-        b'{"x":%s,"t":"q"}' % DEEP,
     ],
 )
 def test_what_has_no_head(data: bytes) -> None:
