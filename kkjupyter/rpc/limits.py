@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from kkjupyter.errors import RemoteError, UsageError
 from kkjupyter.rpc.budget import Budget
@@ -156,26 +156,26 @@ def size_limit(limit_bytes: int | None) -> int:
     return sys.maxsize if limit_bytes is None else limit_bytes
 
 
-def check_client_limits(limits: ClientLimits | None) -> ClientLimits:
-    """The limits a user gave, or the default ones; UsageError for anything else."""
-    if limits is None:
-        return ClientLimits()
-    if not isinstance(limits, ClientLimits):
-        raise UsageError(
-            f"limits must be a kk.ClientLimits, not {type(limits).__name__}: "
-            "limits=kk.ClientLimits(message_memory_bytes=10**9)"
-        )
-    return limits
-
-
 def check_limits(limits: ServerLimits | None) -> ServerLimits:
     """The limits a user gave, or the default ones; UsageError for anything else."""
+    return _checked(limits, ServerLimits, "requests_per_connection=100")
+
+
+def check_client_limits(limits: ClientLimits | None) -> ClientLimits:
+    """As :func:`check_limits`, for a client."""
+    return _checked(limits, ClientLimits, "message_memory_bytes=10**9")
+
+
+_Limits = TypeVar("_Limits", ServerLimits, ClientLimits)
+
+
+def _checked(limits: _Limits | None, kind: type[_Limits], example: str) -> _Limits:
     if limits is None:
-        return ServerLimits()
-    if not isinstance(limits, ServerLimits):
+        return kind()
+    if not isinstance(limits, kind):
         raise UsageError(
-            f"limits must be a kk.ServerLimits, not {type(limits).__name__}: "
-            "limits=kk.ServerLimits(requests_per_connection=100)"
+            f"limits must be a kk.{kind.__name__}, not {type(limits).__name__}: "
+            f"limits=kk.{kind.__name__}({example})"
         )
     return limits
 

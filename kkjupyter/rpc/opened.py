@@ -8,8 +8,9 @@ from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.call import is_stream
+from kkjupyter.rpc.dottednames import dotted_names
 from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.places import COMPUTED, Unreachable, is_public
+from kkjupyter.rpc.places import COMPUTED, Unreachable
 
 __all__ = ["make_reach"]
 
@@ -28,29 +29,12 @@ def make_reach(target: Any, names: Iterable[str] = (), *, package: str | None = 
     Raises:
         UsageError: ``names`` is not a list of names, or a name leads nowhere or opens nothing.
     """
-    if isinstance(names, str):
-        raise UsageError(f"expose takes {_EXAMPLE}, also for a single one")
-    try:
-        paths = [_path(name) for name in names]
-    except TypeError as exc:
-        raise UsageError(f"expose takes {_EXAMPLE}, not {type(names).__name__}") from exc
+    paths = dotted_names("expose", names, _EXAMPLE)
     reach = Reach(target, paths, package=package)
     without = Reach(target, package=package)
     for path in paths:
         _check(reach, without, path)
     return reach
-
-
-def _path(name: Any) -> list[str]:
-    if not isinstance(name, str):
-        raise UsageError(f"expose takes {_EXAMPLE}, and {name!r} is not text")
-    path = name.split(".")
-    if not all(map(is_public, path)):
-        raise UsageError(
-            f"expose: {name!r} has a part that is empty or begins with an underscore; "
-            "clients never reach such names"
-        )
-    return path
 
 
 def _check(reach: Reach, without: Reach, path: list[str]) -> None:

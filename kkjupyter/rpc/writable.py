@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from kkjupyter.errors import UsageError
+from kkjupyter.rpc.dottednames import dotted_names
 from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.places import is_public
 from kkjupyter.rpc.setting import is_never_set, put, refusal_of_set
 
 __all__ = ["NOTHING_WRITABLE", "Permission", "WritableOption", "permission"]
@@ -67,29 +67,13 @@ def permission(option: WritableOption, reach: Reach) -> Permission:
     """
     if option is True:
         return Permission(plain_data=True)
-    if isinstance(option, str):
-        raise UsageError(f"writable takes {_EXAMPLE}, also for a single one")
-    try:
-        names = list(option)
-    except TypeError as exc:
-        raise UsageError(f"writable takes {_EXAMPLE}, not {type(option).__name__}") from exc
-    return Permission(_checked(name, reach) for name in names)
-
-
-def _checked(name: Any, reach: Reach) -> list[str]:
-    if not isinstance(name, str):
-        raise UsageError(f"writable takes {_EXAMPLE}, and {name!r} is not text")
-    path = name.split(".")
-    if not all(map(is_public, path)):
-        raise UsageError(
-            f"writable: {name!r} has a part that is empty or begins with an underscore; "
-            "clients never reach such names"
-        )
-    # Said now where it is certain, so that nobody relies on a permission that can never work.
-    if is_never_set(reach, path):
-        raise UsageError(
-            f"writable: {name!r} can never be set by a client: it can be called, or it is a global "
-            "of a module or an attribute of a class; keep what clients may set in a dict or in a "
-            "dataclass instance, and name that"
-        )
-    return path
+    paths = dotted_names("writable", option, _EXAMPLE)
+    for path in paths:
+        # Said now where it is certain, so that nobody relies on a permission that can never work.
+        if is_never_set(reach, path):
+            raise UsageError(
+                f"writable: {'.'.join(path)!r} can never be set by a client: it can be called, or "
+                "it is a global of a module or an attribute of a class; keep what clients may set "
+                "in a dict or in a dataclass instance, and name that"
+            )
+    return Permission(paths)

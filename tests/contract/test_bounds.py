@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import PATIENCE_S, until
+from support.rawhttp import raw_socket, read_to_end
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_raw
 
@@ -391,18 +391,6 @@ def test_a_handler_that_goes_on_calling_one_who_does_not_read_is_told(
 # ---- who has not come in yet
 
 
-def raw(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
-
-
-def read_all(sock: socket.socket) -> bytes:
-    received = b""
-    with contextlib.suppress(ConnectionError):
-        while data := sock.recv(65_536):
-            received += data
-    return received
-
-
 LISTENERS: dict[str, Callable[..., Any]] = {
     "websocket": lambda limits: kk.serve(Api(), limits=limits),
     "http": lambda limits: kk.serve(Api(), transport="http", limits=limits),
@@ -457,14 +445,14 @@ def vovk_server() -> type:
 def test_sockets_that_show_no_token_are_few_and_soon_closed(kind: str) -> None:
     limits = kk.ServerLimits(unauthenticated_connections=3, handshake_timeout_s=0.5)
     with LISTENERS[kind](limits) as server, contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(raw(server.port)) for _ in range(3)]
+        silent = [stack.enter_context(raw_socket(server.port, PATIENCE_S)) for _ in range(3)]
         silent[0].sendall(b"GET / HT")  # begun, and never ended
-        turned_away = stack.enter_context(raw(server.port))
-        answer = read_all(turned_away)
+        turned_away = stack.enter_context(raw_socket(server.port, PATIENCE_S))
+        answer = read_to_end(turned_away)
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"unauthenticated_connections" in answer
         for sock in silent:
-            read_all(sock)  # returns when it is closed
+            read_to_end(sock)  # returns when it is closed
         assert asks(server) == 1
 
 
@@ -474,7 +462,7 @@ def test_honest_clients_that_come_all_at_once_are_all_served(kind: str) -> None:
     with LISTENERS[kind](limits) as server:
         asks(server)  # which loads what a client needs, and may take its time
         with contextlib.ExitStack() as stack:
-            socks = [stack.enter_context(raw(server.port)) for _ in range(40)]
+            socks = [stack.enter_context(raw_socket(server.port, PATIENCE_S)) for _ in range(40)]
             for sock in socks:
                 sock.sendall(
                     b"GET /api/_schema_ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
@@ -490,7 +478,7 @@ def test_honest_clients_that_come_all_at_once_are_all_served(kind: str) -> None:
 def test_a_server_that_closes_lets_nobody_in_who_still_waits(kind: str) -> None:
     limits = kk.ServerLimits(unauthenticated_connections=1)
     with LISTENERS[kind](limits) as server, contextlib.ExitStack() as stack:
-        socks = [stack.enter_context(raw(server.port)) for _ in range(4)]
+        socks = [stack.enter_context(raw_socket(server.port, PATIENCE_S)) for _ in range(4)]
         for _ in range(20):  # what the system has taken, the server has, too
             io_loop().flush(PATIENCE_S)
             time.sleep(0.005)
@@ -498,7 +486,7 @@ def test_a_server_that_closes_lets_nobody_in_who_still_waits(kind: str) -> None:
         server.close()
         assert time.monotonic() - started_s < 0.8 * kk.ServerLimits().handshake_timeout_s
         for sock in socks:
-            read_all(sock)  # returns when it is closed
+            read_to_end(sock)  # returns when it is closed
 
 
 @pytest.mark.parametrize("kind", LISTENERS)
@@ -507,7 +495,7 @@ def test_clients_beyond_the_limit_are_turned_away(kind: str) -> None:
     with LISTENERS[kind](limits) as server:
         assert asks(server) == 1  # which loads what a client needs, and may take its time
         until(lambda: server.clients == 0)
-        with raw(server.port) if kind != "websocket" else server.connect():
+        with raw_socket(server.port, PATIENCE_S) if kind != "websocket" else server.connect():
             until(lambda: "503" in said_to_a_client(server))
             assert "the server's limit connections (1) is reached" in said_to_a_client(server)
         until(lambda: said_to_a_client(server) == "")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-import threading
-from typing import Self
+
+from .loopserver import LoopServer
 
 __all__ = ["ConnectProxy"]
 
 
-class ConnectProxy:
-    """A context manager; the proxy runs on a loop and a thread of its own.
+class ConnectProxy(LoopServer):
+    """A context manager.
 
     Args:
         answer: the status line it answers with instead of letting through, or what it says at all
@@ -30,54 +30,18 @@ class ConnectProxy:
     def __init__(
         self, answer: str = "", user_info: str = "", tls: ssl.SSLContext | None = None
     ) -> None:
-        self.address = ""
+        super().__init__(tls)
         self.asked: list[str] = []
         self.sent_bytes = 0
         self.received_bytes = 0
         self._answer = answer
         self._user_info = user_info
-        self._tls = tls
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(5)
-        return self
+    @property
+    def address(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(5)
-        self._loop.close()
-
-    async def _run(self) -> None:
-        tasks: set[asyncio.Task[None]] = set()
-
-        async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
-            try:
-                await self._serve(reader, writer)
-            except (OSError, asyncio.IncompleteReadError):
-                pass  # whoever it was has gone
-            finally:
-                writer.transport.abort()
-
-        server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=self._tls)
-        port = server.sockets[0].getsockname()[1]
-        self.address = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # for what was closed to be gone
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
         asked = head.split()[1]
         self.asked.append(asked)

@@ -1,0 +1,43 @@
+"""The dotted names that an option opens something by: ``expose=``, ``writable=``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kkjupyter.errors import UsageError
+from kkjupyter.rpc.places import is_public
+
+__all__ = ["dotted_names"]
+
+
+def dotted_names(option: str, names: Iterable[str], example: str) -> list[list[str]]:
+    """The parts of each name.
+
+    Args:
+        option: what the user calls it.
+        names: what the user gave.
+        example: what it takes, in the words of an error.
+
+    Raises:
+        UsageError: it is not a list of names that a client could reach.
+    """
+    if isinstance(names, str):
+        raise UsageError(f"{option} takes {example}, also for a single one")
+    try:
+        given = list(names)
+    except TypeError as exc:
+        raise UsageError(f"{option} takes {example}, not {type(names).__name__}") from exc
+    return [_parts(option, name, example) for name in given]
+
+
+def _parts(option: str, name: Any, example: str) -> list[str]:
+    if not isinstance(name, str):
+        raise UsageError(f"{option} takes {example}, and {name!r} is not text")
+    parts = name.split(".")
+    if not all(map(is_public, parts)):
+        raise UsageError(
+            f"{option}: {name!r} has a part that is empty or begins with an underscore; "
+            "clients never reach such names"
+        )
+    return parts
