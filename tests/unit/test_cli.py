@@ -64,6 +64,7 @@ def test_an_expression_is_a_path_and_literals(text: str, expression: Expression)
         ("a = 1", "is not an expression"),
         ("a\0", "is not an expression"),
         ("-" * 5_000 + "1", "too much in each other"),
+        ("-" * 20_000 + "1", "too much in each other"),
         ("5", "'5' is no dotted name"),
         ("countdown(5)(6)", "'countdown(5)' is no dotted name"),
         ("__import__('os').system('x')", "is no dotted name"),
