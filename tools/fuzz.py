@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -261,21 +261,35 @@ def _save(seed: int, attack: Attack) -> None:
     print(f"the newest {len(attack.sent):,} frames are in {path}")
 
 
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def command_line(doc: str | None) -> argparse.ArgumentParser:
+    """What this and soak.py take: for how long, and from which seed."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=600.0, help="how long (default: 600)")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    return parser
+
+
+def ran_well(seed: int, run: Callable[[], object]) -> bool:
+    """Run it, say with which seed, and how to repeat it if it fails; whether it did not."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    print(f"seed {seed}", flush=True)
+    try:
+        run()
+    except Failure as failure:
+        print(f"FAILED: {failure}\nagain with: --seed {seed}", file=sys.stderr)
+        return False
+    return True
+
+
+def main() -> int:
+    """The command line."""
+    parser = command_line(__doc__)
     parser.add_argument(
         "--limit", type=float, default=1.0, help="the honest client's longest wait, in seconds"
     )
     options = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    print(f"seed {options.seed}", flush=True)
-    try:
-        asyncio.run(fuzz(options.seed, options.seconds, options.limit))
-    except Failure as failure:
-        print(f"FAILED: {failure}\nagain with: --seed {options.seed}", file=sys.stderr)
+    attack = fuzz(options.seed, options.seconds, options.limit)
+    if not ran_well(options.seed, lambda: asyncio.run(attack)):
         return 1
     print("nothing fell")
     return 0

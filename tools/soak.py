@@ -1,9 +1,9 @@
 """Mixed use for minutes: nothing fails, and neither client nor server grows.
 
-python tools/soak.py --seconds 600 [--seed N] [--slope 1.0]
+python tools/soak.py --seconds 600 [--seed N] [--slope 0.5]
 
 Client and server are processes of their own. The client makes calls and streams over everything
-there is (both protocols over WebSocket, HTTP, stdio, Vovk in both formats), cancels some, passes
+there is (both protocols over WebSocket, HTTP, stdio; Vovk), cancels some, passes
 functions and streams, lets connections go and makes new ones. Every few seconds both tell how much
 memory they hold, after a full collection, and how many blocks of it are live; the slope is that of
 a line through the second half. It fails when an action fails, when connections are left over, or
@@ -15,14 +15,13 @@ arenas, whose free pieces are not given back. MALLOC_ARENA_MAX=1 in the environm
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
+import statistics
 import sys
 import time
 from typing import Any
 
-from fuzz import FOLDER, Failure, Process
+from fuzz import Failure, Process, command_line, ran_well
 
 _MB = 1e6
 
@@ -43,10 +42,7 @@ class Curve:
         points = self.points[len(self.points) // 2 :]
         if len(points) < 3:
             return 0.0
-        mean_s = sum(at for at, _ in points) / len(points)
-        mean = sum(figure for _, figure in points) / len(points)
-        spread = sum((at - mean_s) ** 2 for at, _ in points)
-        return 60 * sum((at - mean_s) * (figure - mean) for at, figure in points) / spread
+        return 60 * statistics.linear_regression(*zip(*points, strict=True)).slope
 
     def __str__(self) -> str:
         step = max(1, len(self.points) // 20)
@@ -111,19 +107,12 @@ def _look(
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=600.0, help="how long (default: 600)")
-    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    parser = command_line(__doc__)
     parser.add_argument(
         "--slope", type=float, default=0.5, help="how much it may grow, in MB a minute"
     )
     options = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    print(f"seed {options.seed}", flush=True)
-    try:
-        soak(options.seed, options.seconds, options.slope)
-    except Failure as failure:
-        print(f"FAILED: {failure}\nagain with: --seed {options.seed}", file=sys.stderr)
+    if not ran_well(options.seed, lambda: soak(options.seed, options.seconds, options.slope)):
         return 1
     print("nothing fell, nothing grew")
     return 0

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from kkjupyter.errors import UsageError
+from kkjupyter.plaintext import one_line
 from kkjupyter.transports.connecting import is_loopback
 
 __all__ = ["Door", "Turned", "Visit", "bearer_tokens", "make_token", "query_tokens"]
@@ -131,10 +132,12 @@ class Door:
             return http.HTTPStatus.BAD_REQUEST, f"{name} came more than once\n"
         host, origin = visit.header("Host"), visit.origin
         if host is not None and not self.admits_host(host):
-            text = f"nothing is served as {_shown(host)}; whoever serves it can allow that name: "
+            shown = one_line(host[:_SHOWN_CHARS])
+            text = f"nothing is served as {shown}; whoever serves it can allow that name: "
             return http.HTTPStatus.FORBIDDEN, f"{text}hosts=[...]\n"
         if origin is not None and not self.admits_origin(origin):
-            return http.HTTPStatus.FORBIDDEN, f"pages of {_shown(origin)} may not connect here\n"
+            shown = one_line(origin[:_SHOWN_CHARS])
+            return http.HTTPStatus.FORBIDDEN, f"pages of {shown} may not connect here\n"
         if self.token is None and origin is None and self._is_from_another_site(visit):
             return http.HTTPStatus.FORBIDDEN, "pages of other sites may not call this\n"
         return None
@@ -228,11 +231,6 @@ def bearer_tokens(authorization_headers: Iterable[str]) -> list[str]:
 def query_tokens(path: str) -> list[str]:
     """The tokens in ``?token=...`` of a request's path."""
     return parse_qs(path.partition("?")[2]).get("token", [])
-
-
-def _shown(text: str) -> str:
-    """A peer's ``text`` in a line of ours."""
-    return "".join(char if char.isprintable() else "?" for char in text[:_SHOWN_CHARS])
 
 
 def _host_of_origin(origin: str) -> str:
