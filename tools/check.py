@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
 # For suites of thousands of short tests, and for those that mostly wait for processes of theirs.
-# The browser's and the peers' tests run one at a time: they use both cores as it is.
+# The peers' tests run one at a time: they use both cores as it is.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 FILE_WORKERS = ("--numprocesses=2", "--dist=loadfile")
 
@@ -198,7 +198,7 @@ STEPS = (
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120", workers=FILE_WORKERS),
     tests("kernel", "--timeout=120", needs=("kernels",), workers=FILE_WORKERS),
-    tests("browser", "--timeout=180", needs=("kernels", "chromium")),
+    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=FILE_WORKERS),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
     tests("notebooks", "--timeout=180", workers=FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),

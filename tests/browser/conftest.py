@@ -1,4 +1,4 @@
-"""One Jupyter server and one Chromium for all browser tests, and a page for each."""
+"""One Jupyter server and one Chromium for all browser tests of a worker, and a page for each."""
 
 from __future__ import annotations
 
