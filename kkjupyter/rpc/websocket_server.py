@@ -126,7 +126,7 @@ class WebSocketServer(Server):
             self._entrance,
             self._limits,
             *args,
-            limit_bytes=LIMIT_BYTES,
+            limit_bytes=self._limits.message_bytes,
             **options,
         )
 
