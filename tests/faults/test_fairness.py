@@ -155,7 +155,7 @@ def test_who_leaves_with_thousands_of_calls_under_way_keeps_nobody_waiting(api: 
             assert server.running == count
         assert worst_cpu_s(lambda: honest.call("echo", 1), 0.5) < LIMIT_S
         until(lambda: api.ended == count)
-        assert server.running == 0
+        until(lambda: server.running == 0)  # the honest one's last call may be on its way out
 
 
 def test_what_one_client_sends_keeps_its_order(server: Any, api: Api) -> None:
