@@ -125,14 +125,14 @@ def play(
     if not background and not shown and not _is_answered(run):
         _await_kind(run)
     feed = run.feed  # the run lets go of it at its end, which another thread may bring about
-    here = not background and isinstance(feed, LocalFeed) and feed.stay()
+    local = feed if isinstance(feed, LocalFeed) and not background and feed.stay() else None
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
         _open(run, view)
         show_trace(run)
     run.start()
-    if here and isinstance(feed, LocalFeed):
-        _drive(run, feed)
+    if local is not None:
+        _drive(run, local)
     if not background:
         wait(run)
     if not has_view:

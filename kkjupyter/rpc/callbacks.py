@@ -24,6 +24,8 @@ logger = SafeLogger("kkjupyter")
 
 # When there are more functions, the oldest whose call is over are forgotten, down to half of it.
 _KEPT_FUNCTIONS = 2048
+# And of those that were called after that, as subscriptions are, the ones called longest ago.
+_KEPT_SUBSCRIPTIONS = 4096
 
 
 class Fate:
@@ -73,7 +75,8 @@ class PassedFunctions:
     that crosses the next call on the wire cannot take that one's function away. Elsewhere they
     stay, and a function keeps its id; only while a call it was passed with is under way does
     another call get one of its own. Of those that stay and were not called since their call was
-    over, the oldest are forgotten when they become too many; a subscription that was called stays.
+    over, the oldest are forgotten when they become too many. A subscription that was called stays,
+    unless thousands were called since.
     """
 
     def __init__(self) -> None:
@@ -81,7 +84,7 @@ class PassedFunctions:
         self._ids: dict[Hashable, list[str]] = {}
         self._lock = threading.Lock()
         self._lane = Lane(CALLBACK_THREADS)
-        self._late: set[str] = set()
+        self._late: dict[str, None] = {}  # the one called last at the end
         self._tidy_at = _KEPT_FUNCTIONS
 
     def __len__(self) -> int:
@@ -120,7 +123,9 @@ class PassedFunctions:
             for callback_id, entry in self._entries.items()
             if callback_id not in self._late and entry.is_free
         ]
-        for callback_id in idle[: max(0, len(idle) - _KEPT_FUNCTIONS // 2)]:
+        late = [callback_id for callback_id in self._late if self._entries[callback_id].is_free]
+        too_many = late[: max(0, len(late) - _KEPT_SUBSCRIPTIONS)]
+        for callback_id in idle[: max(0, len(idle) - _KEPT_FUNCTIONS // 2)] + too_many:
             self._drop(callback_id)
         # Not at each further one, however many are in use.
         self._tidy_at = len(self._entries) + _KEPT_FUNCTIONS // 2
@@ -150,7 +155,7 @@ class PassedFunctions:
         ids.remove(callback_id)
         if not ids:
             del self._ids[_identity(entry.fn)]
-        self._late.discard(callback_id)
+        self._late.pop(callback_id, None)
 
     def __contains__(self, callback_id: str) -> bool:
         return callback_id in self._entries
@@ -172,7 +177,8 @@ class PassedFunctions:
         state = entry.state()
         with self._lock:
             if (state is None or state.over) and callback_id in self._entries:
-                self._late.add(callback_id)
+                self._late.pop(callback_id, None)
+                self._late[callback_id] = None
         if state is not None:
             state.callback_arrived(job)
         else:

@@ -89,8 +89,9 @@ class CallTable:
             )
         )
 
-    def __contains__(self, call_id: str) -> bool:
-        return call_id in self._waiting or call_id in self._streams
+    def is_awaited(self, call_id: str) -> bool:
+        """Whether a call of ours has this id and was not answered yet."""
+        return call_id in self._waiting
 
     # ---- what callers do
 

@@ -2,7 +2,7 @@
 
 Lives on the I/O loop; a method that may be called elsewhere says so. The read path never waits for
 a consumer: it fills buffers, and :class:`~kkjupyter.rpc.reading.Reading` stops the transport when
-one is full.
+one is full. Nor does it keep others waiting: what is much is read in turns with other connections.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kkjupyter.errors import (
     ProtocolError,
     RemoteError,
 )
+from kkjupyter.rpc.arrivals import Arrivals
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import OutgoingCall
@@ -35,6 +36,7 @@ from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.transports.base import Transport
+from kkjupyter.transports.sharing import Piecework
 from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import (
     Acknowledged,
@@ -131,6 +133,19 @@ class Channel:
             self._callback_limits["limit_items"] = limits.callbacks_per_call
         self._transport = transport
         self._reported = 0
+        self._arrivals = Arrivals(
+            protocol,
+            keeps_boundaries=transport.keeps_boundaries,
+            read=self._read,
+            hand_in=self._hand_in,
+            fail=self._give_up,
+            reads_itself=lambda: self._trace is None or not self._trace.recorder.traced,
+        )
+        self._arrivals.on_decoded = self._go_on_reading
+        self._reading_on = Piecework(self._read_some, self.calls.batch_is_through)
+        self._is_closing = False
+        self._has_closed_handler = False
+        self._is_held_back = False
         on: dict[type, Callable[[Any], object]] = {
             Item: self.calls.item,
             Replied: self.calls.replied,
@@ -181,16 +196,58 @@ class Channel:
         for state in self.calls.under_way:
             state.cancel()
             self.calls.cancel_call(state)
-        self.outbox.flush()
+        self.outbox.empty()
+        self._arrivals.drop()  # nobody waits for any of it
         await self._transport.close()
 
     def abort(self) -> None:
         """Break the connection off. Idempotent."""
+        self._arrivals.drop()
         self._transport.abort()
 
     # ---- what the transport tells
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
+        if self.reading.holds:
+            self.reading.peeked(chunks)
+        if self._arrivals.add(chunks):
+            self._go_on_reading()
+
+    def _go_on_reading(self) -> None:
+        """Read what is left, in turns with other connections."""
+        self._reading_on.go_on()
+        self._look_what_is_left()
+
+    def hold_back(self) -> None:
+        """The handler has more requests than it has begun with: no more are read for now."""
+        self._is_held_back = True
+        self.reading.stop_for("requests")
+
+    def go_on(self) -> None:
+        """The handler takes more requests."""
+        self._is_held_back = False
+        self.reading.go_on_after("requests")
+        if self._arrivals.is_left:
+            self._go_on_reading()
+
+    def _read_some(self) -> bool:
+        if self._is_held_back:
+            return False
+        is_left = self._arrivals.step()
+        if not is_left:
+            self._look_what_is_left()
+        return is_left
+
+    def _look_what_is_left(self) -> None:
+        if self._arrivals.is_left:
+            self.reading.stop_for("unread")
+        else:
+            self.reading.go_on_after("unread")
+            if self._is_closing:
+                self._end()
+
+    def _read(self, chunks: Sequence[bytes]) -> None:
+        """Read what the protocol can, and hand it in."""
         trace = self._trace
         try:
             if trace is not None and trace.recorder.traced:
@@ -201,16 +258,22 @@ class Channel:
         except MessageTooBig as error:
             self._give_up(error)
             return
+        self._hand_in(chunks, events)
+
+    def _hand_in(self, chunks: Sequence[bytes], events: list[Event]) -> None:
+        trace = self._trace
         if trace is not None:
             trace.arrived(chunks, events)
         on = self._on
         for event in events:
-            on[type(event)](event)
+            try:
+                on[type(event)](event)
+            except Exception:  # noqa: BLE001  a message harms only itself
+                self._stumble(event)
         if trace is not None:
             trace.through()
-        self.calls.batch_is_through()
-        if self.reading.holds:
-            self.reading.peeked(chunks)
+        if not self._reading_on.is_at_work:  # else at the end of the turn
+            self.calls.batch_is_through()
         self.reading.look_at_outbox()
 
     def writable(self) -> None:
@@ -219,21 +282,39 @@ class Channel:
     def closed(self, reason: str) -> None:
         self.is_open = False
         self.close_reason = self.close_reason or reason
+        if self._arrivals.is_left and self.calls.under_way:
+            # What somebody waits for may be among it. Of a peer that only asks nothing is read any
+            # more: nobody is left to be answered.
+            self._is_closing = True
+            self._close_handler()
+            self.outbox.close()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """All that has come was read, and nothing more will come."""
+        self._is_closing = False
+        self._arrivals.drop()
         self.reading.stop()
         states = self.calls.forget_all()
         if self._trace is not None:
             self._trace.lost(states, self.close_reason)
         for state in states:
             state.failed(ConnectionLost(self.url, self.close_reason, state.buffer.put_items))
+        self._close_handler()  # first: handlers that wait for the outbox shall not go on
         self.outbox.close()
         self.outgoing.close()
-        if self.handler is not None:
+
+    def _close_handler(self) -> None:
+        if self.handler is not None and not self._has_closed_handler:
+            self._has_closed_handler = True
             self.handler.close()
 
     def _give_up(self, error: ProtocolError) -> None:
         """End the connection for something it cannot recover from."""
         self.is_open = False  # the next call connects anew
         self.close_reason = str(error)
+        self._arrivals.drop()
         states = self.calls.forget_all()
         if self._trace is not None:
             self._trace.lost(states, self.close_reason)
@@ -254,13 +335,21 @@ class Channel:
     # ---- events
 
     def _requested(self, event: Requested) -> None:
-        if event.call_id in self.calls:
-            self._give_up(
-                ProtocolError(
-                    "the other side sends back what it is sent; it is no kkrpc endpoint",
-                    f"{event.operation} {'.'.join(event.path)}",
-                )
+        if self._has_closed_handler:  # nobody is left to be answered
+            return
+        if self.calls.is_awaited(event.call_id):
+            # A program that sends back what it is sent; or one that uses an id of ours, by
+            # which it harms no other call.
+            error = ProtocolError(
+                "the other side sends back what it is sent; it is no kkrpc endpoint",
+                f"{event.operation} {'.'.join(event.path)}",
             )
+            self.calls.failed(Failed(event.call_id, error))
+            refusal = RemoteError(
+                "the id of this request is that of a call in the other direction; use another one",
+                name="ProtocolError",
+            )
+            self.outbox.put(self.protocol.fail_call(event.call_id, refusal, event.codec))
         elif self.handler is None:
             self.outbox.put(self.protocol.refuse(event, "no_api"))
         else:
@@ -338,6 +427,15 @@ class Channel:
             if event.call_id:
                 error = RemoteError(event.reason, name="ProtocolError")
                 self.outbox.put(self.protocol.fail_call(event.call_id, error, self.protocol.codec))
+
+    def _stumble(self, event: Event) -> None:
+        """Handling a message failed, which is a fault of this side's: that one call has failed."""
+        self._reported += 1
+        if self._reported <= _REPORT_LIMIT:
+            logger.exception("a message from %s could not be handled", self.url)
+        if isinstance(event, Requested):
+            error = RemoteError("the request could not be handled", name="InternalError")
+            self.outbox.put(self.protocol.fail_call(event.call_id, error, event.codec))
 
     def _report(self, event: NotUnderstood) -> None:
         self._reported += 1

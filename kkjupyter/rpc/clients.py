@@ -89,4 +89,4 @@ class Clients:
     def stop(self) -> None:
         """Cancel what runs for any of them."""
         for producer in list(self._producers):
-            producer.close()
+            producer.stop()

@@ -22,6 +22,10 @@ __all__ = ["PROTOCOLS", "Doorstep", "Spoken", "find_protocol", "make_protocol"]
 
 PROTOCOLS = ("classic", "compact")
 _PROBE_S = 2.0
+# So much may come before the answer to a probe, which itself has less than 1 KiB: what a program
+# prints as it starts. It is kept until then. A message costs something beside its bytes.
+_ASKING_LIMIT_BYTES = 4 * 1024 * 1024
+_MESSAGE_BYTES = 64
 _REMEMBERED_S = 0.5
 
 
@@ -98,6 +102,7 @@ class _Asking:
         self._found: asyncio.Future[tuple[str, Codec]] | None = None
         self.end_reason: str | None = None
         self.rest: list[bytes] = []
+        self._received_bytes = 0
 
     async def ask(self, probe: Probe, timeout_s: float) -> tuple[str, Codec] | None:
         """Send a probe; return what answers it, or None if nothing does in time."""
@@ -114,6 +119,15 @@ class _Asking:
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
         probe, found = self._probe, self._found
+        self._received_bytes += sum(map(len, chunks)) + _MESSAGE_BYTES * len(chunks)
+        if self._received_bytes > _ASKING_LIMIT_BYTES:
+            self._transport.pause_reading()
+            self._fail(
+                f"it sent more than {_ASKING_LIMIT_BYTES:,} bytes before it said which protocol it "
+                "speaks; if it is a kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, "
+                "protocol='compact' for 2.x"
+            )
+            return
         if probe is None or found is None or found.done():
             self.rest += chunks
             return

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice
 from typing import Any, Final
 
-from kkjupyter.errors import EncodeError, ProtocolError, UsageError, ValidationError
+from kkjupyter.errors import EncodeError, KKError, ProtocolError, UsageError, ValidationError
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.schema_bounds import LeftOut, bounded, spending
 from kkjupyter.wire import jsoncodec
@@ -122,18 +123,32 @@ class HandlerChecks:
     def _find(self, part: Part, plain: Any, found: list[Any]) -> None:
         """Add the library's errors; of alternatives the one that is nearest to a fit."""
         from jsonschema.exceptions import best_match
-        from referencing.exceptions import Unresolvable
 
         validator = self._validator(part)
         if validator is None:
             return
-        try:
+        with self._following(part):
             for error in islice(validator.iter_errors(plain), _MAX_ISSUES):
                 found.append(best_match([error]))
+
+    @contextmanager
+    def _following(self, part: Part) -> Iterator[None]:
+        """What the library raises for a schema that leads it astray becomes a UsageError."""
+        from referencing.exceptions import Unresolvable
+
+        try:
+            yield
+        except (KKError, LeftOut):
+            raise
         except Unresolvable as exc:
             raise self._no_schema(part, "", f"{exc} is not in it") from exc
         except RecursionError as exc:
             raise self._no_schema(part, "", "it, or the value, is nested without end") from exc
+        except Exception as exc:
+            # A URL that is none, a type in an odd place: a schema is the peer's, and what the
+            # library raises for such a one (ValueError, TypeError, AttributeError) is not stated.
+            why = f"{type(exc).__name__}: {exc}"
+            raise self._no_schema(part, "", f"jsonschema cannot follow it ({why})") from exc
 
     def _tell(self, part: Part, why: str) -> None:
         if not self._has_told:
@@ -147,6 +162,15 @@ class HandlerChecks:
         return self._validators.get(part)
 
     def _make_validator(self, part: Part, schema: JsonSchema) -> Any:
+        try:
+            with self._following(part):
+                return self._checked_validator(part, schema)
+        except UsageError:
+            if self._handler.wire_format == "divider":
+                return None  # clientValidators hold whatever their author likes
+            raise
+
+    def _checked_validator(self, part: Part, schema: JsonSchema) -> Any:
         from jsonschema.exceptions import best_match
         from jsonschema.validators import Draft202012Validator, validator_for
         from referencing import Registry
@@ -154,15 +178,10 @@ class HandlerChecks:
         if not isinstance(schema.get("$schema", ""), str):
             raise self._no_schema(part, ".$schema", "text belongs there")
         kind = bounded(validator_for(schema, default=Draft202012Validator))
-        try:
-            # Not by check_schema, which takes as long as it takes. Without formats: they would
-            # judge JavaScript's patterns.
-            fault = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
-        except RecursionError as exc:
-            raise self._no_schema(part, "", "it is nested without end") from exc
+        # Not by check_schema, which takes as long as it takes. Without formats: they would judge
+        # JavaScript's patterns.
+        fault = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
         if fault is not None:
-            if self._handler.wire_format == "divider":
-                return None  # clientValidators hold whatever their author likes
             path = "".join(f".{key}" for key in fault.absolute_path)
             raise self._no_schema(part, path, fault.message)
         # An empty registry: nothing is ever fetched for a $ref.

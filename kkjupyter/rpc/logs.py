@@ -15,7 +15,7 @@ from kkjupyter.plaintext import PlainRecords
 __all__ = ["LINES_PER_S", "LINES_PER_S_IN_ALL", "LineLimit", "SafeLogger", "limit_lines"]
 
 LINES_PER_S: Final = 20
-"""How many lines of one kind, and of one peer, a logger writes within a second."""
+"""How many lines of one kind, about one peer, a logger writes within a second."""
 
 LINES_PER_S_IN_ALL: Final = 50
 """And how many of all kinds."""
@@ -28,8 +28,7 @@ class LineLimit(logging.Filter):
     """Passes so many records of a kind within a second, then one that says how many more came.
 
     A kind is a level, a text before its arguments are put in, and the first of these: whom or what
-    it is about. Those of a peer, where the record has the attribute ``kkjupyter_peer``, are counted
-    for themselves. Any thread.
+    it is about. Any thread.
 
     Args:
         logger: whose filter this is.
@@ -49,7 +48,7 @@ class LineLimit(logging.Filter):
         self._lines_per_s_in_all = lines_per_s_in_all
         self._lock = threading.Lock()
         self._began_s = 0.0
-        self._counts: dict[tuple[int, str, str, str], int] = {}
+        self._counts: dict[tuple[int, str, str], int] = {}
         self._passed = 0
         self._left_out = 0
         self._has_timer = False
@@ -81,11 +80,10 @@ class LineLimit(logging.Filter):
         return passes
 
     def _passes(self, record: logging.LogRecord) -> bool:
-        peer = str(getattr(record, "kkjupyter_peer", ""))
         about = (
             str(record.args[0])[:_ABOUT_CHARS] if type(record.args) is tuple and record.args else ""
         )
-        kind = (record.levelno, str(record.msg), about, peer)
+        kind = (record.levelno, str(record.msg), about)
         count = self._counts.get(kind, 0)
         if count < self._lines_per_s and self._passed < self._lines_per_s_in_all:
             self._counts[kind] = count + 1

@@ -11,6 +11,7 @@ from kkjupyter.rpc.budget import Budget, Share
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import Bell
 from kkjupyter.transports.base import Transport
+from kkjupyter.transports.sharing import Piecework
 
 __all__ = ["LIMIT_BYTES", "Outbox"]
 
@@ -19,6 +20,7 @@ __all__ = ["LIMIT_BYTES", "Outbox"]
 _FULL_BYTES = 512 * 1024
 _OVERFULL_BYTES = 16 * 1024 * 1024
 _BATCH_BYTES = 64 * 1024
+_BATCH_MESSAGES = 1024
 # What code here sends of its own accord, without waiting, is refused beyond this.
 LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -57,6 +59,8 @@ class Outbox:
         self._share = Share(budget)
         self._scheduled = False
         self._closed = False
+        # A socket that is empty takes megabytes; others have their turn in between.
+        self._sending = Piecework(self._send_batch, self._tell)
 
     @property
     def held_bytes(self) -> int:
@@ -119,13 +123,23 @@ class Outbox:
                 self._own_bytes += size_bytes
 
     def flush(self) -> None:
-        """Hand over as much as the transport takes. I/O loop only."""
+        """Hand over as much as the transport takes, in turns with others. I/O loop only."""
         self._scheduled = False
         self._share.hold(self._held_bytes)
-        while self._messages and self._transport.writable:
+        self._sending.go_on()
+
+    def empty(self) -> None:
+        """Hand over as much as the transport takes, at once, before it is closed. I/O loop only."""
+        while self._send_batch():
+            pass
+        self._tell()
+
+    def _send_batch(self) -> bool:
+        """Hand over a little; return whether there is more, and the transport takes it."""
+        if self._messages and self._transport.writable:
             batch: list[bytes] = []
             batch_bytes = 0
-            while self._messages and batch_bytes < _BATCH_BYTES:
+            while self._messages and batch_bytes < _BATCH_BYTES and len(batch) < _BATCH_MESSAGES:
                 message = self._messages.popleft()
                 batch.append(message)
                 batch_bytes += len(message)
@@ -135,6 +149,10 @@ class Outbox:
                 while self._own and self._own[0][0] <= self._sent_bytes:
                     self._own_bytes -= self._own.popleft()[1]
             self._transport.send(batch)
+        return bool(self._messages) and self._transport.writable
+
+    def _tell(self) -> None:
+        """Let those know who wait for room."""
         self._share.hold(self._held_bytes)
         # Not only when it was full at the start: it may have filled up while it was emptied here.
         if not self.full:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from kkjupyter.rpc.logs import SafeLogger
+from kkjupyter.rpc.turns import TURN_S, monotonic_s
 
 __all__ = ["LoopThread", "handler_loop", "io_loop", "leave_to_parent", "on_own_loop"]
 
@@ -92,12 +93,17 @@ class LoopThread:
         # the other order would lose it.
         self._awake = False
         inbox = self._inbox
+        end_s = monotonic_s() + TURN_S
         while inbox:
             fn, args = inbox.popleft()
             try:
                 fn(*args)
             except BaseException:
                 logger.exception("a hand-over to %s failed", self._thread.name)
+            if inbox and monotonic_s() >= end_s:  # tasks and sockets have their turn
+                self._awake = True
+                self.loop.call_soon(self._drain)
+                return
 
     def flush(self, timeout_s: float) -> None:
         """Wait until what was posted before has been done, at most ``timeout_s`` seconds."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,12 +28,22 @@ from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
+from kkjupyter.rpc.turns import TURN_S, monotonic_s
 from kkjupyter.rpc.waiting import wait_async
 from kkjupyter.rpc.wayback import WayBack
 from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import Requested, StreamRef
 
 __all__ = ["Producer"]
+
+# Requests of one client that were read and have not begun: with more, it is not read.
+_UNBEGUN_HIGH = 128
+_UNBEGUN_LOW = 32
+# So many begin in one turn of the handlers' loop, which is then the next client's; fewer where that
+# takes longer.
+_BEGUN_AT_ONCE = 64
+# Of the jobs of a client that has left, so many are ended before others have a turn.
+_ENDED_AT_ONCE = 64
 
 
 class Producer:
@@ -58,8 +69,15 @@ class Producer:
         self.channel = channel
         self.caller = Remote(WayBack(channel))
         self._on_closed = on_closed
-        # A peer may use an id twice; both are run, and both are cancelled.
-        self._jobs: dict[str, list[_Job]] = {}
+        # A peer may use an id twice; both are run, and both are cancelled. In the order they came.
+        self._jobs: dict[str, dict[_Job, None]] = {}
+        self._running = 0
+        self._ending: deque[_Job] = deque()
+        self._is_ending_some = False
+        self._unbegun: deque[_Job] = deque()
+        self._is_beginning = False
+        self._is_held_back = False
+        self._at_once = _BEGUN_AT_ONCE
 
     # ---- told by the channel; I/O loop only
 
@@ -71,8 +89,41 @@ class Producer:
             self._refuse(request, error)
             return
         job = _Job(self, request, streams)
-        self._jobs.setdefault(request.call_id, []).append(job)
-        handler_loop().post(job.start)
+        self._jobs.setdefault(request.call_id, {})[job] = None
+        self._running += 1
+        self._unbegun.append(job)
+        if not self._is_beginning:
+            self._is_beginning = True
+            handler_loop().post(self._begin_some)
+        if len(self._unbegun) > _UNBEGUN_HIGH and not self._is_held_back:
+            self._is_held_back = True
+            self.channel.hold_back()
+
+    def _begin_some(self, last_began_at_s: float | None = None) -> None:
+        """Begin with a few of the requests. Handler loop only.
+
+        Those of other clients have their turn before the next ones.
+        """
+        now_s = monotonic_s()
+        if last_began_at_s is not None:
+            is_slow = now_s - last_began_at_s > TURN_S
+            self._at_once = max(1, self._at_once // 2) if is_slow else self._at_once * 2
+            self._at_once = min(self._at_once, _BEGUN_AT_ONCE)
+        for _ in range(min(self._at_once, len(self._unbegun))):
+            self._unbegun.popleft().start()
+        if self._is_held_back and len(self._unbegun) <= _UNBEGUN_LOW:
+            io_loop().post(self._read_on)
+        if not self._unbegun:
+            self._is_beginning = False
+            if not self._unbegun:  # none has come in between
+                return
+            self._is_beginning = True
+        asyncio.get_running_loop().call_soon(self._begin_some, now_s)
+
+    def _read_on(self) -> None:
+        if self._is_held_back:
+            self._is_held_back = False
+            self.channel.go_on()
 
     def _refuse(self, request: Requested, error: LimitExceeded) -> None:
         """Answer that this is too much; what was passed with it goes back."""
@@ -87,34 +138,72 @@ class Producer:
         channel.outbox.put(channel.protocol.fail_call(request.call_id, error, codec))
 
     def cancelled(self, call_id: str) -> None:
-        for job in self._jobs.pop(call_id, ()):
-            job.cancel()
+        self._end_soon(self._jobs.pop(call_id, {}))
+        self._end_some()
 
     def close(self) -> None:
         self.channel.outgoing.is_ending = True
-        for call_id in list(self._jobs):
-            self.cancelled(call_id)
+        self._end_all()
         self._on_closed(self)
+
+    def stop(self) -> None:
+        """End all that runs, at once: the server closes. I/O loop only."""
+        self.channel.outgoing.is_ending = True
+        self._end_all()
+        while self._ending:
+            self._ending.popleft().cancel()
+
+    def _end_all(self) -> None:
+        for jobs in self._jobs.values():
+            self._end_soon(jobs)
+        self._jobs.clear()
+        self._end_some()
+
+    def _end_soon(self, jobs: dict[_Job, None]) -> None:
+        for job in jobs:
+            job.is_cancelled = True
+        self._ending.extend(jobs)
+        self._running -= len(jobs)
+
+    def _end_some(self) -> None:
+        """Cancel what is to be ended; where that is much, others have their turns in between."""
+        if self._is_ending_some:
+            return
+        for _ in range(min(_ENDED_AT_ONCE, len(self._ending))):
+            self._ending.popleft().cancel()
+        if self._ending:
+            self._is_ending_some = True
+            # Behind what these have to do at their end.
+            handler_loop().post(handler_loop().post, io_loop().post, self._end_more)
+
+    def _end_more(self) -> None:
+        self._is_ending_some = False
+        self._end_some()
 
     @property
     def running(self) -> int:
-        """How many requests are being worked on. Any thread."""
-        return sum(map(len, list(self._jobs.values())))
+        """How many requests are being worked on, without those that were cancelled. Any thread."""
+        return self._running
 
     def finished(self, job: _Job) -> None:
         """A job has come to its end."""
         call_id = job.request.call_id
-        jobs = self._jobs.get(call_id, [])
-        if job in jobs:
-            jobs.remove(job)
-        if not jobs:
-            self._jobs.pop(call_id, None)
+        jobs = self._jobs.get(call_id)
+        if jobs is not None and job in jobs:
+            self._running -= 1
+            del jobs[job]
+            if not jobs:
+                del self._jobs[call_id]
 
 
 class _Job:
     """One request being worked on. Once cancelled it sends nothing more.
 
     Made on the I/O loop; runs on the handler loop.
+
+    Attributes:
+        is_cancelled: whether nobody wants the answer; where many are cancelled, the rest of
+            :meth:`cancel` comes later.
     """
 
     def __init__(self, producer: Producer, request: Requested, streams: int) -> None:
@@ -124,7 +213,7 @@ class _Job:
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
         self._outbox = producer.channel.outbox
-        self._cancelled = False
+        self.is_cancelled = False
         self._is_released = False
         self._task: asyncio.Task[None] | None = None
         self._stream: OutgoingStream | None = None
@@ -134,7 +223,7 @@ class _Job:
 
     def start(self) -> None:
         """Handler loop only."""
-        if self._cancelled:
+        if self.is_cancelled:
             io_loop().post(self._finished)
             return
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -143,7 +232,7 @@ class _Job:
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
-        self._cancelled = True
+        self.is_cancelled = True
         if self._stream is not None:
             self._stream.cancel()
         handler_loop().post(self._cancel_task)
@@ -156,7 +245,7 @@ class _Job:
         self._release_arguments()
 
     def _send(self, message: bytes) -> None:
-        if not self._cancelled:
+        if not self.is_cancelled:
             self._outbox.put(message)
 
     async def _run(self) -> None:
@@ -189,6 +278,8 @@ class _Job:
         outbox = self._outbox
         if outbox.overfull:
             await wait_async(outbox.bell, lambda: not outbox.overfull)
+            if self.is_cancelled:  # it was closed: what is made now would be for nobody
+                raise asyncio.CancelledError
 
     async def _take_stream(self, source: Any) -> None:
         """Count one more stream, or close it."""
@@ -230,7 +321,7 @@ class _Job:
         )
         if protocol.has_credit:
             io_loop().post(self._channel.outgoing.add, stream)
-        if self._cancelled:
+        if self.is_cancelled:
             stream.cancel()
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
 
@@ -238,7 +329,7 @@ class _Job:
         """Tell the peer, and the log; a cancelled job has nobody but the log left to tell."""
         request = self.request
         title = ".".join(request.path)
-        if self._cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
+        if self.is_cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
             log_late_failure(title, exc)
             return
         log_failure(title, exc, told=self._producer.exposed.debug)
@@ -259,7 +350,9 @@ class _Job:
 
         After a failure or a cancel nobody shall: a thread that waits for one would wait on.
         """
-        stopped = failed or self._cancelled or (self._stream is not None and self._stream.cancelled)
+        stopped = (
+            failed or self.is_cancelled or (self._stream is not None and self._stream.cancelled)
+        )
         for state in self._received:
             if not state.over and (stopped or not state.claimed):
                 state.cancel()

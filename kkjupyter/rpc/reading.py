@@ -2,7 +2,8 @@
 
 A stream whose buffer is over its soft limit stops the reading, and so do calls of a passed function
 that is busy, but only while nobody on this connection waits for anything. A peer that does not read
-the answers to what it asks is not read either. I/O loop only.
+the answers to what it asks is not read either, nor one that has sent more than has been worked on.
+I/O loop only.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Reading:
         self._peeked_bytes = 0
         self._is_peeking = False
         self._stopped = False
+        self._stopped_for: set[str] = set()
         outbox.on_flush = self._flushed
 
     @property
@@ -130,6 +132,27 @@ class Reading:
             self.owed_too_much = False
             self._hold_or_go_on()
 
+    # ---- what has come and was not worked on
+
+    def stop_for(self, reason: str) -> None:
+        """It is not read at all until :meth:`go_on_after` that. Idempotent.
+
+        Only for what ends by itself, whatever the peer does.
+        """
+        if reason not in self._stopped_for:
+            self._stopped_for.add(reason)
+            self._transport.pause_reading()
+
+    def go_on_after(self, reason: str) -> None:
+        """That is over. Idempotent."""
+        if reason in self._stopped_for:
+            self._stopped_for.discard(reason)
+            self._resume()
+
+    def _resume(self) -> None:
+        if not (self._stopped or self._stopped_for) and (self._is_peeking or not self.holds):
+            self._transport.resume_reading()
+
     # ---- looks in between
 
     def peeked(self, chunks: Sequence[bytes]) -> None:
@@ -157,7 +180,7 @@ class Reading:
         else:
             if self._peek_timer is not None:
                 self._peek_timer.cancel()
-            self._transport.resume_reading()
+            self._resume()
 
     @property
     def _interval_s(self) -> float:
@@ -174,7 +197,7 @@ class Reading:
         if self._has_room:
             self._peeked_bytes = 0
             self._is_peeking = True
-            self._transport.resume_reading()
+            self._resume()
             self._peek_later(_PEEK_S, self._stop_peeking)
         elif self.owed_too_much:
             self._peek_later(self._interval_s, self._peek)

@@ -42,7 +42,8 @@ class OutgoingStreams:
 
     def discard(self, stream: OutgoingStream) -> None:
         """The peer has no more to say to this one."""
-        self._streams.pop(stream.stream_id, None)
+        if self._streams.get(stream.stream_id) is stream:
+            del self._streams[stream.stream_id]
 
     def start(self, stream: OutgoingStream, context: contextvars.Context) -> None:
         """Move a stream that nothing else runs, in ``context``: an argument of a call of ours."""

@@ -121,7 +121,14 @@ class WebSocketServer(Server):
         await transport.wait_closed()
 
     def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:
-        return GuardedConnection(self._outside, self._entrance, self._limits, *args, **options)
+        return GuardedConnection(
+            self._outside,
+            self._entrance,
+            self._limits,
+            *args,
+            limit_bytes=self._limits.message_bytes,
+            **options,
+        )
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         get_all = request.headers.get_all

@@ -1,84 +1,137 @@
-"""The plain part of WebSocket framing (RFC 6455, section 5.2), for what a client receives most.
+"""The plain part of WebSocket framing (RFC 6455, section 5.2), for what is received most.
 
-A server's frames are unmasked, and nearly all of them are whole text messages. Those are cut out of
-the byte stream here, at 0.3 µs each instead of 2.5 µs; everything else (control frames, fragments,
-anything odd or too big) goes on to the library, which knows all the rules.
+Nearly all frames are whole text messages; a client's are masked. Those are cut out of the byte
+stream here, at 0.3 µs each instead of 2.5 µs (masked: 0.6 µs instead of 5 µs); everything else
+(control frames, fragments, anything odd or too big) goes on to the library, which knows all the
+rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # it was built without its C part
+    from websockets.utils import apply_mask
+
 __all__ = ["FrameSplitter"]
 
 _WHOLE_TEXT, _WHOLE_BINARY = 0x81, 0x82
+# So much is cut at once, and the frame that begins in it to its end: enough that little time goes
+# into steps, and in it there is room for 8,000 empty frames, which take 4 ms.
+_AT_ONCE_BYTES = 16 * 1024
+# A frame that is passed on, at some 15 µs, counts as so much more.
+_PASSED_ON_BYTES = 128
+_GIVEN_UP_BYTES = 1024
+_SHORT_BYTES = 1024
 
 
 class FrameSplitter:
-    """Cuts a server's byte stream into messages.
+    """Cuts the byte stream of a server, or of a client, into messages.
 
     Args:
         pass_on: takes the bytes of a frame that is not a whole message, complete and in order. If
             it returns True, the connection is ending, and all that follows is passed on as well.
         limit_bytes: the largest message accepted; a larger one is passed on to be refused, and
             with it all that follows.
+        masked: whether the frames are a client's.
     """
 
-    def __init__(self, pass_on: Callable[[bytes], object], limit_bytes: int) -> None:
+    def __init__(
+        self, pass_on: Callable[[bytes], object], limit_bytes: int, *, masked: bool = False
+    ) -> None:
+        self._mask_bit = 128 if masked else 0
+        self._mask_bytes = 4 if masked else 0
         self._pass_on = pass_on
         self._limit_bytes = limit_bytes
         self._given_up = False
+        self._data = b""  # what was fed and not looked at, from
+        self._position = 0
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._needed_bytes = 0
 
-    def feed(self, data: bytes, messages: list[bytes]) -> None:
-        """Add ``data``; append the messages it completes to ``messages``."""
-        if self._given_up:
-            self._pass_on(data)
-            return
+    def feed(self, data: bytes, messages: list[bytes]) -> bool:
+        """Add ``data``; append messages that it completes to ``messages``.
+
+        Returns whether there is more to cut; then call :meth:`go_on` before more is fed.
+        """
         if self._held_bytes:
-            self._held.append(data)
-            self._held_bytes += len(data)
-            # A large message arrives in many pieces; join them once.
+            self._hold(data)
             if self._held_bytes < self._needed_bytes:
-                return
+                return False
+            # A large message arrives in many pieces; join them once.
             data = b"".join(self._held)
             self._held.clear()
             self._held_bytes = 0
-        position, size = 0, len(data)
-        while size - position >= 2:
-            length = data[position + 1]
-            start = position + 2
-            if length == 126:
-                start = position + 4
-                length = int.from_bytes(data[position + 2 : start], "big")
-            elif length == 127:
-                start = position + 10
-                length = int.from_bytes(data[position + 2 : start], "big")
-            if start > size:
-                break
-            end = start + length
-            # The mask bit, which a server must not set, is the top bit of the short length.
-            if data[position + 1] > 127 or length > self._limit_bytes:
-                self._given_up = True
-                self._pass_on(data[position:])
-                return
-            if end > size:
-                self._hold(data[position:], end - position)
-                return
-            if data[position] in (_WHOLE_TEXT, _WHOLE_BINARY):
-                messages.append(data[start:end])
-            else:
-                self._given_up = self._pass_on(data[position:end]) is True
-                if self._given_up:
-                    self._pass_on(data[end:])
-                    return
-            position = end
-        if position < size:
-            self._hold(data[position:], 0)
+        self._data, self._position = data, 0
+        return self.go_on(messages)
 
-    def _hold(self, data: bytes, needed_bytes: int) -> None:
-        self._held.append(data)
-        self._held_bytes = len(data)
-        self._needed_bytes = needed_bytes
+    def go_on(self, messages: list[bytes]) -> bool:
+        """Cut a little more; as :meth:`feed`."""
+        if self._given_up:
+            return self._pass_on_some()
+        data, position = self._data, self._position
+        size = len(data)
+        stop = min(size - 1, position + _AT_ONCE_BYTES)
+        mask_bit, mask_bytes, limit_bytes = self._mask_bit, self._mask_bytes, self._limit_bytes
+        whole = (_WHOLE_TEXT, _WHOLE_BINARY)
+        needed_bytes = 0
+        while position < stop:
+            length = data[position + 1] ^ mask_bit
+            start = position + 2 + mask_bytes
+            if length > 125:
+                # The mask bit, which a client must set and a server must not, is the top bit of
+                # the short length.
+                if length > 127:
+                    return self._give_up(data[position:])
+                start += 2 if length == 126 else 8
+                if start > size:
+                    stop = size
+                    break
+                length = int.from_bytes(data[position + 2 : start - mask_bytes], "big")
+            end = start + length
+            if length > limit_bytes:
+                return self._give_up(data[position:])
+            if end > size:
+                needed_bytes = end - position
+                stop = size
+                break
+            if data[position] in whole:
+                message = data[start:end]
+                if mask_bytes:
+                    message = apply_mask(message, data[start - 4 : start])
+                messages.append(message)
+            else:
+                if self._pass_on(data[position:end]) is True:
+                    return self._give_up(data[end:])
+                stop -= _PASSED_ON_BYTES
+            position = end
+        if position < size - 1 and stop < size:
+            self._position = position
+            return True
+        self._data = b""
+        if position < size:
+            self._needed_bytes = needed_bytes
+            self._hold(data[position:])
+        return False
+
+    def _give_up(self, rest: bytes) -> bool:
+        """The connection is ending, or the peer breaks the rules: the library sees to the rest."""
+        self._given_up = True
+        self._data, self._position = rest, 0
+        return self._pass_on_some()
+
+    def _pass_on_some(self) -> bool:
+        end = self._position + _GIVEN_UP_BYTES
+        self._pass_on(self._data[self._position : end])
+        self._position = end
+        return end < len(self._data)
+
+    def _hold(self, data: bytes) -> None:
+        if self._held and len(self._held[-1]) < _SHORT_BYTES:
+            self._held[-1] += data  # they may be of one byte each, which costs 40
+        else:
+            self._held.append(data)
+        self._held_bytes += len(data)

@@ -153,7 +153,10 @@ class FilesTransport:
             chunks.pop()
         if chunks:
             owner.data_received(chunks)
-        if at_end:
+        if at_end and self._paused:  # it has still to read what has come; the end comes after that
+            with self._changed:
+                self._inbox.append(b"")
+        elif at_end:
             end = functools.partial(self._end, "closed by the other side")
             asyncio.get_running_loop().call_later(self._linger_s, end)
 

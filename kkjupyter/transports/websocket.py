@@ -64,7 +64,6 @@ class WebSocketTransport:
         self._queue_is_short = False
         self._shortening: asyncio.TimerHandle | None = None
         self._lengthening: asyncio.TimerHandle | None = None
-        self._reading_since_ping = True
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
         self._write_timeout_s = write_timeout_s
@@ -103,11 +102,9 @@ class WebSocketTransport:
     def pause_reading(self) -> None:
         if not self._paused:
             self._paused = True
-            self._reading_since_ping = False
             loop = asyncio.get_running_loop()
             self._shortening = loop.call_later(_SHORTEN_S, self._shorten_queue)
-            with contextlib.suppress(RuntimeError):  # closed already
-                self._connection.transport.pause_reading()
+            self._connection.hold()
 
     def _shorten_queue(self) -> None:
         """Have the kernel hold little of what we do not read: a ping waits behind all of it.
@@ -148,8 +145,7 @@ class WebSocketTransport:
             if self._queue_is_short and self._lengthening is None:
                 loop = asyncio.get_running_loop()
                 self._lengthening = loop.call_later(_LENGTHEN_S, self._lengthen_queue)
-            with contextlib.suppress(RuntimeError):
-                self._connection.transport.resume_reading()
+            self._connection.let_go()
 
     async def close(self) -> None:
         self.resume_reading()  # else the closing handshake is never read
@@ -171,7 +167,7 @@ class WebSocketTransport:
         self._tasks.append(asyncio.get_running_loop().create_task(close()))
 
     def abort(self) -> None:
-        self._connection.transport.abort()
+        self._connection.abort()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
@@ -208,15 +204,15 @@ class WebSocketTransport:
         """Ping, but only while we read: a pong that lies unread in the socket proves nothing."""
         while True:
             await asyncio.sleep(interval_s)
-            if self._paused or not self.writable:
+            if self._connection.is_paused or not self.writable:
                 continue
-            self._reading_since_ping = True
+            self._connection.has_paused = False
             try:
                 pong = await self._connection.ping()
                 async with asyncio.timeout(self._pong_timeout_s):
                     await pong
             except TimeoutError:
-                if self._reading_since_ping and self.writable:
+                if self.writable and not self._connection.has_paused:
                     self._abort_reason = f"no answer to a ping within {self._pong_timeout_s:g} s"
                     self.abort()
                     return

@@ -109,6 +109,15 @@ class Classic:
                 self._read_chunk(chunk, whole, events)
         return events
 
+    def read_frame(self, frame: bytes) -> Event | None:
+        """What a frame of many lines says as a whole: nothing; a message is a line here."""
+        return None
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of an unfinished message is held."""
+        return self._lines.held_bytes
+
     def _read_chunk(self, chunk: bytes, whole: bool, events: list[Event]) -> None:
         glued_bytes = self._lines.held_bytes if whole else 0
         for line in self._lines.feed(chunk):

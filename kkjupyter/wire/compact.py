@@ -105,14 +105,28 @@ class Compact:
                     self._read_line(line, events)
         return events
 
+    def read_frame(self, frame: bytes) -> Event | None:
+        """What a frame says that is one message of many lines; None if it is many messages."""
+        try:
+            return self._read(frame)
+        except ProtocolError:
+            return None
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of an unfinished message is held."""
+        return self._lines.held_bytes
+
     def _read_line(self, line: bytes, events: list[Event]) -> None:
+        text = line.strip()
+        if not text.startswith(b"{"):  # not looked at any further: there may be thousands
+            if text:
+                events.append(NotUnderstood("not a message", excerpt(text)))
+            return
         try:
             events.append(self._read(line))
         except ProtocolError as error:
-            text = line.strip()
-            if text:
-                reason = error.reason if text.startswith(b"{") else "not a message"
-                events.append(NotUnderstood(reason, excerpt(text)))
+            events.append(NotUnderstood(error.reason, excerpt(text)))
 
     # ---- asking
 

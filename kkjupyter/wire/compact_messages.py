@@ -295,6 +295,8 @@ def _open(line: bytes, memory_bytes: int) -> tuple[_Message, Codec, Any]:
                 return envelope.json, "superjson", envelope.meta
         message = _decode_message(line)
     except UNREADABLE as exc:
+        if not line.lstrip().startswith(b"{"):  # not tried again: there may be thousands
+            raise ProtocolError(f"not a message ({exc})", excerpt(line)) from exc
         message = parse_leniently(line, _Message, exc, memory_bytes)
     if message.t is not _UNSET or message.json is _UNSET:
         return message, "json", None

@@ -29,6 +29,14 @@ FORMS: tuple[tuple[str, Codec], ...] = (
 )
 _DESTROY = b"__DESTROY__"
 _RUBBISH_LIMIT_BYTES = 64 * 1024
+# A line that says nothing counts as so much at least: looking at it costs something.
+_LINE_BYTES = 16
+# A chunk that is kept costs so much beside its bytes, be it empty.
+_CHUNK_BYTES = 64
+_LIMIT_LINES = _RUBBISH_LIMIT_BYTES // _LINE_BYTES
+# In so many bytes a message has begun.
+_BEGINNING_BYTES = 1024
+_SHORT_BYTES = 4096
 
 
 class Found(NamedTuple):
@@ -51,7 +59,8 @@ def recognise(data: bytes) -> Found | None:
     if head is not None:
         return Found("compact" if head.t else "classic", head.codec)
     if b"\n" in data:
-        for line in data.split(b"\n"):
+        # What is beyond so many lines of rubbish is not waited for; see FirstFrame.
+        for line in data.split(b"\n", _LIMIT_LINES)[:_LIMIT_LINES]:
             found = recognise(line)
             if found is not None:
                 return found
@@ -129,15 +138,14 @@ class FirstFrame:
         limit_bytes: how much of an unfinished message is held at most.
 
     Attributes:
-        chunks: all that was fed, in order, to be given to the protocol.
+        chunks: all that was fed, in order, to be given to the protocol; short pieces are joined.
     """
 
     def __init__(self, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self.chunks: list[bytes] = []
         self._limit_bytes = limit_bytes
         self._rubbish_bytes = 0
-        self._pieces: list[bytes] = []  # of an unfinished line
-        self._held_bytes = 0
+        self._held = bytearray()  # of an unfinished line
         self._tried_bytes = 0
 
     def feed(self, chunks: Sequence[bytes], *, whole: bool = False) -> Found | None:
@@ -150,48 +158,57 @@ class FirstFrame:
             chunks: in order; messages may be split over them or joined in one.
             whole: each chunk is one frame of a transport that keeps boundaries.
         """
-        self.chunks += chunks
         found: Found | None = None
         for chunk in chunks:
+            self._keep(chunk, whole)
             found = found or self._read(chunk, whole)
         return found
+
+    def _keep(self, chunk: bytes, whole: bool) -> None:
+        if self.chunks and not whole and len(self.chunks[-1]) < _SHORT_BYTES:
+            self.chunks[-1] += chunk  # it may come byte by byte
+        else:
+            self.chunks.append(chunk)
 
     def _read(self, chunk: bytes, whole: bool) -> Found | None:
         if whole:
             found = recognise(chunk)
             if found is not None:
                 return found
-            if not self._pieces and is_json(chunk):  # no later frame can make a message of it
+            if not chunk:
+                self._rubbish_bytes += _LINE_BYTES
+            if not self._held and is_json(chunk):  # no later frame can make a message of it
                 self._rubbish_bytes += len(chunk)
                 return self._give_up()
         found = None
         head, newline, tail = chunk.rpartition(b"\n")
         if newline:
-            lines = b"".join([*self._pieces, head])
-            found = recognise(lines)
+            self._held += head
+            found = recognise(bytes(self._held))
             if found is not None:
                 return found
-            self._rubbish_bytes += len(lines)
-            self._pieces.clear()
-            self._held_bytes = self._tried_bytes = 0
+            lines = self._held.count(b"\n") + 1
+            self._rubbish_bytes += max(len(self._held), _LINE_BYTES * lines)
+            self._held.clear()
+            self._tried_bytes = 0
         if tail:
-            self._pieces.append(tail)
-            self._held_bytes += len(tail)
+            self._held += tail
             if whole and self._is_worth_trying(tail):
-                found = recognise(b"".join(self._pieces))
+                found = recognise(bytes(self._held))
         return found or self._give_up()
 
     def _is_worth_trying(self, newest: bytes) -> bool:
         # Joined and parsed anew for every piece, a long message would take quadratic time.
-        if self._held_bytes < 2 * self._tried_bytes or not newest.rstrip().endswith(b"}"):
+        if len(self._held) < 2 * self._tried_bytes or not newest.rstrip().endswith(b"}"):
             return False
-        self._tried_bytes = self._held_bytes
+        self._tried_bytes = len(self._held)
         return True
 
     def _give_up(self) -> Found | None:
         rubbish_bytes = self._rubbish_bytes
-        if self._pieces and not self._pieces[0].lstrip().startswith(b"{"):
-            rubbish_bytes += self._held_bytes
-        if rubbish_bytes > _RUBBISH_LIMIT_BYTES or self._held_bytes > self._limit_bytes:
+        if not self._held[:_BEGINNING_BYTES].lstrip().startswith(b"{"):
+            rubbish_bytes += len(self._held)
+        kept_bytes = len(self._held) + _CHUNK_BYTES * (len(self.chunks) - 1)
+        if rubbish_bytes > _RUBBISH_LIMIT_BYTES or kept_bytes > self._limit_bytes:
             return Found("classic", "json")
         return None

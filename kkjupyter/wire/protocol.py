@@ -30,6 +30,7 @@ class Protocol(typing.Protocol):
     Attributes:
         name: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (kkrpc 2.x).
         codec: of the messages that answer nothing.
+        held_bytes: how much of an unfinished message is held.
         has_credit: streams are pulled: a value, the end and an error each cost the producer one
             credit. Such a protocol also carries streams as arguments, errors thrown into a
             generator, acknowledgements, return values and releases of callbacks; the others say
@@ -40,6 +41,9 @@ class Protocol(typing.Protocol):
     codec: Codec
     has_credit: bool
 
+    @property
+    def held_bytes(self) -> int: ...
+
     def receive(self, chunks: Sequence[bytes], *, whole: bool = False) -> list[Event]:
         """Take received bytes; return what they say, in order.
 
@@ -49,6 +53,13 @@ class Protocol(typing.Protocol):
 
         Raises:
             MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
+        """
+
+    def read_frame(self, frame: bytes) -> Event | None:
+        """What a frame of many lines says, if it is one message; else each line may be one.
+
+        Args:
+            frame: of a transport that keeps boundaries.
         """
 
     def new_id(self) -> str:

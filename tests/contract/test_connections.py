@@ -159,6 +159,7 @@ def test_a_call_made_in_the_moment_of_closing_does_not_connect_again(
     thread.join()
     with pytest.raises(kk.CallCancelled):
         calls[0].result(timeout_s=PATIENCE_S)
+    until(lambda: server.clients == 0)  # a program that is ended lingers a little
     time.sleep(0.05)
     assert server.clients == 0
 

@@ -135,6 +135,10 @@ def test_older_drafts() -> None:
     assert issues(checks(body=draft), body=[1]) == {"body.0": "1 is not of type 'string'"}
 
 
+_DRAFT_03 = "http://json-schema.org/draft-03/schema#"
+_DRAFT_04 = "http://json-schema.org/draft-04/schema#"
+
+
 @pytest.mark.parametrize(
     ("schema", "text"),
     [
@@ -147,6 +151,10 @@ def test_older_drafts() -> None:
         ({"$ref": "http://127.0.0.1:9/x.json"}, r"x\.json.* is not in it"),
         ({"$ref": "#"}, "nested without end"),
         ({"$schema": ["x"]}, r"validation\.body\.\$schema of C\.act .*text belongs there"),
+        ({"$schema": "https://["}, r"validation\.body of C\.act .*Invalid IPv6 URL"),
+        ({"$id": "https://[", "$ref": "#a"}, r"validation\.body of C\.act .*Invalid IPv6 URL"),
+        ({"$schema": _DRAFT_04, "$ref": 5}, r"validation\.body of C\.act .*cannot follow it"),
+        ({"$schema": _DRAFT_03, "disallow": "odd"}, r"validation\.body of C\.act .*Unknown type"),
     ],
 )
 def test_a_schema_that_is_none(schema: dict[str, Any], text: str) -> None:
@@ -165,8 +173,9 @@ def test_a_schema_without_end() -> None:
         checks(body=deep).check(body={})
 
 
-def test_client_validators_that_are_no_schema_are_ignored() -> None:
-    checks("divider", body={"type": "strange"}).check(body={})
+@pytest.mark.parametrize("schema", [{"type": "strange"}, {"$schema": "https://["}])
+def test_client_validators_that_are_no_schema_are_ignored(schema: dict[str, Any]) -> None:
+    checks("divider", body=schema).check(body={})
 
 
 def test_the_library_is_imported_only_when_used() -> None:

@@ -150,7 +150,7 @@ def test_peers_are_counted_apart_and_all_together() -> None:
     texts = records_of(logger)
     for peer in "abc":
         for _ in range(3):
-            logger.warning("from %s", peer, extra={"kkjupyter_peer": peer})
+            logger.warning("from %s", peer)
     assert texts == ["from a", "from a", "from b", "from b", "from c"]
     until(lambda: len(texts) > 5)
     assert texts[5] == "and 4 more, within a second"

@@ -33,6 +33,12 @@ def on_the_wire(frame: Frame) -> bytes:
     return frame.serialize(mask=False)
 
 
+def feed(splitter: FrameSplitter, data: bytes, messages: list[bytes]) -> None:
+    is_left = splitter.feed(data, messages)
+    while is_left:
+        is_left = splitter.go_on(messages)
+
+
 def is_plain(frame: Frame) -> bool:
     return frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY)
 
@@ -45,7 +51,7 @@ def test_however_the_bytes_are_cut(frames: list[Frame], data: st.DataObject) -> 
     messages: list[bytes] = []
     splitter = FrameSplitter(passed_on.append, LIMIT_BYTES)
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        splitter.feed(stream[start:end], messages)
+        feed(splitter, stream[start:end], messages)
     assert messages == [frame.data for frame in frames if is_plain(frame)]
     assert passed_on == [on_the_wire(frame) for frame in frames if not is_plain(frame)]
 
@@ -56,7 +62,7 @@ def test_byte_by_byte_gives_the_same() -> None:
     messages: list[bytes] = []
     splitter = FrameSplitter(passed_on.append, LIMIT_BYTES)
     for index in range(len(stream)):
-        splitter.feed(stream[index : index + 1], messages)
+        feed(splitter, stream[index : index + 1], messages)
     assert messages == [b"a" * 300]
     assert passed_on == [on_the_wire(Frame(Opcode.PING, b"p"))]
 
@@ -66,9 +72,9 @@ def test_a_message_over_the_limit_and_all_after_it_goes_to_the_library() -> None
     messages: list[bytes] = []
     splitter = FrameSplitter(passed_on.append, limit_bytes=10)
     too_big = on_the_wire(Frame(Opcode.TEXT, b"x" * 11))
-    splitter.feed(on_the_wire(Frame(Opcode.TEXT, b"x" * 10)) + too_big[:5], messages)
-    splitter.feed(too_big[5:], messages)
-    splitter.feed(on_the_wire(Frame(Opcode.TEXT, b"later")), messages)
+    feed(splitter, on_the_wire(Frame(Opcode.TEXT, b"x" * 10)) + too_big[:5], messages)
+    feed(splitter, too_big[5:], messages)
+    feed(splitter, on_the_wire(Frame(Opcode.TEXT, b"later")), messages)
     assert messages == [b"x" * 10]
     assert b"".join(passed_on) == too_big + on_the_wire(Frame(Opcode.TEXT, b"later"))
 
@@ -92,7 +98,7 @@ def test_nothing_is_read_after_the_connection_has_ended() -> None:
 
     splitter = FrameSplitter(close, LIMIT_BYTES)
     text, end = on_the_wire(Frame(Opcode.TEXT, b"text")), on_the_wire(Frame(Opcode.CLOSE, b""))
-    splitter.feed(text + end + text, messages)
-    splitter.feed(text, messages)
+    feed(splitter, text + end + text, messages)
+    feed(splitter, text, messages)
     assert messages == [b"text"]
     assert passed_on == [end, text, text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -171,7 +172,8 @@ def test_a_server_of_ours_reads_fragments_and_answers_compressed() -> None:
             transport.send([text.encode() for text in TEXTS])
             await transport.wait_closed()
 
-        options: dict[str, Any] = {"create_connection": PushServerConnection}
+        make = functools.partial(PushServerConnection, limit_bytes=1_000_000)
+        options: dict[str, Any] = {"create_connection": make}
         async with (
             stranger(serve_one, compression="deflate", **options) as url,
             connect(url, proxy=None, max_size=None) as connection,

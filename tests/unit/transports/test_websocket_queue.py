@@ -34,7 +34,9 @@ def transport_over(sock: socket.socket) -> WebSocketTransport:
     inner = SimpleNamespace(
         get_extra_info=lambda name: sock, pause_reading=lambda: None, resume_reading=lambda: None
     )
-    connection: Any = SimpleNamespace(transport=inner)
+    connection: Any = SimpleNamespace(
+        transport=inner, hold=lambda: None, let_go=lambda: None, is_paused=False
+    )
     return WebSocketTransport(connection, "ws://double")
 
 

@@ -758,3 +758,15 @@ def test_only_ascii_where_a_peer_may_cut_a_character(codec: Codec) -> None:
     frame = ours.reply("id", {"é": "😀"}, codec)
     assert frame.isascii()
     assert Classic().receive([frame]) == [Replied("id", {"é": "😀"})]
+
+
+def test_a_frame_of_many_lines_is_never_one_message() -> None:
+    assert Classic().read_frame(SOUND) is None
+
+
+def test_how_much_of_an_unfinished_message_is_held() -> None:
+    protocol = Classic()
+    assert protocol.receive([SOUND[:5], SOUND[5:9]]) == []
+    assert protocol.held_bytes == 9
+    assert protocol.receive([SOUND[9:]]) == [Cancelled("a")]
+    assert protocol.held_bytes == 0

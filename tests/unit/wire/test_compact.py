@@ -907,3 +907,23 @@ def test_cuts_make_no_difference(lines: list[bytes], data: st.DataObject) -> Non
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     assert repr(Compact().receive(pieces)) == repr(Compact().receive([text]))
     assert repr(read(*lines)) == repr(read(text, whole=False))
+
+
+def test_a_frame_of_many_lines_is_one_message_or_is_none() -> None:
+    spread = json.dumps({"t": "sr", "id": "1", "sid": "s", "d": False, "v": [1, 2]}, indent=1)
+    assert Compact().read_frame(spread.encode()) == Item("s", [1, 2], len(spread))
+    for frame in (b"\n\n", b"{\n", 2 * b'{"t":"sr","id":"1","sid":"s","d":false,"v":1}\n'):
+        assert Compact().read_frame(frame) is None
+
+
+def test_how_much_of_an_unfinished_message_is_held() -> None:
+    protocol = Compact()
+    assert protocol.receive([b"{", b'"t'], whole=False) == []
+    assert protocol.held_bytes == 3
+    protocol.receive([b"\n"])
+    assert protocol.held_bytes == 0
+
+
+def test_lines_that_are_no_messages_are_told_and_empty_ones_are_not() -> None:
+    events = Compact().receive([b"\n \nx\n[1]\n{x\n"], whole=True)
+    assert [type(event) for event in events] == [NotUnderstood] * 3

@@ -171,7 +171,7 @@ def test_the_first_message_in_any_pieces(kind: Kind, codec: Codec) -> None:
         *before, last = [first.feed([piece]) for piece in pieces]
         assert set(before) <= {None}
         assert last == (kind.name, codec)
-        assert first.chunks == pieces
+        assert b"".join(first.chunks) == frame
     head, tail = frame[:30], frame[30:]
     for end in (b"\n", b""):  # frames need no line end
         first = FirstFrame()
@@ -189,7 +189,11 @@ def test_a_sound_message_after_a_broken_one() -> None:
 
 @pytest.mark.parametrize(
     ("chunk", "whole"),
-    [(b"noise\n", False), (b"noise", False), (b"noise\n", True), (b"noise", True), (b"{}", True)],
+    [
+        *((b"some more noise\n", whole) for whole in (False, True)),
+        *((b"noise", whole) for whole in (False, True)),
+        (b"{}", True),
+    ],
 )
 def test_rubbish_is_waited_out_but_not_for_ever(chunk: bytes, whole: bool) -> None:
     first = FirstFrame()
@@ -199,6 +203,37 @@ def test_rubbish_is_waited_out_but_not_for_ever(chunk: bytes, whole: bool) -> No
         assert fed_bytes < 100_000
     assert found == ("classic", "json")
     assert fed_bytes > 50_000
+
+
+@pytest.mark.parametrize("chunk", [b"", b"\n", b"x\n", b"\n" * 1_000_000])
+def test_frames_that_say_nothing_are_not_waited_out_for_ever(chunk: bytes) -> None:
+    first = FirstFrame()
+    frames = 0
+    while (found := first.feed([chunk], whole=True)) is None:
+        frames += 1
+        assert frames < 5_000
+    assert found == ("classic", "json")
+
+
+def test_lines_beyond_the_limit_are_not_looked_at() -> None:
+    message = Compact("json").request("a", "call", ["f"])
+    assert FirstFrame().feed([b"x\n" * 1_000 + message], whole=True) == ("compact", "json")
+    assert FirstFrame().feed([b"x\n" * 100_000 + message], whole=True) == ("classic", "json")
+
+
+def test_a_message_in_tiny_pieces_is_kept_as_few() -> None:
+    first = FirstFrame()
+    for byte in b'{"t":"' + b"x" * 50_000:
+        assert first.feed([bytes([byte])]) is None
+    assert len(first.chunks) < 20
+
+
+def test_frames_beyond_number_are_not_kept() -> None:
+    first = FirstFrame(limit_bytes=100_000)
+    frames = 0
+    while first.feed([b"{x"], whole=True) is None:
+        frames += 1
+    assert 1_000 < frames < 2_000
 
 
 def test_a_long_first_message_is_no_rubbish() -> None:
@@ -235,6 +270,6 @@ def test_anything_at_all_is_survived(chunks: list[bytes], whole: bool) -> None:
     first, probe = FirstFrame(), Probe()
     found = first.feed(chunks, whole=whole)
     assert found is None or found.protocol in ("classic", "compact")
-    assert first.chunks == chunks
+    assert first.chunks == chunks if whole else b"".join(first.chunks) == b"".join(chunks)
     assert probe.read(chunks, whole=whole) is None
     assert not probe.echoed

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kkjupyter.errors import MessageTooBig
-from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
+from kkjupyter.wire.framing import (
+    DEFAULT_LIMIT_BYTES,
+    LineBuffer,
+    cut_at_lines,
+    excerpt,
+    has_more_lines,
+)
 
 # Few letters, so that line ends meet everything else.
 stream_bytes = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", "\u2028".encode()])).map(
@@ -79,3 +85,42 @@ def test_as_much_as_the_limit_may_wait() -> None:
 )
 def test_an_excerpt_is_short_and_printable(data: bytes, text: str) -> None:
     assert excerpt(data) == text
+
+
+@given(stream_bytes, st.integers(1, 6), st.integers(1, 3))
+def test_pieces_are_cut_behind_line_ends(data: bytes, limit_bytes: int, limit_lines: int) -> None:
+    pieces = list(cut_at_lines(data, limit_bytes, limit_lines))
+    assert b"".join(pieces) == data
+    assert all(piece.endswith(b"\n") for piece in pieces[:-1])
+    for piece in pieces:
+        assert len(piece) <= limit_bytes or piece.find(b"\n") in (-1, len(piece) - 1)
+        assert piece.count(b"\n") <= limit_lines
+
+
+def test_a_long_line_is_a_piece_of_its_own() -> None:
+    assert list(cut_at_lines(b"a\n" + 9 * b"b" + b"\nc\nd", 4, 9)) == [
+        b"a\n",
+        9 * b"b" + b"\n",
+        b"c\nd",
+    ]
+    assert list(cut_at_lines(9 * b"b", 4, 9)) == [9 * b"b"]
+    assert list(cut_at_lines(b"", 4, 9)) == []
+
+
+def test_many_line_ends_are_many_pieces() -> None:
+    assert list(cut_at_lines(5 * b"\n", 100, 2)) == [b"\n\n", b"\n", b"\n\n"]
+
+
+@given(stream_bytes, st.integers(0, 5))
+def test_line_ends_are_counted_as_far_as_it_matters(data: bytes, limit_lines: int) -> None:
+    assert has_more_lines(data, limit_lines) == (data.count(b"\n") > limit_lines)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=700).filter(lambda p: b"\n" not in p), min_size=1))
+def test_pieces_without_line_end_are_held_in_order(pieces: list[bytes]) -> None:
+    buffer = LineBuffer()
+    for piece in pieces:
+        assert buffer.feed(piece) == []
+        assert buffer.newest_piece == piece
+    assert buffer.held_bytes == sum(map(len, pieces))
+    assert buffer.feed(b"\n") == [b"".join(pieces)]

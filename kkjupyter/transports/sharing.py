@@ -1,0 +1,137 @@
+"""One event loop, many connections: who has much to do takes turns with the others.
+
+Work that a peer can make large (parsing what it sent, writing what it asked for) is cut into steps
+of a few milliseconds. A connection does one turn of them at once; what is left waits in a row with
+what is left of others. Between two rounds of that row the loop looks at its sockets again, so that
+who sends little is answered at once, however many others send much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["ROUND_S", "TURN_S", "Piecework", "claim_turn"]
+
+TURN_S = 0.002
+"""So long one connection works on what it has, in seconds; then it is the next one's turn."""
+ROUND_S = 0.005
+"""So long all that wait for their turns may work between two looks at the sockets, in seconds."""
+
+monotonic_s = time.monotonic
+
+
+class Piecework:
+    """Work of one connection that is done in turns. On one event loop only.
+
+    Args:
+        step: does a little, a few milliseconds at most; returns whether there is more to do.
+        after: called at the end of each turn, for what is not worth doing after each step.
+
+    Attributes:
+        is_at_work: whether it has its turn.
+        is_waiting: whether it waits for its next one.
+    """
+
+    __slots__ = ("_after", "_step", "is_at_work", "is_waiting")
+
+    def __init__(self, step: Callable[[], bool], after: Callable[[], object]) -> None:
+        self.is_at_work = False
+        self.is_waiting = False
+        self._step = step
+        self._after = after
+
+    def go_on(self) -> None:
+        """Work for one turn; what is left is done in the next ones. Nothing if it waits already."""
+        if not (self.is_waiting or self.is_at_work) and self.work():
+            self.queue()
+
+    def queue(self) -> None:
+        """Have it go on when it is its turn."""
+        if not self.is_waiting:
+            self.is_waiting = True
+            _row_of(asyncio.get_running_loop()).add(self)
+
+    def work(self) -> bool:
+        """Work for one turn; return whether there is more to do."""
+        step = self._step
+        self.is_at_work = True
+        try:
+            is_left = step()
+            if is_left:
+                end_s = monotonic_s() + TURN_S
+                while is_left and monotonic_s() < end_s:
+                    is_left = step()
+        finally:
+            self.is_at_work = False
+        self._after()
+        return is_left
+
+
+def claim_turn() -> bool:
+    """Whether nobody else has much to do; then the caller may do somewhat more than a step at once.
+
+    It is so for one caller between two looks at the sockets.
+    """
+    return _row_of(asyncio.get_running_loop()).claim()
+
+
+class _Row:
+    """All that wait for their turns on one loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._waiting: deque[Piecework] = deque()
+        self._is_scheduled = False
+        self._is_claimed = False
+
+    def claim(self) -> bool:
+        loop = self._loop()
+        if self._waiting or self._is_claimed or loop is None:
+            return False
+        self._is_claimed = True
+        loop.call_soon(self._unclaim)
+        return True
+
+    def _unclaim(self) -> None:
+        self._is_claimed = False
+
+    def add(self, work: Piecework) -> None:
+        self._waiting.append(work)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        loop = self._loop()
+        if loop is not None and not self._is_scheduled:
+            self._is_scheduled = True
+            loop.call_soon(self._round)
+
+    def _round(self) -> None:
+        self._is_scheduled = False
+        end_s = monotonic_s() + ROUND_S
+        # Each at most once: a step that has nothing to do for now would come round for ever.
+        for _ in range(len(self._waiting)):
+            work = self._waiting.popleft()
+            work.is_waiting = False
+            try:
+                is_left = work.work()
+            finally:  # one that fails takes no turn from the others
+                if self._waiting:
+                    self._schedule()
+            if is_left:
+                work.queue()
+            if monotonic_s() >= end_s:
+                return
+
+
+_rows: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Row] = weakref.WeakKeyDictionary()
+
+
+def _row_of(loop: asyncio.AbstractEventLoop) -> _Row:
+    row = _rows.get(loop)
+    if row is None:
+        row = _rows[loop] = _Row(loop)
+    return row
