@@ -29,7 +29,7 @@ _LONG_BYTES = 16 * 1024
 _PORTION_FRAMES = 512
 # Where nobody else has much to do, so much is read straight through: all that one wake-up brings of
 # a fast stream, some 5 ms of work. Stopping and going on would cost that stream 7 %.
-_STRAIGHT_BYTES = 256 * 1024
+_STRAIGHT_BYTES = 320 * 1024
 _STRAIGHT_FRAMES = 2600
 _PORTION_LINES = 256
 # A frame with more lines is read line by line, in portions.
@@ -216,7 +216,10 @@ def _is_little(chunks: Sequence[bytes]) -> bool:
     size_bytes = sum(sizes_bytes)
     if size_bytes <= _LONG_BYTES and len(chunks) <= _PORTION_FRAMES:
         return True
-    return size_bytes <= _STRAIGHT_BYTES and max(sizes_bytes) <= _LONG_BYTES and claim_turn()
+    if size_bytes > _STRAIGHT_BYTES:
+        return False
+    long = [chunk for chunk in chunks if len(chunk) > _LONG_BYTES]
+    return not any(has_more_lines(chunk, _MANY_LINES) for chunk in long) and claim_turn()
 
 
 _collector_lock = threading.Lock()
