@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
+from support.film import Film
 from support.lab import Lab
 
 pytestmark = pytest.mark.matrix
@@ -55,6 +57,20 @@ So no loop is needed.
 And"""
 words = re.findall(r"\\S+\\s*", answer)
 '''
+# What the film's cell shows, slowly enough to read.
+ASK = """
+more = " if you would rather see each step, write the loop first and the sum later." * 4
+def ask(question):
+    for word in re.findall(r"\\S+\\s*", answer + more):
+        yield word
+        time.sleep(0.06)
+    time.sleep(60)
+"""
+FILMED = """\
+import kkjupyter as kk
+
+# Any iterator will do: your own, or the stream of an LLM's client.
+kk.show(ask("How do I add squares?"), view="markdown")"""
 # How many items each shows then, and what shows them.
 VIEWS = {
     "markdown": (64, 'kk.show(slowly(words), view="markdown", title="chat()")'),
@@ -76,6 +92,30 @@ def test_a_chat_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -
     lab.screenshot(artifacts / "pictures" / "live-view.png", 1)
     lab.wait(1)
     expect(lab.output(1)).to_contain_text("✓")
+
+
+def test_a_stream_and_its_cancel_as_a_film(open_notebook: OpenNotebook, artifacts: Path) -> None:
+    lab = open_notebook([FILMED], width_px=860)
+    lab.inject(STREAMS + ASK)
+    film = Film(lab, 0)
+    film.take()
+    lab.start(0)
+    expect(lab.button(0, "Cancel")).to_be_visible()
+    film.roll(3)
+    film.move_to(lab.button(0, "Cancel"))
+    lab.page.mouse.down()
+    film.take()
+    lab.page.mouse.up()
+    film.roll(0.6)
+    lab.wait(0)
+    expect(lab.output(0)).to_contain_text("cancelled after")
+    lab.page.mouse.move(600, 400)  # off the button, which says something else now
+    film.take()
+    path = artifacts / "pictures" / "stream-and-cancel.png"
+    film.write(path, times=5)
+    with Image.open(path) as picture:
+        assert picture.n_frames >= 15
+    assert path.stat().st_size <= 700_000
 
 
 def test_each_view_while_it_streams(open_notebook: OpenNotebook, artifacts: Path) -> None:
