@@ -6,6 +6,8 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import kkjupyter
 from kkjupyter import errors
 
@@ -51,6 +53,7 @@ def test_every_error_is_public_and_a_kkerror() -> None:
         assert issubclass(getattr(kkjupyter, name), kkjupyter.KKError)
 
 
+@pytest.mark.slow
 def test_a_plain_import_is_light() -> None:
     """A script that only calls something pays for no notebook, and starts no thread."""
     code = (
