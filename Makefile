@@ -128,7 +128,7 @@ fuzz soak: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(INSTALL)
-	@$(PY) benchmarks/bench.py $(ONLY) $(if $(COMPARE),--compare $(COMPARE)) \
+	@$(PY) benchmarks/bench.py $(if $(filter list,$(ONLY)),--list,$(ONLY:%='%')) $(if $(COMPARE),--compare $(COMPARE)) \
 	  $(if $(BEFORE),--before $(BEFORE)) $(if $(filter-out 0,$(DOCS)),--docs) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS))
 

@@ -83,7 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="multiplies all counts; for a first look"
     )
-    parser.add_argument("--before", metavar="PYTHON", help="an interpreter with another kkjupyter")
+    parser.add_argument(
+        "--before",
+        type=os.path.abspath,
+        metavar="PYTHON",
+        help="an interpreter with another kkjupyter",
+    )
     parser.add_argument("--compare", type=Path, metavar="RUN", help="an earlier run's JSON")
     parser.add_argument(
         "--run", type=Path, metavar="RUN", help="take this run's JSON; measure nothing"

@@ -35,7 +35,13 @@ __all__ = [
 
 AsyncRun = Callable[[int], Awaitable[Sample]]
 
-OPTIONS: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None}
+# With the library's own `max_queue` of 16 messages it stops and starts the socket all the time.
+OPTIONS: dict[str, Any] = {
+    "compression": None,
+    "max_size": None,
+    "ping_interval": None,
+    "max_queue": 1024,
+}
 
 
 class _Compact(msgspec.Struct):
@@ -67,10 +73,10 @@ class _ClassicEnvelope(msgspec.Struct):
 def _decoder(wire: Wire) -> Callable[[bytes], Any]:
     """Bytes to a message."""
     if wire.codec == "json":
-        kind = _Compact if wire.protocol == "compact" else _Classic
+        kind: type = _Compact if wire.protocol == "compact" else _Classic
         return msgspec.json.Decoder(kind).decode
-    envelope = _CompactEnvelope if wire.protocol == "compact" else _ClassicEnvelope
-    decode = msgspec.json.Decoder(envelope).decode
+    envelope: type = _CompactEnvelope if wire.protocol == "compact" else _ClassicEnvelope
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(envelope).decode
     return lambda data: decode(data).json
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "Row",
     "Run",
     "Sample",
+    "Side",
     "Spread",
     "Unit",
     "changes",
@@ -30,6 +31,7 @@ SLOWER = 0.95
 """Below this share of its earlier speed a row counts as slower."""
 
 Unit = Literal["item", "call", "import"]
+Side = Literal["client", "server"]
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,18 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     server_cpu_s: float | None = None
     more: dict[str, float] = {}
+
+    def cpu_of(self, side: Side) -> float:
+        """The CPU time of one side's process, in seconds.
+
+        Raises:
+            ValueError: there was no server.
+        """
+        if side == "client":
+            return self.cpu_s
+        if self.server_cpu_s is None:
+            raise ValueError("a run without a server has no CPU time of one")
+        return self.server_cpu_s
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -138,7 +152,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         ours: what kkjupyter did.
         yardstick: what it is compared with; None where there is nothing comparable.
         speed: our speed as a share of the yardstick's, of runs next to each other.
-        cpu: our client's CPU time per item, as a share of the yardstick's.
+        cpu: our CPU time per item, as a share of the yardstick's: the client's or, where a server
+            is what is measured, that one's.
         before: what another version of kkjupyter did in the same run.
         since: our speed as a share of that one's.
         more: further figures.
@@ -194,7 +209,7 @@ class Change(msgspec.Struct, frozen=True):
     Attributes:
         speed: now, as a share of then. Where both runs have the yardstick, both speeds are taken
             against it, so that a slower machine is no slower row.
-        cpu: the same of the client's CPU time per item.
+        cpu: the same of the CPU time per item; where there is no yardstick, the client's.
         is_within_spread: whether the quartiles of both runs overlap.
     """
 

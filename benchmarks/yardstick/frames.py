@@ -11,7 +11,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -179,7 +179,7 @@ class RawServer:
         connection.sendall(_frame(wire.end(call_id)))
 
 
-def drain(url: str, wire: Wire, method: str, count: int) -> Iterator[int]:
+def drain(url: str, wire: Wire, method: str, count: int) -> Generator[int, None, None]:
     """Take a stream without looking into it.
 
     The connection is made before the first value, which is 0; the second is how many items came.

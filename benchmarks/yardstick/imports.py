@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 
 from yardstick.figures import Sample
-from yardstick.programs import program
+from yardstick.programs import our_program
 from yardstick.races import Contestant, Entry, Heat
 
 __all__ = ["heats", "starting"]
@@ -38,7 +38,7 @@ print(json.dumps([time.perf_counter() - wall_s, time.process_time() - cpu_s, wal
 def heats() -> Iterator[Heat]:
     """One, with both."""
     entries = tuple(
-        Entry(f"import.{name}", Contestant(program("imports:starting", is_ours=True, name=name)))
+        Entry(f"import.{name}", Contestant(our_program("imports:starting", name=name)))
         for name in STATEMENTS
     )
     yield Heat(entries, "import", 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from yardstick.figures import Promise
 from yardstick.frames import WIRES, Wire
 from yardstick.ours import SLOWEST
-from yardstick.programs import Program, program
+from yardstick.programs import Program, our_program, program
 from yardstick.races import Contestant, Entry, Heat
 
 __all__ = ["heats"]
@@ -21,7 +21,7 @@ CROWD = 200
 CROWD_COUNT = 200 * CROWD
 CROWD_PROMISE = Promise(SLOWEST, at_most=1.5)
 
-OURS = program("ours:server", is_ours=True)
+OURS = our_program("ours:server")
 
 
 def heats() -> Iterator[Heat]:
@@ -43,7 +43,7 @@ def heats() -> Iterator[Heat]:
 
 def _ours(role: str, wire: Wire, **options: str | int) -> Program:
     names = {"protocol": wire.protocol, "codec": wire.codec}
-    return program(f"ours:{role}", is_ours=True, **names, **options)
+    return our_program(f"ours:{role}", **(names | options))
 
 
 def _bare(role: str, wire: Wire, **options: str | int) -> Program:
@@ -100,7 +100,7 @@ def _producing(wire: Wire) -> Heat:
 
     def entry(how: str, method: str) -> Entry:
         ours = Contestant(_bare("draining", wire, method=method), OURS)
-        return Entry(f"produce.{wire}.{how}", ours, yardstick)
+        return Entry(f"produce.{wire}.{how}", ours, yardstick, "server")
 
     entries = (entry("async-generator", "tokens"), entry("generator", "plain_tokens"))
     return Heat(entries, "item", SMALL_COUNT)

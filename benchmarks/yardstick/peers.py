@@ -14,7 +14,7 @@ import psutil
 from support.peers import BUNDLED_VERSIONS, Line, NodeClient, NodeServer, bundles_are_there
 
 from yardstick.figures import Promise, Sample, Unit
-from yardstick.programs import Client, Server, program
+from yardstick.programs import Client, Server, our_program
 from yardstick.races import Contestant, Entry, Heat
 
 __all__ = ["heats"]
@@ -56,12 +56,12 @@ def _heat(line: Line, what: str, unit: Unit, count: int, role: str, **options: s
     node_client = NodePeer(line, what)
     theirs = Contestant(node_client, node_server)
     names = {"protocol": line.protocol, "codec": line.codec}
-    ours = Contestant(program(f"ours:{role}", is_ours=True, **names, **options), node_server)
-    mixed = Contestant(node_client, program("ours:server", is_ours=True))
+    ours = Contestant(our_program(f"ours:{role}", **names, **options), node_server)
+    mixed = Contestant(node_client, our_program("ours:server"))
     name = f"{line.version}-{line.codec}.{what}"
     entries = (
-        Entry(f"peers.client.{name}", ours, theirs, PROMISES),
-        Entry(f"peers.server.{name}", mixed, theirs),
+        Entry(f"peers.client.{name}", ours, theirs, promises=PROMISES),
+        Entry(f"peers.server.{name}", mixed, theirs, "server"),
     )
     return Heat(entries, unit, count)
 

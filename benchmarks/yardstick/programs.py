@@ -17,7 +17,7 @@ import msgspec
 
 from yardstick.figures import Sample
 
-__all__ = ["Client", "Program", "Server", "Starter", "program"]
+__all__ = ["Client", "Program", "Server", "Starter", "our_program", "program"]
 
 T = TypeVar("T")
 
@@ -118,9 +118,14 @@ class Program:
                     process.kill()
 
 
-def program(role: str, *, is_ours: bool = False, **options: str | int) -> Program:
-    """A :class:`Program` with its options by name."""
-    return Program(role, tuple(sorted(options.items())), is_ours)
+def program(role: str, **options: str | int) -> Program:
+    """A :class:`Program` that does not use kkjupyter, with its options by name."""
+    return Program(role, tuple(sorted(options.items())))
+
+
+def our_program(role: str, **options: str | int) -> Program:
+    """One that does."""
+    return Program(role, tuple(sorted(options.items())), is_ours=True)
 
 
 class _Running:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from yardstick.figures import Figures, Promise, Row, Sample, Spread, Unit, figures_of, paired
+from yardstick.figures import Figures, Promise, Row, Sample, Side, Spread, Unit, figures_of, paired
 from yardstick.programs import Client, Server, Starter
 
 __all__ = ["Contestant", "Entry", "Heat", "chosen", "measure"]
@@ -39,12 +39,14 @@ class Entry:
         name: of the row, dotted: topic, what goes over the wire, how it is read.
         ours: what is measured.
         yardstick: what it is compared with, if there is such a thing.
+        side: whose CPU time is compared.
         promises: what it must come to.
     """
 
     name: str
     ours: Contestant
     yardstick: Contestant | None = None
+    side: Side = "client"
     promises: tuple[Promise, ...] = ()
 
 
@@ -171,7 +173,9 @@ def _row(
         theirs = samples[entry.yardstick]
         yardstick = figures_of(theirs)
         speed = paired(ours, theirs, lambda one, other: other.wall_s / one.wall_s)
-        cpu = paired(ours, theirs, lambda one, other: one.cpu_s / other.cpu_s)
+        cpu = paired(
+            ours, theirs, lambda one, other: one.cpu_of(entry.side) / other.cpu_of(entry.side)
+        )
     earlier: Figures | None = None
     since: Spread | None = None
     if before is not None:

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from yardstick.figures import Promise, Sample
-from yardstick.programs import program
+from yardstick.programs import our_program, program
 from yardstick.races import Contestant, Entry, Heat
 from yardstick.worker import Stopwatch
 
@@ -45,9 +45,9 @@ def heats() -> Iterator[Heat]:
         entries = tuple(
             Entry(
                 f"vovk.{shape}.{how}",
-                Contestant(program(f"ours:{role}", is_ours=True, shape=shape), server),
+                Contestant(our_program(f"ours:{role}", shape=shape), server),
                 yardstick,
-                promises,
+                promises=promises,
             )
             for how, role in (("async-for", "async_vovk_stream"), ("for", "plain_vovk_stream"))
         )
