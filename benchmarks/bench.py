@@ -30,10 +30,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from yardstick import imports, kkrpc, peers, tables, vovk
-from yardstick.figures import SLOWER, Row, Run, changes, read_run, write_run
+from yardstick.figures import SLOWER, Row, Run, changes, merged, read_run, write_run
 from yardstick.races import Heat, chosen, measure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,8 +52,8 @@ def main() -> int:
     if options.list:
         print("\n".join(entry.name for heat in heats for entry in heat.entries))
         return 0
-    if options.run is not None:
-        run = read_run(options.run)
+    if options.run:
+        run = merged([read_run(path) for path in options.run])
     else:
         if not heats:
             print(f"no row begins with {' or '.join(options.names)}; --list prints them all")
@@ -59,7 +61,7 @@ def main() -> int:
         run = _measured(heats, options)
     print(tables.table(run.rows))
     is_well = _tell_promises(run.rows)
-    if run.rows and options.before:
+    if options.before:
         is_well = not _slower_since(run.rows) and is_well
     if options.compare is not None:
         found = changes(read_run(options.compare), run)
@@ -91,7 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--compare", type=Path, metavar="RUN", help="an earlier run's JSON")
     parser.add_argument(
-        "--run", type=Path, metavar="RUN", help="take this run's JSON; measure nothing"
+        "--run",
+        type=Path,
+        action="append",
+        metavar="RUN",
+        help="take this run's JSON; measure nothing; of several, the rows of later ones count",
     )
     parser.add_argument("--into", type=Path, metavar="FILE", help="where the JSON goes")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/speed.md")
@@ -99,24 +105,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(heats: Sequence[Heat], options: argparse.Namespace) -> Run:
-    machine = _machine()
     began, begun_s = datetime.now(UTC), time.monotonic()
-    rows: list[Row] = []
-    for heat in heats:
-        for row in measure(heat, options.rounds, options.scale, options.before):
-            rows.append(row)
-            print(f"{time.monotonic() - begun_s:5.0f} s  {row.name}", file=sys.stderr, flush=True)
     run = Run(
         began=began.isoformat(timespec="seconds"),
-        took_s=round(time.monotonic() - begun_s, 1),
+        took_s=0.0,
         rounds=options.rounds,
         scale=options.scale,
-        machine=machine,
-        rows=rows,
+        machine=_machine(),
+        rows=[],
     )
     path = options.into or FOLDER / f"{began:%Y-%m-%dT%H-%M-%S}.json"
-    write_run(run, path)
-    print(f"{run.took_s:.0f} s; {path}\n", file=sys.stderr)
+    for heat in heats:
+        rows = measure(heat, options.rounds, options.scale, options.before)
+        took_s = round(time.monotonic() - begun_s, 1)
+        run = msgspec.structs.replace(run, rows=[*run.rows, *rows], took_s=took_s)
+        write_run(run, path)  # so that a run that is broken off is not lost
+        for row in rows:
+            print(f"{took_s:5.0f} s  {row.name}", file=sys.stderr, flush=True)
+    print(f"{path}\n", file=sys.stderr)
     return run
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Unit",
     "changes",
     "figures_of",
+    "merged",
     "paired",
     "read_run",
     "write_run",
@@ -264,6 +265,17 @@ def changes(then: Run, now: Run) -> list[Change]:
             Change(row.name, speed.median / old_speed.median, cpu, speed.overlaps(old_speed))
         )
     return found
+
+
+def merged(runs: Sequence[Run]) -> Run:
+    """The rows of all runs, of which there is at least one.
+
+    A row that several have is that of the last one, in the place of the first. Whatever else is
+    said is that of the last run; ``took_s`` is the sum.
+    """
+    rows = {row.name: row for run in runs for row in run.rows}
+    took_s = sum(run.took_s for run in runs)
+    return msgspec.structs.replace(runs[-1], rows=list(rows.values()), took_s=took_s)
 
 
 def write_run(run: Run, path: Path) -> None:

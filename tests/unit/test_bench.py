@@ -100,6 +100,18 @@ def test_a_run_is_what_was_written(bench: Any, tmp_path: Path) -> None:
     assert bench.figures.read_run(path) == run
 
 
+def test_of_several_runs_the_newer_rows_count(bench: Any) -> None:
+    first = run_of(bench, row(bench, "a", 1.0), row(bench, "b", 2.0))
+    second = run_of(bench, row(bench, "c", 4.0), row(bench, "a", 3.0))
+    merged = bench.figures.merged([first, second])
+    assert [(one.name, one.ours.per_s.median) for one in merged.rows] == [
+        ("a", 3.0),
+        ("b", 2.0),
+        ("c", 4.0),
+    ]
+    assert merged.took_s == 2.0
+
+
 # ---- comparing
 
 
