@@ -196,6 +196,6 @@ def _row(
     )
     reached = [(promise, row.value_of(promise.figure)) for promise in entry.promises]
     broken = [
-        f"{promise} ({value:.2f})" for promise, value in reached if not promise.is_kept(value)
+        f"{promise} ({value:.3g})" for promise, value in reached if not promise.is_kept(value)
     ]
     return msgspec.structs.replace(row, broken=broken)

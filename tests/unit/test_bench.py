@@ -1,9 +1,7 @@
-"""The benchmarks' own arithmetic, their tables and comparisons; and that every row can be run."""
+"""The benchmarks' own arithmetic, their tables and comparisons; tests/faults runs rows."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,37 +196,3 @@ def test_rows_are_chosen_by_the_beginnings_of_their_names(bench: Any) -> None:
 
 def test_shares_are_all_of_it(bench: Any) -> None:
     assert bench.worker.shares_of(10, 4) == [3, 3, 2, 2]
-
-
-# ---- the real thing
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "topic",
-    [
-        *("stream.compact-superjson", "stream.classic-json", "blobs.compact-json"),
-        *("call.compact-json", "call.classic-superjson", "crowd.compact-json"),
-        *("produce.compact-superjson", "produce.classic-json", "vovk", "import"),
-    ],
-)
-def test_rows_of_every_kind_can_be_run(topic: str, tmp_path: Path) -> None:
-    """With few items; what is asserted is that all of them came, not how soon."""
-    environment = {**os.environ, "KKRPC_PEERS": "", "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, str(BENCHMARKS / "bench.py"), topic]
-    listed = subprocess.run(
-        [*command, "--list"], env=environment, capture_output=True, text=True, check=True
-    )
-    ended = subprocess.run(
-        [*command, "--rounds", "1", "--scale", "0.02", "--into", str(tmp_path / "run.json")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    # 1 is for promises, which so few items need not keep.
-    assert ended.returncode in (0, 1), ended.stderr
-    rows = [line.split()[0] for line in ended.stdout.splitlines() if line.startswith(topic)]
-    assert rows == listed.stdout.split() != [], ended.stderr
-    assert (tmp_path / "run.json").exists()
