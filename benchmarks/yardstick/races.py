@@ -173,9 +173,11 @@ def _row(
         theirs = samples[entry.yardstick]
         yardstick = figures_of(theirs)
         speed = paired(ours, theirs, lambda one, other: other.wall_s / one.wall_s)
-        cpu = paired(
-            ours, theirs, lambda one, other: one.cpu_of(entry.side) / other.cpu_of(entry.side)
-        )
+        # The system counts a foreign process in hundredths of a second: a short run may take none.
+        if all(sample.cpu_of(entry.side) for sample in theirs):
+            cpu = paired(
+                ours, theirs, lambda one, other: one.cpu_of(entry.side) / other.cpu_of(entry.side)
+            )
     earlier: Figures | None = None
     since: Spread | None = None
     if before is not None:
