@@ -12,7 +12,7 @@ from kkjupyter.plaintext import undirected
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
 from kkjupyter.rpc.vovk_remote import VovkRemote
 
-__all__ = ["group_cure", "install", "name_of", "remote_html", "remote_text", "uninstall"]
+__all__ = ["group_cure", "name_of", "remote_html", "remote_text"]
 
 _METHODS_SHOWN = 12
 
@@ -109,24 +109,6 @@ def remote_html(remote: Remote, shell: Any = None) -> str:
     )
     title = html.escape(name_of(remote, shell))
     return f'<div><b>{title}</b></div><table style="margin:0.3em 0 0 0">{cells}</table>'
-
-
-def install(shell: Any) -> None:
-    """Have the shell show Remotes that way."""
-    formatters = shell.display_formatter.formatters
-    formatters["text/html"].for_type(Remote, lambda remote: remote_html(remote, shell))
-
-    def in_plain_text(remote: Remote, printer: Any, cycle: bool) -> None:
-        is_alone = len(printer.stack) == 1  # not inside a list, say
-        printer.text(remote_text(remote, shell) if is_alone else repr(remote))
-
-    formatters["text/plain"].for_type(Remote, in_plain_text)
-
-
-def uninstall(shell: Any) -> None:
-    """Undo :func:`install`."""
-    for mime in ("text/html", "text/plain"):
-        shell.display_formatter.formatters[mime].pop(Remote, None)
 
 
 def _name(name: str) -> str:
