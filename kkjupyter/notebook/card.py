@@ -10,7 +10,6 @@ from typing import Any
 from kkjupyter.notebook.characters import whole
 from kkjupyter.plaintext import undirected
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
-from kkjupyter.rpc.vovk_remote import VovkRemote
 
 __all__ = ["group_cure", "name_of", "remote_html", "remote_text"]
 
@@ -51,7 +50,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     if info.state == "closed":
         return [*rows, ("to go on", "connect again: %rpc connect URL as NAME, or kk.connect(...)")]
     if info.path and not below:
-        if isinstance(remote, VovkRemote):
+        if info.protocol == "vovk":
             return [*rows, ("to call it", f"{name}{_arguments(remote)}")]
         return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
     # A capital letter begins the name of a class, by custom on both sides.
@@ -60,7 +59,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
 
 
-def _arguments(remote: VovkRemote) -> str:
+def _arguments(remote: Remote) -> str:
     """What a handler must be given, by name."""
     parameters = inspect.signature(remote).parameters.values()
     needed = [f"{one.name}=..." for one in parameters if one.default is inspect.Parameter.empty]
