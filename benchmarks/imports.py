@@ -6,6 +6,8 @@ Each row is a fresh interpreter, started in turn with those of the other rows; w
 medians. ``beyond`` is the CPU time beyond the row's baseline. Files are read from the cache of the
 operating system: right after a start of the machine, imports take several times as long.
 
+Where ``PYTHONDONTWRITEBYTECODE`` is set, the package must be installed by pip, which compiles it.
+
 The promise is: beyond IPython alone, ``import kkjupyter`` takes less than 0.15 s. It exits with 1
 where it takes more.
 """

@@ -114,8 +114,8 @@ __all__ = [
 
 
 # Where the public names are, but for the errors: "module:name", or "module:" for the module itself.
-# A module is imported when one of its names is asked for. With all of them at once, this package
-# took three times as long to import as IPython.
+# A module is imported when one of its names is asked for. All of them at once took longer than
+# IPython itself.
 _HOMES = {
     "URL": "kkjupyter.wire.values:URL",
     "BigInt": "kkjupyter.wire.values:BigInt",

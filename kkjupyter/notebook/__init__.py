@@ -59,8 +59,8 @@ def install_if_ipython() -> None:
 def prepare_for_calls() -> None:
     """Before every connect: the above, and where IPython runs, import what shows a call.
 
-    It takes as long as IPython itself, and the user waits for the connection anyway. Later it would
-    hold up the first items of the first stream, and count in its ``%time``.
+    It takes a tenth of a second, and the user waits for the connection anyway. Later it would hold
+    up the first items of the first stream, and count in its ``%time``.
     """
     install_if_ipython()
     shell = get_ipython()
