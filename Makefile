@@ -45,6 +45,8 @@ help:
 	@echo "                         (peers, also those that npm lacks: KKRPC_PEERS=FOLDER make test-peers)"
 	@echo "make fuzz [SECONDS=600]  hostile peers beside an honest client, who must be answered in a second"
 	@echo "make soak [SECONDS=600]  mixed use; neither client nor server may grow (SEED=N repeats a run)"
+	@echo "make bench [ONLY=NAME]   the yardstick: speed beside a bare loop, in some minutes on a quiet machine"
+	@echo "                         (COMPARE=RUN.json marks what is slower, BEFORE=PYTHON takes turns with it)"
 	@echo "make clean               remove everything the Makefile has made"
 
 # ---- environments ------------------------------------------------------------------------------
@@ -87,7 +89,7 @@ docs: $(VENV)/.docs
 
 # ---- what a contributor types ------------------------------------------------------------------
 
-.PHONY: test test-fast test-matrix pictures lint format types frontend kernels fuzz soak clean
+.PHONY: test test-fast test-matrix pictures lint format types frontend kernels fuzz soak bench clean
 test: $(VENV)/.test
 	@$(CHECK)
 
@@ -123,6 +125,12 @@ SECONDS := 600
 fuzz soak: $(VENV)/.test
 	@$(INSTALL)
 	@$(PY) tools/$@.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+bench: $(VENV)/.test
+	@$(INSTALL)
+	@$(PY) benchmarks/bench.py $(if $(filter list,$(ONLY)),--list,$(ONLY:%='%')) $(if $(COMPARE),--compare $(COMPARE)) \
+	  $(if $(BEFORE),--before $(BEFORE)) $(if $(filter-out 0,$(DOCS)),--docs) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean:
 	rm -rf $(VENV) .venv-newer .kernels .node .chromium .artifacts dist .coverage .coverage.*

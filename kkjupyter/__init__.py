@@ -27,33 +27,7 @@ from kkjupyter.errors import (
     UsageError,
     ValidationError,
 )
-from kkjupyter.rpc.api import (
-    aconnect,
-    aset,
-    call,
-    close,
-    connect,
-    get,
-    new,
-    serve,
-    set,  # noqa: A004
-)
 from kkjupyter.rpc.hooks import before_connect
-from kkjupyter.rpc.interceptors import current_context as context
-from kkjupyter.rpc.limits import ClientLimits, ServerLimits
-from kkjupyter.rpc.ownership import expose
-from kkjupyter.rpc.status import status
-from kkjupyter.rpc.trace_api import trace, tracing
-from kkjupyter.wire.values import (
-    URL,
-    BigInt,
-    Boxed,
-    Date,
-    Map,
-    RegExp,
-    Uint8ClampedArray,
-    undefined,
-)
 
 if TYPE_CHECKING:
     from kkjupyter import vovk
@@ -61,6 +35,32 @@ if TYPE_CHECKING:
     from kkjupyter.notebook.comparing import compare
     from kkjupyter.notebook.live import show
     from kkjupyter.notebook.views import View, view
+    from kkjupyter.rpc.api import (
+        aconnect,
+        aset,
+        call,
+        close,
+        connect,
+        get,
+        new,
+        serve,
+        set,  # noqa: A004
+    )
+    from kkjupyter.rpc.interceptors import current_context as context
+    from kkjupyter.rpc.limits import ClientLimits, ServerLimits
+    from kkjupyter.rpc.ownership import expose
+    from kkjupyter.rpc.status import status
+    from kkjupyter.rpc.trace_api import trace, tracing
+    from kkjupyter.wire.values import (
+        URL,
+        BigInt,
+        Boxed,
+        Date,
+        Map,
+        RegExp,
+        Uint8ClampedArray,
+        undefined,
+    )
 
 __version__ = "0.1.0"
 
@@ -113,36 +113,68 @@ __all__ = [
 ]
 
 
+# Where the public names are, but for the errors: "module:name", or "module:" for the module itself.
+# A module is imported when one of its names is asked for. All of them at once took longer than
+# IPython itself.
+_HOMES = {
+    "URL": "kkjupyter.wire.values:URL",
+    "BigInt": "kkjupyter.wire.values:BigInt",
+    "Boxed": "kkjupyter.wire.values:Boxed",
+    "ClientLimits": "kkjupyter.rpc.limits:ClientLimits",
+    "Date": "kkjupyter.wire.values:Date",
+    "Map": "kkjupyter.wire.values:Map",
+    "RegExp": "kkjupyter.wire.values:RegExp",
+    "ServerLimits": "kkjupyter.rpc.limits:ServerLimits",
+    "Uint8ClampedArray": "kkjupyter.wire.values:Uint8ClampedArray",
+    "View": "kkjupyter.notebook.views:View",
+    "aconnect": "kkjupyter.rpc.api:aconnect",
+    "aset": "kkjupyter.rpc.api:aset",
+    "call": "kkjupyter.rpc.api:call",
+    "close": "kkjupyter.rpc.api:close",
+    "compare": "kkjupyter.notebook.comparing:compare",
+    "connect": "kkjupyter.rpc.api:connect",
+    "context": "kkjupyter.rpc.interceptors:current_context",
+    "demo": "kkjupyter.demo:demo",
+    "expose": "kkjupyter.rpc.ownership:expose",
+    "get": "kkjupyter.rpc.api:get",
+    "new": "kkjupyter.rpc.api:new",
+    "serve": "kkjupyter.rpc.api:serve",
+    "set": "kkjupyter.rpc.api:set",
+    "show": "kkjupyter.notebook.live:show",
+    "status": "kkjupyter.rpc.status:status",
+    "trace": "kkjupyter.rpc.trace_api:trace",
+    "tracing": "kkjupyter.rpc.trace_api:tracing",
+    "undefined": "kkjupyter.wire.values:undefined",
+    "view": "kkjupyter.notebook.views:view",
+    "vovk": "kkjupyter.vovk:",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # What these bring along is only for those who use them.
-    if name == "show":
-        from kkjupyter.notebook.live import show
-
-        return show
-    if name == "compare":
-        from kkjupyter.notebook.comparing import compare
-
-        return compare
-    if name == "demo":
-        from kkjupyter.demo import demo
-
-        return demo
-    if name in ("View", "view"):
-        return getattr(importlib.import_module("kkjupyter.notebook.views"), name)
-    if name == "vovk":
-        return importlib.import_module("kkjupyter.vovk")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module_name, _, attribute = home.partition(":")
+    module = importlib.import_module(module_name)
+    value = getattr(module, attribute) if attribute else module
+    # A sub-package that has been imported is there under its name already: `demo` can be called.
+    globals().setdefault(name, value)
+    return value
 
 
-def _install_if_ipython() -> None:
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _prepare_if_ipython() -> None:
     """Before the first connect inside IPython: a call may be the last line of a cell."""
     if "IPython" in sys.modules:
-        from kkjupyter.notebook import install_if_ipython
+        from kkjupyter.notebook import prepare_for_calls
 
-        install_if_ipython()
+        prepare_for_calls()
 
 
-before_connect.append(_install_if_ipython)
+before_connect.append(_prepare_if_ipython)
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -1,7 +1,9 @@
 """The notebook room: the only one that knows IPython, ipykernel and widgets.
 
 :func:`load` and :func:`unload` are ``%load_ext kkjupyter`` and ``%unload_ext kkjupyter``;
-:func:`install_if_ipython` makes calls work as the last line of a cell without them.
+:func:`install_if_ipython` makes calls work as the last line of a cell without them, and
+:func:`prepare_for_calls` has ready what shows them. Of the modules below, those that are put into a
+shell import nothing but each other and what is small: see :mod:`kkjupyter.notebook.kinds`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from IPython.core.extensions import ExtensionManager
 if TYPE_CHECKING:
     from kkjupyter.notebook.commands import Commands
 
-__all__ = ["install_if_ipython", "load", "unload"]
+__all__ = ["install_if_ipython", "load", "prepare_for_calls", "unload"]
 
 _installed_in: Any = None
 _commands: Commands | None = None
@@ -24,21 +26,20 @@ _commands: Commands | None = None
 def install_if_ipython() -> None:
     """Where IPython runs, let a call be the last line of a cell, and Cancel get through.
 
-    Idempotent and cheap: called before every connect.
+    Idempotent and cheap. What shows a call is not imported by it.
     """
     global _installed_in
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
     from kkjupyter.notebook import (
-        card,
         control,
+        formatters,
         interrupts,
         lastline,
         measuring,
         running,
         serverlog,
-        trace,
         tracebacks,
     )
     from kkjupyter.notebook.cells import cells
@@ -49,25 +50,45 @@ def install_if_ipython() -> None:
     interrupts.install(shell)
     running.install(shell)
     cells.install(shell)
-    card.install(shell)
-    trace.install(shell)
+    formatters.install(shell)
     tracebacks.install()
     serverlog.install()
     _installed_in = shell
 
 
+def prepare_for_calls() -> None:
+    """Before every connect: the above, and where IPython runs, import what shows a call.
+
+    It takes a tenth of a second, and the user waits for the connection anyway. Later it would hold
+    up the first items of the first stream, and count in its ``%time``.
+    """
+    install_if_ipython()
+    shell = get_ipython()
+    if shell is None:
+        return
+    from kkjupyter.notebook import watching  # noqa: F401  for its effect
+
+    if getattr(shell, "kernel", None) is not None:
+        from kkjupyter.notebook import widget  # noqa: F401  ipywidgets: not for terminals
+
+
 def load(shell: Any) -> None:
-    """``%load_ext kkjupyter``: the above, and the magics. Idempotent."""
-    global _commands
+    """``%load_ext kkjupyter``: :func:`install_if_ipython`, and the magics. Idempotent."""
     from kkjupyter.notebook import completion, magics, multiline
-    from kkjupyter.notebook.commands import Commands
 
     install_if_ipython()
-    if _commands is None:
-        _commands = Commands(shell)
-    magics.install(shell, _commands)
+
+    def commands() -> Commands:
+        global _commands
+        if _commands is None:
+            from kkjupyter.notebook.commands import Commands
+
+            _commands = Commands(shell)
+        return _commands
+
+    magics.install(shell, commands)
     multiline.install(shell)
-    completion.install(shell, _commands.connections)
+    completion.install(shell, lambda: commands().connections)
 
 
 def _is_reloading() -> bool:
@@ -88,9 +109,9 @@ def unload(shell: Any) -> None:
     """
     global _commands, _installed_in
     from kkjupyter.notebook import (
-        card,
         completion,
         control,
+        formatters,
         interrupts,
         lastline,
         magics,
@@ -99,7 +120,6 @@ def unload(shell: Any) -> None:
         running,
         serverlog,
         stopping,
-        trace,
         tracebacks,
     )
     from kkjupyter.notebook.cells import cells
@@ -121,8 +141,7 @@ def unload(shell: Any) -> None:
         interrupts.uninstall()
         running.uninstall()
         cells.uninstall(shell)
-        card.uninstall(shell)
-        trace.uninstall(shell)
+        formatters.uninstall(shell)
         tracebacks.uninstall()
         stopping.uninstall()
         serverlog.uninstall()

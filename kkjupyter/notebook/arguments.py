@@ -184,17 +184,19 @@ _TOO_DEEP = (MemoryError, RecursionError)
 def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
     """The offset at which the expression ends: at an option, a comment or the line's end."""
     end = len(line)
-    unknown: list[tuple[str, int]] = []
+    unknown: dict[str, int] = {}  # and where each stands first
     for offset, is_comment in _candidates(line):
         found = None if is_comment else _OPTION.match(line, offset)
         if is_comment or (found and found[0] in OPTIONS):
             end = offset
             break
         if found and found[1] not in names:
-            unknown.append((found[0], offset))
-    for name, offset in unknown:
+            unknown.setdefault(found[0], offset)
+    # Parsed once: a long line may have thousands of them.
+    is_expression = not unknown or _is_expression(line[:end])
+    for name, offset in unknown.items():
         hint = did_you_mean(name, [option.name for option in options_of(CALL)])
-        if hint or not _is_expression(line[:end]):
+        if hint or not is_expression:
             raise pointing_at(f"unknown option {name}{hint}", line, offset, magic)
     return end
 

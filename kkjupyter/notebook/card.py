@@ -10,9 +10,8 @@ from typing import Any
 from kkjupyter.notebook.characters import whole
 from kkjupyter.plaintext import undirected
 from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
-from kkjupyter.rpc.vovk_remote import VovkRemote
 
-__all__ = ["group_cure", "install", "name_of", "remote_html", "remote_text", "uninstall"]
+__all__ = ["group_cure", "name_of", "remote_html", "remote_text"]
 
 _METHODS_SHOWN = 12
 
@@ -51,7 +50,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     if info.state == "closed":
         return [*rows, ("to go on", "connect again: %rpc connect URL as NAME, or kk.connect(...)")]
     if info.path and not below:
-        if isinstance(remote, VovkRemote):
+        if info.protocol == "vovk":
             return [*rows, ("to call it", f"{name}{_arguments(remote)}")]
         return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
     # A capital letter begins the name of a class, by custom on both sides.
@@ -60,7 +59,7 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
     return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
 
 
-def _arguments(remote: VovkRemote) -> str:
+def _arguments(remote: Remote) -> str:
     """What a handler must be given, by name."""
     parameters = inspect.signature(remote).parameters.values()
     needed = [f"{one.name}=..." for one in parameters if one.default is inspect.Parameter.empty]
@@ -109,24 +108,6 @@ def remote_html(remote: Remote, shell: Any = None) -> str:
     )
     title = html.escape(name_of(remote, shell))
     return f'<div><b>{title}</b></div><table style="margin:0.3em 0 0 0">{cells}</table>'
-
-
-def install(shell: Any) -> None:
-    """Have the shell show Remotes that way."""
-    formatters = shell.display_formatter.formatters
-    formatters["text/html"].for_type(Remote, lambda remote: remote_html(remote, shell))
-
-    def in_plain_text(remote: Remote, printer: Any, cycle: bool) -> None:
-        is_alone = len(printer.stack) == 1  # not inside a list, say
-        printer.text(remote_text(remote, shell) if is_alone else repr(remote))
-
-    formatters["text/plain"].for_type(Remote, in_plain_text)
-
-
-def uninstall(shell: Any) -> None:
-    """Undo :func:`install`."""
-    for mime in ("text/html", "text/plain"):
-        shell.display_formatter.formatters[mime].pop(Remote, None)
 
 
 def _name(name: str) -> str:

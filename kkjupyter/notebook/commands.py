@@ -25,7 +25,6 @@ from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
 from kkjupyter.rpc.trace import Trace
 from kkjupyter.rpc.trace_recorder import keep_payloads_here
-from kkjupyter.rpc.vovk_remote import VovkRemote
 from kkjupyter.wire.values import undefined
 
 __all__ = ["Commands"]
@@ -196,7 +195,7 @@ class Commands:
         called = _looked_up(call.func, names)
         if called is kk.call and call.args:
             called = _looked_up(call.args[0], names)
-        return isinstance(called, VovkRemote)
+        return _is_vovk(called)
 
     def _stream_of(self, value: Any, request: Request) -> Any:
         """``value``, or what was meant by it; names what was forgotten."""
@@ -206,7 +205,7 @@ class Commands:
             name = name_of(value, self._shell)
             if (group := group_cure(value, name)) is not None:
                 raise UsageError(group)
-            reads = "" if isinstance(value, VovkRemote) else f", `%rpc await {name}` reads it"
+            reads = "" if _is_vovk(value) else f", `%rpc await {name}` reads it"
             raise UsageError(f"{name} is not called yet: {name}(...) calls it{reads}")
         if inspect.iscoroutine(value):
             value.close()
@@ -217,6 +216,10 @@ class Commands:
         if request.awaited and not isinstance(value, (Call, Remote)) and not is_stream(value):
             raise UsageError(f"there is nothing to await: it gave {type(value).__name__}")
         return value
+
+
+def _is_vovk(value: object) -> bool:
+    return isinstance(value, Remote) and describe(value).protocol == "vovk"
 
 
 def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -233,7 +236,7 @@ def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
     holder = _looked_up(node.value, names)
     if holder is kk:
         return getattr(kk, key, None)
-    if not isinstance(holder, VovkRemote):
+    if not _is_vovk(holder):
         return None
     try:
         return holder[key]

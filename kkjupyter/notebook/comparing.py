@@ -8,7 +8,6 @@ from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.cells import cells
-from kkjupyter.notebook.columns import open_columns
 from kkjupyter.notebook.feeds import awaited
 from kkjupyter.notebook.loops import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.playing import begin, check_view, lives_on_this_loop, never_shown
@@ -161,6 +160,8 @@ class Compared:
     def _show(self) -> None:
         if self._is_used:
             raise UsageError("this comparison is shown already; .replies has what came")
+        from kkjupyter.notebook.columns import open_columns  # ipywidgets: not before it is needed
+
         self._is_used = True
         self.replies.shown_in = present_execution()
         with cells.output():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import TryNext
 
-from kkjupyter.notebook.connections import Connections
 from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, options_of
 from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.views import AUTO, VIEWS
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.connections import Connections
 
 __all__ = ["candidates", "install", "uninstall"]
 
@@ -55,6 +56,8 @@ def candidates(text: str, connections: Connections) -> list[str] | None:
 def _values(option: str) -> Iterable[str] | None:
     """What can follow ``option``, if it is one that takes a value from a known set."""
     if option == "--view":
+        from kkjupyter.notebook.views import AUTO, VIEWS  # there are many: not for %load_ext
+
         return [AUTO, *VIEWS]
     if option == "--token-env":
         return sorted(os.environ)
@@ -66,12 +69,17 @@ def _starting(current: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(current)]
 
 
-def install(shell: Any, connections: Connections) -> None:
-    """Complete the magics' lines."""
+def install(shell: Any, connections: Callable[[], Connections]) -> None:
+    """Complete the magics' lines.
+
+    Args:
+        shell: in which they are written.
+        connections: gives what may be named in them. It is not called before one is completed.
+    """
 
     def complete(_: Any, event: Any) -> list[str]:
         line = event.text_until_cursor if hasattr(event, "text_until_cursor") else event.line
-        found = candidates(line, connections)
+        found = candidates(line, connections())
         if found is None:
             raise TryNext
         return found

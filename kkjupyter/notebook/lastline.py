@@ -10,23 +10,23 @@ import ast
 import sys
 import tokenize
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 from IPython.core.displayhook import CapturingDisplayHook, DisplayHook
 from IPython.display import display
 
-from kkjupyter.notebook.comparing import Compared, Replies
-from kkjupyter.notebook.live import Shown
-from kkjupyter.notebook.playing import begin, outcome, play, show_again, wait
-from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.reply import Reply
-from kkjupyter.rpc.call import Call
+from kkjupyter.notebook.kinds import OUTCOMES, WATCHED, is_one
 
-__all__ = ["LastLine", "install", "uninstall", "watch"]
+if TYPE_CHECKING:
+    from kkjupyter.notebook.comparing import Compared, Replies
+    from kkjupyter.notebook.live import Shown
+    from kkjupyter.notebook.reply import Reply
+    from kkjupyter.rpc.call import Call
+
+__all__ = ["LastLine", "install", "uninstall"]
 
 Hook = Callable[[Any], None]
-_SHOWN = (Call, Shown, Compared)
 # What IPython makes of `%rpc ...`.
 _MAGIC = "get_ipython().run_line_magic('rpc', "
 
@@ -52,19 +52,21 @@ class LastLine:
         Raises:
             BaseException: what the call failed with; the cell is red.
         """
-        if not self.is_active or not isinstance(result, (Call, Shown, Compared, Reply, Replies)):
+        if not self.is_active or not is_one(result, (*WATCHED, *OUTCOMES)):
             is_silenced = self.is_active and _is_silenced_magic(self.shell)
             self.inner(None if is_silenced else result)
             return
         is_quiet = self._is_quiet()
-        if isinstance(result, (Reply, Replies)):
+        if is_one(result, OUTCOMES):
             self.inner(None) if is_quiet else self._show_reply(result)
             return
-        value = result.last_line() if isinstance(result, (Shown, Compared)) else watch(result)
+        from kkjupyter.notebook.watching import watched  # is there where a call was made
+
+        value = watched(result)
         if is_quiet:
             # As of a figure: what the semicolon silences is the value, not what was shown.
             self.inner(None)
-        elif isinstance(value, (Reply, Replies)):
+        elif is_one(value, OUTCOMES):
             self._store(value)
         else:
             self.inner(value)
@@ -89,33 +91,16 @@ class LastLine:
         hook.fill_exec_result(reply)
 
 
-def watch(call: Call) -> Any:
-    """Show a call in the present cell and wait for its end.
-
-    Returns:
-        A unary call's value, which is not shown, or a stream's Reply.
-
-    Raises:
-        BaseException: what it failed with.
-    """
-    known = registry.get(call.id)
-    if known is not None:
-        show_again(known)
-        wait(known)
-        return outcome(known)
-    run = begin(call)
-    play(run)
-    return outcome(run)
-
-
 def _display(value: Call | Shown | Compared) -> None:
     """What ``display(call)`` does: as the last line of a cell, and the value is displayed, too."""
+    from kkjupyter.notebook.watching import watched
+
     try:
-        result = value.last_line() if isinstance(value, (Shown, Compared)) else watch(value)
+        result = watched(value)
     except Exception:  # noqa: BLE001 - IPython would show it, and then the call's repr as well
         get_ipython().showtraceback()
         return
-    if result is not None and not isinstance(result, (Reply, Replies)):
+    if result is not None and not is_one(result, OUTCOMES):
         display(result)  # type: ignore[no-untyped-call]
 
 
@@ -154,7 +139,7 @@ def _ends_with_semicolon(line: str) -> bool:
 def install(shell: Any) -> None:
     """Put the hook in place, for this very cell, too. Idempotent."""
     formatter = shell.display_formatter.ipython_display_formatter
-    for kind in _SHOWN:
+    for kind in WATCHED:
         formatter.for_type(kind, _display)
     if _before_cell not in shell.events.callbacks["pre_run_cell"]:
         shell.events.register("pre_run_cell", _before_cell)
@@ -172,7 +157,7 @@ def install(shell: Any) -> None:
 def uninstall(shell: Any) -> None:
     """Take the hook out; where somebody has wrapped it since, it stands aside. Idempotent."""
     formatter = shell.display_formatter.ipython_display_formatter
-    for kind in _SHOWN:
+    for kind in WATCHED:
         formatter.pop(kind, None)
     if _before_cell in shell.events.callbacks["pre_run_cell"]:
         shell.events.unregister("pre_run_cell", _before_cell)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import needs_local_scope, no_var_expand
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.arguments import parse
-from kkjupyter.notebook.commands import Commands
 from kkjupyter.notebook.options import CALL, help_text
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.commands import Commands
 
 __all__ = ["install", "uninstall"]
 
 _NAME = "rpc"
 
 
-def install(shell: Any, commands: Commands) -> None:
-    """Register the magics. Idempotent."""
+def install(shell: Any, commands: Callable[[], Commands]) -> None:
+    """Register the magics. Idempotent.
+
+    Args:
+        shell: whose magics they are.
+        commands: gives what they delegate to. It is not called before one of them runs.
+    """
 
     @no_var_expand
     @needs_local_scope
     def rpc(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        from kkjupyter.notebook.arguments import parse  # with msgspec: not for %load_ext
+
         scope = shell.user_ns if local_ns is None else local_ns
         names = {*shell.user_ns, *scope}
         request = parse(line, names, "%rpc" if cell is None else "%%rpc")
@@ -31,10 +39,10 @@ def install(shell: Any, commands: Commands) -> None:
             print(help_text(None if request.command == CALL else request.command))
             return None
         if request.command == CALL:
-            return commands.call(request, cell, scope)
+            return commands().call(request, cell, scope)
         if cell is not None:
             raise UsageError(f"`{request.command}` takes no text below; write %rpc, with one %")
-        return getattr(commands, request.command)(request)
+        return getattr(commands(), request.command)(request)
 
     rpc.__doc__ = help_text()
     shell.register_magic_function(rpc, "line_cell", _NAME)

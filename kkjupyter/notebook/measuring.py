@@ -14,13 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.errors import UsageError
-from kkjupyter.notebook.comparing import Compared
-from kkjupyter.notebook.lastline import watch
-from kkjupyter.notebook.live import Shown
-from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.vovk_remote import VovkRemote
+from kkjupyter.notebook.kinds import REMOTE, WATCHED, is_one
 
 __all__ = ["collected", "install", "uninstall", "watched"]
 
@@ -29,9 +23,11 @@ _KINDS = ("line", "cell")
 
 def watched(value: Any) -> Any:
     """``value``; of a call or a view, what it gives when it is over. It is shown meanwhile."""
-    if isinstance(value, (Shown, Compared)):
-        return value.last_line()
-    return watch(value) if isinstance(value, Call) else value
+    if not is_one(value, WATCHED):
+        return value  # the clock runs: nothing is to be imported here that is not there already
+    from kkjupyter.notebook import watching
+
+    return watching.watched(value)
 
 
 def collected(value: Any) -> Any:
@@ -40,13 +36,11 @@ def collected(value: Any) -> Any:
     Raises:
         UsageError: it is a view: a hundred of them are not what is wanted.
     """
-    if isinstance(value, (Shown, Compared)):
-        value.cancel()
-        raise UsageError(
-            "%timeit runs a line many times, and each would show a view; "
-            "time the call itself: %timeit api.f()"
-        )
-    return value.result() if isinstance(value, Call) else value
+    if not is_one(value, WATCHED):
+        return value
+    from kkjupyter.notebook import watching
+
+    return watching.collected(value)
 
 
 # What waits for the last expression, by the magic. (%prun has no hook: it profiles this thread, in
@@ -85,7 +79,7 @@ def _is_ours(shell: Any, expression: ast.expr) -> bool:
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
         node = node.func if isinstance(node, ast.Call) else node.value
     value = shell.user_ns.get(node.id) if isinstance(node, ast.Name) else None
-    return isinstance(value, (Remote, VovkRemote)) or value is sys.modules["kkjupyter"]
+    return is_one(value, (REMOTE,)) or value is sys.modules["kkjupyter"]
 
 
 def install(shell: Any) -> None:

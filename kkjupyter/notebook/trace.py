@@ -12,9 +12,7 @@ from kkjupyter.rpc.remote import Remote, session_of
 from kkjupyter.rpc.trace import Trace
 from kkjupyter.rpc.trace_recorder import everywhere
 
-__all__ = ["install", "switch", "trace_bundle", "trace_command", "uninstall"]
-
-_MIMES = ("text/html", "image/png", "text/plain")
+__all__ = ["switch", "trace_bundle", "trace_command"]
 
 
 def trace_bundle(trace: Trace) -> dict[str, Any]:
@@ -73,28 +71,3 @@ def _connection(name: str, namespace: Mapping[str, Any]) -> Remote:
         f"{name!r} is no connection{did_you_mean(name, known)} "
         f"(connected: {', '.join(sorted(known)) or 'none'})"
     )
-
-
-def install(shell: Any) -> None:
-    """Have the shell show traces as diagrams."""
-    formatters = shell.display_formatter.formatters
-    formatters["text/html"].for_type(Trace, trace_html)
-    formatters["image/png"].for_type(Trace, _png)
-
-    def in_plain_text(trace: Trace, printer: Any, cycle: bool) -> None:
-        is_alone = len(printer.stack) == 1  # not inside a list, say
-        printer.text(trace.text if is_alone else f"<Trace {trace.number} {trace.title}>")
-
-    formatters["text/plain"].for_type(Trace, in_plain_text)
-
-
-def _png(trace: Trace) -> bytes | None:
-    from kkjupyter.notebook.trace_png import trace_png
-
-    return trace_png(trace)
-
-
-def uninstall(shell: Any) -> None:
-    """Undo :func:`install`."""
-    for mime in _MIMES:
-        shell.display_formatter.formatters[mime].pop(Trace, None)

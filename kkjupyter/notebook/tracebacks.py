@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 
 import IPython
@@ -14,9 +13,7 @@ from IPython import get_ipython
 
 import kkjupyter
 from kkjupyter.errors import KKError, RemoteError, did_you_mean
-from kkjupyter.notebook.reply import error_line
 from kkjupyter.plaintext import encodable, plain, without_controls
-from kkjupyter.rpc.session import open_sessions
 
 __all__ = ["hide_our_frames", "install", "render", "uninstall"]
 
@@ -25,11 +22,15 @@ _FOREIGN = tuple(
     os.path.join(os.path.dirname(os.path.abspath(str(package.__file__))), "")
     for package in (kkjupyter, IPython)
 )
-_LIBRARIES = (
-    *_FOREIGN,
-    "<frozen ",
-    *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-)
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """What the file names of code that is nobody's here begin with."""
+    import sysconfig  # it reads how Python was built: 5 ms
+
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return (*_FOREIGN, "<frozen ", *map(sysconfig.get_path, names))
 
 
 def render(error: KKError) -> list[str]:
@@ -47,6 +48,8 @@ def _lines(error: KKError) -> list[str]:
     own = _own_frames(error.__traceback__)
     more = [*_near_miss(error), *_remote_stack(error)]
     if own is None or shell is None:
+        from kkjupyter.notebook.reply import error_line  # with all views: not before it is needed
+
         return [error_line(error), *str(error).splitlines()[1:], *more]
     with _without_inner_reasons(error):
         lines: list[str] = shell.InteractiveTB.structured_traceback(
@@ -59,6 +62,8 @@ def _near_miss(error: KKError) -> list[str]:
     """A question, where a name was called that a connection does not know, but one much like it."""
     if not isinstance(error, RemoteError) or not error.method:
         return []
+    from kkjupyter.rpc.session import open_sessions  # an error of a peer's came over one
+
     known = {name for session in open_sessions() for name in session.methods}
     hint = "" if error.method in known else did_you_mean(error.method, sorted(known))
     return [hint.removeprefix("; ")] if hint else []
@@ -114,7 +119,7 @@ def _is_inner(reason: BaseException) -> bool:
     if isinstance(reason, RemoteError):
         return False
     frames = (part.tb_frame for part in _each(reason.__traceback__))
-    return all(frame.f_code.co_filename.startswith(_LIBRARIES) for frame in frames)
+    return all(frame.f_code.co_filename.startswith(_libraries()) for frame in frames)
 
 
 def hide_our_frames(error: BaseException) -> None:

@@ -12,6 +12,8 @@ from kkjupyter.notebook.options import CALL, OPTIONS, Options, is_secret_name, o
 
 __all__ = ["pointing_at", "refuse_secret_urls", "words_and_options"]
 
+# Of a line, so much on either side of the place that an error points at.
+_SHOWN_CHARS = 76
 _WORD = re.compile(r"""(?:[^\s"'#]|(?<=\S)\#|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 
 
@@ -109,12 +111,18 @@ def refuse_secret_urls(words: list[str]) -> None:
 
 
 def pointing_at(message: str, line: str, column: int, magic: str) -> UsageError:
-    """An error that shows the line with a caret under the place."""
+    """An error that shows the line, or what of a long one is near, with a caret under the place."""
     before = line[:column]
     row_start = before.rfind("\n") + 1
     row = line[row_start:].split("\n", 1)[0]
     head = f"{magic} " if row_start == 0 else ""
     shown = head + row.lstrip() if row_start == 0 else row
     lost = len(row) - len(row.lstrip()) if row_start == 0 else 0
-    caret = " " * (len(head) + max(0, column - row_start - lost)) + "^"
+    at = len(head) + max(0, column - row_start - lost)
+    if at > _SHOWN_CHARS:
+        cut = at - _SHOWN_CHARS // 2
+        shown, at = f"... {shown[cut:]}", at - cut + len("... ")
+    if len(shown) > at + _SHOWN_CHARS:
+        shown = f"{shown[: at + _SHOWN_CHARS]} ..."
+    caret = " " * at + "^"
     return UsageError(f"{message}\n  {shown}\n  {caret}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.rpc import programs
+from kkjupyter.rpc.caller import ProtocolCaller
 from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.checks import check_choice, check_options, check_seconds
 from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
@@ -17,6 +18,7 @@ from kkjupyter.rpc.limits import check_client_limits, size_limit
 from kkjupyter.rpc.opened import make_reach
 from kkjupyter.rpc.ownership import serving_package
 from kkjupyter.rpc.producer import Producer
+from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.writable import permission
 from kkjupyter.transports.base import Transport
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from kkjupyter.rpc.exchange import HttpSession
     from kkjupyter.rpc.vovk_session import VovkSession
 
-__all__ = ["Dial", "make_session", "make_vovk_session"]
+__all__ = ["Dial", "make_session", "make_vovk_session", "remote_of"]
 
 Dial = Callable[[], Awaitable[Transport]]
 """Makes a new transport each time it is called; on the I/O loop."""
@@ -107,6 +109,15 @@ def make_session(
     session.recorder.hide([options.get("token"), *(options.get("cookies") or {}).values()])
     session.recorder.hide_headers(options.get("headers"))
     return session
+
+
+def remote_of(session: Session | HttpSession | VovkSession) -> Remote:
+    """What a user gets of a session."""
+    if isinstance(session, ProtocolCaller):
+        return Remote(session)
+    from kkjupyter.rpc.vovk_remote import VovkRemote  # with all about schemas: not for kkrpc
+
+    return VovkRemote(session)
 
 
 _EXPOSE_OPTIONS = ("interceptors", "writable", "debug")

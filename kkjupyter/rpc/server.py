@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.dialing import make_session
+from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.rpc.door import Door
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
@@ -23,7 +23,6 @@ from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
-from kkjupyter.rpc.vovk_remote import remote_of
 from kkjupyter.transports.tls import check_server_context, context_for
 
 __all__ = ["Guests", "Server", "open_servers"]

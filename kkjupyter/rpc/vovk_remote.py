@@ -6,19 +6,13 @@ import inspect
 from collections.abc import Iterator
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.novalue import NoSuchAttribute
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.vovk_caller import VovkCaller
 from kkjupyter.rpc.vovk_docs import group_doc, handler_doc, handler_signature
 from kkjupyter.wire.schema import Handler
 
-__all__ = ["VovkRemote", "remote_of"]
-
-
-def remote_of(session: Caller) -> Remote:
-    """What a user gets of ``session``."""
-    return VovkRemote(session) if isinstance(session, VovkCaller) else Remote(session)
+__all__ = ["VovkRemote"]
 
 
 class VovkRemote(Remote):

@@ -1,4 +1,4 @@
-"""One Jupyter server and one Chromium for all browser tests of a worker, and a page for each."""
+"""A Jupyter server and a Chromium for all browser tests of a worker; a notebook for each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import sync_playwright
 from support.kernels import NEWEST
-from support.lab import Lab, Theme, launch_chromium
+from support.lab import Lab, Pages, Theme, launch_chromium
 from support.server import FrontEnd, JupyterServer, make_notebook
 
 ARTIFACTS = Path(__file__).resolve().parent.parent.parent / ".artifacts"
@@ -25,10 +25,10 @@ def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def pages() -> Iterator[Pages]:
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright)
-        yield browser
+        yield Pages(browser)
         browser.close()
 
 
@@ -41,7 +41,7 @@ def artifacts() -> Path:
 
 @pytest.fixture
 def open_notebook(
-    jupyter_server: JupyterServer, chromium: Browser, request: pytest.FixtureRequest
+    jupyter_server: JupyterServer, pages: Pages, request: pytest.FixtureRequest
 ) -> Iterator[OpenNotebook]:
     """``open_notebook(["1 + 1"], kernel="7.3.0", front_end="notebook", theme="dark")`` -> Lab.
 
@@ -61,7 +61,7 @@ def open_notebook(
     ) -> Lab:
         name = f"{test_name}-{len(opened)}"
         jupyter_server.write(name, make_notebook(cells, kernel))
-        lab = Lab(jupyter_server, chromium, name, front_end)
+        lab = Lab(jupyter_server, pages, name, front_end)
         opened.append(lab)
         lab.open()
         lab.set_theme(theme)
@@ -73,6 +73,7 @@ def open_notebook(
     for lab in opened:
         if request.node.stash.get(_failed, False):
             lab.screenshot(ARTIFACTS / f"failed-{lab.name}.png")
+            lab.is_page_kept = False
         lab.close()
 
 

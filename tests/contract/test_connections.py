@@ -17,6 +17,7 @@ from support.endpoints import PATIENCE_S, Endpoint, until
 import kkjupyter as kk
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import describe
+from kkjupyter.rpc.status import CallStatus, ConnectionStatus, ServerStatus, Status
 
 
 def break_off(api: Any) -> None:
@@ -297,13 +298,12 @@ def test_status_tells_what_is_open(api: Any, server: Any, protocol: str) -> None
 
 
 def test_numbers_in_the_status_table_are_written_as_one_says_them() -> None:
-    connection = kk.rpc.status.ConnectionStatus("ws://a", "classic", "json", "open", 2)
+    connection = ConnectionStatus("ws://a", "classic", "json", "open", 2)
     calls = [
-        kk.rpc.status.CallStatus(n, "f()", "streaming", items, "ws://a")
-        for n, items in enumerate([0, 1, 1234])
+        CallStatus(n, "f()", "streaming", items, "ws://a") for n, items in enumerate([0, 1, 1234])
     ]
-    servers = [kk.rpc.status.ServerStatus("ws://b", clients, 1) for clients in (0, 1, 2)]
-    text = repr(kk.rpc.status.Status((connection,), tuple(calls), tuple(servers)))
+    servers = [ServerStatus("ws://b", clients, 1) for clients in (0, 1, 2)]
+    text = repr(Status((connection,), tuple(calls), tuple(servers)))
     assert [line.rpartition(", ")[2] for line in text.splitlines()[1:4]] == [
         "0 items",
         "1 item",

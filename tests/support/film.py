@@ -40,6 +40,7 @@ class Film:
         self._frames: list[Image.Image] = []
         self._taken_s: list[float] = []
         lab.page.evaluate(_POINTER)
+        lab.is_page_kept = False  # the arrow would be in the next notebook's pictures
 
     def take(self) -> None:
         """Take one frame, now."""

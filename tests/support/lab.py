@@ -23,13 +23,21 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import nbformat
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, WebSocket
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Playwright,
+    ViewportSize,
+    WebSocket,
+)
 from playwright.sync_api import Error as PlaywrightError
 
 from support.server import FrontEnd, JupyterServer
 from support.traffic import Traffic
 
-__all__ = ["HOLD", "Lab", "Stalls", "Theme", "launch_chromium"]
+__all__ = ["HOLD", "Lab", "Pages", "Stalls", "Theme", "launch_chromium"]
 
 Theme = Literal["light", "dark"]
 
@@ -56,9 +64,10 @@ _FLAGS: Final = (
 
 # The notebook on screen with a kernel that answers, or with its cells and surely without a kernel:
 # JupyterLab starts one only after the cells are there.
-_IS_READY: Final = """(needsKernel) => {
+_IS_READY: Final = """([path, needsKernel]) => {
   const panel = window.jupyterapp?.shell.currentWidget;
   if (!panel?.context?.isReady || !panel.content?.widgets) return false;
+  if (panel.context.path !== path) return false;
   const { isReady, session } = panel.context.sessionContext;
   if (!needsKernel) {
     if (session) throw new Error("the notebook was to be opened without a kernel and has one");
@@ -118,6 +127,24 @@ _RECORD_CLICKS: Final = """() => {
 }"""
 
 
+# What the user of a page does who is through with a notebook; False if something is left on screen.
+_CLEAR: Final = """() => {
+  const { shell } = window.jupyterapp;
+  window.kkStalls?.stop();
+  for (const panel of [...shell.widgets("main")]) {
+    if (panel.context) panel.context.model.dirty = false; // else Lab asks whether to save it
+    panel.close();
+  }
+  shell.expandLeft();
+  return document.querySelector(".jp-Dialog") === null;
+}"""
+_IS_CLEAR: Final = """() => {
+  const [...panels] = window.jupyterapp.shell.widgets("main");
+  return panels.every((panel) => !panel.context);
+}"""
+_SIZE: Final[ViewportSize] = {"width": 1300, "height": 1000}
+
+
 @dataclass(frozen=True)
 class Stalls:
     """How the page's main thread was held up while it was watched."""
@@ -138,12 +165,51 @@ def launch_chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=path, headless=True, args=list(_FLAGS))
 
 
-class Lab:
-    """One notebook, open in one page. Make it with the fixture ``open_notebook``."""
+class Pages:
+    """The pages of one browser.
 
-    def __init__(
-        self, server: JupyterServer, browser: Browser, name: str, front_end: FrontEnd
-    ) -> None:
+    JupyterLab takes seconds to load. So a page of it shows one notebook after the other, as a
+    user's does, unless something was left in it.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._kept: dict[str, Page] = {}  # by the URL of the server
+
+    def new(self) -> Page:
+        """A page with storage and permissions of its own."""
+        context = self._browser.new_context(viewport=_SIZE)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        context.add_init_script(f"({_RECORD_CLICKS})()")
+        return context.new_page()
+
+    def take(self, server: JupyterServer) -> Page | None:
+        """A page that shows JupyterLab of this server, and no notebook; None if there is none."""
+        return self._kept.pop(server.url, None)
+
+    def keep(self, server: JupyterServer, page: Page) -> None:
+        """Have this page of JupyterLab used again, if its notebook can be put away."""
+        try:
+            is_clear = page.evaluate(_CLEAR) and server.url not in self._kept
+            page.wait_for_function(_IS_CLEAR, timeout=5_000)
+        except PlaywrightError:  # it shows something else by now
+            is_clear = False
+        if not is_clear:
+            page.context.close()
+            return
+        page.set_viewport_size(_SIZE)
+        page.mouse.move(0, 0)
+        self._kept[server.url] = page
+
+
+class Lab:
+    """One notebook, open in one page. Make it with the fixture ``open_notebook``.
+
+    Attributes:
+        is_page_kept: whether the page may show another notebook after this one.
+    """
+
+    def __init__(self, server: JupyterServer, pages: Pages, name: str, front_end: FrontEnd) -> None:
         self.server = server
         self.name = name
         self.front_end = front_end
@@ -151,18 +217,23 @@ class Lab:
         self.traffic = Traffic()
         #: (type, text) of every console message; uncaught exceptions as ("pageerror", text).
         self.console: list[tuple[str, str]] = []
-        self._context = browser.new_context(viewport={"width": 1300, "height": 1000})
-        self._context.grant_permissions(["clipboard-read", "clipboard-write"])
-        self.page: Page = self._new_page()
+        self.is_page_kept = front_end == "lab"
+        self._pages = pages
+        kept = pages.take(server) if front_end == "lab" else None
+        self._shows_lab = kept is not None
+        self.page: Page = kept or pages.new()
+        self._listen(self.page)
 
     # ---- the page --------------------------------------------------------------------------------
 
     def open(self, *, with_kernel: bool = True) -> None:
         """Show the notebook and wait until it can be used (60 s at most)."""
-        if with_kernel:
-            self.page.goto(self.server.link(self.name, self.front_end))
-        else:
+        if not with_kernel:
             self._open_without_kernel()
+        elif self._shows_lab:
+            self.command("docmanager:open", path=self._path)
+        else:
+            self.page.goto(self.server.link(self.name, self.front_end))
         self._wait_ready(with_kernel)
 
     def reload(self) -> None:
@@ -175,14 +246,22 @@ class Lab:
 
         The old kernel is shut down; without ``with_kernel`` no new one is started (Lab only).
         """
+        context = self.page.context
         self.page.close()
         self.server.shut_down_kernel_of(self.name)
-        self.page = self._new_page()
+        self.page = context.new_page()
+        self._listen(self.page)
+        self._shows_lab = False
         self.open(with_kernel=with_kernel)
 
     def close(self) -> None:
-        """Close the page and shut the kernel down."""
-        self._context.close()
+        """Close the notebook and shut its kernel down."""
+        if self.is_page_kept:
+            for event, heard in self._heard.items():
+                self.page.remove_listener(event, heard)
+            self._pages.keep(self.server, self.page)
+        else:
+            self.page.context.close()
         self.server.shut_down_kernel_of(self.name)
 
     def set_theme(self, theme: Theme) -> None:
@@ -357,17 +436,22 @@ class Lab:
             "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session." + call
         )
 
-    def _new_page(self) -> Page:
-        page = self._context.new_page()
+    def _listen(self, page: Page) -> None:
         page.set_default_timeout(60_000)
-        page.on("console", self._on_console)
-        page.on("pageerror", self._on_page_error)
-        page.on("websocket", self._on_websocket)
-        page.add_init_script(f"({_RECORD_CLICKS})()")
-        return page
+        self._heard: dict[Any, Any] = {
+            "console": self._on_console,
+            "pageerror": self._on_page_error,
+            "websocket": self._on_websocket,
+        }
+        for event, heard in self._heard.items():
+            page.on(event, heard)
+
+    @property
+    def _path(self) -> str:
+        return f"{self.name}.ipynb"
 
     def _wait_ready(self, needs_kernel: bool) -> None:
-        self.page.wait_for_function(_IS_READY, arg=needs_kernel)
+        self.page.wait_for_function(_IS_READY, arg=[self._path, needs_kernel])
 
     def _open_without_kernel(self) -> None:
         if self.front_end != "lab":
@@ -380,7 +464,7 @@ class Lab:
         # What "Open With > Notebook (no kernel)" does. ``kernel=None`` would not keep Lab from
         # starting the one that the file names.
         nothing = {"shouldStart": False, "shouldReuse": False}
-        self.command("docmanager:open", path=f"{self.name}.ipynb", kernelPreference=nothing)
+        self.command("docmanager:open", path=self._path, kernelPreference=nothing)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append((message.type, message.text))

@@ -41,6 +41,7 @@ class PageLink:
 
     def __init__(self, lab: Lab) -> None:
         self._page = lab.page
+        lab.is_page_kept = False
         lab.page.add_init_script(_SCRIPT)
         lab.reload()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 
 import kkjupyter
 from kkjupyter import errors
@@ -49,15 +47,3 @@ def test_every_error_is_public_and_a_kkerror() -> None:
     assert defined == ERRORS
     for name in ERRORS:
         assert issubclass(getattr(kkjupyter, name), kkjupyter.KKError)
-
-
-def test_a_plain_import_is_light() -> None:
-    """A script that only calls something pays for no notebook, and starts no thread."""
-    code = (
-        "import sys, threading, kkjupyter\n"
-        "heavy = {'aiohttp', 'IPython', 'ipykernel', 'ipywidgets'}\n"
-        "heavy |= {'anywidget', 'watchfiles', 'zmq'}\n"
-        "print(sorted(heavy & set(sys.modules)), threading.active_count())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "[] 1", done.stdout + done.stderr

@@ -27,7 +27,7 @@ ARROWS: dict[str, set[str]] = {
 }
 # The only modules of rpc/ that see wire/ and transports/ both.
 JOINERS = {
-    *{"rpc.channel", "rpc.detection", "rpc.exchange", "rpc.session"},
+    *{"rpc.arrivals", "rpc.channel", "rpc.detection", "rpc.exchange", "rpc.session"},
     *{"rpc.vovk_exchange", "rpc.vovk_session"},
 }
 NOTEBOOK_ONLY = {"IPython", "ipykernel", "ipywidgets", "anywidget"}

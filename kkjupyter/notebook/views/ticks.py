@@ -17,6 +17,8 @@ _TIME_STEPS_S = (
 )
 _YEAR_S = 365.2425 * _DAY_S
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Of what dates can say, with a day of room for any time zone.
+_FIRST_S, _LAST_S = -62_135_596_800.0 - 86_400, 253_402_300_799.0 + 86_400
 _LEAST_STEP = 1e-300
 
 
@@ -46,6 +48,9 @@ def number_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]
 
 def time_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]:
     """Likewise for seconds since 1970, in local time; a moment that no date says has no mark."""
+    low, high = max(low, _FIRST_S), min(high, _LAST_S)
+    if low > high:
+        return []
     span = high - low
     if span < limit:
         marks = [

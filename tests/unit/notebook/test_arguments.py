@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -351,3 +352,19 @@ def test_more_than_python_reads_is_an_error_of_ours(
 
 def test_an_address_that_is_none_is_left_to_who_connects() -> None:
     assert parse("connect ws://[x as api").words == ("ws://[x", "as", "api")
+
+
+def test_a_long_line_of_what_may_be_options_is_parsed_once() -> None:
+    line = "api.x() " + " ".join(f"--q{at}.ticks()" for at in range(800))  # minus minus q0.ticks()
+    begun_s = time.thread_time()
+    assert parse(line).source == line
+    assert time.thread_time() - begun_s < 2
+
+
+def test_of_a_long_line_an_error_shows_the_place() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(f"api.x({'1, ' * 2_000}) --veiw json {'# ' * 2_000}")
+    shown = str(caught.value).splitlines()
+    assert max(map(len, shown)) < 200
+    column = shown[-1].index("^")
+    assert shown[-2][column:].startswith("--veiw json")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from kkjupyter.notebook import card
+from kkjupyter.notebook import card, formatters
 from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.rpc.remote import Remote
 
@@ -41,7 +41,7 @@ def text_of(value: Any, **names: Any) -> str:
     """What IPython shows of a value in text."""
     formatter = DisplayFormatter()
     shell = SimpleNamespace(display_formatter=formatter, user_ns=names)
-    card.install(shell)
+    formatters.install(shell)
     return str(formatter.format(value)[0]["text/plain"])
 
 

@@ -58,6 +58,7 @@ STREAMS: list[tuple[Any, list[Any]]] = [
 
 
 @pytest.mark.parametrize(("choice", "items"), STREAMS, ids=[str(n) for n in range(len(STREAMS))])
+@pytest.mark.slow
 def test_all_forms_together_are_within_the_limit(choice: Any, items: list[Any]) -> None:
     view = make_view(choice)
     view.saved_bytes = LIMIT
@@ -125,6 +126,7 @@ def test_many_of_them_take_linear_time() -> None:
 
 
 @pytest.mark.parametrize("token", ["\\[\n", "\\(", "![](a)", "\\begin{a}\n", "[", "![", "[a]("])
+@pytest.mark.slow
 def test_text_of_a_model_in_a_loop_is_saved_in_time(token: str) -> None:
     begun_s = time.thread_time()
     view = make_view("markdown")
@@ -133,6 +135,7 @@ def test_text_of_a_model_in_a_loop_is_saved_in_time(token: str) -> None:
     assert time.thread_time() - begun_s < 15
 
 
+@pytest.mark.slow
 def test_unclosed_brackets_stay_text() -> None:
     with pytest.raises(TooSlow):
         html_of("[" * 100_000)

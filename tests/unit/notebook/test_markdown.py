@@ -87,6 +87,7 @@ def test_code_is_coloured_by_inline_styles() -> None:
     assert "<span" not in html_of("```brainfuck\n+++\n```")
 
 
+@pytest.mark.slow
 def test_code_of_a_very_long_answer_stays_plain() -> None:
     source = "```python\nx = 'y'\n```\n\nwords\n\n" * 10_000
     assert len(html_of(source)) < 12 * len(source)

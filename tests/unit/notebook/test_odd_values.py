@@ -151,6 +151,7 @@ every_view = pytest.mark.parametrize("name", [*VIEWS, None])
 
 @every_view
 @pytest.mark.parametrize("in_terminal", [False, True])
+@pytest.mark.slow
 def test_all_odd_values_after_each_other(name: str | None, in_terminal: bool) -> None:
     check(name, ODD, in_terminal=in_terminal)
 
@@ -158,6 +159,7 @@ def test_all_odd_values_after_each_other(name: str | None, in_terminal: bool) ->
 @every_view
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
+@pytest.mark.slow
 def test_any_odd_values_in_any_order(name: str | None, data: st.DataObject) -> None:
     # Numbers stand for the values until the end: hypothesis would ask these for their names.
     number = st.integers(0, len(ODD) - 1)
@@ -257,6 +259,7 @@ def test_a_sparkline_of_any_numbers(values: list[float], width: int) -> None:
     st.floats(allow_nan=False, allow_infinity=False),
     st.floats(allow_nan=False, allow_infinity=False),
 )
+@pytest.mark.slow
 def test_marks_of_any_numbers_are_few(one: float, other: float) -> None:
     low, high = min(one, other), max(one, other)
     assert 0 < len(number_ticks(low, high, 5)) <= 8

@@ -101,6 +101,7 @@ def bundle_of(*items: Any) -> dict[str, Any]:
     return view.bundle(DONE)
 
 
+@pytest.mark.slow
 def test_what_is_saved() -> None:
     bundle = bundle_of(*[{"<b>": math.sin(n / 9), "n": n} for n in range(50_000)])
     picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
@@ -133,6 +134,7 @@ def test_a_source_whose_middle_is_missing() -> None:
 # ---- thinning
 
 
+@pytest.mark.slow
 def test_a_million_rows_become_few_and_none_of_the_first_is_lost() -> None:
     thinner = Thinner()
     rows = [row for n in range(1_000_000) for row in thinner.feed((n, n % 1_000))]

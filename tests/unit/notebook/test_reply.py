@@ -218,6 +218,7 @@ def test_the_items_cannot_be_changed(change: Any) -> None:
     assert reply.items == [2, 1]
 
 
+@pytest.mark.slow
 def test_the_items_can_be_read_while_they_come() -> None:
     reply = Reply("f()", Limits(items=1000))
     stop = threading.Event()

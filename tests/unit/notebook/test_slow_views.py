@@ -186,6 +186,7 @@ def test_what_a_loop_took_is_in_the_reply_though_its_view_was_stuck(gate: thread
     assert run.reply.items == ["slow", 0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_slow_view_is_fed_little_at_a_time(gate: threading.Event) -> None:
     sizes: list[int] = []
 
@@ -202,6 +203,7 @@ def test_a_slow_view_is_fed_little_at_a_time(gate: threading.Event) -> None:
     run.cancel()
 
 
+@pytest.mark.slow
 def test_a_quick_view_is_fed_more_and_more() -> None:
     run, feed = shown(make_view("json"))
     feed.put(*range(300_000))

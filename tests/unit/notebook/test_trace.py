@@ -14,6 +14,7 @@ from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 import kkjupyter as kk
+from kkjupyter.notebook import formatters
 from kkjupyter.notebook import trace as traces
 from kkjupyter.notebook.trace import trace_bundle
 from kkjupyter.notebook.trace_html import trace_html
@@ -136,14 +137,14 @@ def test_a_bundle_has_something_for_everybody() -> None:
 
 def test_the_shell_shows_a_trace_as_a_diagram() -> None:
     shell = SimpleNamespace(display_formatter=DisplayFormatter())
-    traces.install(shell)
+    formatters.install(shell)
     shown, _ = shell.display_formatter.format(trace_of(*ROWS))
     assert "◄" in shown["text/plain"]
     assert shown["text/html"].startswith("<div")
     assert shown["image/png"]
     listed, _ = shell.display_formatter.format([trace_of(*ROWS)])
     assert listed == {"text/plain": "[<Trace 3 countdown(5)>]"}
-    traces.uninstall(shell)
+    formatters.uninstall(shell)
     shown, _ = shell.display_formatter.format(trace_of(*ROWS))
     assert set(shown) == {"text/plain"}
 

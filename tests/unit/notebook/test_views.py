@@ -158,6 +158,7 @@ def test_cycles_depth_and_length_have_an_end() -> None:
 @given(
     st.recursive(any_text | st.floats() | st.binary(), lambda s: st.lists(s) | st.sets(st.text()))
 )
+@pytest.mark.slow
 def test_a_line_is_one_line_that_can_be_encoded(value: Any) -> None:
     line = line_of(value)
     line.encode()
@@ -188,6 +189,7 @@ def test_what_unfolds_in_the_json_view_can_be_encoded() -> None:
         max_size=3,
     ),
 )
+@pytest.mark.slow
 def test_whatever_comes_what_is_saved_can_be_sent(name: str, items: list[Any]) -> None:
     view = make_view(name)
     source = feed(view, items)

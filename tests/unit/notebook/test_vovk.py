@@ -117,6 +117,7 @@ def test_what_is_not_there(cells: Cells) -> None:
         cells.run("%rpc await api.HelloRPC.streamTokens")
 
 
+@pytest.mark.slow
 def test_completion(cells: Cells) -> None:
     def completed(text: str) -> set[str]:
         with provisionalcompleter():

@@ -141,6 +141,7 @@ class RacingConsumer(RuleBasedStateMachine):
 
 TestRacingConsumer = RacingConsumer.TestCase
 TestRacingConsumer.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestRacingConsumer = pytest.mark.slow(TestRacingConsumer)
 
 
 def rounds(stream: Stream, count: int, size_bytes: int = 1) -> list[int]:

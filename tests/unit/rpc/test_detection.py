@@ -121,6 +121,7 @@ def test_who_answers_to_what_is_remembered_too_late_is_found_all_the_same(
     assert (found.protocol, found.codec) == ("compact", "json")
 
 
+@pytest.mark.slow
 def test_nobody_says_anything() -> None:
     wire = Wire()
     started_s = time.monotonic()

@@ -413,6 +413,7 @@ def test_a_connection_nobody_holds_is_closed() -> None:
     run(main)
 
 
+@pytest.mark.slow
 def test_a_script_that_ends_without_closing_says_nothing() -> None:
     script = """
 import kkjupyter as kk

@@ -81,6 +81,7 @@ time.sleep(0.1)
 
 
 @pytest.mark.parametrize("what", ENDS)
+@pytest.mark.slow
 def test_the_interpreter_exits_quickly_and_silently(what: str) -> None:
     program = PREAMBLE + ENDS[what] + '\nprint("end", time.time(), flush=True)'
     done = subprocess.run(

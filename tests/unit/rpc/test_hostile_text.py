@@ -73,6 +73,7 @@ READERS: list[Callable[[str], object]] = [
 @pytest.mark.parametrize(
     "reader", READERS, ids=["printable", "colours", "secrets", "hints", "page", "form"]
 )
+@pytest.mark.slow
 def test_no_text_takes_long(reader: Callable[[str], object]) -> None:
     for text in _TEXTS[: len(_ATOMS)] + _TEXTS[len(_ATOMS) :: 13]:
         begun_s = time.thread_time()

@@ -65,6 +65,7 @@ def test_calls_streams_and_a_cancel(api: Any) -> None:
     assert api.echo(1).result() == 1
 
 
+@pytest.mark.slow
 def test_ten_megabytes_there_and_back(api: Any) -> None:
     text = "é😀" * 1_700_000
     assert api.echo(text).result() == text
@@ -107,6 +108,7 @@ def test_noise_before_the_first_message_is_reported(caplog: pytest.LogCaptureFix
     assert "Server listening..." in caplog.text
 
 
+@pytest.mark.slow
 def test_a_program_that_dies_says_why_and_is_started_anew(api: Any) -> None:
     first = api.pid().result()
     with pytest.raises(kk.ConnectionLost) as caught:
@@ -202,6 +204,7 @@ EXITS = {
 
 
 @pytest.mark.parametrize("what", EXITS)
+@pytest.mark.slow
 def test_the_interpreter_exits_quickly_and_silently(what: str) -> None:
     program = (
         "import kkjupyter as kk, logging, sys, time\n"

@@ -606,6 +606,7 @@ def pushing(chunks: int, size: int = 20_000) -> Callable[[Any], Awaitable[None]]
 
 
 @pytest.mark.parametrize("who", ["we ping", "they ping"])
+@pytest.mark.slow
 def test_a_pause_longer_than_the_keepalive_survives(
     elsewhere: Elsewhere, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -812,6 +813,7 @@ def test_clients_that_are_no_websocket_clients_leave_no_trace(
 # ---- a client that does not read
 
 
+@pytest.mark.slow
 def test_a_client_that_asks_and_does_not_read_is_not_served_without_end() -> None:
     class Big:
         answered = 0

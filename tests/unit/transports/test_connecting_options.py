@@ -44,6 +44,7 @@ def test_headers_token_and_cookies_together() -> None:
         st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters='";\\')),
     )
 )
+@pytest.mark.slow
 def test_a_server_reads_the_cookies_that_were_meant(cookies: dict[str, str]) -> None:
     read = http.cookies.SimpleCookie(request_headers(None, None, cookies).get("Cookie", ""))
     assert {name: morsel.value for name, morsel in read.items()} == cookies

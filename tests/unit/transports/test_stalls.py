@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 
+import pytest
 from support.endpoints import PATIENCE_S, auntil
 
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
@@ -48,6 +49,7 @@ def test_who_takes_nothing_is_told_of_once() -> None:
     run(test)
 
 
+@pytest.mark.slow
 def test_who_takes_a_little_now_and_then_is_not() -> None:
     async def test(transport: asyncio.Transport, far: socket.socket) -> None:
         stalls: list[str] = []
@@ -65,6 +67,7 @@ def test_who_takes_a_little_now_and_then_is_not() -> None:
     run(test)
 
 
+@pytest.mark.slow
 def test_who_is_sent_nothing_is_not_nor_who_is_excused() -> None:
     async def test(transport: asyncio.Transport, far: socket.socket) -> None:
         stalls: list[str] = []

@@ -467,6 +467,7 @@ assert up.wait(20)
     ],
     ids=["it exits, and the program ignores SIGTERM", "it is killed, and the program sees EOF"],
 )
+@pytest.mark.slow
 def test_no_program_outlives_the_interpreter(ends: str, code: str) -> None:
     async def main() -> None:
         process = await asyncio.create_subprocess_exec(

@@ -368,6 +368,7 @@ def test_characters_that_may_be_cut_in_two_are_escaped(ask: Ask, ask_old: Ask) -
     assert ask_old("/long/30000").body.isascii()
 
 
+@pytest.mark.slow
 def test_short_items_that_wait_for_a_slow_reader_are_escaped() -> None:
     """Then many leave at once, and may arrive in pieces."""
     Echo.made = 0

@@ -800,6 +800,7 @@ def fuzzed(examples: int) -> settings:
 
 @fuzzed(300)
 @given(values())
+@pytest.mark.slow
 def test_any_value_survives_superjson(value: Any) -> None:
     protocol = Compact()
     expected = describe(value)
@@ -892,6 +893,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @fuzzed(800)
 @given(st.lists(st.binary(max_size=40) | almost_messages | damaged(), max_size=4), st.booleans())
+@pytest.mark.slow
 def test_nothing_that_is_received_raises(frames: list[bytes], whole: bool) -> None:
     protocol = Compact()
     protocol.receive(frames, whole=whole)
@@ -901,6 +903,7 @@ def test_nothing_that_is_received_raises(frames: list[bytes], whole: bool) -> No
 
 @fuzzed(200)
 @given(st.lists(almost_messages, max_size=4), st.data())
+@pytest.mark.slow
 def test_cuts_make_no_difference(lines: list[bytes], data: st.DataObject) -> None:
     text = b"".join(message + b"\n" for message in lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))

@@ -99,6 +99,7 @@ def test_heavy_messages_of_the_classic_protocol() -> None:
 @pytest.mark.parametrize("codec", ["json", "superjson"])
 @pytest.mark.parametrize("protocol", [Classic("json"), Compact("json")], ids=lambda p: p.name)
 @pytest.mark.parametrize("count", [300, LARGE_BYTES])
+@pytest.mark.slow
 def test_a_large_item_is_read_and_weighed(protocol: Any, codec: str, count: int) -> None:
     value = [[n] for n in range(count)]
     frame = protocol.item("s", value, codec)

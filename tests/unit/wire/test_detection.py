@@ -266,6 +266,7 @@ def test_many_pieces_take_linear_time() -> None:
     ),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_anything_at_all_is_survived(chunks: list[bytes], whole: bool) -> None:
     first, probe = FirstFrame(), Probe()
     found = first.feed(chunks, whole=whole)

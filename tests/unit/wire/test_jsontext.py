@@ -26,6 +26,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@pytest.mark.slow
 def test_what_is_written_is_read(value: Any) -> None:
     data = dumps(value)
     assert b"\n" not in data
@@ -121,6 +122,7 @@ def test_what_is_wrong_is_said_once() -> None:
 
 
 @given(JSON)
+@pytest.mark.slow
 def test_escaped_text_says_the_same(value: Any) -> None:
     escaped = escape_non_ascii(dumps(value))
     assert escaped.isascii()

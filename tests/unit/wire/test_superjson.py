@@ -44,12 +44,14 @@ def around(value: Any) -> Any:
 
 @settings(deadline=None)
 @given(values())
+@pytest.mark.slow
 def test_every_value_survives_the_trip(value: Any) -> None:
     assert describe(around(value)) == describe(value)
 
 
 @settings(deadline=None)
 @given(linked_values())
+@pytest.mark.slow
 def test_references_survive_the_trip(value: Any) -> None:
     assert describe(around(value)) == describe(value)
 
@@ -416,6 +418,7 @@ JUNK = st.recursive(
 
 @settings(deadline=None, max_examples=500)
 @given(JUNK, st.fixed_dictionaries({"values": JUNK, "referentialEqualities": JUNK, "v": JUNK}))
+@pytest.mark.slow
 def test_junk_raises_nothing_but_protocol_errors(root: Any, meta: dict[str, Any]) -> None:
     with contextlib.suppress(ProtocolError):
         superjson.decode(root, meta)

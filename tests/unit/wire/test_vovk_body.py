@@ -387,6 +387,7 @@ VALUES = st.recursive(
 @both
 @settings(deadline=None)
 @given(values=st.lists(VALUES), reason=st.one_of(st.just(undefined), VALUES), fails=st.booleans())
+@pytest.mark.slow
 def test_what_is_written_is_read(
     wire_format: WireFormat, values: list[Any], reason: Any, fails: bool
 ) -> None:

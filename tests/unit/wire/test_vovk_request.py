@@ -213,6 +213,7 @@ NESTED = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(KEYS, NESTED))
+@pytest.mark.slow
 def test_a_query_that_is_written_is_read(query: dict[str, Any]) -> None:
     assert decode_query(encode_query(query, "jsonlines"), "jsonlines") == query
 

@@ -1,4 +1,4 @@
-// What the peers' servers offer to our client in these tests and in benchmarks/streaming.py.
+// What the peers' servers offer to our client in these tests and in `make bench`.
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // `release` gives a callback back where the protocol knows that; `client` is the API of whoever calls.
