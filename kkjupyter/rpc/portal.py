@@ -69,29 +69,30 @@ class LoopThread:
     @property
     def is_current(self) -> bool:
         """Whether the caller runs on this loop's thread."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the loop, soon and in order. Any thread, also a finalizer.
 
-        However many calls are posted before the loop comes round, it is woken once.
+        However many calls are posted before the loop has done them all, it is woken once.
         """
         self._inbox.append((fn, args))
-        if not self._awake:
-            self._awake = True
-            try:
+        if self._awake:
+            return
+        self._awake = True
+        try:
+            if self.is_current:  # it need not be torn from its sleep
+                self.loop.call_soon(self._drain)
+            else:
                 self.loop.call_soon_threadsafe(self._drain)
-            except RuntimeError:
-                pass  # the loop is closed only when the interpreter goes down
-            except BaseException:
-                # Ctrl-C came in between: nothing may be left that says the loop was woken.
-                self._awake = False
-                raise
+        except RuntimeError:
+            pass  # the loop is closed only when the interpreter goes down
+        except BaseException:
+            # Ctrl-C came in between: nothing may be left that says the loop was woken.
+            self._awake = False
+            raise
 
     def _drain(self) -> None:
-        # First lower the flag, then empty the box: a post in between costs one idle wake-up,
-        # the other order would lose it.
-        self._awake = False
         inbox = self._inbox
         end_s = monotonic_s() + TURN_S
         while inbox:
@@ -100,10 +101,15 @@ class LoopThread:
                 fn(*args)
             except BaseException:
                 logger.exception("a hand-over to %s failed", self._thread.name)
-            if inbox and monotonic_s() >= end_s:  # tasks and sockets have their turn
-                self._awake = True
-                self.loop.call_soon(self._drain)
-                return
+            if inbox:
+                if monotonic_s() >= end_s:  # tasks and sockets have their turn
+                    self.loop.call_soon(self._drain)
+                    return
+            else:
+                # First lower the flag, then look once more: what was posted in between is not lost.
+                self._awake = False
+                if inbox:
+                    self._awake = True
 
     def flush(self, timeout_s: float) -> None:
         """Wait until what was posted before has been done, at most ``timeout_s`` seconds."""
