@@ -10,6 +10,7 @@ a piece is parsed in turns with other connections; until then the socket is not 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections import deque
@@ -34,6 +35,9 @@ _SHOWN_BYTES = 60
 # Of a request, or of a response; the library has stricter limits of its own.
 _HEAD_LIMIT_BYTES = 256 * 1024
 _HTTP = b"HTTP/"
+# So much is read at once. For the 256 KiB that asyncio asks for, the C library maps memory at each
+# read, however little there is to read, and gives it back.
+_READ_BYTES = 64 * 1024
 
 
 # The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
@@ -81,6 +85,11 @@ class PushConnection(Connection):
         self._lost: tuple[Exception | None] | None = None
 
     # ---- reading
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # asyncio's own
+            transport.max_size = _READ_BYTES
 
     def hold(self) -> None:
         """Read and hand over no more, so that the peer feels it. Idempotent."""
