@@ -79,7 +79,6 @@ class CallState(Waiters):
         self.error: BaseException | None = None
         self.watching = 0
         self.claimed = False
-        self.has_functions = False
         self.timer: asyncio.TimerHandle | None = None
         self._carrier = carrier
         self._abandoned = False
