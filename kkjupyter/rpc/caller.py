@@ -15,7 +15,7 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.outgoing import close_unread
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.titles import title_of
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.protocol import Protocol
@@ -24,6 +24,10 @@ from kkjupyter.wire.values import undefined
 __all__ = ["Caller", "OutgoingCall", "ProtocolCaller"]
 
 _numbers = itertools.count(1)
+
+# Values that never change, and are neither streams nor functions.
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SHORT_BYTES = 1024
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -271,9 +275,10 @@ class ProtocolCaller(Caller):
         method = ".".join(path)
         self._check_open(method)
         protocol = self.wire
+        title = Title(operation, method, args, kwargs or {}, value)
         state = CallState(
             method,
-            title_of(operation, method, args, kwargs or {}, value),
+            title,
             protocol.new_id(),
             self,
             timeout_s=self.timeout_s if timeout_s is None else timeout_s,
@@ -289,15 +294,20 @@ class ProtocolCaller(Caller):
             {},
             contextvars.copy_context(),
         )
+        are_scalars = _SCALARS.issuperset(map(type, call.args)) and value is undefined
         try:
-            for index, arg in enumerate(call.args):
-                call.args[index] = self._wire_arg(arg, index, call, protocol)
+            if not are_scalars:
+                str(title)  # now: what it shows may change
+                for index, arg in enumerate(call.args):
+                    call.args[index] = self._wire_arg(arg, index, call, protocol)
             call.encode(protocol)
         except BaseException:
             self._functions.never_sent(call.function_ids, protocol)
             raise
+        if are_scalars and len(call.frame) > _SHORT_BYTES:
+            str(title)  # now: it need not hold what is long
         state.record = self.recorder.begin(
-            state.number, state.title, f"{protocol.name}, {protocol.codec}", state.buffer
+            state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
         handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped
         io_loop().post(self._send, call)

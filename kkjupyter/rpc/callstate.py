@@ -19,6 +19,7 @@ from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
@@ -54,7 +55,7 @@ class CallState(Waiters):
     def __init__(
         self,
         method: str,
-        title: str,
+        title: str | Title,
         call_id: str,
         carrier: Carrier,
         *,
@@ -64,7 +65,7 @@ class CallState(Waiters):
         super().__init__()
         self.number = next_number()
         self.method = method
-        self.title = title
+        self._title = title
         self.call_id = call_id
         self.timeout_s = timeout_s
         self.idle_timeout_s = idle_timeout_s
@@ -98,6 +99,11 @@ class CallState(Waiters):
             self.timer = None
 
     # ---- looking
+
+    @property
+    def title(self) -> str:
+        """What to show for it."""
+        return str(self._title)
 
     @property
     def over(self) -> bool:

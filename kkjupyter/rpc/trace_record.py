@@ -13,6 +13,7 @@ from typing import Final
 
 from kkjupyter.plaintext import readable
 from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace import Direction, Trace, TraceRow
 from kkjupyter.rpc.trace_secrets import Excerpts, Kept
 
@@ -128,7 +129,7 @@ class CallRecord:
     def __init__(
         self,
         number: int,
-        title: str,
+        title: str | Title,
         url: str,
         wire: str,
         buffer: StreamBuffer | None,
@@ -358,7 +359,7 @@ class CallRecord:
             entry.row(start_s, entry.count == 1 or entry not in unsettled) for entry in entries
         )
         has_payloads = any(entry.first is not None for entry in entries)
-        title = _one_line(self._hide(self.title))
+        title = _one_line(self._hide(str(self.title)))
         return Trace(self.number, title, self.url, self.wire, rows, self.is_over, has_payloads)
 
 
