@@ -102,8 +102,9 @@ class CallTable:
         if self.trace is not None:
             self.trace.sent_request(call)
         self._start_streams(call)
-        self._outbox.put(call.frame)
-        self._reading.reconsider()
+        self._outbox.put(call.frame, is_own=True)
+        if self._reading.is_full:
+            self._reading.reconsider()
 
     def drop(self, call: OutgoingCall) -> None:
         """A call is over before it was sent: the streams it was passed are only closed."""
@@ -230,6 +231,8 @@ class CallTable:
         """The value of a call."""
         self.understood = True
         state = self._waiting.pop(event.call_id, None)
+        if self.trace is not None:
+            self.trace.replied(state, event)
         if state is not None:
             state.replied(event.value)
         if self._reading.is_full:

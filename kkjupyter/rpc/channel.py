@@ -186,7 +186,6 @@ class Channel:
             self.calls.drop(call)
         elif self.is_open:
             self.calls.start(call)
-            self.outbox.count_as_own(len(call.frame))
         else:
             call.state.failed(ConnectionLost(self.url, self.close_reason))
             call.close_streams()

@@ -90,13 +90,22 @@ class Outbox:
         """Whether there is room for answers to what little a look in between brings."""
         return self._held_bytes - self._own_bytes <= 2 * LIMIT_BYTES
 
-    def put(self, message: bytes) -> None:
-        """Queue one message. Any thread."""
+    def put(self, message: bytes, *, is_own: bool = False) -> None:
+        """Queue one message. Any thread.
+
+        Args:
+            message: goes out as one frame.
+            is_own: whether it is a call of ours, which the peer has not asked for.
+        """
+        size_bytes = len(message)
         with self._lock:
             if self._closed:
                 return
             self._messages.append(message)
-            self._held_bytes += len(message)
+            self._held_bytes += size_bytes
+            if is_own:
+                self._own.append((self._sent_bytes + self._held_bytes, size_bytes))
+                self._own_bytes += size_bytes
             if self._scheduled:
                 return
             self._scheduled = True
@@ -114,13 +123,6 @@ class Outbox:
         self._share.hold(self._held_bytes)
         if self._share.is_exhausted:
             raise BufferOverflow(method, limit_bytes=self._share.limit_bytes, what="outbox")
-
-    def count_as_own(self, size_bytes: int) -> None:
-        """So much of what was put last is a call of ours. Any thread."""
-        with self._lock:
-            if not self._closed and self._held_bytes:
-                self._own.append((self._sent_bytes + self._held_bytes, size_bytes))
-                self._own_bytes += size_bytes
 
     def flush(self) -> None:
         """Hand over as much as the transport takes, in turns with others. I/O loop only."""
