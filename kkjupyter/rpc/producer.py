@@ -109,8 +109,11 @@ class Producer:
             is_slow = now_s - last_began_at_s > TURN_S
             self._at_once = max(1, self._at_once // 2) if is_slow else self._at_once * 2
             self._at_once = min(self._at_once, _BEGUN_AT_ONCE)
-        for _ in range(min(self._at_once, len(self._unbegun))):
-            self._unbegun.popleft().start()
+        begun = [self._unbegun.popleft() for _ in range(min(self._at_once, len(self._unbegun)))]
+        for job in begun:
+            job.start()
+        # Behind their first steps, which one that is cancelled before does not come to.
+        asyncio.get_running_loop().call_soon(_end_unbegun, begun)
         if self._is_held_back and len(self._unbegun) <= _UNBEGUN_LOW:
             io_loop().post(self._read_on)
         if not self._unbegun:
@@ -196,12 +199,19 @@ class Producer:
                 del self._jobs[call_id]
 
 
+def _end_unbegun(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if not job.has_begun:
+            job.end()
+
+
 class _Job:
     """One request being worked on. Once cancelled it sends nothing more.
 
     Made on the I/O loop; runs on the handler loop.
 
     Attributes:
+        has_begun: whether it runs, or has run.
         is_cancelled: whether nobody wants the answer; where many are cancelled, the rest of
             :meth:`cancel` comes later.
     """
@@ -213,6 +223,7 @@ class _Job:
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
         self._outbox = producer.channel.outbox
+        self.has_begun = False
         self.is_cancelled = False
         self._is_released = False
         self._task: asyncio.Task[None] | None = None
@@ -223,12 +234,12 @@ class _Job:
 
     def start(self) -> None:
         """Handler loop only."""
-        if self.is_cancelled:
-            io_loop().post(self._finished)
-            return
-        self._task = asyncio.get_running_loop().create_task(self._run())
-        # Not at the end of the task's code: one that is cancelled before its first step has none.
-        self._task.add_done_callback(lambda _: io_loop().post(self._finished))
+        if not self.is_cancelled:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def end(self) -> None:
+        """Nothing more comes of it. Any thread."""
+        io_loop().post(self._finished)
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
@@ -250,6 +261,7 @@ class _Job:
 
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
+        self.has_begun = True
         request, protocol = self.request, self._protocol
         self._producer.load.use()
         try:
@@ -272,6 +284,7 @@ class _Job:
                 await self._stream.run()
         finally:
             self._release_arguments()
+            self.end()  # with the same wake-up as the answer
 
     async def _until_read(self) -> None:
         """Wait while the peer has more to read than it may ask for beyond."""
