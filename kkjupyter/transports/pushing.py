@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Sequence
 from ssl import SSLError
 from typing import Any, Protocol
 
@@ -23,10 +24,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidHandshake, InvalidMessage
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import Side, State
 
 from kkjupyter.plaintext import PlainRecords
-from kkjupyter.transports.frames import FrameSplitter
+from kkjupyter.transports.frames import FrameSplitter, text_frames
 from kkjupyter.transports.sharing import Piecework
 
 __all__ = ["PushClientConnection", "PushConnection", "PushServerConnection", "quiet_logger"]
@@ -202,6 +203,17 @@ class PushConnection(Connection):
         self._taker = taker
         early, self._messages = self._messages, []
         return early
+
+    # ---- writing
+
+    def frames_of(self, messages: Sequence[bytes]) -> bytes:
+        """What is to be written, at once and before anything else, to send them as text."""
+        protocol = self.protocol
+        if not protocol.extensions:
+            return text_frames(messages, masked=protocol.side is Side.CLIENT)
+        for message in messages:
+            protocol.send_text(message)
+        return b"".join(protocol.data_to_send())
 
     # ---- the end, which comes after all that came before it
 
