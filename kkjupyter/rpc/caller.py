@@ -63,6 +63,10 @@ class OutgoingCall:
         """The ids of the functions among the arguments."""
         return [arg.id for arg in self.args if type(arg) is CallbackRef]
 
+    def is_encoded_for(self, protocol: Protocol) -> bool:
+        """Whether :attr:`frame` is in that protocol and codec."""
+        return self.encoded_in == (protocol.name, protocol.codec)
+
     def encode(self, protocol: Protocol) -> None:
         """Set :attr:`frame`, unless it is in that protocol and codec already.
 
@@ -70,8 +74,7 @@ class OutgoingCall:
             EncodeError: a value cannot be put on the wire.
             UsageError: the protocol carries no streams as arguments.
         """
-        spoken = protocol.name, protocol.codec
-        if self.encoded_in == spoken:
+        if self.is_encoded_for(protocol):
             return
         if self.streams and not protocol.has_credit:
             self._refuse_streams(protocol)
@@ -83,7 +86,7 @@ class OutgoingCall:
         except EncodeError as error:
             error.method = state.method
             raise
-        self.encoded_in = spoken
+        self.encoded_in = protocol.name, protocol.codec
 
     def close_streams(self) -> None:
         """The call does not go out: nobody will read the streams it was passed. Any thread."""
@@ -228,6 +231,13 @@ class ProtocolCaller(Caller):
         """Take it to the peer; its outcome goes to ``call.state``. I/O loop only."""
         raise NotImplementedError
 
+    def _send_here(self, call: OutgoingCall) -> bool:
+        """Send it in the thread at hand, if that can be done at once. Any thread.
+
+        Returns whether it was taken; if not, nothing was done, and :meth:`_send` has to.
+        """
+        return False
+
     # ---- the carrier of its calls; I/O loop only, save the property
 
     @property
@@ -310,7 +320,13 @@ class ProtocolCaller(Caller):
             state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
         handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped
-        io_loop().post(self._send, call)
+        try:
+            is_sent = not (call.streams or state.has_functions) and self._send_here(call)
+        except BaseException:
+            state.cancel()
+            raise
+        if not is_sent:
+            io_loop().post(self._send, call)
         return handle
 
     def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:

@@ -87,7 +87,7 @@ class CallState(Waiters):
 
     def start_timer(self) -> None:
         """The call is on its way: from now on the time limit for the reply runs. I/O loop only."""
-        if self.timeout_s is not None:
+        if self.timeout_s is not None and self.phase == "waiting":
             self.timer = asyncio.get_running_loop().call_later(
                 self.timeout_s, self.expire_reply, self.timeout_s
             )

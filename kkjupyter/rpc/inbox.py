@@ -55,6 +55,11 @@ class Inbox:
             self._is_woken = False
             raise
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was posted that is not done yet. Any thread."""
+        return self._is_woken
+
     def _wake(self) -> None:
         loop = self._loop_ref()
         if loop is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,6 +73,7 @@ class Producer:
         # A peer may use an id twice; both are run, and both are cancelled. In the order they came.
         self._jobs: dict[str, dict[_Job, None]] = {}
         self._running = 0
+        self._lock = threading.Lock()  # of these two
         self._ending: deque[_Job] = deque()
         self._is_ending_some = False
         self._unbegun: deque[_Job] = deque()
@@ -89,8 +91,9 @@ class Producer:
             self._refuse(request, error)
             return
         job = _Job(self, request, streams)
-        self._jobs.setdefault(request.call_id, {})[job] = None
-        self._running += 1
+        with self._lock:
+            self._jobs.setdefault(request.call_id, {})[job] = None
+            self._running += 1
         self._unbegun.append(job)
         if not self._is_beginning:
             self._is_beginning = True
@@ -141,7 +144,8 @@ class Producer:
         channel.outbox.put(channel.protocol.fail_call(request.call_id, error, codec))
 
     def cancelled(self, call_id: str) -> None:
-        self._end_soon(self._jobs.pop(call_id, {}))
+        with self._lock:
+            self._end_soon(self._jobs.pop(call_id, {}))
         self._end_some()
 
     def close(self) -> None:
@@ -157,9 +161,10 @@ class Producer:
             self._ending.popleft().cancel()
 
     def _end_all(self) -> None:
-        for jobs in self._jobs.values():
-            self._end_soon(jobs)
-        self._jobs.clear()
+        with self._lock:
+            for jobs in self._jobs.values():
+                self._end_soon(jobs)
+            self._jobs.clear()
         self._end_some()
 
     def _end_soon(self, jobs: dict[_Job, None]) -> None:
@@ -189,14 +194,15 @@ class Producer:
         return self._running
 
     def finished(self, job: _Job) -> None:
-        """A job has come to its end."""
+        """A job has come to its end. Any thread."""
         call_id = job.request.call_id
-        jobs = self._jobs.get(call_id)
-        if jobs is not None and job in jobs:
-            self._running -= 1
-            del jobs[job]
-            if not jobs:
-                del self._jobs[call_id]
+        with self._lock:
+            jobs = self._jobs.get(call_id)
+            if jobs is not None and job in jobs:
+                self._running -= 1
+                del jobs[job]
+                if not jobs:
+                    del self._jobs[call_id]
 
 
 def _end_unbegun(jobs: list[_Job]) -> None:
@@ -238,8 +244,11 @@ class _Job:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def end(self) -> None:
-        """Nothing more comes of it. Any thread."""
-        io_loop().post(self._finished)
+        """Nothing more comes of it. Handler loop only."""
+        self._make_room()
+        self._producer.finished(self)
+        if self._stream is not None:
+            io_loop().post(self._channel.outgoing.discard, self._stream)
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
@@ -259,6 +268,11 @@ class _Job:
         if not self.is_cancelled:
             self._outbox.put(message)
 
+    def _send_here(self, message: bytes) -> bool:
+        """Send it from this thread, if nothing waits before it; return whether it is sent."""
+        # What this thread has posted before, a cancel or a call of the client's, leaves before.
+        return not (self.is_cancelled or io_loop().is_busy) and self._outbox.send_here(message)
+
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
         self.has_begun = True
@@ -273,7 +287,9 @@ class _Job:
             else:
                 await self._until_read()  # however many answers are ready at once
                 self._make_room()
-                self._send(protocol.reply(request.call_id, answer.value, request.codec))
+                message = protocol.reply(request.call_id, answer.value, request.codec)
+                if not (self._producer.running == 1 and self._send_here(message)):
+                    self._send(message)
         except Unreachable as exc:
             self._make_room()
             self._send(protocol.refuse(request, exc.reason, exc.at))
@@ -284,7 +300,7 @@ class _Job:
                 await self._stream.run()
         finally:
             self._release_arguments()
-            self.end()  # with the same wake-up as the answer
+            self.end()
 
     async def _until_read(self) -> None:
         """Wait while the peer has more to read than it may ask for beyond."""
@@ -308,12 +324,6 @@ class _Job:
         if not self._is_released:
             self._is_released = True
             self._producer.load.release(self.request.size_bytes, self.streams)
-
-    def _finished(self) -> None:
-        self._make_room()
-        self._producer.finished(self)
-        if self._stream is not None:
-            self._channel.outgoing.discard(self._stream)
 
     def _open_stream(self, answer: Answer) -> None:
         request, protocol = self.request, self._protocol

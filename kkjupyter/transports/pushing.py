@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import threading
 from collections import deque
 from collections.abc import Sequence
 from ssl import SSLError
@@ -72,6 +74,9 @@ class PushConnection(Connection):
     def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limit_bytes = limit_bytes
+        self._file = -1  # of the socket, where any thread may write to it
+        self._write_lock = threading.Lock()
+        self._rest = b""  # of a frame that another thread has begun
         self._splitter: FrameSplitter | None = None
         self.has_paused = False
         self._messages: list[bytes] = []
@@ -89,6 +94,9 @@ class PushConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if os.name == "posix" and sock is not None and not transport.get_extra_info("sslcontext"):
+            self._file = sock.fileno()
         if hasattr(transport, "max_size"):  # asyncio's own
             transport.max_size = _READ_BYTES
 
@@ -204,9 +212,52 @@ class PushConnection(Connection):
         early, self._messages = self._messages, []
         return early
 
-    # ---- writing
+    # ---- writing; in whatever thread, a frame that was begun is written to its end first
 
-    def frames_of(self, messages: Sequence[bytes]) -> bytes:
+    def send_data(self) -> None:
+        with self._write_lock:
+            self._write_rest()
+            super().send_data()
+
+    def write(self, messages: Sequence[bytes]) -> None:
+        """Send each message as text. On the loop only."""
+        with self._write_lock:
+            self._write_rest()
+            self.transport.write(self._frames_of(messages))
+
+    def write_here(self, message: bytes) -> bool:
+        """Send one message as text in the thread at hand, if nothing waits before it. Any thread.
+
+        Returns whether it is taken. It never waits, not even for the loop that writes just now.
+        """
+        protocol = self.protocol
+        if self._file < 0 or protocol.state is not State.OPEN or protocol.extensions:
+            return False
+        frame = text_frames([message], masked=protocol.side is Side.CLIENT)
+        if not self._write_lock.acquire(blocking=False):
+            return False
+        try:
+            if self._file < 0 or self._rest or self.transport.get_write_buffer_size():
+                return False
+            written_bytes = os.write(self._file, frame)
+            if written_bytes < len(frame):
+                self._rest = frame[written_bytes:]
+                self.loop.call_soon_threadsafe(self.send_data)
+        except OSError:  # it takes no more for now, or is gone, as the loop will see
+            return False
+        except BaseException:  # Ctrl-C: nobody knows how much was written
+            self.loop.call_soon_threadsafe(self.abort)
+            raise
+        finally:
+            self._write_lock.release()
+        return True
+
+    def _write_rest(self) -> None:
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            self.transport.write(rest)
+
+    def _frames_of(self, messages: Sequence[bytes]) -> bytes:
         """What is to be written, at once and before anything else, to send them as text."""
         protocol = self.protocol
         if not protocol.extensions:
@@ -223,6 +274,8 @@ class PushConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = (exc,)
+        with self._write_lock:  # the file is closed next, and another one may get its number
+            self._file = -1
         if self._splitter is None:  # nothing of it will ever be asked for
             self._forget_unparsed()
         self.let_go()

@@ -91,7 +91,10 @@ class WebSocketTransport:
             return
         # Not writelines(): in Python 3.12 and 3.13 it never calls pause_writing(), and a peer that
         # does not read would not be felt.
-        connection.transport.write(connection.frames_of(messages))
+        connection.write(messages)
+
+    def send_here(self, message: bytes) -> bool:
+        return self._connection.write_here(message)
 
     @property
     def writable(self) -> bool:
