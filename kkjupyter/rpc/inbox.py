@@ -20,8 +20,11 @@ __all__ = ["Inbox", "inbox_of"]
 logger = SafeLogger("kkjupyter")
 
 
+_inboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Inbox] = weakref.WeakKeyDictionary()
+
+
 class Inbox:
-    """What is to be done on one event loop.
+    """What is to be done on one event loop, which has one only.
 
     Args:
         loop: where it is done. It may be closed; nothing is done then.
@@ -36,6 +39,7 @@ class Inbox:
         self._name = name
         self._waiting: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_woken = False
+        _inboxes[loop] = self
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the loop, soon and in order. Any thread, also a finalizer.
@@ -85,12 +89,9 @@ class Inbox:
                 asyncio.get_running_loop().call_soon(self._drain)
 
 
-_inboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Inbox] = weakref.WeakKeyDictionary()
-
-
 def inbox_of(loop: asyncio.AbstractEventLoop) -> Inbox:
     """The one inbox that all share who hand over to ``loop``, which is running here."""
     inbox = _inboxes.get(loop)
     if inbox is None:
-        inbox = _inboxes[loop] = Inbox(loop, "an event loop")
+        inbox = Inbox(loop, "an event loop")
     return inbox
