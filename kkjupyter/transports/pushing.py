@@ -38,9 +38,10 @@ _SHOWN_BYTES = 60
 # Of a request, or of a response; the library has stricter limits of its own.
 _HEAD_LIMIT_BYTES = 256 * 1024
 _HTTP = b"HTTP/"
-# So much is read at once. For the 256 KiB that asyncio asks for, the C library maps memory at each
-# read, however little there is to read, and gives it back.
+# So much is read at once while little comes. For the 256 KiB that asyncio asks for, the C library
+# maps memory at each read and gives it back, which is worth it only where there is much to read.
 _READ_BYTES = 64 * 1024
+_READ_MUCH_BYTES = 256 * 1024
 
 
 # The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
@@ -74,6 +75,7 @@ class PushConnection(Connection):
     def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limit_bytes = limit_bytes
+        self._read_bytes = 0  # at once; 0 for what the transport thinks best
         self._file = -1  # of the socket, where any thread may write to it
         self._write_lock = threading.Lock()
         self._rest = b""  # of a frame that another thread has begun
@@ -98,7 +100,7 @@ class PushConnection(Connection):
         if os.name == "posix" and sock is not None and not transport.get_extra_info("sslcontext"):
             self._file = sock.fileno()
         if hasattr(transport, "max_size"):  # asyncio's own
-            transport.max_size = _READ_BYTES
+            self._read_bytes = transport.max_size = _READ_BYTES
 
     def hold(self) -> None:
         """Read and hand over no more, so that the peer feels it. Idempotent."""
@@ -123,6 +125,9 @@ class PushConnection(Connection):
         self._receive(data)
 
     def _receive(self, data: bytes) -> None:
+        if self._read_bytes and (len(data) >= _READ_BYTES) != (self._read_bytes > _READ_BYTES):
+            self._read_bytes = _READ_MUCH_BYTES if len(data) >= _READ_BYTES else _READ_BYTES
+            self.transport.max_size = self._read_bytes  # type: ignore[attr-defined]
         if self._splitter is not None and not (self._is_left or self._is_held):
             self._is_cutting = self._splitter.feed(data, self._messages)
             if not self._is_cutting:
