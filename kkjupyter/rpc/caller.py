@@ -15,7 +15,7 @@ from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.outgoing import close_unread
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.titles import title_of
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.protocol import Protocol
@@ -24,6 +24,10 @@ from kkjupyter.wire.values import undefined
 __all__ = ["Caller", "OutgoingCall", "ProtocolCaller"]
 
 _numbers = itertools.count(1)
+
+# Values that never change, and are neither streams nor functions.
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SHORT_BYTES = 1024
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -59,6 +63,10 @@ class OutgoingCall:
         """The ids of the functions among the arguments."""
         return [arg.id for arg in self.args if type(arg) is CallbackRef]
 
+    def is_encoded_for(self, protocol: Protocol) -> bool:
+        """Whether :attr:`frame` is in that protocol and codec."""
+        return self.encoded_in == (protocol.name, protocol.codec)
+
     def encode(self, protocol: Protocol) -> None:
         """Set :attr:`frame`, unless it is in that protocol and codec already.
 
@@ -66,8 +74,7 @@ class OutgoingCall:
             EncodeError: a value cannot be put on the wire.
             UsageError: the protocol carries no streams as arguments.
         """
-        spoken = protocol.name, protocol.codec
-        if self.encoded_in == spoken:
+        if self.is_encoded_for(protocol):
             return
         if self.streams and not protocol.has_credit:
             self._refuse_streams(protocol)
@@ -79,7 +86,7 @@ class OutgoingCall:
         except EncodeError as error:
             error.method = state.method
             raise
-        self.encoded_in = spoken
+        self.encoded_in = protocol.name, protocol.codec
 
     def close_streams(self) -> None:
         """The call does not go out: nobody will read the streams it was passed. Any thread."""
@@ -224,6 +231,13 @@ class ProtocolCaller(Caller):
         """Take it to the peer; its outcome goes to ``call.state``. I/O loop only."""
         raise NotImplementedError
 
+    def _send_here(self, call: OutgoingCall) -> bool:
+        """Send it in the thread at hand, if that can be done at once. Any thread.
+
+        Returns whether it was taken; if not, nothing was done, and :meth:`_send` has to.
+        """
+        return False
+
     # ---- the carrier of its calls; I/O loop only, save the property
 
     @property
@@ -271,9 +285,10 @@ class ProtocolCaller(Caller):
         method = ".".join(path)
         self._check_open(method)
         protocol = self.wire
+        title = Title(operation, method, args, kwargs or {}, value)
         state = CallState(
             method,
-            title_of(operation, method, args, kwargs or {}, value),
+            title,
             protocol.new_id(),
             self,
             timeout_s=self.timeout_s if timeout_s is None else timeout_s,
@@ -289,18 +304,29 @@ class ProtocolCaller(Caller):
             {},
             contextvars.copy_context(),
         )
+        are_scalars = _SCALARS.issuperset(map(type, call.args)) and value is undefined
         try:
-            for index, arg in enumerate(call.args):
-                call.args[index] = self._wire_arg(arg, index, call, protocol)
+            if not are_scalars:
+                str(title)  # now: what it shows may change
+                for index, arg in enumerate(call.args):
+                    call.args[index] = self._wire_arg(arg, index, call, protocol)
             call.encode(protocol)
         except BaseException:
             self._functions.never_sent(call.function_ids, protocol)
             raise
+        if are_scalars and len(call.frame) > _SHORT_BYTES:
+            str(title)  # now: it need not hold what is long
         state.record = self.recorder.begin(
-            state.number, state.title, f"{protocol.name}, {protocol.codec}", state.buffer
+            state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
         handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped
-        io_loop().post(self._send, call)
+        try:
+            is_sent = not (call.streams or state.has_functions) and self._send_here(call)
+        except BaseException:
+            state.cancel()
+            raise
+        if not is_sent:
+            io_loop().post(self._send, call)
         return handle
 
     def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:

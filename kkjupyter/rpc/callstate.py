@@ -19,6 +19,7 @@ from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.wire.values import undefined
@@ -54,7 +55,7 @@ class CallState(Waiters):
     def __init__(
         self,
         method: str,
-        title: str,
+        title: str | Title,
         call_id: str,
         carrier: Carrier,
         *,
@@ -64,7 +65,7 @@ class CallState(Waiters):
         super().__init__()
         self.number = next_number()
         self.method = method
-        self.title = title
+        self._title = title
         self.call_id = call_id
         self.timeout_s = timeout_s
         self.idle_timeout_s = idle_timeout_s
@@ -79,7 +80,6 @@ class CallState(Waiters):
         self.error: BaseException | None = None
         self.watching = 0
         self.claimed = False
-        self.has_functions = False
         self.timer: asyncio.TimerHandle | None = None
         self._carrier = carrier
         self._abandoned = False
@@ -87,7 +87,7 @@ class CallState(Waiters):
 
     def start_timer(self) -> None:
         """The call is on its way: from now on the time limit for the reply runs. I/O loop only."""
-        if self.timeout_s is not None:
+        if self.timeout_s is not None and self.phase == "waiting":
             self.timer = asyncio.get_running_loop().call_later(
                 self.timeout_s, self.expire_reply, self.timeout_s
             )
@@ -99,6 +99,11 @@ class CallState(Waiters):
             self.timer = None
 
     # ---- looking
+
+    @property
+    def title(self) -> str:
+        """What to show for it."""
+        return str(self._title)
 
     @property
     def over(self) -> bool:

@@ -81,7 +81,7 @@ class CallTable:
         # may lie behind is handed over before they have run.
         return (
             bool(self._controls)
-            or any(not state.jobs.is_crowded for state in self._waiting.values())
+            or any(not state.jobs.is_crowded for state in [*self._waiting.values()])
             or any(
                 (state.waiting or state.watching or state.has_functions)
                 and not state.jobs.is_crowded
@@ -97,13 +97,28 @@ class CallTable:
 
     def start(self, call: OutgoingCall) -> None:
         """Send a call and expect its answer. It is sent once, whatever happens."""
-        state = call.state
-        self._waiting[state.call_id] = state
+        self._expect(call)
+        self._start_streams(call)
+        self._outbox.put(call.frame, is_own=True)
+        if self._reading.is_full:
+            self._reading.reconsider()
+
+    def start_here(self, call: OutgoingCall) -> None:
+        """As :meth:`start`, in the thread at hand. Any thread.
+
+        For a call without streams and functions that comes alone: it need not wait for the I/O
+        loop to be woken.
+        """
+        self._expect(call)
+        if not self._outbox.send_here(call.frame):
+            self._outbox.put(call.frame, is_own=True)
+        if self._reading.is_full:
+            io_loop().post(self._reading.reconsider)
+
+    def _expect(self, call: OutgoingCall) -> None:
+        self._waiting[call.state.call_id] = call.state
         if self.trace is not None:
             self.trace.sent_request(call)
-        self._start_streams(call)
-        self._outbox.put(call.frame)
-        self._reading.reconsider()
 
     def drop(self, call: OutgoingCall) -> None:
         """A call is over before it was sent: the streams it was passed are only closed."""
@@ -230,6 +245,8 @@ class CallTable:
         """The value of a call."""
         self.understood = True
         state = self._waiting.pop(event.call_id, None)
+        if self.trace is not None:
+            self.trace.replied(state, event)
         if state is not None:
             state.replied(event.value)
         if self._reading.is_full:

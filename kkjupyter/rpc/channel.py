@@ -186,10 +186,21 @@ class Channel:
             self.calls.drop(call)
         elif self.is_open:
             self.calls.start(call)
-            self.outbox.count_as_own(len(call.frame))
         else:
             call.state.failed(ConnectionLost(self.url, self.close_reason))
             call.close_streams()
+
+    def start_here(self, call: OutgoingCall) -> bool:
+        """Send a call in the thread at hand, if it is alone. Any thread.
+
+        Returns whether it was taken; if not, nothing was done.
+        """
+        if self.calls.is_waiting or not (self.is_open and self.outbox.is_direct):
+            return False
+        self.calls.start_here(call)
+        if not self.is_open:  # the end may have come before the call was there to be told of it
+            call.state.failed(ConnectionLost(self.url, self.close_reason))
+        return True
 
     async def close(self) -> None:
         """Cancel what runs, then close the transport in good order. Idempotent."""
@@ -280,8 +291,8 @@ class Channel:
         self.outbox.flush()
 
     def closed(self, reason: str) -> None:
-        self.is_open = False
         self.close_reason = self.close_reason or reason
+        self.is_open = False
         if self._arrivals.is_left and self.calls.under_way:
             # What somebody waits for may be among it. Of a peer that only asks nothing is read any
             # more: nobody is left to be answered.
@@ -312,8 +323,8 @@ class Channel:
 
     def _give_up(self, error: ProtocolError) -> None:
         """End the connection for something it cannot recover from."""
-        self.is_open = False  # the next call connects anew
         self.close_reason = str(error)
+        self.is_open = False  # the next call connects anew
         self._arrivals.drop()
         states = self.calls.forget_all()
         if self._trace is not None:

@@ -335,18 +335,20 @@ class ConnectionLoad:
         if not self.server.budget.fits(size_bytes):
             raise LimitExceeded("buffered_bytes", self.limits.buffered_bytes, _BYTES_CURE)
         self.requests.take()
-        try:
-            self.streams.take(streams)
-        except LimitExceeded:
-            self.requests.give_back()
-            raise
+        if streams:
+            try:
+                self.streams.take(streams)
+            except LimitExceeded:
+                self.requests.give_back()
+                raise
         self._hold(size_bytes)
 
     def release(self, size_bytes: int, streams: int) -> None:
         """One that was admitted is over."""
         self._hold(-size_bytes)
         self.requests.give_back()
-        self.streams.give_back(streams)
+        if streams:
+            self.streams.give_back(streams)
 
     def _hold(self, by_bytes: int) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from kkjupyter.errors import BufferOverflow
 from kkjupyter.rpc.budget import Budget, Share
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import Bell
-from kkjupyter.transports.base import Transport
+from kkjupyter.transports.base import DirectTransport, Transport
 from kkjupyter.transports.sharing import Piecework
 
 __all__ = ["LIMIT_BYTES", "Outbox"]
@@ -50,6 +50,7 @@ class Outbox:
         self.on_flush: Callable[[], object] = _nothing
         self.limit_bytes = LIMIT_BYTES if limit_bytes is None else min(limit_bytes, LIMIT_BYTES)
         self._transport = transport
+        self._direct = transport if isinstance(transport, DirectTransport) else None
         self._messages: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._held_bytes = 0
@@ -66,6 +67,11 @@ class Outbox:
     def held_bytes(self) -> int:
         """How much waits to be handed to the transport."""
         return self._held_bytes
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether :meth:`send_here` may ever send anything."""
+        return self._direct is not None
 
     @property
     def full(self) -> bool:
@@ -90,17 +96,43 @@ class Outbox:
         """Whether there is room for answers to what little a look in between brings."""
         return self._held_bytes - self._own_bytes <= 2 * LIMIT_BYTES
 
-    def put(self, message: bytes) -> None:
-        """Queue one message. Any thread."""
+    def put(self, message: bytes, *, is_own: bool = False) -> None:
+        """Queue one message. Any thread.
+
+        Args:
+            message: goes out as one frame.
+            is_own: whether it is a call of ours, which the peer has not asked for.
+        """
+        size_bytes = len(message)
         with self._lock:
             if self._closed:
                 return
             self._messages.append(message)
-            self._held_bytes += len(message)
+            self._held_bytes += size_bytes
+            if is_own:
+                self._own.append((self._sent_bytes + self._held_bytes, size_bytes))
+                self._own_bytes += size_bytes
             if self._scheduled:
                 return
             self._scheduled = True
         io_loop().post(self.flush)
+
+    def send_here(self, message: bytes) -> bool:
+        """Send one message in the thread at hand, if nothing waits before it. Any thread.
+
+        Returns whether it is sent; if not, nothing was done. To be used for a message that comes
+        alone: those that come together are sent together by the I/O loop, at less cost.
+        """
+        transport = self._direct
+        if transport is None or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._closed or self._held_bytes or not transport.send_here(message):
+                return False
+            self._sent_bytes += len(message)
+            return True
+        finally:
+            self._lock.release()
 
     def check_room(self, size_bytes: int, method: str) -> None:
         """Whether so much more may be sent without waiting, by whoever could wait. Any thread.
@@ -114,13 +146,6 @@ class Outbox:
         self._share.hold(self._held_bytes)
         if self._share.is_exhausted:
             raise BufferOverflow(method, limit_bytes=self._share.limit_bytes, what="outbox")
-
-    def count_as_own(self, size_bytes: int) -> None:
-        """So much of what was put last is a call of ours. Any thread."""
-        with self._lock:
-            if not self._closed and self._held_bytes:
-                self._own.append((self._sent_bytes + self._held_bytes, size_bytes))
-                self._own_bytes += size_bytes
 
     def flush(self) -> None:
         """Hand over as much as the transport takes, in turns with others. I/O loop only."""
@@ -143,12 +168,13 @@ class Outbox:
                 message = self._messages.popleft()
                 batch.append(message)
                 batch_bytes += len(message)
-            with self._lock:
-                self._held_bytes -= batch_bytes
-                self._sent_bytes += batch_bytes
+            self._transport.send(batch)
+            with self._lock:  # not before: nobody may send past what is in hand
+                if not self._closed:
+                    self._held_bytes -= batch_bytes
+                    self._sent_bytes += batch_bytes
                 while self._own and self._own[0][0] <= self._sent_bytes:
                     self._own_bytes -= self._own.popleft()[1]
-            self._transport.send(batch)
         return bool(self._messages) and self._transport.writable
 
     def _tell(self) -> None:

@@ -16,12 +16,11 @@ import os
 import selectors
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from kkjupyter.rpc.inbox import Inbox
 from kkjupyter.rpc.logs import SafeLogger
-from kkjupyter.rpc.turns import TURN_S, monotonic_s
 
 __all__ = ["LoopThread", "handler_loop", "io_loop", "leave_to_parent", "on_own_loop"]
 
@@ -29,29 +28,29 @@ T = TypeVar("T")
 logger = SafeLogger("kkjupyter")
 
 
-class LoopThread:
+class LoopThread(Inbox):
     """An event loop in a daemon thread.
 
     Args:
         name: the thread's name, shown by debuggers.
     """
 
+    _logged = BaseException  # nobody runs the loop who could be told
+
     def __init__(self, name: str) -> None:
-        self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._awake = False
+        # On Windows the default policy gives a ProactorEventLoop, which pipes and sockets need.
+        self.loop = asyncio.new_event_loop()
+        super().__init__(self.loop, name)
         self._stopping = False
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
         if sys.is_finalizing():  # a finalizer posts, in a fork: no thread gets to run any more
-            self.loop = asyncio.new_event_loop()
             self.loop.close()
             return
         self._thread.start()
         started.wait()
 
     def _run(self, started: threading.Event) -> None:
-        # On Windows the default policy gives a ProactorEventLoop, which pipes and sockets need.
-        self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.loop.call_soon(started.set)
         while not self._stopping:
@@ -69,41 +68,13 @@ class LoopThread:
     @property
     def is_current(self) -> bool:
         """Whether the caller runs on this loop's thread."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
-    def post(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have ``fn(*args)`` called on the loop, soon and in order. Any thread, also a finalizer.
-
-        However many calls are posted before the loop comes round, it is woken once.
-        """
-        self._inbox.append((fn, args))
-        if not self._awake:
-            self._awake = True
-            try:
-                self.loop.call_soon_threadsafe(self._drain)
-            except RuntimeError:
-                pass  # the loop is closed only when the interpreter goes down
-            except BaseException:
-                # Ctrl-C came in between: nothing may be left that says the loop was woken.
-                self._awake = False
-                raise
-
-    def _drain(self) -> None:
-        # First lower the flag, then empty the box: a post in between costs one idle wake-up,
-        # the other order would lose it.
-        self._awake = False
-        inbox = self._inbox
-        end_s = monotonic_s() + TURN_S
-        while inbox:
-            fn, args = inbox.popleft()
-            try:
-                fn(*args)
-            except BaseException:
-                logger.exception("a hand-over to %s failed", self._thread.name)
-            if inbox and monotonic_s() >= end_s:  # tasks and sockets have their turn
-                self._awake = True
-                self.loop.call_soon(self._drain)
-                return
+    def _wake(self) -> None:
+        if self.is_current:  # it need not be torn from its sleep
+            self.loop.call_soon(self._drain)
+        else:
+            self.loop.call_soon_threadsafe(self._drain)
 
     def flush(self, timeout_s: float) -> None:
         """Wait until what was posted before has been done, at most ``timeout_s`` seconds."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,6 +73,7 @@ class Producer:
         # A peer may use an id twice; both are run, and both are cancelled. In the order they came.
         self._jobs: dict[str, dict[_Job, None]] = {}
         self._running = 0
+        self._lock = threading.Lock()  # of these two
         self._ending: deque[_Job] = deque()
         self._is_ending_some = False
         self._unbegun: deque[_Job] = deque()
@@ -89,8 +91,9 @@ class Producer:
             self._refuse(request, error)
             return
         job = _Job(self, request, streams)
-        self._jobs.setdefault(request.call_id, {})[job] = None
-        self._running += 1
+        with self._lock:
+            self._jobs.setdefault(request.call_id, {})[job] = None
+            self._running += 1
         self._unbegun.append(job)
         if not self._is_beginning:
             self._is_beginning = True
@@ -109,8 +112,11 @@ class Producer:
             is_slow = now_s - last_began_at_s > TURN_S
             self._at_once = max(1, self._at_once // 2) if is_slow else self._at_once * 2
             self._at_once = min(self._at_once, _BEGUN_AT_ONCE)
-        for _ in range(min(self._at_once, len(self._unbegun))):
-            self._unbegun.popleft().start()
+        begun = [self._unbegun.popleft() for _ in range(min(self._at_once, len(self._unbegun)))]
+        for job in begun:
+            job.start()
+        # Behind their first steps, which one that is cancelled before does not come to.
+        asyncio.get_running_loop().call_soon(_end_unbegun, begun)
         if self._is_held_back and len(self._unbegun) <= _UNBEGUN_LOW:
             io_loop().post(self._read_on)
         if not self._unbegun:
@@ -138,7 +144,8 @@ class Producer:
         channel.outbox.put(channel.protocol.fail_call(request.call_id, error, codec))
 
     def cancelled(self, call_id: str) -> None:
-        self._end_soon(self._jobs.pop(call_id, {}))
+        with self._lock:
+            self._end_soon(self._jobs.pop(call_id, {}))
         self._end_some()
 
     def close(self) -> None:
@@ -154,9 +161,10 @@ class Producer:
             self._ending.popleft().cancel()
 
     def _end_all(self) -> None:
-        for jobs in self._jobs.values():
-            self._end_soon(jobs)
-        self._jobs.clear()
+        with self._lock:
+            for jobs in self._jobs.values():
+                self._end_soon(jobs)
+            self._jobs.clear()
         self._end_some()
 
     def _end_soon(self, jobs: dict[_Job, None]) -> None:
@@ -186,14 +194,21 @@ class Producer:
         return self._running
 
     def finished(self, job: _Job) -> None:
-        """A job has come to its end."""
+        """A job has come to its end. Any thread."""
         call_id = job.request.call_id
-        jobs = self._jobs.get(call_id)
-        if jobs is not None and job in jobs:
-            self._running -= 1
-            del jobs[job]
-            if not jobs:
-                del self._jobs[call_id]
+        with self._lock:
+            jobs = self._jobs.get(call_id)
+            if jobs is not None and job in jobs:
+                self._running -= 1
+                del jobs[job]
+                if not jobs:
+                    del self._jobs[call_id]
+
+
+def _end_unbegun(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if not job.has_begun:
+            job.end()
 
 
 class _Job:
@@ -202,6 +217,7 @@ class _Job:
     Made on the I/O loop; runs on the handler loop.
 
     Attributes:
+        has_begun: whether it runs, or has run.
         is_cancelled: whether nobody wants the answer; where many are cancelled, the rest of
             :meth:`cancel` comes later.
     """
@@ -213,6 +229,7 @@ class _Job:
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
         self._outbox = producer.channel.outbox
+        self.has_begun = False
         self.is_cancelled = False
         self._is_released = False
         self._task: asyncio.Task[None] | None = None
@@ -223,12 +240,15 @@ class _Job:
 
     def start(self) -> None:
         """Handler loop only."""
-        if self.is_cancelled:
-            io_loop().post(self._finished)
-            return
-        self._task = asyncio.get_running_loop().create_task(self._run())
-        # Not at the end of the task's code: one that is cancelled before its first step has none.
-        self._task.add_done_callback(lambda _: io_loop().post(self._finished))
+        if not self.is_cancelled:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def end(self) -> None:
+        """Nothing more comes of it. Handler loop only."""
+        self._make_room()
+        self._producer.finished(self)
+        if self._stream is not None:
+            io_loop().post(self._channel.outgoing.discard, self._stream)
 
     def cancel(self) -> None:
         """End it where it waits. Any thread; returns at once."""
@@ -248,8 +268,14 @@ class _Job:
         if not self.is_cancelled:
             self._outbox.put(message)
 
+    def _send_here(self, message: bytes) -> bool:
+        """Send it from this thread, if nothing waits before it; return whether it is sent."""
+        # What this thread has posted before, a cancel or a call of the client's, leaves before.
+        return not (self.is_cancelled or io_loop().is_busy) and self._outbox.send_here(message)
+
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
+        self.has_begun = True
         request, protocol = self.request, self._protocol
         self._producer.load.use()
         try:
@@ -261,7 +287,9 @@ class _Job:
             else:
                 await self._until_read()  # however many answers are ready at once
                 self._make_room()
-                self._send(protocol.reply(request.call_id, answer.value, request.codec))
+                message = protocol.reply(request.call_id, answer.value, request.codec)
+                if not (self._producer.running == 1 and self._send_here(message)):
+                    self._send(message)
         except Unreachable as exc:
             self._make_room()
             self._send(protocol.refuse(request, exc.reason, exc.at))
@@ -272,6 +300,7 @@ class _Job:
                 await self._stream.run()
         finally:
             self._release_arguments()
+            self.end()
 
     async def _until_read(self) -> None:
         """Wait while the peer has more to read than it may ask for beyond."""
@@ -295,12 +324,6 @@ class _Job:
         if not self._is_released:
             self._is_released = True
             self._producer.load.release(self.request.size_bytes, self.streams)
-
-    def _finished(self) -> None:
-        self._make_room()
-        self._producer.finished(self)
-        if self._stream is not None:
-            self._channel.outgoing.discard(self._stream)
 
     def _open_stream(self, answer: Answer) -> None:
         request, protocol = self.request, self._protocol

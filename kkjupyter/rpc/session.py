@@ -256,6 +256,18 @@ class Session(ProtocolCaller):
             if self._connecting is None:
                 self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
 
+    def _send_here(self, call: OutgoingCall) -> bool:
+        channel, state, io = self._channel, call.state, io_loop()
+        # What this thread has posted before, a call or a cancel, leaves before.
+        if channel is None or io.is_busy or not call.is_encoded_for(channel.protocol):
+            return False
+        if state.record is not None and state.record.keeps_payloads:
+            return False  # they are looked for from now on, by the I/O loop
+        is_sent = channel.start_here(call)
+        if is_sent and state.timeout_s is not None:
+            io.post(state.start_timer)
+        return is_sent
+
     async def _reconnect(self) -> None:
         try:
             await self._open_channel()

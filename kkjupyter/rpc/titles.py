@@ -9,7 +9,7 @@ from typing import Any
 from kkjupyter.plaintext import plain
 from kkjupyter.wire.events import Operation
 
-__all__ = ["counted", "listed", "title_of"]
+__all__ = ["Title", "counted", "listed", "title_of"]
 
 _TITLE_CHARS = 60
 _LISTED_NAMES = 20
@@ -18,6 +18,33 @@ _LISTED_NAMES = 20
 _reprs = reprlib.Repr()
 _reprs.maxlist = _reprs.maxtuple = _reprs.maxset = _reprs.maxdict = _TITLE_CHARS
 _reprs.maxstring = _reprs.maxother = _reprs.maxlong = 4 * _TITLE_CHARS
+
+
+class Title:
+    """As :func:`title_of`, written when it is first asked for, by ``str()``.
+
+    Until then the arguments are held. Whoever makes one for what may change writes it at once.
+    """
+
+    __slots__ = ("_parts", "_text")
+
+    def __init__(
+        self,
+        operation: Operation,
+        method: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        value: Any,
+    ) -> None:
+        self._text = ""
+        self._parts: Any = operation, method, args, kwargs, value
+
+    def __str__(self) -> str:
+        parts = self._parts
+        if parts is not None:
+            self._text = title_of(*parts)
+            self._parts = None
+        return self._text
 
 
 def title_of(

@@ -50,6 +50,7 @@ class ChannelTrace:
         self.recorder = recorder
         self.batch: tuple[Sequence[bytes], list[Event]] | None = None
         self._protocol = protocol
+        self._wire = f"{protocol.name}, {protocol.codec}"
         self._whole = keeps_boundaries
         self._sizes: list[int] | None = None
         self._at = 0
@@ -67,8 +68,8 @@ class ChannelTrace:
         recorder, frame = self.recorder, call.frame
         recorder.know(record, call.state.call_id, *call.streams, *call.function_ids)
         recorder.watch(record)
-        record.wire = f"{self._protocol.name}, {self._protocol.codec}"
-        what = ".".join(call.path)
+        record.wire = self._wire
+        what = call.state.method
         detail = what if call.operation == "call" else f"{call.operation} {what}"
         record.note("out", "request", len(frame), detail=detail, payload=frame)
 
@@ -129,6 +130,14 @@ class ChannelTrace:
                     over=over,
                 )
                 return
+
+    def replied(self, state: CallState | None, event: Replied) -> None:
+        """The value of a call has come; ``state`` is None where nobody waits for it any more."""
+        record = self.recorder.find(event.call_id) if state is None else state.record
+        if record is not None:
+            frame = self._frame
+            size_bytes = self._size_of(event) if frame is None else len(frame)
+            record.note("in", "response", size_bytes, payload=frame, over=True)
 
     def dropped(self, event: Item) -> None:
         """An item came that nobody wants any more."""
@@ -269,7 +278,6 @@ def _failed(event: Failed) -> _Noted:
 
 
 _READERS: dict[type, Callable[[Any], _Noted]] = {
-    Replied: lambda event: ((event.call_id,), "response", "", 0, True),
     Opened: lambda event: ((event.call_id,), "response (stream)", "", 0, False),
     Ended: _ended,
     Failed: _failed,

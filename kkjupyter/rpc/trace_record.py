@@ -13,6 +13,7 @@ from typing import Final
 
 from kkjupyter.plaintext import readable
 from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace import Direction, Trace, TraceRow
 from kkjupyter.rpc.trace_secrets import Excerpts, Kept
 
@@ -48,15 +49,22 @@ class _Entry:
     )
 
     def __init__(
-        self, t_s: float, direction: Direction, kind: str, count: int, size_bytes: int
+        self,
+        t_s: float,
+        direction: Direction,
+        kind: str,
+        count: int,
+        size_bytes: int,
+        detail: str = "",
+        amount: int = 0,
     ) -> None:
         self.t_s = self.until_s = t_s
         self.direction: Direction = direction
         self.kind = kind
         self.count = count
         self.size_bytes = size_bytes
-        self.detail = ""
-        self.amount = 0  # of credit
+        self.detail = detail
+        self.amount = amount  # of credit
         self.stream_id = ""
         self.first: list[Kept] | None = None
         self.last: deque[Kept] | None = None
@@ -128,7 +136,7 @@ class CallRecord:
     def __init__(
         self,
         number: int,
-        title: str,
+        title: str | Title,
         url: str,
         wire: str,
         buffer: StreamBuffer | None,
@@ -187,22 +195,12 @@ class CallRecord:
         now_s = time.monotonic()
         if self._buffer is not None and self._buffer.put_items != self._items:
             self.received(now_s)
-        entry = _Entry(now_s, direction, kind, 1, size_bytes)
-        entry.detail = detail
-        entry.amount = amount
+        entry = _Entry(now_s, direction, kind, 1, size_bytes, detail, amount)
         self._run = self._sent = None
-        entries = self._entries
-        if (
-            kind in _FOLDED
-            and entries
-            and (entries[-1].kind, entries[-1].direction)
-            == (
-                kind,
-                direction,
-            )
-        ):
-            entries[-1].add(entry)
-            entry = entries[-1]
+        last = self._entries[-1] if kind in _FOLDED and self._entries else None
+        if last is not None and (last.kind, last.direction) == (kind, direction):
+            last.add(entry)
+            entry = last
         else:
             if amount:
                 self._fold_turns()
@@ -242,8 +240,7 @@ class CallRecord:
         last = self._entries[-1] if self._entries else None
         now_s = time.monotonic()
         if last is None or last.detail != "dropped":
-            last = _Entry(now_s, "in", self.chunk_kind, 0, 0)
-            last.detail = "dropped"
+            last = _Entry(now_s, "in", self.chunk_kind, 0, 0, "dropped")
             self._append(last)
         last.count += 1
         last.size_bytes += size_bytes
@@ -358,7 +355,7 @@ class CallRecord:
             entry.row(start_s, entry.count == 1 or entry not in unsettled) for entry in entries
         )
         has_payloads = any(entry.first is not None for entry in entries)
-        title = _one_line(self._hide(self.title))
+        title = _one_line(self._hide(str(self.title)))
         return Trace(self.number, title, self.url, self.wire, rows, self.is_over, has_payloads)
 
 

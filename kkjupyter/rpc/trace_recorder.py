@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_secrets import Excerpts, is_secret_name
 
@@ -116,7 +117,7 @@ class Recorder:
     def _hide(self, text: str) -> str:
         return self.excerpts.hide(text)
 
-    def begin(self, number: int, title: str, wire: str, buffer: StreamBuffer) -> CallRecord:
+    def begin(self, number: int, title: str | Title, wire: str, buffer: StreamBuffer) -> CallRecord:
         """The record of a call that is being made. Any thread."""
         global _newest
         keeps = self.switch.is_on or everywhere.is_on or _keeps_here.get()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from kkjupyter.rpc.callbacks import Fate
 from kkjupyter.rpc.jobs import Job, Jobs
@@ -28,6 +27,7 @@ class Waiters:
         jobs: what the peer has called back and what has not run yet.
         fate: what became of the call.
         waiting: how many threads and coroutines wait now.
+        has_functions: whether it was passed functions, so that the peer can call back.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class Waiters:
         self.jobs = Jobs(self.bell)
         self.fate = Fate()
         self.waiting = 0
+        self.has_functions = False
         self._lock = threading.Lock()
 
     def someone_waits(self) -> None:
@@ -42,8 +43,11 @@ class Waiters:
 
     def wait_blocking(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Wait in plain code until ``ready()``; callbacks of this call run here meanwhile."""
-        left_s = _countdown(timeout_s)
-        with self._waiter():
+        self._begin_to_wait()
+        try:
+            if not self.has_functions:
+                return wait_blocking(self.bell, ready, timeout_s)
+            left_s = _countdown(timeout_s)
             while wait_blocking(self.bell, lambda: self._may_go_on(ready), left_s()):
                 if not self.jobs.can_run:
                     return True
@@ -51,11 +55,16 @@ class Waiters:
                     break
                 self.jobs.run_one()
             return False
+        finally:
+            self._wait_no_longer()
 
     async def wait_async(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Wait in a coroutine until ``ready()``; callbacks of this call run here meanwhile."""
-        left_s = _countdown(timeout_s)
-        with self._waiter():
+        self._begin_to_wait()
+        try:
+            if not self.has_functions:
+                return await wait_async(self.bell, ready, timeout_s)
+            left_s = _countdown(timeout_s)
             while await wait_async(self.bell, lambda: self._may_go_on(ready), left_s()):
                 if not self.jobs.can_run:
                     return True
@@ -63,6 +72,8 @@ class Waiters:
                     break
                 await self.jobs.run_one_async()
             return False
+        finally:
+            self._wait_no_longer()
 
     def _may_go_on(self, ready: Callable[[], bool]) -> bool:
         # What the peer called before it answered runs before the answer is handed over; a call
@@ -70,18 +81,16 @@ class Waiters:
         jobs = self.jobs
         return jobs.can_run or (ready() and (jobs.idle or self.fate.ended_here))
 
-    @contextlib.contextmanager
-    def _waiter(self) -> Iterator[None]:
+    def _begin_to_wait(self) -> None:
         with self._lock:
             self.waiting += 1
         self.someone_waits()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.waiting -= 1
-            if self.jobs.can_run:
-                io_loop().post(self._leave_callbacks)
+
+    def _wait_no_longer(self) -> None:
+        with self._lock:
+            self.waiting -= 1
+        if self.has_functions and self.jobs.can_run:
+            io_loop().post(self._leave_callbacks)
 
     def callback_arrived(self, job: Job) -> None:
         """The peer called a function that was passed with this call. I/O loop only."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.hooks import run_before_wait
+from kkjupyter.rpc.inbox import inbox_of
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.portal import on_own_loop
 from kkjupyter.rpc.turns import CancelWatch, give_turn, turn_is_due
@@ -129,34 +131,92 @@ async def wait_async(bell: Bell, ready: Callable[[], bool], timeout_s: float | N
             return True
     run_before_wait()
     loop = asyncio.get_running_loop()
-    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    deadline_s = None if timeout_s is None else loop.time() + timeout_s
     while True:
-        rung = loop.create_future()
-        wake = _waker(loop, rung)
-        bell.on_ring(wake)
+        alarm = _Alarm(loop)
+        bell.on_ring(alarm.ring)
+        timer = None if deadline_s is None else loop.call_at(deadline_s, alarm.go_off)
         try:
             if ready():
                 return True
-            if deadline_s is None:
-                await rung
-            else:
-                done, _ = await asyncio.wait([rung], timeout=deadline_s - time.monotonic())
-                if not done:
-                    return ready()
+            await alarm
         finally:
-            bell.forget(wake)
+            if timer is not None:
+                timer.cancel()
+            if not alarm.has_rung:
+                bell.forget(alarm.ring)
         if ready():  # as nearly always; else one registers first and looks then
             return True
+        if deadline_s is not None and loop.time() >= deadline_s:
+            return False
 
 
-def _waker(loop: asyncio.AbstractEventLoop, rung: asyncio.Future[None]) -> Callable[[], object]:
-    def settle() -> None:
-        if not rung.done():
-            rung.set_result(None)
+class _Alarm:
+    """What a coroutine sleeps on; it is one task's, and goes off once.
 
-    def wake() -> None:
-        # A loop that was closed in the meantime has nobody left to wake.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle)
+    To asyncio it is a future, as far as a task asks for that. One of asyncio's own that is set from
+    another thread takes its loop two turns before the task goes on; this one takes one.
 
-    return wake
+    Args:
+        loop: that of the task.
+
+    Attributes:
+        has_rung: whether :meth:`ring` was called.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_cancelled",
+        "_inbox",
+        "_loop",
+        "_sleeper",
+        "has_rung",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.has_rung = False
+        self._loop = loop
+        self._inbox = inbox_of(loop)
+        self._asyncio_future_blocking = False
+        self._cancelled: asyncio.CancelledError | None = None
+        self._sleeper: tuple[Callable[[_Alarm], object], contextvars.Context | None] | None = None
+
+    def ring(self) -> None:
+        """Have it go off. Any thread."""
+        self.has_rung = True
+        self._inbox.post(self.go_off)
+
+    def go_off(self) -> None:
+        """Have the task go on. On its loop only."""
+        sleeper, self._sleeper = self._sleeper, None
+        if sleeper is not None:
+            wake, context = sleeper
+            if context is None:
+                wake(self)
+            else:
+                context.run(wake, self)
+
+    # ---- what the task asks of it
+
+    def __await__(self) -> Generator[_Alarm, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(
+        self, wake: Callable[[_Alarm], object], *, context: contextvars.Context | None = None
+    ) -> None:
+        self._sleeper = wake, context
+
+    def cancel(self, msg: object = None) -> bool:
+        if self._sleeper is None:
+            return False
+        self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+        self._loop.call_soon(self.go_off)
+        return True
+
+    def result(self) -> None:
+        if self._cancelled is not None:
+            raise self._cancelled

@@ -7,13 +7,14 @@ that lane only, as long as the pool has threads left.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from kkjupyter.rpc.inbox import inbox_of
 
 __all__ = ["Lane", "WorkerPool", "settle"]
 
@@ -82,7 +83,9 @@ class WorkerPool:
         Cancelling stops the waiting. A function that has begun goes on; another is forgotten.
         """
         lane = lane or Lane()
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        inbox = inbox_of(loop)
+        done: asyncio.Future[Any] = loop.create_future()
 
         def work() -> None:
             if done.cancelled():  # while it waited for a thread
@@ -90,9 +93,9 @@ class WorkerPool:
             try:
                 value = fn()
             except BaseException as exc:  # noqa: BLE001  handed over
-                _hand_over(done, None, exc)
+                inbox.post(settle, done, None, exc)
             else:
-                _hand_over(done, value, None)
+                inbox.post(settle, done, value, None)
 
         self.submit(work, lane)
         try:
@@ -165,12 +168,6 @@ def _forget_threads() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
-
-
-def _hand_over(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    # A loop that was closed in the meantime has nobody left to wait.
-    with contextlib.suppress(RuntimeError):
-        done.get_loop().call_soon_threadsafe(settle, done, value, error)
 
 
 def settle(done: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:

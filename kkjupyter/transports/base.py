@@ -1,15 +1,16 @@
 """What the engine asks of a transport.
 
-Every method is called on the event loop the transport was made on, and none of them waits, save
-:meth:`Transport.close`. A transport tells its owner what happens through :class:`Owner`.
+Every method is called on the event loop the transport was made on, save those that say otherwise,
+and none of them waits, save :meth:`Transport.close`. A transport tells its owner what happens
+through :class:`Owner`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Owner", "Transport"]
+__all__ = ["DirectTransport", "Owner", "Transport"]
 
 
 class Owner(Protocol):
@@ -57,3 +58,14 @@ class Transport(Protocol):
 
     def abort(self) -> None:
         """Close at once. Idempotent."""
+
+
+@runtime_checkable
+class DirectTransport(Protocol):
+    """A transport that need not be on its loop to send."""
+
+    def send_here(self, message: bytes) -> bool:
+        """Send one message in the thread at hand, if nothing waits before it. Any thread.
+
+        Returns whether it is taken; if not, nothing was done, and :meth:`Transport.send` has to.
+        """

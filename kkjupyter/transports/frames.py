@@ -1,21 +1,22 @@
-"""The plain part of WebSocket framing (RFC 6455, section 5.2), for what is received most.
+"""The plain part of WebSocket framing (RFC 6455, section 5.2), for what comes and goes most.
 
 Nearly all frames are whole text messages; a client's are masked. Those are cut out of the byte
-stream here, at 0.3 µs each instead of 2.5 µs (masked: 0.6 µs instead of 5 µs); everything else
-(control frames, fragments, anything odd or too big) goes on to the library, which knows all the
-rules.
+stream here, at 0.3 µs each instead of 2.5 µs (masked: 0.6 µs instead of 5 µs), and written here, at
+0.2 to 0.4 µs instead of 1.0 µs (masked: 0.4 to 1.3 µs instead of 1.9 µs); everything else (control
+frames, fragments, anything odd or too big) goes through the library, which knows all the rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:  # it was built without its C part
     from websockets.utils import apply_mask
 
-__all__ = ["FrameSplitter"]
+__all__ = ["FrameSplitter", "text_frames"]
 
 _WHOLE_TEXT, _WHOLE_BINARY = 0x81, 0x82
 # So much is cut at once, and the frame that begins in it to its end: enough that little time goes
@@ -25,6 +26,28 @@ _AT_ONCE_BYTES = 16 * 1024
 _PASSED_ON_BYTES = 128
 _GIVEN_UP_BYTES = 1024
 _SHORT_BYTES = 1024
+_MASK_BIT = 0x80
+
+
+def text_frames(messages: Sequence[bytes], *, masked: bool) -> bytes:
+    """Each message as one text frame, as a server sends it, or a client, which masks it."""
+    mask_bit = _MASK_BIT if masked else 0
+    masks = secrets.token_bytes(4 * len(messages)) if masked else b""
+    parts: list[bytes] = []
+    for number, message in enumerate(messages):
+        length = len(message)
+        if length < 126:
+            parts.append(bytes((_WHOLE_TEXT, mask_bit | length)))
+        elif length < 1 << 16:
+            parts.append(bytes((_WHOLE_TEXT, mask_bit | 126)) + length.to_bytes(2, "big"))
+        else:
+            parts.append(bytes((_WHOLE_TEXT, mask_bit | 127)) + length.to_bytes(8, "big"))
+        if masked:
+            mask = masks[4 * number : 4 * number + 4]
+            parts.append(mask)
+            message = apply_mask(message, mask)
+        parts.append(message)
+    return b"".join(parts)
 
 
 class FrameSplitter:
@@ -41,7 +64,7 @@ class FrameSplitter:
     def __init__(
         self, pass_on: Callable[[bytes], object], limit_bytes: int, *, masked: bool = False
     ) -> None:
-        self._mask_bit = 128 if masked else 0
+        self._mask_bit = _MASK_BIT if masked else 0
         self._mask_bytes = 4 if masked else 0
         self._pass_on = pass_on
         self._limit_bytes = limit_bytes

@@ -10,9 +10,13 @@ a piece is parsed in turns with other connections; until then the socket is not 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import os
+import threading
 from collections import deque
+from collections.abc import Sequence
 from ssl import SSLError
 from typing import Any, Protocol
 
@@ -22,10 +26,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidHandshake, InvalidMessage
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import Side, State
 
 from kkjupyter.plaintext import PlainRecords
-from kkjupyter.transports.frames import FrameSplitter
+from kkjupyter.transports.frames import FrameSplitter, text_frames
 from kkjupyter.transports.sharing import Piecework
 
 __all__ = ["PushClientConnection", "PushConnection", "PushServerConnection", "quiet_logger"]
@@ -34,6 +38,10 @@ _SHOWN_BYTES = 60
 # Of a request, or of a response; the library has stricter limits of its own.
 _HEAD_LIMIT_BYTES = 256 * 1024
 _HTTP = b"HTTP/"
+# So much is read at once while little comes. For the 256 KiB that asyncio asks for, the C library
+# maps memory at each read and gives it back, which is worth it only where there is much to read.
+_READ_BYTES = 64 * 1024
+_READ_MUCH_BYTES = 256 * 1024
 
 
 # The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
@@ -67,6 +75,10 @@ class PushConnection(Connection):
     def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limit_bytes = limit_bytes
+        self._read_bytes = 0  # at once; 0 for what the transport thinks best
+        self._file = -1  # of the socket, where any thread may write to it
+        self._write_lock = threading.Lock()
+        self._rest = b""  # of a frame that another thread has begun
         self._splitter: FrameSplitter | None = None
         self.has_paused = False
         self._messages: list[bytes] = []
@@ -81,6 +93,14 @@ class PushConnection(Connection):
         self._lost: tuple[Exception | None] | None = None
 
     # ---- reading
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if os.name == "posix" and sock is not None and not transport.get_extra_info("sslcontext"):
+            self._file = sock.fileno()
+        if hasattr(transport, "max_size"):  # asyncio's own
+            self._read_bytes = transport.max_size = _READ_BYTES
 
     def hold(self) -> None:
         """Read and hand over no more, so that the peer feels it. Idempotent."""
@@ -105,6 +125,9 @@ class PushConnection(Connection):
         self._receive(data)
 
     def _receive(self, data: bytes) -> None:
+        if self._read_bytes and (len(data) >= _READ_BYTES) != (self._read_bytes > _READ_BYTES):
+            self._read_bytes = _READ_MUCH_BYTES if len(data) >= _READ_BYTES else _READ_BYTES
+            self.transport.max_size = self._read_bytes  # type: ignore[attr-defined]
         if self._splitter is not None and not (self._is_left or self._is_held):
             self._is_cutting = self._splitter.feed(data, self._messages)
             if not self._is_cutting:
@@ -194,6 +217,60 @@ class PushConnection(Connection):
         early, self._messages = self._messages, []
         return early
 
+    # ---- writing; in whatever thread, a frame that was begun is written to its end first
+
+    def send_data(self) -> None:
+        with self._write_lock:
+            self._write_rest()
+            super().send_data()
+
+    def write(self, messages: Sequence[bytes]) -> None:
+        """Send each message as text. On the loop only."""
+        with self._write_lock:
+            self._write_rest()
+            self.transport.write(self._frames_of(messages))
+
+    def write_here(self, message: bytes) -> bool:
+        """Send one message as text in the thread at hand, if nothing waits before it. Any thread.
+
+        Returns whether it is taken. It never waits, not even for the loop that writes just now.
+        """
+        protocol = self.protocol
+        if self._file < 0 or protocol.state is not State.OPEN or protocol.extensions:
+            return False
+        frame = text_frames([message], masked=protocol.side is Side.CLIENT)
+        if not self._write_lock.acquire(blocking=False):
+            return False
+        try:
+            if self._file < 0 or self._rest or self.transport.get_write_buffer_size():
+                return False
+            written_bytes = os.write(self._file, frame)
+            if written_bytes < len(frame):
+                self._rest = frame[written_bytes:]
+                self.loop.call_soon_threadsafe(self.send_data)
+        except OSError:  # it takes no more for now, or is gone, as the loop will see
+            return False
+        except BaseException:  # Ctrl-C: nobody knows how much was written
+            self.loop.call_soon_threadsafe(self.abort)
+            raise
+        finally:
+            self._write_lock.release()
+        return True
+
+    def _write_rest(self) -> None:
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            self.transport.write(rest)
+
+    def _frames_of(self, messages: Sequence[bytes]) -> bytes:
+        """What is to be written, at once and before anything else, to send them as text."""
+        protocol = self.protocol
+        if not protocol.extensions:
+            return text_frames(messages, masked=protocol.side is Side.CLIENT)
+        for message in messages:
+            protocol.send_text(message)
+        return b"".join(protocol.data_to_send())
+
     # ---- the end, which comes after all that came before it
 
     def eof_received(self) -> None:
@@ -202,6 +279,8 @@ class PushConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = (exc,)
+        with self._write_lock:  # the file is closed next, and another one may get its number
+            self._file = -1
         if self._splitter is None:  # nothing of it will ever be asked for
             self._forget_unparsed()
         self.let_go()

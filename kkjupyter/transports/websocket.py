@@ -89,11 +89,12 @@ class WebSocketTransport:
         connection = self._connection
         if connection.protocol.state is not State.OPEN:
             return
-        for message in messages:
-            connection.protocol.send_text(message)
         # Not writelines(): in Python 3.12 and 3.13 it never calls pause_writing(), and a peer that
         # does not read would not be felt.
-        connection.transport.write(b"".join(connection.protocol.data_to_send()))
+        connection.write(messages)
+
+    def send_here(self, message: bytes) -> bool:
+        return self._connection.write_here(message)
 
     @property
     def writable(self) -> bool:

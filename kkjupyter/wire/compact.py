@@ -34,10 +34,13 @@ from kkjupyter.wire.events import (
 )
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
 from kkjupyter.wire.protocol import Codec
+from kkjupyter.wire.reduction import is_plain
 from kkjupyter.wire.values import undefined
 from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
 
 __all__ = ["Compact"]
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class Compact:
@@ -256,6 +259,9 @@ def _with_value(message: dict[str, Any], value: Any, codec: str, shown: str) -> 
 
 def _with_arguments(message: dict[str, Any], args: Sequence[Any], codec: str) -> bytes:
     """One message with arguments, each in its envelope."""
+    if _SCALARS.issuperset(map(type, args)) and all(map(is_plain, args)):
+        message["a"] = [{ARGUMENT_TAG: "value", "v": arg} for arg in args]
+        return write_message(message, None, codec)
     wrapped: list[dict[str, Any]] = []
     for index, arg in enumerate(args):
         if type(arg) is CallbackRef:

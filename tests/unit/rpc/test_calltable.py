@@ -24,13 +24,15 @@ class Sent:
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
-        self.put = self.messages.append
+
+    def put(self, message: bytes, *, is_own: bool = False) -> None:
+        self.messages.append(message)
 
 
 class Reading:
     """Of a connection that is always read."""
 
-    paused = False
+    paused = is_full = False
     over_soft: frozenset[Any] = frozenset()
 
     def reconsider(self) -> None: ...

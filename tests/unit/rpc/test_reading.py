@@ -107,8 +107,7 @@ def test_our_own_calls_do_not_stop_us_from_reading_their_answers(
         channel = channel_over(double)
         double.writable = False
         for _ in range(40):
-            channel.outbox.put(LARGE)
-            channel.outbox.count_as_own(len(LARGE))
+            channel.outbox.put(LARGE, is_own=True)
         channel.data_received([PULL])
         assert double.is_read
         for _ in range(17):

@@ -1,12 +1,14 @@
-"""The splitter gives what the library's parser would give, however the bytes are cut."""
+"""The splitter gives what the library's parser would give, however the bytes are cut; what is
+written is what the library writes."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side
 
-from kkjupyter.transports.frames import FrameSplitter
+from kkjupyter.transports.frames import FrameSplitter, text_frames
 
 LIMIT_BYTES = 70_000
 
@@ -102,3 +104,29 @@ def test_nothing_is_read_after_the_connection_has_ended() -> None:
     feed(splitter, text, messages)
     assert messages == [b"text"]
     assert passed_on == [end, text, text]
+
+
+# ---- writing
+
+texts = st.lists(st.binary(max_size=50), max_size=6)
+borders = st.sampled_from([0, 125, 126, 127, 65_535, 65_536]).map(lambda size: [b"x" * size])
+
+
+@given(messages=st.one_of(texts, borders))
+def test_a_server_writes_what_the_library_writes(messages: list[bytes]) -> None:
+    library = b"".join(Frame(Opcode.TEXT, message).serialize(mask=False) for message in messages)
+    assert text_frames(messages, masked=False) == library
+
+
+@given(messages=st.one_of(texts, borders))
+def test_what_a_client_writes_the_library_reads(messages: list[bytes]) -> None:
+    server = Protocol(Side.SERVER)
+    server.receive_data(text_frames(messages, masked=True))
+    frames = server.events_received()
+    assert frames == [Frame(Opcode.TEXT, message) for message in messages]
+
+
+def test_each_frame_has_a_mask_of_its_own() -> None:
+    stream = text_frames([b"\0" * 16] * 64, masked=True)
+    frames = {stream[start : start + 22] for start in range(0, len(stream), 22)}
+    assert len(frames) == 64  # two of 64 are the same once in two million runs
