@@ -18,7 +18,7 @@ from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exh
 from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor, too_many_text
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import ServerLimits
+from kkjupyter.rpc.limits import ServerLimits, size_limit
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.server import Server
 from kkjupyter.transports.handshake import check_subprotocols
@@ -126,7 +126,7 @@ class WebSocketServer(Server):
             self._entrance,
             self._limits,
             *args,
-            limit_bytes=self._limits.message_bytes,
+            limit_bytes=size_limit(self._limits.message_bytes),
             **options,
         )
 
