@@ -21,6 +21,11 @@ TURN_S = 0.002
 ROUND_S = 0.005
 """So long all that wait for their turns may work between two looks at the sockets, in seconds."""
 
+# The select() of a busy loop lets go of the interpreter's lock, but takes it again before a thread
+# that waits for it has woken up; and as that thread is woken each time, it never comes to demand the
+# lock, as it does after 5 ms. So it could wait for seconds.
+_YIELD_S = 0.00005
+
 monotonic_s = time.monotonic
 
 
@@ -124,7 +129,9 @@ class _Row:
             if is_left:
                 work.queue()
             if monotonic_s() >= end_s:
-                return
+                break
+        if self._waiting:
+            time.sleep(_YIELD_S)
 
 
 _rows: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Row] = weakref.WeakKeyDictionary()
