@@ -225,7 +225,9 @@ class PushConnection(Connection):
             super().send_data()
 
     def write(self, messages: Sequence[bytes]) -> None:
-        """Send each message as text. On the loop only."""
+        """Send each message as text; nothing once the connection is going. On the loop only."""
+        if self.transport.is_closing():  # asyncio would log each message
+            return
         with self._write_lock:
             self._write_rest()
             self.transport.write(self._frames_of(messages))
