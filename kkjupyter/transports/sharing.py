@@ -22,8 +22,8 @@ ROUND_S = 0.005
 """So long all that wait for their turns may work between two looks at the sockets, in seconds."""
 
 # The select() of a busy loop lets go of the interpreter's lock, but takes it again before a thread
-# that waits for it has woken up; and as that thread is woken each time, it never comes to demand the
-# lock, as it does after 5 ms. So it could wait for seconds.
+# that waits for it has woken up. As that thread is woken each time, it never comes to demand the
+# lock, as it does after 5 ms of waiting. So it could wait for seconds.
 _YIELD_S = 0.00005
 
 monotonic_s = time.monotonic
