@@ -218,5 +218,11 @@ class _Alarm:
         return True
 
     def result(self) -> None:
-        if self._cancelled is not None:
-            raise self._cancelled
+        error, self._cancelled = self._cancelled, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # Its traceback has this frame, and that of the sleeper: what is left in a circle
+                # lives until the garbage collector comes, a loop over a call for one.
+                del error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import selectors
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -96,6 +98,33 @@ def test_a_wait_ends_in_time_either_way() -> None:
     assert 0.1 <= time.monotonic() - started_s < 5
     assert wait_blocking(bell, lambda: True, 0)
     assert asyncio.run(wait_async(bell, lambda: True, 0))
+
+
+def test_a_wait_that_is_cancelled_leaves_nothing_to_the_garbage_collector() -> None:
+    class Held:
+        """What the frame of a sleeper holds, as that of a loop over a call holds the loop."""
+
+    async def sleeper(gone: list[weakref.ref[Held]]) -> None:
+        held = Held()
+        gone.append(weakref.ref(held))
+        await wait_async(Bell(), lambda: False)
+
+    async def main() -> None:
+        gone: list[weakref.ref[Held]] = []
+        task = asyncio.create_task(sleeper(gone))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        del task
+        await asyncio.sleep(0)
+        assert gone[0]() is None
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
 
 
 def test_a_ring_from_another_thread_wakes_without_delay() -> None:
