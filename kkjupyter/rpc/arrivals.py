@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from kkjupyter.errors import ProtocolError
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.workers import WorkerPool
-from kkjupyter.transports.sharing import claim_turn
+from kkjupyter.transports.fairness import claim_turn
 from kkjupyter.wire.events import Event
 from kkjupyter.wire.framing import cut_at_lines, has_more_lines
 from kkjupyter.wire.protocol import Protocol

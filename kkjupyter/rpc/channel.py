@@ -36,7 +36,7 @@ from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.sharing import Piecework
+from kkjupyter.transports.fairness import Piecework
 from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import (
     Acknowledged,

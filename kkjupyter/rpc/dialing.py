@@ -22,10 +22,10 @@ from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.writable import permission
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.connecting import connect_websocket, without_secrets
-from kkjupyter.transports.handshake import check_subprotocols, request_headers
 from kkjupyter.transports.proxies import check_proxy
 from kkjupyter.transports.tls import client_context
+from kkjupyter.transports.websocket.client import connect_websocket, without_secrets
+from kkjupyter.transports.websocket.handshake import check_subprotocols, request_headers
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.exchange import HttpSession

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import one_line
-from kkjupyter.transports.connecting import is_loopback
+from kkjupyter.transports.websocket.client import is_loopback
 
 __all__ = ["Door", "Turned", "Visit", "bearer_tokens", "make_token", "query_tokens"]
 

@@ -22,8 +22,8 @@ from kkjupyter.rpc.replies import INSTEAD, Reply
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.trace_http import HttpTrace
-from kkjupyter.transports.connecting import without_secrets
-from kkjupyter.transports.http import HttpClient, HttpReply, check_http_url
+from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url
+from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt

@@ -1,4 +1,4 @@
-"""A server's part in the heartbeat over HTTP; see :mod:`kkjupyter.transports.heartbeat`."""
+"""A server's part in the heartbeat over HTTP; see :mod:`kkjupyter.transports.http.heartbeat`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from kkjupyter.rpc.httpconnection import HttpConnection
 from kkjupyter.rpc.limits import ServerLimits
-from kkjupyter.transports.heartbeat import (
+from kkjupyter.transports.http.heartbeat import (
     INTERIM_BEAT,
     INTERIM_BEGINNING,
     INTERIM_END,

@@ -11,7 +11,7 @@ from kkjupyter.rpc.budget import Budget, Share
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import Bell
 from kkjupyter.transports.base import DirectTransport, Transport
-from kkjupyter.transports.sharing import Piecework
+from kkjupyter.transports.fairness import Piecework
 
 __all__ = ["LIMIT_BYTES", "Outbox"]
 

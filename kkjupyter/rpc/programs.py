@@ -8,8 +8,8 @@ from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.commands import command_url
-from kkjupyter.transports.stdio import spawn_stdio
+from kkjupyter.transports.stdio.client import spawn_stdio
+from kkjupyter.transports.stdio.commands import command_url
 
 __all__ = ["OPTIONS", "command_dial", "looks_like_command"]
 

@@ -14,7 +14,7 @@ from functools import partial
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.portal import io_loop, leave_to_parent
-from kkjupyter.transports.http import HttpClient, HttpReply
+from kkjupyter.transports.http.client import HttpClient, HttpReply
 
 __all__ = ["Exchange", "Requests", "Settle"]
 

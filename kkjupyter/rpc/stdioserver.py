@@ -11,7 +11,7 @@ from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.rpc.limits import ClientLimits, ServerLimits
-from kkjupyter.transports.ownstdio import FilesTransport, own_stdio
+from kkjupyter.transports.stdio.server import FilesTransport, own_stdio
 
 __all__ = ["StdioServer", "take_stdio"]
 

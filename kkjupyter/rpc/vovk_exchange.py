@@ -19,7 +19,7 @@ from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.rpc.vovk_pace import REST_S, Pace
-from kkjupyter.transports.http import HttpReply
+from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.wire.events import Ended, Failed
 from kkjupyter.wire.schema import WireFormat
 from kkjupyter.wire.values import undefined

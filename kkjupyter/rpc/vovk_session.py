@@ -21,9 +21,9 @@ from kkjupyter.rpc.vovk_caller import VovkCaller
 from kkjupyter.rpc.vovk_exchange import Exchange
 from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher
 from kkjupyter.rpc.vovk_schemas import SchemaSource, is_address, load_schema, parse_json
-from kkjupyter.transports.connecting import without_secrets
-from kkjupyter.transports.handshake import request_headers
-from kkjupyter.transports.http import HttpClient, HttpReply, check_http_url, encoded_url
+from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url, encoded_url
+from kkjupyter.transports.websocket.client import without_secrets
+from kkjupyter.transports.websocket.handshake import request_headers
 from kkjupyter.wire.schema import Schema
 from kkjupyter.wire.schema_reading import META_FILE, read_files, read_schema
 from kkjupyter.wire.vovk import HttpRequest, default_api_root

@@ -21,10 +21,10 @@ from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.limits import ServerLimits, size_limit
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.server import Server
-from kkjupyter.transports.handshake import check_subprotocols
-from kkjupyter.transports.pushing import PushServerConnection, Taker, quiet_logger
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
-from kkjupyter.transports.websocket import PONG_TIMEOUT_S, WebSocketTransport
+from kkjupyter.transports.websocket.handshake import check_subprotocols
+from kkjupyter.transports.websocket.protocol import PushServerConnection, Taker, quiet_logger
+from kkjupyter.transports.websocket.transport import PONG_TIMEOUT_S, WebSocketTransport
 
 __all__ = ["WebSocketServer"]
 

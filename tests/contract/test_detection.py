@@ -15,7 +15,7 @@ from support.rawpeers import RawPeer, raw_server
 
 import kkjupyter as kk
 from kkjupyter.rpc.detection import make_protocol
-from kkjupyter.transports.ownstdio import FilesTransport
+from kkjupyter.transports.stdio.server import FilesTransport
 from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import NotUnderstood, Requested
 from kkjupyter.wire.protocol import Codec

@@ -29,7 +29,7 @@ from support.vovk_servers import (
 import kkjupyter as kk
 from kkjupyter.rpc import vovk_pace
 from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES
-from kkjupyter.transports.http import HttpReply
+from kkjupyter.transports.http.client import HttpReply
 
 TOKENS = [{"message": "Hello,"}, {"message": " World"}, {"message": "!"}]
 SAID = lines(*map(json.dumps, TOKENS))

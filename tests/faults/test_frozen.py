@@ -18,8 +18,8 @@ from support.rawpeers import raw_client
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.transports.stdio import spawn_stdio
-from kkjupyter.transports.stopped import is_stopped
+from kkjupyter.transports.stdio.client import spawn_stdio
+from kkjupyter.transports.stdio.stopped import is_stopped
 
 LIMITS = kk.ServerLimits(silence_timeout_s=1.0, write_timeout_s=1.0)
 finals: set[str] = set()
@@ -130,7 +130,7 @@ def test_a_websocket_client_that_does_not_read_is_disconnected() -> None:
 
 
 def test_a_websocket_server_that_takes_nothing_ends_what_waits() -> None:
-    from kkjupyter.transports.connecting import connect_websocket
+    from kkjupyter.transports.websocket.client import connect_websocket
 
     async def main(port: int, link: FreezingLink) -> str:
         reasons: list[str] = []

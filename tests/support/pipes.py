@@ -15,7 +15,7 @@ from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.ownstdio import FilesTransport
+from kkjupyter.transports.stdio.server import FilesTransport
 
 __all__ = ["serve_over_pipes"]
 

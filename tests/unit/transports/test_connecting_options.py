@@ -17,9 +17,9 @@ from websockets.http11 import Response
 from websockets.proxy import parse_proxy
 
 from kkjupyter.errors import UsageError
-from kkjupyter.transports.handshake import check_subprotocols, request_headers
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address, proxy_reason
 from kkjupyter.transports.tls import certificate_of, check_server_context, client_context
+from kkjupyter.transports.websocket.handshake import check_subprotocols, request_headers
 
 SECRET = "s3cr3t-t0ken"
 

@@ -21,8 +21,8 @@ from support.tls import AUTHORITY_FILE, CertificateName, server_context
 from yarl import URL
 
 import kkjupyter as kk
-from kkjupyter.transports import http
-from kkjupyter.transports.http import HttpClient, check_http_url, encoded_url
+from kkjupyter.transports.http import client as http
+from kkjupyter.transports.http.client import HttpClient, check_http_url, encoded_url
 
 SECRET = "s3cr3t-t0ken"
 

@@ -9,7 +9,7 @@ from support.endpoints import PATIENCE_S, Endpoint
 import kkjupyter as kk
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import session_of
-from kkjupyter.transports.frames import text_frames
+from kkjupyter.transports.websocket.frames import text_frames
 
 ITEM = b'{"t":"sr","id":"x","sid":"of a stream that is over","d":false,"v":"%s"}'
 LITTLE, MUCH = 64 * 1024, 256 * 1024

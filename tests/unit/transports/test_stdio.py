@@ -15,10 +15,11 @@ import pytest
 from support.endpoints import auntil
 
 import kkjupyter as kk
-from kkjupyter.transports import processes, stdio
-from kkjupyter.transports.commands import command_url
-from kkjupyter.transports.ownstdio import FilesTransport
-from kkjupyter.transports.stdio import StdioTransport, spawn_stdio
+from kkjupyter.transports.stdio import client as stdio
+from kkjupyter.transports.stdio import processes
+from kkjupyter.transports.stdio.client import StdioTransport, spawn_stdio
+from kkjupyter.transports.stdio.commands import command_url
+from kkjupyter.transports.stdio.server import FilesTransport
 
 PATIENCE_S = 15.0
 MIB = 1024 * 1024
@@ -443,7 +444,7 @@ def test_a_ctrl_c_for_us_does_not_reach_the_program() -> None:
 
 EXIT = """
 import asyncio, sys, threading
-from kkjupyter.transports.stdio import spawn_stdio
+from kkjupyter.transports.stdio.client import spawn_stdio
 class Owner:
     def data_received(self, chunks): up.set()
     def writable(self): pass

@@ -15,9 +15,9 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 
-from kkjupyter.transports.connecting import connect_websocket
-from kkjupyter.transports.pushing import PushServerConnection
-from kkjupyter.transports.websocket import WebSocketTransport
+from kkjupyter.transports.websocket.client import connect_websocket
+from kkjupyter.transports.websocket.protocol import PushServerConnection
+from kkjupyter.transports.websocket.transport import WebSocketTransport
 
 TEXTS = ["a", "b" * 200, "text, " * 1000, "x" * 200_000, "\N{SNOWMAN}" * 30_000, ""]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from support.endpoints import auntil
 
-from kkjupyter.transports import websocket
-from kkjupyter.transports.websocket import WebSocketTransport
+from kkjupyter.transports.websocket import transport as websocket
+from kkjupyter.transports.websocket.transport import WebSocketTransport
 
 _LOCK = 72  # SO_BUF_LOCK
 

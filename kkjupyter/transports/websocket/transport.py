@@ -13,8 +13,8 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from kkjupyter.transports.base import Owner
-from kkjupyter.transports.pushing import PushConnection
 from kkjupyter.transports.stalls import StallWatch
+from kkjupyter.transports.websocket.protocol import PushConnection
 
 __all__ = ["WebSocketTransport"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from kkjupyter.transports.heartbeat import interval_of, is_offered, silence_of, told_interval_s
+from kkjupyter.transports.http.heartbeat import interval_of, is_offered, silence_of, told_interval_s
 
 
 @pytest.mark.parametrize("proxy", ["Via", "forwarded", "X-Forwarded-For", "X-Real-IP"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from kkjupyter.transports.frames import FrameSplitter, text_frames
+from kkjupyter.transports.websocket.frames import FrameSplitter, text_frames
 
 LIMIT_BYTES = 70_000
 

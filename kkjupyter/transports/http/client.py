@@ -20,11 +20,11 @@ import aiohttp
 from yarl import URL
 
 from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
-from kkjupyter.transports import heartbeat
-from kkjupyter.transports.connecting import is_loopback, without_secrets
-from kkjupyter.transports.httperrors import TELLTALES, translated
+from kkjupyter.transports.http import heartbeat
+from kkjupyter.transports.http.errors import TELLTALES, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 from kkjupyter.transports.stalls import set_keepalive
+from kkjupyter.transports.websocket.client import is_loopback, without_secrets
 
 __all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url", "encoded_url"]
 
@@ -55,7 +55,8 @@ class HttpClient:
 
     A server that is gone is noticed after 40 s in which it sent nothing, by TCP's keepalive; one of
     ours also when it, or something in between, is frozen: see
-    :mod:`kkjupyter.transports.heartbeat`. However long a reply takes, silence alone ends nothing.
+    :mod:`kkjupyter.transports.http.heartbeat`. However long a reply takes, silence alone ends
+    nothing.
 
     Attributes:
         headers: those sent with every request.

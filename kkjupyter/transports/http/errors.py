@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, KKError
-from kkjupyter.transports.connecting import os_reason
+from kkjupyter.transports.websocket.client import os_reason
 
 __all__ = ["TELLTALES", "translated"]
 

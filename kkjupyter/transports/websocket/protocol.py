@@ -29,8 +29,8 @@ from websockets.http11 import Request, Response
 from websockets.protocol import Side, State
 
 from kkjupyter.plaintext import PlainRecords
-from kkjupyter.transports.frames import FrameSplitter, text_frames
-from kkjupyter.transports.sharing import Piecework
+from kkjupyter.transports.fairness import Piecework
+from kkjupyter.transports.websocket.frames import FrameSplitter, text_frames
 
 __all__ = ["PushClientConnection", "PushConnection", "PushServerConnection", "quiet_logger"]
 

@@ -25,9 +25,9 @@ from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, ConnectTimeout
 from kkjupyter.transports.proxies import environment_proxy, is_proxy_address, proxy_reason
-from kkjupyter.transports.pushing import PushClientConnection, quiet_logger
 from kkjupyter.transports.tls import tls_reason
-from kkjupyter.transports.websocket import (
+from kkjupyter.transports.websocket.protocol import PushClientConnection, quiet_logger
+from kkjupyter.transports.websocket.transport import (
     CLOSE_TIMEOUT_S,
     DEFAULT_LIMIT_BYTES,
     PING_INTERVAL_S,

@@ -15,9 +15,9 @@ from typing import cast
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.transports.base import Owner
-from kkjupyter.transports.commands import command_url, end_reason, quoted, start_reason
-from kkjupyter.transports.processes import ProcessGroup, spawn_options
-from kkjupyter.transports.stopped import is_stopped
+from kkjupyter.transports.stdio.commands import command_url, end_reason, quoted, start_reason
+from kkjupyter.transports.stdio.processes import ProcessGroup, spawn_options
+from kkjupyter.transports.stdio.stopped import is_stopped
 
 __all__ = ["StdioTransport", "spawn_stdio"]
 

@@ -24,8 +24,8 @@ from websockets.http11 import Response
 import kkjupyter as kk
 from kkjupyter.rpc.connectoptions import ConnectOptions
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.transports import connecting
-from kkjupyter.transports.connecting import connect_websocket, without_secrets
+from kkjupyter.transports.websocket import client as connecting
+from kkjupyter.transports.websocket.client import connect_websocket, without_secrets
 
 SECRET = "s3cr3t-t0ken"
 

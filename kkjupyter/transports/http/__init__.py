@@ -1,0 +1,1 @@
+"""Requests over HTTP, their replies read as they come, and the heartbeat beneath."""
