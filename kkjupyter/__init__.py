@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from kkjupyter.rpc.ownership import expose
     from kkjupyter.rpc.status import status
     from kkjupyter.rpc.trace_api import trace, tracing
-    from kkjupyter.wire.values import (
+    from kkjupyter.wire.values.javascript import (
         URL,
         BigInt,
         Boxed,
@@ -117,15 +117,15 @@ __all__ = [
 # A module is imported when one of its names is asked for. All of them at once took longer than
 # IPython itself.
 _HOMES = {
-    "URL": "kkjupyter.wire.values:URL",
-    "BigInt": "kkjupyter.wire.values:BigInt",
-    "Boxed": "kkjupyter.wire.values:Boxed",
+    "URL": "kkjupyter.wire.values.javascript:URL",
+    "BigInt": "kkjupyter.wire.values.javascript:BigInt",
+    "Boxed": "kkjupyter.wire.values.javascript:Boxed",
     "ClientLimits": "kkjupyter.rpc.limits:ClientLimits",
-    "Date": "kkjupyter.wire.values:Date",
-    "Map": "kkjupyter.wire.values:Map",
-    "RegExp": "kkjupyter.wire.values:RegExp",
+    "Date": "kkjupyter.wire.values.javascript:Date",
+    "Map": "kkjupyter.wire.values.javascript:Map",
+    "RegExp": "kkjupyter.wire.values.javascript:RegExp",
     "ServerLimits": "kkjupyter.rpc.limits:ServerLimits",
-    "Uint8ClampedArray": "kkjupyter.wire.values:Uint8ClampedArray",
+    "Uint8ClampedArray": "kkjupyter.wire.values.javascript:Uint8ClampedArray",
     "View": "kkjupyter.notebook.views:View",
     "aconnect": "kkjupyter.rpc.api:aconnect",
     "aset": "kkjupyter.rpc.api:aset",
@@ -144,7 +144,7 @@ _HOMES = {
     "status": "kkjupyter.rpc.status:status",
     "trace": "kkjupyter.rpc.trace_api:trace",
     "tracing": "kkjupyter.rpc.trace_api:tracing",
-    "undefined": "kkjupyter.wire.values:undefined",
+    "undefined": "kkjupyter.wire.values.javascript:undefined",
     "view": "kkjupyter.notebook.views:view",
     "vovk": "kkjupyter.vovk:",
 }

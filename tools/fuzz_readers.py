@@ -24,12 +24,12 @@ from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
 from kkjupyter.rpc.trace_secrets import Excerpts
 from kkjupyter.rpc.vovk_docs import handler_doc, handler_signature
 from kkjupyter.rpc.vovk_schemas import parse_json
-from kkjupyter.wire import superjson
-from kkjupyter.wire.jsontext import loads
-from kkjupyter.wire.schema import Handler, Part, Schema
-from kkjupyter.wire.schema_reading import read_schema
-from kkjupyter.wire.vovk_body import BodyDecoder
-from kkjupyter.wire.vovk_forms import read_form
+from kkjupyter.wire.values import superjson
+from kkjupyter.wire.values.json_text import loads
+from kkjupyter.wire.vovk.forms import read_form
+from kkjupyter.wire.vovk.schema.model import Handler, Part, Schema
+from kkjupyter.wire.vovk.schema.reading import read_schema
+from kkjupyter.wire.vovk.stream_body import BodyDecoder
 
 LIMIT_S = 1.0
 _VALUE = {"a": "a" * 60 + "!", "x-y": [1, 1.0, {"b": None}], "": "a" * 2_000}

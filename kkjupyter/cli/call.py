@@ -14,7 +14,7 @@ from kkjupyter.cli.exits import ExitCode
 from kkjupyter.cli.expression import Expression, parse_expression
 from kkjupyter.cli.output import Writer
 from kkjupyter.errors import UsageError
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["run"]
 

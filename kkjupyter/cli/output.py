@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from kkjupyter.errors import EncodeError
 from kkjupyter.plaintext import plain, without_controls
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["Writer", "as_json", "clean_log"]
 

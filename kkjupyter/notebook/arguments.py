@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from kkjupyter.errors import ProtocolError, UsageError, did_you_mean
 from kkjupyter.notebook.options import CALL, COMMANDS, OPTIONS, Options, options_of
 from kkjupyter.notebook.words import pointing_at, refuse_secret_urls, words_and_options
-from kkjupyter.wire.jsontext import loads
+from kkjupyter.wire.values.json_text import loads
 
 __all__ = ["Request", "interpolate", "parse", "with_body"]
 

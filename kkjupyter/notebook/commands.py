@@ -25,7 +25,7 @@ from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
 from kkjupyter.rpc.trace import Trace
 from kkjupyter.rpc.trace_recorder import keep_payloads_here
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["Commands"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.views.rows import record_of
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["dataframe_of"]
 

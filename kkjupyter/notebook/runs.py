@@ -29,7 +29,7 @@ from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.ticker import Job, Timer, ticker
 from kkjupyter.notebook.worker import Worker
 from kkjupyter.rpc.waiting import Bell, wait_blocking
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.cells import Cell

@@ -18,7 +18,7 @@ from kkjupyter.rpc.workers import WorkerPool
 from kkjupyter.transports.fairness import claim_turn
 from kkjupyter.wire.events import Event
 from kkjupyter.wire.framing import cut_at_lines, has_more_lines
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["BIG_BYTES", "Arrivals"]
 

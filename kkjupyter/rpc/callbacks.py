@@ -13,7 +13,7 @@ from kkjupyter.errors import BufferOverflow
 from kkjupyter.rpc.jobs import CALLBACK_THREADS, Job, Jobs
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.workers import Lane
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.callstate import CallState

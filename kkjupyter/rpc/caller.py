@@ -18,8 +18,8 @@ from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
-from kkjupyter.wire.protocol import Protocol
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["Caller", "OutgoingCall", "ProtocolCaller"]
 

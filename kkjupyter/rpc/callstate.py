@@ -22,7 +22,7 @@ from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiters import Waiters
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.call import Call

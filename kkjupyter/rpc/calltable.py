@@ -19,8 +19,8 @@ from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace, error_name
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
-from kkjupyter.wire.protocol import Protocol
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["CallTable"]
 

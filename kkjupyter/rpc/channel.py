@@ -37,7 +37,6 @@ from kkjupyter.rpc.trace_channel import ChannelTrace
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.fairness import Piecework
-from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import (
     Acknowledged,
     CallbackInvoked,
@@ -57,7 +56,8 @@ from kkjupyter.wire.events import (
     StreamRef,
     Thrown,
 )
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
 __all__ = ["Channel", "RequestHandler"]
 

@@ -17,8 +17,7 @@ import msgspec
 from kkjupyter.errors import EncodeError
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.hints import Parts, converters, take_apart
-from kkjupyter.wire.reduction import reduce_value
-from kkjupyter.wire.values import (
+from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
     Date,
@@ -27,6 +26,7 @@ from kkjupyter.wire.values import (
     Undefined,
     undefined,
 )
+from kkjupyter.wire.values.normalize import reduce_value
 
 __all__ = ["Check", "Mismatch", "check_for"]
 

@@ -11,12 +11,12 @@ from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.limits import ConnectionLoad
 from kkjupyter.transports.base import Owner, Transport
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.compact import Compact
-from kkjupyter.wire.detection import FORMS, FirstFrame, Probe
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
-from kkjupyter.wire.protocol import Codec, Protocol
-from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
+from kkjupyter.wire.kkrpc.base import Codec, Protocol
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
+from kkjupyter.wire.kkrpc.detection import FORMS, FirstFrame, Probe
+from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 
 __all__ = ["PROTOCOLS", "Doorstep", "Spoken", "find_protocol", "make_protocol"]
 

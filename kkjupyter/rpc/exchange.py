@@ -24,10 +24,10 @@ from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url
 from kkjupyter.transports.websocket.client import without_secrets
-from kkjupyter.wire.classic_messages import CODECS
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.kkrpc.classic.messages import CODECS
 
 __all__ = ["HttpSession"]
 

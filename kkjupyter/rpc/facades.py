@@ -12,7 +12,7 @@ from kkjupyter.plaintext import plain
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import wait_async
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["HeldFunctions", "RemoteCallback"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
 from kkjupyter.rpc.refusals import ArgumentsError
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["encode_acknowledgement", "encode_failure", "remote_error"]
 

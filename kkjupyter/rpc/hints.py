@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 import msgspec.inspect
 
-from kkjupyter.wire.values import (
+from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
     Boxed,

@@ -14,12 +14,12 @@ from typing import Any, Final
 from kkjupyter.errors import EncodeError, KKError, ProtocolError, UsageError, ValidationError
 from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.schema_bounds import LeftOut, bounded, spending
-from kkjupyter.wire import jsoncodec
-from kkjupyter.wire.jsontext import loads
-from kkjupyter.wire.schema import Handler, JsonSchema, Part
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk_forms import form_types, form_values
-from kkjupyter.wire.vovk_query import scalar_text
+from kkjupyter.wire.values import json_codec
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.values.json_text import loads
+from kkjupyter.wire.vovk.forms import form_types, form_values
+from kkjupyter.wire.vovk.query import scalar_text
+from kkjupyter.wire.vovk.schema.model import Handler, JsonSchema, Part
 
 __all__ = ["HandlerChecks", "Issue", "load_library"]
 
@@ -103,7 +103,7 @@ class HandlerChecks:
         if part not in self._handler.validation:
             return []
         try:
-            plain = jsoncodec.encode(value, prefix=part, tags_bytes=False)
+            plain = json_codec.encode(value, prefix=part, tags_bytes=False)
         except EncodeError as error:
             error.method = self._handler.title
             raise

@@ -14,7 +14,7 @@ from kkjupyter.errors import RemoteError, UsageError
 from kkjupyter.rpc.budget import Budget
 from kkjupyter.rpc.workers import Lane, WorkerPool
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
-from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
+from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 
 __all__ = [
     "GENERATOR_SLOTS",

@@ -30,8 +30,8 @@ from kkjupyter.rpc.pumps import (
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
-from kkjupyter.wire.protocol import Protocol
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["ItemCheck", "OutgoingStream", "close_unread"]
 

@@ -32,8 +32,8 @@ from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
 from kkjupyter.rpc.turns import TURN_S, monotonic_s
 from kkjupyter.rpc.waiting import wait_async
 from kkjupyter.rpc.wayback import WayBack
-from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import Requested, StreamRef
+from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
 __all__ = ["Producer"]
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 
 from kkjupyter.rpc.limits import GENERATOR_SLOTS, LimitExceeded, Slots
 from kkjupyter.rpc.workers import settle
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = [
     "Injection",

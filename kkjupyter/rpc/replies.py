@@ -9,8 +9,8 @@ from kkjupyter.errors import ConnectError, KKError, ProtocolError, RemoteError
 from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.wire.events import Event, Failed, Opened, Replied
 from kkjupyter.wire.framing import excerpt
-from kkjupyter.wire.protocol import Protocol
-from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 
 __all__ = ["INSTEAD", "Reply"]
 

@@ -21,8 +21,8 @@ from kkjupyter.rpc.detection import PROTOCOLS, Spoken, find_protocol, make_proto
 from kkjupyter.rpc.limits import ClientLimits, size_limit
 from kkjupyter.rpc.portal import io_loop, leave_to_parent
 from kkjupyter.transports.base import Transport
-from kkjupyter.wire.classic_messages import CODECS
-from kkjupyter.wire.protocol import Codec, Protocol
+from kkjupyter.wire.kkrpc.base import Codec, Protocol
+from kkjupyter.wire.kkrpc.classic.messages import CODECS
 
 __all__ = ["Session", "note_session", "open_sessions"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from kkjupyter.wire.weight import weigh_value
+from kkjupyter.wire.message_cost import weigh_value
 
 __all__ = [
     "HARD_LIMIT_BYTES",

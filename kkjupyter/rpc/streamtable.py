@@ -9,9 +9,9 @@ from kkjupyter.rpc.limits import Slots, generator_slots
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
-from kkjupyter.wire.compact_errors import unknown_stream
 from kkjupyter.wire.events import Cancelled, Credited, Thrown
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.kkrpc.compact.errors import unknown_stream
 
 __all__ = ["OutgoingStreams"]
 

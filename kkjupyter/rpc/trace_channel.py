@@ -26,8 +26,8 @@ from kkjupyter.wire.events import (
     Replied,
     Thrown,
 )
-from kkjupyter.wire.protocol import Protocol
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["ChannelTrace", "error_name"]
 

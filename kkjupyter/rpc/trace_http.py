@@ -13,8 +13,8 @@ from kkjupyter.rpc.trace_channel import error_name
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.rpc.trace_secrets import without_secret_fields
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.vovk_body import DIVIDER
+from kkjupyter.wire.vovk.schema.model import WireFormat
+from kkjupyter.wire.vovk.stream_body import DIVIDER
 
 __all__ = ["HttpTrace"]
 

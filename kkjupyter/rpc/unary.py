@@ -22,9 +22,9 @@ from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.limits import size_limit
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.pumps import close_source
-from kkjupyter.wire.detection import recognise
 from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.kkrpc.detection import recognise
 
 __all__ = ["Answer", "UnaryClients"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.checking import Check, Mismatch
 from kkjupyter.rpc.refusals import Phase, RPCValidationError
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["EMPTY", "Parameter", "Phase", "RPCValidationError", "Validator"]
 

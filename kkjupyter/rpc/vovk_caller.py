@@ -16,10 +16,10 @@ from kkjupyter.rpc.vovk_custom import CustomRun
 from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
 from kkjupyter.rpc.vovk_input import CallInput, call_title, read_input
 from kkjupyter.wire.events import Operation
-from kkjupyter.wire.schema import Handler, Schema
-from kkjupyter.wire.schema_names import Names
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk import HttpRequest, build_request
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.request import HttpRequest, build_request
+from kkjupyter.wire.vovk.schema.model import Handler, Schema
+from kkjupyter.wire.vovk.schema.names import Names
 
 __all__ = ["VovkCaller"]
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from kkjupyter.plaintext import plain
-from kkjupyter.wire.schema import Handler, JsonSchema
+from kkjupyter.wire.vovk.schema.model import Handler, JsonSchema
 
 __all__ = ["describe_type", "group_doc", "handler_doc", "handler_signature"]
 

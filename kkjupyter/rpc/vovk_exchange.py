@@ -21,11 +21,11 @@ from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.rpc.vovk_pace import REST_S, Pace
 from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.wire.events import Ended, Failed
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk import HttpRequest
-from kkjupyter.wire.vovk_body import BodyDecoder, BodyEvent
-from kkjupyter.wire.vovk_reply import ReplyKind, read_failure, read_value, reply_kind
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.reply import ReplyKind, read_failure, read_value, reply_kind
+from kkjupyter.wire.vovk.request import HttpRequest
+from kkjupyter.wire.vovk.schema.model import WireFormat
+from kkjupyter.wire.vovk.stream_body import BodyDecoder, BodyEvent
 
 __all__ = ["Exchange"]
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.wire.schema import Handler
-from kkjupyter.wire.vovk import build_path
-from kkjupyter.wire.vovk_query import encode_query
+from kkjupyter.wire.vovk.query import encode_query
+from kkjupyter.wire.vovk.request import build_path
+from kkjupyter.wire.vovk.schema.model import Handler
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.vovk_call import VovkCall

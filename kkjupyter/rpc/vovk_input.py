@@ -8,8 +8,8 @@ from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.titles import title_of
-from kkjupyter.wire.schema import Handler
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.schema.model import Handler
 
 __all__ = ["OPTIONS", "CallInput", "call_title", "read_input"]
 

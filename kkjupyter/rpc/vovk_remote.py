@@ -10,7 +10,7 @@ from kkjupyter.rpc.novalue import NoSuchAttribute
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.vovk_caller import VovkCaller
 from kkjupyter.rpc.vovk_docs import group_doc, handler_doc, handler_signature
-from kkjupyter.wire.schema import Handler
+from kkjupyter.wire.vovk.schema.model import Handler
 
 __all__ = ["VovkRemote"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.wire.schema import Schema, Segment
-from kkjupyter.wire.schema_reading import read_controller, read_files, read_schema
+from kkjupyter.wire.vovk.schema.model import Schema, Segment
+from kkjupyter.wire.vovk.schema.reading import read_controller, read_files, read_schema
 
 __all__ = ["SchemaSource", "is_address", "load_schema", "parse_json", "schema_of_controller"]
 

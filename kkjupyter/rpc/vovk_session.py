@@ -24,9 +24,9 @@ from kkjupyter.rpc.vovk_schemas import SchemaSource, is_address, load_schema, pa
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url, encoded_url
 from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.transports.websocket.handshake import request_headers
-from kkjupyter.wire.schema import Schema
-from kkjupyter.wire.schema_reading import META_FILE, read_files, read_schema
-from kkjupyter.wire.vovk import HttpRequest, default_api_root
+from kkjupyter.wire.vovk.request import HttpRequest, default_api_root
+from kkjupyter.wire.vovk.schema.model import Schema
+from kkjupyter.wire.vovk.schema.reading import META_FILE, read_files, read_schema
 
 __all__ = ["VovkSession"]
 

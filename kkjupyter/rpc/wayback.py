@@ -9,7 +9,7 @@ from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
-from kkjupyter.wire.protocol import Protocol
+from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["WayBack"]
 

@@ -28,7 +28,7 @@ from kkjupyter.vovk.replies import Response
 from kkjupyter.vovk.request import Request
 from kkjupyter.vovk.routes import delete, get, head, options, patch, post, put
 from kkjupyter.vovk.serving import app, serve, write_schema
-from kkjupyter.wire.vovk_forms import File
+from kkjupyter.wire.vovk.forms import File
 
 __all__ = [
     "Controller",

@@ -28,9 +28,9 @@ from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.vovk.publishing import Published
 from kkjupyter.vovk.replies import Response, error_reply, stream_failure, value_reply
 from kkjupyter.vovk.request import Request
-from kkjupyter.wire.jsontext import escape_non_ascii
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.vovk_encoding import encode_item
+from kkjupyter.wire.values.json_text import escape_non_ascii
+from kkjupyter.wire.vovk.encoding import encode_item
+from kkjupyter.wire.vovk.schema.model import WireFormat
 
 __all__ = ["Answering", "HandlerLoop", "Manners"]
 

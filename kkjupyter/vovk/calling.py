@@ -14,7 +14,7 @@ from kkjupyter.rpc.hints import take_apart
 from kkjupyter.rpc.validation import resolved_hints
 from kkjupyter.vovk.checks import ItemCheck, check_input, check_media_type, check_output
 from kkjupyter.vovk.request import Request
-from kkjupyter.wire.schema import Part, WireFormat
+from kkjupyter.wire.vovk.schema.model import Part, WireFormat
 
 __all__ = ["HandlerCall"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from kkjupyter.rpc.checking import Check, Mismatch
 from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.vovk.request import Request
-from kkjupyter.wire.schema import Part
+from kkjupyter.wire.vovk.schema.model import Part
 
 __all__ = ["ItemCheck", "check_input", "check_media_type", "check_output"]
 

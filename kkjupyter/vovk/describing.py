@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from kkjupyter.vovk.routes import Route
-from kkjupyter.wire.schema import JsonSchema
+from kkjupyter.wire.vovk.schema.model import JsonSchema
 
 __all__ = ["describe", "json_schema"]
 

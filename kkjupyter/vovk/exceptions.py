@@ -6,9 +6,9 @@ import http
 from typing import Any
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow, UsageError
-from kkjupyter.wire import jsoncodec
-from kkjupyter.wire.jsontext import dumps
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values import json_codec
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.values.json_text import dumps
 
 __all__ = ["HttpException", "Throw"]
 
@@ -56,6 +56,6 @@ def _text(value: Any) -> str:
     if value is undefined:
         return "undefined"
     try:
-        return dumps(jsoncodec.encode(value, tags_bytes=False)).decode()
+        return dumps(json_codec.encode(value, tags_bytes=False)).decode()
     except EncodeError:  # told when it is sent; its text must not fail
         return repr(value)

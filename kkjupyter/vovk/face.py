@@ -21,10 +21,10 @@ from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
 from kkjupyter.vovk.publishing import Publication
 from kkjupyter.vovk.replies import Response, status_reply
 from kkjupyter.vovk.request import Request
-from kkjupyter.wire.jsontext import dumps
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.schema_writing import write_answer, write_metadata
-from kkjupyter.wire.vovk_encoding import REPLY_HEADERS, missing_route, stream_headers
+from kkjupyter.wire.values.json_text import dumps
+from kkjupyter.wire.vovk.encoding import REPLY_HEADERS, missing_route, stream_headers
+from kkjupyter.wire.vovk.schema.model import WireFormat
+from kkjupyter.wire.vovk.schema.writing import write_answer, write_metadata
 
 __all__ = ["Face", "VovkClients"]
 

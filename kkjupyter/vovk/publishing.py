@@ -13,10 +13,17 @@ from kkjupyter.vovk.calling import HandlerCall
 from kkjupyter.vovk.controller import Controller, routes_of
 from kkjupyter.vovk.describing import describe, json_schema
 from kkjupyter.vovk.routes import AutoRule, Route
-from kkjupyter.wire import schema as model
-from kkjupyter.wire.schema import PARTS, ROOT_ENTRY, Schema, Segment, WireFormat, split_path
-from kkjupyter.wire.schema_names import camel_case
-from kkjupyter.wire.schema_writing import auto_path, auto_path_before_3
+from kkjupyter.wire.vovk.schema import model
+from kkjupyter.wire.vovk.schema.model import (
+    PARTS,
+    ROOT_ENTRY,
+    Schema,
+    Segment,
+    WireFormat,
+    split_path,
+)
+from kkjupyter.wire.vovk.schema.names import camel_case
+from kkjupyter.wire.vovk.schema.writing import auto_path, auto_path_before_3
 
 __all__ = ["Controllers", "Publication", "Published"]
 

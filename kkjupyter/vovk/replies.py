@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow, UsageError
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk_encoding import (
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.encoding import (
     REPLY_HEADERS,
     encode_error,
     encode_failure,
     encode_reply,
     thrown_reason,
 )
+from kkjupyter.wire.vovk.schema.model import WireFormat
 
 __all__ = ["Response", "error_reply", "status_reply", "stream_failure", "value_reply"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from kkjupyter.errors import MessageTooBig, ProtocolError
 from kkjupyter.vovk.exceptions import HttpException
-from kkjupyter.wire.jsontext import loads
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.vovk_forms import read_form
-from kkjupyter.wire.vovk_query import decode_query
-from kkjupyter.wire.weight import DEFAULT_MEMORY_BYTES
+from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
+from kkjupyter.wire.values.json_text import loads
+from kkjupyter.wire.vovk.forms import read_form
+from kkjupyter.wire.vovk.query import decode_query
+from kkjupyter.wire.vovk.schema.model import WireFormat
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

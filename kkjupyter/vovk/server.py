@@ -13,7 +13,7 @@ from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import Server
 from kkjupyter.vovk.face import Face, VovkClients
-from kkjupyter.wire.schema_writing import write_metadata, write_schema
+from kkjupyter.wire.vovk.schema.writing import write_metadata, write_schema
 
 __all__ = ["VovkServer"]
 

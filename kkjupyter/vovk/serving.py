@@ -17,9 +17,9 @@ from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
 from kkjupyter.rpc.limits import ServerLimits, check_limits, size_limit
 from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.vovk.publishing import Controllers, Publication
-from kkjupyter.wire.schema import WireFormat
-from kkjupyter.wire.schema_writing import write_files, write_metadata
-from kkjupyter.wire.schema_writing import write_schema as schema_json
+from kkjupyter.wire.vovk.schema.model import WireFormat
+from kkjupyter.wire.vovk.schema.writing import write_files, write_metadata
+from kkjupyter.wire.vovk.schema.writing import write_schema as schema_json
 
 if TYPE_CHECKING:
     from aiohttp import web

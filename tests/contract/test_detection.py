@@ -16,9 +16,9 @@ from support.rawpeers import RawPeer, raw_server
 import kkjupyter as kk
 from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.transports.stdio.server import FilesTransport
-from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import NotUnderstood, Requested
-from kkjupyter.wire.protocol import Codec
+from kkjupyter.wire.kkrpc.base import Codec
+from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
 Play = Callable[[RawPeer], None]
 

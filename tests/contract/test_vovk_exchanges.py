@@ -15,7 +15,7 @@ from wire.vovk.test_exchanges import EXPECTED, HELLO, Result, check
 
 import kkjupyter as kk
 from kkjupyter.rpc.vovk_call import VovkCall
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 SCHEMAS = {
     "jsonlines": schema_file("new-3.7.0-vovk-schema-root.json"),

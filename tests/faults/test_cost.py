@@ -21,7 +21,7 @@ import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.wire.events import Requested
-from kkjupyter.wire.weight import HASH_MODULUS, MAX_DEPTH
+from kkjupyter.wire.message_cost import HASH_MODULUS, MAX_DEPTH
 
 MIB = 1024 * 1024
 # An honest client is answered within a second; a machine that is busy with other tests is not.

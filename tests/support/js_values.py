@@ -18,8 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kkjupyter.errors import RemoteError
-from kkjupyter.wire.reduction import FORBIDDEN_KEYS
-from kkjupyter.wire.values import (
+from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
     Boxed,
@@ -29,6 +28,7 @@ from kkjupyter.wire.values import (
     Uint8ClampedArray,
     undefined,
 )
+from kkjupyter.wire.values.normalize import FORBIDDEN_KEYS
 
 __all__ = ["describe", "linked_values", "values"]
 

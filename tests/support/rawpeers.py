@@ -17,7 +17,7 @@ from websockets.sync.server import serve
 
 from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.wire.events import Event
-from kkjupyter.wire.protocol import Codec
+from kkjupyter.wire.kkrpc.base import Codec
 
 __all__ = ["RawPeer", "raw_client", "raw_server"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.wire.jsontext import dumps
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.values.json_text import dumps
 
 __all__ = ["Case", "cases"]
 

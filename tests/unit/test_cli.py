@@ -21,7 +21,7 @@ from kkjupyter.cli.outputs import Outputs, Screen
 from kkjupyter.cli.serve import load_object
 from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import without_controls
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 
 class Terminal(io.StringIO):

@@ -300,11 +300,11 @@ def test_every_folder_says_what_is_in_it() -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("wire.classic", "import asyncio"),
-        ("wire.classic", "def f():\n    from time import monotonic"),
-        ("wire.classic", "from kkjupyter.rpc.waiting import blocked_wait"),
-        ("wire.classic", "from kkjupyter import transports"),
-        ("wire.classic", "import kkjupyter"),
+        ("wire.kkrpc.classic.protocol", "import asyncio"),
+        ("wire.kkrpc.classic.protocol", "def f():\n    from time import monotonic"),
+        ("wire.kkrpc.classic.protocol", "from kkjupyter.rpc.waiting import blocked_wait"),
+        ("wire.kkrpc.classic.protocol", "from kkjupyter import transports"),
+        ("wire.kkrpc.classic.protocol", "import kkjupyter"),
         ("transports.base", "from kkjupyter.wire import events"),
         ("wire.events", "from kkjupyter.transports import base"),
         ("rpc.call", "import IPython.display"),
@@ -322,11 +322,12 @@ def test_a_backward_arrow_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         (
-            "wire.classic",
+            "wire.kkrpc.classic.protocol",
             "from kkjupyter.wire.events import Item\nfrom kkjupyter.errors import KKError",
         ),
         ("rpc.channel", "from ..wire import events\nfrom ..transports import base"),
         ("notebook.live", "import IPython\nfrom kkjupyter.rpc.call import Call"),
+        ("wire.kkrpc.classic.protocol", "from ...events import Item"),
     ],
 )
 def test_a_forward_arrow_passes(module: str, source: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import kkjupyter as kk
 from kkjupyter import RemoteError, undefined
-from kkjupyter.wire.values import URL, BigInt, Map, RegExp
+from kkjupyter.wire.values.javascript import URL, BigInt, Map, RegExp
 
 __all__ = ["make_api"]
 

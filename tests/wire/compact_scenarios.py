@@ -11,7 +11,7 @@ from wire.scenarios import CLIENT, as_json, said
 
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["COMPACT_CLIENT"]
 

@@ -17,7 +17,7 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote, set_remote
-from kkjupyter.wire.values import BigInt, Map, RegExp, undefined
+from kkjupyter.wire.values.javascript import BigInt, Map, RegExp, undefined
 
 __all__ = ["CLIENT", "PATIENCE_S", "as_json", "said", "until"]
 

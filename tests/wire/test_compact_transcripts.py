@@ -31,9 +31,9 @@ from wire.scenarios import EPOCH, as_json, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.server import Server
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import Item, NotUnderstood
-from kkjupyter.wire.values import BigInt, RegExp, undefined
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
+from kkjupyter.wire.values.javascript import BigInt, RegExp, undefined
 
 TRANSCRIPTS = {t.scenario: t for t in transcripts("compact")}
 README = Path(__file__).with_name("README.md")

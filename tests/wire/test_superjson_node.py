@@ -20,9 +20,17 @@ from hypothesis import strategies as st
 from support.js_values import describe, linked_values, values
 
 from kkjupyter.errors import EncodeError, RemoteError
-from kkjupyter.wire import superjson
-from kkjupyter.wire.jsontext import dumps, loads
-from kkjupyter.wire.values import URL, BigInt, Boxed, Map, RegExp, Uint8ClampedArray, undefined
+from kkjupyter.wire.values import superjson
+from kkjupyter.wire.values.javascript import (
+    URL,
+    BigInt,
+    Boxed,
+    Map,
+    RegExp,
+    Uint8ClampedArray,
+    undefined,
+)
+from kkjupyter.wire.values.json_text import dumps, loads
 
 pytestmark = pytest.mark.timeout(180)  # seconds; 15 on a quiet machine
 

@@ -30,7 +30,7 @@ from wire.scenarios import CLIENT, PATIENCE_S, as_json, until
 import kkjupyter as kk
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import Server
-from kkjupyter.wire.values import BigInt, RegExp, undefined
+from kkjupyter.wire.values.javascript import BigInt, RegExp, undefined
 
 TRANSCRIPTS = list(transcripts())
 README = Path(__file__).with_name("README.md")

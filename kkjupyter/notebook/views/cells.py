@@ -17,7 +17,7 @@ from typing import Any
 from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.views.foreign import digits_of, is_a, unwrapped
 from kkjupyter.notebook.views.jsonlines import line_of
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["MISSING", "Cell", "cell_of", "is_scalar", "name_of"]
 

@@ -15,7 +15,7 @@ from support.peers import Line
 import kkjupyter as kk
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.wire.values import BigInt, Map
+from kkjupyter.wire.values.javascript import BigInt, Map
 
 # ---- values
 

@@ -14,9 +14,9 @@ from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import Cancelled, Opened
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
 class Sent:

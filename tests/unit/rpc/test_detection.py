@@ -12,9 +12,9 @@ import pytest
 import kkjupyter as kk
 from kkjupyter.rpc import detection
 from kkjupyter.rpc.detection import Doorstep, find_protocol, make_protocol
-from kkjupyter.wire.detection import PROBE_NAME
 from kkjupyter.wire.events import Requested
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
+from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
 
 class Wire:

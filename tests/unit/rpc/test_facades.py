@@ -14,9 +14,9 @@ import kkjupyter as kk
 from kkjupyter.rpc.facades import HeldFunctions
 from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.waiting import Bell
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import CallbackInvoked, CallbacksReleased
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
 class Sent:

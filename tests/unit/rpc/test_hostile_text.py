@@ -15,8 +15,8 @@ import pytest
 from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.rpc.checking import _mismatch
 from kkjupyter.rpc.trace_secrets import Excerpts
-from kkjupyter.wire.vovk_forms import read_form
-from kkjupyter.wire.vovk_reply import read_failure
+from kkjupyter.wire.vovk.forms import read_form
+from kkjupyter.wire.vovk.reply import read_failure
 
 _CHARS = 50_000
 _LIMIT_S = 2.0

@@ -10,8 +10,8 @@ import pytest
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
 from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
-from kkjupyter.wire.schema import Handler, WireFormat
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.schema.model import Handler, WireFormat
 
 
 def checks(wire_format: WireFormat = "jsonlines", **validation: Any) -> HandlerChecks:
@@ -180,7 +180,7 @@ def test_client_validators_that_are_no_schema_are_ignored(schema: dict[str, Any]
 
 def test_the_library_is_imported_only_when_used() -> None:
     code = (
-        "import sys, kkjupyter.rpc.jsonschemas as j, kkjupyter.wire.schema as s\n"
+        "import sys, kkjupyter.rpc.jsonschemas as j, kkjupyter.wire.vovk.schema.model as s\n"
         "checks = j.HandlerChecks(s.Handler('a', 'GET', 'p'))\n"
         "checks.check(body={}, query={'a': 1})\n"
         "assert 'jsonschema' not in sys.modules and 'referencing' not in sys.modules\n"

@@ -16,9 +16,9 @@ from kkjupyter.rpc.outgoing import OutgoingStream, as_exception
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.waiting import Bell
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import Credited, Ended, Failed, Item
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
 class Sent:

@@ -13,7 +13,7 @@ from kkjupyter.rpc import reading
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.portal import io_loop
-from kkjupyter.wire.compact import Compact
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 LARGE = b"x" * (1024 * 1024)
 PULL = b'{"t":"sq","id":"p","sid":"none","op":"pull","n":1}\n'

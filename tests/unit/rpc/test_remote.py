@@ -14,7 +14,7 @@ import kkjupyter as kk
 from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.rpc.remote import describe
 from kkjupyter.rpc.titles import title_of
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.values.javascript import undefined
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.streamtable import OutgoingStreams
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import Credited, Thrown
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
 async def nothing() -> AsyncIterator[int]:

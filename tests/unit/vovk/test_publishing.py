@@ -14,7 +14,7 @@ import pytest
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.vovk.publishing import Publication
-from kkjupyter.wire.schema_reading import read_files, read_schema
+from kkjupyter.wire.vovk.schema.reading import read_files, read_schema
 
 
 def routes(*controllers: Any, **options: Any) -> dict[str, str]:

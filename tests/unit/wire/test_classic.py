@@ -18,7 +18,6 @@ from kkjupyter.errors import (
     RemoteThrow,
     UsageError,
 )
-from kkjupyter.wire.classic import Classic, Codec
 from kkjupyter.wire.events import (
     CallbackInvoked,
     CallbackRef,
@@ -35,7 +34,8 @@ from kkjupyter.wire.events import (
     Replied,
     Requested,
 )
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc.classic.protocol import Classic, Codec
+from kkjupyter.wire.values.javascript import undefined
 
 both_codecs = pytest.mark.parametrize("codec", ["json", "superjson"])
 

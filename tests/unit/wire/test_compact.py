@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from support.js_values import describe, values
 
 from kkjupyter.errors import EncodeError, MessageTooBig, ProtocolError, RemoteError, RemoteThrow
-from kkjupyter.wire.compact import Compact
-from kkjupyter.wire.compact_errors import unknown_stream
 from kkjupyter.wire.events import (
     Acknowledged,
     CallbackInvoked,
@@ -36,8 +34,10 @@ from kkjupyter.wire.events import (
     StreamRef,
     Thrown,
 )
-from kkjupyter.wire.protocol import Codec, Protocol
-from kkjupyter.wire.values import Map, undefined
+from kkjupyter.wire.kkrpc.base import Codec, Protocol
+from kkjupyter.wire.kkrpc.compact.errors import unknown_stream
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
+from kkjupyter.wire.values.javascript import Map, undefined
 
 both_codecs = pytest.mark.parametrize("codec", ["json", "superjson"])
 HANDLE = {"__kkrpc_next_stream__": "async-iterable", "id": "s1"}

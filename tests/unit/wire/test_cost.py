@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, MessageTooBig, ProtocolError, RemoteError
-from kkjupyter.wire import jsoncodec, places, superjson, superjson_encoder
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.classic_messages import read_message, read_usual_item
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import Acknowledged, Failed, Item, NotUnderstood, Replied
-from kkjupyter.wire.jsontext import dumps, loads
-from kkjupyter.wire.values import BigInt, Map
-from kkjupyter.wire.vovk_body import BodyDecoder, Items
-from kkjupyter.wire.vovk_reply import read_value
-from kkjupyter.wire.weight import HASH_MODULUS, LARGE_BYTES, weigh
+from kkjupyter.wire.kkrpc.classic.messages import read_message, read_usual_item
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
+from kkjupyter.wire.message_cost import HASH_MODULUS, LARGE_BYTES, weigh
+from kkjupyter.wire.values import json_codec, superjson, write_path
+from kkjupyter.wire.values.javascript import BigInt, Map
+from kkjupyter.wire.values.json_text import dumps, loads
+from kkjupyter.wire.values.superjson import encoder as superjson_encoder
+from kkjupyter.wire.vovk.reply import read_value
+from kkjupyter.wire.vovk.stream_body import BodyDecoder, Items
 
 LISTS = b"[" + b",".join([b"[]"] * 1000) + b"]"
 SMALL_BYTES = 50_000  # less than they take
@@ -166,7 +167,7 @@ def test_values_of_a_vovk_stream_are_weighed(wire_format: Any) -> None:
 # ---- writing
 
 
-@pytest.mark.parametrize("encode", [jsoncodec.encode, superjson.encode])
+@pytest.mark.parametrize("encode", [json_codec.encode, superjson.encode])
 def test_shared_parts_are_written_a_stated_number_of_times(
     monkeypatch: pytest.MonkeyPatch, encode: Any
 ) -> None:
@@ -176,7 +177,7 @@ def test_shared_parts_are_written_a_stated_number_of_times(
     with pytest.raises(EncodeError, match="shared parts, written out") as caught:
         encode(value, "args")
     assert caught.value.path.startswith("args.")
-    for module in (places, jsoncodec, superjson_encoder):
+    for module in (write_path, json_codec, superjson_encoder):
         monkeypatch.setattr(module, "MAX_SHARED_BYTES", 1000)
     part = ["x" * 400]
     encode([part, part, float("nan")], "args")
@@ -216,12 +217,12 @@ def test_arrays_of_64_bits_go_as_lists(times: int) -> None:
     sent, meta = superjson.encode(value)
     assert superjson.decode(json.loads(dumps(sent)), meta) == [[1, 2**60]] * times
     with pytest.raises(EncodeError) as caught:
-        jsoncodec.encode({"a": value}, "args")
+        json_codec.encode({"a": value}, "args")
     assert caught.value.path.startswith("args.a.")
 
 
 def test_a_bad_part_is_named_by_its_path() -> None:
-    for encode in (jsoncodec.encode, superjson.encode):
+    for encode in (json_codec.encode, superjson.encode):
         for part in (object(), dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=14)))):
             with pytest.raises(EncodeError) as caught:
                 encode({"a": [1, {"b": part}]}, "args")

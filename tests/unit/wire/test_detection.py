@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kkjupyter.errors import MessageTooBig, RemoteError
-from kkjupyter.wire import detection
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.compact import Compact
-from kkjupyter.wire.detection import FirstFrame, Found, Probe, recognise
 from kkjupyter.wire.events import Event, NotUnderstood, Requested
 from kkjupyter.wire.framing import LineBuffer
-from kkjupyter.wire.protocol import Codec, Protocol
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc import detection
+from kkjupyter.wire.kkrpc.base import Codec, Protocol
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
+from kkjupyter.wire.kkrpc.detection import FirstFrame, Found, Probe, recognise
+from kkjupyter.wire.values.javascript import undefined
 
 CODECS: tuple[Codec, ...] = ("json", "superjson")
 FORMS = [(kind, codec) for kind in (Classic, Compact) for codec in CODECS]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.wire.classic import Classic
-from kkjupyter.wire.compact import Compact
 from kkjupyter.wire.events import CallbackInvoked, Requested
-from kkjupyter.wire.protocol import Protocol
-from kkjupyter.wire.values import undefined
+from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.compact.protocol import Compact
+from kkjupyter.wire.values.javascript import undefined
 
 
 def test_the_size_of_a_message_makes_no_difference() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import UsageError
-from kkjupyter.wire.schema import Controller, Handler, Schema, Segment, split_path
-from kkjupyter.wire.schema_names import Names, camel_case, names_of, snake_case
-from kkjupyter.wire.schema_reading import read_controller, read_files, read_schema
-from kkjupyter.wire.schema_writing import (
+from kkjupyter.wire.vovk.schema.model import Controller, Handler, Schema, Segment, split_path
+from kkjupyter.wire.vovk.schema.names import Names, camel_case, names_of, snake_case
+from kkjupyter.wire.vovk.schema.reading import read_controller, read_files, read_schema
+from kkjupyter.wire.vovk.schema.writing import (
     auto_path,
     auto_path_before_3,
     write_answer,

@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from support.js_values import describe, linked_values, values
 
 from kkjupyter.errors import EncodeError, ProtocolError, RemoteError
-from kkjupyter.wire import superjson
-from kkjupyter.wire.jsontext import dumps, loads
-from kkjupyter.wire.values import (
+from kkjupyter.wire.values import superjson
+from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
     Boxed,
@@ -32,6 +31,7 @@ from kkjupyter.wire.values import (
     Uint8ClampedArray,
     undefined,
 )
+from kkjupyter.wire.values.json_text import dumps, loads
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 

@@ -25,9 +25,8 @@ import pandas
 import pytest
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
-from kkjupyter.wire import jsoncodec, superjson
-from kkjupyter.wire.reduction import is_plain, iso_text, plain_key, reduce_value
-from kkjupyter.wire.values import (
+from kkjupyter.wire.values import json_codec, superjson
+from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
     Boxed,
@@ -41,6 +40,7 @@ from kkjupyter.wire.values import (
     typed_array_name,
     undefined,
 )
+from kkjupyter.wire.values.normalize import is_plain, iso_text, plain_key, reduce_value
 
 # ---- the types
 
@@ -299,7 +299,7 @@ def test_exceptions_become_errors() -> None:
     )
 
 
-@pytest.mark.parametrize("encode", [jsoncodec.encode, superjson.encode])
+@pytest.mark.parametrize("encode", [json_codec.encode, superjson.encode])
 @pytest.mark.parametrize(
     "table",
     [

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk_encoding import (
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.encoding import (
     REPLY_HEADERS,
     encode_error,
     encode_failure,

@@ -14,9 +14,7 @@ from support.vovk_servers import bounded
 
 from kkjupyter.errors import EncodeError, ProtocolError, ValidationError
 from kkjupyter.rpc.jsonschemas import HandlerChecks
-from kkjupyter.wire.schema import Handler
-from kkjupyter.wire.vovk import build_request
-from kkjupyter.wire.vovk_forms import (
+from kkjupyter.wire.vovk.forms import (
     FORM,
     MULTIPART,
     File,
@@ -25,6 +23,8 @@ from kkjupyter.wire.vovk_forms import (
     form_values,
     read_form,
 )
+from kkjupyter.wire.vovk.request import build_request
+from kkjupyter.wire.vovk.schema.model import Handler
 
 ROOT = "http://127.0.0.1/api"
 PICTURE = File('é "1".png', b"\x89PNG\r\n--\x00", "image/png")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import ProtocolError, RemoteError
-from kkjupyter.wire.vovk_reply import read_failure, read_value, reply_kind
+from kkjupyter.wire.vovk.reply import read_failure, read_value, reply_kind
 
 
 def kind(content_type: str | None, status: int = 200, **more: Any) -> str:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
-from kkjupyter.wire.schema import Handler, Schema
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk import build_path, build_request, build_url, default_api_root
-from kkjupyter.wire.vovk_query import decode_query, encode_query
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.query import decode_query, encode_query
+from kkjupyter.wire.vovk.request import build_path, build_request, build_url, default_api_root
+from kkjupyter.wire.vovk.schema.model import Handler, Schema
 
 ROOT = "http://127.0.0.1:3000/api"
 

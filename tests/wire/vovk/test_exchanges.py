@@ -21,14 +21,14 @@ from kkjupyter.errors import (
     RemoteError,
     RemoteThrow,
 )
-from kkjupyter.wire.schema import Schema
-from kkjupyter.wire.schema_names import Names
-from kkjupyter.wire.schema_reading import read_schema
-from kkjupyter.wire.values import undefined
-from kkjupyter.wire.vovk import build_request
-from kkjupyter.wire.vovk_body import BodyDecoder, BodyEvent, Items
-from kkjupyter.wire.vovk_encoding import encode_error, encode_failure, encode_item, missing_route
-from kkjupyter.wire.vovk_reply import read_failure, read_value, reply_kind
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.vovk.encoding import encode_error, encode_failure, encode_item, missing_route
+from kkjupyter.wire.vovk.reply import read_failure, read_value, reply_kind
+from kkjupyter.wire.vovk.request import build_request
+from kkjupyter.wire.vovk.schema.model import Schema
+from kkjupyter.wire.vovk.schema.names import Names
+from kkjupyter.wire.vovk.schema.reading import read_schema
+from kkjupyter.wire.vovk.stream_body import BodyDecoder, BodyEvent, Items
 
 ROOT = "http://127.0.0.1:4310/api"
 SCHEMAS = {

@@ -1,0 +1,1 @@
+"""The protocols of kkrpc, classic and compact, and how to tell which one a peer speaks."""

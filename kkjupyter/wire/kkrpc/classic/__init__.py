@@ -1,0 +1,1 @@
+"""The classic protocol: kkrpc 0.x."""

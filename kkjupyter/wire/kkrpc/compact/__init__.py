@@ -1,0 +1,1 @@
+"""The compact protocol: kkrpc 1.0 to 2.x."""

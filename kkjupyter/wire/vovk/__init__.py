@@ -1,0 +1,1 @@
+"""Vovk over HTTP: requests, replies, streamed bodies, forms and queries as bytes."""

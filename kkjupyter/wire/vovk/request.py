@@ -1,0 +1,243 @@
+"""A call of a Vovk handler as an HTTP request. Bytes out only; the answer is for
+:mod:`~kkjupyter.wire.vovk.reply` and :mod:`~kkjupyter.wire.vovk.stream_body`.
+
+Beyond what the real clients do, path parameters are encoded and checked. Facts: a request looks the
+same whether its answer is a stream or not; 3.x calls JSON Lines by their name only to those who
+accept them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+from kkjupyter.errors import EncodeError, UsageError, ValidationError, did_you_mean
+from kkjupyter.wire.values import json_codec
+from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.values.json_text import dumps
+from kkjupyter.wire.vovk.forms import FORM, MULTIPART, encode_form, form_types, has_files
+from kkjupyter.wire.vovk.query import encode_query, scalar_text
+from kkjupyter.wire.vovk.schema.model import Handler, Schema, split_path
+
+__all__ = ["ACCEPT", "HttpRequest", "build_path", "build_request", "build_url", "default_api_root"]
+
+ACCEPT: Final = "application/jsonl, application/json"
+"""Without it 3.x sends a stream as text/plain, and compressed if it may."""
+
+_JSON: Final = "application/json"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """What to send.
+
+    Attributes:
+        method: upper case.
+        url: complete, encoded: nothing in it must be encoded again.
+        headers: names in lower case, but those the caller gave.
+        body: None for none.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+def build_request(
+    handler: Handler,
+    api_root: str,
+    *,
+    body: Any = None,
+    query: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    meta: Any = None,
+) -> HttpRequest:
+    """The request that calls ``handler``.
+
+    Args:
+        handler: what to call.
+        api_root: ``http://127.0.0.1:3000/api``; a query in it is sent along.
+        body: sent as JSON; bytes go as they are, and text does where the schema says so or, on 3.x,
+            where it says nothing. A dict is sent as a form where the schema, or the caller's
+            Content-Type, wants one: :mod:`~kkjupyter.wire.vovk.forms`. None or ``undefined`` for
+            none.
+        query: see :mod:`~kkjupyter.wire.vovk.query`.
+        params: the path's parameters, all of them: text, numbers, dates.
+        headers: besides the usual ones, or instead of them.
+        meta: for 3.x: any JSON value for ``req.vovk.meta()`` there.
+
+    Raises:
+        ValidationError: a path parameter is missing or unknown, or there is a body with GET.
+        EncodeError: a value cannot be put on the wire; ``path`` says which.
+        UsageError: the handler lives on another server, or wants a body of another kind.
+    """
+    own: dict[str, str] = {"accept": ACCEPT} if handler.wire_format == "jsonlines" else {}
+    given = dict(headers or {})
+    given_names = {name.lower(): name for name in given}
+    data: bytes | None = None
+    try:
+        if meta is not None and meta is not undefined:
+            plain_meta = json_codec.encode(meta, prefix="meta", tags_bytes=False)
+            own["x-meta"] = json.dumps(plain_meta, separators=(",", ":"))  # headers are ASCII
+        if body is not None and body is not undefined:
+            if handler.http_method in ("GET", "HEAD"):
+                raise ValidationError(
+                    handler.title,
+                    [{"path": "body", "message": f"a {handler.http_method} request has none"}],
+                )
+            wanted_type = given.get(given_names.get("content-type", ""), "")
+            data, own["content-type"] = _encode_body(handler, body, wanted_type)
+            if own["content-type"].startswith(f"{MULTIPART};"):  # with the boundary that is in it
+                given.pop(given_names.pop("content-type", ""), None)
+        url = build_url(handler, api_root, params, query)
+    except EncodeError as error:
+        error.method = handler.title
+        raise
+    kept = {name: value for name, value in own.items() if name not in given_names}
+    return HttpRequest(handler.http_method, url, kept | given, data)
+
+
+def build_url(
+    handler: Handler,
+    api_root: str,
+    params: Mapping[str, Any] | None = None,
+    query: Mapping[str, Any] | None = None,
+) -> str:
+    """The address of a call; for arguments and errors see :func:`build_request`."""
+    parts = urlsplit(api_root)
+    root = parts.path
+    if handler.force_api_root is not None:
+        root = _forced_root(handler, api_root, handler.force_api_root)
+    path = build_path(handler, params)
+    queries = (parts.query, encode_query(query or {}, handler.wire_format))
+    return urlunsplit(
+        (
+            parts.scheme,
+            parts.netloc,
+            "/".join(part for part in (root.rstrip("/"), path) if part) or "/",
+            "&".join(part for part in queries if part),
+            "",
+        )
+    )
+
+
+def build_path(handler: Handler, params: Mapping[str, Any] | None = None) -> str:
+    """The path of a call below the API's root, encoded, without a slash at either end.
+
+    Raises:
+        ValidationError: a path parameter is missing, unknown or of no use in a path.
+    """
+    issues: list[dict[str, str]] = []
+    given = dict(params or {})
+    texts: dict[str, str] = {}
+    for name in handler.param_names:
+        value = given.pop(name, None)
+        try:
+            texts[name] = quote(_param_text(value), safe="")
+        except ValueError as exc:
+            issues.append({"path": f"params.{name}", "message": str(exc)})
+    for name in given:
+        hint = did_you_mean(str(name), handler.param_names)
+        known = f"the path is {handler.route!r}"
+        issues.append({"path": f"params.{name}", "message": f"no such parameter: {known}{hint}"})
+    if issues:
+        raise ValidationError(handler.title, issues)
+    filled = "".join(
+        quote(text, safe="/%!$&'()*+,;=:@") + (texts[name] if name else "")
+        for text, name in split_path(handler.route)
+    )
+    segment = "" if handler.force_api_root is not None else quote(handler.segment, safe="/")
+    return "/".join(part for part in (segment, filled) if part)
+
+
+def default_api_root(url: str, schema: Schema) -> str:
+    """The root of the API for the address a user gave: its own path, or else the schema's."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/") or f"/{schema.root_entry}"
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def _forced_root(handler: Handler, api_root: str, force_api_root: str) -> str:
+    """The path that a schema names as root, on the server connected to and on no other.
+
+    The headers, and a token among them, are not meant for whoever a schema names.
+    """
+    try:
+        forced = urljoin(api_root, force_api_root)
+        is_here = _origin(forced) == _origin(api_root)
+    except ValueError as exc:
+        raise UsageError(f"{handler.title} lives at {force_api_root!r}: {exc}") from exc
+    if not is_here:
+        raise UsageError(
+            f"{handler.title} lives at {force_api_root}, which is another server: connect to that"
+        )
+    return urlsplit(forced).path
+
+
+def _param_text(value: Any) -> str:
+    """One path parameter as text; ValueError says what is wrong with it."""
+    if value is None or value is undefined:
+        raise ValueError("is missing")
+    try:
+        plain = json_codec.encode(value)
+    except EncodeError as exc:
+        raise ValueError(exc.reason) from exc
+    if plain is None or isinstance(plain, dict | list):
+        raise ValueError(f"a {type(value).__name__} cannot be a part of a path")
+    text = scalar_text(plain)
+    # Whoever sends or receives the address would shorten it: to another handler's, perhaps.
+    if text in ("", ".", ".."):
+        raise ValueError(f"{text!r} cannot be a part of a path")
+    return text
+
+
+def _encode_body(handler: Handler, body: Any, wanted_type: str) -> tuple[bytes, str]:
+    """The body and its media type. ``wanted_type`` is what the caller's headers say, or empty."""
+    declared = [wanted_type.lower()] if wanted_type else list(handler.content_types)
+    if isinstance(body, bytes | bytearray | memoryview):
+        other = next((name for name in declared if not _is_json(name)), "application/octet-stream")
+        return bytes(body), other
+    json_type = next((name for name in declared if _is_json(name)), "")
+    if not json_type and declared:
+        if isinstance(body, str):
+            return _text_bytes(body), declared[0]
+        forms = form_types(declared)
+        if forms:
+            is_multipart = MULTIPART in forms and (FORM not in forms or has_files(body))
+            return encode_form(body, multipart=is_multipart)
+        raise UsageError(
+            f"{handler.title} takes {', '.join(declared)}: pass the body as bytes or text, "
+            "with a Content-Type header if it needs one"
+        )
+    if isinstance(body, str) and _takes_text(handler) and not declared:
+        return _text_bytes(body), "text/plain"
+    data = dumps(json_codec.encode(body, prefix="body", tags_bytes=False))
+    return data, json_type if json_type not in ("", "*/*") else _JSON
+
+
+def _takes_text(handler: Handler) -> bool:
+    """Whether text goes as it is. 0.1 makes JSON of everything; 3.x validates JSON only."""
+    return handler.wire_format == "jsonlines" and "body" not in handler.validation
+
+
+def _is_json(content_type: str) -> bool:
+    name = content_type.partition(";")[0].strip()
+    return name in (_JSON, "*/*") or name.endswith("+json")
+
+
+def _text_bytes(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:
+        raise EncodeError("body", "half a surrogate pair is no text") from exc
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
