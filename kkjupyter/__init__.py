@@ -27,11 +27,12 @@ from kkjupyter.errors import (
     UsageError,
     ValidationError,
 )
-from kkjupyter.rpc.hooks import before_connect
+from kkjupyter.runtime.hooks import before_connect
 
 if TYPE_CHECKING:
     from kkjupyter import vovk
     from kkjupyter.demo import demo
+    from kkjupyter.limits import ClientLimits, ServerLimits
     from kkjupyter.notebook.comparing import compare
     from kkjupyter.notebook.live import show
     from kkjupyter.notebook.views import View, view
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
         set,  # noqa: A004
     )
     from kkjupyter.rpc.interceptors import current_context as context
-    from kkjupyter.rpc.limits import ClientLimits, ServerLimits
     from kkjupyter.rpc.ownership import expose
     from kkjupyter.rpc.status import status
     from kkjupyter.rpc.trace_api import trace, tracing
@@ -120,11 +120,11 @@ _HOMES = {
     "URL": "kkjupyter.wire.values.javascript:URL",
     "BigInt": "kkjupyter.wire.values.javascript:BigInt",
     "Boxed": "kkjupyter.wire.values.javascript:Boxed",
-    "ClientLimits": "kkjupyter.rpc.limits:ClientLimits",
+    "ClientLimits": "kkjupyter.limits:ClientLimits",
     "Date": "kkjupyter.wire.values.javascript:Date",
     "Map": "kkjupyter.wire.values.javascript:Map",
     "RegExp": "kkjupyter.wire.values.javascript:RegExp",
-    "ServerLimits": "kkjupyter.rpc.limits:ServerLimits",
+    "ServerLimits": "kkjupyter.limits:ServerLimits",
     "Uint8ClampedArray": "kkjupyter.wire.values.javascript:Uint8ClampedArray",
     "View": "kkjupyter.notebook.views:View",
     "aconnect": "kkjupyter.rpc.api:aconnect",

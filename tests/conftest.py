@@ -60,7 +60,7 @@ def nothing_left_open() -> Iterator[None]:
     yield
     left = [session for session in _open_sessions() if session.number not in before]
     if left:
-        from kkjupyter.rpc.blocking import run_blocking
+        from kkjupyter.runtime.bridge import run_blocking
 
         for session in left:
             run_blocking(session.close())
@@ -69,7 +69,7 @@ def nothing_left_open() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def log_lines_counted_anew() -> None:
     """What the test before has logged within this second does not count."""
-    if logs := sys.modules.get("kkjupyter.rpc.logs"):
+    if logs := sys.modules.get("kkjupyter.runtime.logs"):
         for name in [*logging.root.manager.loggerDict]:
             for one in logging.getLogger(name).filters if name.startswith("kkjupyter") else ():
                 if isinstance(one, logs.LineLimit):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.notebook.registry import registry
-from kkjupyter.rpc.waiting import wait_blocking
+from kkjupyter.runtime.waiting import wait_blocking
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.runs import Run

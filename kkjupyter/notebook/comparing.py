@@ -17,7 +17,7 @@ from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import present_execution
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, ViewChoice
-from kkjupyter.rpc.waiting import wait_async
+from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Compared", "Replies", "compare"]
 

@@ -20,7 +20,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from kkjupyter.notebook.tracebacks import hide_our_frames
-from kkjupyter.rpc.hooks import before_wait
+from kkjupyter.runtime.hooks import before_wait
 
 __all__ = ["install", "uninstall"]
 

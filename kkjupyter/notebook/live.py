@@ -28,7 +28,7 @@ from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, ViewChoice
 from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.waiting import wait_async
+from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Shown", "show"]
 

@@ -24,11 +24,11 @@ from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.sizes import SizeMeter
 from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.notebook.stopping import Stoppable, Stopped, can_stop_here
-from kkjupyter.notebook.ticker import ticker
-from kkjupyter.rpc.hooks import run_before_wait
 from kkjupyter.rpc.pumps import close_iterator, close_source
-from kkjupyter.rpc.turns import TurnKeeper
-from kkjupyter.rpc.waiting import Bell, wait_async
+from kkjupyter.runtime.hooks import run_before_wait
+from kkjupyter.runtime.ticker import ticker
+from kkjupyter.runtime.turns import TurnKeeper
+from kkjupyter.runtime.waiting import Bell, wait_async
 
 __all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
 

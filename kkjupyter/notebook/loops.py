@@ -10,9 +10,9 @@ from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.localfeeds import LocalFeed
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
-from kkjupyter.rpc.hooks import run_before_wait
-from kkjupyter.rpc.turns import CancelWatch, TurnKeeper
-from kkjupyter.rpc.waiting import wait_async, wait_blocking
+from kkjupyter.runtime.hooks import run_before_wait
+from kkjupyter.runtime.turns import CancelWatch, TurnKeeper
+from kkjupyter.runtime.waiting import wait_async, wait_blocking
 
 __all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
 

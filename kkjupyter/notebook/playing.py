@@ -33,7 +33,7 @@ from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_t
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import next_number
 from kkjupyter.rpc.trace_api import record_of
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
 __all__ = [
     "await_kind",

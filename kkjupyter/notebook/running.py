@@ -24,7 +24,7 @@ import uuid
 from typing import Any, Final
 
 from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.ticker import ticker
+from kkjupyter.runtime.ticker import ticker
 
 __all__ = [
     "MESSAGE_TYPE",

@@ -26,9 +26,9 @@ from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.notebook.status import RunState, Status
-from kkjupyter.notebook.ticker import Job, Timer, ticker
 from kkjupyter.notebook.worker import Worker
-from kkjupyter.rpc.waiting import Bell, wait_blocking
+from kkjupyter.runtime.ticker import Job, Timer, ticker
+from kkjupyter.runtime.waiting import Bell, wait_blocking
 from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:

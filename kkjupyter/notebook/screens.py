@@ -21,16 +21,16 @@ from kkjupyter.errors import UsageError
 from kkjupyter.notebook.collecting import without_full_collections
 from kkjupyter.notebook.fallback import FallbackView, ViewOwner
 from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.bundle import describe
 from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.joining import Piece
 from kkjupyter.plaintext import plain, without_controls
+from kkjupyter.runtime.ticker import ticker
 
 if TYPE_CHECKING:
-    from kkjupyter.notebook.ticker import Job
     from kkjupyter.notebook.widget import LiveWidget
+    from kkjupyter.runtime.ticker import Job
 
 __all__ = [
     "CellScreen",

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kkjupyter.notebook.ticker import ticker
+from kkjupyter.runtime.ticker import ticker
 
 __all__ = ["Stoppable", "Stopped", "can_stop_here", "uninstall"]
 

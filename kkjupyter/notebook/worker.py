@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from kkjupyter.notebook.ticker import Timer, ticker
+from kkjupyter.runtime.ticker import Timer, ticker
 
 __all__ = ["Worker"]
 

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.connectoptions import ConnectOptions
 from kkjupyter.rpc.dialing import make_session, remote_of
-from kkjupyter.rpc.hooks import run_before_connect
 from kkjupyter.rpc.remote import (
     Remote,
     call_remote,
@@ -21,6 +19,8 @@ from kkjupyter.rpc.remote import (
 )
 from kkjupyter.rpc.server import Server, open_servers
 from kkjupyter.rpc.serving import ServeOptions, start_server
+from kkjupyter.runtime.bridge import run_async, run_blocking
+from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.transports.base import Transport
 
 __all__ = [

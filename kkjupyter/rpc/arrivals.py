@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from kkjupyter.errors import ProtocolError
-from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.workers import WorkerPool
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.worker_threads import WorkerPool
 from kkjupyter.transports.fairness import claim_turn
 from kkjupyter.wire.events import Event
 from kkjupyter.wire.framing import cut_at_lines, has_more_lines

@@ -19,7 +19,7 @@ from kkjupyter.rpc.loops import (
     raise_if_failed,
 )
 from kkjupyter.rpc.novalue import NoSuchAttribute, NoValue, RemoteName
-from kkjupyter.rpc.portal import io_loop, on_own_loop
+from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
 
 __all__ = ["Call", "Consumer", "is_stream"]
 

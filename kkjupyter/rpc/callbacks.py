@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kkjupyter.errors import BufferOverflow
 from kkjupyter.rpc.jobs import CALLBACK_THREADS, Job, Jobs
-from kkjupyter.rpc.logs import SafeLogger
-from kkjupyter.rpc.workers import Lane
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.worker_threads import Lane
 from kkjupyter.wire.kkrpc.base import Protocol
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.outgoing import close_unread
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_recorder import Recorder
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
 from kkjupyter.rpc.carrier import Carrier
 from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
-from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outgoing import OutgoingStream
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.waiters import Waiters
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageEr
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.ringing import Ringer
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace, error_name
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined

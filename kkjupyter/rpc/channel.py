@@ -19,6 +19,7 @@ from kkjupyter.errors import (
     ProtocolError,
     RemoteError,
 )
+from kkjupyter.limits import ConnectionLoad
 from kkjupyter.rpc.arrivals import Arrivals
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
@@ -28,13 +29,12 @@ from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.rpc.facades import HeldFunctions
 from kkjupyter.rpc.failures import encode_acknowledgement
 from kkjupyter.rpc.jobs import CALLBACK_LIMITS
-from kkjupyter.rpc.limits import ConnectionLoad
-from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace
 from kkjupyter.rpc.trace_recorder import Recorder
+from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.fairness import Piecework
 from kkjupyter.wire.events import (

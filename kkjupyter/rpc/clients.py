@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from kkjupyter.limits import ServerLoad, size_limit
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.detection import Doorstep
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import ServerLoad, size_limit
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.transports.base import Transport
 

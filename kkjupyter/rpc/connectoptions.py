@@ -8,8 +8,8 @@ from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from kkjupyter.limits import ClientLimits
     from kkjupyter.rpc.interceptors import Interceptor
-    from kkjupyter.rpc.limits import ClientLimits
     from kkjupyter.rpc.vovk_fetch import Fetcher
     from kkjupyter.rpc.vovk_schemas import SchemaSource
     from kkjupyter.rpc.writable import WritableOption

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from kkjupyter.rpc.logs import SafeLogger
+from kkjupyter.runtime.logs import SafeLogger
 
 __all__ = [
     "ACCEPTED_AT_ONCE",

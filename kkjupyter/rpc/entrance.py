@@ -14,8 +14,8 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
+from kkjupyter.limits import ServerLimits
 from kkjupyter.rpc.descriptors import are_left
-from kkjupyter.rpc.limits import ServerLimits
 
 __all__ = ["Entrance", "TurnedAway", "Visitor", "too_many_text"]
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.errors import UsageError
+from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.detection import PROTOCOLS, make_protocol
-from kkjupyter.rpc.limits import ClientLimits, size_limit
 from kkjupyter.rpc.replies import INSTEAD, Reply
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.session import note_session

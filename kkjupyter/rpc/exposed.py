@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from kkjupyter.limits import ServerLimits
 from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
-from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.rpc.writable import NOTHING_WRITABLE, Permission
 
 __all__ = ["Exposed"]

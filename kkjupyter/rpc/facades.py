@@ -10,8 +10,8 @@ from typing import Any
 from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import plain
 from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.waiting import wait_async
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.waiting import wait_async
 from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["HeldFunctions", "RemoteCallback"]

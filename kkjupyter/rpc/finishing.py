@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
+from kkjupyter.runtime.loop_threads import handler_loop
 
 __all__ = ["let_finish"]
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kkjupyter.rpc.limits import ServerLimits, run_function
+from kkjupyter.limits import ServerLimits, run_function
 from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.rpc.refusals import ArgumentsError
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from kkjupyter.limits import ServerLimits
 from kkjupyter.rpc.httpconnection import HttpConnection
-from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.transports.http.heartbeat import (
     INTERIM_BEAT,
     INTERIM_BEGINNING,

@@ -6,8 +6,8 @@ import asyncio
 
 from aiohttp import web
 
+from kkjupyter.limits import ServerLimits
 from kkjupyter.rpc.entrance import Visitor
-from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.transports.stalls import StallWatch
 
 __all__ = ["HttpConnection"]

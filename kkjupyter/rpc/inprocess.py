@@ -16,19 +16,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kkjupyter.errors import ConnectError
-from kkjupyter.rpc.blocking import run_async, run_blocking
+from kkjupyter.limits import ServerLimits, check_limits
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.opened import make_reach
 from kkjupyter.rpc.ownership import serving_package
-from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.titles import counted
 from kkjupyter.rpc.writable import WritableOption, permission
+from kkjupyter.runtime.bridge import run_async, run_blocking
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.memory import MemoryTransport, memory_pair
 

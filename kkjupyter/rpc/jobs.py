@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.stream import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
-from kkjupyter.rpc.waiting import Bell, wait_blocking
-from kkjupyter.rpc.workers import Lane, WorkerPool
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.waiting import Bell, wait_blocking
+from kkjupyter.runtime.worker_threads import Lane, WorkerPool
 
 __all__ = ["CALLBACK_LIMITS", "CALLBACK_THREADS", "Job", "Jobs"]
 

@@ -9,13 +9,13 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from kkjupyter.limits import ServerLimits
 from kkjupyter.plaintext import PlainRecords
 from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor
 from kkjupyter.rpc.heartbeats import add_heartbeats
 from kkjupyter.rpc.httpconnection import HttpConnection
-from kkjupyter.rpc.limits import ServerLimits
-from kkjupyter.rpc.logs import limit_lines
+from kkjupyter.runtime.logs import limit_lines
 from kkjupyter.transports.stalls import set_keepalive
 
 __all__ = ["HttpListener"]

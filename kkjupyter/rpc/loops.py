@@ -12,9 +12,9 @@ from typing import Any, Literal, Self
 
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.hooks import run_before_wait
-from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.turns import TURN_S, CancelWatch, monotonic_s
+from kkjupyter.runtime.hooks import run_before_wait
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.turns import TURN_S, CancelWatch, monotonic_s
 
 __all__ = ["AsyncLoop", "Consumer", "PlainLoop", "Unclaimed", "interrupted", "raise_if_failed"]
 

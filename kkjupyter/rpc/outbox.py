@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 
 from kkjupyter.errors import BufferOverflow
-from kkjupyter.rpc.budget import Budget, Share
-from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.waiting import Bell
+from kkjupyter.runtime.byte_budget import Budget, Share
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.waiting import Bell
 from kkjupyter.transports.base import DirectTransport, Transport
 from kkjupyter.transports.fairness import Piecework
 

@@ -14,11 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.errors import RemoteError, RemoteThrow
+from kkjupyter.limits import GENERATOR_SLOTS, Slots, run_function
 from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
-from kkjupyter.rpc.limits import GENERATOR_SLOTS, Slots, run_function
-from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import (
     Injection,
     SyncPump,
@@ -29,7 +27,9 @@ from kkjupyter.rpc.pumps import (
 )
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure
 from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
 

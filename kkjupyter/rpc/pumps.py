@@ -20,8 +20,8 @@ from collections.abc import (
 )
 from typing import Any, Literal, Protocol
 
-from kkjupyter.rpc.limits import GENERATOR_SLOTS, LimitExceeded, Slots
-from kkjupyter.rpc.workers import settle
+from kkjupyter.limits import GENERATOR_SLOTS, LimitExceeded, Slots
+from kkjupyter.runtime.worker_threads import settle
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = [

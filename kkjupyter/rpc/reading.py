@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.jobs import Jobs
 from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.base import Transport
 
 __all__ = ["Reading"]

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, NoReturn
 
+from kkjupyter.argument_checks import check_seconds
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.blocking import run_async, run_blocking
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
-from kkjupyter.rpc.checks import check_seconds
 from kkjupyter.rpc.novalue import RemoteName
-from kkjupyter.rpc.portal import on_own_loop
+from kkjupyter.runtime.bridge import run_async, run_blocking
+from kkjupyter.runtime.loop_threads import on_own_loop
 
 __all__ = [
     "Remote",

@@ -13,7 +13,7 @@ from functools import partial
 
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.portal import io_loop, leave_to_parent
+from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.transports.http.client import HttpClient, HttpReply
 
 __all__ = ["Exchange", "Requests", "Settle"]

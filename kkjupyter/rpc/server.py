@@ -13,16 +13,16 @@ from ssl import SSLContext
 from typing import Any, Protocol, Self
 
 from kkjupyter.errors import ConnectError
-from kkjupyter.rpc.blocking import run_blocking
 from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.rpc.door import Door
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
-from kkjupyter.rpc.hooks import run_before_connect
-from kkjupyter.rpc.portal import handler_loop
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.titles import counted
+from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.transports.tls import check_server_context, context_for
 
 __all__ = ["Guests", "Server", "open_servers"]

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Literal, TypedDict, Unpack
 
+from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.checks import check_choice, check_options, check_port
+from kkjupyter.limits import ServerLimits, check_limits
 from kkjupyter.rpc.connectoptions import COMPRESSIONS
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.limits import ServerLimits, check_limits
 from kkjupyter.rpc.opened import make_reach
 from kkjupyter.rpc.ownership import serving_package
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.websocket_server import WebSocketServer
 from kkjupyter.rpc.writable import WritableOption, permission
+from kkjupyter.runtime.bridge import run_blocking
 
 __all__ = ["ServeOptions", "start_server"]
 

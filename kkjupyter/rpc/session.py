@@ -10,16 +10,16 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.errors import ConnectError, KKError, UsageError
+from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import Caller, OutgoingCall, ProtocolCaller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel, RequestHandler
-from kkjupyter.rpc.checks import check_choice, check_seconds
 from kkjupyter.rpc.detection import PROTOCOLS, Spoken, find_protocol, make_protocol
-from kkjupyter.rpc.limits import ClientLimits, size_limit
-from kkjupyter.rpc.portal import io_loop, leave_to_parent
+from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.kkrpc.base import Codec, Protocol
 from kkjupyter.wire.kkrpc.classic.messages import CODECS

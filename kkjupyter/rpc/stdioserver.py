@@ -6,11 +6,11 @@ import dataclasses
 import os
 from typing import Final
 
-from kkjupyter.rpc.blocking import run_blocking
+from kkjupyter.limits import ClientLimits, ServerLimits
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
-from kkjupyter.rpc.limits import ClientLimits, ServerLimits
+from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.transports.stdio.server import FilesTransport, own_stdio
 
 __all__ = ["StdioServer", "take_stdio"]

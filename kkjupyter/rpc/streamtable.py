@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
-from kkjupyter.rpc.limits import Slots, generator_slots
+from kkjupyter.limits import Slots, generator_slots
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
-from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.wire.events import Cancelled, Credited, Thrown
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.kkrpc.compact.errors import unknown_stream

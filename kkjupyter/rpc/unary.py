@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kkjupyter.errors import RemoteError
+from kkjupyter.limits import size_limit
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
@@ -19,7 +20,6 @@ from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.limits import size_limit
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.rpc.pumps import close_source
 from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef

@@ -8,8 +8,8 @@ from typing import Any
 from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.carrier import Carrier
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.stream import BatchBuffer
+from kkjupyter.runtime.loop_threads import io_loop
 
 __all__ = ["VovkCall", "VovkState"]
 

@@ -10,11 +10,11 @@ from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.jsonschemas import HandlerChecks
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.vovk_call import VovkCall, VovkState
 from kkjupyter.rpc.vovk_custom import CustomRun
 from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
 from kkjupyter.rpc.vovk_input import CallInput, call_title, read_input
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import Operation
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.request import HttpRequest, build_request

@@ -12,11 +12,11 @@ from typing import Any
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.pumps import Injection, SyncPump, is_async_stream, pump_async
 from kkjupyter.rpc.stream import SOFT_LIMIT_ITEMS
 from kkjupyter.rpc.vovk_call import VovkState
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
 __all__ = ["CustomRun"]
 

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from kkjupyter.argument_checks import check_seconds
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
+from kkjupyter.limits import ClientLimits
 from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.checks import check_seconds
 from kkjupyter.rpc.jsonschemas import load_library
-from kkjupyter.rpc.limits import ClientLimits
 from kkjupyter.rpc.requests import Requests
 from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.vovk_call import VovkState

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from kkjupyter.rpc.callbacks import Fate
 from kkjupyter.rpc.jobs import Job, Jobs
-from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
 __all__ = ["Waiters"]
 

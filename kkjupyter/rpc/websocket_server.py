@@ -13,14 +13,14 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from kkjupyter.limits import ServerLimits, size_limit
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor, too_many_text
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.limits import ServerLimits, size_limit
-from kkjupyter.rpc.logs import SafeLogger
 from kkjupyter.rpc.server import Server
+from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
 from kkjupyter.transports.websocket.handshake import check_subprotocols
 from kkjupyter.transports.websocket.protocol import PushServerConnection, Taker, quiet_logger

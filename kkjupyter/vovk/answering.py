@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kkjupyter.errors import ConnectionLost, RemoteError
+from kkjupyter.limits import LimitExceeded, ServerLoad
 from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
-from kkjupyter.rpc.limits import LimitExceeded, ServerLoad
 from kkjupyter.rpc.pumps import (
     Injection,
     SyncPump,
@@ -21,7 +21,7 @@ from kkjupyter.rpc.pumps import (
     pump_async,
 )
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
 from kkjupyter.vovk.exceptions import HttpException

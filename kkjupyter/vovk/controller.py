@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from kkjupyter.rpc.checks import check_choice
+from kkjupyter.argument_checks import check_choice
 from kkjupyter.vovk.routes import AUTO_RULES, ROUTE_ATTRIBUTE, AutoRule, Route
 
 __all__ = ["Controller", "NameStyle", "routes_of"]

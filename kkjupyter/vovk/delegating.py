@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.pumps import close_source, is_async_stream
 from kkjupyter.rpc.serverlog import log_late_failure
-from kkjupyter.rpc.turns import give_turn, turn_is_due
+from kkjupyter.runtime.turns import give_turn, turn_is_due
 
 __all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]
 

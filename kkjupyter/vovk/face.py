@@ -12,11 +12,11 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
+from kkjupyter.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
 from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.heartbeats import BEATS, Beats
 from kkjupyter.rpc.httpbody import BadBody, read_body
 from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
 from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
 from kkjupyter.vovk.publishing import Publication
 from kkjupyter.vovk.replies import Response, status_reply

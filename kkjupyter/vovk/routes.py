@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, Literal, TypeVar
 
+from kkjupyter.argument_checks import check_choice
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.checks import check_choice
 
 __all__ = [
     "AUTO_RULES",

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from kkjupyter.limits import size_limit
 from kkjupyter.rpc.door import Door
-from kkjupyter.rpc.limits import size_limit
 from kkjupyter.rpc.listening import HttpListener
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import Server

@@ -9,13 +9,13 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from kkjupyter.argument_checks import check_options, check_port
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.blocking import run_blocking
-from kkjupyter.rpc.checks import check_options, check_port
+from kkjupyter.limits import ServerLimits, check_limits, size_limit
 from kkjupyter.rpc.door import Door, make_token
 from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
-from kkjupyter.rpc.limits import ServerLimits, check_limits, size_limit
-from kkjupyter.rpc.portal import handler_loop
+from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.vovk.publishing import Controllers, Publication
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.schema.writing import write_files, write_metadata

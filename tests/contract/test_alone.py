@@ -11,8 +11,8 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import session_of
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket import protocol as pushing
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sockets are files on POSIX only")

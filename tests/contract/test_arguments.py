@@ -13,7 +13,7 @@ from support.endpoints import Endpoint, until
 from support.rawpeers import raw_client
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import (
     Acknowledged,
     Cancelled,

@@ -19,7 +19,7 @@ from websockets.sync.client import connect as connect_raw
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.jobs import CALLBACK_LIMITS
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 
 Start = Callable[..., Any]
 Spoken = dict[str, str]

@@ -14,7 +14,7 @@ from support.endpoints import PATIENCE_S, Endpoint, until
 from support.rawpeers import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import CallbackInvoked, CallbackRef, CallbacksReleased, Replied
 
 
@@ -151,7 +151,7 @@ def test_many_calls_of_one_function_arrive_in_order_before_the_reply(api: Any) -
 def test_a_lost_connection_forgets_the_functions(api: Any, server: Any) -> None:
     api.keep(lambda value: None).result()
     assert held(api) == 1
-    kk.rpc.portal.io_loop().post(api._kk_session._channel.abort)
+    kk.runtime.loop_threads.io_loop().post(api._kk_session._channel.abort)
     until(lambda: api._kk_session.state != "open")
     assert api.echo(1).result() == 1
     assert held(api) == 0

@@ -14,7 +14,7 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, auntil, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 
 # ---- values
 

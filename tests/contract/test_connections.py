@@ -15,9 +15,9 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import describe
 from kkjupyter.rpc.status import CallStatus, ConnectionStatus, ServerStatus, Status
+from kkjupyter.runtime.loop_threads import io_loop
 
 
 def break_off(api: Any) -> None:

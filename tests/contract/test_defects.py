@@ -388,7 +388,7 @@ def test_07_a_refused_connection_fails_at_once(protocol: str | None) -> None:
 
 
 def test_30_a_lost_connection_is_made_anew(api: Any) -> None:
-    kk.rpc.portal.io_loop().post(api._kk_session._channel.abort)
+    kk.runtime.loop_threads.io_loop().post(api._kk_session._channel.abort)
     until(lambda: api._kk_session.state != "open")
     assert api.echo("again").result(timeout_s=5) == "again"
 

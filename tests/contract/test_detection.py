@@ -287,7 +287,7 @@ class Changing:
 
 
 def break_off(api: Any) -> None:
-    kk.rpc.portal.io_loop().post(api._kk_session._channel.abort)
+    kk.runtime.loop_threads.io_loop().post(api._kk_session._channel.abort)
     until(lambda: api._kk_session.state != "open")
 
 

@@ -12,7 +12,7 @@ from support.endpoints import Endpoint, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 
 # ---- meta
 

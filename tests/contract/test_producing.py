@@ -15,7 +15,7 @@ from support.endpoints import PATIENCE_S, Endpoint, settle, until
 import kkjupyter as kk
 from kkjupyter.rpc.handlers import MAX_FUNCTION_THREADS
 from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 
 # ---- what runs where
 

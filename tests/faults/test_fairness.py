@@ -26,7 +26,7 @@ from support.floods import (
 from support.rawpeers import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import handler_loop, io_loop
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 
 LIMIT_S = 1.0
 """So long an honest peer may wait for its answer, whatever others do."""

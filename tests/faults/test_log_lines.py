@@ -14,7 +14,7 @@ from support.rawhttp import head, raw_socket
 from support.rawpeers import raw_client
 
 import kkjupyter as kk
-from kkjupyter.rpc.logs import LINES_PER_S, LINES_PER_S_IN_ALL
+from kkjupyter.runtime.logs import LINES_PER_S, LINES_PER_S_IN_ALL
 
 _CALLS = 3000
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.errors import ConnectError
+from kkjupyter.limits import ServerLimits
 from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.inprocess import MemoryServer
 from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.limits import ServerLimits
 from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.stdio.server import FilesTransport

@@ -24,7 +24,7 @@ HEAVY = {
 # What every import of the package loads of it.
 FACE = {
     *{"kkjupyter", "kkjupyter.errors", "kkjupyter.plaintext"},
-    *{"kkjupyter.rpc", "kkjupyter.rpc.hooks"},
+    *{"kkjupyter.runtime", "kkjupyter.runtime.hooks"},
 }
 SHELL = (
     "from IPython.core.interactiveshell import InteractiveShell\n"

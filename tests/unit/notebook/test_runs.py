@@ -11,8 +11,8 @@ from kkjupyter.errors import CallCancelled, CallTimeout
 from kkjupyter.notebook.registry import RunRegistry
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.ticker import Ticker
-from kkjupyter.rpc.waiting import Bell
+from kkjupyter.runtime.ticker import Ticker
+from kkjupyter.runtime.waiting import Bell
 
 
 class FakeFeed:

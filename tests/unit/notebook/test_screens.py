@@ -11,8 +11,8 @@ import pytest
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.screens import CellScreen, TerminalScreen, open_screen
 from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.ticker import ticker
 from kkjupyter.notebook.views import make_view
+from kkjupyter.runtime.ticker import ticker
 
 
 def status(state: Any = "streaming", count: int = 0, **more: Any) -> Status:

@@ -20,9 +20,9 @@ from kkjupyter.notebook import cells, collecting, runs
 from kkjupyter.notebook.cells import wait_for_output
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.screens import TerminalScreen
-from kkjupyter.notebook.ticker import Ticker
 from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.worker import Worker
+from kkjupyter.runtime.ticker import Ticker
 
 from .test_runs import FakeFeed, FakeScreen, started
 

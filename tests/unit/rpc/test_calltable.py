@@ -13,7 +13,7 @@ import kkjupyter as kk
 from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.calltable import CallTable
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import Cancelled, Opened
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact

@@ -12,8 +12,8 @@ from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.facades import HeldFunctions
-from kkjupyter.rpc.portal import io_loop
-from kkjupyter.rpc.waiting import Bell
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.waiting import Bell
 from kkjupyter.wire.events import CallbackInvoked, CallbacksReleased
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact

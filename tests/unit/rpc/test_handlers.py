@@ -16,7 +16,7 @@ import pytest
 
 from kkjupyter.rpc.handlers import by_value, call_function, spread
 from kkjupyter.rpc.perfunction import PerFunction
-from kkjupyter.rpc.portal import handler_loop
+from kkjupyter.runtime.loop_threads import handler_loop
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:

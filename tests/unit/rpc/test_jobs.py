@@ -15,7 +15,7 @@ from support.endpoints import PATIENCE_S, until
 
 from kkjupyter.rpc.jobs import CALLBACK_LIMITS, Job, Jobs
 from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
-from kkjupyter.rpc.waiting import Bell
+from kkjupyter.runtime.waiting import Bell
 
 
 def job(fn: Callable[..., Any], *args: Any, size_bytes: int = 0) -> Job:

@@ -13,9 +13,9 @@ from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.outgoing import OutgoingStream, as_exception
-from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.streamtable import OutgoingStreams
-from kkjupyter.rpc.waiting import Bell
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.runtime.waiting import Bell
 from kkjupyter.wire.events import Credited, Ended, Failed, Item
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact

@@ -12,7 +12,7 @@ from support.endpoints import PATIENCE_S, auntil
 from kkjupyter.rpc import reading
 from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 LARGE = b"x" * (1024 * 1024)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.rpc.outgoing import OutgoingStream
-from kkjupyter.rpc.portal import handler_loop, io_loop
 from kkjupyter.rpc.streamtable import OutgoingStreams
+from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.wire.events import Credited, Thrown
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 

@@ -7,8 +7,8 @@ from typing import Any
 from support.endpoints import PATIENCE_S, Endpoint
 
 import kkjupyter as kk
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import session_of
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket.frames import text_frames
 
 ITEM = b'{"t":"sr","id":"x","sid":"of a stream that is over","d":false,"v":"%s"}'

@@ -23,7 +23,7 @@ from websockets.http11 import Response
 
 import kkjupyter as kk
 from kkjupyter.rpc.connectoptions import ConnectOptions
-from kkjupyter.rpc.portal import io_loop
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket import client as connecting
 from kkjupyter.transports.websocket.client import connect_websocket, without_secrets
 

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.budget import Budget, Share
-from kkjupyter.rpc.limits import LimitExceeded, ServerLoad, Slots, check_limits
+from kkjupyter.limits import LimitExceeded, ServerLoad, Slots, check_limits
+from kkjupyter.runtime.byte_budget import Budget, Share
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(kk.ServerLimits)])

@@ -19,9 +19,9 @@ from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
 from kkjupyter.rpc.inprocess import serve_in_memory
-from kkjupyter.rpc.portal import io_loop
 from kkjupyter.rpc.remote import session_of
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
 
 @pytest.fixture

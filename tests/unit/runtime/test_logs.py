@@ -12,8 +12,8 @@ from support.endpoints import until
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.inprocess import serve_in_memory
-from kkjupyter.rpc.logs import LineLimit, SafeLogger
-from kkjupyter.rpc.portal import handler_loop
+from kkjupyter.runtime.logs import LineLimit, SafeLogger
+from kkjupyter.runtime.loop_threads import handler_loop
 
 
 class Broken(logging.Handler):

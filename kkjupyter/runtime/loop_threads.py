@@ -19,8 +19,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from kkjupyter.rpc.inbox import Inbox
-from kkjupyter.rpc.logs import SafeLogger
+from kkjupyter.runtime.inbox import Inbox
+from kkjupyter.runtime.logs import SafeLogger
 
 __all__ = ["LoopThread", "handler_loop", "io_loop", "leave_to_parent", "on_own_loop"]
 

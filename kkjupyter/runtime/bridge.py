@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.portal import io_loop, on_own_loop
-from kkjupyter.rpc.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
 __all__ = ["run_async", "run_blocking"]
 

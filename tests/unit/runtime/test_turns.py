@@ -16,7 +16,7 @@ from support.endpoints import PATIENCE_S, Endpoint, auntil, until
 from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.rpc.loops import AsyncLoop, PlainLoop
-from kkjupyter.rpc.turns import CancelWatch
+from kkjupyter.runtime.turns import CancelWatch
 
 
 class Taking(Endpoint):

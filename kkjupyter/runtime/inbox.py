@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.rpc.logs import SafeLogger
-from kkjupyter.rpc.turns import TURN_S, monotonic_s
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.turns import TURN_S, monotonic_s
 
 __all__ = ["Inbox", "inbox_of"]
 

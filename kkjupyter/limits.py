@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kkjupyter.errors import RemoteError, UsageError
-from kkjupyter.rpc.budget import Budget
-from kkjupyter.rpc.workers import Lane, WorkerPool
+from kkjupyter.runtime.byte_budget import Budget
+from kkjupyter.runtime.worker_threads import Lane, WorkerPool
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 

@@ -11,8 +11,8 @@ import weakref
 import pytest
 from support.endpoints import PATIENCE_S, until
 
-from kkjupyter.rpc import workers
-from kkjupyter.rpc.workers import Lane, WorkerPool
+from kkjupyter.runtime import worker_threads
+from kkjupyter.runtime.worker_threads import Lane, WorkerPool
 
 
 def test_a_pool_runs_so_many_at_once_and_the_rest_later() -> None:
@@ -56,7 +56,7 @@ def test_the_work_of_a_lane_begins_in_order() -> None:
 def test_a_thread_is_used_again_and_ends_when_there_is_nothing_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workers, "_IDLE_S", 1.0)
+    monkeypatch.setattr(worker_threads, "_IDLE_S", 1.0)
     pool = WorkerPool("tested", None)
 
     async def main() -> set[str]:

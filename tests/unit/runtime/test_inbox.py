@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S
 
-from kkjupyter.rpc.inbox import inbox_of
-from kkjupyter.rpc.waiting import Bell, wait_async
+from kkjupyter.runtime.inbox import inbox_of
+from kkjupyter.runtime.waiting import Bell, wait_async
 
 
 class CountingLoop(asyncio.SelectorEventLoop):

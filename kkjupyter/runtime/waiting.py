@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Callable, Generator
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.hooks import run_before_wait
-from kkjupyter.rpc.inbox import inbox_of
-from kkjupyter.rpc.logs import SafeLogger
-from kkjupyter.rpc.portal import on_own_loop
-from kkjupyter.rpc.turns import CancelWatch, give_turn, turn_is_due
+from kkjupyter.runtime.hooks import run_before_wait
+from kkjupyter.runtime.inbox import inbox_of
+from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.runtime.loop_threads import on_own_loop
+from kkjupyter.runtime.turns import CancelWatch, give_turn, turn_is_due
 
 __all__ = ["Bell", "wait_async", "wait_blocking"]
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S, until
 
-from kkjupyter.rpc import portal, server
-from kkjupyter.rpc.portal import LoopThread, handler_loop, io_loop, on_own_loop
+from kkjupyter.rpc import server
+from kkjupyter.runtime import loop_threads
+from kkjupyter.runtime.loop_threads import LoopThread, handler_loop, io_loop, on_own_loop
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_loops_and_servers_may_come_while_they_are_looked_at(
 
     loops["first"] = Coming()
     servers.update(Coming() for _ in range(3))
-    monkeypatch.setattr(portal, "_loops", loops)
-    assert not portal.on_own_loop()
+    monkeypatch.setattr(loop_threads, "_loops", loops)
+    assert not loop_threads.on_own_loop()
     monkeypatch.setattr(server, "_servers", servers)
     assert len(server.open_servers()) == 3

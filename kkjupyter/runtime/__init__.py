@@ -1,0 +1,1 @@
+"""Loop threads, waiting, the bridge between plain and async code, worker threads."""
