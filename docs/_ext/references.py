@@ -1,7 +1,7 @@
 """Finds what docstrings refer to by its short name, and leaves the names of other projects alone.
 
 The docstrings write :class:`Call` where they stand beside it; the site shows it as
-``kkjupyter.rpc.call.Call``. A name of ours that is found nowhere is an error.
+``kkjupyter.calls.call.Call``. A name of ours that is found nowhere is an error.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
+from kkjupyter.calls.titles import listed
 from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.expose import Reach
@@ -21,7 +22,6 @@ from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.opened import make_reach
 from kkjupyter.rpc.serving import start_server
 from kkjupyter.rpc.stdioserver import take_stdio
-from kkjupyter.rpc.titles import listed
 from kkjupyter.rpc.writable import permission
 
 __all__ = ["load_object", "run"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import kkjupyter as kk
+from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.arguments import Request, interpolate, with_body
 from kkjupyter.notebook.card import group_cure, name_of
@@ -21,7 +22,6 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.trace import trace_command
-from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.remote import Remote, describe, get_remote
 from kkjupyter.rpc.trace import Trace
 from kkjupyter.rpc.trace_recorder import keep_payloads_here

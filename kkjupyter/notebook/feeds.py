@@ -1,6 +1,6 @@
 """Anything that streams, as one kind of source: what a call's Consumer offers.
 
-A :class:`~kkjupyter.rpc.call.Call` gives its Consumer; :mod:`~kkjupyter.notebook.localfeeds` has
+A :class:`~kkjupyter.calls.call.Call` gives its Consumer; :mod:`~kkjupyter.notebook.localfeeds` has
 the others. All are taken from without waiting and can be cancelled from any thread, at once.
 """
 
@@ -10,10 +10,10 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any, Literal, Protocol
 
+from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.card import group_cure, name_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
-from kkjupyter.rpc.call import Call, is_stream
 from kkjupyter.rpc.pumps import is_async_stream, is_plain_inside
 from kkjupyter.rpc.remote import Remote, describe
 
@@ -21,7 +21,7 @@ __all__ = ["Feed", "awaited", "open_feed", "title_of"]
 
 
 class Feed(Protocol):
-    """What a run takes from; :class:`kkjupyter.rpc.call.Consumer` is one."""
+    """What a run takes from; :class:`kkjupyter.calls.call.Consumer` is one."""
 
     @property
     def kind(self) -> Literal["unary", "stream"] | None: ...

@@ -14,7 +14,7 @@ __all__ = ["OUTCOMES", "REMOTE", "TRACE", "WATCHED", "is_one"]
 REMOTE: Final = "kkjupyter.rpc.remote.Remote"
 TRACE: Final = "kkjupyter.rpc.trace.Trace"
 WATCHED: Final = (
-    "kkjupyter.rpc.call.Call",
+    "kkjupyter.calls.call.Call",
     "kkjupyter.notebook.live.Shown",
     "kkjupyter.notebook.comparing.Compared",
 )

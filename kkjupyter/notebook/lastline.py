@@ -19,10 +19,10 @@ from IPython.display import display
 from kkjupyter.notebook.kinds import OUTCOMES, WATCHED, is_one
 
 if TYPE_CHECKING:
+    from kkjupyter.calls.call import Call
     from kkjupyter.notebook.comparing import Compared, Replies
     from kkjupyter.notebook.live import Shown
     from kkjupyter.notebook.reply import Reply
-    from kkjupyter.rpc.call import Call
 
 __all__ = ["LastLine", "install", "uninstall"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
+from kkjupyter.calls.call import Call
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.feeds import awaited
 from kkjupyter.notebook.localfeeds import AsyncFeed, LocalFeed
@@ -27,7 +28,6 @@ from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, ViewChoice
-from kkjupyter.rpc.call import Call
 from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Shown", "show"]

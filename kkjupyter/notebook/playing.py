@@ -18,6 +18,8 @@ from typing import Any
 
 from IPython.display import display
 
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import next_number
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.cells import cells, wait_for_output
 from kkjupyter.notebook.feeds import open_feed, title_of
@@ -30,8 +32,6 @@ from kkjupyter.notebook.screens import is_terminal, open_screen
 from kkjupyter.notebook.trace_screens import open_trace_screen
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
-from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.callstate import next_number
 from kkjupyter.rpc.trace_api import record_of
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from kkjupyter.calls.call import Call
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.comparing import Compared
 from kkjupyter.notebook.live import Shown
 from kkjupyter.notebook.playing import begin, outcome, play, show_again, wait
 from kkjupyter.notebook.registry import registry
-from kkjupyter.rpc.call import Call
 
 __all__ = ["collected", "watch", "watched"]
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from kkjupyter.rpc.call import is_stream
+from kkjupyter.calls.call import is_stream
 from kkjupyter.rpc.handlers import call_function, spread
 from kkjupyter.rpc.interceptors import (
     CallContext,

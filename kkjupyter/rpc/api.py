@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from kkjupyter.calls.call import Call
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.connectoptions import ConnectOptions
 from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.rpc.remote import (

@@ -8,13 +8,13 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.calls.call import Call, is_stream
+from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.state import CallState
+from kkjupyter.calls.titles import Title
+from kkjupyter.calls.unresolved import RemoteName
 from kkjupyter.errors import EncodeError, UsageError
-from kkjupyter.rpc.call import Call, is_stream
-from kkjupyter.rpc.callbacks import PassedFunctions
-from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.rpc.outgoing import close_unread
-from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef

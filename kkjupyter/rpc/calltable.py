@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import CallState
+from kkjupyter.calls.wakeups import Ringer
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
-from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import OutgoingCall
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.rpc.reading import Reading
-from kkjupyter.rpc.ringing import Ringer
-from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace, error_name
 from kkjupyter.runtime.logs import SafeLogger

@@ -12,6 +12,10 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
+from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import (
     BufferOverflow,
     ConnectionLost,
@@ -21,14 +25,10 @@ from kkjupyter.errors import (
 )
 from kkjupyter.limits import ConnectionLoad
 from kkjupyter.rpc.arrivals import Arrivals
-from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.caller import OutgoingCall
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.rpc.facades import HeldFunctions
 from kkjupyter.rpc.failures import encode_acknowledgement
-from kkjupyter.rpc.jobs import CALLBACK_LIMITS
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams

@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 import msgspec
 
+from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import EncodeError
-from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.hints import Parts, converters, take_apart
 from kkjupyter.wire.values.javascript import (
     URL,

@@ -6,9 +6,9 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.errors import ConnectError, MessageTooBig
 from kkjupyter.limits import ConnectionLoad
-from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.transports.base import Owner, Transport
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES

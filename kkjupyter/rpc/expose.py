@@ -20,7 +20,7 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from kkjupyter.rpc.call import is_stream
+from kkjupyter.calls.call import is_stream
 from kkjupyter.rpc.ownership import is_of_python, owners_of
 from kkjupyter.rpc.places import (
     BINDING,

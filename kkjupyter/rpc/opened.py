@@ -6,8 +6,8 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.dottednames import dotted_names
 from kkjupyter.rpc.expose import Reach
 from kkjupyter.rpc.places import COMPUTED, Unreachable

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.rpc.answering import Answer, answer_call, answer_with
-from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.failures import encode_failure

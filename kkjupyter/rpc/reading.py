@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.jobs import Jobs
+from kkjupyter.calls.callback_jobs import Jobs
+from kkjupyter.calls.state import CallState
 from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.base import Transport

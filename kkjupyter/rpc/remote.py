@@ -7,10 +7,10 @@ from collections.abc import Generator
 from typing import Any, NoReturn
 
 from kkjupyter.argument_checks import check_seconds
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.unresolved import RemoteName
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
-from kkjupyter.rpc.novalue import RemoteName
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import on_own_loop
 

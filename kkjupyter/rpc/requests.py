@@ -11,8 +11,8 @@ import weakref
 from collections.abc import Callable, Coroutine
 from functools import partial
 
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.transports.http.client import HttpClient, HttpReply
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, Protocol, Self
 
+from kkjupyter.calls.titles import counted
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.rpc.door import Door
@@ -19,7 +20,6 @@ from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.titles import counted
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.runtime.loop_threads import handler_loop

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from kkjupyter.calls.titles import counted, listed
 from kkjupyter.rpc.pumps import busy_after_cancel
 from kkjupyter.rpc.server import open_servers
 from kkjupyter.rpc.session import open_sessions
-from kkjupyter.rpc.titles import counted, listed
 
 __all__ = ["CallStatus", "ConnectionStatus", "ServerStatus", "Status", "status"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.remote import Remote, session_of
 from kkjupyter.rpc.trace import Trace
 from kkjupyter.rpc.trace_record import CallRecord

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import CallTimeout, RemoteError
 from kkjupyter.rpc.caller import OutgoingCall
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.wire.events import (

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.trace_channel import error_name
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_recorder import Recorder

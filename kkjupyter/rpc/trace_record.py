@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.titles import Title
 from kkjupyter.plaintext import readable
-from kkjupyter.rpc.stream import StreamBuffer
-from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace import Direction, Trace, TraceRow
 from kkjupyter.rpc.trace_secrets import Excerpts, Kept
 

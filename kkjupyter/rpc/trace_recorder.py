@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from kkjupyter.rpc.stream import StreamBuffer
-from kkjupyter.rpc.titles import Title
+from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_secrets import Excerpts, is_secret_name
 

@@ -11,10 +11,10 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from kkjupyter.calls.call import is_stream
+from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.errors import RemoteError
 from kkjupyter.limits import size_limit
-from kkjupyter.rpc.call import is_stream
-from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.detection import make_protocol

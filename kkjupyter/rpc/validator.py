@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kkjupyter.rpc.call import is_stream
+from kkjupyter.calls.call import is_stream
 from kkjupyter.rpc.checking import Check, Mismatch
 from kkjupyter.rpc.refusals import Phase, RPCValidationError
 from kkjupyter.wire.values.javascript import undefined

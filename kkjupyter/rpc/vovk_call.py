@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.rpc.call import Call
-from kkjupyter.rpc.callstate import CallState
-from kkjupyter.rpc.carrier import Carrier
-from kkjupyter.rpc.stream import BatchBuffer
+from kkjupyter.calls.backend import Carrier
+from kkjupyter.calls.buffer import BatchBuffer
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import CallState
 from kkjupyter.runtime.loop_threads import io_loop
 
 __all__ = ["VovkCall", "VovkState"]
 
 
 class VovkState(CallState):
-    """See :class:`~kkjupyter.rpc.callstate.CallState`.
+    """See :class:`~kkjupyter.calls.state.CallState`.
 
     Args:
         method: the name as called.
@@ -72,7 +72,7 @@ class VovkState(CallState):
 
 
 class VovkCall(Call):
-    """What a call of a Vovk handler returns; see :class:`~kkjupyter.rpc.call.Call`.
+    """What a call of a Vovk handler returns; see :class:`~kkjupyter.calls.call.Call`.
 
     ``resp = await api.HelloRPC.streamTokens(isStream=True)`` is this one, opened: it has
     ``resp.status``, ``resp.cancel()`` and ``async for item in resp``.

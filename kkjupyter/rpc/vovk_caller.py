@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.jsonschemas import HandlerChecks
 from kkjupyter.rpc.vovk_call import VovkCall, VovkState
 from kkjupyter.rpc.vovk_custom import CustomRun

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from kkjupyter.calls.buffer import SOFT_LIMIT_ITEMS
+from kkjupyter.calls.call import Call, is_stream
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.call import Call, is_stream
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.pumps import Injection, SyncPump, is_async_stream, pump_async
-from kkjupyter.rpc.stream import SOFT_LIMIT_ITEMS
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking

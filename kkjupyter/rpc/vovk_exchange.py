@@ -10,11 +10,11 @@ import asyncio
 from functools import partial
 from typing import Any, Final
 
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
-from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import Caller
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.rpc.vovk_call import VovkState

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from kkjupyter.rpc.callstate import CallState
+from kkjupyter.calls.state import CallState
 from kkjupyter.wire.vovk.query import encode_query
 from kkjupyter.wire.vovk.request import build_path
 from kkjupyter.wire.vovk.schema.model import Handler

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kkjupyter.calls.titles import title_of
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.titles import title_of
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.schema.model import Handler
 

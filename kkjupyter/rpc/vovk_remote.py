@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
+from kkjupyter.calls.unresolved import NoSuchAttribute
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.novalue import NoSuchAttribute
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.vovk_caller import VovkCaller
 from kkjupyter.rpc.vovk_docs import group_doc, handler_doc, handler_signature

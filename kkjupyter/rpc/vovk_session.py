@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from kkjupyter.argument_checks import check_seconds
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.limits import ClientLimits
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.jsonschemas import load_library
 from kkjupyter.rpc.requests import Requests
 from kkjupyter.rpc.session import note_session

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import BufferOverflow
-from kkjupyter.rpc.call import Call
 from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.wire.kkrpc.base import Protocol
 

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.limits import LimitExceeded, ServerLoad
-from kkjupyter.rpc.call import is_stream
 from kkjupyter.rpc.handlers import call_function
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.rpc.pumps import (

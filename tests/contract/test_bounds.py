@@ -18,7 +18,7 @@ from websockets.sync.client import connect as connect_raw
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.jobs import CALLBACK_LIMITS
+from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
 from kkjupyter.runtime.loop_threads import io_loop
 
 Start = Callable[..., Any]

@@ -27,8 +27,8 @@ from support.vovk_servers import (
 )
 
 import kkjupyter as kk
+from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES
 from kkjupyter.rpc import vovk_pace
-from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES
 from kkjupyter.transports.http.client import HttpReply
 
 TOKENS = [{"message": "Hello,"}, {"message": " World"}, {"message": "!"}]

@@ -19,7 +19,7 @@ from support.rawpeers import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.stream import HARD_LIMIT_BYTES
+from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
 from kkjupyter.wire.events import Requested
 from kkjupyter.wire.message_cost import HASH_MODULUS, MAX_DEPTH
 

@@ -280,7 +280,7 @@ def test_a_message_that_stumbles_harms_only_itself(
 
 
 def test_functions_that_are_called_late_do_not_stay_for_ever(monkeypatch: Any) -> None:
-    from kkjupyter.rpc import callbacks
+    from kkjupyter.calls import callbacks
 
     monkeypatch.setattr(callbacks, "_KEPT_FUNCTIONS", 64)
     monkeypatch.setattr(callbacks, "_KEPT_SUBSCRIPTIONS", 32)

@@ -22,6 +22,7 @@ FLOORS = (
     "rpc",
     "runtime",
     "limits",
+    "calls",
     "vovk.server",
     "vovk",
     "demo",
@@ -94,6 +95,14 @@ KNOTS: list[set[str]] = [
     {"rpc.trace", "rpc.trace_text"},
     {"rpc.vovk_caller", "rpc.vovk_fetch"},
     {
+        "calls.backend",
+        "calls.call",
+        "calls.callbacks",
+        "calls.iterators",
+        "calls.state",
+        "calls.waiters",
+    },
+    {
         "notebook.cells",
         "notebook.control",
         "notebook.registry",
@@ -101,7 +110,6 @@ KNOTS: list[set[str]] = [
         "notebook.screens",
         "notebook.widget",
     },
-    {"rpc.call", "rpc.callbacks", "rpc.callstate", "rpc.carrier", "rpc.loops", "rpc.waiters"},
     {
         "",
         "notebook",
@@ -309,9 +317,9 @@ def test_every_folder_says_what_is_in_it() -> None:
         ("wire.kkrpc.classic.protocol", "import kkjupyter"),
         ("transports.base", "from kkjupyter.wire import events"),
         ("wire.events", "from kkjupyter.transports import base"),
-        ("rpc.call", "import IPython.display"),
+        ("calls.call", "import IPython.display"),
         ("runtime.waiting", "import signal"),
-        ("rpc.call", "from ..wire import events\nfrom ..transports import base"),
+        ("calls.call", "from ..wire import events\nfrom ..transports import base"),
         ("cli", "import IPython"),
     ],
 )
@@ -328,7 +336,7 @@ def test_a_backward_arrow_is_found(module: str, source: str) -> None:
             "from kkjupyter.wire.events import Item\nfrom kkjupyter.errors import KKError",
         ),
         ("rpc.channel", "from ..wire import events\nfrom ..transports import base"),
-        ("notebook.live", "import IPython\nfrom kkjupyter.rpc.call import Call"),
+        ("notebook.live", "import IPython\nfrom kkjupyter.calls.call import Call"),
         ("wire.kkrpc.classic.protocol", "from ...events import Item"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 from wire.api import Error
 from wire.scenarios import CLIENT, as_json, said
 
-from kkjupyter.rpc.call import Call
+from kkjupyter.calls.call import Call
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.wire.values.javascript import undefined
 

@@ -24,7 +24,7 @@ from watchfiles import awatch
 from websockets.sync.client import connect as connect_raw
 
 import kkjupyter as kk
-from kkjupyter.rpc.call import Call
+from kkjupyter.calls.call import Call
 from kkjupyter.rpc.remote import Remote
 
 # The promise is 0.1 s, and the figure is kept; a busy machine must not make a red build of it.

@@ -13,7 +13,7 @@ from support.peer_lines import DUPLEX, LINES, connected, on, rich
 from support.peers import Line
 
 import kkjupyter as kk
-from kkjupyter.rpc.call import Call
+from kkjupyter.calls.call import Call
 from kkjupyter.rpc.remote import Remote
 from kkjupyter.wire.values.javascript import BigInt, Map
 

@@ -15,7 +15,7 @@ from support.vovk_cases import Case, cases
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.call import Call
+from kkjupyter.calls.call import Call
 from kkjupyter.rpc.remote import Remote
 
 _NUMBERS = itertools.count()

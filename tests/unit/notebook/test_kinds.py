@@ -26,5 +26,5 @@ def test_a_value_is_one_by_its_class_or_what_that_derives_from() -> None:
     assert is_one(Replies(), OUTCOMES)
     assert is_one(OfTheUsers(), OUTCOMES)
     assert not is_one(Replies(), WATCHED)
-    for other in (None, 1, {}, Replies, UsageError("x"), "kkjupyter.rpc.call.Call"):
+    for other in (None, 1, {}, Replies, UsageError("x"), "kkjupyter.calls.call.Call"):
         assert not is_one(other, (*WATCHED, *OUTCOMES))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from kkjupyter.calls.buffer import StreamBuffer
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import VIEWS
 from kkjupyter.notebook.views import trace as trace_views
 from kkjupyter.notebook.views.trace import TraceView
-from kkjupyter.rpc.stream import StreamBuffer
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_secrets import Excerpts
 

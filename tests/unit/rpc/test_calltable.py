@@ -10,8 +10,8 @@ import pytest
 from support.endpoints import until
 
 import kkjupyter as kk
+from kkjupyter.calls.state import CallState
 from kkjupyter.rpc.caller import OutgoingCall
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.rpc.calltable import CallTable
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import Cancelled, Opened

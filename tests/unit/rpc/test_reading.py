@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S, auntil
 
+from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.rpc import reading
-from kkjupyter.rpc.callbacks import PassedFunctions
 from kkjupyter.rpc.channel import Channel
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.kkrpc.compact.protocol import Compact

@@ -11,9 +11,9 @@ import pytest
 from support.endpoints import Endpoint
 
 import kkjupyter as kk
+from kkjupyter.calls.titles import title_of
 from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.rpc.remote import describe
-from kkjupyter.rpc.titles import title_of
 from kkjupyter.wire.values.javascript import undefined
 
 

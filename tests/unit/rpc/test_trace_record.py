@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from kkjupyter.rpc.stream import BatchBuffer, StreamBuffer
+from kkjupyter.calls.buffer import BatchBuffer, StreamBuffer
 from kkjupyter.rpc.trace import Trace
 from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.rpc.trace_secrets import Excerpts

@@ -639,7 +639,7 @@ def test_a_flood_ends_the_stream_alone_after_what_was_buffered(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody waits for another answer, so reading goes on, and the idle stream grows."""
-    monkeypatch.setattr("kkjupyter.rpc.stream.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr("kkjupyter.calls.buffer.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
     monkeypatch.setattr("kkjupyter.rpc.calltable.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
     cancelled: list[str] = []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.calls.buffer import StreamBuffer
 
 __all__ = ["LIMIT_BYTES", "NOT_NOW", "CreditWindow"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.call import Call
-    from kkjupyter.rpc.callstate import CallState
+    from kkjupyter.calls.call import Call
+    from kkjupyter.calls.state import CallState
 
 __all__ = ["Carrier"]
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
+from kkjupyter.calls.state import CallState
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.callstate import CallState
 from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.turns import TURN_S, CancelWatch, monotonic_s

@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from kkjupyter.rpc.callbacks import Fate
-from kkjupyter.rpc.jobs import Job, Jobs
+from kkjupyter.calls.callback_jobs import Job, Jobs
+from kkjupyter.calls.callbacks import Fate
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
@@ -20,7 +20,7 @@ _CALLBACK_GRACE_S = 0.03
 
 
 class Waiters:
-    """The waiting half of a :class:`~kkjupyter.rpc.callstate.CallState`.
+    """The waiting half of a :class:`~kkjupyter.calls.state.CallState`.
 
     Attributes:
         bell: rung after every change of the call.

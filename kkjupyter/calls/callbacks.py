@@ -9,14 +9,14 @@ import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kkjupyter.calls.callback_jobs import CALLBACK_THREADS, Job, Jobs
 from kkjupyter.errors import BufferOverflow
-from kkjupyter.rpc.jobs import CALLBACK_THREADS, Job, Jobs
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.worker_threads import Lane
 from kkjupyter.wire.kkrpc.base import Protocol
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.callstate import CallState
+    from kkjupyter.calls.state import CallState
 
 __all__ = ["Fate", "PassedFunctions"]
 

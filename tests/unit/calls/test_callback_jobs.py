@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S, until
 
-from kkjupyter.rpc.jobs import CALLBACK_LIMITS, Job, Jobs
-from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
+from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
+from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS, Job, Jobs
 from kkjupyter.runtime.waiting import Bell
 
 

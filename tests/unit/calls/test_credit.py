@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kkjupyter.rpc.credit import LIMIT_BYTES, NOT_NOW, CreditWindow
-from kkjupyter.rpc.stream import StreamBuffer
+from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.credit import LIMIT_BYTES, NOT_NOW, CreditWindow
 
 LIMIT_ITEMS = 65_536
 

@@ -13,7 +13,7 @@ import pytest
 from support.endpoints import Endpoint, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.call import is_stream
+from kkjupyter.calls.call import is_stream
 from kkjupyter.rpc.inprocess import serve_in_memory
 
 

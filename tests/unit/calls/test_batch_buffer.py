@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from kkjupyter.rpc.stream import SOFT_LIMIT_BYTES, BatchBuffer
+from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES, BatchBuffer
 from kkjupyter.rpc.vovk_call import VovkState
 
 

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from kkjupyter.rpc.stream import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
+from kkjupyter.calls.buffer import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.waiting import Bell, wait_blocking
 from kkjupyter.runtime.worker_threads import Lane, WorkerPool

@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from kkjupyter.errors import CallTimeout, UsageError
-from kkjupyter.rpc.callstate import CallState, Phase
-from kkjupyter.rpc.loops import (
+from kkjupyter.calls.iterators import (
     AsyncLoop,
     Consumer,
     PlainLoop,
@@ -18,7 +16,9 @@ from kkjupyter.rpc.loops import (
     interrupted,
     raise_if_failed,
 )
-from kkjupyter.rpc.novalue import NoSuchAttribute, NoValue, RemoteName
+from kkjupyter.calls.state import CallState, Phase
+from kkjupyter.calls.unresolved import NoSuchAttribute, NoValue, RemoteName
+from kkjupyter.errors import CallTimeout, UsageError
 from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
 
 __all__ = ["Call", "Consumer", "is_stream"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kkjupyter.rpc.callstate import CallState
+from kkjupyter.calls.state import CallState
 
 __all__ = ["Ringer"]
 

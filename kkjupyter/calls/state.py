@@ -1,7 +1,7 @@
 """What both ends of a call share: the channel that fills it and whoever waits for it.
 
-The user's :class:`~kkjupyter.rpc.call.Call` is only a handle on this, so that a collected Call can
-be noticed while the channel still knows the call.
+The user's :class:`~kkjupyter.calls.call.Call` is only a handle on this, so that a collected Call
+can be noticed while the channel still knows the call.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from kkjupyter.calls.backend import Carrier
+from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.credit import NOT_NOW, CreditWindow
+from kkjupyter.calls.titles import Title
+from kkjupyter.calls.waiters import Waiters
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
-from kkjupyter.rpc.carrier import Carrier
-from kkjupyter.rpc.credit import NOT_NOW, CreditWindow
 from kkjupyter.rpc.outgoing import OutgoingStream
-from kkjupyter.rpc.stream import StreamBuffer
-from kkjupyter.rpc.titles import Title
 from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.waiters import Waiters
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.call import Call
+    from kkjupyter.calls.call import Call
 
 __all__ = ["CallState", "Phase", "next_number"]
 

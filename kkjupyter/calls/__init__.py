@@ -1,0 +1,1 @@
+"""Calls: what a user holds of one, its state, its iterators, its buffer and its callbacks."""
