@@ -21,9 +21,9 @@ from kkjupyter.notebook.arguments import parse
 from kkjupyter.plaintext import plain
 from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
-from kkjupyter.rpc.trace_secrets import Excerpts
 from kkjupyter.rpc.vovk_docs import handler_doc, handler_signature
 from kkjupyter.rpc.vovk_schemas import parse_json
+from kkjupyter.traces.secrets import Excerpts
 from kkjupyter.wire.values import superjson
 from kkjupyter.wire.values.json_text import loads
 from kkjupyter.wire.vovk.forms import read_form

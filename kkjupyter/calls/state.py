@@ -19,9 +19,9 @@ from kkjupyter.calls.titles import Title
 from kkjupyter.calls.waiters import Waiters
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
 from kkjupyter.rpc.outgoing import OutgoingStream
-from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.traces.record import CallRecord
 from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:

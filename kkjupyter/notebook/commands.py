@@ -23,8 +23,8 @@ from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.trace import trace_command
 from kkjupyter.rpc.remote import Remote, describe, get_remote
-from kkjupyter.rpc.trace import Trace
-from kkjupyter.rpc.trace_recorder import keep_payloads_here
+from kkjupyter.traces.recorder import keep_payloads_here
+from kkjupyter.traces.trace import Trace
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["Commands"]

@@ -13,7 +13,7 @@ from kkjupyter.notebook.kinds import REMOTE, TRACE
 
 if TYPE_CHECKING:
     from kkjupyter.rpc.remote import Remote
-    from kkjupyter.rpc.trace import Trace
+    from kkjupyter.traces.trace import Trace
 
 __all__ = ["install", "uninstall"]
 

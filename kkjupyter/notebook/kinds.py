@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["OUTCOMES", "REMOTE", "TRACE", "WATCHED", "is_one"]
 
 REMOTE: Final = "kkjupyter.rpc.remote.Remote"
-TRACE: Final = "kkjupyter.rpc.trace.Trace"
+TRACE: Final = "kkjupyter.traces.trace.Trace"
 WATCHED: Final = (
     "kkjupyter.calls.call.Call",
     "kkjupyter.notebook.live.Shown",

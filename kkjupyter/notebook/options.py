@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.trace_secrets import is_secret_name
+from kkjupyter.traces.secrets import is_secret_name
 
 __all__ = [
     "CALL",

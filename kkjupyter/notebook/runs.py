@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kkjupyter.notebook.cells import Cell
     from kkjupyter.notebook.feeds import Feed
     from kkjupyter.notebook.screens import Screen
-    from kkjupyter.rpc.trace_record import CallRecord
+    from kkjupyter.traces.record import CallRecord
 
 __all__ = ["Run"]
 

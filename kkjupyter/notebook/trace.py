@@ -9,8 +9,8 @@ import kkjupyter as kk
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.trace_html import trace_html
 from kkjupyter.rpc.remote import Remote, session_of
-from kkjupyter.rpc.trace import Trace
-from kkjupyter.rpc.trace_recorder import everywhere
+from kkjupyter.traces.recorder import everywhere
+from kkjupyter.traces.trace import Trace
 
 __all__ = ["switch", "trace_bundle", "trace_command"]
 

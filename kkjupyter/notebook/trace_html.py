@@ -10,8 +10,8 @@ import html
 from typing import Final
 
 from kkjupyter.notebook.views.bundle import NO_FORMULAS
-from kkjupyter.rpc.trace import Trace, TraceRow
-from kkjupyter.rpc.trace_text import NOTHING, size_text, time_text
+from kkjupyter.traces.text import NOTHING, size_text, time_text
+from kkjupyter.traces.trace import Trace, TraceRow
 
 __all__ = ["ACCENT", "trace_html"]
 

@@ -9,7 +9,7 @@ from kkjupyter.notebook.fallback import FallbackView
 from kkjupyter.notebook.screens import CellScreen, Screen, is_terminal
 from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views.trace import TraceView
-from kkjupyter.rpc.trace_record import CallRecord
+from kkjupyter.traces.record import CallRecord
 
 __all__ = ["open_trace_screen"]
 

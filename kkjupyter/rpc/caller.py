@@ -15,8 +15,8 @@ from kkjupyter.calls.titles import Title
 from kkjupyter.calls.unresolved import RemoteName
 from kkjupyter.errors import EncodeError, UsageError
 from kkjupyter.rpc.outgoing import close_unread
-from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined

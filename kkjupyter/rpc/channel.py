@@ -33,8 +33,8 @@ from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.rpc.reading import Reading
 from kkjupyter.rpc.streamtable import OutgoingStreams
 from kkjupyter.rpc.trace_channel import ChannelTrace
-from kkjupyter.rpc.trace_recorder import Recorder
 from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.traces.recorder import Recorder
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.fairness import Piecework
 from kkjupyter.wire.events import (

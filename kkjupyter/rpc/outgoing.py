@@ -26,10 +26,10 @@ from kkjupyter.rpc.pumps import (
     pump_async,
 )
 from kkjupyter.rpc.serverlog import log_failure, log_late_failure
-from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.traces.record import CallRecord
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
 

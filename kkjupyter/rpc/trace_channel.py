@@ -9,8 +9,8 @@ from typing import Any
 from kkjupyter.calls.state import CallState
 from kkjupyter.errors import CallTimeout, RemoteError
 from kkjupyter.rpc.caller import OutgoingCall
-from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.trace_recorder import Recorder
+from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import (
     Acknowledged,
     CallbackInvoked,

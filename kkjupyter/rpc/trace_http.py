@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from kkjupyter.calls.state import CallState
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
 from kkjupyter.rpc.trace_channel import error_name
-from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.trace_recorder import Recorder
-from kkjupyter.rpc.trace_secrets import without_secret_fields
+from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.recorder import Recorder
+from kkjupyter.traces.secrets import without_secret_fields
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.stream_body import DIVIDER
 

@@ -13,7 +13,7 @@ from support.vovk_api import NEW, OLD
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.trace import Trace
+from kkjupyter.traces.trace import Trace
 
 
 def kinds(trace: Trace) -> list[str]:

@@ -102,7 +102,7 @@ def test_every_public_name_has_its_place_in_the_reference(described: set[str]) -
     "name",
     [
         "notebook.reply.Reply.dataframe",
-        "rpc.trace.TraceRow.payload_text",
+        "traces.trace.TraceRow.payload_text",
         "rpc.vovk_call.VovkCall.status",
         "vovk.server.VovkServer",
     ],

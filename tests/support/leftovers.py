@@ -16,8 +16,8 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc.inprocess import serve_in_memory
-from kkjupyter.rpc.trace_record import CallRecord
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.traces.record import CallRecord
 
 from .pipes import serve_over_pipes
 

@@ -14,8 +14,8 @@ from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, Vi
 from kkjupyter.notebook.views.bundle import MIME_TYPE, Body, checkpoint_bundle, static_bundle
 from kkjupyter.notebook.views.fitting import ONLY_TEXT, file_bytes, fitting_text
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
-from kkjupyter.rpc.trace import Trace, TraceRow
-from kkjupyter.rpc.trace_record import CallRecord
+from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.trace import Trace, TraceRow
 
 __all__ = ["TraceView"]
 

@@ -22,8 +22,8 @@ from kkjupyter.notebook.trace_png import SCALE, trace_png
 from kkjupyter.notebook.views import fonts
 from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.trace import Trace, TraceRow
-from kkjupyter.rpc.trace_recorder import everywhere
+from kkjupyter.traces.recorder import everywhere
+from kkjupyter.traces.trace import Trace, TraceRow
 
 NASTY = '</td><script>alert(1)</script><b onclick="x">&amp;'
 ROWS = (

@@ -14,8 +14,8 @@ from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import VIEWS
 from kkjupyter.notebook.views import trace as trace_views
 from kkjupyter.notebook.views.trace import TraceView
-from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.trace_secrets import Excerpts
+from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.secrets import Excerpts
 
 
 def record_of(wire: str = "compact, json", buffer: StreamBuffer | None = None) -> CallRecord:

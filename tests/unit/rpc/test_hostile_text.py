@@ -14,7 +14,7 @@ import pytest
 
 from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.rpc.checking import _mismatch
-from kkjupyter.rpc.trace_secrets import Excerpts
+from kkjupyter.traces.secrets import Excerpts
 from kkjupyter.wire.vovk.forms import read_form
 from kkjupyter.wire.vovk.reply import read_failure
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.trace import Trace, TraceRow
+    from kkjupyter.traces.trace import Trace, TraceRow
 
 __all__ = ["NOTHING", "diagram", "size_text", "time_text"]
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kkjupyter.rpc.trace_secrets import (
+from kkjupyter.traces.secrets import (
     HIDDEN,
     Excerpts,
     is_secret_name,

@@ -14,8 +14,8 @@ from typing import Final
 from kkjupyter.calls.buffer import StreamBuffer
 from kkjupyter.calls.titles import Title
 from kkjupyter.plaintext import readable
-from kkjupyter.rpc.trace import Direction, Trace, TraceRow
-from kkjupyter.rpc.trace_secrets import Excerpts, Kept
+from kkjupyter.traces.secrets import Excerpts, Kept
+from kkjupyter.traces.trace import Direction, Trace, TraceRow
 
 __all__ = ["CallRecord"]
 
@@ -100,7 +100,7 @@ class _Entry:
 class CallRecord:
     """What is noted of one call.
 
-    Made by :meth:`~kkjupyter.rpc.trace_recorder.Recorder.begin`. What is noted of the peer's frames
+    Made by :meth:`~kkjupyter.traces.recorder.Recorder.begin`. What is noted of the peer's frames
     is noted on the I/O loop; :meth:`trace` may be asked for on any thread.
 
     Args:
@@ -185,7 +185,7 @@ class CallRecord:
 
         Args:
             direction: which way it goes.
-            kind: see :class:`~kkjupyter.rpc.trace.TraceRow`.
+            kind: see :class:`~kkjupyter.traces.trace.TraceRow`.
             size_bytes: on the wire.
             detail: a word more about it.
             amount: of credit.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.rpc.trace import Trace, TraceRow
-from kkjupyter.rpc.trace_text import diagram, size_text, time_text
+from kkjupyter.traces.text import diagram, size_text, time_text
+from kkjupyter.traces.trace import Trace, TraceRow
 
 ROWS = (
     TraceRow(0.0, "out", "request", 1, 131, "countdown"),

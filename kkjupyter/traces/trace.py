@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from kkjupyter.rpc.trace_text import diagram, size_text, time_text
+from kkjupyter.traces.text import diagram, size_text, time_text
 
 __all__ = ["Direction", "Trace", "TraceRow"]
 

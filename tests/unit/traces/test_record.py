@@ -8,9 +8,9 @@ import tracemalloc
 import pytest
 
 from kkjupyter.calls.buffer import BatchBuffer, StreamBuffer
-from kkjupyter.rpc.trace import Trace
-from kkjupyter.rpc.trace_record import CallRecord
-from kkjupyter.rpc.trace_secrets import Excerpts
+from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.secrets import Excerpts
+from kkjupyter.traces.trace import Trace
 
 
 def record_of(buffer: StreamBuffer | None = None, *, payloads: bool = False) -> CallRecord:

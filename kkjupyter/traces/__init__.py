@@ -1,0 +1,1 @@
+"""What went over the wire for a call: recorded, kept without secrets, told as text."""
