@@ -16,7 +16,7 @@ from kkjupyter.rpc.interceptors import (
     set_current_context,
 )
 from kkjupyter.rpc.serverlog import log_late_failure
-from kkjupyter.rpc.validation import validator_of
+from kkjupyter.validation.functions import validator_of
 
 __all__ = ["Answer", "answer_call", "answer_with"]
 

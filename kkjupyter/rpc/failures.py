@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
-from kkjupyter.rpc.refusals import ArgumentsError
+from kkjupyter.validation.refusals import ArgumentsError
 from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["encode_acknowledgement", "encode_failure", "remote_error"]

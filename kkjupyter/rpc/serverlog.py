@@ -13,8 +13,8 @@ from typing import Final
 
 from kkjupyter.errors import CallCancelled, ConnectionLost, RemoteError, RemoteThrow
 from kkjupyter.plaintext import one_line
-from kkjupyter.rpc.refusals import ArgumentsError, RPCValidationError
 from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.validation.refusals import ArgumentsError, RPCValidationError
 
 __all__ = ["is_for_the_client", "log_failure", "log_late_failure", "logger", "was_told"]
 

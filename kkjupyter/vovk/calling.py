@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, TypedDict, get_args, get_origin
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.checking import Check, check_for
-from kkjupyter.rpc.hints import take_apart
-from kkjupyter.rpc.validation import resolved_hints
+from kkjupyter.validation.checking import Check, check_for
+from kkjupyter.validation.functions import resolved_hints
+from kkjupyter.validation.hints import take_apart
 from kkjupyter.vovk.checks import ItemCheck, check_input, check_media_type, check_output
 from kkjupyter.vovk.request import Request
 from kkjupyter.wire.vovk.schema.model import Part, WireFormat

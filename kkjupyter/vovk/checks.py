@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kkjupyter.rpc.checking import Check, Mismatch
+from kkjupyter.validation.checking import Check, Mismatch
 from kkjupyter.vovk.exceptions import HttpException
 from kkjupyter.vovk.request import Request
 from kkjupyter.wire.vovk.schema.model import Part

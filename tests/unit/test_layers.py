@@ -24,6 +24,7 @@ FLOORS = (
     "limits",
     "calls",
     "traces",
+    "validation",
     "vovk.server",
     "vovk",
     "demo",

@@ -18,7 +18,7 @@ from kkjupyter.plaintext import (
     readable,
     without_controls,
 )
-from kkjupyter.rpc.refusals import RPCValidationError
+from kkjupyter.validation.refusals import RPCValidationError
 
 HOSTILE = "a\x1b]52;c;cHduZWQ=\x07b\x1b]0;title\x1b\\c\x1b[2Jd\x9b31me\x90q\x08\x7f\u202ef\ud800g"
 

@@ -12,8 +12,8 @@ import pytest
 
 from kkjupyter.rpc.answering import Answer, answer_call
 from kkjupyter.rpc.interceptors import CallContext, Interceptor, current_context
-from kkjupyter.rpc.validation import RPCValidationError
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.validation.functions import RPCValidationError
 
 Next = Callable[[], Awaitable[Any]]
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.rpc.handlers import by_value, call_function, spread
-from kkjupyter.rpc.perfunction import PerFunction
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.validation.per_function import PerFunction
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:

@@ -8,8 +8,8 @@ import logging
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.refusals import ArgumentsError, RPCValidationError
 from kkjupyter.rpc.serverlog import is_for_the_client, log_failure, log_late_failure
+from kkjupyter.validation.refusals import ArgumentsError, RPCValidationError
 from kkjupyter.vovk import HttpException, Throw
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kkjupyter.calls.call import is_stream
-from kkjupyter.rpc.checking import Check, Mismatch
-from kkjupyter.rpc.refusals import Phase, RPCValidationError
+from kkjupyter.validation.checking import Check, Mismatch
+from kkjupyter.validation.refusals import Phase, RPCValidationError
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["EMPTY", "Parameter", "Phase", "RPCValidationError", "Validator"]

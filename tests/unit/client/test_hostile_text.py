@@ -13,8 +13,8 @@ from collections.abc import Callable
 import pytest
 
 from kkjupyter.plaintext import plain, without_controls
-from kkjupyter.rpc.checking import _mismatch
 from kkjupyter.traces.secrets import Excerpts
+from kkjupyter.validation.checking import _mismatch
 from kkjupyter.wire.vovk.forms import read_form
 from kkjupyter.wire.vovk.reply import read_failure
 

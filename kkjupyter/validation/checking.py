@@ -16,7 +16,7 @@ import msgspec
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import EncodeError
-from kkjupyter.rpc.hints import Parts, converters, take_apart
+from kkjupyter.validation.hints import Parts, converters, take_apart
 from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,

@@ -16,9 +16,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.rpc.checking import Check, check_for
-from kkjupyter.rpc.perfunction import PerFunction
-from kkjupyter.rpc.validator import EMPTY, Parameter, RPCValidationError, Validator
+from kkjupyter.validation.checking import Check, check_for
+from kkjupyter.validation.per_function import PerFunction
+from kkjupyter.validation.validator import EMPTY, Parameter, RPCValidationError, Validator
 
 __all__ = ["RPCValidationError", "Validator", "resolved_hints", "validator_of"]
 

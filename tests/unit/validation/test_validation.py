@@ -32,9 +32,9 @@ import numpy as np
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.checking import Mismatch, check_for
 from kkjupyter.rpc.failures import remote_error
-from kkjupyter.rpc.validation import RPCValidationError, Validator, validator_of
+from kkjupyter.validation.checking import Mismatch, check_for
+from kkjupyter.validation.functions import RPCValidationError, Validator, validator_of
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)

@@ -1,0 +1,1 @@
+"""Arguments, results and items of streams, held to type hints."""
