@@ -16,10 +16,10 @@ from typing import Any
 
 import fuzz_inputs
 
+from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.errors import KKError
 from kkjupyter.notebook.arguments import parse
 from kkjupyter.plaintext import plain
-from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
 from kkjupyter.rpc.vovk_docs import handler_doc, handler_signature
 from kkjupyter.rpc.vovk_schemas import parse_json

@@ -17,8 +17,8 @@ from kkjupyter.calls.buffer import StreamBuffer
 from kkjupyter.calls.credit import NOT_NOW, CreditWindow
 from kkjupyter.calls.titles import Title
 from kkjupyter.calls.waiters import Waiters
+from kkjupyter.connection.outgoing_streams import OutgoingStream
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
-from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.traces.record import CallRecord

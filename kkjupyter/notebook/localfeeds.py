@@ -20,11 +20,11 @@ from typing import Any, Literal
 from IPython import get_ipython
 from IPython.core.async_helpers import get_asyncio_loop
 
+from kkjupyter.connection.pumps import close_iterator, close_source
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.sizes import SizeMeter
 from kkjupyter.notebook.snapshots import snapshot
 from kkjupyter.notebook.stopping import Stoppable, Stopped, can_stop_here
-from kkjupyter.rpc.pumps import close_iterator, close_source
 from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.ticker import ticker
 from kkjupyter.runtime.turns import TurnKeeper

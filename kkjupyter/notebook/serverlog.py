@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from kkjupyter.connection.failure_log import logger, was_told
 from kkjupyter.plaintext import plain
-from kkjupyter.rpc.serverlog import logger, was_told
 
 __all__ = ["install", "uninstall"]
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kkjupyter.calls.call import is_stream
+from kkjupyter.connection.failure_log import log_late_failure
 from kkjupyter.rpc.handlers import call_function, spread
 from kkjupyter.rpc.interceptors import (
     CallContext,
@@ -15,7 +16,6 @@ from kkjupyter.rpc.interceptors import (
     around,
     set_current_context,
 )
-from kkjupyter.rpc.serverlog import log_late_failure
 from kkjupyter.validation.functions import validator_of
 
 __all__ = ["Answer", "answer_call", "answer_with"]

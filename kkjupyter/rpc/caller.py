@@ -13,8 +13,8 @@ from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
 from kkjupyter.calls.titles import Title
 from kkjupyter.calls.unresolved import RemoteName
+from kkjupyter.connection.outgoing_streams import close_unread
 from kkjupyter.errors import EncodeError, UsageError
-from kkjupyter.rpc.outgoing import close_unread
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef

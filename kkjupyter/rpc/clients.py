@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from kkjupyter.connection.channel import Channel
+from kkjupyter.connection.negotiation import Doorstep
 from kkjupyter.limits import ServerLoad, size_limit
-from kkjupyter.rpc.channel import Channel
-from kkjupyter.rpc.detection import Doorstep
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.producer import Producer
 from kkjupyter.transports.base import Transport

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
 from kkjupyter.argument_checks import check_choice, check_options, check_seconds
+from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.limits import check_client_limits, size_limit
 from kkjupyter.rpc import programs
 from kkjupyter.rpc.caller import ProtocolCaller
-from kkjupyter.rpc.channel import Channel, RequestHandler
 from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.opened import make_reach

@@ -14,10 +14,10 @@ from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
+from kkjupyter.connection.negotiation import PROTOCOLS, make_protocol
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
-from kkjupyter.rpc.detection import PROTOCOLS, make_protocol
 from kkjupyter.rpc.replies import INSTEAD, Reply
 from kkjupyter.rpc.requests import Requests, Settle
 from kkjupyter.rpc.session import note_session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kkjupyter.rpc.pumps import busy_after_cancel
+from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.runtime.loop_threads import handler_loop
 
 __all__ = ["let_finish"]

@@ -15,19 +15,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.calls.call import is_stream
+from kkjupyter.connection.channel import Channel
+from kkjupyter.connection.failure_log import log_failure, log_late_failure, logger
+from kkjupyter.connection.failures import encode_failure
+from kkjupyter.connection.outgoing_streams import ItemCheck, OutgoingStream
+from kkjupyter.connection.pumps import close_source
 from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.rpc.answering import Answer, answer_call, answer_with
-from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.failures import encode_failure
 from kkjupyter.rpc.handlers import by_value
 from kkjupyter.rpc.interceptors import CallContext, Interceptor
-from kkjupyter.rpc.outgoing import ItemCheck, OutgoingStream
 from kkjupyter.rpc.places import Unreachable
-from kkjupyter.rpc.pumps import close_source
 from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
 from kkjupyter.rpc.wayback import WayBack
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.turns import TURN_S, monotonic_s

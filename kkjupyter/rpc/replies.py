@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.errors import ConnectError, KKError, ProtocolError, RemoteError
-from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.wire.events import Event, Failed, Opened, Replied
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Protocol

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from kkjupyter.calls.titles import counted, listed
-from kkjupyter.rpc.pumps import busy_after_cancel
+from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.rpc.server import open_servers
 from kkjupyter.rpc.session import open_sessions
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from kkjupyter.calls.state import CallState
+from kkjupyter.connection.channel_trace import error_name
 from kkjupyter.errors import ConnectError, ConnectionLost, KKError
-from kkjupyter.rpc.trace_channel import error_name
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.traces.secrets import without_secret_fields

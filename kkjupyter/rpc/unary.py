@@ -13,15 +13,15 @@ from typing import Any
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.connection.channel import Channel
+from kkjupyter.connection.negotiation import make_protocol
+from kkjupyter.connection.pumps import close_source
 from kkjupyter.errors import RemoteError
 from kkjupyter.limits import size_limit
-from kkjupyter.rpc.channel import Channel
 from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.detection import make_protocol
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.rpc.producer import Producer
-from kkjupyter.rpc.pumps import close_source
 from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.kkrpc.detection import recognise

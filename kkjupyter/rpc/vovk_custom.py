@@ -12,8 +12,8 @@ from typing import Any
 from kkjupyter.calls.buffer import SOFT_LIMIT_ITEMS
 from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.calls.state import CallState
+from kkjupyter.connection.pumps import Injection, SyncPump, is_async_stream, pump_async
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.pumps import Injection, SyncPump, is_async_stream, pump_async
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking

@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kkjupyter.calls.call import is_stream
-from kkjupyter.errors import ConnectionLost, RemoteError
-from kkjupyter.limits import LimitExceeded, ServerLoad
-from kkjupyter.rpc.handlers import call_function
-from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
-from kkjupyter.rpc.pumps import (
+from kkjupyter.connection.failure_log import log_failure, log_late_failure, logger
+from kkjupyter.connection.pumps import (
     Injection,
     SyncPump,
     close_source,
     is_async_stream,
     pump_async,
 )
-from kkjupyter.rpc.serverlog import log_failure, log_late_failure, logger
+from kkjupyter.errors import ConnectionLost, RemoteError
+from kkjupyter.limits import LimitExceeded, ServerLoad
+from kkjupyter.rpc.handlers import call_function
+from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated

@@ -13,9 +13,9 @@ import contextvars
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from kkjupyter.connection.failure_log import log_late_failure
+from kkjupyter.connection.pumps import close_source, is_async_stream
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.pumps import close_source, is_async_stream
-from kkjupyter.rpc.serverlog import log_late_failure
 from kkjupyter.runtime.turns import give_turn, turn_is_due
 
 __all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]

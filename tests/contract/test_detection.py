@@ -14,7 +14,7 @@ from support.endpoints import Endpoint, until
 from support.rawpeers import RawPeer, raw_server
 
 import kkjupyter as kk
-from kkjupyter.rpc.detection import make_protocol
+from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.transports.stdio.server import FilesTransport
 from kkjupyter.wire.events import NotUnderstood, Requested
 from kkjupyter.wire.kkrpc.base import Codec

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
-from kkjupyter.rpc.detection import make_protocol
+from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.wire.events import Event
 from kkjupyter.wire.kkrpc.base import Codec
 

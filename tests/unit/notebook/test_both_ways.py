@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
+from kkjupyter.connection.pumps import is_async_stream
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.pumps import is_async_stream
 
 WORDS = ["Hello ", "World"]
 

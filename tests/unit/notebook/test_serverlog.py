@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kkjupyter.connection.failure_log import log_failure, log_late_failure
 from kkjupyter.notebook import serverlog
-from kkjupyter.rpc.serverlog import log_failure, log_late_failure
 
 
 @pytest.fixture

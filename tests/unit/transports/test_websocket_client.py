@@ -611,8 +611,8 @@ def test_a_pause_longer_than_the_keepalive_survives(
     elsewhere: Elsewhere, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The consumer does not read for several ping intervals and timeouts, of either side."""
-    monkeypatch.setattr("kkjupyter.rpc.reading._PEEK_INTERVAL_S", 0.1)
-    monkeypatch.setattr("kkjupyter.rpc.reading._PEEK_BYTES", 1024 * 1024)
+    monkeypatch.setattr("kkjupyter.connection.read_flow_control._PEEK_INTERVAL_S", 0.1)
+    monkeypatch.setattr("kkjupyter.connection.read_flow_control._PEEK_BYTES", 1024 * 1024)
     theirs = (0.5, 1.5) if who == "they ping" else (None, None)
     url = elsewhere.websocket(
         pushing(2000), ping_interval=theirs[0], ping_timeout=theirs[1], compression=None
@@ -640,7 +640,7 @@ def test_a_flood_ends_the_stream_alone_after_what_was_buffered(
 ) -> None:
     """Somebody waits for another answer, so reading goes on, and the idle stream grows."""
     monkeypatch.setattr("kkjupyter.calls.buffer.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
-    monkeypatch.setattr("kkjupyter.rpc.calltable.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr("kkjupyter.connection.call_table.HARD_LIMIT_BYTES", 4 * 1024 * 1024)
     cancelled: list[str] = []
 
     async def push(connection: Any) -> None:

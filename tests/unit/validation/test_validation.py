@@ -32,7 +32,7 @@ import numpy as np
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.failures import remote_error
+from kkjupyter.connection.failures import remote_error
 from kkjupyter.validation.checking import Mismatch, check_for
 from kkjupyter.validation.functions import RPCValidationError, Validator, validator_of
 

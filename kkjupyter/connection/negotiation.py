@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.connection.channel import Channel
 from kkjupyter.errors import ConnectError, MessageTooBig
 from kkjupyter.limits import ConnectionLoad
-from kkjupyter.rpc.channel import Channel
 from kkjupyter.transports.base import Owner, Transport
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.kkrpc.base import Codec, Protocol

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc import detection
-from kkjupyter.rpc.detection import Doorstep, find_protocol, make_protocol
+from kkjupyter.connection import negotiation
+from kkjupyter.connection.negotiation import Doorstep, find_protocol, make_protocol
 from kkjupyter.wire.events import Requested
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
@@ -98,7 +98,7 @@ def test_what_was_spoken_before_is_asked_for_alone(spoken: tuple[str, Any]) -> N
 def test_everything_is_asked_for_when_that_is_not_spoken_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(detection, "_REMEMBERED_S", 0.05)
+    monkeypatch.setattr(negotiation, "_REMEMBERED_S", 0.05)
     wire = Wire(speaking("classic", "json"))
     found = asyncio.run(find_protocol(wire, ("compact", "superjson")))
     assert (found.protocol, found.codec) == ("classic", "json")
@@ -108,7 +108,7 @@ def test_everything_is_asked_for_when_that_is_not_spoken_any_more(
 def test_who_answers_to_what_is_remembered_too_late_is_found_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(detection, "_REMEMBERED_S", 0.05)
+    monkeypatch.setattr(negotiation, "_REMEMBERED_S", 0.05)
     speaks = speaking("compact", "json")
     late: list[bytes] = []
 

@@ -1,8 +1,9 @@
 """One duplex connection: bytes to events and back, each event to the call it belongs to.
 
 Lives on the I/O loop; a method that may be called elsewhere says so. The read path never waits for
-a consumer: it fills buffers, and :class:`~kkjupyter.rpc.reading.Reading` stops the transport when
-one is full. Nor does it keep others waiting: what is much is read in turns with other connections.
+a consumer: it fills buffers, and :class:`~kkjupyter.connection.read_flow_control.Reading` stops the
+transport when one is full. Nor does it keep others waiting: what is much is read in turns with
+other connections.
 """
 
 from __future__ import annotations
@@ -16,6 +17,14 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
+from kkjupyter.connection.arrivals import Arrivals
+from kkjupyter.connection.call_table import CallTable
+from kkjupyter.connection.channel_trace import ChannelTrace
+from kkjupyter.connection.failures import encode_acknowledgement
+from kkjupyter.connection.read_flow_control import Reading
+from kkjupyter.connection.remote_callbacks import HeldFunctions
+from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import (
     BufferOverflow,
     ConnectionLost,
@@ -24,15 +33,7 @@ from kkjupyter.errors import (
     RemoteError,
 )
 from kkjupyter.limits import ConnectionLoad
-from kkjupyter.rpc.arrivals import Arrivals
 from kkjupyter.rpc.caller import OutgoingCall
-from kkjupyter.rpc.calltable import CallTable
-from kkjupyter.rpc.facades import HeldFunctions
-from kkjupyter.rpc.failures import encode_acknowledgement
-from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.reading import Reading
-from kkjupyter.rpc.streamtable import OutgoingStreams
-from kkjupyter.rpc.trace_channel import ChannelTrace
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.transports.base import Transport

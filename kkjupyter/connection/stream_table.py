@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
+from kkjupyter.connection.outgoing_streams import OutgoingStream
+from kkjupyter.connection.send_queue import Outbox
 from kkjupyter.limits import Slots, generator_slots
-from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.outgoing import OutgoingStream
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.wire.events import Cancelled, Credited, Thrown
 from kkjupyter.wire.kkrpc.base import Protocol

@@ -14,7 +14,12 @@ from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["encode_acknowledgement", "encode_failure", "remote_error"]
 
-_ENGINE_DIR = str(pathlib.Path(__file__).parent)
+_PACKAGE = pathlib.Path(__file__).parent.parent
+# Where our own frames stand in a traceback, before those of a handler.
+_ENGINE = tuple(
+    str(_PACKAGE / name)
+    for name in ("calls", "connection", "limits.py", "rpc", "runtime", "server", "validation")
+)
 _MAX_CAUSES = 8
 # Of an error's data.
 _MAX_DEPTH = 100
@@ -163,6 +168,6 @@ def _stack(exc: BaseException) -> str:
     """The traceback without the frames of the engine."""
     summary = traceback.TracebackException.from_exception(exc)
     summary.__cause__ = summary.__context__ = None
-    while summary.stack and summary.stack[0].filename.startswith(_ENGINE_DIR):
+    while summary.stack and summary.stack[0].filename.startswith(_ENGINE):
         del summary.stack[0]
     return "".join(summary.format()).rstrip()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.failures import encode_failure, remote_error
+from kkjupyter.connection.failures import encode_failure, remote_error
 
 
 class PaymentError(Exception):

@@ -13,11 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.errors import RemoteError, RemoteThrow
-from kkjupyter.limits import GENERATOR_SLOTS, Slots, run_function
-from kkjupyter.rpc.failures import encode_acknowledgement, encode_failure
-from kkjupyter.rpc.outbox import Outbox
-from kkjupyter.rpc.pumps import (
+from kkjupyter.connection.failure_log import log_failure, log_late_failure
+from kkjupyter.connection.failures import encode_acknowledgement, encode_failure
+from kkjupyter.connection.pumps import (
     Injection,
     SyncPump,
     close_iterator,
@@ -25,7 +23,9 @@ from kkjupyter.rpc.pumps import (
     is_async_stream,
     pump_async,
 )
-from kkjupyter.rpc.serverlog import log_failure, log_late_failure
+from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.errors import RemoteError, RemoteThrow
+from kkjupyter.limits import GENERATOR_SLOTS, Slots, run_function
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking

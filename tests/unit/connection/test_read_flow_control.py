@@ -10,8 +10,8 @@ import pytest
 from support.endpoints import PATIENCE_S, auntil
 
 from kkjupyter.calls.callbacks import PassedFunctions
-from kkjupyter.rpc import reading
-from kkjupyter.rpc.channel import Channel
+from kkjupyter.connection import read_flow_control
+from kkjupyter.connection.channel import Channel
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
@@ -128,8 +128,8 @@ def test_a_little_is_read_now_and_then_of_a_peer_that_does_not_read(
     double: Double, on_io: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may owe us as much, and wait for us to read; but not for more than there is room for."""
-    monkeypatch.setattr(reading, "_OWED_INTERVAL_S", 0.01)
-    monkeypatch.setattr(reading, "_PEEK_S", 0.01)
+    monkeypatch.setattr(read_flow_control, "_OWED_INTERVAL_S", 0.01)
+    monkeypatch.setattr(read_flow_control, "_PEEK_S", 0.01)
 
     async def main() -> None:
         channel = channel_over(double)
@@ -153,9 +153,9 @@ def test_a_little_is_read_now_and_then_of_a_peer_that_does_not_read(
 def test_a_look_ends_when_it_has_brought_enough(
     double: Double, on_io: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_OWED_INTERVAL_S", 0.01)
-    monkeypatch.setattr(reading, "_PEEK_S", 60)
-    monkeypatch.setattr(reading, "_PEEK_BYTES", 100)
+    monkeypatch.setattr(read_flow_control, "_OWED_INTERVAL_S", 0.01)
+    monkeypatch.setattr(read_flow_control, "_PEEK_S", 60)
+    monkeypatch.setattr(read_flow_control, "_PEEK_BYTES", 100)
 
     async def main() -> None:
         channel = channel_over(double)

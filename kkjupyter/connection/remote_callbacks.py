@@ -7,9 +7,9 @@ import weakref
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
+from kkjupyter.connection.send_queue import Outbox
 from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import plain
-from kkjupyter.rpc.outbox import Outbox
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import wait_async
 from kkjupyter.wire.kkrpc.base import Protocol

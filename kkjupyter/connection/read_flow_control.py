@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from kkjupyter.calls.callback_jobs import Jobs
 from kkjupyter.calls.state import CallState
-from kkjupyter.rpc.outbox import Outbox
+from kkjupyter.connection.send_queue import Outbox
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.base import Transport
 

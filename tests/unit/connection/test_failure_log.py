@@ -8,7 +8,7 @@ import logging
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.serverlog import is_for_the_client, log_failure, log_late_failure
+from kkjupyter.connection.failure_log import is_for_the_client, log_failure, log_late_failure
 from kkjupyter.validation.refusals import ArgumentsError, RPCValidationError
 from kkjupyter.vovk import HttpException, Throw
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from kkjupyter.rpc.pumps import Injection, pump_async
+from kkjupyter.connection.pumps import Injection, pump_async
 
 
 class Greedy:

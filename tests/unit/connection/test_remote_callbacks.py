@@ -11,7 +11,7 @@ import pytest
 from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.facades import HeldFunctions
+from kkjupyter.connection.remote_callbacks import HeldFunctions
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import Bell
 from kkjupyter.wire.events import CallbackInvoked, CallbacksReleased

@@ -1,0 +1,1 @@
+"""One duplex connection: its messages routed, their flow held in check both ways."""
