@@ -78,5 +78,5 @@ def log_lines_counted_anew() -> None:
 
 def _open_sessions() -> list[Any]:
     # Tests that connect to nothing need not pay for the import.
-    sessions = sys.modules.get("kkjupyter.rpc.session")
+    sessions = sys.modules.get("kkjupyter.client.session")
     return sessions.open_sessions() if sessions is not None else []

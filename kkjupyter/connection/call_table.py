@@ -9,13 +9,13 @@ from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.calls.wakeups import Ringer
+from kkjupyter.client.caller import OutgoingCall
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_streams import OutgoingStream
 from kkjupyter.connection.read_flow_control import Reading
 from kkjupyter.connection.send_queue import Outbox
 from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
-from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied

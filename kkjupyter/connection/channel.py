@@ -17,6 +17,7 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.caller import OutgoingCall
 from kkjupyter.connection.arrivals import Arrivals
 from kkjupyter.connection.call_table import CallTable
 from kkjupyter.connection.channel_trace import ChannelTrace
@@ -33,7 +34,6 @@ from kkjupyter.errors import (
     RemoteError,
 )
 from kkjupyter.limits import ConnectionLoad
-from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.transports.base import Transport

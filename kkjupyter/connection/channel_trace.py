@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.caller import OutgoingCall
 from kkjupyter.errors import CallTimeout, RemoteError
-from kkjupyter.rpc.caller import OutgoingCall
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import (

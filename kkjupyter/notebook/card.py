@@ -7,9 +7,9 @@ import inspect
 import keyword
 from typing import Any
 
+from kkjupyter.client.remote import Remote, RemoteInfo, describe
 from kkjupyter.notebook.characters import whole
 from kkjupyter.plaintext import undirected
-from kkjupyter.rpc.remote import Remote, RemoteInfo, describe
 
 __all__ = ["group_cure", "name_of", "remote_html", "remote_text"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import kkjupyter as kk
 from kkjupyter.calls.call import Call, is_stream
+from kkjupyter.client.remote import Remote, describe, get_remote
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.arguments import Request, interpolate, with_body
 from kkjupyter.notebook.card import group_cure, name_of
@@ -22,7 +23,6 @@ from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
 from kkjupyter.notebook.trace import trace_command
-from kkjupyter.rpc.remote import Remote, describe, get_remote
 from kkjupyter.traces.recorder import keep_payloads_here
 from kkjupyter.traces.trace import Trace
 from kkjupyter.wire.values.javascript import undefined

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import kkjupyter as kk
+from kkjupyter.client.remote import Remote, describe
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.options import Options, is_variable_name
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.runs import Run
-from kkjupyter.rpc.remote import Remote, describe
 from kkjupyter.rpc.server import Server
 
 __all__ = ["Connections"]

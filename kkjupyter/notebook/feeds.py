@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any, Literal, Protocol
 
 from kkjupyter.calls.call import Call, is_stream
+from kkjupyter.client.remote import Remote, describe
 from kkjupyter.connection.pumps import is_async_stream, is_plain_inside
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.card import group_cure, name_of
 from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
-from kkjupyter.rpc.remote import Remote, describe
 
 __all__ = ["Feed", "awaited", "open_feed", "title_of"]
 

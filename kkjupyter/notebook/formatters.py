@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kkjupyter.notebook.kinds import REMOTE, TRACE
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.remote import Remote
+    from kkjupyter.client.remote import Remote
     from kkjupyter.traces.trace import Trace
 
 __all__ = ["install", "uninstall"]

@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["OUTCOMES", "REMOTE", "TRACE", "WATCHED", "is_one"]
 
-REMOTE: Final = "kkjupyter.rpc.remote.Remote"
+REMOTE: Final = "kkjupyter.client.remote.Remote"
 TRACE: Final = "kkjupyter.traces.trace.Trace"
 WATCHED: Final = (
     "kkjupyter.calls.call.Call",

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import kkjupyter as kk
+from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.trace_html import trace_html
-from kkjupyter.rpc.remote import Remote, session_of
 from kkjupyter.traces.recorder import everywhere
 from kkjupyter.traces.trace import Trace
 

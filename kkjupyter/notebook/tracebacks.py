@@ -62,7 +62,7 @@ def _near_miss(error: KKError) -> list[str]:
     """A question, where a name was called that a connection does not know, but one much like it."""
     if not isinstance(error, RemoteError) or not error.method:
         return []
-    from kkjupyter.rpc.session import open_sessions  # an error of a peer's came over one
+    from kkjupyter.client.session import open_sessions  # an error of a peer's came over one
 
     known = {name for session in open_sessions() for name in session.methods}
     hint = "" if error.method in known else did_you_mean(error.method, sorted(known))

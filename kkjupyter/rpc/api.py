@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from kkjupyter.calls.call import Call
-from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.connectoptions import ConnectOptions
-from kkjupyter.rpc.dialing import make_session, remote_of
-from kkjupyter.rpc.remote import (
+from kkjupyter.client.remote import (
     Remote,
     call_remote,
     get_remote,
@@ -17,6 +14,9 @@ from kkjupyter.rpc.remote import (
     session_of,
     set_remote,
 )
+from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.rpc.connectoptions import ConnectOptions
+from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.rpc.server import Server, open_servers
 from kkjupyter.rpc.serving import ServeOptions, start_server
 from kkjupyter.runtime.bridge import run_async, run_blocking

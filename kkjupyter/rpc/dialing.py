@@ -8,18 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
 from kkjupyter.argument_checks import check_choice, check_options, check_seconds
+from kkjupyter.client import programs
+from kkjupyter.client.caller import ProtocolCaller
+from kkjupyter.client.remote import Remote
+from kkjupyter.client.session import Session
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.limits import check_client_limits, size_limit
-from kkjupyter.rpc import programs
-from kkjupyter.rpc.caller import ProtocolCaller
 from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.opened import make_reach
 from kkjupyter.rpc.ownership import serving_package
 from kkjupyter.rpc.producer import Producer
-from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.writable import permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.proxies import check_proxy
@@ -28,7 +28,7 @@ from kkjupyter.transports.websocket.client import connect_websocket, without_sec
 from kkjupyter.transports.websocket.handshake import check_subprotocols, request_headers
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.exchange import HttpSession
+    from kkjupyter.client.http.session import HttpSession
     from kkjupyter.rpc.vovk_session import VovkSession
 
 __all__ = ["Dial", "make_session", "make_vovk_session", "remote_of"]
@@ -171,7 +171,7 @@ def _check_no_vovk_options(options: ConnectOptions) -> None:
 def _http_session(url: str, options: ConnectOptions) -> HttpSession | VovkSession:
     if options.get("protocol") in (None, "vovk") or options.get("schema") is not None:
         return make_vovk_session(url, **options)
-    from kkjupyter.rpc.exchange import HttpSession  # the library takes its time to load
+    from kkjupyter.client.http.session import HttpSession  # the library takes its time to load
 
     _check_no_vovk_options(options)
     return HttpSession(

@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from kkjupyter.client.remote import Remote
 from kkjupyter.limits import size_limit
 from kkjupyter.rpc.door import Door, Visit
 from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.httpbody import BadBody, read_body
 from kkjupyter.rpc.listening import HttpListener
-from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.server import Server
 from kkjupyter.rpc.unary import UnaryClients
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kkjupyter.calls.titles import counted
+from kkjupyter.client.remote import Remote
+from kkjupyter.client.session import Session
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits, check_limits
 from kkjupyter.rpc.clients import Clients
@@ -24,8 +26,6 @@ from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.interceptors import Interceptor
 from kkjupyter.rpc.opened import make_reach
 from kkjupyter.rpc.ownership import serving_package
-from kkjupyter.rpc.remote import Remote
-from kkjupyter.rpc.session import Session
 from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.calls.call import is_stream
+from kkjupyter.client.remote import Remote
 from kkjupyter.connection.channel import Channel
 from kkjupyter.connection.failure_log import log_failure, log_late_failure, logger
 from kkjupyter.connection.failures import encode_failure
@@ -27,7 +28,6 @@ from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.handlers import by_value
 from kkjupyter.rpc.interceptors import CallContext, Interceptor
 from kkjupyter.rpc.places import Unreachable
-from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.wayback import WayBack
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.turns import TURN_S, monotonic_s

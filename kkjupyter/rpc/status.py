@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from kkjupyter.calls.titles import counted, listed
+from kkjupyter.client.session import open_sessions
 from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.rpc.server import open_servers
-from kkjupyter.rpc.session import open_sessions
 
 __all__ = ["CallStatus", "ConnectionStatus", "ServerStatus", "Status", "status"]
 

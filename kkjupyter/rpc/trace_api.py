@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.remote import Remote, session_of
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.recorder import everywhere, newest_record

@@ -7,8 +7,8 @@ from typing import Any
 
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.caller import Caller
 from kkjupyter.rpc.jsonschemas import HandlerChecks
 from kkjupyter.rpc.vovk_call import VovkCall, VovkState
 from kkjupyter.rpc.vovk_custom import CustomRun

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.caller import Caller
+from kkjupyter.client.http.http_trace import HttpTrace
+from kkjupyter.client.http.requests import Requests, Settle
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
-from kkjupyter.rpc.caller import Caller
-from kkjupyter.rpc.requests import Requests, Settle
-from kkjupyter.rpc.trace_http import HttpTrace
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.rpc.vovk_pace import REST_S, Pace
 from kkjupyter.transports.http.client import HttpReply

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Iterator
 
 from kkjupyter.calls.unresolved import NoSuchAttribute
+from kkjupyter.client.remote import Remote
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.remote import Remote
 from kkjupyter.rpc.vovk_caller import VovkCaller
 from kkjupyter.rpc.vovk_docs import group_doc, handler_doc, handler_signature
 from kkjupyter.wire.vovk.schema.model import Handler

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from kkjupyter.argument_checks import check_seconds
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.http.requests import Requests
+from kkjupyter.client.session import note_session
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.limits import ClientLimits
 from kkjupyter.rpc.jsonschemas import load_library
-from kkjupyter.rpc.requests import Requests
-from kkjupyter.rpc.session import note_session
 from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.rpc.vovk_caller import VovkCaller
 from kkjupyter.rpc.vovk_exchange import Exchange

@@ -6,9 +6,9 @@ from typing import Any
 
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.connection.channel import Channel
 from kkjupyter.errors import BufferOverflow
-from kkjupyter.rpc.caller import OutgoingCall, ProtocolCaller
 from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["WayBack"]

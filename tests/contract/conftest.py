@@ -95,6 +95,6 @@ def server(start: Callable[..., Any], endpoint: Endpoint) -> Iterator[Any]:
 
 
 @pytest.fixture
-def api(server: Any, spoken: dict[str, str]) -> Iterator[kk.rpc.remote.Remote]:
+def api(server: Any, spoken: dict[str, str]) -> Iterator[kk.client.remote.Remote]:
     with server.connect(**spoken) as api:
         yield api

@@ -11,7 +11,7 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import session_of
+from kkjupyter.client.remote import session_of
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket import protocol as pushing
 

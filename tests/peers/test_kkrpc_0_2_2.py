@@ -12,7 +12,7 @@ from support.peer_lines import calling, connected
 from support.peers import NODE_DIR, Line, NodeClient, NodeError, NodeServer, find_node
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 
 class Error(Exception):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 from support import peer_api
 from support.peers import Line, NodeClient, NodeServer, server_command
 

@@ -10,7 +10,7 @@ from wire.api import Error
 from wire.scenarios import CLIENT, as_json, said
 
 from kkjupyter.calls.call import Call
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["COMPACT_CLIENT"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote, set_remote
+from kkjupyter.client.remote import Remote, set_remote
 from kkjupyter.wire.values.javascript import BigInt, Map, RegExp, undefined
 
 __all__ = ["CLIENT", "PATIENCE_S", "as_json", "said", "until"]

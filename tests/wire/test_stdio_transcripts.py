@@ -23,7 +23,7 @@ from wire.recordings import comparable, exchanges
 from wire.scenarios import until
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 if sys.platform == "win32":
     pytest.skip("tells whether a pipe has been read as POSIX does", allow_module_level=True)

@@ -28,7 +28,7 @@ from wire.recordings import Frame, Transcript, comparable, transcripts
 from wire.scenarios import CLIENT, PATIENCE_S, as_json, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 from kkjupyter.rpc.server import Server
 from kkjupyter.wire.values.javascript import BigInt, RegExp, undefined
 

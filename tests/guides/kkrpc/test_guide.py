@@ -25,7 +25,7 @@ from websockets.sync.client import connect as connect_raw
 
 import kkjupyter as kk
 from kkjupyter.calls.call import Call
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 # The promise is 0.1 s, and the figure is kept; a busy machine must not make a red build of it.
 ALLOWED_S = 1.0

@@ -8,7 +8,7 @@ import pytest
 from support.peer_lines import calling, connected
 from support.peers import Line, NodeClient
 
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from support.peer_lines import DUPLEX, WEBSOCKET, on
 from support.peers import Line, NodeClient, NodeServer
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 
 @on(DUPLEX)

@@ -8,7 +8,7 @@ from support.peer_lines import HTTP, on
 from support.peers import Line, NodeClient, NodeError, NodeServer
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 NO_STREAMS = "HTTP transport does not support async iterable streams"
 

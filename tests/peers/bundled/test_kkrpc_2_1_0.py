@@ -14,7 +14,7 @@ from support.peer_lines import COMPACT, connected, on
 from support.peers import Line, NodeClient, NodeError
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 # ---- they serve
 

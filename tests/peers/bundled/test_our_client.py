@@ -14,7 +14,7 @@ from support.peers import Line
 
 import kkjupyter as kk
 from kkjupyter.calls.call import Call
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 from kkjupyter.wire.values.javascript import BigInt, Map
 
 # ---- values

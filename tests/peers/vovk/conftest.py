@@ -10,7 +10,7 @@ import pytest
 from support.vovk_apps import APPS, App, NextServer
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 Start = Callable[[App], NextServer]
 

@@ -16,7 +16,7 @@ from support.vovk_cases import Case, cases
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.calls.call import Call
-from kkjupyter.rpc.remote import Remote
+from kkjupyter.client.remote import Remote
 
 _NUMBERS = itertools.count()
 ALL_CASES = [(app, case) for app in (NEW, OLD) for case in cases(is_old=app.is_old)]

@@ -15,8 +15,8 @@ from support.vovk_servers import HELLO, bounded
 from wire.vovk.exchanges import schema_file
 
 import kkjupyter as kk
+from kkjupyter.client.remote import describe
 from kkjupyter.rpc import vovk_session
-from kkjupyter.rpc.remote import describe
 from kkjupyter.runtime.loop_threads import io_loop
 
 SECRET = "s3cr3t-t0ken"

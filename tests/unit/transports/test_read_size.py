@@ -7,7 +7,7 @@ from typing import Any
 from support.endpoints import PATIENCE_S, Endpoint
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import session_of
+from kkjupyter.client.remote import session_of
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket.frames import text_frames
 

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from kkjupyter.argument_checks import check_seconds
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.unresolved import RemoteName
+from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.caller import Caller
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import on_own_loop
 

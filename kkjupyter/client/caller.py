@@ -107,7 +107,7 @@ class OutgoingCall:
 
 
 class Caller:
-    """What :class:`~kkjupyter.rpc.remote.Remote` stands on: one connection, as its user sees it.
+    """What :class:`~kkjupyter.client.remote.Remote` stands on: one connection, as its user sees it.
 
     Args:
         url: where to, without secrets, for messages.

@@ -12,8 +12,8 @@ from support.endpoints import Endpoint
 
 import kkjupyter as kk
 from kkjupyter.calls.titles import title_of
+from kkjupyter.client.remote import describe
 from kkjupyter.rpc.inprocess import serve_in_memory
-from kkjupyter.rpc.remote import describe
 from kkjupyter.wire.values.javascript import undefined
 
 

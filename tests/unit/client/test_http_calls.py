@@ -17,7 +17,7 @@ from support.endpoints import auntil
 from support.http_servers import Handler, answering, listening, never, read_request, reply
 
 import kkjupyter as kk
-from kkjupyter.rpc.remote import session_of
+from kkjupyter.client.remote import session_of
 from kkjupyter.runtime.loop_threads import io_loop
 
 SECRET = "s3cr3t-t0ken"

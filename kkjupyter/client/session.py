@@ -14,11 +14,11 @@ from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
+from kkjupyter.client.caller import Caller, OutgoingCall, ProtocolCaller
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.connection.negotiation import PROTOCOLS, Spoken, find_protocol, make_protocol
 from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
-from kkjupyter.rpc.caller import Caller, OutgoingCall, ProtocolCaller
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.kkrpc.base import Codec, Protocol

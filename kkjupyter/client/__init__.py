@@ -1,0 +1,1 @@
+"""The calling side: sessions that reconnect, remote names, and how calls are made."""

@@ -1,0 +1,1 @@
+"""Calls over HTTP: a request for each, its reply the answer."""
