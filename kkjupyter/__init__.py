@@ -47,10 +47,10 @@ if TYPE_CHECKING:
         serve,
         set,  # noqa: A004
     )
-    from kkjupyter.rpc.interceptors import current_context as context
-    from kkjupyter.rpc.ownership import expose
     from kkjupyter.rpc.status import status
     from kkjupyter.rpc.trace_api import trace, tracing
+    from kkjupyter.server.exposed.ownership import expose
+    from kkjupyter.server.interceptors import current_context as context
     from kkjupyter.wire.values.javascript import (
         URL,
         BigInt,
@@ -133,9 +133,9 @@ _HOMES = {
     "close": "kkjupyter.rpc.api:close",
     "compare": "kkjupyter.notebook.comparing:compare",
     "connect": "kkjupyter.rpc.api:connect",
-    "context": "kkjupyter.rpc.interceptors:current_context",
+    "context": "kkjupyter.server.interceptors:current_context",
     "demo": "kkjupyter.demo:demo",
-    "expose": "kkjupyter.rpc.ownership:expose",
+    "expose": "kkjupyter.server.exposed.ownership:expose",
     "get": "kkjupyter.rpc.api:get",
     "new": "kkjupyter.rpc.api:new",
     "serve": "kkjupyter.rpc.api:serve",

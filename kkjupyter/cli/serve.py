@@ -17,12 +17,12 @@ from typing import Any, TextIO
 from kkjupyter.calls.titles import listed
 from kkjupyter.cli.exits import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.opened import make_reach
-from kkjupyter.rpc.serving import start_server
-from kkjupyter.rpc.stdioserver import take_stdio
-from kkjupyter.rpc.writable import permission
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.exposed.opened import make_reach
+from kkjupyter.server.exposed.reach import Reach
+from kkjupyter.server.exposed.writable import permission
+from kkjupyter.server.listeners.stdio import take_stdio
+from kkjupyter.server.serve import start_server
 
 __all__ = ["load_object", "run"]
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from kkjupyter.demo.api import DemoApi
 from kkjupyter.rpc.api import serve
-from kkjupyter.rpc.server import Server
+from kkjupyter.server.server import Server
 
 __all__ = ["demo", "make_api"]
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from watchfiles import awatch
 
 from kkjupyter.demo import model as toy_model
-from kkjupyter.rpc.ownership import expose
+from kkjupyter.server.exposed.ownership import expose
 
 __all__ = ["Counter", "DemoApi"]
 

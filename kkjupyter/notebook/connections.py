@@ -14,7 +14,7 @@ from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.options import Options, is_variable_name
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.runs import Run
-from kkjupyter.rpc.server import Server
+from kkjupyter.server.server import Server
 
 __all__ = ["Connections"]
 

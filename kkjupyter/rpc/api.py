@@ -17,10 +17,10 @@ from kkjupyter.client.remote import (
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.rpc.connectoptions import ConnectOptions
 from kkjupyter.rpc.dialing import make_session, remote_of
-from kkjupyter.rpc.server import Server, open_servers
-from kkjupyter.rpc.serving import ServeOptions, start_server
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.server.serve import ServeOptions, start_server
+from kkjupyter.server.server import Server, open_servers
 from kkjupyter.transports.base import Transport
 
 __all__ = [

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from kkjupyter.limits import ClientLimits
-    from kkjupyter.rpc.interceptors import Interceptor
     from kkjupyter.rpc.vovk_fetch import Fetcher
     from kkjupyter.rpc.vovk_schemas import SchemaSource
-    from kkjupyter.rpc.writable import WritableOption
+    from kkjupyter.server.exposed.writable import WritableOption
+    from kkjupyter.server.interceptors import Interceptor
 
 __all__ = ["COMPRESSIONS", "ConnectOptions"]
 

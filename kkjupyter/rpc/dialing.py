@@ -16,11 +16,11 @@ from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.limits import check_client_limits, size_limit
 from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.opened import make_reach
-from kkjupyter.rpc.ownership import serving_package
-from kkjupyter.rpc.producer import Producer
-from kkjupyter.rpc.writable import permission
+from kkjupyter.server.dispatch import Producer
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.exposed.opened import make_reach
+from kkjupyter.server.exposed.ownership import serving_package
+from kkjupyter.server.exposed.writable import permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.proxies import check_proxy
 from kkjupyter.transports.tls import client_context

@@ -20,15 +20,15 @@ from kkjupyter.client.remote import Remote
 from kkjupyter.client.session import Session
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.rpc.clients import Clients
 from kkjupyter.rpc.dialing import make_session
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.opened import make_reach
-from kkjupyter.rpc.ownership import serving_package
-from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.server.clients import Clients
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.exposed.opened import make_reach
+from kkjupyter.server.exposed.ownership import serving_package
+from kkjupyter.server.exposed.writable import WritableOption, permission
+from kkjupyter.server.interceptors import Interceptor
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.memory import MemoryTransport, memory_pair
 
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 class MemoryServer:
-    """What :func:`serve_in_memory` returns; used as a :class:`~kkjupyter.rpc.server.Server`.
+    """What :func:`serve_in_memory` returns; used as a :class:`~kkjupyter.server.server.Server`.
 
     Attributes:
         url: what its connections are called in messages.

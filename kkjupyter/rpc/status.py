@@ -7,7 +7,7 @@ import dataclasses
 from kkjupyter.calls.titles import counted, listed
 from kkjupyter.client.session import open_sessions
 from kkjupyter.connection.pumps import busy_after_cancel
-from kkjupyter.rpc.server import open_servers
+from kkjupyter.server.server import open_servers
 
 __all__ = ["CallStatus", "ConnectionStatus", "ServerStatus", "Status", "status"]
 

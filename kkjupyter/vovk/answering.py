@@ -19,9 +19,9 @@ from kkjupyter.connection.pumps import (
 )
 from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.limits import LimitExceeded, ServerLoad
-from kkjupyter.rpc.handlers import call_function
-from kkjupyter.rpc.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.server.handlers import call_function
+from kkjupyter.server.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.vovk.checks import ItemCheck
 from kkjupyter.vovk.delegating import close_delegated, collect_delegated
 from kkjupyter.vovk.exceptions import HttpException

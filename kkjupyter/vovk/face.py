@@ -13,10 +13,10 @@ from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
 from kkjupyter.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
-from kkjupyter.rpc.door import Door, Visit
-from kkjupyter.rpc.heartbeats import BEATS, Beats
-from kkjupyter.rpc.httpbody import BadBody, read_body
-from kkjupyter.rpc.interceptors import Interceptor
+from kkjupyter.server.access import Door, Visit
+from kkjupyter.server.interceptors import Interceptor
+from kkjupyter.server.listeners.http_body import BadBody, read_body
+from kkjupyter.server.listeners.http_heartbeat import BEATS, Beats
 from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
 from kkjupyter.vovk.publishing import Publication
 from kkjupyter.vovk.replies import Response, status_reply

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from kkjupyter.client.remote import Remote
 from kkjupyter.limits import size_limit
-from kkjupyter.rpc.door import Door
-from kkjupyter.rpc.listening import HttpListener
-from kkjupyter.rpc.server import Server
+from kkjupyter.server.access import Door
+from kkjupyter.server.listeners.http_listening import HttpListener
+from kkjupyter.server.server import Server
 from kkjupyter.vovk.face import Face, VovkClients
 from kkjupyter.wire.vovk.schema.writing import write_metadata, write_schema
 

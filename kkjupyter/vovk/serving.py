@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from kkjupyter.argument_checks import check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits, size_limit
-from kkjupyter.rpc.door import Door, make_token
-from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.server.access import Door, make_token
+from kkjupyter.server.interceptors import Interceptor, check_interceptors
 from kkjupyter.vovk.publishing import Controllers, Publication
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.schema.writing import write_files, write_metadata
@@ -134,7 +134,7 @@ def app(controllers: Controllers, **options: Unpack[AppOptions]) -> web.Applicat
     """
     from aiohttp import web
 
-    from kkjupyter.rpc.heartbeats import add_heartbeats
+    from kkjupyter.server.listeners.http_heartbeat import add_heartbeats
 
     check_options(options, sorted(AppOptions.__optional_keys__))
     face = _face(controllers, None, options)

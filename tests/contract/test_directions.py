@@ -11,8 +11,8 @@ import pytest
 from support.endpoints import Endpoint, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.server.interceptors import CallContext
 
 # ---- meta
 

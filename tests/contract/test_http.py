@@ -19,8 +19,8 @@ from support.endpoints import PATIENCE_S, Endpoint, until
 from support.tls import AUTHORITY_FILE, server_context
 
 import kkjupyter as kk
-from kkjupyter.rpc.http_server import HttpServer
-from kkjupyter.rpc.interceptors import CallContext
+from kkjupyter.server.interceptors import CallContext
+from kkjupyter.server.listeners.http import HttpServer
 
 NO_STREAMS = "HTTP transport does not support async iterable streams"
 NO_CALLBACKS = "HTTP transport does not support callback arguments"

@@ -13,9 +13,9 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, settle, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.handlers import MAX_FUNCTION_THREADS
-from kkjupyter.rpc.interceptors import CallContext
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.server.handlers import MAX_FUNCTION_THREADS
+from kkjupyter.server.interceptors import CallContext
 
 # ---- what runs where
 

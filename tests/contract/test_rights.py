@@ -15,7 +15,7 @@ import pytest
 from support.endpoints import Endpoint, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.interceptors import CallContext
+from kkjupyter.server.interceptors import CallContext
 
 HERE = str(Path(__file__))
 

@@ -16,7 +16,7 @@ from support.rawhttp import head, raw_socket, read_to_end
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc import entrance
+from kkjupyter.server.listeners import admission
 
 
 class CrowdController(vovk.Controller, prefix="crowd"):
@@ -80,7 +80,7 @@ def test_one_address_has_so_many(kind: str, monkeypatch: pytest.MonkeyPatch) -> 
         for _ in range(4):  # those of this machine do not count by address
             stack.enter_context(raw_socket(server.port))
         assert asks(server)[0] == STATUSES[kind]
-        monkeypatch.setattr(entrance, "counted_address", lambda transport: "203.0.113.9")
+        monkeypatch.setattr(admission, "counted_address", lambda transport: "203.0.113.9")
         others = [stack.enter_context(raw_socket(server.port)) for _ in range(3)]
         answer = read_to_end(others[2])
         assert answer.startswith(b"HTTP/1.1 503 ")

@@ -261,7 +261,7 @@ def test_a_request_with_the_id_of_a_call_that_is_awaited_harms_that_call_only() 
 def test_a_message_that_stumbles_harms_only_itself(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kkjupyter.rpc.producer import Producer
+    from kkjupyter.server.dispatch import Producer
 
     asked = Producer.requested
 

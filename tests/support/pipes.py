@@ -9,11 +9,11 @@ from typing import Any
 
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.exposed import Exposed
 from kkjupyter.rpc.inprocess import MemoryServer
-from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.writable import WritableOption, permission
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.exposed.reach import Reach
+from kkjupyter.server.exposed.writable import WritableOption, permission
+from kkjupyter.server.interceptors import Interceptor
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.stdio.server import FilesTransport
 

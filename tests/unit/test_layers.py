@@ -27,6 +27,7 @@ FLOORS = (
     "validation",
     "connection",
     "client",
+    "server",
     "vovk.server",
     "vovk",
     "demo",

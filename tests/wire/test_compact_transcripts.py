@@ -30,7 +30,7 @@ from wire.recordings import Frame, Transcript, exchanges, transcripts
 from wire.scenarios import EPOCH, as_json, until
 
 import kkjupyter as kk
-from kkjupyter.rpc.server import Server
+from kkjupyter.server.server import Server
 from kkjupyter.wire.events import Item, NotUnderstood
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.values.javascript import BigInt, RegExp, undefined

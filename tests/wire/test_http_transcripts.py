@@ -20,7 +20,7 @@ from wire.api import make_api
 from wire.recordings import FOLDER, comparable
 
 import kkjupyter as kk
-from kkjupyter.rpc.http_server import HttpServer
+from kkjupyter.server.listeners.http import HttpServer
 
 
 @dataclass(frozen=True)

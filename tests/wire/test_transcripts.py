@@ -29,7 +29,7 @@ from wire.scenarios import CLIENT, PATIENCE_S, as_json, until
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote
-from kkjupyter.rpc.server import Server
+from kkjupyter.server.server import Server
 from kkjupyter.wire.values.javascript import BigInt, RegExp, undefined
 
 TRANSCRIPTS = list(transcripts())

@@ -12,8 +12,8 @@ from support.peer_lines import DUPLEX, HTTP, LINES, WEBSOCKET, on, rich
 from support.peers import Line, NodeClient, NodeError
 
 import kkjupyter as kk
-from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.server import Server
+from kkjupyter.server.interceptors import CallContext
+from kkjupyter.server.server import Server
 
 # ---- values
 

@@ -21,9 +21,9 @@ PATIENCE_S = 15.0
 
 SERVER = """
 import asyncio, os, sys
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.stdioserver import take_stdio
+from kkjupyter.server.exposed.reach import Reach
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.listeners.stdio import take_stdio
 stdio = take_stdio()
 class Api:
     def pid(self): return os.getpid()

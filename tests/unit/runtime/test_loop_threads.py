@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S, until
 
-from kkjupyter.rpc import server
 from kkjupyter.runtime import loop_threads
 from kkjupyter.runtime.loop_threads import LoopThread, handler_loop, io_loop, on_own_loop
+from kkjupyter.server import server
 
 
 @pytest.fixture

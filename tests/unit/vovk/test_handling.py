@@ -17,7 +17,7 @@ from support.endpoints import settle
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.interceptors import CallContext
+from kkjupyter.server.interceptors import CallContext
 
 MANY = 4_000
 """So many items of 9 kB are more than all buffers on the way hold."""

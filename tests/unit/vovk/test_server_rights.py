@@ -13,7 +13,7 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.interceptors import CallContext
+from kkjupyter.server.interceptors import CallContext
 
 ODD_REPLIES: dict[str, Any] = {
     "line break": vovk.Response(b"x", headers={"X-A": "a\r\nX-Evil: 1"}),

@@ -7,7 +7,7 @@ import inspect
 import types
 from typing import Any, Final, NamedTuple
 
-from kkjupyter.rpc.modulenames import origin_of
+from kkjupyter.server.exposed.module_names import origin_of
 from kkjupyter.wire.events import Refusal
 
 __all__ = [

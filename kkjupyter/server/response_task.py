@@ -9,8 +9,8 @@ from typing import Any
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.connection.failure_log import log_late_failure
-from kkjupyter.rpc.handlers import call_function, spread
-from kkjupyter.rpc.interceptors import (
+from kkjupyter.server.handlers import call_function, spread
+from kkjupyter.server.interceptors import (
     CallContext,
     Interceptor,
     around,

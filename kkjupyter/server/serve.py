@@ -10,15 +10,15 @@ from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
 from kkjupyter.rpc.connectoptions import COMPRESSIONS
-from kkjupyter.rpc.door import Door, make_token
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.interceptors import Interceptor
-from kkjupyter.rpc.opened import make_reach
-from kkjupyter.rpc.ownership import serving_package
-from kkjupyter.rpc.server import Server
-from kkjupyter.rpc.websocket_server import WebSocketServer
-from kkjupyter.rpc.writable import WritableOption, permission
 from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.server.access import Door, make_token
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.exposed.opened import make_reach
+from kkjupyter.server.exposed.ownership import serving_package
+from kkjupyter.server.exposed.writable import WritableOption, permission
+from kkjupyter.server.interceptors import Interceptor
+from kkjupyter.server.listeners.websocket import WebSocketServer
+from kkjupyter.server.server import Server
 
 __all__ = ["ServeOptions", "start_server"]
 
@@ -115,7 +115,7 @@ def start_server(
         for name in ("compression", "subprotocols"):
             if options.get(name):
                 raise UsageError(f"{name} is for WebSockets; leave it out with transport='http'")
-        from kkjupyter.rpc.http_server import HttpServer  # aiohttp takes its time to import
+        from kkjupyter.server.listeners.http import HttpServer  # aiohttp takes its time to import
 
         server = HttpServer(exposed, door, host, ssl=ssl, gzip=options.get("gzip", False))
     else:

@@ -11,8 +11,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.rpc.expose import MAX_NAMES, Reach
-from kkjupyter.rpc.places import (
+from kkjupyter.server.exposed.places import (
     COMPUTED,
     LEAVES,
     MISSING,
@@ -21,6 +20,7 @@ from kkjupyter.rpc.places import (
     is_of_instances,
     is_public,
 )
+from kkjupyter.server.exposed.reach import MAX_NAMES, Reach
 
 __all__ = ["is_never_set", "put", "refusal_of_set"]
 

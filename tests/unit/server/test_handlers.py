@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.rpc.handlers import by_value, call_function, spread
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.server.handlers import by_value, call_function, spread
 from kkjupyter.validation.per_function import PerFunction
 
 

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from kkjupyter.limits import ServerLimits
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.interceptors import Interceptor, check_interceptors
-from kkjupyter.rpc.writable import NOTHING_WRITABLE, Permission
+from kkjupyter.server.exposed.reach import Reach
+from kkjupyter.server.exposed.writable import NOTHING_WRITABLE, Permission
+from kkjupyter.server.interceptors import Interceptor, check_interceptors
 
 __all__ = ["Exposed"]
 

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 
 from kkjupyter.limits import ServerLimits
-from kkjupyter.rpc.httpconnection import HttpConnection
+from kkjupyter.server.listeners.http_connection import HttpConnection
 from kkjupyter.transports.http.heartbeat import (
     INTERIM_BEAT,
     INTERIM_BEGINNING,

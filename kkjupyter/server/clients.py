@@ -8,8 +8,8 @@ from collections.abc import Callable
 from kkjupyter.connection.channel import Channel
 from kkjupyter.connection.negotiation import Doorstep
 from kkjupyter.limits import ServerLoad, size_limit
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.producer import Producer
+from kkjupyter.server.dispatch import Producer
+from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.transports.base import Transport
 
 __all__ = ["Clients"]

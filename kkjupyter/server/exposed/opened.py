@@ -8,9 +8,9 @@ from typing import Any
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.dottednames import dotted_names
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.places import COMPUTED, Unreachable
+from kkjupyter.server.exposed.dotted_names import dotted_names
+from kkjupyter.server.exposed.places import COMPUTED, Unreachable
+from kkjupyter.server.exposed.reach import Reach
 
 __all__ = ["make_reach"]
 

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.places import Unreachable
-from kkjupyter.rpc.setting import put as put_within
-from kkjupyter.rpc.writable import permission
+from kkjupyter.server.exposed.places import Unreachable
+from kkjupyter.server.exposed.reach import Reach
+from kkjupyter.server.exposed.setting import put as put_within
+from kkjupyter.server.exposed.writable import permission
 
 
 def find(target: Any, path: list[str]) -> Any:

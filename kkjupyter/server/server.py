@@ -17,12 +17,12 @@ from kkjupyter.client.remote import Remote
 from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.errors import ConnectError
 from kkjupyter.rpc.dialing import make_session, remote_of
-from kkjupyter.rpc.door import Door
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.server.access import Door
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.finishing import let_finish
 from kkjupyter.transports.tls import check_server_context, context_for
 
 __all__ = ["Guests", "Server", "open_servers"]

@@ -10,12 +10,12 @@ from aiohttp import hdrs, web
 
 from kkjupyter.client.remote import Remote
 from kkjupyter.limits import size_limit
-from kkjupyter.rpc.door import Door, Visit
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.httpbody import BadBody, read_body
-from kkjupyter.rpc.listening import HttpListener
-from kkjupyter.rpc.server import Server
-from kkjupyter.rpc.unary import UnaryClients
+from kkjupyter.server.access import Door, Visit
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.listeners.http_body import BadBody, read_body
+from kkjupyter.server.listeners.http_calls import UnaryClients
+from kkjupyter.server.listeners.http_listening import HttpListener
+from kkjupyter.server.server import Server
 
 __all__ = ["HttpServer"]
 

@@ -18,10 +18,10 @@ from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.connection.pumps import close_source
 from kkjupyter.errors import RemoteError
 from kkjupyter.limits import size_limit
-from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.interceptors import CallContext
-from kkjupyter.rpc.producer import Producer
+from kkjupyter.server.clients import Clients
+from kkjupyter.server.dispatch import Producer
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.interceptors import CallContext
 from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.kkrpc.detection import recognise

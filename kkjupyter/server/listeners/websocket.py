@@ -14,13 +14,13 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from kkjupyter.limits import ServerLimits, size_limit
-from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
-from kkjupyter.rpc.door import Door, Visit
-from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor, too_many_text
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.server import Server
 from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.server.access import Door, Visit
+from kkjupyter.server.clients import Clients
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor, too_many_text
+from kkjupyter.server.listeners.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
+from kkjupyter.server.server import Server
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
 from kkjupyter.transports.websocket.handshake import check_subprotocols
 from kkjupyter.transports.websocket.protocol import PushServerConnection, Taker, quiet_logger

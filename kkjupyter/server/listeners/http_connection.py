@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from kkjupyter.limits import ServerLimits
-from kkjupyter.rpc.entrance import Visitor
+from kkjupyter.server.listeners.admission import Visitor
 from kkjupyter.transports.stalls import StallWatch
 
 __all__ = ["HttpConnection"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.door import Door, Visit, bearer_tokens, make_token, query_tokens
+from kkjupyter.server.access import Door, Visit, bearer_tokens, make_token, query_tokens
 
 
 def turned_away(door: Door, origin: str | None, shown: list[str], **headers: str) -> Any:

@@ -12,7 +12,7 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.server import Server, open_servers
+from kkjupyter.server.server import Server, open_servers
 
 Serve = Callable[..., Server]
 

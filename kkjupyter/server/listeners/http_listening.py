@@ -11,11 +11,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from kkjupyter.limits import ServerLimits
 from kkjupyter.plaintext import PlainRecords
-from kkjupyter.rpc.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
-from kkjupyter.rpc.entrance import Entrance, TurnedAway, Visitor
-from kkjupyter.rpc.heartbeats import add_heartbeats
-from kkjupyter.rpc.httpconnection import HttpConnection
 from kkjupyter.runtime.logs import limit_lines
+from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor
+from kkjupyter.server.listeners.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
+from kkjupyter.server.listeners.http_connection import HttpConnection
+from kkjupyter.server.listeners.http_heartbeat import add_heartbeats
 from kkjupyter.transports.stalls import set_keepalive
 
 __all__ = ["HttpListener"]

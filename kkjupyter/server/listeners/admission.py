@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from kkjupyter.limits import ServerLimits
-from kkjupyter.rpc.descriptors import are_left
+from kkjupyter.server.listeners.descriptors import are_left
 
 __all__ = ["Entrance", "TurnedAway", "Visitor", "too_many_text"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.places import is_public
+from kkjupyter.server.exposed.places import is_public
 
 __all__ = ["dotted_names"]
 

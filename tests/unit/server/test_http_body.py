@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from kkjupyter.rpc.httpbody import BadBody, unpack
+from kkjupyter.server.listeners.http_body import BadBody, unpack
 
 MIB = 1024 * 1024
 

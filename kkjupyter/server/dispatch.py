@@ -23,15 +23,15 @@ from kkjupyter.connection.outgoing_streams import ItemCheck, OutgoingStream
 from kkjupyter.connection.pumps import close_source
 from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.limits import ConnectionLoad, LimitExceeded, ServerLoad
-from kkjupyter.rpc.answering import Answer, answer_call, answer_with
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.handlers import by_value
-from kkjupyter.rpc.interceptors import CallContext, Interceptor
-from kkjupyter.rpc.places import Unreachable
-from kkjupyter.rpc.wayback import WayBack
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.turns import TURN_S, monotonic_s
 from kkjupyter.runtime.waiting import wait_async
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.exposed.places import Unreachable
+from kkjupyter.server.handlers import by_value
+from kkjupyter.server.interceptors import CallContext, Interceptor
+from kkjupyter.server.response_task import Answer, answer_call, answer_with
+from kkjupyter.server.reverse_caller import WayBack
 from kkjupyter.wire.events import Requested, StreamRef
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 

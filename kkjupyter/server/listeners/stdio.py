@@ -7,10 +7,10 @@ import os
 from typing import Final
 
 from kkjupyter.limits import ClientLimits, ServerLimits
-from kkjupyter.rpc.clients import Clients
-from kkjupyter.rpc.exposed import Exposed
-from kkjupyter.rpc.finishing import let_finish
 from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.server.clients import Clients
+from kkjupyter.server.exposed.offer import Exposed
+from kkjupyter.server.finishing import let_finish
 from kkjupyter.transports.stdio.server import FilesTransport, own_stdio
 
 __all__ = ["StdioServer", "take_stdio"]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.dottednames import dotted_names
-from kkjupyter.rpc.expose import Reach
-from kkjupyter.rpc.setting import is_never_set, put, refusal_of_set
+from kkjupyter.server.exposed.dotted_names import dotted_names
+from kkjupyter.server.exposed.reach import Reach
+from kkjupyter.server.exposed.setting import is_never_set, put, refusal_of_set
 
 __all__ = ["NOTHING_WRITABLE", "Permission", "WritableOption", "permission"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.rpc.answering import Answer, answer_call
-from kkjupyter.rpc.interceptors import CallContext, Interceptor, current_context
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.server.interceptors import CallContext, Interceptor, current_context
+from kkjupyter.server.response_task import Answer, answer_call
 from kkjupyter.validation.functions import RPCValidationError
 
 Next = Callable[[], Awaitable[Any]]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.interceptors import (
+from kkjupyter.server.interceptors import (
     CallContext,
     Interceptor,
     around,

@@ -2,8 +2,8 @@
 
 A peer walks along public names: entries of dicts, lists and tuples, names of a served module,
 attributes of the served object, and of objects and classes that are the user's own (see
-:mod:`kkjupyter.rpc.ownership`). Anything else that it meets on its way is a *value*: read or
-refused as a whole, never called, never walked into. It never reaches a name with a leading
+:mod:`kkjupyter.server.exposed.ownership`). Anything else that it meets on its way is a *value*:
+read or refused as a whole, never called, never walked into. It never reaches a name with a leading
 underscore, nor what a base class of another package brings along, nor what Python itself does.
 
 It may call what own classes define, own functions wherever they are, and what was *given*: what
@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from kkjupyter.calls.call import is_stream
-from kkjupyter.rpc.ownership import is_of_python, owners_of
-from kkjupyter.rpc.places import (
+from kkjupyter.server.exposed.ownership import is_of_python, owners_of
+from kkjupyter.server.exposed.places import (
     BINDING,
     CLOSED,
     COMPUTED,

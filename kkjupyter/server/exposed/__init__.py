@@ -1,0 +1,1 @@
+"""What of a served object clients may call, read and set."""
