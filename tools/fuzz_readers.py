@@ -20,10 +20,10 @@ from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.errors import KKError
 from kkjupyter.notebook.arguments import parse
 from kkjupyter.plaintext import plain
-from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
-from kkjupyter.rpc.vovk_docs import handler_doc, handler_signature
-from kkjupyter.rpc.vovk_schemas import parse_json
 from kkjupyter.traces.secrets import Excerpts
+from kkjupyter.vovk.client.handler_docs import handler_doc, handler_signature
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks, load_library
+from kkjupyter.vovk.client.schema_sources import parse_json
 from kkjupyter.wire.values import superjson
 from kkjupyter.wire.values.json_text import loads
 from kkjupyter.wire.vovk.forms import read_form

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from kkjupyter.limits import ClientLimits
-    from kkjupyter.rpc.vovk_fetch import Fetcher
-    from kkjupyter.rpc.vovk_schemas import SchemaSource
     from kkjupyter.server.exposed.writable import WritableOption
     from kkjupyter.server.interceptors import Interceptor
+    from kkjupyter.vovk.client.fetchers import Fetcher
+    from kkjupyter.vovk.client.schema_sources import SchemaSource
 
 __all__ = ["COMPRESSIONS", "ConnectOptions"]
 
@@ -64,7 +64,7 @@ class ConnectOptions(TypedDict, total=False):
         validate: of Vovk: False sends what breaks the schema's JSON Schemas, too.
         default_options: of Vovk, for every call: a dict with ``body``, ``query``, ``params``,
             ``headers``, ``isStream``; what a call says itself counts.
-        fetcher: of Vovk: carries out calls; see :mod:`kkjupyter.rpc.vovk_fetch`.
+        fetcher: of Vovk: carries out calls; see :mod:`kkjupyter.vovk.client.fetchers`.
         stream_fetcher: of Vovk: likewise, where a stream is expected.
     """
 

@@ -29,7 +29,7 @@ from kkjupyter.transports.websocket.handshake import check_subprotocols, request
 
 if TYPE_CHECKING:
     from kkjupyter.client.http.session import HttpSession
-    from kkjupyter.rpc.vovk_session import VovkSession
+    from kkjupyter.vovk.client.session import VovkSession
 
 __all__ = ["Dial", "make_session", "make_vovk_session", "remote_of"]
 
@@ -115,7 +115,7 @@ def remote_of(session: Session | HttpSession | VovkSession) -> Remote:
     """What a user gets of a session."""
     if isinstance(session, ProtocolCaller):
         return Remote(session)
-    from kkjupyter.rpc.vovk_remote import VovkRemote  # with all about schemas: not for kkrpc
+    from kkjupyter.vovk.client.remote import VovkRemote  # with all about schemas: not for kkrpc
 
     return VovkRemote(session)
 
@@ -189,7 +189,7 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
     Raises:
         UsageError: an argument cannot be right.
     """
-    from kkjupyter.rpc.vovk_session import VovkSession  # the library takes its time to load
+    from kkjupyter.vovk.client.session import VovkSession  # the library takes its time to load
 
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     shown_url = without_secrets(url)

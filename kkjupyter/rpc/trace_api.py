@@ -9,10 +9,10 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.recorder import everywhere, newest_record
 from kkjupyter.traces.trace import Trace
+from kkjupyter.vovk.client.call import VovkState
 
 __all__ = ["record_of", "trace", "tracing"]
 

@@ -9,12 +9,12 @@ from typing import Any, Unpack
 from kkjupyter.errors import UsageError
 from kkjupyter.rpc.connectoptions import ConnectOptions
 from kkjupyter.rpc.dialing import make_vovk_session
-from kkjupyter.rpc.jsonschemas import load_library
-from kkjupyter.rpc.vovk_call import VovkCall
-from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
-from kkjupyter.rpc.vovk_remote import VovkRemote
-from kkjupyter.rpc.vovk_schemas import schema_of_controller
 from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.vovk.client.call import VovkCall
+from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher
+from kkjupyter.vovk.client.json_schema.validation import load_library
+from kkjupyter.vovk.client.remote import VovkRemote
+from kkjupyter.vovk.client.schema_sources import schema_of_controller
 
 __all__ = [
     "Fetch",

@@ -15,20 +15,24 @@
 
 from __future__ import annotations
 
-from kkjupyter.rpc.vovk_client import (
-    Fetch,
-    clientize,
-    default_fetcher,
-    default_stream_fetcher,
-)
-from kkjupyter.vovk.controller import Controller
-from kkjupyter.vovk.delegating import delegate
-from kkjupyter.vovk.exceptions import HttpException, Throw
-from kkjupyter.vovk.replies import Response
-from kkjupyter.vovk.request import Request
-from kkjupyter.vovk.routes import delete, get, head, options, patch, post, put
-from kkjupyter.vovk.serving import app, serve, write_schema
-from kkjupyter.wire.vovk.forms import File
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kkjupyter.rpc.vovk_client import (
+        Fetch,
+        clientize,
+        default_fetcher,
+        default_stream_fetcher,
+    )
+    from kkjupyter.vovk.server.controller import Controller
+    from kkjupyter.vovk.server.decorators import delete, get, head, options, patch, post, put
+    from kkjupyter.vovk.server.delegating import delegate
+    from kkjupyter.vovk.server.exceptions import HttpException, Throw
+    from kkjupyter.vovk.server.request import Request
+    from kkjupyter.vovk.server.responses import Response
+    from kkjupyter.vovk.server.serve import app, serve, write_schema
+    from kkjupyter.wire.vovk.forms import File
 
 __all__ = [
     "Controller",
@@ -53,3 +57,43 @@ __all__ = [
     "serve",
     "write_schema",
 ]
+
+# Where the public names are, as "module:name". Either half is loaded when it is asked for:
+# who calls needs no server, and both halves are used by what stands below this face.
+_HOMES = {
+    "Controller": "kkjupyter.vovk.server.controller:Controller",
+    "Fetch": "kkjupyter.rpc.vovk_client:Fetch",
+    "File": "kkjupyter.wire.vovk.forms:File",
+    "HttpException": "kkjupyter.vovk.server.exceptions:HttpException",
+    "Request": "kkjupyter.vovk.server.request:Request",
+    "Response": "kkjupyter.vovk.server.responses:Response",
+    "Throw": "kkjupyter.vovk.server.exceptions:Throw",
+    "app": "kkjupyter.vovk.server.serve:app",
+    "clientize": "kkjupyter.rpc.vovk_client:clientize",
+    "default_fetcher": "kkjupyter.rpc.vovk_client:default_fetcher",
+    "default_stream_fetcher": "kkjupyter.rpc.vovk_client:default_stream_fetcher",
+    "delegate": "kkjupyter.vovk.server.delegating:delegate",
+    "delete": "kkjupyter.vovk.server.decorators:delete",
+    "get": "kkjupyter.vovk.server.decorators:get",
+    "head": "kkjupyter.vovk.server.decorators:head",
+    "options": "kkjupyter.vovk.server.decorators:options",
+    "patch": "kkjupyter.vovk.server.decorators:patch",
+    "post": "kkjupyter.vovk.server.decorators:post",
+    "put": "kkjupyter.vovk.server.decorators:put",
+    "serve": "kkjupyter.vovk.server.serve:serve",
+    "write_schema": "kkjupyter.vovk.server.serve:write_schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module_name, _, attribute = home.partition(":")
+    value = getattr(importlib.import_module(module_name), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

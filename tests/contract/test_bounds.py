@@ -436,7 +436,7 @@ def asks(server: Any) -> Any:
 
 
 def vovk_server() -> type:
-    from kkjupyter.vovk.server import VovkServer
+    from kkjupyter.vovk.server.server import VovkServer
 
     return VovkServer
 

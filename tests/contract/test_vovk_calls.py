@@ -28,8 +28,8 @@ from support.vovk_servers import (
 
 import kkjupyter as kk
 from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES
-from kkjupyter.rpc import vovk_pace
 from kkjupyter.transports.http.client import HttpReply
+from kkjupyter.vovk.client import read_pace
 
 TOKENS = [{"message": "Hello,"}, {"message": " World"}, {"message": "!"}]
 SAID = lines(*map(json.dumps, TOKENS))
@@ -558,7 +558,7 @@ def test_a_busy_stream_of_tokens_is_read_at_intervals(
 ) -> None:
     """Nothing of it is lost by that, nor its end."""
     rests: list[float] = []
-    monkeypatch.setattr(vovk_pace, "_QUICK_S", 60.0)  # however slow this machine is
+    monkeypatch.setattr(read_pace, "_QUICK_S", 60.0)  # however slow this machine is
     monkeypatch.setattr(HttpReply, "pause_reading", _noting(rests, HttpReply.pause_reading))
     count = 30
 
@@ -587,7 +587,7 @@ def test_a_busy_stream_of_tokens_is_read_at_intervals(
             with pytest.raises(kk.ConnectionLost if cuts else StopAsyncIteration):
                 await anext(stream)
             assert 10 < len(rests) < count
-            assert rests[-1] - rests[0] > (len(rests) - 1) * vovk_pace.REST_S
+            assert rests[-1] - rests[0] > (len(rests) - 1) * read_pace.REST_S
 
     bounded(main)
 

@@ -14,7 +14,7 @@ from wire.vovk.exchanges import Exchange, exchange, names, schema_file
 from wire.vovk.test_exchanges import EXPECTED, HELLO, Result, check
 
 import kkjupyter as kk
-from kkjupyter.rpc.vovk_call import VovkCall
+from kkjupyter.vovk.client.call import VovkCall
 from kkjupyter.wire.values.javascript import undefined
 
 SCHEMAS = {

@@ -13,7 +13,7 @@ from support import vovk_api
 from wire.vovk.exchanges import Exchange, exchange, names, schema_file
 
 from kkjupyter import vovk
-from kkjupyter.vovk.server import VovkServer
+from kkjupyter.vovk.server.server import VovkServer
 
 # Not the same, for a reason.
 DIFFERENT = {

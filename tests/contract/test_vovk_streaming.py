@@ -18,7 +18,7 @@ from support.endpoints import auntil, until
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.vovk.server import VovkServer
+from kkjupyter.vovk.server.server import VovkServer
 
 BIG = "x" * 32_768
 # Generous, for a busy machine; the figure itself is printed.

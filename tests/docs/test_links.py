@@ -103,8 +103,8 @@ def test_every_public_name_has_its_place_in_the_reference(described: set[str]) -
     [
         "notebook.reply.Reply.dataframe",
         "traces.trace.TraceRow.payload_text",
-        "rpc.vovk_call.VovkCall.status",
-        "vovk.server.VovkServer",
+        "vovk.client.call.VovkCall.status",
+        "vovk.server.server.VovkServer",
     ],
 )
 def test_what_the_lessons_ask_results_for_is_in_the_reference(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, TypedDict
 
 from kkjupyter import vovk
-from kkjupyter.vovk.server import VovkServer
+from kkjupyter.vovk.server.server import VovkServer
 from support.vovk_apps import App
 
 __all__ = ["serve_twin", "twin_controllers"]

@@ -86,7 +86,12 @@ def test_a_script_pays_for_no_notebook_and_no_http(name: str) -> None:
     )
     used = {"asyncio", "msgspec", "ssl", "urllib.request", "websockets"}
     assert loaded & (HEAVY - used) == set()
-    others = ("kkjupyter.notebook", "kkjupyter.vovk", "kkjupyter.rpc.vovk_caller", "kkjupyter.demo")
+    others = (
+        "kkjupyter.notebook",
+        "kkjupyter.vovk.server",
+        "kkjupyter.vovk.client.caller",
+        "kkjupyter.demo",
+    )
     assert {module for module in loaded if module.startswith(others)} == set()
 
 

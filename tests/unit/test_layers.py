@@ -28,6 +28,7 @@ FLOORS = (
     "connection",
     "client",
     "server",
+    "vovk.client",
     "vovk.server",
     "vovk",
     "demo",
@@ -97,12 +98,11 @@ UPWARD: dict[str, set[str]] = {
     "connection.call_table": {"client.caller"},
     "connection.channel": {"client.caller"},
     "connection.channel_trace": {"client.caller"},
-    "vovk.server": {"vovk.face"},
 }
 # Modules that import each other in a circle, likewise: lines only leave.
 KNOTS: list[set[str]] = [
-    {"rpc.vovk_caller", "rpc.vovk_fetch"},
     {"traces.text", "traces.trace"},
+    {"vovk.client.caller", "vovk.client.fetchers"},
     {
         "calls.backend",
         "calls.call",
@@ -147,8 +147,8 @@ JOINERS = {
     "connection.arrivals",
     "connection.channel",
     "connection.negotiation",
-    "rpc.vovk_exchange",
-    "rpc.vovk_session",
+    "vovk.client.exchange",
+    "vovk.client.session",
 }
 NOTEBOOK_ONLY = {"IPython", "ipykernel", "ipywidgets", "anywidget"}
 NOT_IN_WIRE = {

@@ -19,7 +19,7 @@ from support.vovk_servers import LAST_CHUNK, Peer, bounded, chunk
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.vovk_fetch import Fetch
+from kkjupyter.vovk.client.fetchers import Fetch
 
 TOKENS = [{"message": "Hello,"}, {"message": " World"}, {"message": "!"}]
 APART_S = 0.3

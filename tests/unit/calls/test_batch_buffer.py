@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES, BatchBuffer
-from kkjupyter.rpc.vovk_call import VovkState
+from kkjupyter.vovk.client.call import VovkState
 
 
 def drain(buffer: BatchBuffer) -> list[Any]:

@@ -26,7 +26,7 @@ from support.vovk_servers import (
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.rpc import vovk_client
-from kkjupyter.rpc.vovk_fetch import Fetch
+from kkjupyter.vovk.client.fetchers import Fetch
 
 STREAM = [head() + lines("1", "2", "3") + LAST_CHUNK]
 VALUE = [reply(b'{"a":1}', content_type="application/json")]

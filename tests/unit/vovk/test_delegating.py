@@ -11,7 +11,7 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.vovk.delegating import close_delegated, collect_delegated
+from kkjupyter.vovk.server.delegating import close_delegated, collect_delegated
 
 
 class Log:

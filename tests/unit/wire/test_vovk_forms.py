@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.vovk_servers import bounded
 
 from kkjupyter.errors import EncodeError, ProtocolError, ValidationError
-from kkjupyter.rpc.jsonschemas import HandlerChecks
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.vovk.forms import (
     FORM,
     MULTIPART,

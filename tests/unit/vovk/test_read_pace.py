@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.rpc.vovk_pace import Pace
+from kkjupyter.vovk.client.read_pace import Pace
 
 SMALL, QUICK = 30, 0.0005
 

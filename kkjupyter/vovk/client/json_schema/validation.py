@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any, Final
 
 from kkjupyter.errors import EncodeError, KKError, ProtocolError, UsageError, ValidationError
-from kkjupyter.rpc.schema_bounds import LeftOut, bounded, spending
 from kkjupyter.runtime.logs import SafeLogger
+from kkjupyter.vovk.client.json_schema.bounds import LeftOut, bounded, spending
 from kkjupyter.wire.values import json_codec
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.values.json_text import loads

@@ -13,7 +13,7 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.vovk.publishing import Publication
+from kkjupyter.vovk.server.router import Publication
 from kkjupyter.wire.vovk.schema.reading import read_files, read_schema
 
 

@@ -14,9 +14,9 @@ from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.calls.state import CallState
 from kkjupyter.connection.pumps import Injection, SyncPump, is_async_stream, pump_async
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.vovk_call import VovkState
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.vovk.client.call import VovkState
 
 __all__ = ["CustomRun"]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kkjupyter.rpc import patterns
-from kkjupyter.rpc.patterns import Unsupported, search
+from kkjupyter.vovk.client.json_schema import patterns
+from kkjupyter.vovk.client.json_schema.patterns import Unsupported, search
 
 EMAIL = (
     r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+"

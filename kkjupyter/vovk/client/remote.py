@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from kkjupyter.calls.unresolved import NoSuchAttribute
 from kkjupyter.client.remote import Remote
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.vovk_caller import VovkCaller
-from kkjupyter.rpc.vovk_docs import group_doc, handler_doc, handler_signature
+from kkjupyter.vovk.client.caller import VovkCaller
+from kkjupyter.vovk.client.handler_docs import group_doc, handler_doc, handler_signature
 from kkjupyter.wire.vovk.schema.model import Handler
 
 __all__ = ["VovkRemote"]

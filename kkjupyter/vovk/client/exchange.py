@@ -17,9 +17,9 @@ from kkjupyter.client.http.http_trace import HttpTrace
 from kkjupyter.client.http.requests import Requests, Settle
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
-from kkjupyter.rpc.vovk_call import VovkState
-from kkjupyter.rpc.vovk_pace import REST_S, Pace
 from kkjupyter.transports.http.client import HttpReply
+from kkjupyter.vovk.client.call import VovkState
+from kkjupyter.vovk.client.read_pace import REST_S, Pace
 from kkjupyter.wire.events import Ended, Failed
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.reply import ReplyKind, read_failure, read_value, reply_kind

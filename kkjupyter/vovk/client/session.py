@@ -15,15 +15,15 @@ from kkjupyter.client.http.requests import Requests
 from kkjupyter.client.session import note_session
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.limits import ClientLimits
-from kkjupyter.rpc.jsonschemas import load_library
-from kkjupyter.rpc.vovk_call import VovkState
-from kkjupyter.rpc.vovk_caller import VovkCaller
-from kkjupyter.rpc.vovk_exchange import Exchange
-from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher
-from kkjupyter.rpc.vovk_schemas import SchemaSource, is_address, load_schema, parse_json
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url, encoded_url
 from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.transports.websocket.handshake import request_headers
+from kkjupyter.vovk.client.call import VovkState
+from kkjupyter.vovk.client.caller import VovkCaller
+from kkjupyter.vovk.client.exchange import Exchange
+from kkjupyter.vovk.client.fetchers import Fetch, Fetcher
+from kkjupyter.vovk.client.json_schema.validation import load_library
+from kkjupyter.vovk.client.schema_sources import SchemaSource, is_address, load_schema, parse_json
 from kkjupyter.wire.vovk.request import HttpRequest, default_api_root
 from kkjupyter.wire.vovk.schema.model import Schema
 from kkjupyter.wire.vovk.schema.reading import META_FILE, read_files, read_schema
@@ -51,7 +51,7 @@ class VovkSession(VovkCaller):
         connect_timeout_s: for connecting, in seconds.
         no_schema: makes what to raise where ``_schema_`` does not answer, of the reason why.
         limits: how large a reply, or a value of a stream, may be.
-        options: see :class:`~kkjupyter.rpc.vovk_caller.VovkCaller`.
+        options: see :class:`~kkjupyter.vovk.client.caller.VovkCaller`.
 
     Raises:
         UsageError: an argument cannot be right, or a schema at hand is none.

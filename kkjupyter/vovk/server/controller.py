@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from kkjupyter.argument_checks import check_choice
-from kkjupyter.vovk.routes import AUTO_RULES, ROUTE_ATTRIBUTE, AutoRule, Route
+from kkjupyter.vovk.server.decorators import AUTO_RULES, ROUTE_ATTRIBUTE, AutoRule, Route
 
 __all__ = ["Controller", "NameStyle", "routes_of"]
 

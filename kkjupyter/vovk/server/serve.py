@@ -16,7 +16,7 @@ from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.server.access import Door, make_token
 from kkjupyter.server.interceptors import Interceptor, check_interceptors
-from kkjupyter.vovk.publishing import Controllers, Publication
+from kkjupyter.vovk.server.router import Controllers, Publication
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.schema.writing import write_files, write_metadata
 from kkjupyter.wire.vovk.schema.writing import write_schema as schema_json
@@ -24,9 +24,9 @@ from kkjupyter.wire.vovk.schema.writing import write_schema as schema_json
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from kkjupyter.vovk.answering import OnError
-    from kkjupyter.vovk.face import Face
-    from kkjupyter.vovk.server import VovkServer
+    from kkjupyter.vovk.server.http_app import Face
+    from kkjupyter.vovk.server.response_task import OnError
+    from kkjupyter.vovk.server.server import VovkServer
 
 __all__ = ["AppOptions", "ServeOptions", "app", "serve", "write_schema"]
 
@@ -103,7 +103,7 @@ def serve(
         ConnectError: the port cannot be had.
         UsageError: an argument cannot be right.
     """
-    from kkjupyter.vovk.server import VovkServer  # aiohttp takes its time to import
+    from kkjupyter.vovk.server.server import VovkServer  # aiohttp takes its time to import
 
     check_options(options, sorted(ServeOptions.__optional_keys__))
     check_port(port)
@@ -192,7 +192,7 @@ def write_schema(
 
 
 def _face(controllers: Controllers, prefix: str | None, options: AppOptions) -> Face:
-    from kkjupyter.vovk.face import Face, VovkClients
+    from kkjupyter.vovk.server.http_app import Face, VovkClients
 
     publication = Publication(
         controllers,

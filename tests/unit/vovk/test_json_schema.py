@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
-from kkjupyter.rpc.jsonschemas import HandlerChecks, load_library
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks, load_library
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.schema.model import Handler, WireFormat
 
@@ -180,7 +180,8 @@ def test_client_validators_that_are_no_schema_are_ignored(schema: dict[str, Any]
 
 def test_the_library_is_imported_only_when_used() -> None:
     code = (
-        "import sys, kkjupyter.rpc.jsonschemas as j, kkjupyter.wire.vovk.schema.model as s\n"
+        "import sys, kkjupyter.vovk.client.json_schema.validation as j\n"
+        "import kkjupyter.wire.vovk.schema.model as s\n"
         "checks = j.HandlerChecks(s.Handler('a', 'GET', 'p'))\n"
         "checks.check(body={}, query={'a': 1})\n"
         "assert 'jsonschema' not in sys.modules and 'referencing' not in sys.modules\n"

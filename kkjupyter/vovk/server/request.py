@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from kkjupyter.errors import MessageTooBig, ProtocolError
-from kkjupyter.vovk.exceptions import HttpException
+from kkjupyter.vovk.server.exceptions import HttpException
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 from kkjupyter.wire.values.json_text import loads
 from kkjupyter.wire.vovk.forms import read_form

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from kkjupyter.vovk.routes import Route
+from kkjupyter.vovk.server.decorators import Route
 from kkjupyter.wire.vovk.schema.model import JsonSchema
 
 __all__ = ["describe", "json_schema"]

@@ -22,12 +22,12 @@ from kkjupyter.limits import LimitExceeded, ServerLoad
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 from kkjupyter.server.handlers import call_function
 from kkjupyter.server.interceptors import CallContext, Interceptor, around, set_current_context
-from kkjupyter.vovk.checks import ItemCheck
-from kkjupyter.vovk.delegating import close_delegated, collect_delegated
-from kkjupyter.vovk.exceptions import HttpException
-from kkjupyter.vovk.publishing import Published
-from kkjupyter.vovk.replies import Response, error_reply, stream_failure, value_reply
-from kkjupyter.vovk.request import Request
+from kkjupyter.vovk.server.delegating import close_delegated, collect_delegated
+from kkjupyter.vovk.server.exceptions import HttpException
+from kkjupyter.vovk.server.request import Request
+from kkjupyter.vovk.server.responses import Response, error_reply, stream_failure, value_reply
+from kkjupyter.vovk.server.router import Published
+from kkjupyter.vovk.server.validation import ItemCheck
 from kkjupyter.wire.values.json_text import escape_non_ascii
 from kkjupyter.wire.vovk.encoding import encode_item
 from kkjupyter.wire.vovk.schema.model import WireFormat

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from kkjupyter.errors import UsageError
-from kkjupyter.vovk.calling import HandlerCall
-from kkjupyter.vovk.controller import Controller, routes_of
-from kkjupyter.vovk.describing import describe, json_schema
-from kkjupyter.vovk.routes import AutoRule, Route
+from kkjupyter.vovk.server.controller import Controller, routes_of
+from kkjupyter.vovk.server.decorators import AutoRule, Route
+from kkjupyter.vovk.server.handler_schema import describe, json_schema
+from kkjupyter.vovk.server.signatures import HandlerCall
 from kkjupyter.wire.vovk.schema import model
 from kkjupyter.wire.vovk.schema.model import (
     PARTS,

@@ -28,8 +28,8 @@ from kkjupyter.wire.vovk.request import build_path
 from kkjupyter.wire.vovk.schema.model import Handler
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.vovk_call import VovkCall
-    from kkjupyter.rpc.vovk_caller import VovkCaller
+    from kkjupyter.vovk.client.call import VovkCall
+    from kkjupyter.vovk.client.caller import VovkCaller
 
 __all__ = ["Fetch", "Fetcher", "default_fetcher", "default_stream_fetcher"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.rpc.vovk_docs import describe_type
+from kkjupyter.vovk.client.handler_docs import describe_type
 
 RECURSIVE: dict[str, Any] = {
     "$ref": "#/$defs/Node",

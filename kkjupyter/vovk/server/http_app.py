@@ -17,10 +17,10 @@ from kkjupyter.server.access import Door, Visit
 from kkjupyter.server.interceptors import Interceptor
 from kkjupyter.server.listeners.http_body import BadBody, read_body
 from kkjupyter.server.listeners.http_heartbeat import BEATS, Beats
-from kkjupyter.vovk.answering import Answering, HandlerLoop, OnError
-from kkjupyter.vovk.publishing import Publication
-from kkjupyter.vovk.replies import Response, status_reply
-from kkjupyter.vovk.request import Request
+from kkjupyter.vovk.server.request import Request
+from kkjupyter.vovk.server.response_task import Answering, HandlerLoop, OnError
+from kkjupyter.vovk.server.responses import Response, status_reply
+from kkjupyter.vovk.server.router import Publication
 from kkjupyter.wire.values.json_text import dumps
 from kkjupyter.wire.vovk.encoding import REPLY_HEADERS, missing_route, stream_headers
 from kkjupyter.wire.vovk.schema.model import WireFormat

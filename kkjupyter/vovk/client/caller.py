@@ -9,12 +9,12 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.jsonschemas import HandlerChecks
-from kkjupyter.rpc.vovk_call import VovkCall, VovkState
-from kkjupyter.rpc.vovk_custom import CustomRun
-from kkjupyter.rpc.vovk_fetch import Fetch, Fetcher, default_fetcher, default_stream_fetcher
-from kkjupyter.rpc.vovk_input import CallInput, call_title, read_input
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.vovk.client.arguments import CallInput, call_title, read_input
+from kkjupyter.vovk.client.call import VovkCall, VovkState
+from kkjupyter.vovk.client.custom_calls import CustomRun
+from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.events import Operation
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.request import HttpRequest, build_request
@@ -146,7 +146,7 @@ class VovkCaller(Caller):
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
     ) -> Call:
-        """As for any caller; ``kwargs`` are those of :data:`~kkjupyter.rpc.vovk_input.OPTIONS`.
+        """As for any caller; ``kwargs`` as in :data:`~kkjupyter.vovk.client.arguments.OPTIONS`.
 
         Raises:
             ValidationError: the input breaks the schema, or a path parameter is missing or unknown.

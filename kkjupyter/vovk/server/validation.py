@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from kkjupyter.validation.checking import Check, Mismatch
-from kkjupyter.vovk.exceptions import HttpException
-from kkjupyter.vovk.request import Request
+from kkjupyter.vovk.server.exceptions import HttpException
+from kkjupyter.vovk.server.request import Request
 from kkjupyter.wire.vovk.schema.model import Part
 
 __all__ = ["ItemCheck", "check_input", "check_media_type", "check_output"]

@@ -12,7 +12,7 @@ from kkjupyter.limits import size_limit
 from kkjupyter.server.access import Door
 from kkjupyter.server.listeners.http_listening import HttpListener
 from kkjupyter.server.server import Server
-from kkjupyter.vovk.face import Face, VovkClients
+from kkjupyter.vovk.server.http_app import Face, VovkClients
 from kkjupyter.wire.vovk.schema.writing import write_metadata, write_schema
 
 __all__ = ["VovkServer"]

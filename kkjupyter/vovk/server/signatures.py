@@ -12,8 +12,8 @@ from kkjupyter.errors import UsageError
 from kkjupyter.validation.checking import Check, check_for
 from kkjupyter.validation.functions import resolved_hints
 from kkjupyter.validation.hints import take_apart
-from kkjupyter.vovk.checks import ItemCheck, check_input, check_media_type, check_output
-from kkjupyter.vovk.request import Request
+from kkjupyter.vovk.server.request import Request
+from kkjupyter.vovk.server.validation import ItemCheck, check_input, check_media_type, check_output
 from kkjupyter.wire.vovk.schema.model import Part, WireFormat
 
 __all__ = ["HandlerCall"]

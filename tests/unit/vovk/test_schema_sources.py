@@ -16,8 +16,8 @@ from wire.vovk.exchanges import schema_file
 
 import kkjupyter as kk
 from kkjupyter.client.remote import describe
-from kkjupyter.rpc import vovk_session
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.vovk.client import session as vovk_session
 
 SECRET = "s3cr3t-t0ken"
 ROOT = schema_file("new-3.7.0-vovk-schema-root.json")

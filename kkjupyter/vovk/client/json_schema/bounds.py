@@ -2,7 +2,7 @@
 
 A schema is a program: a dozen lines refer to each other 2**40 times, a pattern never ends, unique
 items are compared each with each. So every keyword asks whether there is time left, patterns are
-searched for by :mod:`~kkjupyter.rpc.patterns`, and ``unevaluatedItems`` and
+searched for by :mod:`~kkjupyter.vovk.client.json_schema.patterns`, and ``unevaluatedItems`` and
 ``unevaluatedProperties``, which the library works out beside its keywords, are left out.
 """
 
@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
-from kkjupyter.rpc import patterns
+from kkjupyter.vovk.client.json_schema import patterns
 
 __all__ = ["LeftOut", "bounded", "spending"]
 

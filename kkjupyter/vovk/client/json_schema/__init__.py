@@ -1,0 +1,1 @@
+"""Values against JSON Schemas of a server's, in bounded time."""

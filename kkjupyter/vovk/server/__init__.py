@@ -1,0 +1,1 @@
+"""Serving controllers to Vovk clients."""
