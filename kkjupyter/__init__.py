@@ -31,12 +31,7 @@ from kkjupyter.runtime.hooks import before_connect
 
 if TYPE_CHECKING:
     from kkjupyter import vovk
-    from kkjupyter.demo import demo
-    from kkjupyter.limits import ClientLimits, ServerLimits
-    from kkjupyter.notebook.comparing import compare
-    from kkjupyter.notebook.live import show
-    from kkjupyter.notebook.views import View, view
-    from kkjupyter.rpc.api import (
+    from kkjupyter.api.functions import (
         aconnect,
         aset,
         call,
@@ -47,8 +42,13 @@ if TYPE_CHECKING:
         serve,
         set,  # noqa: A004
     )
-    from kkjupyter.rpc.status import status
-    from kkjupyter.rpc.trace_api import trace, tracing
+    from kkjupyter.api.status import status
+    from kkjupyter.api.tracing import trace, tracing
+    from kkjupyter.demo import demo
+    from kkjupyter.limits import ClientLimits, ServerLimits
+    from kkjupyter.notebook.comparing import compare
+    from kkjupyter.notebook.live import show
+    from kkjupyter.notebook.views import View, view
     from kkjupyter.server.exposed.ownership import expose
     from kkjupyter.server.interceptors import current_context as context
     from kkjupyter.wire.values.javascript import (
@@ -127,23 +127,23 @@ _HOMES = {
     "ServerLimits": "kkjupyter.limits:ServerLimits",
     "Uint8ClampedArray": "kkjupyter.wire.values.javascript:Uint8ClampedArray",
     "View": "kkjupyter.notebook.views:View",
-    "aconnect": "kkjupyter.rpc.api:aconnect",
-    "aset": "kkjupyter.rpc.api:aset",
-    "call": "kkjupyter.rpc.api:call",
-    "close": "kkjupyter.rpc.api:close",
+    "aconnect": "kkjupyter.api.functions:aconnect",
+    "aset": "kkjupyter.api.functions:aset",
+    "call": "kkjupyter.api.functions:call",
+    "close": "kkjupyter.api.functions:close",
     "compare": "kkjupyter.notebook.comparing:compare",
-    "connect": "kkjupyter.rpc.api:connect",
+    "connect": "kkjupyter.api.functions:connect",
     "context": "kkjupyter.server.interceptors:current_context",
     "demo": "kkjupyter.demo:demo",
     "expose": "kkjupyter.server.exposed.ownership:expose",
-    "get": "kkjupyter.rpc.api:get",
-    "new": "kkjupyter.rpc.api:new",
-    "serve": "kkjupyter.rpc.api:serve",
-    "set": "kkjupyter.rpc.api:set",
+    "get": "kkjupyter.api.functions:get",
+    "new": "kkjupyter.api.functions:new",
+    "serve": "kkjupyter.api.functions:serve",
+    "set": "kkjupyter.api.functions:set",
     "show": "kkjupyter.notebook.live:show",
-    "status": "kkjupyter.rpc.status:status",
-    "trace": "kkjupyter.rpc.trace_api:trace",
-    "tracing": "kkjupyter.rpc.trace_api:tracing",
+    "status": "kkjupyter.api.status:status",
+    "trace": "kkjupyter.api.tracing:trace",
+    "tracing": "kkjupyter.api.tracing:tracing",
     "undefined": "kkjupyter.wire.values.javascript:undefined",
     "view": "kkjupyter.notebook.views:view",
     "vovk": "kkjupyter.vovk:",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+from kkjupyter.api.functions import serve
 from kkjupyter.demo.api import DemoApi
-from kkjupyter.rpc.api import serve
 from kkjupyter.server.server import Server
 
 __all__ = ["demo", "make_api"]

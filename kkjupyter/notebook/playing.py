@@ -18,6 +18,7 @@ from typing import Any
 
 from IPython.display import display
 
+from kkjupyter.api.tracing import record_of
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import next_number
 from kkjupyter.errors import UsageError
@@ -32,7 +33,6 @@ from kkjupyter.notebook.screens import is_terminal, open_screen
 from kkjupyter.notebook.trace_screens import open_trace_screen
 from kkjupyter.notebook.tracebacks import hide_our_frames
 from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
-from kkjupyter.rpc.trace_api import record_of
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 
 __all__ = [

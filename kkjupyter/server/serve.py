@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Literal, TypedDict, Unpack
 
+from kkjupyter.api.connect_options import COMPRESSIONS
 from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.rpc.connectoptions import COMPRESSIONS
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.server.access import Door, make_token
 from kkjupyter.server.exposed.offer import Exposed

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, Protocol, Self
 
+from kkjupyter.api.addresses import make_session, remote_of
 from kkjupyter.calls.titles import counted
 from kkjupyter.client.remote import Remote
 from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.errors import ConnectError
-from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.runtime.loop_threads import handler_loop

@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kkjupyter.rpc.vovk_client import (
+    from kkjupyter.api.clientize import (
         Fetch,
         clientize,
         default_fetcher,
@@ -62,16 +62,16 @@ __all__ = [
 # who calls needs no server, and both halves are used by what stands below this face.
 _HOMES = {
     "Controller": "kkjupyter.vovk.server.controller:Controller",
-    "Fetch": "kkjupyter.rpc.vovk_client:Fetch",
+    "Fetch": "kkjupyter.api.clientize:Fetch",
     "File": "kkjupyter.wire.vovk.forms:File",
     "HttpException": "kkjupyter.vovk.server.exceptions:HttpException",
     "Request": "kkjupyter.vovk.server.request:Request",
     "Response": "kkjupyter.vovk.server.responses:Response",
     "Throw": "kkjupyter.vovk.server.exceptions:Throw",
     "app": "kkjupyter.vovk.server.serve:app",
-    "clientize": "kkjupyter.rpc.vovk_client:clientize",
-    "default_fetcher": "kkjupyter.rpc.vovk_client:default_fetcher",
-    "default_stream_fetcher": "kkjupyter.rpc.vovk_client:default_stream_fetcher",
+    "clientize": "kkjupyter.api.clientize:clientize",
+    "default_fetcher": "kkjupyter.api.clientize:default_fetcher",
+    "default_stream_fetcher": "kkjupyter.api.clientize:default_stream_fetcher",
     "delegate": "kkjupyter.vovk.server.delegating:delegate",
     "delete": "kkjupyter.vovk.server.decorators:delete",
     "get": "kkjupyter.vovk.server.decorators:get",

@@ -12,7 +12,7 @@ from support.endpoints import Endpoint
 from support.pipes import serve_over_pipes
 
 import kkjupyter as kk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 
 SERVERS: dict[str, Callable[..., Any]] = {
     "websocket": kk.serve,

@@ -15,8 +15,8 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
+from kkjupyter.api.status import CallStatus, ConnectionStatus, ServerStatus, Status
 from kkjupyter.client.remote import describe
-from kkjupyter.rpc.status import CallStatus, ConnectionStatus, ServerStatus, Status
 from kkjupyter.runtime.loop_threads import io_loop
 
 

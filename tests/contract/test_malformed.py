@@ -8,7 +8,7 @@ from typing import Any
 
 from support.endpoints import PATIENCE_S, Endpoint
 
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 
 MALFORMED_CLASSIC = [
     b"{}\n",

@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve
 
 import kkjupyter as kk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 
 SECRET = "s3cr3t-t0ken"
 

@@ -16,8 +16,8 @@ import pytest
 from support.endpoints import Endpoint, Group
 
 import kkjupyter as kk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.demo import make_api
-from kkjupyter.rpc.inprocess import serve_in_memory
 
 
 def wrapping(function: Callable[..., Any]) -> Callable[..., Any]:

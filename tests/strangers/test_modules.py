@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 
 INIT = """
 from shop.core import greet, Cart, SECRET

@@ -21,7 +21,7 @@ from support.endpoints import Endpoint
 from support.rawpeers import raw_client
 
 import kkjupyter as kk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 
 SPOKEN = ({"protocol": "compact"}, {"protocol": "classic", "codec": "superjson"})
 

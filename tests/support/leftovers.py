@@ -15,7 +15,7 @@ from typing import Any
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.traces.record import CallRecord
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from kkjupyter.api.in_process import MemoryServer
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits
-from kkjupyter.rpc.inprocess import MemoryServer
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.reach import Reach
 from kkjupyter.server.exposed.writable import WritableOption, permission
@@ -42,7 +42,7 @@ def serve_over_pipes(
     debug: bool = False,
     limits: ServerLimits | None = None,
 ) -> MemoryServer:
-    """As :func:`kkjupyter.rpc.inprocess.serve_in_memory`, over pipes that keep no boundaries."""
+    """As :func:`kkjupyter.api.in_process.serve_in_memory`, over pipes that keep no boundaries."""
     reach = Reach(obj)
     exposed = Exposed(
         reach,

@@ -152,7 +152,7 @@ def test_loading_the_extension_loads_what_it_puts_into_the_shell_and_no_more() -
     loaded = loaded_by("run('%load_ext kkjupyter')", after=SHELL)
     # IPython and the front ends of it have asyncio and what it loads; the rest is ours to avoid.
     assert loaded & (HEAVY - {"asyncio", "ssl", "IPython"}) == set()
-    rooms = ("wire", "transports", "vovk", "demo", "notebook.views", "notebook.commands", "rpc.api")
+    rooms = ("wire", "transports", "vovk", "demo", "notebook.views", "notebook.commands", "api")
     here = tuple(f"kkjupyter.{room}" for room in rooms)
     assert {name for name in loaded if name.startswith(here)} == set()
 

@@ -30,6 +30,7 @@ FLOORS = (
     "server",
     "vovk.client",
     "vovk.server",
+    "api",
     "vovk",
     "demo",
     "notebook.views",
@@ -98,6 +99,8 @@ UPWARD: dict[str, set[str]] = {
     "connection.call_table": {"client.caller"},
     "connection.channel": {"client.caller"},
     "connection.channel_trace": {"client.caller"},
+    "server.serve": {"api.connect_options"},
+    "server.server": {"api.addresses"},
 }
 # Modules that import each other in a circle, likewise: lines only leave.
 KNOTS: list[set[str]] = [

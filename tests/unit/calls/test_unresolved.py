@@ -13,8 +13,8 @@ import pytest
 from support.endpoints import Endpoint, until
 
 import kkjupyter as kk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.calls.call import is_stream
-from kkjupyter.rpc.inprocess import serve_in_memory
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter import vovk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.connection.pumps import close_iterator, close_source
 from kkjupyter.notebook.localfeeds import AsyncFeed
-from kkjupyter.rpc.inprocess import serve_in_memory
 
 
 class Shared:

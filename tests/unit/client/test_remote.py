@@ -11,9 +11,9 @@ import pytest
 from support.endpoints import Endpoint
 
 import kkjupyter as kk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.calls.titles import title_of
 from kkjupyter.client.remote import describe
-from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.wire.values.javascript import undefined
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import Remote
 from kkjupyter.notebook import card, formatters
-from kkjupyter.rpc.inprocess import serve_in_memory
 
 
 class Group:

@@ -10,8 +10,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from support.endpoints import until
 
 import kkjupyter as kk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.notebook import load, unload
-from kkjupyter.rpc.inprocess import serve_in_memory
 
 
 class Api:

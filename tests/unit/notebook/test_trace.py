@@ -14,6 +14,7 @@ from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 import kkjupyter as kk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import Remote
 from kkjupyter.notebook import formatters
 from kkjupyter.notebook import trace as traces
@@ -21,7 +22,6 @@ from kkjupyter.notebook.trace import trace_bundle
 from kkjupyter.notebook.trace_html import trace_html
 from kkjupyter.notebook.trace_png import SCALE, trace_png
 from kkjupyter.notebook.views import fonts
-from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.traces.recorder import everywhere
 from kkjupyter.traces.trace import Trace, TraceRow
 

@@ -18,7 +18,7 @@ import asyncio, logging, time, threading
 # In development mode the loop tells of every slow step, and on a busy machine any may be slow.
 logging.getLogger("asyncio").addFilter(lambda record: "took %.3f seconds" not in str(record.msg))
 import kkjupyter as kk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 
 class Api:
     async def ticks(self):

@@ -11,7 +11,7 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc.inprocess import serve_in_memory
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.runtime.logs import LineLimit, SafeLogger
 from kkjupyter.runtime.loop_threads import handler_loop
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S, Endpoint, auntil, until
 
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.calls.iterators import AsyncLoop, PlainLoop
 from kkjupyter.calls.state import CallState
-from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.runtime.turns import CancelWatch
 
 

@@ -18,8 +18,8 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
+from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import session_of
-from kkjupyter.rpc.inprocess import serve_in_memory
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
 

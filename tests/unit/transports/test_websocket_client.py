@@ -22,7 +22,7 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 import kkjupyter as kk
-from kkjupyter.rpc.connectoptions import ConnectOptions
+from kkjupyter.api.connect_options import ConnectOptions
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket import client as connecting
 from kkjupyter.transports.websocket.client import connect_websocket, without_secrets

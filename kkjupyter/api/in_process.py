@@ -15,12 +15,12 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from kkjupyter.api.addresses import make_session
 from kkjupyter.calls.titles import counted
 from kkjupyter.client.remote import Remote
 from kkjupyter.client.session import Session
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.rpc.dialing import make_session
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.server.clients import Clients

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Unpack
 
+from kkjupyter.api.addresses import make_vovk_session
+from kkjupyter.api.connect_options import ConnectOptions
 from kkjupyter.errors import UsageError
-from kkjupyter.rpc.connectoptions import ConnectOptions
-from kkjupyter.rpc.dialing import make_vovk_session
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.vovk.client.call import VovkCall
 from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from kkjupyter.api.addresses import make_session, remote_of
+from kkjupyter.api.connect_options import ConnectOptions
 from kkjupyter.calls.call import Call
 from kkjupyter.client.remote import (
     Remote,
@@ -15,8 +17,6 @@ from kkjupyter.client.remote import (
     set_remote,
 )
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.rpc.connectoptions import ConnectOptions
-from kkjupyter.rpc.dialing import make_session, remote_of
 from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.server.serve import ServeOptions, start_server

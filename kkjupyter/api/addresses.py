@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
+from kkjupyter.api.connect_options import COMPRESSIONS, ConnectOptions
 from kkjupyter.argument_checks import check_choice, check_options, check_seconds
 from kkjupyter.client import programs
 from kkjupyter.client.caller import ProtocolCaller
@@ -15,7 +16,6 @@ from kkjupyter.client.session import Session
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.limits import check_client_limits, size_limit
-from kkjupyter.rpc.connectoptions import COMPRESSIONS, ConnectOptions
 from kkjupyter.server.dispatch import Producer
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach

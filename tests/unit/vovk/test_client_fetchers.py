@@ -25,7 +25,7 @@ from support.vovk_servers import (
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.rpc import vovk_client
+from kkjupyter.api import clientize
 from kkjupyter.vovk.client.fetchers import Fetch
 
 STREAM = [head() + lines("1", "2", "3") + LAST_CHUNK]
@@ -322,7 +322,7 @@ def test_what_checks_is_loaded_meanwhile(validate: bool, monkeypatch: pytest.Mon
         loading.set()
         may_end.wait(10)
 
-    monkeypatch.setattr(vovk_client, "load_library", load)
+    monkeypatch.setattr(clientize, "load_library", load)
     one = HELLO["controllers"]["HelloRPC"]
     controller = vovk.clientize(one, api_root="http://127.0.0.1:9/api", validate=validate)
     try:

@@ -1,0 +1,1 @@
+"""The public functions, and which kind of address goes to which client."""
