@@ -8,7 +8,7 @@ import keyword
 from typing import Any
 
 from kkjupyter.client.remote import Remote, RemoteInfo, describe
-from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.safe_text import whole
 from kkjupyter.plaintext import undirected
 
 __all__ = ["group_cure", "name_of", "remote_html", "remote_text"]

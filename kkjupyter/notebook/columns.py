@@ -15,6 +15,7 @@ import traitlets
 from IPython.display import DisplayHandle
 
 from kkjupyter.notebook.ended import ended_widgets
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.screens import (
     Screen,
     TerminalScreen,
@@ -22,7 +23,6 @@ from kkjupyter.notebook.screens import (
     is_terminal,
     made_view,
 )
-from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import ViewChoice
 from kkjupyter.notebook.views.comparison import columns_bundle
 from kkjupyter.notebook.widget import (

@@ -22,7 +22,7 @@ from kkjupyter.notebook.playing import begin, check_view, outcome, play, show_ag
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.runs import Run
-from kkjupyter.notebook.trace import trace_command
+from kkjupyter.notebook.views.trace.display import trace_command
 from kkjupyter.traces.recorder import keep_payloads_here
 from kkjupyter.traces.trace import Trace
 from kkjupyter.wire.values.javascript import undefined

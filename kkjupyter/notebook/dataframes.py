@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.notebook.views.rows import record_of
+from kkjupyter.notebook.views.table.rows import record_of
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["dataframe_of"]

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from kkjupyter.notebook.characters import whole
 from kkjupyter.notebook.reply import error_line
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import MIME_TYPE, static_bundle
-from kkjupyter.notebook.views.jsonlines import JsonView
+from kkjupyter.notebook.views.json import JsonView
+from kkjupyter.notebook.views.saved_form import MIME_TYPE, static_bundle
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
 __all__ = ["FallbackView", "ViewOwner"]

@@ -44,13 +44,13 @@ def _formats(shell: Any) -> list[tuple[str, str, Callable[..., Any]]]:
 
 
 def _trace_as_html(trace: Trace) -> str:
-    from kkjupyter.notebook.trace_html import trace_html
+    from kkjupyter.notebook.views.trace.html import trace_html
 
     return trace_html(trace)
 
 
 def _trace_as_png(trace: Trace) -> bytes | None:
-    from kkjupyter.notebook.trace_png import trace_png
+    from kkjupyter.notebook.views.trace.png import trace_png
 
     return trace_png(trace)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.characters import whole
-from kkjupyter.notebook.views.joining import Kind, Piece
+from kkjupyter.notebook.safe_text import whole
+from kkjupyter.notebook.views.text_joining import Kind, Piece
 from kkjupyter.plaintext import plain
 
 __all__ = ["ChunkTexts", "Picked", "Picker", "Picking", "as_they_are", "chunk_texts", "picker"]

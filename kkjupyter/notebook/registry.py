@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.runs import Run

@@ -13,8 +13,8 @@ from kkjupyter.errors import KKError, RemoteError
 from kkjupyter.notebook.dataframes import dataframe_of
 from kkjupyter.notebook.picking import Picker, Picking, as_they_are
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
-from kkjupyter.notebook.status import RunState
-from kkjupyter.notebook.views.joining import TextJoiner
+from kkjupyter.notebook.run_status import RunState
+from kkjupyter.notebook.views.text_joining import TextJoiner
 from kkjupyter.plaintext import plain
 
 __all__ = ["Reply", "error_line", "joined_text"]

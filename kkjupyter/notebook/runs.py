@@ -23,9 +23,9 @@ from kkjupyter.notebook.picking import Picker, as_they_are
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.reply import Reply, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
+from kkjupyter.notebook.run_status import RunState, Status
 from kkjupyter.notebook.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.snapshots import snapshot
-from kkjupyter.notebook.status import RunState, Status
 from kkjupyter.notebook.worker import Worker
 from kkjupyter.runtime.ticker import Job, Timer, ticker
 from kkjupyter.runtime.waiting import Bell, wait_blocking

@@ -20,11 +20,11 @@ from IPython.display import DisplayHandle
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.collecting import without_full_collections
 from kkjupyter.notebook.fallback import FallbackView, ViewOwner
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, ViewChoice, make_view
-from kkjupyter.notebook.views.bundle import describe
 from kkjupyter.notebook.views.foreign import text_of
-from kkjupyter.notebook.views.joining import Piece
+from kkjupyter.notebook.views.saved_form import describe
+from kkjupyter.notebook.views.text_joining import Piece
 from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.runtime.ticker import ticker
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.notebook.fallback import FallbackView
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.screens import CellScreen, Screen, is_terminal
-from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views.trace import TraceView
+from kkjupyter.notebook.views.trace.view import TraceView
 from kkjupyter.traces.record import CallRecord
 
 __all__ = ["open_trace_screen"]

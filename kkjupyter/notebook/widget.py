@@ -16,7 +16,7 @@ from kkjupyter.notebook import parts
 from kkjupyter.notebook.control import report
 from kkjupyter.notebook.ended import ended_widgets
 from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript, utf16_len
 

@@ -1,4 +1,4 @@
-// Numbers and the words of the state line. kkjupyter/notebook/views/bundle.py says the same in
+// Numbers and the words of the state line. kkjupyter/notebook/views/saved_form.py says the same in
 // Python; test/static-cases.json holds both to it.
 
 import type { Status } from "./types";

@@ -1,6 +1,6 @@
 // Lines that are written over, as a terminal shows them: `\r` goes back to the beginning of the line,
 // and what a shorter text does not reach of a longer one stays; `\r\n` is the end of a line.
-// kkjupyter/notebook/characters.py has the same; test/rewriting-cases.json holds both to it.
+// kkjupyter/notebook/safe_text.py has the same; test/rewriting-cases.json holds both to it.
 
 /** `text` as it is in the end. */
 export function rewritten(text: string): string {

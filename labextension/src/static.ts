@@ -1,5 +1,5 @@
 // The static output, for when the kernel is not there to make it. The same as
-// kkjupyter/notebook/views/bundle.py; test/static-cases.json holds both to it.
+// kkjupyter/notebook/views/saved_form.py; test/static-cases.json holds both to it.
 
 import { blocks, heightPx } from "./blocks";
 import { describe, oneLine, whole } from "./format";

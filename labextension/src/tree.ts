@@ -1,5 +1,5 @@
 // The json view's source, a line for each value, as trees that fold. The lines are what
-// kkjupyter/notebook/views/jsonlines.py writes: JSON, and for what JSON has no word for (a date, a
+// kkjupyter/notebook/views/json.py writes: JSON, and for what JSON has no word for (a date, a
 // set, an object of the user's) the nearest thing a reader knows. So the reading here is lenient: a
 // leaf is whatever stands between the marks, and a line that cannot be read stays a line.
 

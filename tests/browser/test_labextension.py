@@ -13,9 +13,9 @@ from playwright.sync_api import Locator, expect
 from support.lab import HOLD, Lab, Theme
 from support.server import FrontEnd, JupyterServer
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 OpenNotebook = Callable[..., Lab]
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from support.lab import Lab
 from support.server import JupyterServer
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 
 OpenNotebook = Callable[..., Lab]

@@ -9,11 +9,11 @@ from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.custom import named_view
-from kkjupyter.notebook.views.jsonlines import JsonView
-from kkjupyter.notebook.views.markdown import MarkdownView
-from kkjupyter.notebook.views.plot import PlotView
+from kkjupyter.notebook.views.json import JsonView
+from kkjupyter.notebook.views.markdown.view import MarkdownView
+from kkjupyter.notebook.views.plot.view import PlotView
 from kkjupyter.notebook.views.progress import ProgressView
-from kkjupyter.notebook.views.table import TableView
+from kkjupyter.notebook.views.table.view import TableView
 from kkjupyter.notebook.views.text import TextView
 
 __all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "shows_text", "view"]

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Transcript

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from kkjupyter.notebook.characters import rewritten
-from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views.bundle import Body, checkpoint_bundle, static_bundle, text_body
-from kkjupyter.notebook.views.fitting import fitting_body, fitting_text
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.safe_text import rewritten
+from kkjupyter.notebook.views.saved_form import Body, checkpoint_bundle, static_bundle, text_body
+from kkjupyter.notebook.views.saved_size import fitting_body, fitting_text
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
 __all__ = ["PARTS", "RETAINED_BYTES", "SAVED_BYTES", "View"]

@@ -9,8 +9,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views.bundle import LINE, MIME_TYPE, NO_FORMULAS, duration
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, duration
 
 __all__ = ["columns_bundle", "figures"]
 

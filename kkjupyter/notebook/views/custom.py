@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.base import View
 from kkjupyter.plaintext import printable
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.base import PARTS, View
-from kkjupyter.notebook.views.bundle import Body, duration, escape
 from kkjupyter.notebook.views.foreign import finite_number, is_a
+from kkjupyter.notebook.views.saved_form import Body, duration, escape
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["Mark", "ProgressView", "TerminalProgressView"]

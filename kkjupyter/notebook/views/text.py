@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.notebook.characters import PairJoiner
+from kkjupyter.notebook.safe_text import PairJoiner
 from kkjupyter.notebook.views.base import RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.joining import TextJoiner
+from kkjupyter.notebook.views.text_joining import TextJoiner
 from kkjupyter.plaintext import printable
 
 __all__ = ["TextView"]

@@ -13,7 +13,7 @@ const HEIGHT_PX = 260;
 /** A drawing that takes long is made less often: at most this share of the time is spent on it. */
 const DRAWING_SHARE = 0.3;
 const RANGES = [100, 1_000, 10_000];
-/** As kkjupyter/notebook/views/drawing.py has them: they stand out on white and on black. */
+/** As kkjupyter/notebook/views/plot/picture.py has them: they stand out on white and on black. */
 const COLOURS = [
   ...["#3b82c4", "#d97a1f", "#3a9d5d", "#c9504f", "#8a6fb5", "#93705c"],
   ...["#c76fa0", "#2a9aa3", "#8f8f2b", "#7f7f7f", "#5b6fd0", "#b0653a"],

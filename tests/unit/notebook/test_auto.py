@@ -12,10 +12,10 @@ import pytest
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook import control, parts
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.screens import CellScreen, open_screen
-from kkjupyter.notebook.status import Status
 from kkjupyter.notebook.views import VIEWS, AutoView, View, make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 from kkjupyter.notebook.widget import LiveWidget
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)

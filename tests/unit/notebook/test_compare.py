@@ -13,10 +13,10 @@ from support.endpoints import auntil, until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
 from kkjupyter.notebook.views.comparison import columns_bundle, figures
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 
 def words(*texts: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from kkjupyter.notebook import columns, widget
 from kkjupyter.notebook.commands import _run_of
 from kkjupyter.notebook.ended import EndedWidgets
 from kkjupyter.notebook.registry import RunRegistry, registry
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.widget import LiveWidget, size_of_bundle
 

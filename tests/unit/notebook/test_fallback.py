@@ -18,8 +18,8 @@ from kkjupyter.notebook.playing import show_again
 from kkjupyter.notebook.registry import registry
 from kkjupyter.notebook.retention import Limits
 from kkjupyter.notebook.views import VIEWS, make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE, Body
-from kkjupyter.notebook.views.plot import PlotView
+from kkjupyter.notebook.views.plot.view import PlotView
+from kkjupyter.notebook.views.saved_form import MIME_TYPE, Body
 from kkjupyter.notebook.widget import LiveWidget
 
 ITEMS: list[Any] = [{"word": "a"}, {"word": "b"}, {"kind": "ping"}, {"word": "c"}]
@@ -203,7 +203,7 @@ def test_the_item_is_named_however_many_came_at_once(page: Page, size: int, at: 
 
 
 def registry_status() -> Any:
-    from kkjupyter.notebook.status import Status
+    from kkjupyter.notebook.run_status import Status
 
     return Status(1, "f()", "done", "stream", 1, 1.0, 0.1)
 
@@ -252,7 +252,7 @@ def test_should_json_fail_too_it_is_plain_text(page: Page, monkeypatch: pytest.M
     def render(self: Any, items: Sequence[Any]) -> str:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("kkjupyter.notebook.views.jsonlines.JsonView.render", render)
+    monkeypatch.setattr("kkjupyter.notebook.views.json.JsonView.render", render)
     reply = kk.show(iter([1, Odd(), "x\ny"]), view=ReturnsNone).wait()
     assert isinstance(reply.view_error, TypeError)
     assert page.saved["text/plain"] == "1\n<Odd: its repr raised KeyError>\n'x\\ny'\n"

@@ -13,10 +13,10 @@ import pytest
 from markdown_it import MarkdownIt
 from nbconvert.exporters import HTMLExporter, LatexExporter
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.views.emphasis import add_cjk_emphasis
-from kkjupyter.notebook.views.markdownhtml import html_of
+from kkjupyter.notebook.views.markdown.emphasis import add_cjk_emphasis
+from kkjupyter.notebook.views.markdown.html import html_of
 
 LABEXTENSION = Path(__file__).parents[3] / "labextension"
 EMPHASIS = json.loads((LABEXTENSION / "test" / "emphasis-cases.json").read_text())

@@ -25,13 +25,13 @@ from hypothesis import strategies as st
 
 from kkjupyter import BigInt, undefined
 from kkjupyter.notebook.reply import joined_text
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
-from kkjupyter.notebook.views.cells import cell_of
-from kkjupyter.notebook.views.jsonlines import line_of
-from kkjupyter.notebook.views.sparkline import sparkline
-from kkjupyter.notebook.views.ticks import number_ticks, time_ticks
+from kkjupyter.notebook.views.json import line_of
+from kkjupyter.notebook.views.plot.sparkline import sparkline
+from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
+from kkjupyter.notebook.views.table.cell_json import cell_of
 
 DONE = Status(1, "f()", "done", "stream", 1, 1.0, 0.1)
 MOST = sys.float_info.max

@@ -18,8 +18,8 @@ import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.picking import chunk_texts
 from kkjupyter.notebook.views import VIEWS
-from kkjupyter.notebook.views.jsonlines import JsonView
-from kkjupyter.notebook.views.markdown import MarkdownView
+from kkjupyter.notebook.views.json import JsonView
+from kkjupyter.notebook.views.markdown.view import MarkdownView
 from kkjupyter.notebook.views.text import TextView
 
 

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
-from kkjupyter.notebook.views.drawing import COLOURS, draw_plot
-from kkjupyter.notebook.views.plot import PlotView, Series, read_source
-from kkjupyter.notebook.views.sparkline import sparkline
-from kkjupyter.notebook.views.thinning import Thinner, thinned
-from kkjupyter.notebook.views.ticks import number_ticks, time_ticks
+from kkjupyter.notebook.views.plot.picture import COLOURS, draw_plot
+from kkjupyter.notebook.views.plot.sparkline import sparkline
+from kkjupyter.notebook.views.plot.thinning import Thinner, thinned
+from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
+from kkjupyter.notebook.views.plot.view import PlotView, Series, read_source
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 Pair = namedtuple("Pair", "x y")

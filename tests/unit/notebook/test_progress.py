@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
 from kkjupyter.notebook.views.progress import Mark, ProgressView, describe_progress
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 # Both makers of the words are held to this file: progress.py here, marks.ts by vitest.

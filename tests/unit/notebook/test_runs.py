@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled, CallTimeout
 from kkjupyter.notebook.registry import RunRegistry
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.runs import Run
-from kkjupyter.notebook.status import Status
 from kkjupyter.runtime.ticker import Ticker
 from kkjupyter.runtime.waiting import Bell
 

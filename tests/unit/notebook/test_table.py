@@ -20,12 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kkjupyter import undefined
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
-from kkjupyter.notebook.views.cells import cell_of
-from kkjupyter.notebook.views.table import TableView
-from kkjupyter.notebook.views.tabletext import Column
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
+from kkjupyter.notebook.views.table.cell_json import cell_of
+from kkjupyter.notebook.views.table.view import TableView
+from kkjupyter.notebook.views.table.widths import Column
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 

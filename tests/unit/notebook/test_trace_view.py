@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from kkjupyter.calls.buffer import StreamBuffer
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS
-from kkjupyter.notebook.views import trace as trace_views
-from kkjupyter.notebook.views.trace import TraceView
+from kkjupyter.notebook.views.trace import view as trace_views
+from kkjupyter.notebook.views.trace.view import TraceView
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.secrets import Excerpts
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from kkjupyter import undefined
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.characters import PairJoiner, whole
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.safe_text import PairJoiner, whole
 from kkjupyter.notebook.views import VIEWS, View, make_view
-from kkjupyter.notebook.views.bundle import MIME_TYPE
-from kkjupyter.notebook.views.jsonlines import JsonView, line_of
+from kkjupyter.notebook.views.json import JsonView, line_of
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Transcript, utf16_len
 from kkjupyter.plaintext import printable

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import kkjupyter
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, make_view
 from kkjupyter.notebook.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 

@@ -1,5 +1,5 @@
 // Markdown to safe HTML: raw HTML is text, links go where links may go, no image is fetched.
-// kkjupyter/notebook/views/markdown.py does the same for the saved output.
+// kkjupyter/notebook/views/markdown/view.py does the same for the saved output.
 
 import createParser, { type Env, type MarkdownIt, type Token } from "markdown-it";
 import { addCjkEmphasis } from "./emphasis";

@@ -1,5 +1,5 @@
 // The source of a plot: lines of JSON, of which objects say what the points are, and arrays are
-// points. The Python side is kkjupyter/notebook/views/plot.py.
+// points. The Python side is kkjupyter/notebook/views/plot/view.py.
 
 type Value = number | null;
 

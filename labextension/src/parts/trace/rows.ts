@@ -1,5 +1,5 @@
 // The rows of a trace, from its source: lines of JSON that put a row in its place, take rows away,
-// or say what stands around them. kkjupyter/notebook/views/trace.py writes them.
+// or say what stands around them. kkjupyter/notebook/views/trace/view.py writes them.
 
 export interface Row {
   time: string;

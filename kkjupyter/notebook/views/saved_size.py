@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from kkjupyter.notebook.views.bundle import Body
+from kkjupyter.notebook.views.saved_form import Body
 from kkjupyter.notebook.views.transcript import Excerpt, first_bytes, last_bytes
 
 __all__ = ["ONLY_TEXT", "file_bytes", "fitting_body", "fitting_text"]

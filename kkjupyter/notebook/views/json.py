@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Any
 
 from kkjupyter.notebook.views.base import View
-from kkjupyter.notebook.views.bundle import BOX, TEXT, Body, escape, text_body
 from kkjupyter.notebook.views.foreign import digits_of, parts_of, type_name, unwrapped
+from kkjupyter.notebook.views.saved_form import BOX, TEXT, Body, escape, text_body
 from kkjupyter.notebook.views.transcript import Excerpt
 from kkjupyter.plaintext import printable
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from kkjupyter.notebook.views.bundle import BOX, LINE, TEXT, Body, escape, text_html
-from kkjupyter.notebook.views.tabletext import Column, display_width
+from kkjupyter.notebook.views.saved_form import BOX, LINE, TEXT, Body, escape, text_html
+from kkjupyter.notebook.views.table.widths import Column, display_width
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["table_body"]
@@ -68,7 +68,7 @@ def table_body(excerpt: Excerpt, names: Sequence[str], count: int, limit_bytes: 
     """The body of a table.
 
     Args:
-        excerpt: the source, as :class:`~kkjupyter.notebook.views.table.TableView` writes it.
+        excerpt: the source, as :class:`~kkjupyter.notebook.views.table.view.TableView` writes it.
         names: of all columns.
         count: of all rows there were, in the excerpt or not.
         limit_bytes: of the aligned text; beyond it rows in the middle are left out.

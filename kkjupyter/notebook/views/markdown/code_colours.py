@@ -8,7 +8,7 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Token, _TokenType
 
-from kkjupyter.notebook.views.bundle import escape
+from kkjupyter.notebook.views.saved_form import escape
 
 __all__ = ["coloured"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from PIL import Image, ImageDraw
 
 from kkjupyter.notebook.views.fonts import Font, can_draw, font_for
-from kkjupyter.notebook.views.ticks import number_ticks, time_ticks
+from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw as Draw

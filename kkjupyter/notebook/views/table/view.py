@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import Body
-from kkjupyter.notebook.views.cells import MISSING, Cell, cell_of, is_scalar, name_of
-from kkjupyter.notebook.views.rows import named_values, record_of
-from kkjupyter.notebook.views.tablebody import table_body
+from kkjupyter.notebook.views.saved_form import Body
+from kkjupyter.notebook.views.table.cell_json import MISSING, Cell, cell_of, is_scalar, name_of
+from kkjupyter.notebook.views.table.rows import named_values, record_of
+from kkjupyter.notebook.views.table.saved import table_body
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["TableView"]
@@ -38,7 +38,7 @@ class TableView(View):
     The source is JSON lines. A line that holds an object is the head: ``{"columns": ["id", "name"],
     "row": 0}`` names all columns there are and says how many rows came before it; columns are only
     added, at the end. A line that holds a list is a row; cells at its end may be missing. What a
-    cell is, :mod:`kkjupyter.notebook.views.cells` says.
+    cell is, :mod:`kkjupyter.notebook.views.table.cell_json` says.
     """
 
     name = "table"

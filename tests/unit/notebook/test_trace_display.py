@@ -17,11 +17,11 @@ import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import Remote
 from kkjupyter.notebook import formatters
-from kkjupyter.notebook import trace as traces
-from kkjupyter.notebook.trace import trace_bundle
-from kkjupyter.notebook.trace_html import trace_html
-from kkjupyter.notebook.trace_png import SCALE, trace_png
 from kkjupyter.notebook.views import fonts
+from kkjupyter.notebook.views.trace import display as traces
+from kkjupyter.notebook.views.trace.display import trace_bundle
+from kkjupyter.notebook.views.trace.html import trace_html
+from kkjupyter.notebook.views.trace.png import SCALE, trace_png
 from kkjupyter.traces.recorder import everywhere
 from kkjupyter.traces.trace import Trace, TraceRow
 

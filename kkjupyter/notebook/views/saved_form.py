@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kkjupyter.notebook.status import RunState, Status
+from kkjupyter.notebook.run_status import RunState, Status
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 __all__ = [

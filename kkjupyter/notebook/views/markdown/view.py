@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from kkjupyter.notebook.views.base import PARTS
-from kkjupyter.notebook.views.bundle import BOX, Body
+from kkjupyter.notebook.views.saved_form import BOX, Body
 from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Excerpt
 
@@ -36,7 +36,7 @@ class MarkdownView(TextView):
         if not excerpt.text or len(excerpt.text) > _MAX_CHARS:
             return body
         # Only for who shows Markdown:
-        from kkjupyter.notebook.views.markdownhtml import TooSlow, html_of
+        from kkjupyter.notebook.views.markdown.html import TooSlow, html_of
 
         try:
             return replace(body, html=f'<div style="{BOX}">{html_of(body.plain)}</div>')

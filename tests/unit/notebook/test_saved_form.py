@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.views.bundle import (
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views.saved_form import (
     MIME_TYPE,
     checkpoint_bundle,
     describe,
@@ -22,8 +22,8 @@ from kkjupyter.notebook.views.bundle import (
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 ROOT = Path(__file__).resolve().parents[3]
-# Both makers of the static output are held to this file: bundle.py here, static.ts by vitest.
-# To write it anew: python tests/unit/notebook/test_bundle.py
+# Both makers of the static output are held to this file: saved_form.py here, static.ts by vitest.
+# To write it anew: python tests/unit/notebook/test_saved_form.py
 CASES = ROOT / "labextension" / "test" / "static-cases.json"
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from kkjupyter.notebook.characters import rewritten
-from kkjupyter.notebook.status import Status
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.safe_text import rewritten
 from kkjupyter.notebook.views import View, fonts, make_view
-from kkjupyter.notebook.views.bundle import Body
-from kkjupyter.notebook.views.markdownhtml import TooSlow, html_of
+from kkjupyter.notebook.views.markdown.html import TooSlow, html_of
+from kkjupyter.notebook.views.saved_form import Body
 from kkjupyter.notebook.views.transcript import Excerpt
 
 DONE = Status(1, "f()", "done", "stream", 1, 1.0, 0.1)

@@ -9,14 +9,14 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import TEXT, Body, escape
-from kkjupyter.notebook.views.cells import name_of
-from kkjupyter.notebook.views.fitting import ONLY_TEXT, file_bytes
 from kkjupyter.notebook.views.foreign import finite_number, parts_of
-from kkjupyter.notebook.views.sparkline import sparkline
-from kkjupyter.notebook.views.thinning import Thinner, thinned
+from kkjupyter.notebook.views.plot.sparkline import sparkline
+from kkjupyter.notebook.views.plot.thinning import Thinner, thinned
+from kkjupyter.notebook.views.saved_form import TEXT, Body, escape
+from kkjupyter.notebook.views.saved_size import ONLY_TEXT, file_bytes
+from kkjupyter.notebook.views.table.cell_json import name_of
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["PlotView", "Series", "read_source"]
@@ -135,7 +135,7 @@ class PlotView(View):
         notes = _notes(header, excerpt)
         if not rows:
             return Body(html="", plain="", notes=notes)
-        from kkjupyter.notebook.views.drawing import draw_plot
+        from kkjupyter.notebook.views.plot.picture import draw_plot
 
         series = _series(header, rows)
         png = draw_plot(series, is_time=header["time"], x_label=header["x"] or "")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from kkjupyter.notebook.views.foreign import text_of
-from kkjupyter.notebook.views.jsonlines import line_of
+from kkjupyter.notebook.views.json import line_of
 
 __all__ = ["Kind", "Piece", "TextJoiner"]
 

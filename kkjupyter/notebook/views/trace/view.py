@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.notebook.status import Status
-from kkjupyter.notebook.trace_html import trace_html
+from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.bundle import MIME_TYPE, Body, checkpoint_bundle, static_bundle
-from kkjupyter.notebook.views.fitting import ONLY_TEXT, file_bytes, fitting_text
+from kkjupyter.notebook.views.saved_form import MIME_TYPE, Body, checkpoint_bundle, static_bundle
+from kkjupyter.notebook.views.saved_size import ONLY_TEXT, file_bytes, fitting_text
+from kkjupyter.notebook.views.trace.html import trace_html
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.trace import Trace, TraceRow
@@ -71,7 +71,7 @@ class TraceView(View):
 
     def bundle(self, status: Status) -> dict[str, Any]:
         """The diagram, in each of its shapes; what the state line says stands in the other view."""
-        from kkjupyter.notebook.trace import trace_bundle
+        from kkjupyter.notebook.views.trace.display import trace_bundle
 
         trace = self._record.trace()
         pictures = trace_bundle(trace)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import Final
 
-from kkjupyter.notebook.views.bundle import NO_FORMULAS
+from kkjupyter.notebook.views.saved_form import NO_FORMULAS
 from kkjupyter.traces.text import NOTHING, size_text, time_text
 from kkjupyter.traces.trace import Trace, TraceRow
 

@@ -18,10 +18,10 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from kkjupyter.notebook.views.bundle import escape
-from kkjupyter.notebook.views.codecolours import coloured
-from kkjupyter.notebook.views.emphasis import add_cjk_emphasis
-from kkjupyter.notebook.views.mathrules import add_maths, is_harmless
+from kkjupyter.notebook.views.markdown.code_colours import coloured
+from kkjupyter.notebook.views.markdown.emphasis import add_cjk_emphasis
+from kkjupyter.notebook.views.markdown.maths import add_maths, is_harmless
+from kkjupyter.notebook.views.saved_form import escape
 
 __all__ = ["TooSlow", "html_of"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.notebook.trace_html import trace_html
+from kkjupyter.notebook.views.trace.html import trace_html
 from kkjupyter.traces.recorder import everywhere
 from kkjupyter.traces.trace import Trace
 
@@ -17,7 +17,9 @@ __all__ = ["switch", "trace_bundle", "trace_command"]
 
 def trace_bundle(trace: Trace) -> dict[str, Any]:
     """What stays of a trace in a notebook: a table, a picture, and text."""
-    from kkjupyter.notebook.trace_png import trace_png  # a library that takes its time to load
+    from kkjupyter.notebook.views.trace.png import (
+        trace_png,  # a library that takes its time to load
+    )
 
     png = trace_png(trace)
     return {

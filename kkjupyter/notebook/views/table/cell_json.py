@@ -14,9 +14,9 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from kkjupyter.notebook.characters import whole
+from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.foreign import digits_of, is_a, unwrapped
-from kkjupyter.notebook.views.jsonlines import line_of
+from kkjupyter.notebook.views.json import line_of
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["MISSING", "Cell", "cell_of", "is_scalar", "name_of"]

@@ -1,0 +1,1 @@
+"""The markdown view: an LLM's answer, rendered while it is written."""
