@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from kkjupyter.api.tracing import trace, tracing
     from kkjupyter.demo import demo
     from kkjupyter.limits import ClientLimits, ServerLimits
-    from kkjupyter.notebook.comparing import compare
-    from kkjupyter.notebook.live import show
+    from kkjupyter.notebook.show.compare import compare
+    from kkjupyter.notebook.show.show import show
     from kkjupyter.notebook.views import View, view
     from kkjupyter.server.exposed.ownership import expose
     from kkjupyter.server.interceptors import current_context as context
@@ -131,7 +131,7 @@ _HOMES = {
     "aset": "kkjupyter.api.functions:aset",
     "call": "kkjupyter.api.functions:call",
     "close": "kkjupyter.api.functions:close",
-    "compare": "kkjupyter.notebook.comparing:compare",
+    "compare": "kkjupyter.notebook.show.compare:compare",
     "connect": "kkjupyter.api.functions:connect",
     "context": "kkjupyter.server.interceptors:current_context",
     "demo": "kkjupyter.demo:demo",
@@ -140,7 +140,7 @@ _HOMES = {
     "new": "kkjupyter.api.functions:new",
     "serve": "kkjupyter.api.functions:serve",
     "set": "kkjupyter.api.functions:set",
-    "show": "kkjupyter.notebook.live:show",
+    "show": "kkjupyter.notebook.show.show:show",
     "status": "kkjupyter.api.status:status",
     "trace": "kkjupyter.api.tracing:trace",
     "tracing": "kkjupyter.api.tracing:tracing",

@@ -100,7 +100,7 @@ async function buildLabExtension() {
   console.log(`kkjupyter/labextension/${load}: ${size} bytes`);
 }
 
-/** By the name of each part its id, as kkjupyter/notebook/parts.py makes it. */
+/** By the name of each part its id, as kkjupyter/notebook/output/assets.py makes it. */
 async function partIds() {
   const ids = {};
   for (const entry of (await sources("src/parts")).sort()) {

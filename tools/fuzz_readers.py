@@ -18,7 +18,7 @@ import fuzz_inputs
 
 from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.errors import KKError
-from kkjupyter.notebook.arguments import parse
+from kkjupyter.notebook.magic.parser import parse
 from kkjupyter.plaintext import plain
 from kkjupyter.traces.secrets import Excerpts
 from kkjupyter.vovk.client.handler_docs import handler_doc, handler_signature

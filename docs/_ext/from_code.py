@@ -23,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from kkjupyter.cli import build_parser
-from kkjupyter.notebook.options import COMMANDS, options_of
+from kkjupyter.notebook.magic.options import COMMANDS, options_of
 
 
 class FromCode(SphinxDirective):

@@ -3,7 +3,8 @@
 :func:`load` and :func:`unload` are ``%load_ext kkjupyter`` and ``%unload_ext kkjupyter``;
 :func:`install_if_ipython` makes calls work as the last line of a cell without them, and
 :func:`prepare_for_calls` has ready what shows them. Of the modules below, those that are put into a
-shell import nothing but each other and what is small: see :mod:`kkjupyter.notebook.kinds`.
+shell import nothing but each other and what is small: see
+:mod:`kkjupyter.notebook.shell.class_names`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from IPython import get_ipython
 from IPython.core.extensions import ExtensionManager
 
 if TYPE_CHECKING:
-    from kkjupyter.notebook.commands import Commands
+    from kkjupyter.notebook.magic.commands import Commands
 
 __all__ = ["install_if_ipython", "load", "prepare_for_calls", "unload"]
 
@@ -32,27 +33,21 @@ def install_if_ipython() -> None:
     shell = get_ipython()
     if shell is None or shell is _installed_in:
         return
-    from kkjupyter.notebook import (
-        control,
-        formatters,
-        interrupts,
-        lastline,
-        measuring,
-        running,
-        serverlog,
-        tracebacks,
-    )
-    from kkjupyter.notebook.cells import cells
+    from kkjupyter.notebook.output import control
+    from kkjupyter.notebook.run import heartbeat as running
+    from kkjupyter.notebook.run.owner import cells
+    from kkjupyter.notebook.shell import formatters, interrupts, server_log, tracebacks
+    from kkjupyter.notebook.show import displayhook, timing
 
-    lastline.install(shell)
-    measuring.install(shell)
+    displayhook.install(shell)
+    timing.install(shell)
     control.install(shell)
     interrupts.install(shell)
     running.install(shell)
     cells.install(shell)
     formatters.install(shell)
     tracebacks.install()
-    serverlog.install()
+    server_log.install()
     _installed_in = shell
 
 
@@ -66,22 +61,22 @@ def prepare_for_calls() -> None:
     shell = get_ipython()
     if shell is None:
         return
-    from kkjupyter.notebook import watching  # noqa: F401  for its effect
+    from kkjupyter.notebook.show import watched  # noqa: F401  for its effect
 
     if getattr(shell, "kernel", None) is not None:
-        from kkjupyter.notebook import widget  # noqa: F401  ipywidgets: not for terminals
+        from kkjupyter.notebook.output import widget  # noqa: F401  ipywidgets: not for terminals
 
 
 def load(shell: Any) -> None:
     """``%load_ext kkjupyter``: :func:`install_if_ipython`, and the magics. Idempotent."""
-    from kkjupyter.notebook import completion, magics, multiline
+    from kkjupyter.notebook.magic import completion, magics, multiline
 
     install_if_ipython()
 
     def commands() -> Commands:
         global _commands
         if _commands is None:
-            from kkjupyter.notebook.commands import Commands
+            from kkjupyter.notebook.magic.commands import Commands
 
             _commands = Commands(shell)
         return _commands
@@ -108,22 +103,14 @@ def unload(shell: Any) -> None:
     stay.
     """
     global _commands, _installed_in
-    from kkjupyter.notebook import (
-        completion,
-        control,
-        formatters,
-        interrupts,
-        lastline,
-        magics,
-        measuring,
-        multiline,
-        running,
-        serverlog,
-        stopping,
-        tracebacks,
-    )
-    from kkjupyter.notebook.cells import cells
-    from kkjupyter.notebook.registry import registry
+    from kkjupyter.notebook.magic import completion, magics, multiline
+    from kkjupyter.notebook.output import control
+    from kkjupyter.notebook.run import heartbeat as running
+    from kkjupyter.notebook.run import stopping
+    from kkjupyter.notebook.run.owner import cells
+    from kkjupyter.notebook.run.registry import registry
+    from kkjupyter.notebook.shell import formatters, interrupts, server_log, tracebacks
+    from kkjupyter.notebook.show import displayhook, timing
 
     if not _is_reloading():
         for run in registry.running():
@@ -135,8 +122,8 @@ def unload(shell: Any) -> None:
     multiline.uninstall(shell)
     completion.uninstall(shell)
     if _installed_in is shell:
-        lastline.uninstall(shell)
-        measuring.uninstall(shell)
+        displayhook.uninstall(shell)
+        timing.uninstall(shell)
         control.uninstall(shell)
         interrupts.uninstall()
         running.uninstall()
@@ -144,5 +131,5 @@ def unload(shell: Any) -> None:
         formatters.uninstall(shell)
         tracebacks.uninstall()
         stopping.uninstall()
-        serverlog.uninstall()
+        server_log.uninstall()
         _installed_in = None

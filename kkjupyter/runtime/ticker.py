@@ -1,8 +1,8 @@
 """The clock of all views: one thread that calls short functions, some of them later.
 
 What takes its time (formatting, a function of the user's) runs on the
-:class:`~kkjupyter.notebook.worker.Worker` of its stream, never here: one that is slow here would
-hold up all others.
+:class:`~kkjupyter.notebook.run.worker.Worker` of its stream, never here: one that is slow here
+would hold up all others.
 """
 
 from __future__ import annotations

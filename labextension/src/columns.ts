@@ -1,5 +1,5 @@
 // Several runs side by side: a column for each, one button for all, the figures compared below.
-// The Python side is kkjupyter/notebook/columns.py.
+// The Python side is kkjupyter/notebook/show/compare_screens.py.
 
 import { makeButton } from "./button";
 import { cancel } from "./cancel";

@@ -1,5 +1,5 @@
 // What travels between the kernel and the page, and what anywidget hands to a module.
-// The Python side is kkjupyter/notebook/run_status.py and widget.py.
+// The Python side is kkjupyter/notebook/run_status.py and output/widget.py.
 
 /** `lost` is known to the page only: there is no kernel left to say so. */
 export type RunState =

@@ -1,5 +1,5 @@
 // A page may miss the end of a run: a connection broke, a laptop slept, a message was dropped. The
-// kernel's heartbeat (kkjupyter/notebook/running.py) tells what runs; when it does not name the run,
+// kernel's heartbeat (kkjupyter/notebook/run/heartbeat.py) tells what runs; when it does not name the run,
 // or is not heard, or tells of more than has come, and when Cancel has no effect, the kernel is asked.
 
 import { ask } from "./asking";

@@ -64,7 +64,7 @@ AWAITS = "reply = await kk.show(api.ticks())\nprint('went on', reply.status)"
 AWAITS_LOOP = "async for n in kk.show(api.ticks()):\n    await asyncio.sleep(0)\nprint('went on')"
 LOCAL = "kk.show(local())"
 WITHOUT_CONTROL = (
-    "from kkjupyter.notebook.widget import LiveWidget\n"
+    "from kkjupyter.notebook.output.widget import LiveWidget\n"
     "LiveWidget.control_road.default_value = False"
 )
 

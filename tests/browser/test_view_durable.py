@@ -45,7 +45,7 @@ def words():
 
 %rpc words() --background"""
 
-HELD = """from kkjupyter.notebook.ended import ended_widgets
+HELD = """from kkjupyter.notebook.output.ended import ended_widgets
 
 for _ in range(100):
     if not ended_widgets.held_bytes:

@@ -99,7 +99,7 @@ def test_missed_deltas_are_asked_for(open_notebook: OpenNotebook) -> None:
     lab = open_notebook(
         [
             SETUP,
-            """from kkjupyter.notebook.widget import LiveWidget
+            """from kkjupyter.notebook.output.widget import LiveWidget
 send, sent, asked = LiveWidget.send, [], []
 
 def lossy(self, content, buffers=None):

@@ -101,7 +101,7 @@ def test_every_public_name_has_its_place_in_the_reference(described: set[str]) -
 @pytest.mark.parametrize(
     "name",
     [
-        "notebook.reply.Reply.dataframe",
+        "notebook.run.reply.Reply.dataframe",
         "traces.trace.TraceRow.payload_text",
         "vovk.client.call.VovkCall.status",
         "vovk.server.server.VovkServer",

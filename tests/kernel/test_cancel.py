@@ -93,7 +93,7 @@ def test_cancel_by_number(kernel: Kernel) -> None:
     kernel.run(
         "%rpc api.ticks() --background --out a\n%rpc api.ticks() --background --out b"
     ).check()
-    kernel.run("from kkjupyter.notebook.registry import registry").check()
+    kernel.run("from kkjupyter.notebook.run.registry import registry").check()
     numbers = value_of(kernel, "[run.number for run in registry.running()]")
     assert len(numbers) == 2
     first = kernel.control("kkjupyter_cancel", {"run_id": numbers[0]})

@@ -287,7 +287,9 @@ def test_connect_reuses_replaces_and_overwrites_nothing(kernel: Kernel) -> None:
 
 def test_status_show_and_help(kernel: Kernel) -> None:
     prepare(kernel)
-    kernel.run("from kkjupyter.notebook.registry import registry\n%rpc api.countdown(2)").check()
+    kernel.run(
+        "from kkjupyter.notebook.run.registry import registry\n%rpc api.countdown(2)"
+    ).check()
     kernel.run("number = registry.all()[-1].number").check()
     kernel.run("get_ipython().run_line_magic('rpc', f'show {number}')").check()
     again = kernel.run("get_ipython().run_line_magic('rpc', f'show {number}')").check()

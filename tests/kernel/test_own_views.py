@@ -129,7 +129,7 @@ def test_a_cell_ends_with_its_last_output(ready: Kernel) -> None:
 
 
 def test_show_of_what_is_over(ready: Kernel) -> None:
-    ready.run("from kkjupyter.notebook.registry import registry\nimport gc").check()
+    ready.run("from kkjupyter.notebook.run.registry import registry\nimport gc").check()
     ready.run("reply = kk.show(api.words(2)).wait()").check()
     number = value_of(ready, "registry.all()[-1].number")
     run = ready.run(f"%rpc show {number} --view late").check()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kkjupyter.notebook.parts import id_of
+from kkjupyter.notebook.output.assets import id_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

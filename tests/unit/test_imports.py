@@ -104,7 +104,7 @@ def test_every_public_name_is_listed_before_it_is_loaded_and_can_be_had() -> Non
         "assert {*kkjupyter.__all__} <= {*names}\n"
         "assert all(names[name] is not None for name in kkjupyter.__all__)\n"
     )
-    assert "kkjupyter.notebook.live" in loaded_by(code)
+    assert "kkjupyter.notebook.show.show" in loaded_by(code)
 
 
 def test_a_name_is_looked_up_once() -> None:
@@ -152,7 +152,15 @@ def test_loading_the_extension_loads_what_it_puts_into_the_shell_and_no_more() -
     loaded = loaded_by("run('%load_ext kkjupyter')", after=SHELL)
     # IPython and the front ends of it have asyncio and what it loads; the rest is ours to avoid.
     assert loaded & (HEAVY - {"asyncio", "ssl", "IPython"}) == set()
-    rooms = ("wire", "transports", "vovk", "demo", "notebook.views", "notebook.commands", "api")
+    rooms = (
+        "wire",
+        "transports",
+        "vovk",
+        "demo",
+        "notebook.views",
+        "notebook.magic.commands",
+        "api",
+    )
     here = tuple(f"kkjupyter.{room}" for room in rooms)
     assert {name for name in loaded if name.startswith(here)} == set()
 
@@ -177,7 +185,7 @@ def test_after_a_connection_the_first_call_loads_nothing() -> None:
         "run('%load_ext kkjupyter')\n"
         "run('import kkjupyter')\n"
         "run('server = kkjupyter.serve({\"highest\": max})')\n"
-        "assert 'kkjupyter.notebook.watching' not in sys.modules\n"
+        "assert 'kkjupyter.notebook.show.watched' not in sys.modules\n"
         "run('api = server.connect()')\n"
     )
     code = (
@@ -197,5 +205,5 @@ def test_in_a_terminal_a_call_is_shown_without_widgets() -> None:
         "run('%rpc close api')\n"
     )
     loaded = loaded_by(code, after=SHELL)
-    assert "kkjupyter.notebook.commands" in loaded
+    assert "kkjupyter.notebook.magic.commands" in loaded
     assert loaded & {"ipywidgets", "anywidget", "aiohttp", "jsonschema", "PIL"} == set()

@@ -1,4 +1,4 @@
-// How many streams run in a notebook's kernel. The kernel says so (kkjupyter/notebook/running.py):
+// How many streams run in a notebook's kernel. The kernel says so (kkjupyter/notebook/run/heartbeat.py):
 // when the number changes, and now and then while it is not 0. So streams without a view on this
 // page count, too, and a reloaded page need not ask.
 

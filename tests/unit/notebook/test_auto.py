@@ -11,12 +11,12 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook import control, parts
+from kkjupyter.notebook.output import assets, control
+from kkjupyter.notebook.output.screens import CellScreen, open_screen
+from kkjupyter.notebook.output.widget import LiveWidget
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.screens import CellScreen, open_screen
 from kkjupyter.notebook.views import VIEWS, AutoView, View, make_view
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
-from kkjupyter.notebook.widget import LiveWidget
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 
@@ -125,16 +125,16 @@ def test_a_new_beginning_sends_everything_and_names_the_pane() -> None:
 def test_a_part_is_known_by_what_is_in_it(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "loud.js"
     path.write_text("export {}")
-    part = parts.id_of(path)
+    part = assets.id_of(path)
     assert part is not None
     assert part.startswith("loud-")
     assert control.answer_part({"id": part}) == {"status": "ok", "source": "export {}"}
     assert control.answer_part({"id": "x"})["status"] == "error"
-    assert parts.id_of(None) is None
+    assert assets.id_of(None) is None
     other = tmp_path / "other" / "loud.js"
     other.parent.mkdir()
     other.write_text("export { }")
-    assert parts.id_of(other) != part
+    assert assets.id_of(other) != part
 
 
 # ---- views of the user's own

@@ -138,7 +138,7 @@ def test_cancelled_before_it_is_shown_it_is_complete_all_the_same(
 ) -> None:
     shown: list[str] = []
     handle = "IPython.display.DisplayHandle"
-    monkeypatch.setattr("kkjupyter.notebook.columns.is_terminal", lambda: False)
+    monkeypatch.setattr("kkjupyter.notebook.show.compare_screens.is_terminal", lambda: False)
     monkeypatch.setattr(f"{handle}.display", lambda *_, **__: shown.append("live"))
     monkeypatch.setattr(f"{handle}.update", lambda *_, **__: shown.append("static"))
     compared = kk.compare({"A": words("a"), "B": words("b")})

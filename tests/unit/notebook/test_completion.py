@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.notebook.completion import candidates
+from kkjupyter.notebook.magic.completion import candidates
 from kkjupyter.notebook.views import VIEWS
 
 

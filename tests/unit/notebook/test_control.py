@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.notebook import control
-from kkjupyter.notebook.playing import begin
-from kkjupyter.notebook.registry import registry
-from kkjupyter.notebook.runs import Run
+from kkjupyter.notebook.output import control
+from kkjupyter.notebook.output.widget import LiveWidget
+from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.run.run import Run
+from kkjupyter.notebook.show.waiting import begin
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.widget import LiveWidget
 
 
 class Stream:

@@ -14,9 +14,9 @@ import pytest
 
 from kkjupyter import undefined
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.picking import picker
-from kkjupyter.notebook.reply import Reply
 from kkjupyter.notebook.retention import Limits
+from kkjupyter.notebook.run.extractors import picker
+from kkjupyter.notebook.run.reply import Reply
 
 
 @dataclass

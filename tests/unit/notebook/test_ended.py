@@ -14,15 +14,16 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook import columns, widget
-from kkjupyter.notebook.commands import _run_of
-from kkjupyter.notebook.ended import EndedWidgets
-from kkjupyter.notebook.registry import RunRegistry, registry
+from kkjupyter.notebook.magic.commands import _run_of
+from kkjupyter.notebook.output import widget
+from kkjupyter.notebook.output.ended import EndedWidgets
+from kkjupyter.notebook.output.widget import LiveWidget, size_of_bundle
+from kkjupyter.notebook.run.registry import RunRegistry, registry
 from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.show import compare_screens
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.widget import LiveWidget, size_of_bundle
 
-from .test_runs import FakeFeed, Run
+from .test_run import FakeFeed, Run
 
 
 def status(state: Any = "done") -> Status:
@@ -33,7 +34,7 @@ def status(state: Any = "done") -> Status:
 def ended(monkeypatch: pytest.MonkeyPatch) -> EndedWidgets:
     ended = EndedWidgets(held_bytes=100_000, held_widgets=5)
     monkeypatch.setattr(widget, "ended_widgets", ended)
-    monkeypatch.setattr(columns, "ended_widgets", ended)
+    monkeypatch.setattr(compare_screens, "ended_widgets", ended)
     return ended
 
 
@@ -158,7 +159,7 @@ def test_a_comparison_goes_with_its_columns(ended: EndedWidgets) -> None:
         name: LiveWidget(view=view, status=status(), on_cancel=lambda: None, place="key")
         for name, view in views.items()
     }
-    whole = columns.ColumnsWidget(widgets, "key")
+    whole = compare_screens.ColumnsWidget(widgets, "key")
     for name, view in views.items():
         widgets[name].end(status(), view.bundle(status()))
     answers: list[Any] = []
@@ -246,7 +247,7 @@ def test_no_widget_of_ours_is_left_behind_by_many_streams(
     ended: EndedWidgets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = "IPython.display.DisplayHandle"
-    monkeypatch.setattr("kkjupyter.notebook.screens.is_terminal", lambda: False)
+    monkeypatch.setattr("kkjupyter.notebook.output.screens.is_terminal", lambda: False)
     monkeypatch.setattr(f"{handle}.display", lambda *_, **__: None)
     monkeypatch.setattr(f"{handle}.update", lambda *_, **__: None)
     before = len(ipywidgets.widget._instances)

@@ -13,14 +13,14 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook import fallback, screens
-from kkjupyter.notebook.playing import show_again
-from kkjupyter.notebook.registry import registry
+from kkjupyter.notebook.output import fallback, screens
+from kkjupyter.notebook.output.widget import LiveWidget
 from kkjupyter.notebook.retention import Limits
+from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.show.waiting import show_again
 from kkjupyter.notebook.views import VIEWS, make_view
 from kkjupyter.notebook.views.plot.view import PlotView
 from kkjupyter.notebook.views.saved_form import MIME_TYPE, Body
-from kkjupyter.notebook.widget import LiveWidget
 
 ITEMS: list[Any] = [{"word": "a"}, {"word": "b"}, {"kind": "ping"}, {"word": "c"}]
 LINES = '{"word": "a"}\n{"word": "b"}\n{"kind": "ping"}\n{"word": "c"}\n'
@@ -45,7 +45,7 @@ class Page:
 def page(monkeypatch: pytest.MonkeyPatch) -> Page:
     page = Page()
     handle = "IPython.display.DisplayHandle"
-    for module in ("screens", "columns", "playing"):
+    for module in ("output.screens", "show.compare_screens", "show.waiting"):
         monkeypatch.setattr(f"kkjupyter.notebook.{module}.is_terminal", lambda: False)
     monkeypatch.setattr(f"{handle}.display", lambda _, data, **__: page.outputs.append(data))
     monkeypatch.setattr(f"{handle}.update", lambda _, data, **__: page.outputs.append(data))

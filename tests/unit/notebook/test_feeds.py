@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import CallCancelled, UsageError
-from kkjupyter.notebook.feeds import Feed, open_feed, title_of
-from kkjupyter.notebook.localfeeds import AsyncFeed, IteratorFeed
+from kkjupyter.notebook.run.feeds import Feed, open_feed, title_of
+from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed
 
 
 def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from kkjupyter.notebook.multiline import install, uninstall
+from kkjupyter.notebook.magic.multiline import install, uninstall
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kkjupyter import BigInt, undefined
-from kkjupyter.notebook.reply import joined_text
+from kkjupyter.notebook.run.reply import joined_text
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, make_view
 from kkjupyter.notebook.views.json import line_of

@@ -15,9 +15,9 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.errors import KKError, RemoteError
-from kkjupyter.notebook.picking import ChunkTexts, picker
-from kkjupyter.notebook.reply import Reply, error_line, joined_text
 from kkjupyter.notebook.retention import Limits
+from kkjupyter.notebook.run.extractors import ChunkTexts, picker
+from kkjupyter.notebook.run.reply import Reply, error_line, joined_text
 
 
 def test_a_stream() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import UsageError
+from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen, open_screen
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.screens import CellScreen, TerminalScreen, open_screen
 from kkjupyter.notebook.views import make_view
 from kkjupyter.runtime.ticker import ticker
 

@@ -21,7 +21,7 @@ import pydantic
 import pytest
 
 from kkjupyter.notebook.retention import Limits, Retained, size_bytes
-from kkjupyter.notebook.sizes import SizeMeter
+from kkjupyter.notebook.retention.sizes import SizeMeter
 
 SIZE_BYTES = 1_000_000
 

@@ -16,15 +16,17 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.errors import CallCancelled
-from kkjupyter.notebook import cells, collecting, runs
-from kkjupyter.notebook.cells import wait_for_output
-from kkjupyter.notebook.runs import Run
-from kkjupyter.notebook.screens import TerminalScreen
+from kkjupyter.notebook.output import gc_pause
+from kkjupyter.notebook.output.screens import TerminalScreen
+from kkjupyter.notebook.run import owner
+from kkjupyter.notebook.run import run as runs
+from kkjupyter.notebook.run.owner import wait_for_output
+from kkjupyter.notebook.run.run import Run
+from kkjupyter.notebook.run.worker import Worker
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.worker import Worker
 from kkjupyter.runtime.ticker import Ticker
 
-from .test_runs import FakeFeed, FakeScreen, started
+from .test_run import FakeFeed, FakeScreen, started
 
 
 @pytest.fixture
@@ -140,7 +142,7 @@ def test_cancel_does_not_wait_for_the_last_output_either(
         "IPython.display.DisplayHandle.update", lambda _, data, **__: outputs.append(data)
     )
     monkeypatch.setattr(runs, "_LAST_OUTPUT_S", 0.2)
-    from kkjupyter.notebook.screens import CellScreen
+    from kkjupyter.notebook.output.screens import CellScreen
 
     feed, view = FakeFeed(), kind(gate)
     run = Run(10**9, "fake()", feed)
@@ -325,7 +327,7 @@ def test_an_awaiting_loop_waits_without_holding_up_the_loop(gate: threading.Even
 
 
 def over_later(monkeypatch: pytest.MonkeyPatch, gate: threading.Event) -> Run:
-    monkeypatch.setattr(cells, "_QUIET_S", 0.05)
+    monkeypatch.setattr(owner, "_QUIET_S", 0.05)
     run, feed = shown(SlowToEnd(gate))
     feed.end()
     return run
@@ -345,7 +347,7 @@ def test_a_cell_waits_for_its_last_output_and_says_so(
 def test_it_does_not_wait_for_ever(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cells, "_OUTPUT_S", 0.1)
+    monkeypatch.setattr(owner, "_OUTPUT_S", 0.1)
     wait_for_output(over_later(monkeypatch, gate))
     assert "the output of fake() will be complete later" in capsys.readouterr().out
 
@@ -358,7 +360,7 @@ def test_an_interrupt_ends_that_wait(
     def interrupted(*_: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cells, "wait_blocking", interrupted)
+    monkeypatch.setattr(owner, "wait_blocking", interrupted)
     wait_for_output(run)
     assert "the output of fake() will be complete later" in capsys.readouterr().out
 
@@ -472,12 +474,12 @@ def test_what_is_stuck_is_left_or_waited_for(leave: bool, gate: threading.Event)
 def test_full_collections_wait_until_the_last_output_is_made() -> None:
     before = gc.get_threshold()
     never: Callable[[], bool] = lambda: gc.get_threshold()[2] > 10**6  # noqa: E731
-    with collecting.without_full_collections():
+    with gc_pause.without_full_collections():
         assert never()
-        with collecting.without_full_collections():
+        with gc_pause.without_full_collections():
             assert never()
         assert never()
     assert gc.get_threshold() == before
-    with collecting.without_full_collections():
+    with gc_pause.without_full_collections():
         gc.set_threshold(*before)  # the user's own word counts
     assert gc.get_threshold() == before

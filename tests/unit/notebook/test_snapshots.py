@@ -22,8 +22,8 @@ import pydantic
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.notebook import snapshots
-from kkjupyter.notebook.snapshots import snapshot
+from kkjupyter.notebook.run import snapshots
+from kkjupyter.notebook.run.snapshots import snapshot
 
 STEPS = list(range(5))
 

@@ -23,9 +23,9 @@ import pytest
 from support.endpoints import until
 
 import kkjupyter as kk
-from kkjupyter.notebook import stopping
-from kkjupyter.notebook.localfeeds import BUSY_NOTE
-from kkjupyter.notebook.stopping import Stoppable, Stopped, can_stop_here
+from kkjupyter.notebook.run import stopping
+from kkjupyter.notebook.run.local_feeds import BUSY_NOTE
+from kkjupyter.notebook.run.stopping import Stoppable, Stopped, can_stop_here
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "pthread_kill"), reason="without it a worker thread drives every source"

@@ -16,7 +16,7 @@ from PIL import Image
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import Remote
-from kkjupyter.notebook import formatters
+from kkjupyter.notebook.shell import formatters
 from kkjupyter.notebook.views import fonts
 from kkjupyter.notebook.views.trace import display as traces
 from kkjupyter.notebook.views.trace.display import trace_bundle

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import kkjupyter as kk
 from kkjupyter.notebook import load, unload
-from kkjupyter.notebook.tracebacks import render
+from kkjupyter.notebook.shell.tracebacks import render
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import kkjupyter
+from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, make_view
-from kkjupyter.notebook.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 
 STATIC = Path(next(iter(kkjupyter.__path__))) / "static"
 

@@ -1,0 +1,1 @@
+"""``%rpc``: its grammar, its options, what each sub-command does, and completion."""

@@ -1,0 +1,1 @@
+"""Where a view appears: the widget, its control channel, the terminal."""

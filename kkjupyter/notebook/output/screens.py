@@ -1,0 +1,372 @@
+"""Where a view appears: a notebook's cell, or a terminal.
+
+Making a :class:`CellScreen` displays it, so that happens on the cell's own thread; everything else
+happens on the worker of the run that it shows.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from IPython import get_ipython
+from IPython.display import DisplayHandle
+
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.output.fallback import FallbackView, ViewOwner
+from kkjupyter.notebook.output.gc_pause import without_full_collections
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views import View, ViewChoice, make_view
+from kkjupyter.notebook.views.foreign import text_of
+from kkjupyter.notebook.views.saved_form import describe
+from kkjupyter.notebook.views.text_joining import Piece
+from kkjupyter.plaintext import plain, without_controls
+from kkjupyter.runtime.ticker import ticker
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.output.widget import LiveWidget
+    from kkjupyter.runtime.ticker import Job
+
+__all__ = [
+    "CellScreen",
+    "DrawnScreen",
+    "Screen",
+    "ScreenOwner",
+    "Screens",
+    "TerminalScreen",
+    "WidgetScreen",
+    "is_terminal",
+    "made_view",
+    "open_screen",
+    "present_execution",
+]
+
+_PUSH_INTERVAL_S = 1 / 30
+
+logger = logging.getLogger("kkjupyter")
+
+
+class Screen(Protocol):
+    """What a run tells each place that shows it."""
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Items came, or (with none) the state changed."""
+
+    def end(self, status: Status) -> None:
+        """Nothing more comes; when this returns, the final output is on its way."""
+
+
+class ScreenOwner(ViewOwner, Protocol):
+    """What a screen asks of the run that it shows."""
+
+    def post_later(self, job: Job, delay_s: float) -> object:
+        """Have ``job()`` called on the run's worker."""
+
+
+class DrawnScreen:
+    """A screen with a view, which is never without one: see :class:`FallbackView`.
+
+    Args:
+        view: formats the items.
+        in_terminal: what was shown cannot be taken back.
+    """
+
+    def __init__(self, view: View, *, in_terminal: bool = False) -> None:
+        fallback = view if isinstance(view, FallbackView) else None
+        self._view = fallback or FallbackView(view, in_terminal=in_terminal)
+        self._owner: ScreenOwner | None = None
+
+    def bind(self, owner: ScreenOwner) -> None:
+        """Say which run it shows, before the first items."""
+        self._owner = owner
+        self._view.bind(owner)
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Items came, or (with none) the state changed."""
+        raise NotImplementedError
+
+    def end(self, status: Status) -> None:
+        """Nothing more comes."""
+        raise NotImplementedError
+
+    def leave(self, status: Status) -> None:
+        """End with what is drawn by now: the view is still busy, on another thread.
+
+        Args:
+            status: the run at its end.
+        """
+        raise NotImplementedError
+
+    def _latest(self, status: Status, failures: int) -> Status:
+        """``status``, or a newer one if a view has failed since there were ``failures``."""
+        if self._owner is None or self._view.failures == failures:
+            return status
+        return self._owner.status()
+
+
+class Screens:
+    """The places that show one run. Belongs to the run's worker.
+
+    Args:
+        title: what the run is called in the log.
+        failed: told of a screen that raises, and is forgotten.
+    """
+
+    def __init__(
+        self, title: str, failed: Callable[[BaseException], None] = lambda error: None
+    ) -> None:
+        self._title = title
+        self._failed = failed
+        self._screens: list[Screen] = []
+
+    def add(self, screen: Screen) -> None:
+        """Have one more."""
+        self._screens.append(screen)
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Tell all that items came, or (with none) that the state changed."""
+        self._each(lambda screen: screen.feed(items, status))
+
+    def end(self, status: Status) -> None:
+        """Tell all that nothing more comes, and forget them."""
+        self._each(lambda screen: screen.end(status))
+        self._screens.clear()
+
+    def leave(self, status: Status) -> None:
+        """End all with what is drawn by now, while the worker is stuck in one of them."""
+        self._each(lambda screen: _leave(screen, status))
+        self._screens.clear()
+
+    def _each(self, tell: Callable[[Screen], None]) -> None:
+        for screen in list(self._screens):
+            try:
+                tell(screen)
+            except Exception as error:
+                # The stream and its other views go on without this one.
+                logger.exception("%s: a view failed", self._title)
+                if screen in self._screens:
+                    self._screens.remove(screen)
+                self._failed(error)
+
+
+def _leave(screen: Screen, status: Status) -> None:
+    if isinstance(screen, DrawnScreen):
+        screen.leave(status)
+
+
+def present_execution() -> int | None:
+    """The number of the execution this code belongs to; None outside IPython."""
+    shell = get_ipython()
+    return None if shell is None else int(shell.execution_count)
+
+
+def is_terminal() -> bool:
+    """Whether there is only text to show things with: no kernel, and so no front end."""
+    return getattr(get_ipython(), "kernel", None) is None
+
+
+def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], bool]) -> DrawnScreen:
+    """Show a view where this code runs: in the present cell, or in the terminal.
+
+    Raises:
+        UsageError: there is no view of that name.
+    """
+    if is_terminal():
+        return TerminalScreen(made_view(choice, in_terminal=True))
+    view = made_view(choice)
+    from kkjupyter.notebook.output.widget import LiveWidget  # ipywidgets: not for terminals
+
+    return CellScreen(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
+
+
+def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
+    """A view that another takes the place of when it fails, be it at its making.
+
+    Raises:
+        UsageError: there is no view of that name.
+    """
+    try:
+        view = make_view(choice, in_terminal=in_terminal)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the user's class; the view says it
+        return FallbackView.unmade(choice, error, in_terminal=in_terminal)
+    return FallbackView(view, in_terminal=in_terminal)
+
+
+class WidgetScreen(DrawnScreen):
+    """A widget that shows one run; what it leaves goes to ``ended``.
+
+    Args:
+        widget: what the front end shows while it runs.
+        view: formats the items; the widget's own.
+        ended: takes the static bundle, in the context of the cell in which this was made.
+    """
+
+    def __init__(
+        self, widget: LiveWidget, view: View, ended: Callable[[dict[str, Any]], None]
+    ) -> None:
+        super().__init__(view)
+        self._widget = widget
+        self._ended = ended
+        # What is sent by whichever thread belongs to this cell, too.
+        self._context = contextvars.copy_context()
+        self._status: Status | None = None
+        self._version = self._view.version
+        self._pending: list[str] = []
+        self._pushed_at_s = 0.0
+        self._flush_is_due = False
+        self._is_unsent = False
+        self._has_ended = False
+        # Held while something is sent, never while a view works: it may be left meanwhile.
+        self._sending = threading.Lock()
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Format now, send at most 30 times a second."""
+        failures = self._view.failures
+        source = self._view.feed(items) if items else ""
+        with self._sending:
+            if self._has_ended:
+                return
+            self._status = self._latest(status, failures)
+            self._is_unsent = True
+            self._pending.append(source)
+            wait_s = self._pushed_at_s + _PUSH_INTERVAL_S - time.monotonic()
+            if wait_s <= 0:
+                self._flush()
+            elif not self._flush_is_due:
+                self._flush_is_due = True
+                later = ticker().post if self._owner is None else self._owner.post_later
+                later(self._flush_late, wait_s)
+
+    def end(self, status: Status) -> None:
+        """Send the rest, then hand the static form on."""
+        failures = self._view.failures
+        source = self._view.finish()
+        with self._sending:
+            if self._has_ended:
+                return
+            self._status = self._latest(status, failures)
+            self._pending.append(source)
+            self._flush()
+        with without_full_collections():
+            bundle = self._view.bundle(self._status)
+        self._finish(self._latest(status, failures), bundle)
+
+    def leave(self, status: Status) -> None:
+        with without_full_collections():
+            bundle = self._view.bundle_as_it_is(status)
+        self._finish(status, bundle)
+
+    def _finish(self, status: Status, bundle: dict[str, Any]) -> None:
+        with self._sending:
+            if self._has_ended:
+                return
+            self._status = status
+            if self._version != self._view.version:  # its view failed just now
+                self._flush()
+            self._has_ended = True
+            self._send(self._widget.end, status, bundle)
+            self._context.run(self._ended, bundle)
+
+    def _flush_late(self) -> None:
+        self._flush_is_due = False
+        # A busy machine comes here late, when newer items have taken this turn: then wait again.
+        if self._is_unsent and self._status is not None:
+            self.feed((), self._status)
+
+    def _flush(self) -> None:
+        if self._has_ended or self._status is None:
+            return
+        delta = "".join(self._pending)
+        self._pending.clear()
+        self._is_unsent = False
+        self._pushed_at_s = time.monotonic()
+        if self._version != self._view.version:
+            self._version = self._view.version
+            self._send(self._widget.start_anew, self._status)
+        else:
+            self._send(self._widget.push, delta, self._status)
+
+    def _send(self, send: Callable[..., None], *what: Any) -> None:
+        try:
+            self._context.run(send, *what)
+        except Exception:
+            # The page asks for what it lacks, and the saved output goes another way.
+            logger.exception("a message to the page could not be sent")
+
+
+class CellScreen(WidgetScreen):
+    """A live view in a cell: a widget where there is a front end for it, a static output at last.
+
+    Args:
+        widget: what the front end shows while it runs.
+        view: formats the items; the widget's own.
+    """
+
+    def __init__(self, widget: LiveWidget, view: View) -> None:
+        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        handle.display(widget.display_bundle(), raw=True)
+        super().__init__(widget, view, lambda bundle: handle.update(bundle, raw=True))
+
+
+class TerminalScreen(DrawnScreen):
+    """Values printed as they come, for IPython in a terminal and for plain Python.
+
+    Control sequences are stripped: in remote text they could move the cursor, set titles or worse.
+
+    Args:
+        view: formats the items.
+    """
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view, in_terminal=True)
+        self._at_line_start = True
+        self._has_ended = False
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Print what came."""
+        failures = self._view.failures
+        text = self._view.feed(list(map(_bare, items)))
+        if self._view.failures != failures and not self._at_line_start:
+            text = f"\n{text}"
+        self._write(text)
+
+    def end(self, status: Status) -> None:
+        """Print what was held back, and how it ended."""
+        failures = self._view.failures
+        self._write(self._view.finish())
+        self._end(self._latest(status, failures))
+
+    def leave(self, status: Status) -> None:
+        self._end(status)
+
+    def _end(self, status: Status) -> None:
+        self._write(f"{'' if self._at_line_start else chr(10)}{_last_line(status)}\n")
+        self._has_ended = True
+
+    def _write(self, text: str) -> None:
+        if text and not self._has_ended:
+            # The views' text is encodable; a terminal's own encoding may still be narrower.
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+            sys.stdout.flush()
+            self._at_line_start = text.endswith("\n")
+
+
+def _bare(item: Any) -> Any:
+    text = text_of(item)
+    if text is None:
+        return item
+    text = without_controls(text, keep_returns=True)
+    return item.with_text(text) if type(item) is Piece else text
+
+
+def _last_line(status: Status) -> str:
+    glyph, parts = describe(status)
+    return plain(f"{glyph} {' · '.join([*parts, *status.notes])}")

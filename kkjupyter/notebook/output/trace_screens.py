@@ -1,0 +1,44 @@
+"""Where the diagram of a running call appears: below its view, or at the end in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kkjupyter.notebook.output.fallback import FallbackView
+from kkjupyter.notebook.output.screens import CellScreen, Screen, is_terminal
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views.trace.view import TraceView
+from kkjupyter.traces.record import CallRecord
+
+__all__ = ["open_trace_screen"]
+
+
+def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], bool]) -> Screen:
+    """Show the frames of a call where this code runs."""
+    view = TraceView(record)
+    if is_terminal():
+        return _TerminalTrace(view, record)
+    from kkjupyter.notebook.output.widget import LiveWidget  # ipywidgets: not for terminals
+
+    shown = FallbackView(view)
+    return _CellTrace(LiveWidget(view=shown, status=status, on_cancel=on_cancel), shown)
+
+
+class _CellTrace(CellScreen):
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        # Frames come without items, too; what the items are does not matter here.
+        super().feed((None,), status)
+
+
+class _TerminalTrace:
+    def __init__(self, view: TraceView, record: CallRecord) -> None:
+        self._view = view
+        self._record = record
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """A terminal cannot be drawn anew."""
+
+    def end(self, status: Status) -> None:
+        self._view.finish()  # waits for what belongs to the end
+        print(self._record.trace())

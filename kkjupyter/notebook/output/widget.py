@@ -1,0 +1,300 @@
+"""The live view of one run: a widget that sends what is new and hears one word, cancel."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anywidget
+import traitlets
+
+from kkjupyter.notebook.output import assets
+from kkjupyter.notebook.output.control import report
+from kkjupyter.notebook.output.ended import ended_widgets
+from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views.base import View
+from kkjupyter.notebook.views.transcript import Excerpt, Transcript, utf16_len
+
+__all__ = [
+    "MODULE",
+    "WIDGET_VIEW_MIME",
+    "LiveWidget",
+    "close_layout",
+    "prefer_subshells",
+    "size_of_bundle",
+    "widget_reference",
+]
+
+WIDGET_VIEW_MIME = "application/vnd.jupyter.widget-view+json"
+MODULE = pathlib.Path(__file__).parent.parent.parent / "static" / "widget.js"
+"""The built module that draws every view."""
+
+
+class LiveWidget(anywidget.AnyWidget):
+    """Shows one run while it streams.
+
+    Deltas are addressed by offset: a page that missed one, or was reloaded, asks for what it lacks,
+    and nothing is sent twice unasked. Several widgets may show one :class:`View`.
+
+    :meth:`push` and :meth:`end` belong to one thread; what the page asks is answered on whatever
+    thread the question arrives. The widget stays open after :meth:`end`, until a page says that its
+    notebook was saved: one that was reloaded in mid-stream needs it to write the static bundle into
+    its notebook. Of its view it keeps the text only, and that as long as there is room
+    (:mod:`kkjupyter.notebook.output.ended`).
+
+    Args:
+        view: whose text this shows.
+        status: the run now; text that the view already has is shown at once.
+        on_cancel: called when the user presses Cancel, on any thread, perhaps more than once; it
+            must return at once, and say whether there was anything to cancel.
+        control_road: False keeps the page off the control channel, so that a test can see the other
+            roads work.
+        place: the id of the widget in which this one is a column; ``""`` if it stands alone.
+    """
+
+    # Its text, not its path: anywidget would hold each widget for ever, to tell it of changes.
+    _esm = MODULE.read_text(encoding="utf-8")
+
+    key = traitlets.Unicode().tag(sync=True)
+    place = traitlets.Unicode().tag(sync=True)
+    run_id = traitlets.Int().tag(sync=True)
+    control_road = traitlets.Bool(True).tag(sync=True)
+    # Exists only in `get_state` (comm open, reload of the page): a trait that is assigned to would
+    # send the whole text at every change.
+    snapshot = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        status: Status,
+        on_cancel: Callable[[], bool],
+        control_road: bool = True,
+        place: str = "",
+    ) -> None:
+        self._view: View | _Ended = view
+        self._status = status
+        self._on_cancel = on_cancel
+        self._bundle: dict[str, Any] | None = None
+        key = uuid.uuid4().hex
+        # The page finds its own raw model, and its output in the notebook, by this id.
+        super().__init__(
+            key=key, model_id=key, place=place, run_id=status.run_id, control_road=control_road
+        )
+        prefer_subshells(self.comm)
+        self.on_msg(self._answer)
+        registry.add_view(key, self)
+
+    # ---- for questions on the control channel; any thread
+
+    @property
+    def status(self) -> Status:
+        """The run as the page was told of it last."""
+        return self._status
+
+    @property
+    def end_offset(self) -> int:
+        """Where the text ends, in UTF-16 units."""
+        return self._view.transcript.end
+
+    def cancel(self) -> bool:
+        """Cancel the run; return whether there was anything to cancel."""
+        return self._on_cancel()
+
+    # ---- for the view thread
+
+    def push(self, delta: str, status: Status) -> None:
+        """Send what is new; at most 30 times a second, please.
+
+        Args:
+            delta: what the view was fed since the last push (may be empty): the end of its text.
+            status: the run now.
+        """
+        self._status = status
+        offset = self._view.transcript.end - utf16_len(delta)
+        self.send({"kind": "delta", "offset": offset, "text": delta, "status": status.to_json()})
+
+    def start_anew(self, status: Status) -> None:
+        """Send everything once more: the view has become another one.
+
+        Args:
+            status: the run now.
+        """
+        self._status = status
+        self.send({"kind": "reset", **self._snapshot()})
+
+    def end(self, status: Status, bundle: dict[str, Any]) -> None:
+        """Send the last state, after the last :meth:`push`.
+
+        Args:
+            status: the run at its end.
+            bundle: the static bundle, :meth:`View.bundle`. Show it through the display handle, too;
+                a page that was reloaded meanwhile does not hear that, and asks for this copy.
+        """
+        self._status = status
+        view = self._view
+        # Neither the view nor the run is held from now on.
+        self._on_cancel = _nothing_to_cancel
+        self._view = _Ended(view.name, view.pane, view.part, view.saved_bytes, view.transcript)
+        if not self.place:  # of a column, what holds all columns keeps it
+            self._bundle = bundle
+            ended_widgets.keep(self)
+        end = view.transcript.end
+        self.send({"kind": "end", "end": end, "status": status.to_json()})
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept, after the end, for a page that may ask for it."""
+        bundle_bytes = 0 if self._bundle is None else size_of_bundle(self._bundle)
+        return bundle_bytes + self._view.transcript.size_bytes
+
+    def forget(self) -> None:
+        """Keep it no more. Any thread, after the end."""
+        self._bundle = None
+        if isinstance(self._view, _Ended):
+            self._view.transcript = Transcript(0)
+
+    def close(self) -> None:
+        """Be known to no page any more."""
+        close_layout(self)
+        super().close()
+
+    def display_bundle(self) -> dict[str, Any]:
+        """The first display: this widget, and what stands there for whoever has no widgets."""
+        assert isinstance(self._view, View)
+        return {**self._view.checkpoint(self._status), **widget_reference(self.model_id)}
+
+    # ---- for the page
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """The model's state; with what the view has to show, when all of it is asked for."""
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if key is None:
+            # A page that is loaded asks for all widgets at once, and shows few of those that are
+            # over: these ask for their text then.
+            is_over = isinstance(self._view, _Ended)
+            state["snapshot"] = self._snapshot(Excerpt("", 0, 0) if is_over else None)
+            registry.page_came()
+        return state
+
+    def _snapshot(self, excerpt: Excerpt | None = None) -> dict[str, Any]:
+        withheld = excerpt is not None
+        excerpt = self._view.saved() if excerpt is None else excerpt
+        return {
+            "withheld": withheld,
+            "text": excerpt.text,
+            "end": excerpt.end,
+            "left_out": excerpt.left_out,
+            "view": self._view.name,
+            "pane": self._view.pane,
+            "part": assets.id_of(self._view.part),
+            "status": self._status.to_json(),
+        }
+
+    def _answer(self, widget: object, content: dict[str, Any], buffers: object) -> None:
+        match content:
+            case {"kind": "cancel"}:
+                cancelled = self.cancel()
+                self.send({"kind": "ack", "cancelled": cancelled, **report(self)})
+            case {"kind": "state"}:
+                self.send({"kind": "state", **report(self)})
+            case {"kind": "need", "offset": int(offset)}:
+                self._send_missing(offset)
+            case {"kind": "copy"}:
+                self.send({"kind": "copy", "text": self._view.text})
+            case {"kind": "part", "id": str(part)}:
+                self.send({"kind": "part", "id": part, "source": assets.source_of(part)})
+            case {"kind": "bundle"} if self._bundle is not None:
+                self.send({"kind": "bundle", "bundle": self._bundle})
+            case {"kind": "saved"}:
+                self._is_saved()
+
+    def _is_saved(self) -> None:
+        if self._view.transcript.size_bytes <= self._view.saved_bytes:
+            ended_widgets.saved(self)
+        else:  # its Copy button gives more than was saved
+            self._bundle = None
+            ended_widgets.keep(self)
+
+    def _send_missing(self, offset: int) -> None:
+        transcript = self._view.transcript
+        if isinstance(self._view, _Ended) and not transcript.end:
+            # There was none, or it is not kept any more; the page at least learns of the end.
+            self.send({"kind": "end", "end": offset, "status": self._status.to_json()})
+            return
+        if transcript.end - offset <= self._view.saved_bytes:
+            missing = transcript.since(offset)
+            if missing is not None:
+                delta = {"offset": offset, "text": missing, "status": self._status.to_json()}
+                self.send({"kind": "delta", **delta})
+                return
+        self.send({"kind": "reset", **self._snapshot()})
+
+
+@dataclass(slots=True)
+class _Ended:
+    """What is left of a view whose run is over: what a page may still ask for."""
+
+    name: str
+    pane: str
+    part: pathlib.Path | None
+    saved_bytes: int
+    transcript: Transcript
+
+    @property
+    def text(self) -> str:
+        return self.transcript.excerpt().text
+
+    def saved(self) -> Excerpt:
+        return self.transcript.excerpt(self.saved_bytes)
+
+
+def size_of_bundle(bundle: Mapping[str, Any]) -> int:
+    """About how many bytes a static bundle takes in memory."""
+    size_bytes = 0
+    waiting: list[Any] = [bundle]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            waiting.extend(node.values())
+        elif isinstance(node, (list, tuple)):
+            waiting.extend(node)
+        else:
+            size_bytes += sys.getsizeof(node, 64)
+    return size_bytes
+
+
+def close_layout(widget: Any) -> None:
+    """Close what ipywidgets made along with a widget, and would keep."""
+    layout = getattr(widget, "layout", None)
+    if layout is not None:
+        layout.close()
+
+
+def _nothing_to_cancel() -> bool:
+    """The run is over."""
+    return False
+
+
+def widget_reference(model_id: str) -> dict[str, Any]:
+    """What a front end that has widgets shows for one."""
+    return {WIDGET_VIEW_MIME: {"model_id": model_id, "version_major": 2, "version_minor": 0}}
+
+
+def prefer_subshells(comm: Any) -> None:
+    """Have a comm's messages handled while a cell blocks the main shell, where there are subshells.
+
+    ipykernel 7.4 sends them to the shell that last sent on the comm: a widget made in a cell would
+    hear nothing until that cell ends. The method is private, so it may be missing.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = _default_subshell
+
+
+def _default_subshell(data: object, default: Any) -> Any:
+    return default

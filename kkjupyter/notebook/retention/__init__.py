@@ -1,0 +1,148 @@
+"""How much of a stream is kept: everything up to a limit, beyond it the head and the newest."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.retention.sizes import SizeMeter, size_bytes
+
+__all__ = ["DEFAULT_LIMITS", "Items", "Limits", "Retained", "size_bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a Reply keeps at most; ``None`` means no limit.
+
+    Attributes:
+        items: number of items.
+        size_bytes: their size in memory, in bytes.
+    """
+
+    items: int | None = 1_000_000
+    size_bytes: int | None = 64 * 1024 * 1024
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Items(list[Any]):
+    """The items of a stream, in order: the same list at each look, which fills while it runs.
+
+    It can be read as any list, also while items come; nothing can be put into it or taken out.
+    ``list(reply.items)`` makes a list of one's own. Copied or pickled, it is what came so far.
+
+    Attributes:
+        left_out: how many items are missing beyond the limits, all in one gap.
+        gap_at: the index at which they are missing (``items[gap_at]`` came after the gap).
+    """
+
+    def __init__(self, values: Iterable[Any] = (), *, left_out: int = 0, gap_at: int = 0) -> None:
+        super().__init__(values)
+        self.left_out = left_out
+        self.gap_at = gap_at
+
+    def __repr__(self) -> str:
+        left_out, gap_at, values = self.left_out, self.gap_at, self[:]
+        if not left_out:
+            return repr(values)
+        before = ", ".join(map(repr, values[:gap_at]))
+        after = ", ".join(map(repr, values[gap_at:]))
+        return f"[{before}, <{left_out:,} items left out>, {after}]"
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[Any, ...]:
+        return _items, (self[:], self.left_out, self.gap_at)
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise UsageError(
+            "the items of a Reply are what came, and cannot be changed; list(reply.items) makes "
+            "a list of your own"
+        )
+
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+
+
+def _items(values: list[Any], left_out: int, gap_at: int) -> Items:
+    return Items(values, left_out=left_out, gap_at=gap_at)
+
+
+class Retained:
+    """A store of items with a limit. Thread-safe.
+
+    The first half of each limit goes to the head, the second to the newest items.
+
+    Args:
+        limits: what is kept at most.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self.count = 0
+        """How many items came in all."""
+        self.items = Items()
+        """What is kept."""
+        self._lock = threading.Lock()
+        self._meter = SizeMeter()
+        self._head_bytes = 0
+        self._head_is_full = False
+        self._newest_bytes = 0
+        self._newest_sizes: deque[int] = deque()
+
+    @classmethod
+    def of(cls, items: Items, limits: Limits) -> Retained:
+        """One that has these items, to which nothing is added."""
+        retained = cls(limits)
+        retained.items = items
+        retained.count = len(items) + items.left_out
+        return retained
+
+    def extend(self, items: Iterable[Any]) -> None:
+        """Add items, in order; what does not fit falls out of the middle."""
+        with self._lock:
+            for item in items:
+                size = 0 if self.limits.size_bytes is None else self._meter.measure(item)
+                list.append(self.items, item)
+                self.count += 1
+                if self._head_is_full:
+                    self._newest_sizes.append(size)
+                    self._newest_bytes += size
+                else:
+                    self._head_bytes += size
+                    self._head_is_full = self._is_half(len(self.items), self._head_bytes)
+                    self.items.gap_at = len(self.items)
+            self._drop()
+
+    def parts(self) -> tuple[list[Any], list[Any], int]:
+        """The head, the newest items after the gap, and how many are left out between them."""
+        with self._lock:
+            gap_at = self.items.gap_at if self.items.left_out else len(self.items)
+            return self.items[:gap_at], self.items[gap_at:], self.items.left_out
+
+    def _is_half(self, items: int, items_bytes: int) -> bool:
+        limits = self.limits
+        return (limits.items is not None and items >= max(1, limits.items // 2)) or (
+            limits.size_bytes is not None and items_bytes >= limits.size_bytes // 2
+        )
+
+    def _drop(self) -> None:
+        """Take what is over the limits out of the middle; the newest item stays in any case."""
+        half_items = None if self.limits.items is None else max(1, self.limits.items // 2)
+        half_bytes = None if self.limits.size_bytes is None else self.limits.size_bytes // 2
+        sizes = self._newest_sizes
+        dropped = 0
+        while len(sizes) > 1 and (
+            (half_items is not None and len(sizes) > half_items)
+            or (half_bytes is not None and self._newest_bytes > half_bytes)
+        ):
+            self._newest_bytes -= sizes.popleft()
+            dropped += 1
+        if dropped:
+            # All at once: each time, everything behind the gap moves.
+            gap_at = self.items.gap_at
+            list.__delitem__(self.items, slice(gap_at, gap_at + dropped))
+            self.items.left_out += dropped

@@ -1,0 +1,90 @@
+"""Anything that streams, as one kind of source: what a call's Consumer offers.
+
+A :class:`~kkjupyter.calls.call.Call` gives its Consumer; :mod:`~kkjupyter.notebook.run.local_feeds`
+has the others. All are taken from without waiting and can be cancelled from any thread, at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from typing import Any, Literal, Protocol
+
+from kkjupyter.calls.call import Call, is_stream
+from kkjupyter.client.remote import Remote, describe
+from kkjupyter.connection.pumps import is_async_stream, is_plain_inside
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed
+from kkjupyter.notebook.shell.remote_repr import group_cure, name_of
+
+__all__ = ["Feed", "awaited", "open_feed", "title_of"]
+
+
+class Feed(Protocol):
+    """What a run takes from; :class:`kkjupyter.calls.call.Consumer` is one."""
+
+    @property
+    def kind(self) -> Literal["unary", "stream"] | None: ...
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def error(self) -> BaseException | None: ...
+    @property
+    def value(self) -> Any: ...
+    def take(self, limit: int = ..., /) -> list[Any]: ...
+    def on_ready(self, callback: Callable[[], object], /) -> None: ...
+    def cancel(self) -> None: ...
+
+
+def open_feed(source: Any) -> Feed:
+    """Start to consume ``source``.
+
+    Raises:
+        UsageError: it does not stream, or something reads it already; the text names the cure.
+    """
+    if isinstance(source, Call):
+        return source.consume()
+    if isinstance(source, Remote):
+        if describe(source).path and (group := group_cure(source, name_of(source))) is not None:
+            raise UsageError(group)
+        raise UsageError(f"{source!r} is not called yet: add () to call it")
+    if inspect.isawaitable(source):
+        if inspect.iscoroutine(source):
+            source.close()
+        raise UsageError(
+            f"{type(source).__name__} is not a stream yet; a forgotten `await`? "
+            "Write kk.show(await ...)"
+        )
+    if not is_stream(source):
+        raise UsageError(
+            f"{type(source).__name__} is a value, not a stream, so there is nothing to watch; "
+            "kk.show takes a call, an iterator or an async iterable (iter(x) makes an iterator)"
+        )
+    if is_async_stream(source):
+        if not isinstance(source, AsyncGenerator) and is_plain_inside(source):
+            return IteratorFeed(iter(source), title_of(source))
+        return AsyncFeed(source, title_of(source))
+    return IteratorFeed(source, title_of(source))
+
+
+def awaited(feed: Feed) -> Feed:
+    """The feed to take in place of ``feed``, not begun, where a coroutine waits for it.
+
+    What is an iterator and an async iterator in one class is then read as the latter.
+    """
+    if isinstance(feed, IteratorFeed) and not feed.is_begun:
+        source = feed.source
+        inner = getattr(source, "__wrapped__", source)
+        if isinstance(source, AsyncIterable) and isinstance(inner, AsyncIterable):
+            return AsyncFeed(source, feed.title)
+    return feed
+
+
+def title_of(source: Any) -> str:
+    """What to call a source on screen."""
+    if isinstance(source, Call):
+        return source.title
+    name = getattr(source, "__name__", None)
+    if isinstance(name, str) and (inspect.isgenerator(source) or inspect.isasyncgen(source)):
+        return f"{name}()"
+    return type(source).__name__

@@ -1,0 +1,155 @@
+"""Tells front ends which streams run: the heartbeat of a kernel's streams.
+
+A message of our own on IOPub, ``kkjupyter_running`` with
+``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and
+that nobody needs to have asked for: a question would go through the control channel, whose answers
+make JupyterLab take a busy kernel for idle. The lab extension's toolbar button goes by the number.
+A live view goes by the rest: a run that is not among ``runs`` is over, and so may be one of which
+nothing is heard for several times ``next_s``; of one that has had more items than were seen there
+(``counts``), and no more since, something was lost. Front ends that do not know the message ignore
+it.
+
+It is said when a run begins or ends, when a page has come or asked, and repeated while something
+runs. Jupyter takes each message for activity, so a heartbeat for ever would keep a forgotten kernel
+from being culled for ever. Hence it becomes rarer while nothing happens, and stops: when no run
+began, ended or delivered anything for :data:`QUIET_AFTER_S`. The last message before that says
+``"next_s": null``.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import uuid
+from typing import Any, Final
+
+from kkjupyter.notebook.run.registry import registry
+from kkjupyter.runtime.ticker import ticker
+
+__all__ = [
+    "MESSAGE_TYPE",
+    "QUIET_AFTER_S",
+    "REPEAT_INTERVAL_S",
+    "Announcer",
+    "install",
+    "repeat_interval_s",
+    "uninstall",
+]
+
+MESSAGE_TYPE: Final = "kkjupyter_running"
+REPEAT_INTERVAL_S: Final = 2.0
+"""How long it is from one heartbeat to the next while something happens."""
+QUIET_AFTER_S: Final = 600.0
+"""How long after the last item it goes on."""
+_LONGEST_INTERVAL_S: Final = 60.0
+_INTERVALS_PER_AGE: Final = 5
+# What is over sooner than this is not worth a button.
+_SETTLE_S: Final = 0.25
+_NUMBERS_LIMIT: Final = 1_000
+
+
+def repeat_interval_s(age_s: float) -> float | None:
+    """How long to wait for the next heartbeat, so long after the last news; None: not to wait."""
+    if age_s >= QUIET_AFTER_S:
+        return None
+    return min(_LONGEST_INTERVAL_S, max(REPEAT_INTERVAL_S, age_s / _INTERVALS_PER_AGE))
+
+
+class Announcer:
+    """Sends which streams run when that changes, and now and then while any does.
+
+    Its work is done on the view thread.
+
+    Args:
+        kernel: the ipykernel this process runs in.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self._said = 0
+        self._is_settling = False
+        self._repetition = 0
+        self._is_closed = False
+        self._counted: dict[int, int] = {}
+        self._news_at_s = time.monotonic()
+        self._is_quiet = False
+
+    def changed(self) -> None:
+        """A run began or ended, or a page has come. Any thread; returns at once."""
+        if not self._is_settling:
+            self._is_settling = True
+            ticker().post(self._settled, _SETTLE_S)
+
+    def close(self) -> None:
+        """Say that nothing runs, if anything else was said, and be quiet from then on."""
+        self._is_closed = True
+        if self._said:
+            self._send({}, None)
+
+    def _settled(self) -> None:
+        self._is_settling = False
+        self._is_quiet = False
+        self._say()
+
+    def _say(self) -> None:
+        if self._is_closed:
+            return
+        counted = {run.number: run.status().count for run in registry.running()}
+        now_s = time.monotonic()
+        if counted != self._counted:
+            self._counted = counted
+            self._news_at_s = now_s
+            self._is_quiet = False
+        interval_s = repeat_interval_s(now_s - self._news_at_s)
+        if not self._is_quiet and (counted or self._said):
+            self._send(counted, interval_s if counted else None)
+        self._is_quiet = interval_s is None
+        self._repetition += 1
+        if counted:
+            # One that has gone quiet still looks, without a word, if something came.
+            wait_s = _LONGEST_INTERVAL_S if interval_s is None else interval_s
+            ticker().post(functools.partial(self._repeat, self._repetition), wait_s)
+
+    def _repeat(self, repetition: int) -> None:
+        if repetition == self._repetition:  # nothing was said meanwhile
+            self._say()
+
+    def _send(self, counted: dict[int, int], next_s: float | None) -> None:
+        from jupyter_client.session import msg_header  # not for terminals
+
+        self._said = len(counted)
+        can_name = len(counted) <= _NUMBERS_LIMIT
+        content = {
+            "running": len(counted),
+            "runs": list(counted) if can_name else None,
+            "counts": list(counted.values()) if can_name else None,
+            "next_s": next_s,
+        }
+        session = self._kernel.session
+        # With a header of its own: the session numbers messages without a lock, and other threads
+        # send, too. The rest of sending is safe: the socket is ipykernel's, made for any thread.
+        header = msg_header(uuid.uuid4().hex, MESSAGE_TYPE, session.username, session.session)
+        message = session.msg(MESSAGE_TYPE, content, header=header)
+        session.send(self._kernel.iopub_socket, message, ident=MESSAGE_TYPE.encode())
+
+
+_announcer: Announcer | None = None
+
+
+def install(shell: Any) -> None:
+    """Announce on this shell's kernel, if it has one. Idempotent."""
+    global _announcer
+    kernel = getattr(shell, "kernel", None)
+    if _announcer is None and getattr(kernel, "iopub_socket", None) is not None:
+        _announcer = Announcer(kernel)
+        registry.listen(_announcer.changed)
+        _announcer.changed()  # after %reload_ext there are runs already
+
+
+def uninstall() -> None:
+    """Announce no more. Idempotent."""
+    global _announcer
+    if _announcer is not None:
+        registry.unlisten(_announcer.changed)
+        _announcer.close()
+        _announcer = None

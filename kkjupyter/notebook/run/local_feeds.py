@@ -1,0 +1,586 @@
+"""Sources of the notebook's own, an iterator or an async iterable, as feeds.
+
+An iterator is driven by the thread that waits for it, or by a worker thread where none does; an
+async iterable by a task on the loop it belongs to. Both can be cancelled from any thread, at once,
+whatever the source is doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
+from types import AsyncGeneratorType
+from typing import Any, Literal
+
+from IPython import get_ipython
+from IPython.core.async_helpers import get_asyncio_loop
+
+from kkjupyter.connection.pumps import close_iterator, close_source
+from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.retention.sizes import SizeMeter
+from kkjupyter.notebook.run.snapshots import snapshot
+from kkjupyter.notebook.run.stopping import Stoppable, Stopped, can_stop_here
+from kkjupyter.runtime.hooks import run_before_wait
+from kkjupyter.runtime.ticker import ticker
+from kkjupyter.runtime.turns import TurnKeeper
+from kkjupyter.runtime.waiting import Bell, wait_async
+
+__all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
+
+AHEAD_ITEMS = 1024
+"""How many items a view lets a local source run ahead of what it has taken."""
+AHEAD_BYTES = 16 << 20
+"""How many bytes of them, and one item."""
+
+BUSY_NOTE = "the source is busy; it ends when next() returns"
+"""What the state line says of a source that was cancelled and does not stop."""
+# So long a source that was told to stop may take before that is said.
+_BUSY_AFTER_S = 0.5
+
+# So long a source in a terminal has to close when it is left.
+_CLOSE_S = 1.0
+
+logger = logging.getLogger("kkjupyter")
+
+
+class LocalFeed:
+    """What both local feeds share: a buffer, its end, and who waits for either."""
+
+    kind: Literal["unary", "stream"] | None = "stream"
+
+    def __init__(self, title: str, ahead_items: int) -> None:
+        self.title = title
+        self.ahead_items = ahead_items
+        self.value: Any = None
+        self._buffer: deque[Any] = deque()
+        self._sizes: deque[int] = deque()
+        self._meter = SizeMeter()
+        # Each is counted by one thread only: the source's, and the taker's.
+        self._put_bytes = self._taken_bytes = 0
+        self._bell = Bell()
+        self._taken = 0
+        # Reentrant: a handler of a signal may cancel in the middle of anything.
+        self._lock = threading.RLock()
+        self._over = False
+        self._error: BaseException | None = None
+        self._wanted = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source is over and everything was taken."""
+        # After a cancel the buffer does not count: an item may slip in while it is cleared.
+        return self._over and (not self._buffer or isinstance(self._error, CallCancelled))
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it ended with, if it failed or was cancelled."""
+        return self._error if self.finished else None
+
+    def take(self, limit: int = 65_536) -> list[Any]:
+        """Up to ``limit`` items that are there now."""
+        items: list[Any] = []
+        try:
+            while len(items) < limit:
+                items.append(self._buffer.popleft())
+                self._taken_bytes += self._sizes.popleft()
+        except IndexError:
+            pass
+        self._taken += len(items)
+        if items and self.ahead_items:
+            self._demand()
+        return items
+
+    def on_ready(self, callback: Callable[[], object]) -> None:
+        """Have ``callback()`` called once when there is something; asks the source for it."""
+        self._bell.on_ring(callback)
+        if self._buffer or self._over:
+            self._bell.forget(callback)
+            callback()
+            return
+        self._wanted = True
+        self._demand()
+
+    def cancel(self) -> None:
+        """End at once; the source is closed as soon as it lets go. Idempotent; any thread."""
+        if self._end(CallCancelled(self.title, self._taken)):
+            self._buffer.clear()
+            self._stop()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever waits drives it."""
+        return False
+
+    def stay(self) -> bool:
+        """Have whoever waits drive it, in this thread; False where something else does.
+
+        Whoever got True calls :meth:`drive`, or :meth:`advance` and at last :meth:`leave`.
+        """
+        return self.is_here
+
+    def drive(self) -> None:
+        """Advance it here until it is over.
+
+        Raises:
+            KeyboardInterrupt: the user interrupted; the feed is cancelled, the source closed.
+        """
+        run_before_wait()
+        try:
+            while not self._over:
+                self._advance_when_wanted()
+        finally:
+            self.leave()
+
+    def advance(self) -> None:
+        """Get the next item here; it is there to be taken then, unless the source is over.
+
+        Raises:
+            KeyboardInterrupt: as of :meth:`drive`.
+        """
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """This thread does not come back: cancel what is not over, and close what was cancelled."""
+        raise NotImplementedError
+
+    def _advance_when_wanted(self) -> None:
+        raise NotImplementedError
+
+    def _demand(self) -> None:
+        raise NotImplementedError
+
+    def _stop(self) -> None:
+        raise NotImplementedError
+
+    def _has_room(self) -> bool:
+        if self._wanted:
+            return True
+        held_bytes = self._put_bytes - self._taken_bytes
+        return len(self._buffer) < self.ahead_items and held_bytes < AHEAD_BYTES
+
+    def _put(self, item: Any) -> None:
+        self._wanted = False
+        if self.ahead_items:
+            # Before the source goes on and changes it. A loop takes each item before that.
+            item = snapshot(item)
+        size_bytes = self._meter.measure(item) if self.ahead_items else 0
+        with self._lock:
+            if self._over:
+                return
+            self._put_bytes += size_bytes
+            self._sizes.append(size_bytes)  # first: who takes the item takes its size
+            self._buffer.append(item)
+        self._bell.ring()
+
+    def _end(self, error: BaseException | None, value: Any = None) -> bool:
+        with self._lock:
+            if self._over:
+                return False
+            self._error, self.value = error, value
+            self._over = True
+        self._bell.ring()
+        return True
+
+    def _report_close(self, error: BaseException) -> None:
+        # The cell has long been freed: there is nobody to raise it to.
+        logger.error("%s: closing the source failed: %r", self.title, error)
+
+
+class IteratorFeed(LocalFeed):
+    """A plain iterator, advanced in the thread that waits for it, or by a thread of its own.
+
+    The main thread can be stopped inside ``next()``, so there whoever waits calls :meth:`stay`
+    first, and then :meth:`drive` or :meth:`advance`. Otherwise a worker thread drives it: nothing
+    can interrupt its ``next()``, but nobody has to wait for that. The iterator is closed by the
+    thread that drives it, when ``next()`` returns.
+
+    Args:
+        iterator: advanced on demand only; by a worker in a copy of the present context.
+        title: what to call it in errors.
+        ahead_items: how far it may run ahead of what was taken; 0: only on request.
+
+    Attributes:
+        source: the iterator.
+        notes: gets a line for the state line if the source does not stop when it is told to.
+    """
+
+    def __init__(
+        self, iterator: Iterator[Any], title: str = "iterator", ahead_items: int = AHEAD_ITEMS
+    ) -> None:
+        super().__init__(title, ahead_items)
+        self.notes: list[str] = []
+        self.source = iterator
+        self._context = contextvars.copy_context()
+        self._change = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._inside: Stoppable | None = None
+        self._is_closed = False
+        self._is_stopping = False
+
+    @property
+    def finished(self) -> bool:
+        """As of any feed; one that is cancelled in ``next()`` has a moment to get out of it."""
+        return super().finished and not self._is_stopping
+
+    def stay(self) -> bool:
+        """As of any feed: in the main thread, unless a worker drives it already."""
+        with self._lock:
+            if self._thread is None and self._inside is None and can_stop_here():
+                self._inside = Stoppable()
+            return self._inside is not None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has driven it, or is about to."""
+        return self._inside is not None or self._thread is not None or self._over
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever waits drives it."""
+        return self._inside is not None
+
+    def cancel(self) -> None:
+        """As of any feed; to code in ``next()`` in the main thread it is an interrupt."""
+        inside = self._inside
+        with self._lock:
+            if inside is not None and inside.is_inside and not self._over:
+                self._is_stopping = True
+        super().cancel()
+
+    def _advance_when_wanted(self) -> None:
+        self._change.clear()
+        if self._has_room():
+            self.advance()
+        else:
+            self._change.wait()
+
+    def advance(self) -> None:
+        """Call ``next()`` here, once; what it gives is there to be taken."""
+        assert self._inside is not None
+        try:
+            item = self._inside.run(self._next)
+        except StopIteration as stop:
+            self._end(None, stop.value)
+        except KeyboardInterrupt as interrupt:
+            if not isinstance(interrupt, Stopped) or interrupt.owner is not self._inside:
+                self.leave()
+                raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
+            self._end(error)
+        else:
+            self._put(item)
+        if self._over:
+            self.leave()
+
+    def leave(self) -> None:
+        """As of any feed."""
+        self.cancel()
+        with self._lock:
+            is_first, self._is_closed = not self._is_closed, True
+        if is_first and isinstance(self._error, CallCancelled):
+            self._close()
+        self._has_stopped()
+
+    def _next(self) -> Any:
+        return next(self.source)
+
+    def _demand(self) -> None:
+        self._change.set()
+        with self._lock:
+            if self._thread is None and self._inside is None:
+                name = f"kkjupyter-{self.title}"
+                self._thread = threading.Thread(
+                    target=self._context.run, args=(self._drive,), name=name, daemon=True
+                )
+                self._thread.start()
+
+    def _stop(self) -> None:
+        inside = self._inside
+        if inside is None:
+            self._demand()  # the thread closes the iterator, also one that was never advanced
+            return
+        inside.stop()
+        self._change.set()
+        if inside.is_inside:
+            ticker().post(self._is_busy, _BUSY_AFTER_S)
+        else:
+            self._has_stopped()
+
+    def _is_busy(self) -> None:
+        if self._is_stopping:
+            self.notes.append(BUSY_NOTE)
+            self._has_stopped()
+
+    def _has_stopped(self) -> None:
+        if self._is_stopping:
+            self._is_stopping = False
+            self._bell.ring()
+
+    def _drive(self) -> None:
+        try:
+            while not self._over:
+                self._change.clear()
+                if not self._has_room():
+                    self._change.wait()
+                    continue
+                try:
+                    item = next(self.source)
+                except StopIteration as stop:
+                    self._end(None, stop.value)
+                    return
+                self._put(item)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
+            self._end(error)
+            return
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            close_iterator(self.source)
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
+            self._report_close(error)
+
+
+class AsyncFeed(LocalFeed):
+    """An async iterable, driven by a task on the loop that runs where the feed is made.
+
+    Where none runs, it gets a loop and a thread of its own. In IPython in a terminal, though, the
+    loop on which the shell runs cells with ``await`` only stands still: the source may be bound to
+    it, and whoever waits runs it on.
+
+    Args:
+        source: advanced on demand only, in a copy of the present context.
+        title: what to call it in errors.
+        ahead_items: how far it may run ahead of what was taken; 0: only on request.
+    """
+
+    def __init__(
+        self,
+        source: AsyncIterable[Any],
+        title: str = "async iterable",
+        ahead_items: int = AHEAD_ITEMS,
+    ) -> None:
+        super().__init__(title, ahead_items)
+        self._source = source
+        self._context = contextvars.copy_context()
+        self._task: asyncio.Task[Any] | None = None
+        self._started = False
+        self._loop: asyncio.AbstractEventLoop | None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self.home = self._loop
+        """The loop the source belongs to; None if it has one of its own."""
+        self._change: asyncio.Event | None = None
+        self._driving = False
+        self._has_cancelled = self._saw_cancel = False
+        self._is_here = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether whoever waits drives it."""
+        return self._is_here
+
+    def stay(self) -> bool:
+        """As of any feed: in a terminal's main thread, where the shell's own loop stands still."""
+        with self._lock:
+            if self._loop is None and not self._started:
+                self._loop = _idle_loop()
+                self._started = self._is_here = self._loop is not None
+        return self._is_here
+
+    def advance(self) -> None:
+        """Run the loop until there is an item, or the end."""
+        self._wanted = True
+        if self._change is not None:
+            self._change.set()
+        self._run_until(wait_async(self._bell, lambda: bool(self._buffer) or self._over))
+
+    def leave(self) -> None:
+        """As of any feed; the source has a moment to close."""
+        self.cancel()
+        if self._loop is not None and not self._loop.is_running():
+            self._run_until(None, timeout_s=_CLOSE_S)
+
+    def _advance_when_wanted(self) -> None:
+        self._run_until(None)
+
+    def _run_until(
+        self, waited_for: Coroutine[Any, Any, Any] | None, timeout_s: float | None = None
+    ) -> None:
+        """Run the loop until something has come; by default, until the task is over."""
+        loop = self._loop
+        assert loop is not None
+        if self._task is None:
+            self._task = loop.create_task(self._drive())
+        if waited_for is None:
+            waited_for = asyncio.wait([self._task], timeout=timeout_s)
+        waiter = loop.create_task(waited_for)
+        try:
+            loop.run_until_complete(waiter)
+        except BaseException:  # KeyboardInterrupt above all: the task goes on, nobody waits for it
+            waiter.cancel()
+            raise
+
+    def _demand(self) -> None:
+        with self._lock:
+            start, self._started = not self._started, True
+        if not start:
+            self._wake()
+        elif self._loop is not None:
+            if asyncio._get_running_loop() is self._loop:
+                # At once: what is only asked for when its loop ends would never take a step.
+                self._start_task()
+            else:
+                self._loop.call_soon_threadsafe(self._start_task)
+        else:
+            target = self._context.run
+            name = f"kkjupyter-{self.title}"
+            threading.Thread(
+                target=target, args=(asyncio.run, self._own_loop()), name=name, daemon=True
+            ).start()
+
+    def _stop(self) -> None:
+        if not self._started and isinstance(self._source, AsyncGeneratorType):
+            # There is nothing to close. If it has begun elsewhere, asyncio ends it when nobody
+            # holds it any more; a task of ours might find its loop going down.
+            return
+        if self._loop is None or not self._loop.is_closed():
+            self._demand()  # wakes the task, or begins it: it sees that it is over, and closes
+
+    def _start_task(self) -> None:
+        assert self._loop is not None
+        self._task = self._loop.create_task(self._drive(), context=self._context)
+
+    async def _own_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        await self._drive()
+
+    def _wake(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._woken)
+
+    def _woken(self) -> None:
+        if self._change is not None:
+            self._change.set()
+        # Once, and not before its first step, which a cancelled task never takes.
+        if self._over and self._driving and self._task is not None:
+            self._driving = False
+            self._has_cancelled = True
+            self._task.cancel()
+
+    def claim_task(self) -> bool:
+        """Whether this very task may drive it, with :meth:`drive_in_task`; then nothing else does.
+
+        A source that the task has begun to read may hold a cancel scope of the task's, which no
+        other task can leave.
+        """
+        with self._lock:
+            can = not self._started and self._loop is not None
+            self._started = self._started or can
+        return can
+
+    async def drive_in_task(self) -> None:
+        """Advance it in this task until it is over. A cancel of the feed's ends it quietly.
+
+        Raises:
+            CancelledError: the task itself was cancelled; so is the feed then.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        run_before_wait()
+        self._task, before = task, task.cancelling()
+        try:
+            await self._drive()
+        except asyncio.CancelledError:  # while it closed
+            self._end(CallCancelled(self.title, self._taken))
+        finally:
+            self._task = None
+        if task.cancelling() > before:
+            raise asyncio.CancelledError("the task was cancelled")
+
+    async def _drive(self) -> None:
+        self._change = asyncio.Event()
+        self._driving = True
+        to_close = await self._read()
+        self._driving = False  # what closes is not to be cancelled, too
+        if self._has_cancelled and not self._saw_cancel:
+            # It came with the last item, and is still to be raised.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            self._see_cancel()
+        if to_close is not None:
+            await self._close(to_close)
+
+    async def _read(self) -> AsyncIterator[Any] | None:
+        """Advance the source until this is over; the iterator, if that has not ended by itself."""
+        assert self._change is not None
+        try:
+            iterator = aiter(self._source)
+        except BaseException as error:  # noqa: BLE001 - as below
+            self._end(error)
+            return None
+        turns = TurnKeeper()
+        try:
+            while not self._over:
+                self._change.clear()
+                if not self._has_room():
+                    await self._change.wait()
+                    continue
+                await turns.before_item()
+                try:
+                    item = await anext(iterator)
+                except StopAsyncIteration:
+                    self._end(None)
+                    return None
+                self._put(item)
+        except asyncio.CancelledError:
+            self._see_cancel()
+            # Ours after a cancel; else the loop goes down, and the stream with it.
+            self._end(CallCancelled(self.title, self._taken))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
+            if self._end(error):
+                return None
+            self._report_close(error)
+        return iterator
+
+    def _see_cancel(self) -> None:
+        """If it is this feed's own cancel that has come to the task, take it back: it is served.
+
+        Else a task group in the source would ask for it once more when it closes (Python 3.13).
+        """
+        if self._has_cancelled and not self._saw_cancel and self._task is not None:
+            self._saw_cancel = True
+            self._task.uncancel()
+
+    async def _close(self, iterator: AsyncIterator[Any]) -> None:
+        # An async generator has aclose; an LLM client's stream has `close`, and it is the object
+        # given to us that has it, not always its iterator. It is an iterator itself, though: what
+        # is not may have other readers.
+        for owner in (iterator, self._source):
+            try:
+                await close_source(owner)
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
+                self._report_close(error)
+            if owner is self._source:
+                return
+
+
+def _idle_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop on which IPython in a terminal runs cells with ``await``; None elsewhere."""
+    shell = get_ipython()
+    is_terminal = shell is not None and getattr(shell, "kernel", None) is None
+    if not is_terminal or threading.current_thread() is not threading.main_thread():
+        return None
+    if str(getattr(shell, "loop_runner", None)) != "asyncio":
+        return None
+    loop = get_asyncio_loop()  # type: ignore[no-untyped-call]
+    return None if loop.is_running() else loop

@@ -1,0 +1,143 @@
+"""The runs of this process: what ``%rpc status``, ``cancel`` and ``show`` choose from."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from kkjupyter.notebook.run_status import Status
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.run.run import Run
+
+__all__ = ["PageView", "RunRegistry", "registry"]
+
+_FINISHED_KEPT = 20
+
+
+class _Finished:
+    """A run that is over. It lives on, with its items, only where the user holds its Reply."""
+
+    def __init__(self, run: Run) -> None:
+        self.title = run.title
+        self._run = weakref.ref(run)
+        self._reply = weakref.ref(run.reply)
+        self._revive = run.reviver()
+
+    def run(self) -> Run | None:
+        """The run, made anew if only its Reply is left; None if that is gone, too."""
+        run = self._run()
+        if run is None and (reply := self._reply()) is not None:
+            run = self._revive(reply)
+            self._run = weakref.ref(run)
+        return run
+
+
+class PageView(Protocol):
+    """What a front end shows of a run, as far as a question about it needs that."""
+
+    @property
+    def status(self) -> Status:
+        """The run as the front end was told of it last."""
+
+    @property
+    def end_offset(self) -> int:
+        """Where its text ends, in UTF-16 units."""
+
+    def cancel(self) -> bool:
+        """Cancel the run; return whether there was anything to cancel."""
+
+
+class RunRegistry:
+    """The runs of this process: all that are under way, and the newest that are over.
+
+    Args:
+        finished_kept: how many of those that are over can still be shown again.
+    """
+
+    def __init__(self, finished_kept: int = _FINISHED_KEPT) -> None:
+        self._runs: dict[int, Run] = {}
+        self._finished: OrderedDict[int, _Finished] = OrderedDict()
+        self._finished_kept = finished_kept
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], object]] = []
+        # Weak: a view that is closed is forgotten without anybody saying so.
+        self._views: weakref.WeakValueDictionary[str, PageView] = weakref.WeakValueDictionary()
+
+    def listen(self, changed: Callable[[], object]) -> None:
+        """Call ``changed()`` when a run begins or ends, or a page has come.
+
+        It is called on any thread and must return at once.
+        """
+        self._listeners.append(changed)
+
+    def unlisten(self, changed: Callable[[], object]) -> None:
+        """Call it no more."""
+        self._listeners.remove(changed)
+
+    def add(self, run: Run) -> None:
+        """Know a run from now on."""
+        with self._lock:
+            self._runs[run.number] = run
+        self._tell()
+
+    def finished(self, run: Run) -> None:
+        """It is over, and its last output is sent; the oldest finished runs are forgotten."""
+        with self._lock:
+            if self._runs.pop(run.number, None) is not None:
+                self._finished[run.number] = _Finished(run)
+            while len(self._finished) > self._finished_kept:
+                self._finished.popitem(last=False)
+        self._tell()
+
+    def get(self, number: int) -> Run | None:
+        """The run of that number, if it is known and can be shown."""
+        with self._lock:
+            run, finished = self._runs.get(number), self._finished.get(number)
+        return run if finished is None else finished.run()
+
+    def gone(self, number: int) -> str | None:
+        """The title of a run that is over and whose Reply nobody holds any more; else None."""
+        with self._lock:
+            finished = self._finished.get(number)
+        return finished.title if finished is not None and finished.run() is None else None
+
+    def add_view(self, key: str, view: PageView) -> None:
+        """Know what front ends show under this id, for as long as it lives."""
+        with self._lock:
+            self._views[key] = view
+
+    def view(self, key: str) -> PageView | None:
+        """What front ends show under this id, if it was made in this process and still lives."""
+        with self._lock:
+            return self._views.get(key)
+
+    def page_came(self) -> None:
+        """A front end has asked something: it may lack what was said before."""
+        self._tell()
+
+    def all(self) -> list[Run]:
+        """Everything that is known and can be shown, oldest first."""
+        with self._lock:
+            known: list[Run | _Finished] = [*self._finished.values(), *self._runs.values()]
+        runs = [one.run() if isinstance(one, _Finished) else one for one in known]
+        return sorted([run for run in runs if run is not None], key=lambda run: run.number)
+
+    def unsettled(self) -> list[Run]:
+        """What is under way, or has its last output still to send, oldest first."""
+        with self._lock:
+            return list(self._runs.values())
+
+    def running(self) -> list[Run]:
+        """What is under way, oldest first."""
+        return [run for run in self.unsettled() if not run.is_over]
+
+    def _tell(self) -> None:
+        for changed in tuple(self._listeners):
+            changed()
+
+
+registry = RunRegistry()

@@ -1,0 +1,317 @@
+"""What a stream or call left behind: a plain object to compute with, stored by ``--out``."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from kkjupyter.errors import KKError, RemoteError
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
+from kkjupyter.notebook.run.dataframes import dataframe_of
+from kkjupyter.notebook.run.extractors import Picker, Picking, as_they_are
+from kkjupyter.notebook.run_status import RunState
+from kkjupyter.notebook.views.text_joining import TextJoiner
+from kkjupyter.plaintext import plain
+
+__all__ = ["Reply", "error_line", "joined_text"]
+
+_ERRORS = ("error", "view_error")
+
+
+class Reply:
+    """What came of a call or stream, complete up to the retention limits.
+
+    It fills while the stream runs and does not hold the call itself. It can be copied and pickled,
+    also while it fills: the copy is what came so far, and stays as it is. Of ``pick=`` a pickled
+    one has what it made of the text, not the function.
+
+    Attributes:
+        title: what was called (``"countdown(5)"``).
+        status: ``"waiting"``, ``"streaming"``, ``"cancelling"``, and at the end ``"done"``,
+            ``"cancelled"`` or ``"failed"``.
+        value: the value of a unary call, or a generator's return value; None until there is one.
+        error: the exception that ended it, or None.
+        view_error: the exception of a view that failed while it was shown (the stream went on, and
+            the json view took its place), or None.
+        first_item_s: seconds from the call to the first item, or None.
+        limits: what is kept at most.
+        shown_in: the number of the execution whose cell has its newest view, or None; as the last
+            line of that cell it is not shown once more.
+        is_text: whether it is shown by a view for text: bytes are text then, and None is nothing.
+    """
+
+    def __init__(
+        self, title: str, limits: Limits = DEFAULT_LIMITS, pick: Picker = as_they_are
+    ) -> None:
+        self.title = title
+        self._pick = pick
+        self.status: RunState = "waiting"
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.view_error: BaseException | None = None
+        self.first_item_s: float | None = None
+        self.shown_in: int | None = None
+        self.is_text = False
+        self._kept_text: str | None = None
+        self._retained = Retained(limits)
+        self._started_at = time.monotonic()
+        self._ended_at: float | None = None
+
+    # What may be asked, at any time and from any thread.
+
+    @property
+    def items(self) -> Items:
+        """The items, as a list that cannot be changed and fills while the stream runs.
+
+        Always the same list, so that looking at it costs nothing. ``.left_out`` says how many
+        items are missing beyond the limits.
+        """
+        return self._retained.items
+
+    @property
+    def count(self) -> int:
+        """How many items came in all, kept or not."""
+        return self._retained.count
+
+    @property
+    def limits(self) -> Limits:
+        """What is kept at most."""
+        return self._retained.limits
+
+    @property
+    def text(self) -> str:
+        """What was shown, as one text. Strings are joined as they are, the rest is lines of JSON.
+
+        In a stream of text, None is nothing and bytes are UTF-8. Of an LLM client's chunks it is
+        the answer; what the model has thought only if there is no answer. For a unary call it is
+        the value as text. Never raises.
+        """
+        if self._kept_text is not None:
+            return self._kept_text
+        if not self._retained.count:
+            if self.value is None or not self.is_over:
+                return ""
+            return joined_text([self.value], is_text=self.is_text)
+        return self._text_of(*self._retained.parts())
+
+    def _text_of(self, head: list[Any], newest: list[Any], left_out: int) -> str:
+        text = joined_text(self._for_text(head), is_text=self.is_text)
+        if not left_out:
+            return text
+        text += f"\n[... {left_out:,} items left out ...]\n"
+        return text + joined_text(self._for_text(newest), is_text=self.is_text)
+
+    def _for_text(self, items: Sequence[Any]) -> Sequence[Any]:
+        if isinstance(self._pick, Picking):
+            return self._pick.for_text(items)
+        return self._pick(items)
+
+    def dataframe(self, library: str | None = None) -> Any:
+        """The items as a data frame of pandas or polars: a row for each, as they came.
+
+        Of a unary call it has the rows of the value. Items that are left out are warned of.
+
+        Args:
+            library: ``"pandas"`` or ``"polars"``; by default the first of them that is installed.
+
+        Raises:
+            UsageError: it is not installed, or there is no such library.
+        """
+        items: Sequence[Any] = self._retained.items[:]
+        if not self._retained.count and self.value is not None:
+            items = self.value if isinstance(self.value, list) else [self.value]
+        left_out = self._retained.count - len(items) if self._retained.count else 0
+        if left_out:
+            warnings.warn(
+                f"{self.title}: {left_out:,} of {self._retained.count:,} items were left out "
+                "(limits= keeps more); the data frame does not have them",
+                stacklevel=2,
+            )
+        return dataframe_of(items, library)
+
+    def shown(self, items: Sequence[Any]) -> Sequence[Any]:
+        """What views show of ``items``."""
+        return self._pick(items)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the call to its end, or until now."""
+        return (self._ended_at or time.monotonic()) - self._started_at
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.status in ("done", "cancelled", "failed")
+
+    # What the one who fills it calls.
+
+    def extend(self, items: Sequence[Any]) -> None:
+        """Add items that came."""
+        if items and self.first_item_s is None:
+            self.first_item_s = time.monotonic() - self._started_at
+        self._retained.extend(items)
+        if items and self.status == "waiting":
+            self.status = "streaming"
+
+    def end(
+        self, status: RunState, *, value: Any = None, error: BaseException | None = None
+    ) -> None:
+        """Say how it ended; nothing changes afterwards."""
+        self.value = value
+        self.error = error
+        self._ended_at = time.monotonic()
+        self.status = status
+
+    # Keeping it.
+
+    def __copy__(self) -> Self:
+        return self._twin(self._state())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        state = self._state()
+        try:
+            own = copy.deepcopy({name: state[name] for name in ("items", "value")}, memo)
+        except TypeError as error:
+            raise TypeError(self._why_not(error)) from error
+        return self._twin({**state, **own})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        head, newest, left_out = parts = self._retained.parts()
+        state = self._state(parts)
+        if self._kept_text is None:
+            state["text"] = self._text_of(head, newest, left_out) if head else self.text
+        for name in _ERRORS:
+            state[name] = None if state[name] is None else _KeptError(state[name])
+        one_of_each = {type(item): item for item in reversed([*state["items"], self.value])}
+        for item in one_of_each.values():
+            try:
+                pickle.dumps(item)
+            except TypeError as error:
+                raise TypeError(self._why_not(error)) from error
+            except Exception:  # noqa: BLE001 - another pickler than this one may be able to
+                continue
+        return _restored, (state,)
+
+    def _why_not(self, error: TypeError) -> str:
+        return (
+            f"{self.title}: its items cannot be kept ({error}); keep reply.text, or a list of what "
+            "you need of reply.items"
+        )
+
+    def _twin(self, state: dict[str, Any]) -> Self:
+        twin = type(self).__new__(type(self))
+        Reply.__init__(twin, self.title, self.limits, self._pick)
+        twin._restore(state)
+        return twin
+
+    def _state(self, parts: tuple[list[Any], list[Any], int] | None = None) -> dict[str, Any]:
+        """What it is now, for one that stays so."""
+        head, newest, left_out = self._retained.parts() if parts is None else parts
+        names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
+        return {
+            **{name: getattr(self, name) for name in (*names, "value", *_ERRORS)},
+            "items": [*head, *newest],
+            "left_out": left_out,
+            "gap_at": len(head),
+            "text": self._kept_text,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        for name in ("status", "first_item_s", "shown_in", "is_text", "value"):
+            setattr(self, name, state[name])
+        self._retained = Retained.of(
+            Items(state["items"], left_out=state["left_out"], gap_at=state["gap_at"]), self.limits
+        )
+        self._kept_text = state["text"]
+        for name in _ERRORS:
+            error = state[name]
+            setattr(self, name, error.restored() if isinstance(error, _KeptError) else error)
+        self._ended_at = time.monotonic()
+        self._started_at = self._ended_at - state["elapsed_s"]
+
+    def __repr__(self) -> str:
+        number = self.count
+        items = f"{number:,} item{'' if number == 1 else 's'}"
+        if self.error is not None and self.status == "failed":
+            after = f" after {items}" if number else ""
+            return f"<Reply {self.title}: failed{after}, {error_line(self.error)}>"
+        if self.status == "cancelled":
+            return f"<Reply {self.title}: cancelled after {items}>"
+        if number or self.status == "streaming":
+            left_out = self._retained.items.left_out
+            note = f" ({left_out:,} left out)" if left_out else ""
+            return f"<Reply {self.title}: {self.status}, {items}{note}, {self.elapsed_s:.2f} s>"
+        value = ""
+        if self.status == "done" and self.value is not None:
+            shown = repr(self.value)
+            value = f", value {shown if len(shown) <= 60 else shown[:59] + '…'}"
+        return f"<Reply {self.title}: {self.status}{value}, {self.elapsed_s:.2f} s>"
+
+
+def _restored(state: dict[str, Any]) -> Reply:
+    reply = Reply(state["title"], state["limits"])
+    reply._restore(state)
+    return reply
+
+
+class _KeptError:
+    """An error on its way into a pickle, and what stands for it where it cannot be made again.
+
+    Many exceptions can be pickled but not read back, as their classes take other arguments.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self._line = error_line(error)
+        self._pickled: bytes | None
+        try:
+            self._pickled = pickle.dumps(error)
+        except Exception:  # noqa: BLE001 - foreign code; the line stands for it
+            self._pickled = None
+
+    def restored(self) -> BaseException:
+        """The error, or one of ours with its text."""
+        if self._pickled is not None:
+            try:
+                error = pickle.loads(self._pickled)
+            except Exception:  # noqa: BLE001 - as above
+                return KKError(self._line)
+            if isinstance(error, BaseException):
+                return error
+        return KKError(self._line)
+
+
+def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
+    """Join strings as they are; anything else becomes a line of JSON of its own. Never raises.
+
+    Halves of a surrogate pair that came in two items become the character they stand for.
+
+    Args:
+        items: in order.
+        is_text: whether None is nothing and bytes are UTF-8; so they are in any case if the first
+            item is a string.
+    """
+    items = list(items)
+    first = next((item for item in items if item is not None), None)
+    is_text = is_text or issubclass(type(first), str)
+    joiner = TextJoiner(is_text=is_text)
+    text = joiner.feed(items) + joiner.flush()
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text
+
+
+def error_line(error: BaseException) -> str:
+    """An error in one line of plain text: ``"ValueError: something went wrong"``."""
+    try:
+        text = plain(str(error)).strip()
+    except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
+        text = ""
+    first = text.splitlines()[0] if text else ""
+    if isinstance(error, RemoteError) and error.name not in ("", "Error"):
+        return first  # it begins with the remote side's name for it
+    name = type(error).__name__
+    return f"{name}: {first}" if first else name

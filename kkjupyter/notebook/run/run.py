@@ -1,0 +1,562 @@
+"""A run: one stream that is shown, from its first moment to its saved output.
+
+Items go ``feed -> reply and screens``, on the run's own worker thread. Either that takes them
+itself, or a ``for`` over ``kk.show(...)`` takes them and hands on what it has given to its body.
+
+Two moments make an end: the run *is over* (nothing more comes, and who waits goes on), and it *is
+settled* (its last output is sent). As a rule the first waits for the second. Where the worker is
+stuck in a function of the user's when the run is cancelled, the run is *left*: it is over at once,
+with what is drawn by then.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from kkjupyter.errors import CallCancelled, CallTimeout
+from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
+from kkjupyter.notebook.run.extractors import Picker, as_they_are
+from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.run.reply import Reply, error_line
+from kkjupyter.notebook.run.snapshots import snapshot
+from kkjupyter.notebook.run.worker import Worker
+from kkjupyter.notebook.run_status import RunState, Status
+from kkjupyter.runtime.ticker import Job, Timer, ticker
+from kkjupyter.runtime.waiting import Bell, wait_blocking
+from kkjupyter.wire.values.javascript import undefined
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.output.screens import Screen
+    from kkjupyter.notebook.run.feeds import Feed
+    from kkjupyter.notebook.run.owner import Cell
+    from kkjupyter.traces.record import CallRecord
+
+__all__ = ["Run"]
+
+_TAKE_INTERVAL_S = 0.005
+# A worker that is busy longer than that after a cancel is left; an interrupted cell waits a second.
+_LEAVE_AFTER_S = 0.75
+# Where nobody has pressed anything (a `break`, a time limit), it gets more time to draw the rest.
+_PATIENCE_S = 5.0
+# A last output that takes longer than that is replaced by plain text; the cell is free long since.
+_LAST_OUTPUT_S = 60.0
+# What a loop has taken and its view has not drawn yet; beyond it the loop waits.
+_BACKLOG_ITEMS = 10_000
+_BACKLOG_BYTES = 16 << 20
+# So much is drawn at a time: few items at first, more while that is quick.
+_FIRST_BATCH_ITEMS = 256
+_BATCH_ITEMS = 65_536
+_BATCH_BYTES = 1 << 20
+_BATCH_S = 0.1
+
+logger = logging.getLogger("kkjupyter")
+
+
+class Run:
+    """One shown stream or call.
+
+    Args:
+        number: its id: that of the Call, or a fresh one of the same row.
+        title: what is shown for it.
+        feed: where its items come from.
+        cell: the cell it belongs to, or None.
+        keep: running that cell again does not cancel it.
+        limits: what its reply keeps.
+        pick: what of its items is shown.
+        take: end, as ``break`` would, after so many items.
+        for_s: end, likewise, after so many seconds.
+        timeout_s: fail when there is no reply after so many seconds.
+        shows_value: a unary call's value is shown in the views, too.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        title: str,
+        feed: Feed,
+        *,
+        cell: Cell | None = None,
+        keep: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        pick: Picker = as_they_are,
+        take: int | None = None,
+        for_s: float | None = None,
+        timeout_s: float | None = None,
+        shows_value: bool = False,
+    ) -> None:
+        self.number = number
+        self.title = title
+        self.feed = feed
+        self.cell = cell
+        self.keep = keep
+        self.reply = Reply(title, limits, pick)
+        self.notes: list[str] = []
+        self.record: CallRecord | None = None
+        """What is noted of its frames, if that is to be shown."""
+        self.bell = Bell()
+        """Rung when the run is over, when it is settled, and when a loop may go on."""
+        self.is_ending = False
+        """Whether it was told to end; its last output may still be on its way."""
+        self.is_left = False
+        """Whether the loop over it was left; it will be told to end."""
+        self.is_cancelled = False
+        """Whether somebody wanted it to end at once."""
+        self.is_over = False
+        """Whether nothing more comes."""
+        self.is_settled = False
+        """Whether the final output was sent."""
+        self._take = take
+        self._for_s = for_s
+        self._timeout_s = timeout_s
+        self._shows_value = shows_value
+        self._shown_value: list[Any] = []
+        self._screens = Screens(title, self._screen_failed)
+        self._worker = Worker(f"kkjupyter-{title}"[:40])
+        self._timers: list[Timer] = []
+        self._lock = threading.Lock()
+        self._end_is_claimed = False
+        self._is_listening = False
+        self._pumped_at_s = 0.0
+        self._batch_items = _FIRST_BATCH_ITEMS
+        self._verdict: tuple[RunState, BaseException | None] | None = None
+        self._looped: deque[tuple[Any, int]] | None = None
+        self._loop_is_through = False
+        self._loop_rang = False
+        # Each is counted by one thread only: the loop's, and the worker.
+        self._handed_items = self._handed_bytes = 0
+        self._drawn_items = self._drawn_bytes = 0
+        self._loop_waits = False
+
+    # ---- looking; any thread
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the reply turned out to be a stream."""
+        return self.feed.kind == "stream"
+
+    def status(self) -> Status:
+        """What a view shows of it now."""
+        reply = self.reply
+        return Status(
+            run_id=self.number,
+            title=self.title,
+            state=reply.status,
+            kind=self.feed.kind,
+            count=reply.count,
+            elapsed_s=reply.elapsed_s,
+            first_item_s=reply.first_item_s,
+            error="" if reply.error is None else error_line(reply.error),
+            notes=tuple(self.notes),
+        )
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether its end is seen: nothing but its last output is awaited."""
+        return self.is_ending or self.is_left or self.is_over or self._loop_is_through
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it failed with or was cancelled by; known before a view that is slow has ended."""
+        feed = self.feed  # first: once the run is settled, it is another
+        if self.reply.is_over:
+            return self.reply.error
+        return self._verdict[1] if self._verdict is not None else feed.error
+
+    def shown_so_far(self) -> tuple[Sequence[Any], int]:
+        """What views show of the items that are kept, and how many are left out."""
+        items = self.reply.items
+        try:
+            shown = self.reply.shown(items)
+        except Exception:  # noqa: BLE001 - a `pick` that fails ends the run, and the cell raises it
+            shown = items
+        return [*shown, *self._shown_value], items.left_out
+
+    # ---- what the cell's thread does
+
+    def start(self) -> None:
+        """Have the worker take what comes."""
+        registry.add(self)
+        self._worker.post(self._pump)
+        if self._for_s is not None:
+            left_s = self._for_s - self.reply.elapsed_s
+            self._after(left_s, self._time_is_up)
+            self._after(left_s + _PATIENCE_S, self._time_is_long_up, on_worker=False)
+        if self._timeout_s is not None:
+            self._after(self._timeout_s - self.reply.elapsed_s, self._no_reply)
+
+    def start_loop(self) -> None:
+        """Have a loop take what comes; it calls :meth:`handed_out`, and :meth:`loop_ended`."""
+        registry.add(self)
+        self._looped = deque()
+
+    def has_room(self) -> bool:
+        """Whether a loop may take the next item: the view is not too far behind, or it is over.
+
+        The bell is rung when that becomes true. Only the loop's thread may ask.
+        """
+        items = self._handed_items - self._drawn_items
+        held_bytes = self._handed_bytes - self._drawn_bytes
+        if items < _BACKLOG_ITEMS and held_bytes < _BACKLOG_BYTES:
+            self._loop_waits = False
+            return True
+        self._loop_waits = True
+        return self.is_ending or self.is_over
+
+    def handed_out(self, item: Any) -> None:
+        """The loop gives ``item`` to its body, which may change it: what is shown is a snapshot."""
+        assert self._looped is not None
+        item = snapshot(item)
+        item_bytes = len(item) if type(item) in (str, bytes) else size_bytes(item)
+        self._handed_items += 1
+        self._handed_bytes += item_bytes
+        self._looped.append((item, item_bytes))
+        if not self._loop_rang:
+            self._loop_rang = True
+            self._pump_soon()
+
+    def loop_ended(self) -> None:
+        """The loop has seen the end."""
+        self._loop_is_through = True
+        self._worker.post(self._pump)
+
+    def add_screen(self, screen: Screen) -> threading.Event:
+        """Show it at a further place, with all that came so far.
+
+        Returns:
+            An event that is set when all that came so far was sent there.
+        """
+        self.reply.shown_in = present_execution()
+        if isinstance(screen, DrawnScreen):
+            screen.bind(self)
+        attached = threading.Event()
+
+        def attach() -> None:
+            try:
+                items, _ = self.shown_so_far()
+                first = Screens(self.title, self._screen_failed)
+                first.add(screen)
+                first.feed(items, self.status())
+                if self.is_over:
+                    first.end(self.status())
+                else:
+                    self._screens.add(screen)
+            finally:
+                attached.set()
+                self.bell.ring()
+
+        self._worker.post(attach)
+        return attached
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait in plain code for the end; return whether it is there."""
+        return wait_blocking(self.bell, lambda: self.is_over, timeout_s)
+
+    # ---- ending it; any thread
+
+    def press_cancel(self) -> bool:
+        """What the Cancel button of a view does; return whether there was anything to cancel."""
+        return self.cancel()
+
+    def cancel(self) -> bool:
+        """Cancel the source at once; return whether there was anything to cancel.
+
+        The views end soon after, on the worker; if a function of the user's keeps that busy, it is
+        left, so that whoever waits for the end is free.
+        """
+        self.is_cancelled = True
+        return self._cancel(_LEAVE_AFTER_S)
+
+    def let_go(self) -> None:
+        """The loop over it is gone: as :meth:`cancel`, for finalizers."""
+        ticker().post(lambda: self._cancel(_PATIENCE_S))
+
+    def post_later(self, job: Job, delay_s: float) -> Timer:
+        """Have ``job()`` called on the worker, unless the run is settled before."""
+        return self._worker.post_later(job, delay_s)
+
+    def reviver(self) -> Callable[[Reply], Run]:
+        """What makes a run of its Reply, to show it again after this one was collected."""
+        number, title, kind, notes = self.number, self.title, self.feed.kind, list(self.notes)
+
+        def revive(reply: Reply) -> Run:
+            run = Run(number, title, _OverFeed(kind))
+            run.reply = reply
+            run.notes = notes
+            run.is_ending = run.is_over = run.is_settled = run._end_is_claimed = True
+            run._worker.close()
+            return run
+
+        return revive
+
+    def _cancel(self, leave_after_s: float) -> bool:
+        if self.is_over:
+            return False
+        # Also where it ends already: its last output may be what takes so long.
+        self._after(leave_after_s, self._leave, on_worker=False)
+        if self.is_ending:
+            return False
+        self.is_ending = True
+        self.feed.cancel()
+        self._worker.post(self._pump)
+        self.bell.ring()  # a loop may wait for its view
+        return True
+
+    def _after(self, delay_s: float, job: Job, *, on_worker: bool = True) -> None:
+        post = self._worker.post_later if on_worker else ticker().post
+        timer = post(job, delay_s)
+        with self._lock:
+            if not self.is_settled:
+                self._timers.append(timer)
+                return
+        timer.cancel()
+
+    # ---- the worker
+
+    def _on_ready(self) -> None:
+        self._is_listening = False
+        self._pump_soon()
+
+    def _pump_soon(self) -> None:
+        # The first wake-up is served at once, the others not faster than is worth while: a source
+        # that delivers item by item would otherwise wake this thread for each.
+        wait_s = self._pumped_at_s + _TAKE_INTERVAL_S - time.monotonic()
+        if wait_s > 0:
+            self._worker.post_later(self._pump, wait_s)
+        else:
+            self._worker.post(self._pump)
+
+    def _pump(self) -> None:
+        if self._end_is_claimed:
+            return
+        self._pumped_at_s = time.monotonic()
+        try:
+            # In this order: what is finished was finished before the last take.
+            finished = self._is_finished()
+            items, batch_bytes = self._next_items()
+            self._deliver(items)
+            self._has_drawn(len(items), batch_bytes)
+            if self._end_is_claimed:
+                return  # it was left meanwhile
+            if self._has_more():
+                self._worker.post(self._pump)
+            elif finished or self._verdict is not None:
+                self._finish()
+            elif self._looped is None and self._is_finished():
+                self._pump()
+            elif self._looped is None and not self._is_listening:
+                self._is_listening = True
+                self.feed.on_ready(self._on_ready)
+        except Exception as error:
+            # A fault of ours must not leave the cell waiting.
+            logger.exception("%s: showing it failed", self.title)
+            self.feed.cancel()
+            self._end("failed", error)
+
+    def _is_finished(self) -> bool:
+        if not self.feed.finished:
+            return False
+        return self._looped is None or self._loop_is_through or self.is_ending
+
+    def _next_items(self) -> tuple[list[Any], int]:
+        if self._looped is None:
+            return self.feed.take(self._batch_items), 0
+        self._loop_rang = False
+        items: list[Any] = []
+        batch_bytes = 0
+        while self._looped and len(items) < self._batch_items and batch_bytes < _BATCH_BYTES:
+            item, item_bytes = self._looped.popleft()
+            items.append(item)
+            batch_bytes += item_bytes
+        return items, batch_bytes
+
+    def _has_drawn(self, items: int, batch_bytes: int) -> None:
+        """Let a loop that waits go on, and find out how much can be drawn at a time."""
+        self._drawn_items += items
+        self._drawn_bytes += batch_bytes
+        if self._loop_waits:
+            self.bell.ring()
+        took_s = time.monotonic() - self._pumped_at_s
+        if items and took_s > _BATCH_S:
+            self._batch_items = max(1, int(items * _BATCH_S / took_s))
+        elif items >= self._batch_items:
+            self._batch_items = min(_BATCH_ITEMS, self._batch_items * 4)
+
+    def _has_more(self) -> bool:
+        """Whether a loop has handed out more than was drawn at a time."""
+        return self._verdict is None and bool(self._looped)
+
+    def _deliver(self, items: list[Any]) -> None:
+        before = self.reply.status
+        if self._take is not None and len(items) >= self._take - self.reply.count:
+            items = items[: self._take - self.reply.count]
+            if self._verdict is None:
+                self._stop_early(f"ended by --take {self._take}")
+        self.reply.extend(items)
+        if self.is_stream and self.reply.status == "waiting":
+            self.reply.status = "streaming"
+        if self.is_ending and self._verdict is None:
+            self.reply.status = "cancelling"
+        if items or self.reply.status != before:
+            shown = self._shown(items)
+            if not self._end_is_claimed:
+                self._screens.feed(shown, self.status())
+
+    def _shown(self, items: list[Any]) -> Sequence[Any]:
+        try:
+            return self.reply.shown(items)
+        except BaseException as error:  # noqa: BLE001 - the user's function; the cell raises it
+            self._verdict = ("failed", error)
+            self.feed.cancel()
+            return []
+
+    def _stop_early(self, note: str) -> None:
+        self.notes.append(note)
+        self._verdict = ("done", None)
+        self.is_ending = True
+        self.feed.cancel()
+
+    def _time_is_up(self) -> None:
+        if not self.is_over and not self.is_ending:
+            self._deliver(self.feed.take())
+            if self._verdict is None:  # the last items may have brought another end
+                self._stop_early(f"ended by --for {self._for_s:g}")
+            self._pump()
+
+    def _time_is_long_up(self) -> None:
+        """The worker is stuck, and did not hear of it."""
+        if not self.is_over and not self.is_ending:
+            self._stop_early(f"ended by --for {self._for_s:g}")
+            self._leave()
+
+    def _no_reply(self) -> None:
+        if not self.is_over and not self.is_ending and self.reply.status == "waiting":
+            assert self._timeout_s is not None
+            self._verdict = ("failed", CallTimeout(self.title, self._timeout_s))
+            self.is_ending = True
+            self.feed.cancel()
+            self._pump()
+
+    def view_failed(self, line: str, error: BaseException) -> None:
+        """A view raised ``error``; ``line`` says so to the user."""
+        self.notes.append(line)
+        if self.reply.view_error is None:
+            self.reply.view_error = error
+
+    def _screen_failed(self, error: BaseException) -> None:
+        self.view_failed(f"a view failed: {error_line(error)}", error)
+
+    # ---- its end
+
+    def _finish(self) -> None:
+        """The source is over."""
+        if self._verdict is not None:
+            self._end(*self._verdict)
+            return
+        error = self.feed.error
+        if error is None:
+            self._end("done", None)
+        elif isinstance(error, CallCancelled):
+            self._end("cancelled", error)
+        else:
+            self._end("failed", error)
+
+    def _end(self, state: RunState, error: BaseException | None) -> None:
+        if not self._claim_end():
+            return
+        value = self.feed.value if state == "done" else None
+        value = None if value is undefined else value
+        if self._shows_value and self.feed.kind == "unary" and value is not None:
+            self._shown_value = [value]
+            self._screens.feed(self._shown_value, self.status())
+        self._say_end(state, value, error)
+        self._screens.end(self.status())
+        # Only now: whoever waits for the end may rely on the final output.
+        self._settle()
+
+    def _claim_end(self) -> bool:
+        """Whether the caller is the one that ends it."""
+        with self._lock:
+            claimed, self._end_is_claimed = self._end_is_claimed, True
+        self.is_ending = True
+        return not claimed
+
+    def _say_end(self, state: RunState, value: Any, error: BaseException | None) -> None:
+        if not self.reply.is_over:
+            self.reply.end(state, value=value, error=error)
+
+    def _settle(self) -> None:
+        """Nothing more is sent; let go of all that the end does not need."""
+        with self._lock:
+            if self.is_settled:
+                return
+            self.is_over = self.is_settled = True
+            timers, self._timers = self._timers, []
+        for timer in timers:
+            timer.cancel()
+        registry.finished(self)
+        self.feed = _OverFeed(self.feed.kind)
+        self.bell.ring()
+        self._worker.close()
+
+    def _leave(self) -> None:
+        """The worker has not come to the end in time: whoever waits is freed. The ticker's thread.
+
+        Where the worker is at the last output, that will still come; where a function of the user's
+        keeps it, the last output is what was drawn by now.
+        """
+        if self.is_over:
+            return
+        if not self._claim_end():
+            if not self.reply.is_over:  # stuck in showing a value
+                self._say_end("cancelled", None, CallCancelled(self.title, self.reply.count))
+            self._after(_LAST_OUTPUT_S, self._draw_what_is_there, on_worker=False)
+        else:
+            self.notes.append("its view was still busy when it ended: shown is what it had drawn")
+            if self._looped is not None:
+                self.reply.extend([item for item, _ in self._looped])
+            state, error = self._verdict or ("cancelled", self.feed.error)
+            if error is None and state == "cancelled":
+                error = CallCancelled(self.title, self.reply.count)
+            elif self._verdict is None and not isinstance(error, CallCancelled):
+                state = "failed"
+            self._say_end(state, None, error)
+            self._draw_what_is_there()
+        self.is_over = True
+        self.bell.ring()
+
+    def _draw_what_is_there(self) -> None:
+        self._worker.close(leave=True)
+
+        def draw() -> None:
+            self._screens.leave(self.status())
+            self._settle()
+
+        self._worker.post(draw)
+
+
+class _OverFeed:
+    """What is left of the source of a run that is over."""
+
+    finished = True
+    error: BaseException | None = None
+    value: Any = None
+
+    def __init__(self, kind: Literal["unary", "stream"] | None) -> None:
+        self.kind = kind
+
+    def take(self, limit: int = 0) -> list[Any]:
+        """Nothing."""
+        return []
+
+    def on_ready(self, callback: Callable[[], object]) -> None:
+        """There is nothing to wait for."""
+        callback()
+
+    def cancel(self) -> None:
+        """There is nothing to cancel."""

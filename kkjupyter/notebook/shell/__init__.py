@@ -1,0 +1,1 @@
+"""What IPython itself shows and does: tracebacks, reprs, interrupts, logs."""

@@ -1,0 +1,215 @@
+"""What a cell shows of an error of ours: the user's own lines, and the peer's stack, folded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache, partial
+from types import TracebackType
+
+import IPython
+from IPython import get_ipython
+
+import kkjupyter
+from kkjupyter.errors import KKError, RemoteError, did_you_mean
+from kkjupyter.plaintext import encodable, plain, without_controls
+
+__all__ = ["hide_our_frames", "install", "render", "uninstall"]
+
+_STACK_LINES_SHOWN = 6
+_FOREIGN = tuple(
+    os.path.join(os.path.dirname(os.path.abspath(str(package.__file__))), "")
+    for package in (kkjupyter, IPython)
+)
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """What the file names of code that is nobody's here begin with."""
+    import sysconfig  # it reads how Python was built: 5 ms
+
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return (*_FOREIGN, "<frozen ", *map(sysconfig.get_path, names))
+
+
+def render(error: KKError) -> list[str]:
+    """The lines IPython prints for ``error``, in place of its whole traceback.
+
+    An error of a magic shows no frames, since there is only the line itself; any other those of
+    the user's own code. A RemoteError adds where it happened on the other side.
+    """
+    # The peer's words are plain text by now; IPython shows them in colours, and lines of source.
+    return [encodable(without_controls(line, keep_colours=True)) for line in _lines(error)]
+
+
+def _lines(error: KKError) -> list[str]:
+    shell = get_ipython()
+    own = _own_frames(error.__traceback__)
+    more = [*_near_miss(error), *_remote_stack(error)]
+    if own is None or shell is None:
+        from kkjupyter.notebook.run.reply import (
+            error_line,  # with all views: not before it is needed
+        )
+
+        return [error_line(error), *str(error).splitlines()[1:], *more]
+    with _without_inner_reasons(error):
+        lines: list[str] = shell.InteractiveTB.structured_traceback(
+            type(error), error, own, tb_offset=0
+        )
+    return [*lines, *more]
+
+
+def _near_miss(error: KKError) -> list[str]:
+    """A question, where a name was called that a connection does not know, but one much like it."""
+    if not isinstance(error, RemoteError) or not error.method:
+        return []
+    from kkjupyter.client.session import open_sessions  # an error of a peer's came over one
+
+    known = {name for session in open_sessions() for name in session.methods}
+    hint = "" if error.method in known else did_you_mean(error.method, sorted(known))
+    return [hint.removeprefix("; ")] if hint else []
+
+
+@contextmanager
+def _without_inner_reasons(error: BaseException) -> Iterator[None]:
+    """For a moment, ``error`` without causes from below this package, whose gist its text has.
+
+    What a socket library said about a refused connection fills two screens and tells a user
+    nothing more. The user's own causes and contexts, and the peer's, stay, without our frames.
+    """
+    with ExitStack() as undo:
+        seen = {id(error)}
+        is_ours = isinstance(error, KKError)
+        while (reason := _reason(error)) is not None and id(reason) not in seen:
+            seen.add(id(reason))
+            if _is_inner(reason) and (is_ours or _is_caught_by_us(reason)):
+                undo.callback(_restore_reasons, error, *_reasons(error))
+                if error.__cause__ is None:
+                    error.__suppress_context__ = True
+                else:
+                    error.__cause__ = None  # sets __suppress_context__, too
+                break
+            undo.callback(setattr, reason, "__traceback__", reason.__traceback__)
+            reason.__traceback__ = _without_our_frames(reason.__traceback__)
+            error = reason
+        yield
+
+
+def _reason(error: BaseException) -> BaseException | None:
+    """What a traceback shows above ``error``."""
+    if error.__cause__ is not None:
+        return error.__cause__
+    return None if error.__suppress_context__ else error.__context__
+
+
+def _reasons(error: BaseException) -> tuple[BaseException | None, bool]:
+    return error.__cause__, error.__suppress_context__
+
+
+def _restore_reasons(error: BaseException, cause: BaseException | None, suppress: bool) -> None:
+    error.__cause__, error.__suppress_context__ = cause, suppress
+
+
+def _is_caught_by_us(reason: BaseException) -> bool:
+    traceback = reason.__traceback__
+    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN[0])
+
+
+def _is_inner(reason: BaseException) -> bool:
+    """Whether an exception came up without any code of the user's, and is not the peer's."""
+    if isinstance(reason, RemoteError):
+        return False
+    frames = (part.tb_frame for part in _each(reason.__traceback__))
+    return all(frame.f_code.co_filename.startswith(_libraries()) for frame in frames)
+
+
+def hide_our_frames(error: BaseException) -> None:
+    """Have IPython show an error that is not ours without the frames of this package.
+
+    For what passes through on its way to the user: an interrupt of a wait, an exception of their
+    own generator. An error of ours is shown so in any case.
+    """
+    if not isinstance(error, KKError):
+        with suppress(AttributeError, TypeError):  # a class may refuse new attributes
+            error._render_traceback_ = partial(_render_without_ours, error)  # type: ignore[attr-defined]
+
+
+def _render_without_ours(error: BaseException) -> list[str]:
+    kept = _without_our_frames(error.__traceback__)
+    shell = get_ipython()
+    with _without_inner_reasons(error):
+        lines: list[str] = shell.InteractiveTB.structured_traceback(
+            type(error), error, kept, tb_offset=0
+        )
+    return lines
+
+
+def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
+    kept: TracebackType | None = None
+    for part in reversed([*_each(traceback)]):
+        if not _is_foreign(part):
+            kept = TracebackType(kept, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    return kept
+
+
+def _each(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that is the user's: up to where it enters this package or IPython.
+
+    None if a magic was called: then the user's part is the line that names the magic.
+    """
+    while traceback is not None and _is_foreign(traceback):
+        traceback = traceback.tb_next
+    own: list[TracebackType] = []
+    while traceback is not None and not _is_foreign(traceback):
+        own.append(traceback)
+        traceback = traceback.tb_next
+    if traceback is not None and traceback.tb_frame.f_code.co_name in (
+        "run_line_magic",
+        "run_cell_magic",
+    ):
+        return None
+    kept: TracebackType | None = None
+    for part in reversed(own):
+        kept = TracebackType(kept, part.tb_frame, part.tb_lasti, part.tb_lineno)
+    return kept
+
+
+def _is_foreign(traceback: TracebackType) -> bool:
+    return traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN)
+
+
+def _remote_stack(error: BaseException) -> list[str]:
+    if not isinstance(error, RemoteError) or not error.stack:
+        return []
+    lines = [line for line in plain(error.stack).strip().splitlines() if line.strip()]
+    # Peers repeat the error itself: JavaScript in the first line, Python in the last.
+    if lines and error.message and error.message in lines[0]:
+        lines = lines[1:]
+    if lines and lines[-1].strip() == str(error).strip():
+        lines = lines[:-1]
+    if lines and lines[0].startswith("Traceback (most recent"):
+        lines = lines[1:]
+    if not lines:
+        return []
+    folded = len(lines) - _STACK_LINES_SHOWN
+    more = [f"    ... {folded} more lines in the error's .stack"] if folded > 1 else []
+    shown = lines[:_STACK_LINES_SHOWN] if folded > 1 else lines
+    return ["", "on the remote side:", *(f"  {line}" for line in shown), *more]
+
+
+def install() -> None:
+    """Have IPython ask :func:`render` for every error of this package."""
+    KKError._render_traceback_ = render  # type: ignore[attr-defined]
+
+
+def uninstall() -> None:
+    """Undo :func:`install`."""
+    if "_render_traceback_" in vars(KKError):
+        del KKError._render_traceback_  # type: ignore[attr-defined]

@@ -1,0 +1,189 @@
+"""``kk.compare``: several streams side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.output.screens import present_execution
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.run.feeds import awaited
+from kkjupyter.notebook.run.owner import cells
+from kkjupyter.notebook.run.reply import Reply
+from kkjupyter.notebook.run.run import Run
+from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.notebook.show.iterators import GRACE_S, cancel_and_settle
+from kkjupyter.notebook.show.waiting import begin, check_view, lives_on_this_loop, never_shown
+from kkjupyter.notebook.views import AUTO, ViewChoice
+from kkjupyter.runtime.waiting import wait_async
+
+__all__ = ["Compared", "Replies", "compare"]
+
+
+def compare(
+    sources: Mapping[str, Any],
+    view: ViewChoice = AUTO,
+    *,
+    pick: Callable[[Any], Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Compared:
+    """Show several streams side by side while they run, and compare their times below.
+
+    Each column has a Cancel button of its own, and there is one for all. As the last line of a
+    cell, and with ``await``, it waits for the end of all; async iterables of the notebook's own
+    need the ``await``. One that fails shows that in its column, and the others go on.
+
+    Args:
+        sources: calls, iterators or async iterables, by the names that stand above them.
+        view: how items are shown, as for :func:`kkjupyter.show`.
+        pick: what of each item is shown, likewise.
+        limits: how much each Reply keeps.
+
+    Returns:
+        Something to be the last line of a cell, to ``await`` or to ``.wait()`` for; that gives
+        a dict of the Replies, by name.
+
+    Raises:
+        UsageError: there is nothing to compare, or a source does not stream or is read already.
+    """
+    from kkjupyter.notebook import install_if_ipython
+
+    install_if_ipython()
+    check_view(view)
+    if not isinstance(sources, Mapping) or not sources:
+        raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')
+    runs: dict[str, Run] = {}
+    try:
+        for name, source in sources.items():
+            runs[str(name)] = begin(
+                source, view, title=str(name), limits=limits, pick=pick, shows_value=True
+            )
+    except BaseException:
+        for run in runs.values():
+            run.cancel()
+        raise
+    return Compared(runs, view)
+
+
+class Replies(dict[str, Reply]):
+    """The Replies of a comparison, by name.
+
+    Attributes:
+        shown_in: as of a :class:`Reply`.
+    """
+
+    shown_in: int | None = None
+
+
+class Compared:
+    """Streams that are to be shown side by side; see :func:`compare`. It is used once.
+
+    Attributes:
+        replies: fill while they run.
+    """
+
+    def __init__(self, runs: dict[str, Run], view: ViewChoice) -> None:
+        self._runs = runs
+        self._view = view
+        self._is_used = False
+        self._is_refused = False
+        self.replies = Replies({name: run.reply for name, run in runs.items()})
+
+    def cancel(self) -> None:
+        """Cancel all. Returns at once; idempotent; any thread."""
+        for run in self._runs.values():
+            run.cancel()
+
+    def wait(self) -> Replies:
+        """Show them and wait in plain code for the end of all; an interrupt cancels them.
+
+        Raises:
+            UsageError: they are shown already; or one needs the very loop that waiting here would
+                stop: write ``await``.
+            BaseException: what the first of them failed with, if all of them failed.
+        """
+        at_home = [run.title for run in self._runs.values() if lives_on_this_loop(run)]
+        if at_home:
+            self._is_refused = True
+            raise UsageError(
+                f"{', '.join(at_home)} of this comparison runs on this very loop, which `.wait()` "
+                "would stop; write `await kk.compare(...)`"
+            )
+        return self.last_line()
+
+    def last_line(self) -> Replies:
+        """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
+
+        Returns:
+            As :meth:`wait`; of streams that go on, Replies that are not complete.
+        """
+        at_home = [run for run in self._runs.values() if lives_on_this_loop(run)]
+        for run in at_home:
+            run.notes.append(
+                "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
+            )
+        self._show()
+        if at_home:  # waiting here would stop the very loop that drives it
+            return self.replies
+        try:
+            for run in self._runs.values():
+                run.wait()
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            self.cancel()
+            for run in self._runs.values():
+                cancel_and_settle(run)
+            hide_our_frames(interrupt)
+            raise
+        return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, Replies]:
+        return self._finished().__await__()
+
+    async def _finished(self) -> Replies:
+        for run in self._runs.values():
+            run.feed = awaited(run.feed)
+        self._show()
+        runs = self._runs.values()
+        try:
+            for run in runs:
+                await wait_async(run.bell, lambda run=run: run.is_over)  # type: ignore[misc]
+        except BaseException as error:  # CancelledError above all: the cell was interrupted
+            self.cancel()
+            for run in runs:
+                await wait_async(run.bell, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
+            hide_our_frames(error)
+            raise
+        return self._outcome()
+
+    def _show(self) -> None:
+        if self._is_used:
+            raise UsageError("this comparison is shown already; .replies has what came")
+        from kkjupyter.notebook.show.compare_screens import (
+            open_columns,  # ipywidgets: not before it is needed
+        )
+
+        self._is_used = True
+        self.replies.shown_in = present_execution()
+        with cells.output():
+            open_columns(self._runs, self._view)
+        for run in self._runs.values():
+            run.start()
+
+    def _outcome(self) -> Replies:
+        replies = list(self.replies.values())
+        error = replies[0].error
+        if error is not None and all(reply.status == "failed" for reply in replies):
+            hide_our_frames(error)
+            raise error
+        return self.replies
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("_is_used", True):
+            ways = "make it the last line of the cell, `await` it, or call .wait()"
+            never_shown("kk.compare(...)", self._runs.values(), ways, warn=not self._is_refused)
+
+    def __repr__(self) -> str:
+        states = ", ".join([f"{name}: {reply.status}" for name, reply in self.replies.items()])
+        return f"<Compared {states}>"

@@ -1,0 +1,169 @@
+"""The loops over ``kk.show(...)``: they take the items, the view follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self
+
+from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.run.local_feeds import LocalFeed
+from kkjupyter.notebook.run.run import Run
+from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.runtime.hooks import run_before_wait
+from kkjupyter.runtime.turns import CancelWatch, TurnKeeper
+from kkjupyter.runtime.waiting import wait_async, wait_blocking
+
+__all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
+
+GRACE_S = 1.0
+"""So long an interrupted cell waits for the end of what it cancelled, in seconds."""
+
+
+class _Loop:
+    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it.
+
+    Args:
+        run: whose items it takes.
+        begin: called at the first item; until then the loop claims nothing. Some who loop, as
+            ``tqdm.auto``, ask for an iterator more than once and use one of them.
+    """
+
+    def __init__(self, run: Run, begin: Callable[[], object]) -> None:
+        self._run = run
+        self._feed = run.feed
+        self._is_through = False
+        self._begin: Callable[[], object] | None = begin
+
+    def _begun(self) -> None:
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
+            # The run lets go of it at its end, which may come before this thread has closed it.
+            self._feed = self._run.feed
+            run_before_wait()
+
+    def _next_now(self) -> tuple[Any, ...]:
+        """The next item in a tuple of its own, or nothing if there is none now."""
+        items = self._feed.take(1)
+        if items:
+            self._run.handed_out(items[0])
+        return tuple(items)
+
+    def _sees_end(self) -> bool:
+        if self._run.is_ending or self._feed.finished:
+            self._run.loop_ended()
+            return True
+        return False
+
+    def _raise_failure(self) -> None:
+        self._is_through = True
+        error = self._run.failure
+        if error is not None and not isinstance(error, CallCancelled):
+            hide_our_frames(error)
+            raise error
+
+    def _listen(self) -> Any:
+        """A condition that holds when there may be something new; the run's bell tells."""
+        news: list[bool] = []
+
+        def tell() -> None:
+            news.append(True)
+            self._run.bell.ring()
+
+        self._feed.on_ready(tell)
+        return lambda: bool(news) or self._run.is_ending
+
+    def _advance_here(self) -> bool:
+        """Advance the source in this thread, the loop's own; False if something else does."""
+        feed = self._feed
+        if isinstance(feed, LocalFeed) and feed.stay():
+            feed.advance()
+            return True
+        return False
+
+    def _leave_here(self) -> None:
+        feed = self._feed
+        if isinstance(feed, LocalFeed) and feed.is_here:
+            feed.leave()
+
+    def __del__(self) -> None:
+        if not self._is_through and self._begin is None:
+            self._leave_here()  # as the end of a plain `for` closes its generator
+            # A finalizer may run in the middle of anything: it only posts.
+            self._run.is_left = True
+            self._run.let_go()
+
+
+class PlainLoop(_Loop):
+    def __init__(self, run: Run, begin: Callable[[], object]) -> None:
+        super().__init__(run, begin)
+        self._watch = CancelWatch()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self._begin is not None:
+            self._begun()
+        run = self._run
+        try:
+            self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
+            while True:
+                if not run.has_room():
+                    wait_blocking(run.bell, run.has_room)
+                if found := self._next_now():
+                    return found[0]
+                if self._is_through or self._sees_end():
+                    break
+                if not self._advance_here():
+                    wait_blocking(run.bell, self._listen())
+            self._leave_here()
+            run.wait(GRACE_S)
+        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            self._leave_here()
+            cancel_and_settle(run)
+            hide_our_frames(interrupt)
+            raise
+        self._raise_failure()
+        raise StopIteration
+
+
+class AsyncLoop(_Loop):
+    """Gives its event loop back at least every 2 ms, however much there is to take."""
+
+    def __init__(self, run: Run, begin: Callable[[], object]) -> None:
+        super().__init__(run, begin)
+        self._turns = TurnKeeper()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._begin is not None:
+            self._begun()
+        run = self._run
+        try:
+            await self._turns.before_item()
+            while True:
+                if not run.has_room():
+                    await wait_async(run.bell, run.has_room)
+                if found := self._next_now():
+                    return found[0]
+                if self._is_through or self._sees_end():
+                    break
+                await wait_async(run.bell, self._listen())
+            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+        except BaseException as error:  # CancelledError above all: the cell was interrupted
+            run.cancel()
+            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            hide_our_frames(error)
+            raise
+        self._raise_failure()
+        raise StopAsyncIteration
+
+
+def cancel_and_settle(run: Run) -> None:
+    """What an interrupt does: cancel, and leave the last output the time to get out."""
+    run.cancel()
+    run.wait(GRACE_S)

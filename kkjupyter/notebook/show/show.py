@@ -1,0 +1,218 @@
+"""``kk.show``: anything that streams, live in the cell."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any
+
+from kkjupyter.calls.call import Call
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.run.feeds import awaited
+from kkjupyter.notebook.run.local_feeds import AsyncFeed, LocalFeed
+from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.run.reply import Reply
+from kkjupyter.notebook.run.run import Run
+from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.notebook.show.iterators import GRACE_S, AsyncLoop, PlainLoop
+from kkjupyter.notebook.show.waiting import (
+    await_kind,
+    begin,
+    check_view,
+    lives_on_this_loop,
+    never_shown,
+    outcome,
+    play,
+    show_again,
+    show_trace,
+    wait,
+)
+from kkjupyter.notebook.views import AUTO, ViewChoice
+from kkjupyter.runtime.waiting import wait_async
+
+__all__ = ["Shown", "show"]
+
+
+def show(
+    source: Any,
+    view: ViewChoice = AUTO,
+    *,
+    pick: Callable[[Any], Any] | None = None,
+    title: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Shown:
+    """Show a stream in the cell while it runs, with a Cancel button.
+
+    As the last line of a cell, and with ``await``, it waits for the end and gives a Reply. As
+    ``for item in kk.show(...)`` and ``async for``, it shows what the loop is given; leaving the
+    loop closes the source at once, and the button ends the loop quietly. It closes what it is
+    given, if that is an iterator: give it your LLM client's own stream, not a generator around
+    that, which would leave the connection to the provider open. Of an object that only gives
+    iterators (``__aiter__`` without ``__anext__``) it closes the one it was given: others may read
+    the object, too.
+
+    Args:
+        source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
+        view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
+            ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
+            (:func:`kkjupyter.view`), or something that makes one.
+        pick: what of each item is shown (``lambda event: event.text``); nothing where it is None,
+            or where the item lacks it (AttributeError, KeyError, IndexError, TypeError), which is
+            said once. Any other error of it fails the stream. Without it the item is shown; to
+            ``"auto"``, ``"text"`` and ``"markdown"`` a chat completion's chunk is its text. Loops
+            and ``reply.items`` have the items as they came.
+        title: what stands in the state line; by default the call or the generator's name.
+        limits: how much the Reply keeps.
+
+    Raises:
+        UsageError: ``source`` is no stream or is read already, there is no such view, or
+            ``pick`` is no function.
+    """
+    from kkjupyter.notebook import install_if_ipython
+
+    install_if_ipython()
+    check_view(view)
+    if isinstance(source, Shown):
+        return source
+    if isinstance(source, Call):
+        known = registry.get(source.id)
+        if known is not None:
+            return Shown(known, view, again=True)
+    return Shown(begin(source, view, title=title, limits=limits, pick=pick), view)
+
+
+class Shown:
+    """A stream that is to be shown; see :func:`show`. It is used once.
+
+    Attributes:
+        reply: fills while it runs.
+    """
+
+    def __init__(self, run: Run, view: ViewChoice, *, again: bool = False) -> None:
+        self._run = run
+        self._view = view
+        self._again = again
+        self._is_used = again
+        self._is_refused = False
+        self.reply: Reply = run.reply
+
+    def cancel(self) -> None:
+        """Cancel the source. Returns at once; idempotent; any thread."""
+        self._run.cancel()
+
+    def wait(self) -> Any:
+        """Show it and wait in plain code for its end.
+
+        As the last line of a cell; in the middle of one, call this.
+
+        Returns:
+            A stream's Reply, or a unary call's value.
+
+        Raises:
+            UsageError: it was used already, and is not over; or its source needs the very loop
+                that waiting here would stop: write ``await``.
+            BaseException: what the stream failed with.
+        """
+        self._refuse_here("`.wait()`", "write `await kk.show(...)`")
+        return self.last_line()
+
+    def last_line(self) -> Any:
+        """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
+
+        Returns:
+            As :meth:`wait`; of a stream that goes on, a Reply that is not complete.
+        """
+        if self._again or (self._is_used and self._run.is_over):
+            show_again(self._run, self._view)
+            wait(self._run)
+        else:
+            self._use()
+            play(self._run, self._view)
+            if not self._run.is_over:
+                return self.reply
+        return outcome(self._run)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._finished().__await__()
+
+    async def _finished(self) -> Any:
+        run = self._run
+        has_trace = False
+        if not self._again:
+            self._use()
+            run.feed = awaited(run.feed)
+            await await_kind(run)
+        if self._again or run.is_stream or not run.feed.finished:
+            show_again(run, self._view)
+            has_trace = not self._again
+            if has_trace:
+                show_trace(run)
+        feed = run.feed
+        in_task = (
+            isinstance(feed, AsyncFeed)
+            and not self._again
+            and lives_on_this_loop(run)
+            and feed.claim_task()
+        )
+        if not self._again:
+            run.start()
+        try:
+            if in_task and isinstance(feed, AsyncFeed):
+                await feed.drive_in_task()
+            await wait_async(run.bell, lambda: run.is_over)
+        except BaseException as error:  # CancelledError above all: the cell was interrupted
+            run.cancel()
+            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            hide_our_frames(error)
+            raise
+        if not self._again and not has_trace:
+            show_trace(run)
+        return outcome(run)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._refuse_here("a plain `for`", "use `async for`")
+        self._refuse_again()
+        return PlainLoop(self._run, self._start_loop)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._refuse_again()
+        return AsyncLoop(self._run, self._start_async_loop)
+
+    def _start_async_loop(self) -> None:
+        self._run.feed = awaited(self._run.feed)
+        self._start_loop()
+
+    def _refuse_here(self, what: str, cure: str) -> None:
+        if not self._run.is_over and lives_on_this_loop(self._run):
+            self._is_refused = True
+            raise UsageError(
+                f"{self._run.title} runs on this very loop, which {what} would stop; {cure}"
+            )
+
+    def _start_loop(self) -> None:
+        self._use()
+        run = self._run
+        if isinstance(run.feed, LocalFeed):
+            run.feed.ahead_items = 0  # the loop's body sets the pace
+        run.start_loop()
+        show_again(run, self._view)
+        show_trace(run)
+
+    def _use(self) -> None:
+        self._refuse_again()
+        self._is_used = True
+
+    def _refuse_again(self) -> None:
+        if self._is_used:
+            raise UsageError(
+                f"{self._run.title} is shown already, and its items go to one loop; "
+                "kk.show(...).reply has what came"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Shown {self._run.title}: {self.reply.status}>"
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("_is_used", True):
+            ways = "make it the last line of the cell, loop over it, `await` it, or call .wait()"
+            never_shown(f"kk.show({self._run.title})", [self._run], ways, warn=not self._is_refused)

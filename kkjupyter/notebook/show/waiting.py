@@ -1,0 +1,258 @@
+"""How a run is shown and waited for: what magics, the last line and ``kk.show`` share.
+
+::
+
+    begin(source) -> Run      claims the source
+    play(run, ...)            shows it and waits for its end, in plain code
+    outcome(run)              its value or Reply; raises what it failed with
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from IPython.display import display
+
+from kkjupyter.api.tracing import record_of
+from kkjupyter.calls.call import Call
+from kkjupyter.calls.state import next_number
+from kkjupyter.errors import UsageError
+from kkjupyter.notebook.output.screens import is_terminal, open_screen
+from kkjupyter.notebook.output.trace_screens import open_trace_screen
+from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.run.extractors import ChunkTexts, Picking, as_they_are, picker
+from kkjupyter.notebook.run.feeds import open_feed, title_of
+from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed, LocalFeed
+from kkjupyter.notebook.run.owner import cells, wait_for_output
+from kkjupyter.notebook.run.run import Run
+from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.notebook.show.iterators import cancel_and_settle
+from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
+from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+
+__all__ = [
+    "await_kind",
+    "begin",
+    "check_view",
+    "lives_on_this_loop",
+    "never_shown",
+    "outcome",
+    "play",
+    "show_again",
+    "show_trace",
+    "wait",
+]
+
+# So long a call may take to answer before a view says that it is waited for.
+_QUIET_S = 0.2
+
+
+def check_view(choice: ViewChoice) -> None:
+    """Raise UsageError unless there is a view of that name."""
+    if isinstance(choice, str) and choice != AUTO and choice not in VIEWS:
+        make_view(choice)
+
+
+def begin(
+    source: Any,
+    view: ViewChoice = AUTO,
+    *,
+    title: str | None = None,
+    pick: Callable[[Any], Any] | None = None,
+    **options: Any,
+) -> Run:
+    """Claim ``source`` for a run of the present cell.
+
+    Args:
+        source: a call, an iterator or an async iterable.
+        view: what will show it. To one for text, a chunk of an LLM client's is its text.
+        title: what is shown for it; by default the call, or the generator's name.
+        pick: what of each item is shown, whatever the view.
+        options: those of :class:`Run`.
+
+    Raises:
+        UsageError: it does not stream, or something reads it already; or an option is none.
+    """
+    limits = options.get("limits", DEFAULT_LIMITS)
+    if not isinstance(limits, Limits):
+        raise UsageError(
+            f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
+            "it is in kkjupyter.notebook.retention"
+        )
+    by_view = ChunkTexts() if shows_text(view) else as_they_are
+    picked = by_view if pick is None else picker(pick)
+    feed = open_feed(source)
+    number = source.id if isinstance(source, Call) else next_number()
+    run = Run(number, title or title_of(source), feed, cell=cells.present(), pick=picked, **options)
+    run.reply.is_text = view not in (None, AUTO) and shows_text(view)
+    if isinstance(picked, Picking):
+        picked.notes = run.notes
+    if isinstance(feed, IteratorFeed):
+        feed.notes = run.notes
+    note = cells.earlier_run_note()
+    if note:
+        run.notes.append(note)
+    record = record_of(source) if isinstance(source, Call) else None
+    run.record = record if record is not None and record.keeps_payloads else None
+    return run
+
+
+def play(
+    run: Run, view: ViewChoice = AUTO, *, background: bool = False, shown: bool = False
+) -> None:
+    """Show a run in the present cell and wait for its end, unless it goes on in the background.
+
+    A reply that comes at once and is no stream needs no view.
+
+    Args:
+        run: not started yet.
+        view: its name, or what makes it.
+        background: return at once.
+        shown: have a view in any case.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted; the source is cancelled.
+    """
+    if lives_on_this_loop(run):
+        # Waiting here would stop the very loop that drives the source.
+        run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
+        background = True
+    if not background and not shown and not _is_answered(run):
+        _await_kind(run)
+    feed = run.feed  # the run lets go of it at its end, which another thread may bring about
+    local = feed if isinstance(feed, LocalFeed) and not background and feed.stay() else None
+    has_view = background or shown or run.is_stream or not run.feed.finished
+    if has_view:
+        _open(run, view)
+        show_trace(run)
+    run.start()
+    if local is not None:
+        _drive(run, local)
+    if not background:
+        wait(run)
+    if not has_view:
+        show_trace(run)
+
+
+def show_trace(run: Run) -> None:
+    """Below the view of a run whose frames are kept, draw these; live if it has not ended."""
+    record = run.record
+    if record is None:
+        return
+    if run.is_over:
+        trace = record.trace()
+        print(trace) if is_terminal() else display(trace)  # type: ignore[no-untyped-call]
+    else:
+        with cells.output():
+            run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
+
+
+def wait(run: Run) -> None:
+    """Wait in plain code for the end of a run; an interrupt cancels it."""
+    try:
+        run.wait()
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+        cancel_and_settle(run)
+        hide_our_frames(interrupt)
+        raise
+
+
+def _open(run: Run, view: ViewChoice) -> threading.Event:
+    with cells.output():
+        return run.add_screen(open_screen(view, run.status(), run.press_cancel))
+
+
+def _drive(run: Run, feed: LocalFeed) -> None:
+    """Advance the source in this thread, until it is over."""
+    try:
+        feed.drive()
+    except KeyboardInterrupt as interrupt:
+        cancel_and_settle(run)
+        hide_our_frames(interrupt)
+        raise
+
+
+def outcome(run: Run) -> Any:
+    """What a run that is over gives: a unary call's value, or a stream's Reply.
+
+    A cancelled one gives its Reply, too: the Cancel button ends a cell quietly.
+
+    Raises:
+        BaseException: what the run failed with.
+    """
+    reply = run.reply
+    if reply.status == "failed" and reply.error is not None:
+        hide_our_frames(reply.error)
+        raise reply.error
+    if run.feed.kind == "unary" and reply.status == "done":
+        return reply.value
+    return reply
+
+
+def show_again(run: Run, view: ViewChoice = AUTO) -> None:
+    """A further view of a running or finished run, with all that came."""
+    attached = _open(run, view)
+    if run.is_over:
+        # What a cell sends after its end is lost to those who execute notebooks.
+        wait_for_output(run, attached.is_set)
+
+
+def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True) -> None:
+    """Let go of runs whose owner was collected before it showed them, and warn. For finalizers.
+
+    Args:
+        what: the owner, as the user wrote it.
+        runs: its runs.
+        ways: how it would have been shown.
+        warn: False where the user was told already.
+    """
+    left = [run for run in runs if not run.is_ending]
+    for run in left:
+        run.let_go()
+    if left and warn:
+        warnings.warn(f"{what} was never shown: {ways}", RuntimeWarning, stacklevel=3)
+
+
+def lives_on_this_loop(run: Run) -> bool:
+    """Whether waiting for it in plain code, here, would stop the loop that drives it."""
+    home = run.feed.home if isinstance(run.feed, AsyncFeed) else None
+    if home is None:
+        return False
+    with contextlib.suppress(RuntimeError):
+        return asyncio.get_running_loop() is home
+    return False
+
+
+def _await_kind(run: Run) -> None:
+    """Wait a moment for the reply, in the hope that no view is needed."""
+    bell = Bell()
+    run.feed.on_ready(bell.ring)
+    try:
+        wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+        run.cancel()
+        hide_our_frames(interrupt)
+        raise
+
+
+async def await_kind(run: Run) -> None:
+    """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
+    if _is_answered(run):
+        return
+    bell = Bell()
+    run.feed.on_ready(bell.ring)
+    try:
+        await wait_async(bell, lambda: _is_answered(run), _QUIET_S)
+    except BaseException as error:
+        run.cancel()
+        hide_our_frames(error)
+        raise
+
+
+def _is_answered(run: Run) -> bool:
+    return run.feed.kind is not None or run.feed.finished
