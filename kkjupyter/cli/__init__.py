@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 from kkjupyter import __version__
-from kkjupyter.cli.exits import EXIT_CODES_HELP, ExitCode, exit_code_for
-from kkjupyter.cli.output import clean_log
+from kkjupyter.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_for
+from kkjupyter.cli.value_lines import clean_log
 from kkjupyter.errors import KKError
 
 __all__ = ["main"]

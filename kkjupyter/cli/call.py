@@ -10,9 +10,9 @@ import threading
 from typing import Any
 
 import kkjupyter as kk
-from kkjupyter.cli.exits import ExitCode
+from kkjupyter.cli.exit_codes import ExitCode
 from kkjupyter.cli.expression import Expression, parse_expression
-from kkjupyter.cli.output import Writer
+from kkjupyter.cli.value_lines import Writer
 from kkjupyter.errors import UsageError
 from kkjupyter.wire.values.javascript import undefined
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import kkjupyter
-from kkjupyter.cli.exits import ExitCode
+from kkjupyter.cli.exit_codes import ExitCode
 from kkjupyter.errors import UsageError
 
 __all__ = ["copy_notebooks", "run"]

@@ -16,8 +16,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from kkjupyter.cli.exits import ExitCode
-from kkjupyter.cli.outputs import Outputs, Screen, head_of
+from kkjupyter.cli.exit_codes import ExitCode
+from kkjupyter.cli.notebook_outputs import Outputs, Screen, head_of
 
 __all__ = ["execute"]
 

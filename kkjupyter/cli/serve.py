@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 from kkjupyter.calls.titles import listed
-from kkjupyter.cli.exits import ExitCode
+from kkjupyter.cli.exit_codes import ExitCode
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach

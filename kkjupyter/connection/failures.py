@@ -18,7 +18,7 @@ _PACKAGE = pathlib.Path(__file__).parent.parent
 # Where our own frames stand in a traceback, before those of a handler.
 _ENGINE = tuple(
     str(_PACKAGE / name)
-    for name in ("calls", "connection", "limits.py", "rpc", "runtime", "server", "validation")
+    for name in ("calls", "connection", "limits.py", "runtime", "server", "validation")
 )
 _MAX_CAUSES = 8
 # Of an error's data.

@@ -14,11 +14,11 @@ from kkjupyter import __version__, errors
 from kkjupyter.cli import build_parser, main
 from kkjupyter.cli.call import parse_headers
 from kkjupyter.cli.demo import copy_notebooks, notebooks
-from kkjupyter.cli.exits import ExitCode, exit_code_for
+from kkjupyter.cli.exit_codes import ExitCode, exit_code_for
 from kkjupyter.cli.expression import Expression, parse_expression
-from kkjupyter.cli.output import Writer, as_json
-from kkjupyter.cli.outputs import Outputs, Screen
+from kkjupyter.cli.notebook_outputs import Outputs, Screen
 from kkjupyter.cli.serve import load_object
+from kkjupyter.cli.value_lines import Writer, as_json
 from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import without_controls
 from kkjupyter.wire.values.javascript import undefined
