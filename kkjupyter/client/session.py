@@ -14,9 +14,10 @@ from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
-from kkjupyter.client.caller import Caller, OutgoingCall, ProtocolCaller
+from kkjupyter.client.caller import Caller, ProtocolCaller
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.connection.negotiation import PROTOCOLS, Spoken, find_protocol, make_protocol
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent

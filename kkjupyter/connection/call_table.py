@@ -9,8 +9,8 @@ from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.calls.wakeups import Ringer
-from kkjupyter.client.caller import OutgoingCall
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream
 from kkjupyter.connection.read_flow_control import Reading
 from kkjupyter.connection.send_queue import Outbox

@@ -17,11 +17,11 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
-from kkjupyter.client.caller import OutgoingCall
 from kkjupyter.connection.arrivals import Arrivals
 from kkjupyter.connection.call_table import CallTable
 from kkjupyter.connection.channel_trace import ChannelTrace
 from kkjupyter.connection.failures import encode_acknowledgement
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.read_flow_control import Reading
 from kkjupyter.connection.remote_callbacks import HeldFunctions
 from kkjupyter.connection.send_queue import Outbox

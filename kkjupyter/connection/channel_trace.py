@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from kkjupyter.calls.state import CallState
-from kkjupyter.client.caller import OutgoingCall
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import CallTimeout, RemoteError
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.recorder import Recorder

@@ -6,8 +6,9 @@ from typing import Any
 
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
-from kkjupyter.client.caller import OutgoingCall, ProtocolCaller
+from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.connection.channel import Channel
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import BufferOverflow
 from kkjupyter.wire.kkrpc.base import Protocol
 

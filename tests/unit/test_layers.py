@@ -51,9 +51,6 @@ APART = ("transports", "wire")
 # table and none are added.
 UPWARD: dict[str, set[str]] = {
     "calls.state": {"connection.outgoing_streams", "traces.record"},
-    "connection.call_table": {"client.caller"},
-    "connection.channel": {"client.caller"},
-    "connection.channel_trace": {"client.caller"},
     "notebook.magic.commands": {""},
     "notebook.magic.connections": {""},
     "notebook.output.control": {"notebook.run.registry"},

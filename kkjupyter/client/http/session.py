@@ -14,12 +14,13 @@ from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
-from kkjupyter.client.caller import OutgoingCall, ProtocolCaller
+from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.client.http.http_trace import HttpTrace
 from kkjupyter.client.http.replies import INSTEAD, Reply
 from kkjupyter.client.http.requests import Requests, Settle
 from kkjupyter.client.session import note_session
 from kkjupyter.connection.negotiation import PROTOCOLS, make_protocol
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url

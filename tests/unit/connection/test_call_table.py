@@ -11,8 +11,8 @@ from support.endpoints import until
 
 import kkjupyter as kk
 from kkjupyter.calls.state import CallState
-from kkjupyter.client.caller import OutgoingCall
 from kkjupyter.connection.call_table import CallTable
+from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.wire.events import Cancelled, Opened
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
