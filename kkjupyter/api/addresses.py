@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
-from kkjupyter.api.connect_options import COMPRESSIONS, ConnectOptions
+from kkjupyter.api.connect_options import ConnectOptions
 from kkjupyter.argument_checks import check_choice, check_options, check_seconds
 from kkjupyter.client import programs
 from kkjupyter.client.caller import ProtocolCaller
@@ -25,7 +25,11 @@ from kkjupyter.transports.base import Transport
 from kkjupyter.transports.proxies import check_proxy
 from kkjupyter.transports.tls import client_context
 from kkjupyter.transports.websocket.client import connect_websocket, without_secrets
-from kkjupyter.transports.websocket.handshake import check_subprotocols, request_headers
+from kkjupyter.transports.websocket.handshake import (
+    COMPRESSIONS,
+    check_subprotocols,
+    request_headers,
+)
 
 if TYPE_CHECKING:
     from kkjupyter.client.http.session import HttpSession

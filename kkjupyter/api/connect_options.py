@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from kkjupyter.vovk.client.fetchers import Fetcher
     from kkjupyter.vovk.client.schema_sources import SchemaSource
 
-__all__ = ["COMPRESSIONS", "ConnectOptions"]
-
-COMPRESSIONS = ("deflate",)
+__all__ = ["ConnectOptions"]
 
 
 class ConnectOptions(TypedDict, total=False):

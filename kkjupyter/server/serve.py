@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Literal, TypedDict, Unpack
 
-from kkjupyter.api.connect_options import COMPRESSIONS
 from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
@@ -19,6 +18,7 @@ from kkjupyter.server.exposed.writable import WritableOption, permission
 from kkjupyter.server.interceptors import Interceptor
 from kkjupyter.server.listeners.websocket import WebSocketServer
 from kkjupyter.server.server import Server
+from kkjupyter.transports.websocket.handshake import COMPRESSIONS
 
 __all__ = ["ServeOptions", "start_server"]
 

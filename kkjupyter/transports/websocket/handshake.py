@@ -11,7 +11,9 @@ from typing import Any
 
 from kkjupyter.errors import UsageError
 
-__all__ = ["check_subprotocols", "request_headers"]
+__all__ = ["COMPRESSIONS", "check_subprotocols", "request_headers"]
+
+COMPRESSIONS = ("deflate",)
 
 # RFC 9110, section 5.6.2: what the name of a header, a cookie or a subprotocol is made of.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
