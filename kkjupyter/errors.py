@@ -49,6 +49,7 @@ __all__ = [
     "UsageError",
     "ValidationError",
     "did_you_mean",
+    "error_line",
 ]
 
 AnyKKError = TypeVar("AnyKKError", bound="KKError")
@@ -379,3 +380,16 @@ def _rebuild(
 
 def _count(items: int) -> str:
     return "1 item" if items == 1 else f"{items:,} items"
+
+
+def error_line(error: BaseException) -> str:
+    """An error in one line of plain text: ``"ValueError: something went wrong"``."""
+    try:
+        text = plain(str(error)).strip()
+    except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
+        text = ""
+    first = text.splitlines()[0] if text else ""
+    if isinstance(error, RemoteError) and error.name not in ("", "Error"):
+        return first  # it begins with the remote side's name for it
+    name = type(error).__name__
+    return f"{name}: {first}" if first else name

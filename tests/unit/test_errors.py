@@ -78,7 +78,7 @@ EXAMPLES: list[tuple[errors.KKError, str]] = [
 
 
 def test_the_tree_is_the_one_drawn() -> None:
-    assert set(TREE) | {"KKError", "did_you_mean"} == set(errors.__all__)
+    assert set(TREE) | {"KKError", "did_you_mean", "error_line"} == set(errors.__all__)
     for name, parents in TREE.items():
         kind = getattr(errors, name)
         assert all(issubclass(kind, parent) for parent in parents)

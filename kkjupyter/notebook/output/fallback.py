@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from kkjupyter.notebook.run.reply import error_line
+from kkjupyter.errors import error_line
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.auto import AutoView

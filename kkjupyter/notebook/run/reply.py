@@ -9,15 +9,14 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from kkjupyter.errors import KKError, RemoteError
+from kkjupyter.errors import KKError, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.run.dataframes import dataframe_of
 from kkjupyter.notebook.run.extractors import Picker, Picking, as_they_are
 from kkjupyter.notebook.run_status import RunState
 from kkjupyter.notebook.views.text_joining import TextJoiner
-from kkjupyter.plaintext import plain
 
-__all__ = ["Reply", "error_line", "joined_text"]
+__all__ = ["Reply", "joined_text"]
 
 _ERRORS = ("error", "view_error")
 
@@ -302,16 +301,3 @@ def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
     if any("\ud800" <= char <= "\udfff" for char in text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return text
-
-
-def error_line(error: BaseException) -> str:
-    """An error in one line of plain text: ``"ValueError: something went wrong"``."""
-    try:
-        text = plain(str(error)).strip()
-    except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
-        text = ""
-    first = text.splitlines()[0] if text else ""
-    if isinstance(error, RemoteError) and error.name not in ("", "Error"):
-        return first  # it begins with the remote side's name for it
-    name = type(error).__name__
-    return f"{name}: {first}" if first else name

@@ -18,12 +18,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from kkjupyter.errors import CallCancelled, CallTimeout
+from kkjupyter.errors import CallCancelled, CallTimeout, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.run.extractors import Picker, as_they_are
 from kkjupyter.notebook.run.registry import registry
-from kkjupyter.notebook.run.reply import Reply, error_line
+from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.worker import Worker
 from kkjupyter.notebook.run_status import RunState, Status

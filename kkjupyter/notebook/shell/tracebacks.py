@@ -48,9 +48,7 @@ def _lines(error: KKError) -> list[str]:
     own = _own_frames(error.__traceback__)
     more = [*_near_miss(error), *_remote_stack(error)]
     if own is None or shell is None:
-        from kkjupyter.notebook.run.reply import (
-            error_line,  # with all views: not before it is needed
-        )
+        from kkjupyter.errors import error_line
 
         return [error_line(error), *str(error).splitlines()[1:], *more]
     with _without_inner_reasons(error):

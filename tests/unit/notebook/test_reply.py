@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.errors import KKError, RemoteError
+from kkjupyter.errors import KKError, RemoteError, error_line
 from kkjupyter.notebook.retention import Limits
 from kkjupyter.notebook.run.extractors import ChunkTexts, picker
-from kkjupyter.notebook.run.reply import Reply, error_line, joined_text
+from kkjupyter.notebook.run.reply import Reply, joined_text
 
 
 def test_a_stream() -> None:
