@@ -16,7 +16,7 @@ from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import one_line
 from kkjupyter.transports.websocket.client import is_loopback
 
-__all__ = ["Door", "Turned", "Visit", "bearer_tokens", "make_token", "query_tokens"]
+__all__ = ["AccessPolicy", "Turned", "Visit", "bearer_tokens", "make_token", "query_tokens"]
 
 Turned = tuple[http.HTTPStatus, str]
 """With what a client is turned away: a status, and a line of text for whoever reads it."""
@@ -68,7 +68,7 @@ class Visit:
         return self.header("Origin")
 
 
-class Door:
+class AccessPolicy:
     """The checks at one server's door.
 
     A token keeps strangers out, and pages with them: no page knows it. Besides, a page's origin

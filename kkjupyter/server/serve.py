@@ -10,7 +10,7 @@ from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
 from kkjupyter.runtime.bridge import run_blocking
-from kkjupyter.server.access import Door, make_token
+from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach
 from kkjupyter.server.exposed.ownership import serving_package
@@ -108,7 +108,7 @@ def start_server(
         limits=check_limits(options.get("limits")),
     )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
-    door = Door(host, token, options.get("origins", ()), options.get("hosts", ()))
+    door = AccessPolicy(host, token, options.get("origins", ()), options.get("hosts", ()))
     ssl = options.get("ssl")
     server: Server
     if options.get("transport") == "http":

@@ -20,7 +20,7 @@ from kkjupyter.errors import ConnectError
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.runtime.loop_threads import handler_loop
-from kkjupyter.server.access import Door
+from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.finishing import let_finish
 from kkjupyter.transports.tls import check_server_context, context_for
@@ -90,7 +90,7 @@ class Server:
         self,
         exposed: Exposed | None,
         clients: Guests,
-        door: Door,
+        door: AccessPolicy,
         host: str,
         scheme: str,
         ssl: SSLContext | None,

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from kkjupyter.client.remote import Remote
 from kkjupyter.limits import size_limit
-from kkjupyter.server.access import Door, Visit
+from kkjupyter.server.access import AccessPolicy, Visit
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.listeners.http_body import BadBody, read_body
 from kkjupyter.server.listeners.http_calls import UnaryClients
@@ -37,7 +37,13 @@ class HttpServer(Server):
     _clients: UnaryClients
 
     def __init__(
-        self, exposed: Exposed, door: Door, host: str, *, ssl: SSLContext | None, gzip: bool = False
+        self,
+        exposed: Exposed,
+        door: AccessPolicy,
+        host: str,
+        *,
+        ssl: SSLContext | None,
+        gzip: bool = False,
     ) -> None:
         super().__init__(exposed, UnaryClients(exposed), door, host, "http", ssl)
         self._gzip = gzip

@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from kkjupyter.limits import ServerLimits, size_limit
 from kkjupyter.runtime.logs import SafeLogger
-from kkjupyter.server.access import Door, Visit
+from kkjupyter.server.access import AccessPolicy, Visit
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor, too_many_text
@@ -51,7 +51,7 @@ class WebSocketServer(Server):
     def __init__(
         self,
         exposed: Exposed,
-        door: Door,
+        door: AccessPolicy,
         host: str,
         *,
         ssl: SSLContext | None,

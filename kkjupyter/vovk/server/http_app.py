@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from kkjupyter.errors import ConnectionLost
 from kkjupyter.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
-from kkjupyter.server.access import Door, Visit
+from kkjupyter.server.access import AccessPolicy, Visit
 from kkjupyter.server.interceptors import Interceptor
 from kkjupyter.server.listeners.http_body import BadBody, read_body
 from kkjupyter.server.listeners.http_heartbeat import BEATS, Beats
@@ -95,7 +95,7 @@ class Face:
     publication: Publication
     clients: VovkClients
     loop: HandlerLoop | None = None
-    door: Door | None = None
+    door: AccessPolicy | None = None
     prefix: str | None = None
     interceptors: Sequence[Interceptor] = ()
     validate: bool = True

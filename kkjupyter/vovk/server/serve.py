@@ -14,7 +14,7 @@ from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits, size_limit
 from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop
-from kkjupyter.server.access import Door, make_token
+from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.interceptors import Interceptor, check_interceptors
 from kkjupyter.vovk.server.router import Controllers, Publication
 from kkjupyter.wire.vovk.schema.model import WireFormat
@@ -110,7 +110,9 @@ def serve(
     prefix = _prefix(options.get("prefix", "/api"))
     face = _face(controllers, prefix, options)
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
-    door = face.door = Door(host, token, options.get("origins", ()), options.get("hosts", ()))
+    door = face.door = AccessPolicy(
+        host, token, options.get("origins", ()), options.get("hosts", ())
+    )
     face.loop = handler_loop()
     face.is_told = True
     face.gzip = options.get("gzip", False)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from kkjupyter.client.remote import Remote
 from kkjupyter.limits import size_limit
-from kkjupyter.server.access import Door
+from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.listeners.http_listening import HttpListener
 from kkjupyter.server.server import Server
 from kkjupyter.vovk.server.http_app import Face, VovkClients
@@ -30,7 +30,9 @@ class VovkServer(Server):
 
     _clients: VovkClients
 
-    def __init__(self, face: Face, door: Door, host: str, *, ssl: SSLContext | None) -> None:
+    def __init__(
+        self, face: Face, door: AccessPolicy, host: str, *, ssl: SSLContext | None
+    ) -> None:
         super().__init__(None, face.clients, door, host, "http", ssl)
         self._face = face
         self._path = face.prefix or ""

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.server.access import Door, Visit, bearer_tokens, make_token, query_tokens
+from kkjupyter.server.access import AccessPolicy, Visit, bearer_tokens, make_token, query_tokens
 
 
-def turned_away(door: Door, origin: str | None, shown: list[str], **headers: str) -> Any:
+def turned_away(door: AccessPolicy, origin: str | None, shown: list[str], **headers: str) -> Any:
     """What a door says to a request for the host it listens at."""
     given = {"Host": "127.0.0.1:8765", **{k.replace("_", "-"): v for k, v in headers.items()}}
     if origin is not None:
@@ -20,7 +20,7 @@ def turned_away(door: Door, origin: str | None, shown: list[str], **headers: str
 
 
 def test_without_a_token_everybody_may_come_in_save_strange_pages() -> None:
-    door = Door("127.0.0.1", None)
+    door = AccessPolicy("127.0.0.1", None)
     assert turned_away(door, None, []) is None
     assert turned_away(door, "http://localhost:8888", ["any"]) is None
     turned = turned_away(door, "https://evil.example", [])
@@ -29,7 +29,7 @@ def test_without_a_token_everybody_may_come_in_save_strange_pages() -> None:
 
 @pytest.mark.parametrize("shown", [[], [""], ["wrong"], ["secret "], ["Secret"], ["\udcff"]])
 def test_a_token_must_be_shown(shown: list[str]) -> None:
-    door = Door("127.0.0.1", "secret")
+    door = AccessPolicy("127.0.0.1", "secret")
     assert turned_away(door, None, shown) == (401, "token missing or wrong\n")
     assert turned_away(door, None, [*shown, "secret"]) is None
     # The page is looked at first: that there is a token is nobody's business there.
@@ -64,14 +64,14 @@ def test_a_token_must_be_shown(shown: list[str]) -> None:
 def test_names_it_is_asked_for(
     listening_at: str, token: str | None, host: str, admitted: bool
 ) -> None:
-    door = Door(listening_at, token, ["https://page.example"], ["named.example"])
+    door = AccessPolicy(listening_at, token, ["https://page.example"], ["named.example"])
     turned = turned_away(door, None, ["secret"], Host=host)
     assert (turned is None) is admitted
     if turned is not None:
         assert turned[0] == 403
         assert "hosts=[...]" in turned[1]
     for names in ({"hosts": ["*"]}, {"origins": ["*"]}):
-        assert Door(listening_at, token, **names).admits_host(host)
+        assert AccessPolicy(listening_at, token, **names).admits_host(host)
 
 
 @pytest.mark.parametrize(
@@ -91,26 +91,31 @@ def test_what_a_browser_says_of_a_page_it_does_not_name(
     site: str, mode: str, admitted: bool
 ) -> None:
     says = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode}
-    assert (turned_away(Door("127.0.0.1", None), None, [], **says) is None) is admitted
+    assert (turned_away(AccessPolicy("127.0.0.1", None), None, [], **says) is None) is admitted
     # No page knows a token; who has clicked on a link with one shall come in.
-    assert turned_away(Door("127.0.0.1", "secret"), None, ["secret"], **says) is None
-    assert turned_away(Door("127.0.0.1", None), "http://localhost:1", [], **says) is None
-    elsewhere = turned_away(Door("my.host", None), None, [], Host="my.host", **says)
+    assert turned_away(AccessPolicy("127.0.0.1", "secret"), None, ["secret"], **says) is None
+    assert turned_away(AccessPolicy("127.0.0.1", None), "http://localhost:1", [], **says) is None
+    elsewhere = turned_away(AccessPolicy("my.host", None), None, [], Host="my.host", **says)
     assert (elsewhere is None) is (site in ("none", "same-origin"))
 
 
 @pytest.mark.parametrize("name", ["Host", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"])
 def test_what_must_come_once(name: str) -> None:
     visit = Visit.of(lambda one: ["localhost", "localhost"] if one == name else [], "/")
-    assert Door("127.0.0.1", None).turn_away(visit) == (400, f"{name} came more than once\n")
+    assert AccessPolicy("127.0.0.1", None).turn_away(visit) == (
+        400,
+        f"{name} came more than once\n",
+    )
 
 
 def test_what_it_means_that_there_is_no_token() -> None:
-    assert Door("127.0.0.1", "secret").warning == ""
-    assert "every web page that comes from a port of this machine" in Door("::1", None).warning
-    assert "everybody on the network" in Door("0.0.0.0", None).warning
+    assert AccessPolicy("127.0.0.1", "secret").warning == ""
+    assert (
+        "every web page that comes from a port of this machine" in AccessPolicy("::1", None).warning
+    )
+    assert "everybody on the network" in AccessPolicy("0.0.0.0", None).warning
     with pytest.raises(kk.UsageError, match=r"hosts takes a list.*\['a'\]"):
-        Door("127.0.0.1", None, hosts="a")
+        AccessPolicy("127.0.0.1", None, hosts="a")
 
 
 @pytest.mark.parametrize(
@@ -129,8 +134,8 @@ def test_what_it_means_that_there_is_no_token() -> None:
     ],
 )
 def test_origins(host: str, origin: str, admitted: bool) -> None:
-    assert Door(host, None, ["https://listed.example"]).admits_origin(origin) is admitted
-    assert Door(host, None, ["*"]).admits_origin(origin)
+    assert AccessPolicy(host, None, ["https://listed.example"]).admits_origin(origin) is admitted
+    assert AccessPolicy(host, None, ["*"]).admits_origin(origin)
 
 
 def test_tokens_in_headers_and_in_the_address() -> None:
@@ -159,8 +164,8 @@ def test_tokens_in_headers_and_in_the_address() -> None:
     ],
 )
 def test_only_what_shows_the_token_is_taken_from_a_query(query: str, left: str) -> None:
-    assert Door("127.0.0.1", "secret!").without_token(query) == left
-    assert Door("127.0.0.1", None).without_token(query) == query
+    assert AccessPolicy("127.0.0.1", "secret!").without_token(query) == left
+    assert AccessPolicy("127.0.0.1", None).without_token(query) == query
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_only_what_shows_the_token_is_taken_from_a_query(query: str, left: str) 
     ],
 )
 def test_a_long_token_is_taken_from_a_query_however_it_is_written(query: str, left: str) -> None:
-    assert Door("127.0.0.1", "a-long secret-of-ours").without_token(query) == left
+    assert AccessPolicy("127.0.0.1", "a-long secret-of-ours").without_token(query) == left
 
 
 def test_a_token_is_made_unless_one_is_given_or_none_is_meant() -> None:
