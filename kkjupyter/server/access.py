@@ -16,9 +16,9 @@ from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import one_line
 from kkjupyter.transports.websocket.client import is_loopback
 
-__all__ = ["AccessPolicy", "Turned", "Visit", "bearer_tokens", "make_token", "query_tokens"]
+__all__ = ["AccessPolicy", "Rejection", "Visit", "bearer_tokens", "make_token", "query_tokens"]
 
-Turned = tuple[http.HTTPStatus, str]
+Rejection = tuple[http.HTTPStatus, str]
 """With what a client is turned away: a status, and a line of text for whoever reads it."""
 
 _ONCE = ("Host", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode")
@@ -118,7 +118,7 @@ class AccessPolicy:
             "browsers show"
         )
 
-    def turn_away(self, visit: Visit) -> Turned | None:
+    def turn_away(self, visit: Visit) -> Rejection | None:
         """Why a client may not come in; None if it may."""
         turned = self.turn_away_page(visit)
         # All are looked at, so that the time tells nothing of which was right.
@@ -126,7 +126,7 @@ class AccessPolicy:
             return http.HTTPStatus.UNAUTHORIZED, "token missing or wrong\n"
         return turned
 
-    def turn_away_page(self, visit: Visit) -> Turned | None:
+    def turn_away_page(self, visit: Visit) -> Rejection | None:
         """As :meth:`turn_away`, of one that need not show a token yet: a preflight."""
         if name := visit.doubled:
             return http.HTTPStatus.BAD_REQUEST, f"{name} came more than once\n"
