@@ -18,7 +18,7 @@ from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.kkrpc.detection import FORMS, FirstFrame, Probe
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 
-__all__ = ["PROTOCOLS", "Doorstep", "Spoken", "find_protocol", "make_protocol"]
+__all__ = ["PROTOCOLS", "Negotiation", "Spoken", "find_protocol", "make_protocol"]
 
 PROTOCOLS = ("classic", "compact")
 _PROBE_S = 2.0
@@ -202,7 +202,7 @@ async def find_protocol(
     return Spoken(*found, asking.rest, relay)
 
 
-class Doorstep:
+class Negotiation:
     """In charge of a client's connection until its first message tells the protocol.
 
     Args:
@@ -218,7 +218,7 @@ class Doorstep:
         self,
         transport: Transport,
         welcome: Callable[[Channel], object],
-        on_closed: Callable[[Doorstep], object],
+        on_closed: Callable[[Negotiation], object],
         *,
         limit_bytes: int,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from kkjupyter.connection.channel import Channel
-from kkjupyter.connection.negotiation import Doorstep
+from kkjupyter.connection.negotiation import Negotiation
 from kkjupyter.limits import ServerLoad, size_limit
 from kkjupyter.server.dispatch import Producer
 from kkjupyter.server.exposed.offer import Exposed
@@ -30,7 +30,7 @@ class Clients:
     def __init__(self, exposed: Exposed) -> None:
         self._exposed = exposed
         self.load = ServerLoad(exposed.limits)
-        self._doorsteps: set[Doorstep] = set()
+        self._doorsteps: set[Negotiation] = set()
         self._producers: set[Producer] = set()
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class Clients:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(timeout_s, on_silence, timeout_s)
 
-        def leave(doorstep: Doorstep) -> None:
+        def leave(doorstep: Negotiation) -> None:
             if timer is not None:
                 timer.cancel()
             self._doorsteps.discard(doorstep)
@@ -75,7 +75,7 @@ class Clients:
             self._producers.add(producer)
 
         limits = self.load.limits
-        doorstep = Doorstep(
+        doorstep = Negotiation(
             transport,
             welcome,
             leave,

@@ -11,7 +11,7 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.connection import negotiation
-from kkjupyter.connection.negotiation import Doorstep, find_protocol, make_protocol
+from kkjupyter.connection.negotiation import Negotiation, find_protocol, make_protocol
 from kkjupyter.wire.events import Requested
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
@@ -220,7 +220,7 @@ class Arrivals:
         self.wire = wire
         self.channels: list[Any] = []
         self.left: list[Any] = []
-        self.step = Doorstep(
+        self.step = Negotiation(
             wire,  # type: ignore[arg-type]
             self.channels.append,
             self.left.append,
