@@ -16,7 +16,12 @@ from kkjupyter.calls.callbacks import PassedFunctions
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller, ProtocolCaller
 from kkjupyter.connection.channel import Channel, RequestHandler
-from kkjupyter.connection.negotiation import PROTOCOLS, Spoken, find_protocol, make_protocol
+from kkjupyter.connection.negotiation import (
+    PROTOCOLS,
+    NegotiatedProtocol,
+    find_protocol,
+    make_protocol,
+)
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
@@ -329,12 +334,12 @@ class Session(ProtocolCaller):
             spoken.relay.to = self._channel
             self._channel.data_received(spoken.rest)
 
-    async def _agree(self, transport: Transport) -> Spoken:
+    async def _agree(self, transport: Transport) -> NegotiatedProtocol:
         """Which protocol to speak; the peer is asked unless that is known."""
         told = self._told_protocol
         if told is not None and (self._told_codec is not None or told == "classic"):
             # A classic peer reads either codec, message by message.
-            return Spoken(told, "superjson", [], None)
+            return NegotiatedProtocol(told, "superjson", [], None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
         spoken = await find_protocol(

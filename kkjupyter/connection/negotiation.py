@@ -18,7 +18,7 @@ from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.kkrpc.detection import FORMS, FirstFrame, Probe
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 
-__all__ = ["PROTOCOLS", "Negotiation", "Spoken", "find_protocol", "make_protocol"]
+__all__ = ["PROTOCOLS", "NegotiatedProtocol", "Negotiation", "find_protocol", "make_protocol"]
 
 PROTOCOLS = ("classic", "compact")
 _PROBE_S = 2.0
@@ -77,7 +77,7 @@ class Relay:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Spoken:
+class NegotiatedProtocol:
     """What a peer was found to speak.
 
     Attributes:
@@ -160,7 +160,7 @@ async def find_protocol(
     *,
     codec: Codec | None = None,
     timeout_s: float | None = None,
-) -> Spoken:
+) -> NegotiatedProtocol:
     """Open ``transport`` and ask the peer which protocol it speaks. I/O loop only.
 
     No real call is ever the probe, and nothing that may be exposed there is called. Cancelling is
@@ -199,7 +199,7 @@ async def find_protocol(
         raise ConnectError(
             transport.url, f"it ended as soon as it had answered: {asking.end_reason}"
         )
-    return Spoken(*found, asking.rest, relay)
+    return NegotiatedProtocol(*found, asking.rest, relay)
 
 
 class Negotiation:

@@ -22,7 +22,7 @@ from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
 from kkjupyter.runtime.loop_threads import io_loop
 
 Start = Callable[..., Any]
-Spoken = dict[str, str]
+NegotiatedProtocol = dict[str, str]
 
 
 class Api:
@@ -118,7 +118,7 @@ def has_room(api: Any) -> bool:
 
 
 def test_requests_beyond_the_limit_are_refused_and_harm_none(
-    start: Start, spoken: Spoken, served: Api, caplog: pytest.LogCaptureFixture
+    start: Start, spoken: NegotiatedProtocol, served: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = kk.ServerLimits(requests_per_connection=3)
     with start(served, limits=limits) as server, server.connect(**spoken) as api:
@@ -140,7 +140,7 @@ def test_requests_beyond_the_limit_are_refused_and_harm_none(
 
 
 def test_a_cancelled_call_makes_room_before_it_has_begun(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     limits = kk.ServerLimits(requests_per_connection=1)
     with start(served, limits=limits) as server, server.connect(**spoken) as api:
@@ -150,7 +150,7 @@ def test_a_cancelled_call_makes_room_before_it_has_begun(
 
 
 def test_one_call_after_the_other_never_meets_the_limit(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     limits = kk.ServerLimits(requests_per_connection=1, streams_per_connection=1)
     with start(served, limits=limits) as server, server.connect(**spoken) as api:
@@ -162,7 +162,7 @@ def test_one_call_after_the_other_never_meets_the_limit(
 
 
 def test_the_limit_of_a_server_is_shared_by_its_clients(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     with (
         start(served, limits=kk.ServerLimits(requests=2)) as server,
@@ -178,7 +178,7 @@ def test_the_limit_of_a_server_is_shared_by_its_clients(
 
 
 def test_a_stream_beyond_the_limit_is_refused_and_closed(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     limits = kk.ServerLimits(streams_per_connection=1)
     with start(served, limits=limits) as server, server.connect(**spoken) as api:
@@ -193,7 +193,9 @@ def test_a_stream_beyond_the_limit_is_refused_and_closed(
 
 
 @pytest.mark.only("compact")
-def test_streams_among_arguments_count(start: Start, spoken: Spoken, served: Api) -> None:
+def test_streams_among_arguments_count(
+    start: Start, spoken: NegotiatedProtocol, served: Api
+) -> None:
     limits = kk.ServerLimits(streams_per_connection=1)
     with start(served, limits=limits) as server, server.connect(**spoken) as api:
         assert api.total(iter([1, 2])).result(timeout_s=PATIENCE_S) == 3
@@ -211,7 +213,9 @@ def closing(numbers: list[int]) -> Any:
     return (number for number in numbers)
 
 
-def test_bytes_of_requests_under_way_are_bounded(start: Start, spoken: Spoken, served: Api) -> None:
+def test_bytes_of_requests_under_way_are_bounded(
+    start: Start, spoken: NegotiatedProtocol, served: Api
+) -> None:
     limits = kk.ServerLimits(buffered_bytes_per_connection=1_000_000)
     with start(served, limits=limits) as server, server.connect(**spoken) as api:
         assert len(api.echo("x" * 1_500_000).result()) == 1_500_000  # one alone
@@ -225,7 +229,7 @@ def test_bytes_of_requests_under_way_are_bounded(start: Start, spoken: Spoken, s
 
 
 def test_many_large_answers_at_once_wait_for_the_reader(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     """And both sides' requests and answers may be large without any waiting for ever."""
     with start(served) as server, server.connect(**spoken) as api:
@@ -237,7 +241,7 @@ def test_many_large_answers_at_once_wait_for_the_reader(
 @pytest.mark.half
 @pytest.mark.parametrize("limits", [{}, {"function_threads": 8}], ids=["client", "server"])
 def test_plain_functions_that_block_keep_their_own_client_waiting(
-    start: Start, spoken: Spoken, served: Api, limits: dict[str, int]
+    start: Start, spoken: NegotiatedProtocol, served: Api, limits: dict[str, int]
 ) -> None:
     with (
         start(served, limits=kk.ServerLimits(**limits)) as server,
@@ -262,7 +266,7 @@ def read_on(call: Any) -> None:
 
 @pytest.mark.half
 def test_plain_generators_that_block_are_counted_for_their_own_client(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     with (
         start(served) as server,
@@ -291,7 +295,7 @@ def test_plain_generators_that_block_are_counted_for_their_own_client(
 
 
 def test_a_busy_function_pauses_reading_and_goes_on_without_a_gap(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     """20 MB are sent to it while it waits; about 1 MB of them is held."""
     gate, seen = threading.Event(), []
@@ -311,7 +315,7 @@ def test_a_busy_function_pauses_reading_and_goes_on_without_a_gap(
 
 
 def test_one_who_waits_for_something_else_gets_it_up_to_the_hard_limit(
-    start: Start, spoken: Spoken, served: Api, monkeypatch: pytest.MonkeyPatch
+    start: Start, spoken: NegotiatedProtocol, served: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then the call that the function was passed with fails, and nothing else."""
     monkeypatch.setitem(CALLBACK_LIMITS, "limit_bytes", 4_000_000)
@@ -336,7 +340,7 @@ def _wait_elsewhere(call: Any) -> None:
 
 def test_a_subscription_that_is_busy_too_long_is_given_up_and_said_so(
     start: Start,
-    spoken: Spoken,
+    spoken: NegotiatedProtocol,
     served: Api,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -363,7 +367,7 @@ def test_a_subscription_that_is_busy_too_long_is_given_up_and_said_so(
 
 
 def test_functions_of_other_calls_are_not_held_up(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     gate, seen = threading.Event(), []
     with start(served) as server, server.connect(**spoken) as api:
@@ -376,7 +380,7 @@ def test_functions_of_other_calls_are_not_held_up(
 
 
 def test_a_handler_that_goes_on_calling_one_who_does_not_read_is_told(
-    start: Start, spoken: Spoken, served: Api
+    start: Start, spoken: NegotiatedProtocol, served: Api
 ) -> None:
     gate = threading.Event()
     limits = kk.ServerLimits(buffered_bytes_per_connection=2_000_000)
