@@ -23,7 +23,7 @@ from kkjupyter.connection.channel_trace import ChannelTrace
 from kkjupyter.connection.failures import encode_acknowledgement
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.read_flow_control import Reading
-from kkjupyter.connection.remote_callbacks import HeldFunctions
+from kkjupyter.connection.remote_callbacks import RemoteCallbacks
 from kkjupyter.connection.send_queue import Outbox
 from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import (
@@ -120,7 +120,7 @@ class Channel:
         self.outgoing = OutgoingStreams(
             protocol, self.outbox, load.generators if load is not None else None
         )
-        self.held = HeldFunctions(protocol, self.outbox, self.outbox.check_room)
+        self.held = RemoteCallbacks(protocol, self.outbox, self.outbox.check_room)
         self.handler: RequestHandler | None = None
         self.is_open = True
         self.close_reason = ""

@@ -14,7 +14,7 @@ from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import wait_async
 from kkjupyter.wire.kkrpc.base import Protocol
 
-__all__ = ["HeldFunctions", "RemoteCallback"]
+__all__ = ["RemoteCallback", "RemoteCallbacks"]
 
 # Collected facades are told to the peer together; and a function that is passed again at once, as
 # in a loop of calls, is not released in between.
@@ -29,7 +29,7 @@ class RemoteCallback:
     does not read gets a BufferOverflow. May be called from any thread.
     """
 
-    def __init__(self, held: HeldFunctions, callback_id: str, codec: str) -> None:
+    def __init__(self, held: RemoteCallbacks, callback_id: str, codec: str) -> None:
         self._held = held
         self._id = callback_id
         self._codec = codec
@@ -68,7 +68,7 @@ class RemoteCallback:
         return f"<RemoteCallback {plain(self._id)}>"
 
 
-class HeldFunctions:
+class RemoteCallbacks:
     """The peer's functions that are held on one connection.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
-from kkjupyter.connection.remote_callbacks import HeldFunctions
+from kkjupyter.connection.remote_callbacks import RemoteCallbacks
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import Bell
 from kkjupyter.wire.events import CallbackInvoked, CallbacksReleased
@@ -38,8 +38,8 @@ def sent() -> Sent:
 
 
 @pytest.fixture
-def held(sent: Sent) -> HeldFunctions:
-    return HeldFunctions(Compact("json"), sent)  # type: ignore[arg-type]
+def held(sent: Sent) -> RemoteCallbacks:
+    return RemoteCallbacks(Compact("json"), sent)  # type: ignore[arg-type]
 
 
 def on_io(fn: Callable[..., Any], *args: Any) -> Any:
@@ -49,20 +49,20 @@ def on_io(fn: Callable[..., Any], *args: Any) -> Any:
     return io_loop().submit(run()).result(PATIENCE_S)
 
 
-def test_a_call_is_one_message(held: HeldFunctions, sent: Sent) -> None:
+def test_a_call_is_one_message(held: RemoteCallbacks, sent: Sent) -> None:
     facade = on_io(held.get, "f1", "json")
     facade(1, "two")
     assert sent.read(Compact("json")) == [CallbackInvoked("f1", [1, "two"])]
     assert repr(facade) == "<RemoteCallback f1>"
 
 
-def test_it_answers_in_the_codec_it_came_in(held: HeldFunctions, sent: Sent) -> None:
+def test_it_answers_in_the_codec_it_came_in(held: RemoteCallbacks, sent: Sent) -> None:
     facade = on_io(held.get, "f1", "superjson")
     facade({1, 2})
     assert sent.read(Compact("json")) == [CallbackInvoked("f1", [{1, 2}])]
 
 
-def test_one_id_is_one_object_while_it_is_held(held: HeldFunctions) -> None:
+def test_one_id_is_one_object_while_it_is_held(held: RemoteCallbacks) -> None:
     first = on_io(held.get, "f1", "json")
     assert on_io(held.get, "f1", "json") is first
     assert on_io(held.get, "f2", "json") is not first
@@ -70,7 +70,7 @@ def test_one_id_is_one_object_while_it_is_held(held: HeldFunctions) -> None:
     assert on_io(held.get, "f1", "json") is not first  # the peer has passed it anew
 
 
-def test_collected_ones_are_told_together(held: HeldFunctions, sent: Sent) -> None:
+def test_collected_ones_are_told_together(held: RemoteCallbacks, sent: Sent) -> None:
     facades = [on_io(held.get, f"f{number}", "json") for number in range(10)]
     facades.clear()
     gc.collect()
@@ -78,7 +78,7 @@ def test_collected_ones_are_told_together(held: HeldFunctions, sent: Sent) -> No
     assert sent.read(Compact("json")) == [CallbacksReleased(tuple(f"f{n}" for n in range(10)))]
 
 
-def test_one_that_is_passed_again_is_not_released(held: HeldFunctions, sent: Sent) -> None:
+def test_one_that_is_passed_again_is_not_released(held: RemoteCallbacks, sent: Sent) -> None:
     async def again() -> Any:
         held.get("f1", "json")  # collected at once
         gc.collect()
@@ -94,7 +94,7 @@ def test_one_that_is_passed_again_is_not_released(held: HeldFunctions, sent: Sen
     until(lambda: sent.read(Compact("json")) == [CallbacksReleased(("f1",))])
 
 
-def test_a_release_is_told_once_and_at_once(held: HeldFunctions, sent: Sent) -> None:
+def test_a_release_is_told_once_and_at_once(held: RemoteCallbacks, sent: Sent) -> None:
     facade = on_io(held.get, "f1", "json")
     for _ in range(3):
         facade.release()
@@ -109,7 +109,7 @@ def test_a_release_is_told_once_and_at_once(held: HeldFunctions, sent: Sent) -> 
 
 
 def test_classic_has_no_word_for_it(sent: Sent) -> None:
-    held = HeldFunctions(Classic("json"), sent)  # type: ignore[arg-type]
+    held = RemoteCallbacks(Classic("json"), sent)  # type: ignore[arg-type]
     facade = on_io(held.get, "f1", "json")
     facade.release()
     del facade
@@ -119,7 +119,7 @@ def test_classic_has_no_word_for_it(sent: Sent) -> None:
     assert sent.messages == []
 
 
-def test_awaiting_a_call_waits_for_room(held: HeldFunctions, sent: Sent) -> None:
+def test_awaiting_a_call_waits_for_room(held: RemoteCallbacks, sent: Sent) -> None:
     facade = on_io(held.get, "f1", "json")
 
     async def call() -> list[str]:
@@ -142,7 +142,7 @@ def test_awaiting_a_call_waits_for_room(held: HeldFunctions, sent: Sent) -> None
     assert asyncio.run(call()) == ["full", "room"]
 
 
-def test_what_cannot_be_sent_is_said_to_the_caller(held: HeldFunctions, sent: Sent) -> None:
+def test_what_cannot_be_sent_is_said_to_the_caller(held: RemoteCallbacks, sent: Sent) -> None:
     facade = on_io(held.get, "f1", "json")
     with pytest.raises(kk.EncodeError):
         facade(object())
