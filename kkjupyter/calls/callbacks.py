@@ -18,7 +18,7 @@ from kkjupyter.wire.kkrpc.base import Protocol
 if TYPE_CHECKING:
     from kkjupyter.calls.state import CallState
 
-__all__ = ["Fate", "PassedFunctions"]
+__all__ = ["CallbackRegistry", "Fate"]
 
 logger = SafeLogger("kkjupyter")
 
@@ -68,7 +68,7 @@ class _Entry:
         return self.is_over and self.jobs.idle
 
 
-class PassedFunctions:
+class CallbackRegistry:
     """The functions of one connection that the peer may call.
 
     Where the peer can say that one is no longer needed, each call gets ids of its own: a release

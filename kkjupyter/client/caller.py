@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kkjupyter.calls.call import Call, is_stream
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.calls.titles import Title
 from kkjupyter.calls.unresolved import RemoteName
@@ -139,7 +139,7 @@ class ProtocolCaller(Caller):
         options: see :class:`Caller`.
     """
 
-    def __init__(self, url: str, functions: PassedFunctions, **options: Any) -> None:
+    def __init__(self, url: str, functions: CallbackRegistry, **options: Any) -> None:
         super().__init__(url, **options)
         self._functions = functions
 

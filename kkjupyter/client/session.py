@@ -12,7 +12,7 @@ from typing import Any
 
 from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.call import Call
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller, ProtocolCaller
 from kkjupyter.connection.channel import Channel, RequestHandler
@@ -115,7 +115,7 @@ class Session(ProtocolCaller):
             raise UsageError("meta must be a function that returns a dict for each call")
         super().__init__(
             url,
-            PassedFunctions(),
+            CallbackRegistry(),
             timeout_s=timeout_s,
             idle_timeout_s=idle_timeout_s,
             methods=methods,

@@ -15,7 +15,7 @@ from typing import Any
 
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.connection.arrivals import Arrivals
 from kkjupyter.connection.call_table import CallTable
@@ -106,7 +106,7 @@ class Channel:
         transport: Transport,
         protocol: Protocol,
         *,
-        functions: PassedFunctions,
+        functions: CallbackRegistry,
         recorder: Recorder | None = None,
         load: ConnectionLoad | None = None,
     ) -> None:

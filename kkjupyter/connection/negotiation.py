@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.connection.channel import Channel
 from kkjupyter.errors import ConnectError, MessageTooBig
 from kkjupyter.limits import ConnectionLoad
@@ -247,7 +247,7 @@ class Negotiation:
                 memory_bytes=self._memory_bytes,
             )
             channel = Channel(
-                self._transport, protocol, functions=PassedFunctions(), load=self._load
+                self._transport, protocol, functions=CallbackRegistry(), load=self._load
             )
             self._welcome(channel)
             self._relay.to = channel

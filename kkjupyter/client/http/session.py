@@ -12,7 +12,7 @@ from typing import Any
 
 from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.call import Call
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.client.http.http_trace import HttpTrace
@@ -96,7 +96,7 @@ class HttpSession(ProtocolCaller):
             )
         super().__init__(
             shown_url,
-            PassedFunctions(),
+            CallbackRegistry(),
             timeout_s=timeout_s,
             idle_timeout_s=idle_timeout_s,
             methods=methods,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from kkjupyter.calls.call import is_stream
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.connection.channel import Channel
 from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.connection.pumps import close_source
@@ -85,7 +85,7 @@ class UnaryClients(Clients):
     async def _carry_out(self, request: Requested, protocol: Protocol) -> bytes:
         outgoing = _OneMessage()
         load = self.load.connection()
-        channel = Channel(outgoing, protocol, functions=PassedFunctions(), load=load)
+        channel = Channel(outgoing, protocol, functions=CallbackRegistry(), load=load)
         producer = Producer(self._exposed, channel, on_closed=self._producers.discard, load=load)
         self._producers.add(producer)
         channel.handler = producer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.endpoints import PATIENCE_S, auntil
 
-from kkjupyter.calls.callbacks import PassedFunctions
+from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.connection import read_flow_control
 from kkjupyter.connection.channel import Channel
 from kkjupyter.runtime.loop_threads import io_loop
@@ -59,7 +59,7 @@ def double() -> Double:
 
 
 def channel_over(double: Double) -> Channel:
-    return Channel(double, Compact("json"), functions=PassedFunctions())
+    return Channel(double, Compact("json"), functions=CallbackRegistry())
 
 
 def test_reading_goes_on_when_the_outbox_drains_whatever_the_transport_says(
