@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from kkjupyter.calls.call import Call
     from kkjupyter.calls.state import CallState
 
-__all__ = ["Carrier"]
+__all__ = ["CallBackend"]
 
 
-class Carrier(Protocol):
+class CallBackend(Protocol):
     """Whoever carries calls to the peer."""
 
     @property

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from kkjupyter.calls.backend import Carrier
+from kkjupyter.calls.backend import CallBackend
 from kkjupyter.calls.buffer import StreamBuffer
 from kkjupyter.calls.credit import NOT_NOW, CreditWindow
 from kkjupyter.calls.titles import Title
@@ -57,7 +57,7 @@ class CallState(Waiters):
         method: str,
         title: str | Title,
         call_id: str,
-        carrier: Carrier,
+        carrier: CallBackend,
         *,
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,

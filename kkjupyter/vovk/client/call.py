@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.calls.backend import Carrier
+from kkjupyter.calls.backend import CallBackend
 from kkjupyter.calls.buffer import BatchBuffer
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
@@ -34,7 +34,7 @@ class VovkState(CallState):
         self,
         method: str,
         title: str,
-        carrier: Carrier,
+        carrier: CallBackend,
         *,
         made: Sequence[CallState] = (),
         **limits: float | None,
