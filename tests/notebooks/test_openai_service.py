@@ -39,7 +39,7 @@ def services() -> Iterator[Any]:
         yield importlib.import_module("services")
 
 
-class Face:
+class VovkApp:
     """The service as one kind of client sees it, and the provider behind it."""
 
     def __init__(self, name: str, services: Any, local: Any) -> None:
@@ -72,21 +72,21 @@ class Face:
         self.local.close()
 
 
-MakeFace = Callable[..., Face]
+MakeFace = Callable[..., VovkApp]
 
 
 @pytest.fixture(params=FACES)
 def make_face(request: pytest.FixtureRequest, services: Any) -> Iterator[MakeFace]:
-    faces: list[Face] = []
+    faces: list[VovkApp] = []
 
-    def make(words: Iterable[str] | Callable[[], Iterable[str]] = WORDS, **options: Any) -> Face:
+    def make(words: Iterable[str] | Callable[[], Iterable[str]] = WORDS, **options: Any) -> VovkApp:
         def answer(prompt: str) -> Iterable[str]:
             assert prompt == "Say this is a test"
             return words() if callable(words) else words
 
         options.setdefault("pause_s", 0.005)
         local = services.local_openai.LocalOpenAI(answer, **options)
-        faces.append(Face(request.param, services, local))
+        faces.append(VovkApp(request.param, services, local))
         return faces[-1]
 
     yield make
@@ -94,7 +94,7 @@ def make_face(request: pytest.FixtureRequest, services: Any) -> Iterator[MakeFac
         face.close()
 
 
-def leave_the_loop(face: Face) -> float:
+def leave_the_loop(face: VovkApp) -> float:
     for at, _ in enumerate(face.tokens()):
         if at == 2:
             ended_at_s = time.monotonic()
@@ -102,7 +102,7 @@ def leave_the_loop(face: Face) -> float:
     return ended_at_s
 
 
-def cancel(face: Face) -> float:
+def cancel(face: VovkApp) -> float:
     call = face.tokens()
     tokens = iter(call)
     assert [next(tokens), next(tokens)] == WORDS[:2]
@@ -111,7 +111,7 @@ def cancel(face: Face) -> float:
     return ended_at_s
 
 
-def close_the_connection(face: Face) -> float:
+def close_the_connection(face: VovkApp) -> float:
     tokens = iter(face.tokens())
     assert [next(tokens), next(tokens)] == WORDS[:2]
     ended_at_s = time.monotonic()
@@ -119,7 +119,7 @@ def close_the_connection(face: Face) -> float:
     return ended_at_s
 
 
-def heard_after_s(face: Face, ended_at_s: float) -> float:
+def heard_after_s(face: VovkApp, ended_at_s: float) -> float:
     (exchange,) = face.local.exchanges
     assert exchange.gone.wait(10)
     return float(exchange.gone_at_s - ended_at_s)
@@ -128,7 +128,7 @@ def heard_after_s(face: Face, ended_at_s: float) -> float:
 @pytest.mark.parametrize("end", [leave_the_loop, cancel, close_the_connection])
 @pytest.mark.parametrize("pause_s", [0.005, 0.3], ids=["talking", "thinking"])
 def test_the_provider_hears_of_the_end(
-    make_face: MakeFace, end: Callable[[Face], float], pause_s: float
+    make_face: MakeFace, end: Callable[[VovkApp], float], pause_s: float
 ) -> None:
     face = make_face(lambda: itertools.cycle(WORDS), pause_s=pause_s)
     after_s = heard_after_s(face, end(face))

@@ -26,7 +26,7 @@ from kkjupyter.wire.vovk.encoding import REPLY_HEADERS, missing_route, stream_he
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.schema.writing import write_answer, write_metadata
 
-__all__ = ["Face", "VovkClients"]
+__all__ = ["VovkApp", "VovkClients"]
 
 _PREFLIGHT_S = 600
 _WRITES_AT_ONCE = 64
@@ -75,7 +75,7 @@ class VovkClients:
 
 
 @dataclasses.dataclass(slots=True)
-class Face:
+class VovkApp:
     """Answers the requests to one publication.
 
     Attributes:

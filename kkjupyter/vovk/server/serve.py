@@ -24,7 +24,7 @@ from kkjupyter.wire.vovk.schema.writing import write_schema as schema_json
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from kkjupyter.vovk.server.http_app import Face
+    from kkjupyter.vovk.server.http_app import VovkApp
     from kkjupyter.vovk.server.response_task import OnError
     from kkjupyter.vovk.server.server import VovkServer
 
@@ -193,15 +193,15 @@ def write_schema(
             _write(target / name, content)
 
 
-def _face(controllers: Controllers, prefix: str | None, options: AppOptions) -> Face:
-    from kkjupyter.vovk.server.http_app import Face, VovkClients
+def _face(controllers: Controllers, prefix: str | None, options: AppOptions) -> VovkApp:
+    from kkjupyter.vovk.server.http_app import VovkApp, VovkClients
 
     publication = Publication(
         controllers,
         wire_format=_wire_format(options.get("legacy", False)),
         root_entry=(prefix or "").strip("/"),
     )
-    return Face(
+    return VovkApp(
         publication,
         VovkClients(check_limits(options.get("limits"))),
         prefix=prefix,

@@ -12,7 +12,7 @@ from kkjupyter.limits import size_limit
 from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.listeners.http_listening import HttpListener
 from kkjupyter.server.server import Server
-from kkjupyter.vovk.server.http_app import Face, VovkClients
+from kkjupyter.vovk.server.http_app import VovkApp, VovkClients
 from kkjupyter.wire.vovk.schema.writing import write_metadata, write_schema
 
 __all__ = ["VovkServer"]
@@ -31,7 +31,7 @@ class VovkServer(Server):
     _clients: VovkClients
 
     def __init__(
-        self, face: Face, door: AccessPolicy, host: str, *, ssl: SSLContext | None
+        self, face: VovkApp, door: AccessPolicy, host: str, *, ssl: SSLContext | None
     ) -> None:
         super().__init__(None, face.clients, door, host, "http", ssl)
         self._face = face
