@@ -32,7 +32,7 @@ from kkjupyter.wire.values.json_text import escape_non_ascii
 from kkjupyter.wire.vovk.encoding import encode_item
 from kkjupyter.wire.vovk.schema.model import WireFormat
 
-__all__ = ["Answering", "HandlerLoop", "Manners"]
+__all__ = ["Answering", "HandlerLoop", "HandlerOptions"]
 
 # Enough to keep a fast reader busy between two wake-ups, little enough that one who does not read
 # costs little: this much waits here, and as much again in the socket.
@@ -53,7 +53,7 @@ class HandlerLoop(Protocol):
         """Have ``fn(*args)`` called there, soon and in order. Any thread."""
 
 
-class Manners(Protocol):
+class HandlerOptions(Protocol):
     """What holds for every request to a server.
 
     Attributes:
@@ -89,7 +89,7 @@ class Answering:
         self,
         published: Published,
         request: Request[Any, Any, Any],
-        manners: Manners,
+        manners: HandlerOptions,
         loop: HandlerLoop,
         on_over: Callable[[Answering], object],
         load: ServerLoad,
