@@ -18,7 +18,7 @@ from kkjupyter.server.interceptors import Interceptor
 from kkjupyter.server.listeners.http_body import BadBody, read_body
 from kkjupyter.server.listeners.http_heartbeat import BEATS, Beats
 from kkjupyter.vovk.server.request import Request
-from kkjupyter.vovk.server.response_task import Answering, HandlerLoop, OnError
+from kkjupyter.vovk.server.response_task import HandlerLoop, OnError, ResponseTask
 from kkjupyter.vovk.server.responses import Response, status_reply
 from kkjupyter.vovk.server.router import Publication
 from kkjupyter.wire.values.json_text import dumps
@@ -50,7 +50,7 @@ class VovkClients:
     def __init__(self, limits: ServerLimits | None = None) -> None:
         self.load = ServerLoad(limits)
         self.count: Callable[[], int] = lambda: self.running
-        self._answerings: set[Answering] = set()
+        self._answerings: set[ResponseTask] = set()
 
     def __len__(self) -> int:
         return self.count()
@@ -60,11 +60,11 @@ class VovkClients:
         """How many there are. Any thread."""
         return len(self._answerings)
 
-    def add(self, answering: Answering) -> None:
+    def add(self, answering: ResponseTask) -> None:
         """One more."""
         self._answerings.add(answering)
 
-    def discard(self, answering: Answering) -> None:
+    def discard(self, answering: ResponseTask) -> None:
         """One less. Any thread."""
         self._answerings.discard(answering)
 
@@ -165,7 +165,7 @@ class VovkApp:
             load.admit(len(body))
         except LimitExceeded as exc:
             return _web_response(self._refusal(503, exc.message), common)
-        answering = Answering(published, asked, self, loop, self.clients.discard, load)
+        answering = ResponseTask(published, asked, self, loop, self.clients.discard, load)
         self.clients.add(answering)
         answering.start()
         try:
@@ -177,7 +177,7 @@ class VovkApp:
             load.release(len(body))
 
     async def _answer(
-        self, request: web.Request, answering: Answering, common: dict[str, str]
+        self, request: web.Request, answering: ResponseTask, common: dict[str, str]
     ) -> web.StreamResponse:
         def is_gone() -> bool:
             return request.transport is None or request.transport.is_closing()

@@ -32,7 +32,7 @@ from kkjupyter.wire.values.json_text import escape_non_ascii
 from kkjupyter.wire.vovk.encoding import encode_item
 from kkjupyter.wire.vovk.schema.model import WireFormat
 
-__all__ = ["Answering", "HandlerLoop", "HandlerOptions"]
+__all__ = ["HandlerLoop", "HandlerOptions", "ResponseTask"]
 
 # Enough to keep a fast reader busy between two wake-ups, little enough that one who does not read
 # costs little: this much waits here, and as much again in the socket.
@@ -73,7 +73,7 @@ class HandlerOptions(Protocol):
     def on_error(self) -> OnError | None: ...
 
 
-class Answering:
+class ResponseTask:
     """The sink of a pump, which :meth:`read` empties; it is never far ahead of the client.
 
     Args:
@@ -91,7 +91,7 @@ class Answering:
         request: Request[Any, Any, Any],
         manners: HandlerOptions,
         loop: HandlerLoop,
-        on_over: Callable[[Answering], object],
+        on_over: Callable[[ResponseTask], object],
         load: ServerLoad,
     ) -> None:
         self._load = load
