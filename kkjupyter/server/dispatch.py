@@ -31,7 +31,7 @@ from kkjupyter.server.exposed.places import Unreachable
 from kkjupyter.server.handlers import by_value
 from kkjupyter.server.interceptors import CallContext, Interceptor
 from kkjupyter.server.response_task import Answer, answer_call, answer_with
-from kkjupyter.server.reverse_caller import WayBack
+from kkjupyter.server.reverse_caller import ReverseCaller
 from kkjupyter.wire.events import Requested, StreamRef
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
@@ -68,7 +68,7 @@ class Producer:
         self._refused = 0
         self.exposed = exposed
         self.channel = channel
-        self.caller = Remote(WayBack(channel))
+        self.caller = Remote(ReverseCaller(channel))
         self._on_closed = on_closed
         # A peer may use an id twice; both are run, and both are cancelled. In the order they came.
         self._jobs: dict[str, dict[_Job, None]] = {}

@@ -12,10 +12,10 @@ from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import BufferOverflow
 from kkjupyter.wire.kkrpc.base import Protocol
 
-__all__ = ["WayBack"]
+__all__ = ["ReverseCaller"]
 
 
-class WayBack(ProtocolCaller):
+class ReverseCaller(ProtocolCaller):
     """Calls over a channel that the peer has opened. It ends with the channel.
 
     Args:
