@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from kkjupyter.calls.buffer import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
 from kkjupyter.runtime.logs import SafeLogger
-from kkjupyter.runtime.waiting import Bell, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_blocking
 from kkjupyter.runtime.worker_threads import Lane, WorkerPool
 
 __all__ = ["CALLBACK_LIMITS", "CALLBACK_THREADS", "Job", "Jobs"]
@@ -124,7 +124,7 @@ class Job:
             return
         # A plain wait in a cell: its thread has a loop already, and that loop is blocked.
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
-        bell = Bell()
+        bell = Notifier()
         done.add_done_callback(lambda _: bell.ring())
         threading.Thread(target=self._run_for, args=(coro, done), daemon=True).start()
         wait_blocking(bell, done.done)
@@ -159,7 +159,7 @@ class Jobs:
         when_low: called once, in any thread, when so many have run that more may come.
     """
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Notifier) -> None:
         self.lane: Lane | None = None
         self.when_low: Callable[[], object] | None = None
         self._bell = bell

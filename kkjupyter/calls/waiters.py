@@ -10,7 +10,7 @@ from collections.abc import Callable
 from kkjupyter.calls.callback_jobs import Job, Jobs
 from kkjupyter.calls.callbacks import Fate
 from kkjupyter.runtime.loop_threads import io_loop
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 
 __all__ = ["Waiters"]
 
@@ -31,7 +31,7 @@ class Waiters:
     """
 
     def __init__(self) -> None:
-        self.bell = Bell()
+        self.bell = Notifier()
         self.jobs = Jobs(self.bell)
         self.fate = Fate()
         self.waiting = 0

@@ -28,7 +28,7 @@ from kkjupyter.errors import RemoteError, RemoteThrow
 from kkjupyter.limits import GENERATOR_SLOTS, Slots, run_function
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
@@ -95,7 +95,7 @@ class OutgoingStream:
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
         self._sent_items = 0
-        self._bell = Bell()
+        self._bell = Notifier()
         self._task: asyncio.Task[Any] | None = None
         self._controls: list[tuple[str, Any]] = []
 

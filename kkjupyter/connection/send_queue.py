@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kkjupyter.errors import BufferOverflow
 from kkjupyter.runtime.byte_budget import Budget, Share
 from kkjupyter.runtime.loop_threads import io_loop
-from kkjupyter.runtime.waiting import Bell
+from kkjupyter.runtime.waiting import Notifier
 from kkjupyter.transports.base import DirectTransport, Transport
 from kkjupyter.transports.fairness import Piecework
 
@@ -46,7 +46,7 @@ class Outbox:
         budget: Budget | None = None,
         limit_bytes: int | None = None,
     ) -> None:
-        self.bell = Bell()
+        self.bell = Notifier()
         self.on_flush: Callable[[], object] = _nothing
         self.limit_bytes = LIMIT_BYTES if limit_bytes is None else min(limit_bytes, LIMIT_BYTES)
         self._transport = transport

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 
 __all__ = ["run_async", "run_blocking"]
 
@@ -46,8 +46,8 @@ async def run_async(coro: Coroutine[Any, Any, T]) -> T:
     return future.result()
 
 
-def _start(coro: Coroutine[Any, Any, T]) -> tuple[concurrent.futures.Future[T], Bell]:
+def _start(coro: Coroutine[Any, Any, T]) -> tuple[concurrent.futures.Future[T], Notifier]:
     future = io_loop().submit(coro)
-    bell = Bell()
+    bell = Notifier()
     future.add_done_callback(lambda _: bell.ring())
     return future, bell

@@ -22,13 +22,13 @@ from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import on_own_loop
 from kkjupyter.runtime.turns import CancelWatch, give_turn, turn_is_due
 
-__all__ = ["Bell", "wait_async", "wait_blocking"]
+__all__ = ["Notifier", "wait_async", "wait_blocking"]
 
 _POLL_S = 0.05
 logger = SafeLogger("kkjupyter")
 
 
-class Bell:
+class Notifier:
     """Wakes whoever waits for a change: threads and coroutines alike.
 
     Whoever makes the change makes it first and rings then; whoever waits registers first and looks
@@ -65,7 +65,9 @@ class Bell:
             self._waiting.remove(wake)
 
 
-def wait_blocking(bell: Bell, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+def wait_blocking(
+    bell: Notifier, ready: Callable[[], bool], timeout_s: float | None = None
+) -> bool:
     """Wait in plain code until ``ready()``; return whether it is.
 
     Args:
@@ -88,7 +90,7 @@ def wait_blocking(bell: Bell, ready: Callable[[], bool], timeout_s: float | None
     return _sleep_until(bell, ready, timeout_s)
 
 
-def _sleep_until(bell: Bell, ready: Callable[[], bool], timeout_s: float | None) -> bool:
+def _sleep_until(bell: Notifier, ready: Callable[[], bool], timeout_s: float | None) -> bool:
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
     # Signal handlers run in the main thread; nothing comes to any other one by surprise.
     is_main = threading.current_thread() is threading.main_thread()
@@ -113,7 +115,9 @@ def _sleep_until(bell: Bell, ready: Callable[[], bool], timeout_s: float | None)
         bell.forget(asleep.release)
 
 
-async def wait_async(bell: Bell, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+async def wait_async(
+    bell: Notifier, ready: Callable[[], bool], timeout_s: float | None = None
+) -> bool:
     """Wait in a coroutine until ``ready()``; return whether it is. Cancelling is safe.
 
     Where there is nothing to wait for, other tasks have a turn now and then all the same.

@@ -28,7 +28,7 @@ from kkjupyter.notebook.run.stopping import Stoppable, Stopped, can_stop_here
 from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.ticker import ticker
 from kkjupyter.runtime.turns import TurnKeeper
-from kkjupyter.runtime.waiting import Bell, wait_async
+from kkjupyter.runtime.waiting import Notifier, wait_async
 
 __all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
 
@@ -62,7 +62,7 @@ class LocalFeed:
         self._meter = SizeMeter()
         # Each is counted by one thread only: the source's, and the taker's.
         self._put_bytes = self._taken_bytes = 0
-        self._bell = Bell()
+        self._bell = Notifier()
         self._taken = 0
         # Reentrant: a handler of a signal may cancel in the middle of anything.
         self._lock = threading.RLock()

@@ -28,7 +28,7 @@ from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.worker import Worker
 from kkjupyter.notebook.run_status import RunState, Status
 from kkjupyter.runtime.ticker import Job, Timer, ticker
-from kkjupyter.runtime.waiting import Bell, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_blocking
 from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Run:
         self.notes: list[str] = []
         self.record: CallRecord | None = None
         """What is noted of its frames, if that is to be shown."""
-        self.bell = Bell()
+        self.bell = Notifier()
         """Rung when the run is over, when it is settled, and when a loop may go on."""
         self.is_ending = False
         """Whether it was told to end; its last output may still be on its way."""

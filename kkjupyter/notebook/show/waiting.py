@@ -33,7 +33,7 @@ from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import cancel_and_settle
 from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 
 __all__ = [
     "await_kind",
@@ -230,7 +230,7 @@ def lives_on_this_loop(run: Run) -> bool:
 
 def _await_kind(run: Run) -> None:
     """Wait a moment for the reply, in the hope that no view is needed."""
-    bell = Bell()
+    bell = Notifier()
     run.feed.on_ready(bell.ring)
     try:
         wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
@@ -244,7 +244,7 @@ async def await_kind(run: Run) -> None:
     """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
     if _is_answered(run):
         return
-    bell = Bell()
+    bell = Notifier()
     run.feed.on_ready(bell.ring)
     try:
         await wait_async(bell, lambda: _is_answered(run), _QUIET_S)

@@ -15,7 +15,7 @@ from kkjupyter.calls.state import CallState
 from kkjupyter.connection.pumps import Injection, SyncPump, is_async_stream, pump_async
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 from kkjupyter.vovk.client.call import VovkState
 
 __all__ = ["CustomRun"]
@@ -50,7 +50,7 @@ class CustomRun:
         self._outcome = outcome
         self._made = made
         self._on_over = on_over
-        self._bell = Bell()
+        self._bell = Notifier()
         self._sent_items = 0
         self._task: asyncio.Task[None] | None = None
 

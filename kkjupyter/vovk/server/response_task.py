@@ -19,7 +19,7 @@ from kkjupyter.connection.pumps import (
 )
 from kkjupyter.errors import ConnectionLost, RemoteError
 from kkjupyter.limits import LimitExceeded, ServerLoad
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 from kkjupyter.server.handlers import call_function
 from kkjupyter.server.interceptors import CallContext, Interceptor, around, set_current_context
 from kkjupyter.vovk.server.delegating import close_delegated, collect_delegated
@@ -112,8 +112,8 @@ class ResponseTask:
         self._lock = threading.Lock()
         self._pieces: list[bytes] = []
         self._held_bytes = 0
-        self._filled = Bell()
-        self._emptied = Bell()
+        self._filled = Notifier()
+        self._emptied = Notifier()
 
     # ---- the socket's loop
 

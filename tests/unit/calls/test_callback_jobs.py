@@ -15,7 +15,7 @@ from support.endpoints import PATIENCE_S, until
 
 from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
 from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS, Job, Jobs
-from kkjupyter.runtime.waiting import Bell
+from kkjupyter.runtime.waiting import Notifier
 
 
 def job(fn: Callable[..., Any], *args: Any, size_bytes: int = 0) -> Job:
@@ -59,7 +59,7 @@ async def cancel_oneself(text: str) -> None:
 def test_what_ends_no_thread_is_one_line_in_the_log_and_the_next_one_runs(
     fn: Callable[..., Any], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    jobs, came = Jobs(Bell()), []
+    jobs, came = Jobs(Notifier()), []
     jobs.add(job(fn, "enough"))
     jobs.add(job(came.append, "next"))
     jobs.hand_to_worker(nobody_waits)
@@ -70,7 +70,7 @@ def test_what_ends_no_thread_is_one_line_in_the_log_and_the_next_one_runs(
 
 
 def test_an_order_to_leave_is_followed_where_somebody_waits() -> None:
-    jobs = Jobs(Bell())
+    jobs = Jobs(Notifier())
     jobs.add(job(leave, "enough"))
     with pytest.raises(SystemExit):
         jobs.run_one()
@@ -80,7 +80,7 @@ def test_an_order_to_leave_is_followed_where_somebody_waits() -> None:
 def test_a_callback_that_cancels_itself_does_not_cancel_whoever_waits(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    jobs = Jobs(Bell())
+    jobs = Jobs(Notifier())
 
     async def main() -> None:
         jobs.add(job(cancel_oneself, "enough"))
@@ -91,7 +91,7 @@ def test_a_callback_that_cancels_itself_does_not_cancel_whoever_waits(
 
 
 def test_whoever_waits_is_cancelled_with_what_it_waits_for() -> None:
-    jobs, ended = Jobs(Bell()), []
+    jobs, ended = Jobs(Notifier()), []
 
     async def wait() -> None:
         try:
@@ -113,7 +113,7 @@ def test_whoever_waits_is_cancelled_with_what_it_waits_for() -> None:
 
 def test_one_that_blocks_holds_up_its_own_call_only() -> None:
     gate, came = threading.Event(), []
-    slow, others = Jobs(Bell()), [Jobs(Bell()) for _ in range(20)]
+    slow, others = Jobs(Notifier()), [Jobs(Notifier()) for _ in range(20)]
     slow.add(job(gate.wait, PATIENCE_S))
     slow.add(job(came.append, "behind it"))
     slow.hand_to_worker(nobody_waits)
@@ -127,7 +127,7 @@ def test_one_that_blocks_holds_up_its_own_call_only() -> None:
 
 
 def test_those_of_one_call_run_one_at_a_time_in_order() -> None:
-    jobs, came, at_once = Jobs(Bell()), [], []
+    jobs, came, at_once = Jobs(Notifier()), [], []
     running = threading.Lock()
 
     def one(number: int) -> None:
@@ -147,7 +147,7 @@ def test_those_of_one_call_run_one_at_a_time_in_order() -> None:
     ("size_bytes", "count"), [(0, SOFT_LIMIT_ITEMS), (64 * 1024, SOFT_LIMIT_BYTES // (64 * 1024))]
 )
 def test_too_many_are_noticed_and_told_when_few_are_left(size_bytes: int, count: int) -> None:
-    jobs, told, ran = Jobs(Bell()), [], []
+    jobs, told, ran = Jobs(Notifier()), [], []
     for _ in range(count):
         jobs.add(job(ran.append, 0, size_bytes=size_bytes))
     assert not jobs.is_over_soft
@@ -164,7 +164,7 @@ def test_too_many_are_noticed_and_told_when_few_are_left(size_bytes: int, count:
 
 
 def test_those_that_are_dropped_are_told_of_as_well() -> None:
-    jobs, told = Jobs(Bell()), []
+    jobs, told = Jobs(Notifier()), []
     for _ in range(SOFT_LIMIT_ITEMS + 1):
         jobs.add(job(print, size_bytes=1))
     jobs.when_low = lambda: told.append("low")
@@ -176,7 +176,7 @@ def test_those_that_are_dropped_are_told_of_as_well() -> None:
 def test_each_runs_in_a_context_of_its_own() -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
     variable.set("the caller's")
-    jobs, seen = Jobs(Bell()), []
+    jobs, seen = Jobs(Notifier()), []
 
     def look(value: str) -> None:
         seen.append(variable.get())

@@ -15,7 +15,7 @@ import kkjupyter as kk
 from kkjupyter.connection.outgoing_streams import OutgoingStream, as_exception
 from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
-from kkjupyter.runtime.waiting import Bell
+from kkjupyter.runtime.waiting import Notifier
 from kkjupyter.wire.events import Credited, Ended, Failed, Item
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
@@ -25,7 +25,7 @@ class Sent:
     """An outbox that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.bell = Bell()
+        self.bell = Notifier()
         self.full = False
         self.messages: list[bytes] = []
         self.put = self.messages.append

@@ -13,7 +13,7 @@ from support.endpoints import PATIENCE_S, until
 import kkjupyter as kk
 from kkjupyter.connection.remote_callbacks import RemoteCallbacks
 from kkjupyter.runtime.loop_threads import io_loop
-from kkjupyter.runtime.waiting import Bell
+from kkjupyter.runtime.waiting import Notifier
 from kkjupyter.wire.events import CallbackInvoked, CallbacksReleased
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
@@ -23,7 +23,7 @@ class Sent:
     """An outbox that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.bell = Bell()
+        self.bell = Notifier()
         self.full = False
         self.messages: list[bytes] = []
         self.put = self.messages.append

@@ -12,7 +12,7 @@ from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.runtime.ticker import Ticker
-from kkjupyter.runtime.waiting import Bell
+from kkjupyter.runtime.waiting import Notifier
 
 
 class FakeFeed:
@@ -25,7 +25,7 @@ class FakeFeed:
         self.over = False
         self.items: list[Any] = []
         self.cancelled = 0
-        self.bell = Bell()
+        self.bell = Notifier()
 
     @property
     def finished(self) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from support.endpoints import PATIENCE_S
 
 from kkjupyter.runtime.inbox import inbox_of
-from kkjupyter.runtime.waiting import Bell, wait_async
+from kkjupyter.runtime.waiting import Notifier, wait_async
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
@@ -28,7 +28,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 def test_those_who_wait_on_one_loop_are_woken_together() -> None:
-    bells = [Bell() for _ in range(64)]
+    bells = [Notifier() for _ in range(64)]
     rung = threading.Event()
 
     async def main() -> int:
@@ -108,7 +108,9 @@ def test_a_closed_loop_is_not_kept_and_may_be_posted_to() -> None:
 # ---- a coroutine that waits
 
 
-async def waiting(bell: Bell, *, timeout_s: float | None = None) -> tuple[asyncio.Task[bool], Any]:
+async def waiting(
+    bell: Notifier, *, timeout_s: float | None = None
+) -> tuple[asyncio.Task[bool], Any]:
     seen: list[bool] = []
     task = asyncio.create_task(wait_async(bell, lambda: bool(seen), timeout_s))
     await asyncio.sleep(0)
@@ -117,7 +119,7 @@ async def waiting(bell: Bell, *, timeout_s: float | None = None) -> tuple[asynci
 
 def test_one_that_is_cancelled_ends_at_once_and_is_not_rung_again() -> None:
     async def main() -> None:
-        bell = Bell()
+        bell = Notifier()
         task, _ = await waiting(bell)
         task.cancel("enough")
         with pytest.raises(asyncio.CancelledError, match="enough"):
@@ -131,7 +133,7 @@ def test_one_that_is_cancelled_ends_at_once_and_is_not_rung_again() -> None:
 def test_a_ring_and_a_cancel_at_the_same_time_cancel() -> None:
     async def main() -> None:
         for rings_first in (True, False):
-            bell = Bell()
+            bell = Notifier()
             task, seen = await waiting(bell)
             seen.append(True)
             for act in (bell.ring, task.cancel) if rings_first else (task.cancel, bell.ring):
@@ -144,7 +146,7 @@ def test_a_ring_and_a_cancel_at_the_same_time_cancel() -> None:
 
 def test_a_ring_after_the_time_was_up_wakes_nobody() -> None:
     async def main() -> None:
-        bell = Bell()
+        bell = Notifier()
         task, _ = await waiting(bell, timeout_s=0.01)
         assert not await task
         bell.ring()
@@ -159,7 +161,7 @@ def test_its_own_context_is_back_when_it_goes_on() -> None:
     name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
 
     async def main() -> None:
-        bell, done = Bell(), threading.Event()
+        bell, done = Notifier(), threading.Event()
 
         async def wait(who: str) -> str:
             name.set(who)

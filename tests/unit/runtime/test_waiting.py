@@ -21,7 +21,7 @@ import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import session_of
 from kkjupyter.runtime.loop_threads import io_loop
-from kkjupyter.runtime.waiting import Bell, wait_async, wait_blocking
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def api(endpoint: Endpoint) -> Iterator[Any]:
 
 
 def test_a_ring_wakes_everybody_once() -> None:
-    bell, rung = Bell(), []
+    bell, rung = Notifier(), []
     bell.on_ring(lambda: rung.append(1))
     bell.on_ring(lambda: rung.append(2))
     bell.ring()
@@ -48,7 +48,7 @@ def test_a_ring_wakes_everybody_once() -> None:
 
 
 def test_who_is_forgotten_is_not_woken() -> None:
-    bell, rung = Bell(), []
+    bell, rung = Notifier(), []
     bell.on_ring(rung.append)  # type: ignore[arg-type]
     bell.forget(rung.append)
     bell.forget(rung.append)
@@ -57,7 +57,7 @@ def test_who_is_forgotten_is_not_woken() -> None:
 
 
 def test_one_that_fails_does_not_keep_others_asleep(caplog: pytest.LogCaptureFixture) -> None:
-    bell, rung = Bell(), []
+    bell, rung = Notifier(), []
 
     def fail() -> None:
         raise RuntimeError("no")
@@ -71,7 +71,7 @@ def test_one_that_fails_does_not_keep_others_asleep(caplog: pytest.LogCaptureFix
 
 def test_no_change_goes_unseen() -> None:
     """One thread counts up and rings, another waits for each number."""
-    bell, number = Bell(), [0]
+    bell, number = Notifier(), [0]
 
     def count() -> None:
         for _ in range(5000):
@@ -91,7 +91,7 @@ def test_no_change_goes_unseen() -> None:
 
 
 def test_a_wait_ends_in_time_either_way() -> None:
-    bell = Bell()
+    bell = Notifier()
     started_s = time.monotonic()
     assert not wait_blocking(bell, lambda: False, 0.05)
     assert not asyncio.run(wait_async(bell, lambda: False, 0.05))
@@ -107,7 +107,7 @@ def test_a_wait_that_is_cancelled_leaves_nothing_to_the_garbage_collector() -> N
     async def sleeper(gone: list[weakref.ref[Held]]) -> None:
         held = Held()
         gone.append(weakref.ref(held))
-        await wait_async(Bell(), lambda: False)
+        await wait_async(Notifier(), lambda: False)
 
     async def main() -> None:
         gone: list[weakref.ref[Held]] = []
@@ -132,12 +132,12 @@ def test_a_ring_from_another_thread_wakes_without_delay() -> None:
         lambda bell, ready: wait_blocking(bell, ready),
         lambda bell, ready: asyncio.run(wait_async(bell, ready)),
     ):
-        bell, done = Bell(), []
+        bell, done = Notifier(), []
         delays_s = []
         for _ in range(5):
             done.clear()
 
-            def ring(done: list[float] = done, bell: Bell = bell) -> None:
+            def ring(done: list[float] = done, bell: Notifier = bell) -> None:
                 done.append(time.monotonic())
                 bell.ring()
 
@@ -149,7 +149,7 @@ def test_a_ring_from_another_thread_wakes_without_delay() -> None:
 
 def test_a_blocking_wait_on_our_own_loop_is_refused() -> None:
     async def wrong() -> None:
-        wait_blocking(Bell(), lambda: False)
+        wait_blocking(Notifier(), lambda: False)
 
     with pytest.raises(kk.UsageError, match="use `await` there"):
         io_loop().submit(wrong()).result(PATIENCE_S)
@@ -367,7 +367,7 @@ def test_an_idle_program_that_awaits_is_not_woken(api: Any, endpoint: Endpoint) 
 
 
 def test_a_thread_that_waits_is_not_woken() -> None:
-    bell, looks, done = Bell(), [], threading.Event()
+    bell, looks, done = Notifier(), [], threading.Event()
 
     def ready() -> bool:
         looks.append(1)
