@@ -6,13 +6,13 @@ import asyncio
 
 from kkjupyter.calls.state import CallState
 
-__all__ = ["Ringer"]
+__all__ = ["WakeupThrottle"]
 
 # A reader is woken at most so often; the first item of a pause still wakes it at once.
 _RING_INTERVAL_S = 0.001
 
 
-class Ringer:
+class WakeupThrottle:
     """Rings once for all the items that came together.
 
     A fast stream that comes in small pieces would otherwise wake its reader for every few items,

@@ -8,7 +8,7 @@ from typing import Any
 from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
 from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
-from kkjupyter.calls.wakeups import Ringer
+from kkjupyter.calls.wakeups import WakeupThrottle
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream
@@ -61,7 +61,7 @@ class CallTable:
         self._waiting: dict[str, CallState] = {}  # for their answer, by call id
         self._streams: dict[str, CallState] = {}  # being received, by stream id
         self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
-        self._ringer = Ringer()
+        self._ringer = WakeupThrottle()
         self._filled = self._ringer.filled
 
     @property
