@@ -19,7 +19,7 @@ from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.vovk.client.call import VovkState
-from kkjupyter.vovk.client.read_pace import REST_S, Pace
+from kkjupyter.vovk.client.read_pace import REST_S, ReadThrottle
 from kkjupyter.wire.events import Ended, Failed
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.reply import ReplyKind, read_failure, read_value, reply_kind
@@ -138,7 +138,7 @@ class Exchange:
         decoder = BodyDecoder(
             wire_format, limit_bytes=self._limit_bytes, memory_bytes=self._memory_bytes
         )
-        pace = Pace()
+        pace = ReadThrottle()
         clock = asyncio.get_running_loop().time
         reply.begin_beating()
         state.opened("")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["REST_S", "Pace"]
+__all__ = ["REST_S", "ReadThrottle"]
 
 REST_S: Final = 0.010
 """How long a busy stream is left alone, in seconds."""
@@ -20,7 +20,7 @@ _QUICK_S: Final = 0.005
 _SMALL_BYTES: Final = 16 * 1024
 
 
-class Pace:
+class ReadThrottle:
     """Tells of one stream when to rest."""
 
     def __init__(self) -> None:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.vovk.client.read_pace import Pace
+from kkjupyter.vovk.client.read_pace import ReadThrottle
 
 SMALL, QUICK = 30, 0.0005
 
 
-def busy() -> Pace:
-    pace = Pace()
+def busy() -> ReadThrottle:
+    pace = ReadThrottle()
     while not pace.wants_rest(SMALL, QUICK):
         pass
     return pace
 
 
 def test_the_beginning_of_a_stream_is_read_at_once() -> None:
-    pace = Pace()
+    pace = ReadThrottle()
     assert not any(pace.wants_rest(SMALL, QUICK) for _ in range(16))
     assert all(pace.wants_rest(SMALL, QUICK) for _ in range(1000))
 
 
 def test_tokens_as_models_make_them_are_read_at_once() -> None:
-    pace = Pace()
+    pace = ReadThrottle()
     assert not any(pace.wants_rest(SMALL, 0.008) for _ in range(1000))
 
 
