@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from kkjupyter.calls.iterators import (
     AsyncLoop,
+    CallIterator,
     Consumer,
-    PlainLoop,
     Unclaimed,
     interrupted,
     raise_if_failed,
@@ -146,7 +146,7 @@ class Call(NoValue):
         state = self._state
         # Taken as they come: a long stream would otherwise run over its buffer. Held until the end
         # is decided: a loop that is disposed of cancels.
-        loop = PlainLoop(self._claim(), deadline_s)
+        loop = CallIterator(self._claim(), deadline_s)
         values = list(loop)
         if timeout_s is not None and not state.finished:
             state.expire(timeout_s, "end")
@@ -172,7 +172,7 @@ class Call(NoValue):
     def __iter__(self) -> Iterator[Any]:
         if on_own_loop():
             raise UsageError(f"{self.method}: plain `for` inside a handler; use `async for` there")
-        return PlainLoop(self._unclaimed())
+        return CallIterator(self._unclaimed())
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return AsyncLoop(self._unclaimed())

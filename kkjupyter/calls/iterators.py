@@ -16,7 +16,7 @@ from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.turns import TURN_S, CancelWatch, monotonic_s
 
-__all__ = ["AsyncLoop", "Consumer", "PlainLoop", "Unclaimed", "interrupted", "raise_if_failed"]
+__all__ = ["AsyncLoop", "CallIterator", "Consumer", "Unclaimed", "interrupted", "raise_if_failed"]
 
 # How long an interrupted wait gives the cancel to leave; mostly that takes 1 ms.
 _GRACE_S = 0.05
@@ -46,7 +46,7 @@ class Unclaimed:
     give_up = cancel
 
 
-class PlainLoop:
+class CallIterator:
     """One ``for`` over a call. Nothing else holds it, so leaving the loop disposes of it at once.
 
     Args:
@@ -117,7 +117,7 @@ class PlainLoop:
 
 
 class AsyncLoop:
-    """One ``async for`` over a call; as :class:`PlainLoop`.
+    """One ``async for`` over a call; as :class:`CallIterator`.
 
     It gives its event loop back at least every 2 ms, however much there is to take.
     """

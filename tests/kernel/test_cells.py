@@ -243,7 +243,7 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
 
     run = kernel.run("def mine():\n    return list(api.failing())\nmine()")
     assert "failing" in run.traceback
-    assert "PlainLoop" not in run.traceback
+    assert "CallIterator" not in run.traceback
     assert "call.py" not in run.traceback
 
     run = kernel.run("%rpc api.add(1/0, 2)")

@@ -14,7 +14,7 @@ from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.turns import CancelWatch, TurnKeeper
 from kkjupyter.runtime.waiting import wait_async, wait_blocking
 
-__all__ = ["GRACE_S", "AsyncLoop", "PlainLoop", "cancel_and_settle"]
+__all__ = ["GRACE_S", "AsyncLoop", "ShownIterator", "cancel_and_settle"]
 
 GRACE_S = 1.0
 """So long an interrupted cell waits for the end of what it cancelled, in seconds."""
@@ -95,7 +95,7 @@ class _Loop:
             self._run.let_go()
 
 
-class PlainLoop(_Loop):
+class ShownIterator(_Loop):
     def __init__(self, run: Run, begin: Callable[[], object]) -> None:
         super().__init__(run, begin)
         self._watch = CancelWatch()

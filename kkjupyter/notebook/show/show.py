@@ -14,7 +14,7 @@ from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
-from kkjupyter.notebook.show.iterators import GRACE_S, AsyncLoop, PlainLoop
+from kkjupyter.notebook.show.iterators import GRACE_S, AsyncLoop, ShownIterator
 from kkjupyter.notebook.show.waiting import (
     await_kind,
     begin,
@@ -172,7 +172,7 @@ class Shown:
     def __iter__(self) -> Iterator[Any]:
         self._refuse_here("a plain `for`", "use `async for`")
         self._refuse_again()
-        return PlainLoop(self._run, self._start_loop)
+        return ShownIterator(self._run, self._start_loop)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self._refuse_again()

@@ -14,7 +14,7 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, auntil, until
 
 from kkjupyter.api.in_process import serve_in_memory
-from kkjupyter.calls.iterators import AsyncLoop, PlainLoop
+from kkjupyter.calls.iterators import AsyncLoop, CallIterator
 from kkjupyter.calls.state import CallState
 from kkjupyter.runtime.turns import CancelWatch
 
@@ -340,7 +340,7 @@ def test_plain_code_sees_that_its_task_was_cancelled(
 
 def test_a_plain_loop_of_what_is_there_sees_it_too() -> None:
     state = full()
-    cancel_at_signal(lambda: [compute(0.001) for _ in PlainLoop(state)], lambda: True)
+    cancel_at_signal(lambda: [compute(0.001) for _ in CallIterator(state)], lambda: True)
     assert state.phase == "cancelled"
 
 
@@ -348,7 +348,7 @@ def test_a_loop_that_went_to_a_thread_is_not_the_tasks_any_more() -> None:
     async def main() -> list[int]:
         state = full(1000)
         state.ended(None)
-        loop = PlainLoop(state)
+        loop = CallIterator(state)
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
