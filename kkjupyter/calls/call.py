@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from kkjupyter.calls.iterators import (
-    AsyncLoop,
+    AsyncCallIterator,
     CallIterator,
     Consumer,
     Unclaimed,
@@ -175,7 +175,7 @@ class Call(NoValue):
         return CallIterator(self._unclaimed())
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return AsyncLoop(self._unclaimed())
+        return AsyncCallIterator(self._unclaimed())
 
     def consume(self) -> Consumer:
         """Take the one loop this call has, without waiting: for views.

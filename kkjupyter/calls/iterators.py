@@ -16,7 +16,14 @@ from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.turns import TURN_S, CancelWatch, monotonic_s
 
-__all__ = ["AsyncLoop", "CallIterator", "Consumer", "Unclaimed", "interrupted", "raise_if_failed"]
+__all__ = [
+    "AsyncCallIterator",
+    "CallIterator",
+    "Consumer",
+    "Unclaimed",
+    "interrupted",
+    "raise_if_failed",
+]
 
 # How long an interrupted wait gives the cancel to leave; mostly that takes 1 ms.
 _GRACE_S = 0.05
@@ -116,7 +123,7 @@ class CallIterator:
         self._state.give_up()
 
 
-class AsyncLoop:
+class AsyncCallIterator:
     """One ``async for`` over a call; as :class:`CallIterator`.
 
     It gives its event loop back at least every 2 ms, however much there is to take.

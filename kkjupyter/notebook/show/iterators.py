@@ -14,7 +14,7 @@ from kkjupyter.runtime.hooks import run_before_wait
 from kkjupyter.runtime.turns import CancelWatch, TurnKeeper
 from kkjupyter.runtime.waiting import wait_async, wait_blocking
 
-__all__ = ["GRACE_S", "AsyncLoop", "ShownIterator", "cancel_and_settle"]
+__all__ = ["GRACE_S", "AsyncShownIterator", "ShownIterator", "cancel_and_settle"]
 
 GRACE_S = 1.0
 """So long an interrupted cell waits for the end of what it cancelled, in seconds."""
@@ -129,7 +129,7 @@ class ShownIterator(_Loop):
         raise StopIteration
 
 
-class AsyncLoop(_Loop):
+class AsyncShownIterator(_Loop):
     """Gives its event loop back at least every 2 ms, however much there is to take."""
 
     def __init__(self, run: Run, begin: Callable[[], object]) -> None:

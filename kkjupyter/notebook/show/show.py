@@ -14,7 +14,7 @@ from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
-from kkjupyter.notebook.show.iterators import GRACE_S, AsyncLoop, ShownIterator
+from kkjupyter.notebook.show.iterators import GRACE_S, AsyncShownIterator, ShownIterator
 from kkjupyter.notebook.show.waiting import (
     await_kind,
     begin,
@@ -176,7 +176,7 @@ class Shown:
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self._refuse_again()
-        return AsyncLoop(self._run, self._start_async_loop)
+        return AsyncShownIterator(self._run, self._start_async_loop)
 
     def _start_async_loop(self) -> None:
         self._run.feed = awaited(self._run.feed)

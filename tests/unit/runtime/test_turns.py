@@ -14,7 +14,7 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, auntil, until
 
 from kkjupyter.api.in_process import serve_in_memory
-from kkjupyter.calls.iterators import AsyncLoop, CallIterator
+from kkjupyter.calls.iterators import AsyncCallIterator, CallIterator
 from kkjupyter.calls.state import CallState
 from kkjupyter.runtime.turns import CancelWatch
 
@@ -105,7 +105,7 @@ async def beats(pause_s: float = 0.005) -> AsyncIterator[list[float]]:
 def test_others_have_their_turn_while_everything_is_there() -> None:
     async def main() -> int:
         async with beats(0.001) as moments:
-            async for _ in AsyncLoop(full(200)):
+            async for _ in AsyncCallIterator(full(200)):
                 compute()
                 if len(moments) == 20:
                     break
@@ -120,7 +120,7 @@ def test_a_fast_body_does_not_keep_the_loop_either() -> None:
 
         async def take() -> None:
             nonlocal taken
-            async for _ in AsyncLoop(full()):
+            async for _ in AsyncCallIterator(full()):
                 taken += 1
 
         with pytest.raises(TimeoutError):
@@ -135,7 +135,7 @@ def test_a_turn_costs_no_item() -> None:
         state = full(300)
         state.ended(None)
         taken = []
-        async for number in AsyncLoop(state):
+        async for number in AsyncCallIterator(state):
             taken.append(number)
             compute(0.0005)
         return taken
@@ -196,7 +196,7 @@ def test_a_body_that_swallows_the_cancellation_does_not_keep_the_loop() -> None:
         swallowed: list[int] = []
 
         async def read() -> None:
-            async for _ in AsyncLoop(full()):
+            async for _ in AsyncCallIterator(full()):
                 try:
                     await asyncio.sleep(0.001)
                 except asyncio.CancelledError:
@@ -216,7 +216,7 @@ def test_a_time_limit_inside_the_body_is_the_bodys_own() -> None:
     async def main() -> int:
         state, count = full(20), 0
         state.ended(None)
-        async for _ in AsyncLoop(state):
+        async for _ in AsyncCallIterator(state):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.003):
                     await asyncio.sleep(5)
