@@ -13,7 +13,7 @@ from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream
 from kkjupyter.connection.read_flow_control import Reading
-from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
 from kkjupyter.runtime.logs import SafeLogger
@@ -45,7 +45,7 @@ class CallTable:
     def __init__(
         self,
         protocol: Protocol,
-        outbox: Outbox,
+        outbox: SendQueue,
         reading: Reading,
         outgoing: OutgoingStreams,
         *,

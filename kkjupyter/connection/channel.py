@@ -24,7 +24,7 @@ from kkjupyter.connection.failures import encode_acknowledgement
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.read_flow_control import Reading
 from kkjupyter.connection.remote_callbacks import RemoteCallbacks
-from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import (
     BufferOverflow,
@@ -113,7 +113,7 @@ class Channel:
         limits = load.limits if load is not None else None
         limit_bytes = limits.buffered_bytes_per_connection if limits is not None else None
         self.protocol = protocol
-        self.outbox = Outbox(
+        self.outbox = SendQueue(
             transport, load.server.budget if load is not None else None, limit_bytes
         )
         self.reading = Reading(transport, self.outbox, self._must_read)

@@ -23,7 +23,7 @@ from kkjupyter.connection.pumps import (
     is_async_stream,
     pump_async,
 )
-from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.errors import RemoteError, RemoteThrow
 from kkjupyter.limits import GENERATOR_SLOTS, Slots, run_function
 from kkjupyter.runtime.logs import SafeLogger
@@ -66,7 +66,7 @@ class OutgoingStream:
         stream_id: str,
         title: str,
         protocol: Protocol,
-        outbox: Outbox,
+        outbox: SendQueue,
         codec: str,
         *,
         check_item: ItemCheck | None = None,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from kkjupyter.calls.callback_jobs import Jobs
 from kkjupyter.calls.state import CallState
-from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.base import Transport
 
@@ -46,7 +46,9 @@ class Reading:
         owed_too_much: whether the peer asks for more than it reads; then it is not read, either.
     """
 
-    def __init__(self, transport: Transport, outbox: Outbox, must_read: Callable[[], bool]) -> None:
+    def __init__(
+        self, transport: Transport, outbox: SendQueue, must_read: Callable[[], bool]
+    ) -> None:
         self.paused = False
         self.over_soft: set[CallState] = set()
         self.busy: set[Jobs] = set()

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
-from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.errors import UsageError
 from kkjupyter.plaintext import plain
 from kkjupyter.runtime.loop_threads import io_loop
@@ -80,7 +80,7 @@ class RemoteCallbacks:
     def __init__(
         self,
         protocol: Protocol,
-        outbox: Outbox,
+        outbox: SendQueue,
         check_room: Callable[[int, str], object] = lambda size_bytes, method: None,
     ) -> None:
         self.check_room = check_room
@@ -126,7 +126,7 @@ class _Room:
 
     __slots__ = ("_outbox",)
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: SendQueue) -> None:
         self._outbox = outbox
 
     def __await__(self) -> Generator[Any, None, None]:

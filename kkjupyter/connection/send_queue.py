@@ -13,7 +13,7 @@ from kkjupyter.runtime.waiting import Notifier
 from kkjupyter.transports.base import DirectTransport, Transport
 from kkjupyter.transports.fairness import Piecework
 
-__all__ = ["LIMIT_BYTES", "Outbox"]
+__all__ = ["LIMIT_BYTES", "SendQueue"]
 
 # Enough to keep a fast reader busy between two wake-ups, little enough that a reply does not wait
 # long behind a stream.
@@ -25,7 +25,7 @@ _BATCH_MESSAGES = 1024
 LIMIT_BYTES = 64 * 1024 * 1024
 
 
-class Outbox:
+class SendQueue:
     """A queue in front of a transport.
 
     :meth:`put` never blocks and keeps the order. Producers of many messages look at :attr:`full`

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 
 from kkjupyter.connection.outgoing_streams import OutgoingStream
-from kkjupyter.connection.send_queue import Outbox
+from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.limits import Slots, generator_slots
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.wire.events import Cancelled, Credited, Thrown
@@ -25,7 +25,7 @@ class OutgoingStreams:
         slots: how many of them may run in threads of their own; as many as for one client if None.
     """
 
-    def __init__(self, protocol: Protocol, outbox: Outbox, slots: Slots | None = None) -> None:
+    def __init__(self, protocol: Protocol, outbox: SendQueue, slots: Slots | None = None) -> None:
         self.slots = slots or generator_slots()
         self.is_ending = False
         """Whether the connection is about to end: that will tell the peer about its streams."""
