@@ -12,7 +12,7 @@ from kkjupyter.calls.wakeups import WakeupThrottle
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream
-from kkjupyter.connection.read_flow_control import Reading
+from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
@@ -46,7 +46,7 @@ class CallTable:
         self,
         protocol: Protocol,
         outbox: SendQueue,
-        reading: Reading,
+        reading: ReadFlowControl,
         outgoing: OutgoingStreams,
         *,
         limit_bytes: int | None = None,

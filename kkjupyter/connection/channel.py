@@ -1,9 +1,9 @@
 """One duplex connection: bytes to events and back, each event to the call it belongs to.
 
 Lives on the I/O loop; a method that may be called elsewhere says so. The read path never waits for
-a consumer: it fills buffers, and :class:`~kkjupyter.connection.read_flow_control.Reading` stops the
-transport when one is full. Nor does it keep others waiting: what is much is read in turns with
-other connections.
+a consumer: it fills buffers, and :class:`~kkjupyter.connection.read_flow_control.ReadFlowControl`
+stops the transport when one is full. Nor does it keep others waiting: what is much is read in turns
+with other connections.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kkjupyter.connection.call_table import CallTable
 from kkjupyter.connection.channel_trace import ChannelTrace
 from kkjupyter.connection.failures import encode_acknowledgement
 from kkjupyter.connection.outgoing_call import OutgoingCall
-from kkjupyter.connection.read_flow_control import Reading
+from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.remote_callbacks import RemoteCallbacks
 from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.connection.stream_table import OutgoingStreams
@@ -116,7 +116,7 @@ class Channel:
         self.outbox = SendQueue(
             transport, load.server.budget if load is not None else None, limit_bytes
         )
-        self.reading = Reading(transport, self.outbox, self._must_read)
+        self.reading = ReadFlowControl(transport, self.outbox, self._must_read)
         self.outgoing = OutgoingStreams(
             protocol, self.outbox, load.generators if load is not None else None
         )

@@ -17,7 +17,7 @@ from kkjupyter.connection.send_queue import SendQueue
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.base import Transport
 
-__all__ = ["Reading"]
+__all__ = ["ReadFlowControl"]
 
 # While reading is paused, the socket is read for a moment now and then, so that pings are answered.
 _PEEK_INTERVAL_S = 5.0
@@ -30,7 +30,7 @@ _PEEK_BYTES = 2 * 1024 * 1024
 _PEEK_S = 0.2
 
 
-class Reading:
+class ReadFlowControl:
     """Pauses and resumes one transport.
 
     Args:

@@ -29,7 +29,7 @@ class Sent:
         self.messages.append(message)
 
 
-class Reading:
+class ReadFlowControl:
     """Of a connection that is always read."""
 
     paused = is_full = False
@@ -44,7 +44,7 @@ class Reading:
 def test_a_stream_that_is_opened_while_its_call_is_cancelled_goes_back(protocol: Any) -> None:
     """The call has ended in one thread, and the I/O loop hears of it behind the answer."""
     sent = Sent()
-    table = CallTable(protocol, sent, Reading(), None)  # type: ignore[arg-type]
+    table = CallTable(protocol, sent, ReadFlowControl(), None)  # type: ignore[arg-type]
     state = CallState("ticks", "ticks()", "c1", table)
     call = OutgoingCall(
         *(state, "call", ("ticks",), [], kk.undefined, None, {}),  # type: ignore[arg-type]

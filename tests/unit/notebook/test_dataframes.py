@@ -20,7 +20,7 @@ from kkjupyter.notebook.run.reply import Reply
 
 
 @dataclass
-class Reading:
+class ReadFlowControl:
     place: str
     celsius: float
 
@@ -48,7 +48,7 @@ def test_rows_with_names() -> None:
     assert list(frame.columns) == ["a", "b"]
     assert list(frame["b"]) == ["x", "y"]
     assert frame["a"].isna().tolist() == [False, True]
-    assert reply(Reading("hall", 1.5)).dataframe().to_dict("records") == [
+    assert reply(ReadFlowControl("hall", 1.5)).dataframe().to_dict("records") == [
         {"place": "hall", "celsius": 1.5}
     ]
 

@@ -31,7 +31,7 @@ Pair = namedtuple("Pair", "x y")
 
 
 @dataclass
-class Reading:
+class ReadFlowControl:
     time: datetime
     celsius: float
     place: str = "cellar"
@@ -65,7 +65,9 @@ def test_what_is_drawn(items: list[Any], series: list[str], rows: list[Any]) -> 
 
 def test_time_may_be_what_the_others_are_drawn_over() -> None:
     noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
-    header, points = drawn(Reading(noon, 7.5), Reading(noon + timedelta(seconds=1), 8))
+    header, points = drawn(
+        ReadFlowControl(noon, 7.5), ReadFlowControl(noon + timedelta(seconds=1), 8)
+    )
     assert header["time"] is True
     assert header["x"] == "time"
     assert points == [[noon.timestamp(), 7.5], [noon.timestamp() + 1, 8]]

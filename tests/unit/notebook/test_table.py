@@ -35,7 +35,7 @@ Point = namedtuple("Point", "x y")
 
 
 @dataclass
-class Reading:
+class ReadFlowControl:
     place: str
     celsius: float | None = None
 
@@ -101,7 +101,7 @@ class _Grid(HTMLParser):
     ("item", "suits", "bears"),
     [
         ({"a": 1, "b": "x", "c": None, "d": True, "e": date(2026, 1, 2), "f": 1.5}, True, True),
-        (Reading("kitchen"), True, True),
+        (ReadFlowControl("kitchen"), True, True),
         (Struct(1), True, True),
         (Point(1, 2), True, True),
         ({"a": undefined, "b": Decimal(1), "c": Colour.RED}, True, True),
@@ -139,7 +139,7 @@ def test_a_terminal_has_json_instead() -> None:
 def test_rows_below_a_head() -> None:
     head = {"columns": ["a", "b"], "row": 0}
     assert source({"a": 1, "b": "x"}, {"a": 2, "b": "y"}) == [head, [1, "x"], [2, "y"]]
-    assert source(Reading("hall", 1.5))[1:] == [["hall", 1.5]]
+    assert source(ReadFlowControl("hall", 1.5))[1:] == [["hall", 1.5]]
     assert source(Struct(1))[1:] == [[1, "x"]]
     assert source(Point(1, 2)) == [{"columns": ["x", "y"], "row": 0}, [1, 2]]
     assert source([1, 2], (3, 4)) == [{"columns": ["0", "1"], "row": 0}, [1, 2], [3, 4]]
