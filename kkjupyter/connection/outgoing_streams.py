@@ -16,8 +16,8 @@ from typing import Any
 from kkjupyter.connection.failure_log import log_failure, log_late_failure
 from kkjupyter.connection.failures import encode_acknowledgement, encode_failure
 from kkjupyter.connection.pumps import (
-    Injection,
     SyncPump,
+    ThrowRequest,
     close_iterator,
     close_source,
     is_async_stream,
@@ -80,7 +80,7 @@ class OutgoingStream:
         self.cancelled = False
         self.interrupted = False
         self.over = False
-        self.injections: deque[Injection] = deque()
+        self.injections: deque[ThrowRequest] = deque()
         self._source = source
         self._title = title
         self._protocol = protocol
@@ -108,7 +108,7 @@ class OutgoingStream:
 
     def thrown(self, control_id: str, error: Any) -> None:
         """The peer raises ``error`` inside the generator; done when that is at a yield."""
-        self.injections.append(Injection(control_id, as_exception(error)))
+        self.injections.append(ThrowRequest(control_id, as_exception(error)))
         self._bell.ring()
 
     def cancel(self, control_id: str = "", value: Any = undefined) -> None:
@@ -152,7 +152,7 @@ class OutgoingStream:
                 self._record.sent_chunk(self.stream_id, message)
             self._outbox.put(message)
 
-    def answer_injection(self, injection: Injection, value: Any) -> None:
+    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
         """The generator has yielded ``value`` in answer to an error thrown into it."""
         self._send(
             self._protocol.acknowledge(

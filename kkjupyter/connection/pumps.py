@@ -25,9 +25,9 @@ from kkjupyter.runtime.worker_threads import settle
 from kkjupyter.wire.values.javascript import undefined
 
 __all__ = [
-    "Injection",
     "Sink",
     "SyncPump",
+    "ThrowRequest",
     "busy_after_cancel",
     "close_iterator",
     "close_source",
@@ -49,7 +49,7 @@ def busy_after_cancel() -> int:
 
 
 @dataclasses.dataclass(slots=True)
-class Injection:
+class ThrowRequest:
     """An error that the peer throws into a generator, where that stands at a yield.
 
     Attributes:
@@ -74,7 +74,7 @@ class Sink(Protocol):
 
     cancelled: bool
     interrupted: bool
-    injections: deque[Injection]
+    injections: deque[ThrowRequest]
 
     @property
     def must_wait(self) -> bool:
@@ -89,7 +89,7 @@ class Sink(Protocol):
     def send_item(self, value: Any) -> None:
         """Send one value; EncodeError if it cannot be sent. Any thread."""
 
-    def answer_injection(self, injection: Injection, value: Any) -> None:
+    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
         """Send what was yielded in answer to a thrown error. Any thread."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from kkjupyter.calls.buffer import SOFT_LIMIT_ITEMS
 from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.calls.state import CallState
-from kkjupyter.connection.pumps import Injection, SyncPump, is_async_stream, pump_async
+from kkjupyter.connection.pumps import SyncPump, ThrowRequest, is_async_stream, pump_async
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
@@ -46,7 +46,7 @@ class CustomRun:
         self.reading_paused = False
         self.cancelled = False
         self.interrupted = False
-        self.injections: deque[Injection] = deque()
+        self.injections: deque[ThrowRequest] = deque()
         self._outcome = outcome
         self._made = made
         self._on_over = on_over
@@ -101,7 +101,7 @@ class CustomRun:
         self._sent_items += 1
         io_loop().post(self._put, value)
 
-    def answer_injection(self, injection: Injection, value: Any) -> None:
+    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
         """There are none."""
 
     # ---- the handlers' loop

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from kkjupyter.calls.call import is_stream
 from kkjupyter.connection.failure_log import log_failure, log_late_failure, logger
 from kkjupyter.connection.pumps import (
-    Injection,
     SyncPump,
+    ThrowRequest,
     close_source,
     is_async_stream,
     pump_async,
@@ -97,7 +97,7 @@ class ResponseTask:
         self._load = load
         self.cancelled = False
         self.interrupted = False
-        self.injections: deque[Injection] = deque()  # in this protocol clients throw nothing
+        self.injections: deque[ThrowRequest] = deque()  # in this protocol clients throw nothing
         self.over = False
         self._published = published
         self._request = request
@@ -188,7 +188,7 @@ class ResponseTask:
             value = self._check_item(value)
         self._put(encode_item(value, self._format))
 
-    def answer_injection(self, injection: Injection, value: Any) -> None:
+    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
         """There are no injections."""
         raise NotImplementedError
 

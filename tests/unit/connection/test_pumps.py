@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from kkjupyter.connection.pumps import Injection, pump_async
+from kkjupyter.connection.pumps import ThrowRequest, pump_async
 
 
 class Greedy:
@@ -20,7 +20,7 @@ class Greedy:
     must_wait = False
 
     def __init__(self) -> None:
-        self.injections: deque[Injection] = deque()
+        self.injections: deque[ThrowRequest] = deque()
         self.items = 0
 
     async def room(self) -> None:
@@ -29,7 +29,7 @@ class Greedy:
     def wait_for_room(self) -> None:
         raise AssertionError("there is always room")
 
-    def answer_injection(self, injection: Injection, value: Any) -> None:
+    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
         raise AssertionError("nothing is thrown")
 
     def send_item(self, value: Any) -> None:
