@@ -20,7 +20,7 @@ from kkjupyter.server.listeners.http_heartbeat import BEATS, Beats
 from kkjupyter.vovk.server.request import Request
 from kkjupyter.vovk.server.response_task import HandlerLoop, OnError, ResponseTask
 from kkjupyter.vovk.server.responses import Response, status_reply
-from kkjupyter.vovk.server.router import Publication
+from kkjupyter.vovk.server.router import Router
 from kkjupyter.wire.values.json_text import dumps
 from kkjupyter.wire.vovk.encoding import REPLY_HEADERS, missing_route, stream_headers
 from kkjupyter.wire.vovk.schema.model import WireFormat
@@ -92,7 +92,7 @@ class VovkApp:
         on_admitted: called with each request that may come in.
     """
 
-    publication: Publication
+    publication: Router
     clients: VovkClients
     loop: HandlerLoop | None = None
     door: AccessPolicy | None = None

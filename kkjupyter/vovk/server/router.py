@@ -25,7 +25,7 @@ from kkjupyter.wire.vovk.schema.model import (
 from kkjupyter.wire.vovk.schema.names import camel_case
 from kkjupyter.wire.vovk.schema.writing import auto_path, auto_path_before_3
 
-__all__ = ["Controllers", "Publication", "Published"]
+__all__ = ["Controllers", "Published", "Router"]
 
 Controllers = Iterable[Controller | type[Controller]] | Mapping[str, Controller | type[Controller]]
 """Classes, of which an instance is made, or instances; a mapping says what they are called."""
@@ -49,7 +49,7 @@ class Published:
     call: HandlerCall
 
 
-class Publication:
+class Router:
     """All that a server offers.
 
     Args:

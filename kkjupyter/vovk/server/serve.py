@@ -16,7 +16,7 @@ from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.interceptors import Interceptor, check_interceptors
-from kkjupyter.vovk.server.router import Controllers, Publication
+from kkjupyter.vovk.server.router import Controllers, Router
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.schema.writing import write_files, write_metadata
 from kkjupyter.wire.vovk.schema.writing import write_schema as schema_json
@@ -181,7 +181,7 @@ def write_schema(
         legacy = target.name == _METADATA_FILE
     if legacy and not is_file:
         raise UsageError(f"old clients read one file; name it, for example {_METADATA_FILE}")
-    schema = Publication(
+    schema = Router(
         controllers, wire_format=_wire_format(legacy), root_entry=_prefix(prefix).strip("/")
     ).schema
     if legacy:
@@ -196,7 +196,7 @@ def write_schema(
 def _face(controllers: Controllers, prefix: str | None, options: AppOptions) -> VovkApp:
     from kkjupyter.vovk.server.http_app import VovkApp, VovkClients
 
-    publication = Publication(
+    publication = Router(
         controllers,
         wire_format=_wire_format(options.get("legacy", False)),
         root_entry=(prefix or "").strip("/"),

@@ -13,13 +13,13 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter import vovk
-from kkjupyter.vovk.server.router import Publication
+from kkjupyter.vovk.server.router import Router
 from kkjupyter.wire.vovk.schema.reading import read_files, read_schema
 
 
 def routes(*controllers: Any, **options: Any) -> dict[str, str]:
     """Handlers by title, as ``"POST hello/stream-tokens"``."""
-    handlers = [published.handler for published in Publication(controllers, **options).handlers]
+    handlers = [published.handler for published in Router(controllers, **options).handlers]
     return {one.title: f"{one.http_method} {one.route}" for one in handlers}
 
 
@@ -104,7 +104,7 @@ def test_instances_and_other_names() -> None:
         def fixed() -> Any:
             return 42
 
-    published = Publication({"CounterRPC": Counter(3)})
+    published = Router({"CounterRPC": Counter(3)})
     controller = published.segment.controllers["CounterRPC"]
     assert (controller.name, controller.original_name) == ("CounterRPC", "Counter")
     assert [one.function() for one in published.handlers] == [3, 42]
@@ -124,7 +124,7 @@ def test_which_handler_a_path_means() -> None:
         @vovk.post("fixed")
         def posted(self) -> Any: ...
 
-    published = Publication([Paths])
+    published = Router([Paths])
 
     def find(method: str, path: str) -> Any:
         found = published.find(method, path)
@@ -181,7 +181,7 @@ class Documented(vovk.Controller):
 
 
 def test_what_the_schema_says() -> None:
-    handlers = Publication([Documented]).segment.controllers["Documented"].handlers
+    handlers = Router([Documented]).segment.controllers["Documented"].handlers
     chat = handlers["chat"]
     assert chat.streams
     assert set(chat.validation) == {"body", "query", "iteration"}
@@ -288,7 +288,7 @@ class PrefixMethod(vovk.Controller):
 )
 def test_what_cannot_be_published(controllers: Any, said: str) -> None:
     with pytest.raises(kk.UsageError, match=said):
-        Publication(controllers)
+        Router(controllers)
 
 
 def test_decorators_written_wrongly() -> None:
