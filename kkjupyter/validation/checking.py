@@ -26,7 +26,7 @@ from kkjupyter.wire.values.javascript import (
     Undefined,
     undefined,
 )
-from kkjupyter.wire.values.normalize import reduce_value
+from kkjupyter.wire.values.normalize import normalize_value
 
 __all__ = ["Check", "Mismatch", "check_for"]
 
@@ -235,7 +235,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, array):
         return value.tolist()
     try:
-        value = reduce_value(value, "")
+        value = normalize_value(value, "")
     except EncodeError:
         return value
     if isinstance(value, dict):

@@ -29,7 +29,7 @@ from kkjupyter.wire.values.javascript import (
     undefined,
 )
 from kkjupyter.wire.values.json_text import TOO_DEEP
-from kkjupyter.wire.values.normalize import is_plain, iso_text, plain_key, reduce_value
+from kkjupyter.wire.values.normalize import is_plain, iso_text, normalize_value, plain_key
 from kkjupyter.wire.values.write_path import MAX_SHARED_BYTES, SHARED_TOO_OFTEN, Place, path_text
 
 __all__ = ["decode", "encode"]
@@ -125,7 +125,7 @@ class _Writer:
             try:
                 if isinstance(value, dt.datetime):
                     return iso_text(value, "")
-                reduced = reduce_value(value, "")
+                reduced = normalize_value(value, "")
             except EncodeError as error:
                 raise self._refusal(place, error.reason) from error.__cause__
             if type(reduced) not in (list, dict, Map):

@@ -32,8 +32,8 @@ __all__ = [
     "VALUE_SEMANTICS",
     "is_plain",
     "iso_text",
+    "normalize_value",
     "plain_key",
-    "reduce_value",
 ]
 
 VALUE_SEMANTICS = (tuple, frozenset, range, Enum, Boxed, RemoteThrow)
@@ -88,7 +88,7 @@ def _is_plain(value: Any, seen: set[int]) -> bool:
     return True
 
 
-def reduce_value(value: Any, path: str) -> Any:
+def normalize_value(value: Any, path: str) -> Any:
     """``value`` as one of the exact types of the table; what is inside it is left as it is.
 
     Raises:

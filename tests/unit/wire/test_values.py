@@ -40,7 +40,7 @@ from kkjupyter.wire.values.javascript import (
     typed_array_name,
     undefined,
 )
-from kkjupyter.wire.values.normalize import is_plain, iso_text, plain_key, reduce_value
+from kkjupyter.wire.values.normalize import is_plain, iso_text, normalize_value, plain_key
 
 # ---- the types
 
@@ -256,7 +256,7 @@ Pair = namedtuple("Pair", "a b")
     ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
 )
 def test_what_python_has_beyond_the_table(value: Any, expected: Any) -> None:
-    reduced = reduce_value(value, "")
+    reduced = normalize_value(value, "")
     assert reduced == expected
     assert type(reduced) is type(expected)
 
@@ -266,8 +266,8 @@ def test_a_datetime_of_another_class_becomes_pythons_own() -> None:
         pass
 
     moment = Moment(2026, 8, 1, tzinfo=dt.UTC)
-    assert type(reduce_value(moment, "")) is dt.datetime
-    assert reduce_value(moment, "") == moment
+    assert type(normalize_value(moment, "")) is dt.datetime
+    assert normalize_value(moment, "") == moment
 
 
 def test_a_date_that_is_none_is_refused() -> None:
@@ -276,21 +276,21 @@ def test_a_date_that_is_none_is_refused() -> None:
             return "NaT"
 
     with pytest.raises(EncodeError, match="is not a date; send None instead"):
-        reduce_value(NotATime(2026, 8, 1), "args.0")
+        normalize_value(NotATime(2026, 8, 1), "args.0")
 
 
 def test_exceptions_become_errors() -> None:
     inner = KeyError("k")
     outer = ValueError("bad")
     outer.__cause__ = inner
-    error = reduce_value(outer, "")
+    error = normalize_value(outer, "")
     assert (type(error), error.name, error.message) == (RemoteError, "ValueError", "bad")
     assert error.cause is inner
 
     class Special(RemoteError):
         pass
 
-    special = reduce_value(Special("m", name="N", cause=1), "")
+    special = normalize_value(Special("m", name="N", cause=1), "")
     assert (type(special), special.name, special.message, special.cause) == (
         RemoteError,
         "N",
@@ -363,10 +363,10 @@ class Polars:
 )
 def test_what_has_no_counterpart_is_refused_with_advice(value: Any, advice: str | None) -> None:
     if advice is None:
-        assert reduce_value(value, "") == [[97, 98]]
+        assert normalize_value(value, "") == [[97, 98]]
         return
     with pytest.raises(EncodeError) as caught:
-        reduce_value(value, "args.0")
+        normalize_value(value, "args.0")
     assert advice in caught.value.reason
     assert caught.value.path == "args.0"
 
@@ -374,7 +374,7 @@ def test_what_has_no_counterpart_is_refused_with_advice(value: Any, advice: str 
 def test_what_is_awaited_first() -> None:
     coroutine = _coroutine()
     with pytest.raises(EncodeError, match="await it first"):
-        reduce_value(coroutine, "")
+        normalize_value(coroutine, "")
     asyncio.run(coroutine)
 
 
@@ -382,12 +382,12 @@ def test_a_released_buffer_and_an_array_of_characters_are_refused() -> None:
     view = memoryview(b"a")
     view.release()
     with pytest.raises(EncodeError, match="buffer"):
-        reduce_value(view, "")
+        normalize_value(view, "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         characters = array("u", "ab")
     with pytest.raises(EncodeError, match="send a list"):
-        reduce_value(characters, "")
+        normalize_value(characters, "")
 
 
 def test_a_naive_datetime_is_local_time_and_microseconds_are_cut() -> None:

@@ -31,8 +31,8 @@ from kkjupyter.wire.values.normalize import (
     FORBIDDEN_KEYS,
     VALUE_SEMANTICS,
     iso_text,
+    normalize_value,
     plain_key,
-    reduce_value,
 )
 from kkjupyter.wire.values.superjson.decoder import shorten
 from kkjupyter.wire.values.write_path import MAX_SHARED_BYTES, SHARED_TOO_OFTEN, Place, steps_below
@@ -147,7 +147,7 @@ class Encoder:
         reduced = value
         if write is None:
             try:
-                reduced = reduce_value(value, "")
+                reduced = normalize_value(value, "")
             except EncodeError as error:
                 raise self._placed(error, place) from error.__cause__
             write = _CONTAINERS.get(type(reduced))
