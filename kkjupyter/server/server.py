@@ -25,7 +25,7 @@ from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.finishing import let_finish
 from kkjupyter.transports.tls import check_server_context, context_for
 
-__all__ = ["Guests", "Server", "open_servers"]
+__all__ = ["ClientTracker", "Server", "open_servers"]
 
 _IN_USE = {errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)}
 _ANY_HOST = {"0.0.0.0", "::", ""}
@@ -52,7 +52,7 @@ def _variable_of(server: Server) -> str | None:
     )
 
 
-class Guests(Protocol):
+class ClientTracker(Protocol):
     """Who is connected to a server, and what it does for them."""
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class Server:
     def __init__(
         self,
         exposed: Exposed | None,
-        clients: Guests,
+        clients: ClientTracker,
         door: AccessPolicy,
         host: str,
         scheme: str,
