@@ -21,7 +21,7 @@ from yarl import URL
 
 from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.transports.http import heartbeat
-from kkjupyter.transports.http.errors import TELLTALES, translated
+from kkjupyter.transports.http.errors import SECRET_BEARING_ERRORS, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 from kkjupyter.transports.stalls import set_keepalive
 from kkjupyter.transports.websocket.client import is_loopback, without_secrets
@@ -143,7 +143,7 @@ class HttpClient:
                 )
             except Exception as exc:
                 error = translated(exc, shown_url, self.connect_timeout_s)
-                if isinstance(exc, TELLTALES):
+                if isinstance(exc, SECRET_BEARING_ERRORS):
                     raise error from None
                 raise error from exc
             interval_s = heartbeat.told_interval_s(answer.headers) if proxy is None else None

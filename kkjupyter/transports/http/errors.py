@@ -7,12 +7,12 @@ import aiohttp
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, KKError
 from kkjupyter.transports.websocket.client import os_reason
 
-__all__ = ["TELLTALES", "translated"]
+__all__ = ["SECRET_BEARING_ERRORS", "translated"]
 
 _SCHEMES = "http, https"
 
 # Their texts hold the whole address and what is secret in it; not even as a cause may they be seen.
-TELLTALES = (
+SECRET_BEARING_ERRORS = (
     aiohttp.ClientResponseError,
     aiohttp.ServerTimeoutError,
     aiohttp.InvalidURL,
