@@ -17,7 +17,7 @@ from kkjupyter.calls.iterators import (
     raise_if_failed,
 )
 from kkjupyter.calls.state import CallState, Phase
-from kkjupyter.calls.unresolved import NoSuchAttribute, NoValue, RemoteName
+from kkjupyter.calls.unresolved import NoSuchAttribute, RemoteName, Unresolved
 from kkjupyter.errors import CallTimeout, UsageError
 from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
 
@@ -37,7 +37,7 @@ def is_stream(value: Any) -> bool:
     )
 
 
-class Call(NoValue):
+class Call(Unresolved):
     """One call, under way since it was made.
 
     ``await call`` gives the value of a unary call; for a stream it gives the Call itself, opened.

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from kkjupyter.errors import UsageError
 
-__all__ = ["NoSuchAttribute", "NoValue", "RemoteName"]
+__all__ = ["NoSuchAttribute", "RemoteName", "Unresolved"]
 
 
 class NoSuchAttribute(UsageError, AttributeError):
@@ -17,11 +17,11 @@ class _NoLength(UsageError, TypeError):
     """As TypeError it makes ``list(call)`` go on: that asks for the length first, as a hint."""
 
 
-def _refuse(self: NoValue, *operands: object) -> NoReturn:
+def _refuse(self: Unresolved, *operands: object) -> NoReturn:
     raise UsageError(self._kk_cure())
 
 
-class NoValue:
+class Unresolved:
     """Refuses the operators of values, with the cure for a forgotten ``await`` or ``()``.
 
     Not ``==`` and ``hash``: whatever keeps objects apart needs them.
@@ -45,7 +45,7 @@ class NoValue:
         raise _NoLength(self._kk_cure())
 
 
-class RemoteName(NoValue):
+class RemoteName(Unresolved):
     """What a Remote is, as far as others must know: a name, and no value to send."""
 
     __slots__ = ()
