@@ -219,16 +219,16 @@ class Call(Unresolved):
         self.cancel()
 
     def __getitem__(self, key: object) -> NoReturn:
-        raise UsageError(self._kk_cure())
+        raise UsageError(self._kk_hint())
 
     if not TYPE_CHECKING:  # a type checker shall go on to find names that are not there
 
         def __getattr__(self, name):
             if name.startswith("_"):  # Python and IPython probe many
                 raise AttributeError(f"a Call has no attribute {name!r}")
-            raise NoSuchAttribute(f"a Call has no attribute {name!r}: {self._kk_cure()}")
+            raise NoSuchAttribute(f"a Call has no attribute {name!r}: {self._kk_hint()}")
 
-    def _kk_cure(self) -> str:
+    def _kk_hint(self) -> str:
         if self._state.kind == "stream":
             return (
                 f"{self.title} is a stream, not a list; loop over it, or collect it with .result()"

@@ -18,7 +18,7 @@ class _NoLength(UsageError, TypeError):
 
 
 def _refuse(self: Unresolved, *operands: object) -> NoReturn:
-    raise UsageError(self._kk_cure())
+    raise UsageError(self._kk_hint())
 
 
 class Unresolved:
@@ -29,7 +29,7 @@ class Unresolved:
 
     __slots__ = ()
 
-    def _kk_cure(self) -> str:
+    def _kk_hint(self) -> str:
         """What this is, and how to get the value that was meant."""
         raise NotImplementedError
 
@@ -42,7 +42,7 @@ class Unresolved:
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
     def __len__(self) -> NoReturn:
-        raise _NoLength(self._kk_cure())
+        raise _NoLength(self._kk_hint())
 
 
 class RemoteName(Unresolved):

@@ -59,7 +59,7 @@ class Remote(RemoteName):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         if not self._kk_path:
-            raise UsageError(self._kk_cure())
+            raise UsageError(self._kk_hint())
         return self._kk_session.call("call", self._kk_path, args, kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -102,18 +102,18 @@ class Remote(RemoteName):
         self._refuse_loop("async for")
 
     def __contains__(self, item: object) -> NoReturn:
-        raise UsageError(self._kk_cure())
+        raise UsageError(self._kk_hint())
 
     def _refuse_loop(self, loop: str) -> NoReturn:
         if not self._kk_path:
-            raise UsageError(self._kk_cure())
+            raise UsageError(self._kk_hint())
         written = _written(self)
         raise UsageError(
             f"{written} is a remote name; to loop over a stream call it: "
             f"{loop} item in {written}(...)"
         )
 
-    def _kk_cure(self) -> str:
+    def _kk_hint(self) -> str:
         if not self._kk_path:
             return "this is the connection itself; call a method of it: api.method(...)"
         written = _written(self)
