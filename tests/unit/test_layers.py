@@ -57,7 +57,6 @@ UPWARD: dict[str, set[str]] = {
 }
 # Modules that import each other in a circle, likewise: lines only leave.
 KNOTS: list[set[str]] = [
-    {"vovk.client.caller", "vovk.client.fetchers"},
     {
         "calls.backend",
         "calls.call",

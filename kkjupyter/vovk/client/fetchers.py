@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kkjupyter.calls.state import CallState
 from kkjupyter.wire.vovk.query import encode_query
@@ -29,9 +29,19 @@ from kkjupyter.wire.vovk.schema.model import Handler
 
 if TYPE_CHECKING:
     from kkjupyter.vovk.client.call import VovkCall
-    from kkjupyter.vovk.client.caller import VovkCaller
+    from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 
 __all__ = ["Fetch", "Fetcher", "default_fetcher", "default_stream_fetcher"]
+
+
+class FetchSender(Protocol):
+    """What a fetch asks of the caller that made it."""
+
+    def checks_of(self, handler: Handler) -> HandlerChecks:
+        """What checks the input of a handler."""
+
+    def fetch(self, fetch: Fetch) -> VovkCall:
+        """Check it and send it. Any thread; returns at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +75,7 @@ class Fetch:
     idle_timeout_s: float | None = None
     _title: str = field(repr=False)
     _handler: Handler = field(repr=False)
-    _caller: VovkCaller = field(repr=False)
+    _caller: FetchSender = field(repr=False)
     _validates: bool = field(repr=False)
     _made: list[CallState] = field(repr=False, default_factory=list)
 
