@@ -37,7 +37,8 @@ export class Run {
   private end!: number;
   private latest: Status;
   private latestAt: number;
-  private askedAt = -Infinity;
+  /** When the kernel was asked for what is missing; -Infinity while nothing is. */
+  private askAt = -Infinity;
   private samples: [atMs: number, count: number][] = [];
   private readonly listeners = new Set<RunListener>();
   private isWithheld: boolean;
@@ -148,6 +149,7 @@ export class Run {
     this.part = part;
     this.parts = [text];
     this.end = end;
+    this.askAt = -Infinity;
     this.leftOut = left_out;
   }
 
@@ -160,7 +162,7 @@ export class Run {
     if (!fresh) return;
     if (this.parts.push(fresh) > PARTS) this.join();
     this.end += fresh.length;
-    this.askedAt = -Infinity;
+    this.askAt = -Infinity;
     for (const listener of this.listeners) listener.appended(fresh);
   }
 
@@ -170,11 +172,14 @@ export class Run {
     this.parts = [this.part ? text : settled(text)];
   }
 
-  /** Ask for what is missing; once, until it came or enough time has passed. */
-  private ask(): void {
+  /**
+   * Ask for what is missing; once, until it came or enough time has passed.
+   * The answer may be lost, too: `isAgain` asks only for what was asked for and has not come.
+   */
+  ask(isAgain?: boolean): void {
     const now = this.now();
-    if (now - this.askedAt < ASK_AGAIN_MS) return;
-    this.askedAt = now;
+    if ((isAgain && this.askAt < 0) || now - this.askAt < ASK_AGAIN_MS) return;
+    this.askAt = now;
     this.send({ kind: "need", offset: this.end });
   }
 

@@ -68,6 +68,7 @@ export function watch(run: Run, model: Model, host: Host): () => void {
     const isLost = count > run.status.count && count === countAtLastBeat;
     countAtLastBeat = count;
     if (isLost) question();
+    else run.ask(true);
     silenceMs = next_s === null ? Infinity : Math.max(SILENCE_MS, 3_000 * next_s + 2_000);
     hear();
     // The kernel lives, and has not heard the cancel.

@@ -137,6 +137,21 @@ test("when the kernel has had more items for a whole beat, some text was lost", 
   expect(el.querySelector("[role=log]")?.textContent).toBe("abcd");
 });
 
+test("text whose second sending is lost as well is asked for again", async () => {
+  const el = await open();
+  const needs = () => page.sent.filter(({ kind }) => kind === "need").length;
+  page.hear({ kind: "delta", offset: 3, text: "d", status: streaming }); // "c" was lost
+  expect(needs()).toBe(1);
+  pass(2.1); // and so was the answer
+  page.beat([3], 2, [0]);
+  expect(needs()).toBe(2);
+  page.hear({ kind: "delta", offset: 2, text: "cd", status: streaming });
+  pass(2.1);
+  page.beat([3], 2, [0]);
+  expect(needs()).toBe(2);
+  expect(el.querySelector("[role=log]")?.textContent).toBe("abcd");
+});
+
 test("items that have no text are asked about once", async () => {
   await open();
   for (let n = 0; n < 10; n++) {
