@@ -254,7 +254,7 @@ def test_20_the_registry_of_callbacks_does_not_grow(api: Any, protocol: str) -> 
         api.fetch(lambda word: None).result()
     functions = api._kk_session._channel.functions
     if protocol == "compact":
-        until(lambda: (gc.collect(), len(functions) == 0)[1], 3)
+        until(lambda: (gc.collect(), len(functions) == 0)[1])
     else:
         same: list[Any] = []
         before = len(functions)

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import kkjupyter
+from kkjupyter.notebook.output import control
 from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
+from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, make_view
 
@@ -92,8 +94,11 @@ def test_cancel_is_passed_on_and_the_answer_says_what_came_of_it(rig: Rig) -> No
     assert rig.ask(kind="state") == {"kind": "state", **state}
 
 
-def test_a_view_of_a_run_that_nobody_knows_says_so(rig: Rig) -> None:
+def test_a_view_of_a_run_that_nobody_knows_says_so(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only what is over is forgotten: a page that thinks otherwise has missed the end."""
+    monkeypatch.setattr(control, "registry", RunRegistry())  # other tests' runs have numbers, too
     answer = rig.ask(kind="state")
     assert answer == {"kind": "state", "known": False, "state": None, "end": None}
 
