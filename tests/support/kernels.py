@@ -263,6 +263,17 @@ class Kernel:
         write_kernelspecs(home)
         work = home / "work"
         work.mkdir(exist_ok=True)
+        try:
+            return cls._start_once(version, home, environment, work)
+        except RuntimeError:
+            # jupyter_client chooses free ports, and the kernel binds them later: tests that run
+            # beside these may have taken one by then, and the kernel ends before it answers.
+            return cls._start_once(version, home, environment, work)
+
+    @classmethod
+    def _start_once(
+        cls, version: str, home: Path, environment: Mapping[str, str], work: Path
+    ) -> Kernel:
         specs = KernelSpecManager(
             kernel_dirs=[str(home / "data" / "kernels")], ensure_native_kernel=False
         )
@@ -271,7 +282,7 @@ class Kernel:
             kernel_spec_manager=specs,
             connection_file=str(home / "runtime" / f"kernel-{version}-{time.time_ns()}.json"),
         )
-        manager.start_kernel(env=environment, cwd=str(work))
+        manager.start_kernel(env=dict(environment), cwd=str(work))
         client: BlockingKernelClient = manager.blocking_client()
         client.start_channels()
         kernel = cls(manager, client, version)
