@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from IPython import get_ipython
 from IPython.core.extensions import ExtensionManager
 
-from kkjupyter.runtime.hooks import before_show
-
 if TYPE_CHECKING:
     from kkjupyter.notebook.magic.commands import Commands
 
@@ -51,9 +49,6 @@ def install_if_ipython() -> None:
     tracebacks.install()
     server_log.install()
     _installed_in = shell
-
-
-before_show.append(install_if_ipython)
 
 
 def prepare_for_calls() -> None:

@@ -8,9 +8,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from kkjupyter.api import functions
+import kkjupyter as kk
 from kkjupyter.client.remote import Remote, describe
-from kkjupyter.demo import demo
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.magic.options import Options, is_variable_name
 from kkjupyter.notebook.run.registry import registry
@@ -124,9 +123,9 @@ def _is_closed(value: Any) -> bool:
 def _ended_by(remote: Remote, server: Server | None) -> list[str]:
     """Close these; returns the titles of the shown streams that ended with them."""
     running = registry.running()
-    functions.close(remote)
+    kk.close(remote)
     if server is not None:
-        functions.close(server)
+        kk.close(server)
     return [run.title for run in running if _ends(run)]
 
 
@@ -176,7 +175,7 @@ def _make(target: str, options: Options) -> _Entry:
         if value is not None:
             arguments[name] = value
     if target == "demo":
-        server = demo()
+        server = kk.demo()
         return _Entry(target, options, server.connect(**arguments), server)
     if options.headers:
         arguments["headers"] = {
@@ -189,7 +188,7 @@ def _make(target: str, options: Options) -> _Entry:
         arguments["token"] = _from_environment(options.token_env)
     if options.token_ask:
         arguments["token"] = _asked_for(target)
-    return _Entry(target, options, functions.connect(target, **arguments), None)
+    return _Entry(target, options, kk.connect(target, **arguments), None)
 
 
 def _asked_for(target: str) -> str:

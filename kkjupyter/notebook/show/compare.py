@@ -17,7 +17,6 @@ from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.show.waiting import begin, check_view, lives_on_this_loop, never_shown
 from kkjupyter.notebook.views import AUTO, ViewChoice
-from kkjupyter.runtime.hooks import run_before_show
 from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Compared", "Replies", "compare"]
@@ -49,7 +48,9 @@ def compare(
     Raises:
         UsageError: there is nothing to compare, or a source does not stream or is read already.
     """
-    run_before_show()
+    from kkjupyter.notebook import install_if_ipython
+
+    install_if_ipython()
     check_view(view)
     if not isinstance(sources, Mapping) or not sources:
         raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')

@@ -28,7 +28,6 @@ from kkjupyter.notebook.show.waiting import (
     wait,
 )
 from kkjupyter.notebook.views import AUTO, ViewChoice
-from kkjupyter.runtime.hooks import run_before_show
 from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Shown", "show"]
@@ -69,7 +68,9 @@ def show(
         UsageError: ``source`` is no stream or is read already, there is no such view, or
             ``pick`` is no function.
     """
-    run_before_show()
+    from kkjupyter.notebook import install_if_ipython
+
+    install_if_ipython()
     check_view(view)
     if isinstance(source, Shown):
         return source

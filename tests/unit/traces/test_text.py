@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.traces.trace import Trace, TraceRow, diagram, size_text, time_text
+from kkjupyter.traces.text import diagram, size_text, time_text
+from kkjupyter.traces.trace import Trace, TraceRow
 
 ROWS = (
     TraceRow(0.0, "out", "request", 1, 131, "countdown"),
