@@ -19,13 +19,12 @@ from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
+from kkjupyter.wire.values.normalize import SCALARS
 
 __all__ = ["Caller", "ProtocolCaller"]
 
 _numbers = itertools.count(1)
 
-# Values that never change, and are neither streams nor functions.
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 _SHORT_BYTES = 1024
 
 
@@ -227,7 +226,7 @@ class ProtocolCaller(Caller):
             {},
             contextvars.copy_context(),
         )
-        are_scalars = _SCALARS.issuperset(map(type, call.args)) and value is undefined
+        are_scalars = SCALARS.issuperset(map(type, call.args)) and value is undefined
         try:
             if not are_scalars:
                 str(title)  # now: what it shows may change

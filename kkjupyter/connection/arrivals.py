@@ -12,7 +12,6 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from kkjupyter.errors import ProtocolError
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.worker_threads import WorkerPool
 from kkjupyter.transports.fairness import claim_turn
@@ -60,7 +59,7 @@ class Arrivals:
         keeps_boundaries: bool,
         read: Callable[[Sequence[bytes]], object],
         hand_in: Callable[[Sequence[bytes], list[Event]], object],
-        fail: Callable[[ProtocolError], object],
+        fail: Callable[[Exception], object],
         reads_itself: Callable[[], bool],
     ) -> None:
         self._reads_itself = reads_itself
@@ -187,7 +186,7 @@ class Arrivals:
             try:
                 with _without_collector():
                     events = decode(chunk)
-            except Exception as exc:  # noqa: BLE001  raised on the loop
+            except Exception as exc:  # noqa: BLE001  told on the loop
                 problem = exc
             io_loop().post(self._decoded, chunk, events, problem)
 
@@ -198,10 +197,8 @@ class Arrivals:
         try:
             if self._is_dropped:
                 return
-            if isinstance(problem, ProtocolError):
+            if problem is not None:
                 self._fail(problem)
-            elif problem is not None:
-                raise problem
             else:
                 self._read_or_cut(chunk, events)
         finally:

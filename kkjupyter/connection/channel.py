@@ -29,7 +29,6 @@ from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import (
     BufferOverflow,
     ConnectionLost,
-    MessageTooBig,
     ProtocolError,
     RemoteError,
 )
@@ -139,7 +138,7 @@ class Channel:
             keeps_boundaries=transport.keeps_boundaries,
             read=self._read,
             hand_in=self._hand_in,
-            fail=self._give_up,
+            fail=self._cannot_read,
             reads_itself=lambda: self._trace is None or not self._trace.recorder.traced,
         )
         self._arrivals.on_decoded = self._go_on_reading
@@ -267,10 +266,21 @@ class Channel:
                 events: list[Event] = []
             else:
                 events = self.protocol.receive(chunks, whole=self._transport.keeps_boundaries)
-        except MessageTooBig as error:
-            self._give_up(error)
+        except Exception as problem:  # noqa: BLE001  told to whoever waits
+            self._cannot_read(problem)
             return
         self._hand_in(chunks, events)
+
+    def _cannot_read(self, problem: Exception) -> None:
+        """What has come cannot be read: a message without end, or no memory, or a fault here.
+
+        The connection ends, as whoever waits for what was in it would wait for ever.
+        """
+        if not isinstance(problem, ProtocolError):
+            logger.error("what came from %s could not be read", self.url, exc_info=problem)
+            why = f"what came could not be read ({type(problem).__name__}: {problem})"
+            problem = ProtocolError(why)
+        self._give_up(problem)
 
     def _hand_in(self, chunks: Sequence[bytes], events: list[Event]) -> None:
         trace = self._trace

@@ -124,15 +124,13 @@ class SendQueue:
         alone: those that come together are sent together by the I/O loop, at less cost.
         """
         transport = self._direct
-        if transport is None or not self._lock.acquire(blocking=False):
+        if transport is None or self._lock.locked():
             return False
-        try:
+        with self._lock:
             if self._closed or self._held_bytes or not transport.send_here(message):
                 return False
             self._sent_bytes += len(message)
             return True
-        finally:
-            self._lock.release()
 
     def check_room(self, size_bytes: int, method: str) -> None:
         """Whether so much more may be sent without waiting, by whoever could wait. Any thread.

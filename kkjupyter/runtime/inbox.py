@@ -93,5 +93,10 @@ def inbox_of(loop: asyncio.AbstractEventLoop) -> Inbox:
     """The one inbox that all share who hand over to ``loop``, which is running here."""
     inbox = _inboxes.get(loop)
     if inbox is None:
+        # What was posted too late for a loop that is closed would hold that loop for ever.
+        for reference in _inboxes.keyrefs():
+            other = reference()
+            if other is not None and other.is_closed():
+                _inboxes.pop(other, None)
         inbox = Inbox(loop, "an event loop")
     return inbox

@@ -235,28 +235,29 @@ class PushConnection(Connection):
     def write_here(self, message: bytes) -> bool:
         """Send one message as text in the thread at hand, if nothing waits before it. Any thread.
 
-        Returns whether it is taken. It never waits, not even for the loop that writes just now.
+        Returns whether it is taken. It waits for nobody, save for a write that begins just now.
         """
         protocol = self.protocol
         if self._file < 0 or protocol.state is not State.OPEN or protocol.extensions:
             return False
         frame = text_frames([message], masked=protocol.side is Side.CLIENT)
-        if not self._write_lock.acquire(blocking=False):
+        # Not acquire(blocking=False): Ctrl-C may come between that and a `try`, and the lock would
+        # be held for ever.
+        if self._write_lock.locked():
             return False
-        try:
+        with self._write_lock:
             if self._file < 0 or self._rest or self.transport.get_write_buffer_size():
                 return False
-            written_bytes = os.write(self._file, frame)
-            if written_bytes < len(frame):
-                self._rest = frame[written_bytes:]
-                self.loop.call_soon_threadsafe(self.send_data)
-        except OSError:  # it takes no more for now, or is gone, as the loop will see
-            return False
-        except BaseException:  # Ctrl-C: nobody knows how much was written
-            self.loop.call_soon_threadsafe(self.abort)
-            raise
-        finally:
-            self._write_lock.release()
+            try:
+                written_bytes = os.write(self._file, frame)
+                if written_bytes < len(frame):
+                    self._rest = frame[written_bytes:]
+                    self.loop.call_soon_threadsafe(self.send_data)
+            except OSError:  # it takes no more for now, or is gone, as the loop will see
+                return False
+            except BaseException:  # Ctrl-C: nobody knows how much was written
+                self.loop.call_soon_threadsafe(self.abort)
+                raise
         return True
 
     def _write_rest(self) -> None:

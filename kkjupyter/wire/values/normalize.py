@@ -29,6 +29,7 @@ from kkjupyter.wire.values.javascript import (
 
 __all__ = [
     "FORBIDDEN_KEYS",
+    "SCALARS",
     "VALUE_SEMANTICS",
     "is_plain",
     "iso_text",
@@ -38,6 +39,9 @@ __all__ = [
 
 VALUE_SEMANTICS = (tuple, frozenset, range, Enum, Boxed, RemoteThrow)
 """What has no identity worth keeping: two occurrences of one object are two values."""
+
+SCALARS = frozenset({str, int, float, bool, type(None)})
+"""The types of values that never change, and are neither streams nor functions."""
 
 _TEXT_LIKE = frozenset({str, bool, type(None)})
 _STR_ONLY = frozenset({str})

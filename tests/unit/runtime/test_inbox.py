@@ -176,3 +176,19 @@ def test_its_own_context_is_back_when_it_goes_on() -> None:
         assert name.get() == "nobody"
 
     asyncio.run(main())
+
+
+def test_what_came_too_late_for_a_loop_does_not_keep_it() -> None:
+    def closed_loop() -> weakref.ref[asyncio.AbstractEventLoop]:
+        loop = asyncio.new_event_loop()
+        inbox = inbox_of(loop)
+        loop.close()
+        inbox.post(loop.get_debug)
+        return weakref.ref(loop)
+
+    gone = closed_loop()
+    other = asyncio.new_event_loop()
+    inbox_of(other)
+    other.close()
+    gc.collect()
+    assert gone() is None

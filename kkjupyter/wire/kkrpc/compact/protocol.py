@@ -36,11 +36,9 @@ from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 from kkjupyter.wire.values import json_codec, superjson
 from kkjupyter.wire.values.error_objects import thrown_value
 from kkjupyter.wire.values.javascript import undefined
-from kkjupyter.wire.values.normalize import is_plain
+from kkjupyter.wire.values.normalize import SCALARS, is_plain
 
 __all__ = ["Compact"]
-
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class Compact:
@@ -259,7 +257,7 @@ def _with_value(message: dict[str, Any], value: Any, codec: str, shown: str) -> 
 
 def _with_arguments(message: dict[str, Any], args: Sequence[Any], codec: str) -> bytes:
     """One message with arguments, each in its envelope."""
-    if _SCALARS.issuperset(map(type, args)) and all(map(is_plain, args)):
+    if SCALARS.issuperset(map(type, args)) and all(map(is_plain, args)):
         message["a"] = [{ARGUMENT_TAG: "value", "v": arg} for arg in args]
         return write_message(message, None, codec)
     wrapped: list[dict[str, Any]] = []
