@@ -510,6 +510,7 @@ def test_connecting_posts_nothing_and_takes_any_answer() -> None:
     run(main)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_silent_on_head_is_there_all_the_same() -> None:
     async def main() -> None:
         async with connected(never) as api:

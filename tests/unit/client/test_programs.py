@@ -88,12 +88,14 @@ def test_a_character_may_be_cut_anywhere() -> None:
         assert api.echo("aé日😀\u2028").result() == "aé日😀\u2028"
 
 
+@pytest.mark.slow
 def test_what_served_code_prints_and_reads_is_not_the_wire(api: Any) -> None:
     assert api.prints().result() == 1
     assert api.reads().result() == ""
     assert api.prints().result() == 1
 
 
+@pytest.mark.slow
 def test_noise_between_messages_is_reported(api: Any, caplog: pytest.LogCaptureFixture) -> None:
     api.echo(1).result()
     assert api.noise().result() == 2
@@ -118,6 +120,7 @@ def test_a_program_that_dies_says_why_and_is_started_anew(api: Any) -> None:
     assert first != second
 
 
+@pytest.mark.slow
 def test_closing_ends_the_program(api: Any) -> None:
     pid = api.pid().result()
     stream = iter(api.ticks())

@@ -266,6 +266,7 @@ def test_marks_of_any_numbers_are_few(one: float, other: float) -> None:
     assert len(time_ticks(low, high, 7)) <= 10
 
 
+@pytest.mark.slow
 def test_dicts_and_sets_that_grow_meanwhile() -> None:
     growing: dict[int, int] = {0: 0}
     members = {0}

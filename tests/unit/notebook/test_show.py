@@ -294,6 +294,7 @@ def test_a_cancel_of_the_task_itself_and_a_timeout_are_raised() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_cancels_at_any_moment_leave_the_task_alone() -> None:
     async def endless() -> AsyncIterator[int]:
         while True:

@@ -94,6 +94,7 @@ def test_the_others_go_on_while_one_is_busy(gate: threading.Event) -> None:
     assert slow.wait(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", ["pick", "render", "repr"])
 def test_cancel_frees_whoever_waits_whatever_the_worker_does(
     slow: str, gate: threading.Event, capsys: pytest.CaptureFixture[str]
@@ -130,6 +131,7 @@ def test_cancel_frees_whoever_waits_whatever_the_worker_does(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [SlowToEnd, SlowToSave])
 def test_cancel_does_not_wait_for_the_last_output_either(
     kind: type[Words], gate: threading.Event, monkeypatch: pytest.MonkeyPatch
@@ -174,6 +176,7 @@ def test_a_time_limit_ends_a_stream_whose_view_is_stuck(
     assert run.notes[0] == "ended by --for 0.2"
 
 
+@pytest.mark.slow
 def test_what_a_loop_took_is_in_the_reply_though_its_view_was_stuck(gate: threading.Event) -> None:
     feed, view = FakeFeed(), SlowToRender(gate)
     run = Run(10**9, "fake()", feed)
@@ -232,6 +235,7 @@ def gated(gate: threading.Event) -> type[kk.View]:
     return type("Gated", (Gated,), {"gate": gate})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("item", "most"),
     [
@@ -260,6 +264,7 @@ def test_a_loop_waits_for_its_view(
     assert len(taken) == most + 100
 
 
+@pytest.mark.slow
 def test_cancel_ends_a_loop_that_waits(gate: threading.Event, gated: type[kk.View]) -> None:
     shown = kk.show((b"x" * 1_000_000 for _ in range(10_000)), view=gated)
     taken: list[int] = []
@@ -278,6 +283,7 @@ def test_cancel_ends_a_loop_that_waits(gate: threading.Event, gated: type[kk.Vie
     assert shown.reply.status == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_failure_reaches_the_loop_though_its_view_is_not_done(gated: type[kk.View]) -> None:
     def failing() -> Iterator[int]:
         yield 1

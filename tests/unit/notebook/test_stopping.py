@@ -262,6 +262,7 @@ def test_an_outer_source_is_stopped_through_an_inner_one() -> None:
     assert inner_ended == [threading.main_thread().name]
 
 
+@pytest.mark.slow
 def test_the_signal_hits_nothing_else() -> None:
     """Stopped at random moments, from before the code begins to after it has ended."""
     # By default a thread that computes is left to others after 5 ms only: it would always be done.

@@ -74,6 +74,7 @@ def test_an_error_of_the_users_generator_shows_the_users_frames_only(
         assert "kkjupyter" not in text.replace("kkjupyter-", "")
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -127,6 +127,7 @@ def records_of(logger: logging.Logger) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 def test_lines_of_a_kind_are_bounded_and_the_rest_is_counted() -> None:
     logger = logging.getLogger("kkjupyter.test.lines")
     logger.addFilter(LineLimit(logger, lines_per_s=3, lines_per_s_in_all=100))
@@ -144,6 +145,7 @@ def test_lines_of_a_kind_are_bounded_and_the_rest_is_counted() -> None:
     assert texts[5:] == ["it has number 1000"]
 
 
+@pytest.mark.slow
 def test_peers_are_counted_apart_and_all_together() -> None:
     logger = logging.getLogger("kkjupyter.test.peers")
     logger.addFilter(LineLimit(logger, lines_per_s=2, lines_per_s_in_all=5))

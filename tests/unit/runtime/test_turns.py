@@ -173,6 +173,7 @@ def test_a_cancelled_task_ends_its_loop(api: Any, endpoint: Endpoint) -> None:
     until(lambda: endpoint.finals == ["tight"])
 
 
+@pytest.mark.slow
 def test_two_loops_of_one_program_take_turns(api: Any) -> None:
     counts = [0, 0]
 
@@ -249,6 +250,7 @@ def test_a_loop_in_the_cleanup_of_a_cancelled_task_goes_on(api: Any) -> None:
 # ---- awaiting what is there
 
 
+@pytest.mark.slow
 def test_awaiting_what_is_answered_already(api: Any) -> None:
     async def ask() -> None:
         while True:

@@ -244,6 +244,7 @@ def test_ctrl_c_while_connecting(interrupts: Interrupts) -> None:
         assert interrupted_wait(lambda: kk.connect(url)) < 1.8  # it gives up by itself after 2 s
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_at_any_moment_leaves_the_engine_alive(api: Any, interrupts: Interrupts) -> None:
     """In the middle of a hand-over, of a registration, of anything.
@@ -299,6 +300,7 @@ def test_ctrl_c_in_a_program_of_asyncio(
     until(lambda: len(endpoint.finals) == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wait",
     [
@@ -345,6 +347,7 @@ async def await_slow(api: Any) -> str:
 # ---- nothing wakes up for nothing
 
 
+@pytest.mark.slow
 def test_an_idle_program_that_awaits_is_not_woken(api: Any, endpoint: Endpoint) -> None:
     selectors_asked: dict[str, int] = {"caller": 0}
 

@@ -53,6 +53,7 @@ def test_the_work_of_a_lane_begins_in_order() -> None:
     assert begun == [*range(50)]
 
 
+@pytest.mark.slow
 def test_a_thread_is_used_again_and_ends_when_there_is_nothing_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

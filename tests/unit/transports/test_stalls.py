@@ -36,6 +36,7 @@ def run(test: Callable[[asyncio.Transport, socket.socket], Awaitable[None]]) -> 
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_who_takes_nothing_is_told_of_once() -> None:
     async def test(transport: asyncio.Transport, far: socket.socket) -> None:
         stalls: list[str] = []

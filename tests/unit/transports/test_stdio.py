@@ -310,6 +310,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_ignores_all_requests_is_killed() -> None:
     async def main() -> None:
         transport, log = await started(STUBBORN)
@@ -354,6 +355,7 @@ def test_closing_reads_on_so_that_a_busy_program_can_end() -> None:
     run(main)
 
 
+@pytest.mark.slow
 def test_abort_tells_at_once_and_ends_the_program_soon() -> None:
     async def main() -> None:
         transport, log = await started(STUBBORN)
@@ -371,6 +373,7 @@ def test_abort_tells_at_once_and_ends_the_program_soon() -> None:
     run(main)
 
 
+@pytest.mark.slow
 def test_an_abort_lets_close_return() -> None:
     """As when what a program says last is that it has had enough."""
 
@@ -405,6 +408,7 @@ def test_cancelling_close_aborts() -> None:
     run(main)
 
 
+@pytest.mark.slow
 def test_what_a_program_has_started_ends_with_it() -> None:
     async def main() -> None:
         transport, log = await started(
