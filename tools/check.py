@@ -120,8 +120,9 @@ def wire_tests() -> None:
     command(PY, "-m", "coverage", "report", "--include=*/kkjupyter/wire/*", "--fail-under=100")
 
 
-def newer_python_tests(*options: str) -> None:
-    """Unit and contract tests once more on the newest Python of this machine."""
+def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -> None:
+    """Unit and contract tests once more on the newest Python of this machine: the quick ones, or
+    those that are ``marked``."""
     newest = machine.newest_python()
     if newest is None:
         print(f"no Python newer than {sys.version_info.major}.{sys.version_info.minor} found here")
@@ -132,7 +133,7 @@ def newer_python_tests(*options: str) -> None:
     failed: list[str] = []
     for path in ("tests/unit", "tests/contract"):
         try:
-            pytest(path, *WORKERS, *options, python=python)
+            pytest(path, *WORKERS, *options, marked=marked, python=python)
         except StepFailed as exc:
             failed.append(f"{path}: {exc}")
     if failed:
@@ -214,7 +215,9 @@ MATRIX_STEPS = (
         MATRIX_TESTS,
         ("install", "kernels", "chromium"),
     ),
-    Step("matrix-newer", newer_python_tests, "tests/unit", ("npm-wire",)),
+    Step(
+        "matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit", ("npm-wire",)
+    ),
 )
 # Checks with a name of their own that repeat some of the others.
 EXTRA_STEPS = (
