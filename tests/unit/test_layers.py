@@ -51,19 +51,10 @@ APART = ("transports", "wire")
 # table and none are added.
 UPWARD: dict[str, set[str]] = {
     "calls.state": {"connection.outgoing_streams", "traces.record"},
-    "notebook.magic.commands": {""},
-    "notebook.magic.connections": {""},
-    "notebook.output.control": {"notebook.run.registry"},
-    "notebook.output.widget": {"notebook.run.registry"},
-    "notebook.shell.tracebacks": {""},
-    "notebook.show.compare": {"notebook"},
-    "notebook.show.show": {"notebook"},
-    "notebook.views.trace.display": {""},
     "server.server": {"api.addresses"},
 }
 # Modules that import each other in a circle, likewise: lines only leave.
 KNOTS: list[set[str]] = [
-    {"traces.text", "traces.trace"},
     {
         "calls.backend",
         "calls.call",
@@ -71,34 +62,6 @@ KNOTS: list[set[str]] = [
         "calls.iterators",
         "calls.state",
         "calls.waiters",
-    },
-    {
-        "notebook.output.control",
-        "notebook.output.screens",
-        "notebook.output.widget",
-        "notebook.run.owner",
-        "notebook.run.registry",
-        "notebook.run.run",
-    },
-    {
-        "",
-        "notebook",
-        "notebook.magic.commands",
-        "notebook.magic.completion",
-        "notebook.magic.connections",
-        "notebook.magic.magics",
-        "notebook.output.trace_screens",
-        "notebook.shell.interrupts",
-        "notebook.shell.tracebacks",
-        "notebook.show.compare",
-        "notebook.show.displayhook",
-        "notebook.show.iterators",
-        "notebook.show.show",
-        "notebook.show.timing",
-        "notebook.show.waiting",
-        "notebook.show.watched",
-        "notebook.views.trace.display",
-        "notebook.views.trace.view",
     },
 ]
 # The only modules that see bytes move and know what they mean: of wire/ and transports/ both.

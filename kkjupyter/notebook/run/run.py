@@ -16,13 +16,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kkjupyter.errors import CallCancelled, CallTimeout, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.run.extractors import Picker, as_they_are
-from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.worker import Worker
@@ -33,11 +32,11 @@ from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.output.screens import Screen
+    from kkjupyter.notebook.run.cell import Cell
     from kkjupyter.notebook.run.feeds import Feed
-    from kkjupyter.notebook.run.owner import Cell
     from kkjupyter.traces.record import CallRecord
 
-__all__ = ["Run"]
+__all__ = ["Run", "RunKeeper"]
 
 _TAKE_INTERVAL_S = 0.005
 # A worker that is busy longer than that after a cancel is left; an interrupted cell waits a second.
@@ -58,6 +57,16 @@ _BATCH_S = 0.1
 logger = logging.getLogger("kkjupyter")
 
 
+class RunKeeper(Protocol):
+    """Is told of the runs of this process."""
+
+    def add(self, run: Run) -> None:
+        """It begins."""
+
+    def finished(self, run: Run) -> None:
+        """It is over, and its last output is sent."""
+
+
 class Run:
     """One shown stream or call.
 
@@ -65,6 +74,7 @@ class Run:
         number: its id: that of the Call, or a fresh one of the same row.
         title: what is shown for it.
         feed: where its items come from.
+        keeper: told when it begins and when it is settled.
         cell: the cell it belongs to, or None.
         keep: running that cell again does not cancel it.
         limits: what its reply keeps.
@@ -80,6 +90,7 @@ class Run:
         number: int,
         title: str,
         feed: Feed,
+        keeper: RunKeeper | None = None,
         *,
         cell: Cell | None = None,
         keep: bool = False,
@@ -93,6 +104,7 @@ class Run:
         self.number = number
         self.title = title
         self.feed = feed
+        self._keeper = keeper
         self.cell = cell
         self.keep = keep
         self.reply = Reply(title, limits, pick)
@@ -181,7 +193,8 @@ class Run:
 
     def start(self) -> None:
         """Have the worker take what comes."""
-        registry.add(self)
+        if self._keeper is not None:
+            self._keeper.add(self)
         self._worker.post(self._pump)
         if self._for_s is not None:
             left_s = self._for_s - self.reply.elapsed_s
@@ -192,7 +205,8 @@ class Run:
 
     def start_loop(self) -> None:
         """Have a loop take what comes; it calls :meth:`handed_out`, and :meth:`loop_ended`."""
-        registry.add(self)
+        if self._keeper is not None:
+            self._keeper.add(self)
         self._looped = deque()
 
     def has_room(self) -> bool:
@@ -499,7 +513,8 @@ class Run:
             timers, self._timers = self._timers, []
         for timer in timers:
             timer.cancel()
-        registry.finished(self)
+        if self._keeper is not None:
+            self._keeper.finished(self)
         self.feed = _OverFeed(self.feed.kind)
         self.bell.ring()
         self._worker.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import kkjupyter as kk
+from kkjupyter.api import tracing
 from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.views.trace.html import trace_html
@@ -37,9 +37,9 @@ def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str |
     """
     match words:
         case ("last",):
-            return kk.trace()
+            return tracing.trace()
         case ("last", name):
-            return kk.trace(_connection(name, namespace))
+            return tracing.trace(_connection(name, namespace))
         case ("on" | "off" as state,):
             return switch(None, state == "on")
         case ("on" | "off" as state, name):
