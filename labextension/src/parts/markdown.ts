@@ -2,15 +2,15 @@
 // touched again; the one that grows is drawn anew with each frame, and cut when it becomes long, so
 // that a frame costs no more at the end of a long answer than at its beginning.
 
-import { copyAndSay, suppressShortcuts } from "../button";
-import { Follower } from "../follow";
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
-import { Draughtsman } from "./markdown/draw";
+import type { Pane, PaneContext } from "../panes/pane";
+import { Follower } from "../ui/auto-scroll";
+import { copyAndSay, suppressShortcuts } from "../ui/button";
+import { addStyle } from "../ui/styles";
 import type { Paint } from "./markdown/highlight";
 import css from "./markdown/markdown.css";
 import type { Cut, Outline } from "./markdown/outline";
-import { Sheet } from "./markdown/sheet";
+import { Draughtsman } from "./markdown/renderer";
+import { Sheet } from "./markdown/sections";
 
 /**
  * What is taken in with one frame: as much as is drawn in so much time, within these bounds. What is

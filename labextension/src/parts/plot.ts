@@ -3,9 +3,9 @@
 
 import uPlot from "uplot";
 import uPlotCss from "uplot/dist/uPlot.min.css";
-import { suppressShortcuts } from "../button";
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
+import type { Pane, PaneContext } from "../panes/pane";
+import { suppressShortcuts } from "../ui/button";
+import { addStyle } from "../ui/styles";
 import css from "./plot/plot.css";
 import { asTable, Points } from "./plot/points";
 

@@ -1,9 +1,9 @@
 // The trace pane: the frames of a call as a sequence diagram that grows; what a frame holds opens
 // below its arrow.
 
-import { suppressShortcuts } from "../button";
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
+import type { Pane, PaneContext } from "../panes/pane";
+import { suppressShortcuts } from "../ui/button";
+import { addStyle } from "../ui/styles";
 import { asText, type Row, Rows } from "./trace/rows";
 import css from "./trace/trace.css";
 

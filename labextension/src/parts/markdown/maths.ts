@@ -1,5 +1,5 @@
 // Formulas in Markdown: taken out before anything else reads their underscores, asterisks and
-// backslashes. kkjupyter/notebook/views/markdown/maths.py has the same rules; test/markdown-cases.json
+// backslashes. kkjupyter/notebook/views/markdown/maths.py has the same rules; test/cases/markdown.json
 // holds both to them.
 
 import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";

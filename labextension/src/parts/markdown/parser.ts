@@ -4,7 +4,7 @@
 import createParser, { type Env, type MarkdownIt, type Token } from "markdown-it";
 import { addCjkEmphasis } from "./emphasis";
 import { addMaths, isHarmless } from "./maths";
-import { mended } from "./mend";
+import { mended } from "./unfinished";
 
 const LINK = /^(?:https?:\/\/|mailto:)/i;
 /** Of raster types only: an SVG may bring scripts and addresses of its own. */

@@ -1,17 +1,17 @@
 // The pane: what is seen of the rows, and what a user does with them.
 
-import { makeButton, suppressShortcuts } from "../../button";
-import type { Pane } from "../../panes";
-import { addStyle } from "../../styles";
+import type { Pane } from "../../panes/pane";
+import { makeButton, suppressShortcuts } from "../../ui/button";
+import { addStyle } from "../../ui/styles";
+import { Whole } from "./cell-popup";
 import { fullText } from "./cells";
 import { drawColumnHead, drawGap, drawRow, isCut, make, redrawRow } from "./drawing";
-import { moved, type Place } from "./keys";
+import { moved, type Place } from "./keyboard";
 import { type Direction, Order } from "./order";
 import { Rows } from "./rows";
-import css from "./style.css";
+import css from "./table.css";
 import { tsvOf } from "./tsv";
 import { Viewport } from "./viewport";
-import { Whole } from "./whole";
 import { WIDEST_PX, Widths } from "./widths";
 
 const AT_BOTTOM_PX = 8;
