@@ -1,21 +1,13 @@
-// The control channel: the road to the kernel that is open while a cell runs.
+// The control channel: the way to the kernel that is open while a cell runs.
 
+import type { KernelMessage } from "@jupyterlab/services";
+import type { KernelConnection } from "./connection";
+
+/** The content of a reply; only the kernel's own answers have been through any check. */
 export interface Reply {
   status?: string;
   source?: unknown;
   runs?: unknown;
-}
-
-interface Future {
-  onReply: (reply: { content?: Reply }) => void;
-  done?: Promise<unknown>;
-}
-
-/** As much of a kernel connection as this needs. */
-export interface ControlRoad {
-  clientId: string;
-  username: string;
-  sendControlMessage?(message: object, expectReply: boolean, disposeOnDone: boolean): Future;
 }
 
 /**
@@ -23,10 +15,10 @@ export interface ControlRoad {
  *
  * @param answered gets the content of the reply, unless that is a refusal
  * @param refused is called if it is one
- * @returns false where there is no such road, or it cannot be taken now
+ * @returns false where there is no control channel, or it is closed
  */
 export function askOnControl(
-  kernel: ControlRoad | null | undefined,
+  kernel: KernelConnection | null | undefined,
   type: string,
   content: object,
   answered: (content: Reply) => void,
@@ -43,13 +35,16 @@ export function askOnControl(
   };
   try {
     const message = { header, parent_header: {}, metadata: {}, content, channel: "control" };
-    const future = kernel.sendControlMessage({ ...message, buffers: [] }, true, true);
-    future.onReply = ({ content: reply }) => {
-      if (reply?.status === "ok") answered(reply);
+    // JupyterLab's types name the messages of debuggers only; it sends any other as well.
+    const known = { ...message, buffers: [] } as unknown as KernelMessage.IControlMessage;
+    const future = kernel.sendControlMessage(known, true, true);
+    future.onReply = (answer) => {
+      const reply = answer.content as Reply;
+      if (reply.status === "ok") answered(reply);
       else refused();
     };
     // It rejects when the kernel ends first. Whoever asked waits no longer than it has to.
-    future.done?.catch(() => {});
+    future.done.catch(() => {});
     return true;
   } catch (error) {
     console.warn("kkjupyter: the control channel is closed", error);

@@ -1,6 +1,8 @@
 // What travels between the kernel and the page, and what anywidget hands to a module.
 // The Python side is kkjupyter/notebook/run_status.py and output/widget.py.
 
+import type { IMimeBundle } from "@jupyterlab/nbformat";
+
 /** `lost` is known to the page only: there is no kernel left to say so. */
 export type RunState =
   | "waiting"
@@ -40,12 +42,16 @@ export interface Snapshot {
   status: Status;
 }
 
-export type Bundle = Record<string, unknown>;
+/** An output in all its forms, by MIME type. */
+export type Bundle = IMimeBundle;
 
 /** What the kernel says of a run when it is asked; the rest is null if it does not know the run. */
 export type Report =
   | { known: true; state: Status; end: number }
   | { known: false; state: null; end: null };
+
+/** The type of the message that holds a {@link Heartbeat}. */
+export const HEARTBEAT: string = "kkjupyter_running";
 
 /** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */
 export interface Heartbeat {
@@ -55,12 +61,6 @@ export interface Heartbeat {
   /** How many items each of `runs` has had. */
   counts?: number[] | null;
   next_s?: number | null;
-}
-
-/** As much of a Lumino signal as is used here. */
-export interface Signal<Args> {
-  connect(slot: (sender: unknown, args: Args) => void): boolean;
-  disconnect(slot: (sender: unknown, args: Args) => void): boolean;
 }
 
 export type FromKernel =

@@ -1,20 +1,9 @@
 // How long the kernel takes to answer, as seen in the messages that go to it and come from it anyway.
 // Nothing is sent to measure it.
 
-import { nowMs, ofPage } from "../ui/page-globals";
-import type { Signal } from "./messages";
-
-/** As much of a kernel connection as this needs. */
-export interface Link {
-  status?: string;
-  anyMessage?: Signal<{ msg: Message; direction: "send" | "recv" }>;
-}
-
-interface Message {
-  channel?: string;
-  header: { msg_id: string };
-  parent_header?: { msg_id?: string };
-}
+import { nowMs } from "../ui/clock";
+import { pageGlobal } from "../ui/page-globals";
+import type { KernelConnection } from "./connection";
 
 /** The newest round trips of each kernel connection, for every copy of this module in the page. */
 const ROUND_TRIPS = "kkjupyterRoundTrips";
@@ -29,7 +18,7 @@ const PATIENCE_LEAST_MS = 2_000;
 const UNKNOWN_MS = 1_500;
 
 /** Take the round trips of `kernel` from now on. Idempotent. */
-export function measureRoundTrips(kernel: Link | null | undefined): void {
+export function measureRoundTrips(kernel: KernelConnection | null | undefined): void {
   if (!kernel?.anyMessage || roundTrips().has(kernel)) return;
   const taken: number[] = [];
   roundTrips().set(kernel, taken);
@@ -53,12 +42,12 @@ export function measureRoundTrips(kernel: Link | null | undefined): void {
 }
 
 /** How long to wait before an answer of `kernel` is missed. */
-export function patienceMs(kernel: Link | null | undefined): number {
+export function patienceMs(kernel: KernelConnection | null | undefined): number {
   const taken = (kernel && roundTrips().get(kernel)) ?? [];
   const longest = taken.length ? Math.max(...taken) : UNKNOWN_MS;
   return Math.max(PATIENCE_LEAST_MS, PATIENCE_ROUND_TRIPS * longest);
 }
 
 function roundTrips(): WeakMap<object, number[]> {
-  return ofPage(ROUND_TRIPS, WeakMap<object, number[]>);
+  return pageGlobal(ROUND_TRIPS, WeakMap<object, number[]>);
 }

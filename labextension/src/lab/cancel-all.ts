@@ -1,30 +1,31 @@
 // Cancel all streams of a notebook, also those that no view on this page shows.
 
+import type { KernelConnection } from "../kernel/connection";
 import { askOnControl, type Reply } from "../kernel/control-channel";
 import { patienceMs } from "../kernel/round-trips";
-import type { Kernel, NotebookPanel } from "./jupyterlab";
+import type { NotebookPanel } from "./jupyterlab";
 
 export type Outcome =
   /** So many streams were told to end. */
-  | { road: "control"; cancelled: number }
+  | { via: "control"; cancelled: number }
   /** Nobody answered; the cell that runs shows a live view, and was interrupted. */
-  | { road: "interrupt" }
+  | { via: "interrupt" }
   /** Nobody answered and what runs may be anything, or the kernel refused: it was left alone. */
-  | { road: "none" };
+  | { via: "none" };
 
 export async function cancelAll(panel: NotebookPanel): Promise<Outcome> {
   const kernel = panel.sessionContext.session?.kernel;
-  if (!kernel) return { road: "control", cancelled: 0 };
+  if (!kernel) return { via: "control", cancelled: 0 };
   const answer = await ask(kernel);
   if (typeof answer === "object") {
-    return { road: "control", cancelled: Array.isArray(answer.runs) ? answer.runs.length : 0 };
+    return { via: "control", cancelled: Array.isArray(answer.runs) ? answer.runs.length : 0 };
   }
-  if (answer === "refused" || !runsOwnCell(panel)) return { road: "none" };
+  if (answer === "refused" || !runsOwnCell(panel)) return { via: "none" };
   await kernel.interrupt();
-  return { road: "interrupt" };
+  return { via: "interrupt" };
 }
 
-function ask(kernel: Kernel): Promise<Reply | "none" | "refused"> {
+function ask(kernel: KernelConnection): Promise<Reply | "none" | "refused"> {
   return new Promise((resolve) => {
     const content = { all: true };
     const refused = () => resolve("refused");

@@ -1,91 +1,33 @@
-// As much of JupyterLab's interfaces as is used here: their packages are not installed to build this.
+// As much of @jupyterlab/apputils, notebook and ui-components as is used here. Their packages bring
+// so many others along that installing them takes longer than to build all this; what smaller ones
+// declare (services, the interfaces of renderers, Lumino) is taken from there.
 
-import type { ControlRoad } from "../kernel/control-channel";
-import type { Link } from "../kernel/round-trips";
+import type { Kernel, KernelMessage, Session } from "@jupyterlab/services";
+import type { Application, IPlugin } from "@lumino/application";
+import type { Token } from "@lumino/coreutils";
+import type { ISignal } from "@lumino/signaling";
+import type { Widget } from "@lumino/widgets";
 
-export interface Signal<Sender, Args> {
-  connect(slot: (sender: Sender, args: Args) => void): boolean;
-  disconnect(slot: (sender: Sender, args: Args) => void): boolean;
-}
+/** Of `JupyterFrontEnd`: what is any Lumino application's. */
+export type App = Application<Widget>;
 
-export type Token = object;
-
-export interface Message {
-  header: { msg_type: string };
-  content: Record<string, unknown>;
-}
-
-export interface Kernel extends ControlRoad, Link {
-  interrupt(): Promise<void>;
-}
+export type Plugin = IPlugin<App, void>;
 
 export interface SessionContext {
-  session: { kernel: Kernel | null } | null;
-  iopubMessage: Signal<unknown, Message>;
-  kernelChanged: Signal<unknown, unknown>;
-  statusChanged: Signal<unknown, string>;
-}
-
-export interface Widget {
-  id: string;
-  node: HTMLElement;
-  isDisposed: boolean;
-  disposed: Signal<unknown, void>;
-  addClass(name: string): void;
-  setHidden(hidden: boolean): void;
-}
-
-export interface LuminoWidgets {
-  Widget: new () => {
-    readonly node: HTMLElement;
-    readonly isAttached: boolean;
-    readonly isDisposed: boolean;
-    addClass(name: string): void;
-    dispose(): void;
-    onAfterAttach(): void;
-  };
-}
-
-export interface RendererOptions {
-  sanitizer: { sanitize(html: string): string };
-  latexTypesetter?: { typeset(element: HTMLElement): void } | null;
-}
-
-export interface MimePlugin {
-  id: string;
-  description: string;
-  dataType: "json";
-  rank: number;
-  rendererFactory: {
-    safe: boolean;
-    mimeTypes: string[];
-    createRenderer(options: RendererOptions): object;
-  };
+  session: Pick<Session.ISessionConnection, "kernel"> | null;
+  iopubMessage: ISignal<unknown, KernelMessage.IMessage>;
+  kernelChanged: ISignal<unknown, Session.ISessionConnection.IKernelChangedArgs>;
+  statusChanged: ISignal<unknown, Kernel.Status>;
 }
 
 export interface NotebookPanel extends Widget {
   sessionContext: SessionContext;
-  content: { widgets: readonly { node: HTMLElement }[] };
+  content: { widgets: readonly Widget[] };
 }
 
 export interface NotebookTracker {
   currentWidget: NotebookPanel | null;
-  currentChanged: Signal<unknown, NotebookPanel | null>;
-}
-
-export interface App {
-  commands: {
-    addCommand(
-      id: string,
-      options: {
-        label: string;
-        caption: string;
-        isEnabled: () => boolean;
-        execute: () => Promise<void>;
-      },
-    ): void;
-    notifyCommandChanged(id: string): void;
-  };
+  currentChanged: ISignal<unknown, NotebookPanel | null>;
 }
 
 export interface CommandPalette {
@@ -96,18 +38,13 @@ export interface ToolbarRegistry {
   addFactory(toolbar: "Notebook", item: string, factory: (panel: NotebookPanel) => Widget): unknown;
 }
 
-export interface Plugin {
-  id: string;
-  description: string;
-  autoStart: boolean;
-  requires: Token[];
-  optional: Token[];
-  activate(app: App, ...services: never[]): void;
+export interface NotebookModule {
+  INotebookTracker: Token<NotebookTracker>;
 }
 
 export interface AppUtils {
-  ICommandPalette: Token;
-  IToolbarWidgetRegistry: Token;
+  ICommandPalette: Token<CommandPalette>;
+  IToolbarWidgetRegistry: Token<ToolbarRegistry>;
   Notification: {
     info(text: string, options: { autoClose: number }): void;
     warning(text: string, options: { autoClose: number }): void;

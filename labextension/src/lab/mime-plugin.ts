@@ -1,25 +1,27 @@
 // The renderer of saved outputs.
 
-import type { Bundle } from "../kernel/messages";
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { MIME_TYPE } from "../run/saved-form";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
-import type { LuminoWidgets, MimePlugin, RendererOptions } from "./jupyterlab";
 import { drawSaved, type Saved } from "./saved-view";
 import { shared } from "./shared-modules";
 
-export async function mimePlugin(): Promise<MimePlugin> {
+type LuminoWidgets = typeof import("@lumino/widgets");
+
+export async function mimePlugin(): Promise<IRenderMime.IExtension> {
   const { Widget } = await shared<LuminoWidgets>("@lumino/widgets");
 
-  class SavedView extends Widget {
+  class SavedView extends Widget implements IRenderMime.IRenderer {
     private saved: Saved | null = null;
     private drawings = 0;
 
-    constructor(private readonly options: RendererOptions) {
+    constructor(private readonly options: IRenderMime.IRendererOptions) {
       super();
     }
 
-    async renderModel({ data }: { data: Bundle }): Promise<void> {
+    async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
       this.drawings += 1;
       const drawing = this.drawings;
       const saved = await this.draw(data);
@@ -34,7 +36,7 @@ export async function mimePlugin(): Promise<MimePlugin> {
       if (this.isAttached) saved?.attached();
     }
 
-    private async draw(data: Bundle): Promise<Saved | null> {
+    private async draw(data: ReadonlyPartialJSONObject): Promise<Saved | null> {
       const { latexTypesetter } = this.options;
       addStyle(this.node.ownerDocument, "style", css);
       try {
@@ -50,7 +52,7 @@ export async function mimePlugin(): Promise<MimePlugin> {
       super.dispose();
     }
 
-    override onAfterAttach(): void {
+    protected override onAfterAttach(): void {
       this.saved?.attached();
     }
 

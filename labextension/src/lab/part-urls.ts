@@ -1,6 +1,6 @@
 // The parts that this extension brings along: from here no kernel is needed to load them.
 
-import { partUrlsOfPage } from "../panes/pane";
+import { partUrlsOfPage } from "../panes/part-loader";
 
 /** By the name of the pane, the id of its part; the build fills it in. */
 declare const KKJUPYTER_PARTS: Record<string, string>;

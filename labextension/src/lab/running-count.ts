@@ -2,10 +2,11 @@
 // when the number changes, and now and then while it is not 0. So streams without a view on this
 // page count, too, and a reloaded page need not ask.
 
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { Heartbeat } from "../kernel/messages";
+import { HEARTBEAT } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
-import { HEARTBEAT } from "../widget/heartbeat-monitor";
-import type { Message, NotebookPanel } from "./jupyterlab";
+import type { NotebookPanel } from "./jupyterlab";
 
 /** Without news for so long, nothing is known to run: the kernel may be stopped, or busy for good. */
 const STALE_AFTER_MS = 10_000;
@@ -32,12 +33,12 @@ export function watchRunning(panel: NotebookPanel, changed: (running: number) =>
     known = running;
     changed(running);
   };
-  const onMessage = (_: unknown, { header, content }: Message) => {
+  const onMessage = (_: unknown, { header, content }: KernelMessage.IMessage) => {
     if (header.msg_type !== HEARTBEAT) return;
     const { running, next_s } = content as unknown as Heartbeat;
     set(Number(running) || 0, next_s);
   };
-  const onStatus = (_: unknown, status: string) => {
+  const onStatus = (_: unknown, status: Kernel.Status) => {
     if (ENDS.includes(status)) set(0);
   };
   const measure = () => measureRoundTrips(sessionContext.session?.kernel);

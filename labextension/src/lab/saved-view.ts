@@ -1,8 +1,11 @@
 // A saved output, drawn as the live view was: from what is in the notebook, without a kernel.
 
-import type { Bundle, RunState, Status } from "../kernel/messages";
-import { loadPartWithoutKernel, OWN_PANES, type PaneContext } from "../panes/pane";
-import { PaneSlot } from "../panes/pane-container";
+import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
+import type { RunState, Status } from "../kernel/messages";
+import { OWN_PANES } from "../panes/own-panes";
+import type { PaneContext } from "../panes/pane";
+import { PaneContainer } from "../panes/pane-container";
+import { loadPartWithoutKernel } from "../panes/part-loader";
 import { Run } from "../run/run";
 import { MIME_TYPE } from "../run/saved-form";
 import { StateLine } from "../run/state-line";
@@ -21,34 +24,34 @@ export interface Saved {
 
 /** What is saved, drawn; null if this version cannot draw it. Rejects without the part it needs. */
 export async function drawSaved(
-  bundle: Bundle,
+  bundle: ReadonlyPartialJSONObject,
   typeset: PaneContext["typeset"],
 ): Promise<Saved | null> {
   const run = savedRun(bundle);
   if (!run) return null;
   if (run.part) await loadPartWithoutKernel(run.part);
   const { run_id, title } = run.status;
-  const slot = new PaneSlot(run, { label: title, typeset }, loadPartWithoutKernel);
+  const container = new PaneContainer(run, { label: title, typeset }, loadPartWithoutKernel);
   const line = new StateLine(run, {
     cancel: () => {},
-    getText: async () => slot.copied(run.text),
+    getText: async () => container.copied(run.text),
   });
   line.element.dataset.kkjRun = String(run_id);
   const element = document.createElement("div");
   element.className = "kkj kkj-static";
   suppressShortcuts(element);
-  element.append(line.element, slot.element);
+  element.append(line.element, container.element);
   return {
     element,
-    attached: () => requestAnimationFrame(() => slot.append("")),
+    attached: () => requestAnimationFrame(() => container.append("")),
     dispose: () => {
       line.dispose();
-      slot.dispose();
+      container.dispose();
     },
   };
 }
 
-function savedRun(bundle: Bundle): Run | null {
+function savedRun(bundle: ReadonlyPartialJSONObject): Run | null {
   const saved = bundle[MIME_TYPE] as Record<string, unknown> | undefined;
   const status = saved && statusOf(saved);
   if (!saved || !status) return null;
@@ -88,7 +91,7 @@ function statusOf(saved: Record<string, unknown>): Status | null {
 }
 
 /** `text/plain` without the line at its end that says how it ended. */
-function plainText(bundle: Bundle, status: Status): string {
+function plainText(bundle: ReadonlyPartialJSONObject, status: Status): string {
   const saved = bundle["text/plain"] ?? "";
   const text = Array.isArray(saved) ? saved.join("") : String(saved);
   const note = `[${oneLine(status)}]`;

@@ -1,18 +1,18 @@
 // "Cancel the streams of this notebook": a command, and a toolbar button while streams run.
 
+import type { Widget } from "@lumino/widgets";
 import { addStyle } from "../ui/styles";
 import { cancelAll, type Outcome } from "./cancel-all";
 import type {
   App,
   AppUtils,
   CommandPalette,
+  NotebookModule,
   NotebookPanel,
   NotebookTracker,
   Plugin,
-  Token,
   ToolbarRegistry,
   UIComponents,
-  Widget,
 } from "./jupyterlab";
 import { watchRunning } from "./running-count";
 import { shared } from "./shared-modules";
@@ -30,7 +30,7 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16
 
 export async function streamsPlugin(): Promise<Plugin> {
   const [notebook, apputils, components] = await Promise.all([
-    shared<{ INotebookTracker: Token }>("@jupyterlab/notebook"),
+    shared<NotebookModule>("@jupyterlab/notebook"),
     shared<AppUtils>("@jupyterlab/apputils"),
     shared<UIComponents>("@jupyterlab/ui-components"),
   ]);
@@ -86,10 +86,10 @@ export async function streamsPlugin(): Promise<Plugin> {
 
 /** What is said about it, where nothing else on the page tells. */
 function noticeOf(outcome: Outcome): { kind: "info" | "warning"; text: string } | null {
-  if (outcome.road === "none") {
+  if (outcome.via === "none") {
     return { kind: "warning", text: "The kernel does not answer; Interrupt stops what it runs." };
   }
-  if (outcome.road === "control" && !outcome.cancelled) {
+  if (outcome.via === "control" && !outcome.cancelled) {
     return { kind: "info", text: "No stream is running in this notebook." };
   }
   return null;

@@ -3,11 +3,13 @@
 
 import type { Run } from "../run/run";
 import { make } from "../ui/element";
-import { makeOwnPane, type Pane, type PaneContext, type PartModule, readerOf } from "./pane";
+import { makeOwnPane } from "./own-panes";
+import type { Pane, PaneContext, PartModule } from "./pane";
+import { readerOf } from "./part-loader";
 
 const TEXT_AFTER_MS = 400;
 
-export class PaneSlot {
+export class PaneContainer {
   readonly element = make("div", "kkj-slot");
   private pane: Pane | null = null;
   private shown = "";

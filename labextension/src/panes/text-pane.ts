@@ -4,7 +4,7 @@
 
 import { blockEnd, heightPx } from "../text/blocks";
 import { rewritten, settled } from "../text/carriage-returns";
-import { Follower } from "../ui/auto-scroll";
+import { AutoScroller } from "../ui/auto-scroll";
 import { suppressShortcuts } from "../ui/button";
 import { make } from "../ui/element";
 
@@ -22,7 +22,7 @@ export class TextPane {
   private open = "";
   private returned = false;
   private frame = 0;
-  private readonly follower: Follower;
+  private readonly scroller: AutoScroller;
 
   constructor(label: string) {
     const pane = make("div", "kkj-text");
@@ -31,7 +31,7 @@ export class TextPane {
     pane.setAttribute("aria-label", label);
     pane.tabIndex = 0;
     suppressShortcuts(pane);
-    this.follower = new Follower(pane);
+    this.scroller = new AutoScroller(pane);
     this.element = pane;
   }
 
@@ -55,7 +55,7 @@ export class TextPane {
     this.frame = 0;
     let text = this.take();
     while (text) text = this.write(text);
-    this.follower.follow();
+    this.scroller.follow();
   }
 
   dispose(): void {

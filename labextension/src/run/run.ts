@@ -3,7 +3,7 @@
 
 import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "../kernel/messages";
 import { settled } from "../text/carriage-returns";
-import { nowMs } from "../ui/page-globals";
+import { nowMs } from "../ui/clock";
 
 /** So many deltas are joined, and what was written over forgotten, if nobody asks for the text. */
 const PARTS = 1_000;

@@ -4,8 +4,9 @@
 import type { Bundle, Status } from "../kernel/messages";
 import { blocks, heightPx } from "../text/blocks";
 import { rewritten } from "../text/carriage-returns";
+import { whole } from "../text/numbers";
 import type { Run } from "./run";
-import { describe, oneLine, whole } from "./status-text";
+import { describe, oneLine } from "./status-text";
 
 export const MIME_TYPE = "application/vnd.kkjupyter.v1+json";
 /** Classes that keep the typesetters of JupyterLab and nbconvert from the dollars inside. */

@@ -1,10 +1,11 @@
 // The state line: a glyph, a few words, one button.
 
+import { items } from "../text/numbers";
 import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "../ui/button";
+import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
-import { nowMs } from "../ui/page-globals";
 import type { Run } from "./run";
-import { describe, items, shownState } from "./status-text";
+import { describe, shownState } from "./status-text";
 
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */

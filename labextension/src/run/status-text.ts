@@ -1,7 +1,8 @@
-// Numbers and the words of the state line. kkjupyter/notebook/views/saved_form.py says the same in
+// The words of the state line. kkjupyter/notebook/views/saved_form.py says the same in
 // Python; test/cases/saved-form.json holds both to it.
 
 import type { Status } from "../kernel/messages";
+import { duration, items, perSecond, whole } from "../text/numbers";
 
 export interface Words {
   glyph: string;
@@ -66,32 +67,4 @@ function failure(error: string, count: number): string {
   const name = named?.[1] ?? "failed";
   const rest = named ? (named[2] ?? "") : error && `: ${error}`;
   return `${name}${count ? ` after ${whole(count)}` : ""}${rest}`;
-}
-
-export function items(count: number): string {
-  return count === 1 ? "1 item" : `${whole(count)} items`;
-}
-
-/** Below `fineBelow` seconds in hundredths, then in tenths, then in whole ones. */
-export function duration(seconds: number, fineBelow = 0.995): string {
-  if (seconds < fineBelow) return `${seconds.toFixed(2)} s`;
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const total = Math.round(seconds);
-  const [hours, minutes] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60)];
-  return hours ? `${hours} h ${pad(minutes)} min` : `${minutes} min ${pad(total % 60)} s`;
-}
-
-/** Two significant digits are all that holds still long enough to be read. */
-export function perSecond(rate: number): string {
-  if (rate < 9.95) return `${rate.toFixed(1)}/s`;
-  const step = 10 ** Math.max(0, Math.floor(Math.log10(rate)) - 1);
-  return `${whole(Math.round(rate / step) * step)}/s`;
-}
-
-export function whole(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-function pad(value: number): string {
-  return String(value).padStart(2, "0");
 }

@@ -2,7 +2,7 @@
 
 const AT_BOTTOM_PX = 8;
 
-export class Follower {
+export class AutoScroller {
   private following = true;
   private topPx = 0;
 

@@ -2,7 +2,7 @@
 // The Python side is kkjupyter/notebook/show/compare_screens.py.
 
 import type { Model, Status } from "../kernel/messages";
-import { readerOf } from "../panes/pane";
+import { readerOf } from "../panes/part-loader";
 import {
   checkpointText,
   fitting,
@@ -11,29 +11,29 @@ import {
   staticPlain,
   titleHtml,
 } from "../run/saved-form";
-import { duration, perSecond, whole } from "../run/status-text";
+import { duration, perSecond, whole } from "../text/numbers";
 import { makeButton } from "../ui/button";
 import { make, setText } from "../ui/element";
 import { cancel } from "./cancel";
 import { drawView } from "./live-view";
-import { Host } from "./notebook-context";
-import { lookAfter } from "./persistence";
-import { type Session, session } from "./run-registry";
+import { NotebookContext } from "./notebook-context";
+import { persistOutput } from "./persistence";
+import { type PageRun, pageRun } from "./run-registry";
 
 const REDRAW_MS = 250;
 const HEADS = ["", "first item", "rate", "items", "time"];
 
-interface Column extends Session {
+interface Column extends PageRun {
   name: string;
   model: Model;
 }
 
 export async function initializeColumns(model: Model): Promise<() => void> {
-  const [host, columns] = await Promise.all([Host.find(model), columnsOf(model)]);
+  const [notebook, columns] = await Promise.all([NotebookContext.find(model), columnsOf(model)]);
   const limitBytes = SAVED_BYTES / columns.length;
   const heading = ({ name }: Column) => `── ${name}\n`;
   const runs = columns.map(({ run }) => run);
-  return lookAfter(model, host, runs, {
+  return persistOutput(model, notebook, runs, {
     checkpoint: () =>
       columns
         .map((column) => heading(column) + checkpointText(column.run, limitBytes))
@@ -80,8 +80,8 @@ export async function drawColumns(model: Model, el: HTMLElement): Promise<() => 
     stops.push(await drawView(column.model, place));
   }
   button.addEventListener("click", () => {
-    for (const { run, model: one, host: finding } of columns) {
-      if (!run.over) void finding.then((host) => cancel(run, one, host));
+    for (const { run, model: one, notebook: finding } of columns) {
+      if (!run.over) void finding.then((notebook) => cancel(run, one, notebook));
     }
   });
   const draw = () => {
@@ -106,7 +106,7 @@ async function columnsOf(model: Model): Promise<Column[]> {
   return await Promise.all(
     specs.map(async ({ name, key }) => {
       const column = await manager.get_model(key);
-      return { name, model: column, ...session(column) };
+      return { name, model: column, ...pageRun(column) };
     }),
   );
 }

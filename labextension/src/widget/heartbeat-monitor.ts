@@ -2,13 +2,11 @@
 // kernel's heartbeat (kkjupyter/notebook/run/heartbeat.py) tells what runs; when it does not name the run,
 // or is not heard, or tells of more than has come, and when Cancel has no effect, the kernel is asked.
 
-import type { Heartbeat, Model } from "../kernel/messages";
+import { HEARTBEAT, type Heartbeat, type Model } from "../kernel/messages";
 import type { Run } from "../run/run";
-import { nowMs } from "../ui/page-globals";
-import { ask } from "./kernel-requests";
-import type { Host } from "./notebook-context";
-
-export const HEARTBEAT = "kkjupyter_running";
+import { nowMs } from "../ui/clock";
+import { askKernel } from "./kernel-requests";
+import type { NotebookContext } from "./notebook-context";
 
 /** So long nothing needs to be heard of a run; from one question to the next it doubles. */
 const SILENCE_MS = 8_000;
@@ -20,7 +18,7 @@ const LONGEST_SILENCE_MS = 300_000;
 const BEGINS_WITHIN_MS = 2_000;
 
 /** Find out when `run` has ended and this page was not told. Returns how to stop. */
-export function watch(run: Run, model: Model, host: Host): () => void {
+export function monitorRun(run: Run, model: Model, notebook: NotebookContext): () => void {
   const begunAt = nowMs();
   let silenceMs = SHORT_SILENCE_MS;
   let heardAt = begunAt;
@@ -46,7 +44,7 @@ export function watch(run: Run, model: Model, host: Host): () => void {
     else question();
   };
   const question = () => {
-    ask("state", run, model, host);
+    askKernel("state", run, model, notebook);
     questions += 1;
     heardAt = nowMs();
     wait(allowedMs());
@@ -72,7 +70,7 @@ export function watch(run: Run, model: Model, host: Host): () => void {
     silenceMs = next_s === null ? Infinity : Math.max(SILENCE_MS, 3_000 * next_s + 2_000);
     hear();
     // The kernel lives, and has not heard the cancel.
-    if (run.cancelStep === "busy") ask("cancel", run, model, host);
+    if (run.cancelStep === "busy") askKernel("cancel", run, model, notebook);
   };
 
   const stops = [
@@ -87,7 +85,7 @@ export function watch(run: Run, model: Model, host: Host): () => void {
         }
       },
     }),
-    host.onKernelMessage(({ header, parent_header, content }) => {
+    notebook.onKernelMessage(({ header, parent_header, content }) => {
       const isBeat = header.msg_type === HEARTBEAT;
       // What belongs to no request may be the server's.
       if (!isBeat && !parent_header?.msg_id) return;
@@ -96,7 +94,7 @@ export function watch(run: Run, model: Model, host: Host): () => void {
       if (session !== header.session) run.lose("kernel restarted");
       else if (isBeat) beat(content as Heartbeat);
     }),
-    host.onReconnected(question),
+    notebook.onReconnected(question),
   ];
   const stop = () => {
     clearTimeout(timer);

@@ -2,31 +2,15 @@
 // JupyterLab's (and Notebook 7's) own object model, reached through the widget manager and promised
 // by nobody, so each piece is looked for before it is used; without it the view still works.
 
-import { askOnControl, type ControlRoad, type Reply } from "../kernel/control-channel";
-import type { Bundle, Model, Signal } from "../kernel/messages";
-import { type Link, measureRoundTrips, patienceMs } from "../kernel/round-trips";
+import type { IOutput } from "@jupyterlab/nbformat";
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import type { KernelMessage } from "@jupyterlab/services";
+import type { ISignal } from "@lumino/signaling";
+import type { KernelConnection } from "../kernel/connection";
+import type { Bundle, Model } from "../kernel/messages";
+import { measureRoundTrips } from "../kernel/round-trips";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
-
-/** What the kernel tells everybody. */
-export interface KernelMessage {
-  header: { msg_type: string; session: string };
-  parent_header?: { msg_id?: string };
-  content: object;
-}
-
-interface Kernel extends ControlRoad, Link {
-  status: string;
-  statusChanged?: Signal<string>;
-  connectionStatusChanged?: Signal<string>;
-  iopubMessage?: Signal<KernelMessage>;
-  interrupt(): Promise<void>;
-}
-
-interface Output {
-  output_type: string;
-  data?: Bundle;
-}
 
 /** An output in the shared document: a map of its own kind there, its data a plain object. */
 interface YOutput {
@@ -36,20 +20,20 @@ interface YOutput {
 interface Cell {
   outputs?: {
     length: number;
-    get(index: number): { data?: Bundle; toJSON(): Output };
-    set(index: number, output: object): void;
+    get(index: number): { data?: Bundle; toJSON(): IOutput };
+    set(index: number, output: IOutput): void;
   };
   executionState?: string;
   sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): YOutput } | undefined } };
 }
 
 interface WidgetManager {
-  kernel?: Kernel | null;
-  rendermime?: { latexTypesetter?: { typeset(element: HTMLElement): void } | null };
+  kernel?: KernelConnection | null;
+  rendermime?: { latexTypesetter?: IRenderMime.ILatexTypesetter | null };
   context?: {
     model?: { cells?: { length: number; get(index: number): Cell } };
-    saveState?: Signal<string>;
-    sessionContext?: { isDisposed?: boolean; kernelChanged?: Signal<{ newValue: unknown }> };
+    saveState?: ISignal<unknown, string>;
+    sessionContext?: { isDisposed?: boolean; kernelChanged?: ISignal<unknown, unknown> };
   };
 }
 
@@ -59,7 +43,7 @@ interface Place {
   index: number;
 }
 
-export class Host {
+export class NotebookContext {
   /**
    * @param place the id of the widget that the notebook shows: its own, or that of the view in
    *   which it is a column
@@ -72,41 +56,25 @@ export class Host {
     measureRoundTrips(manager.kernel);
   }
 
-  static async find(model: Model): Promise<Host> {
+  static async find(model: Model): Promise<NotebookContext> {
     const key = model.get("key");
     const place = model.get("place") || key;
     const isColumn = place !== key;
     const manager = model.widget_manager as
       | (WidgetManager & { get_model?(id: string): Promise<{ widget_manager?: WidgetManager }> })
       | undefined;
-    if (!manager?.get_model) return new Host({}, place, isColumn);
+    if (!manager?.get_model) return new NotebookContext({}, place, isColumn);
     const raw = await manager.get_model(key);
-    return new Host(raw.widget_manager ?? manager, place, isColumn);
+    return new NotebookContext(raw.widget_manager ?? manager, place, isColumn);
   }
 
-  /**
-   * Ask the kernel something on the control channel, which is open while a cell runs.
-   *
-   * @param answered gets the content of the reply, unless that is a refusal
-   * @param refused is called if it is one
-   * @returns false where there is no such road, or it cannot be taken now
-   */
-  askOnControl(
-    type: string,
-    content: object,
-    answered: (content: Reply) => void,
-    refused?: () => void,
-  ): boolean {
-    return askOnControl(this.manager.kernel, type, content, answered, refused);
-  }
-
-  /** How long to wait before an answer of the kernel is missed. */
-  patienceMs(): number {
-    return patienceMs(this.manager.kernel);
+  /** The connection to the kernel, if there is one. */
+  get kernel(): KernelConnection | null | undefined {
+    return this.manager.kernel;
   }
 
   /** Call back with all that the kernel tells everybody. Returns how to stop. */
-  onKernelMessage(heard: (message: KernelMessage) => void): () => void {
+  onKernelMessage(heard: (message: KernelMessage.IMessage) => void): () => void {
     return connect(this.manager.kernel?.iopubMessage, heard);
   }
 
@@ -205,7 +173,10 @@ export class Host {
 }
 
 /** Returns how to disconnect. */
-function connect<Args>(signal: Signal<Args> | undefined, slot: (args: Args) => void): () => void {
+function connect<Args>(
+  signal: ISignal<unknown, Args> | undefined,
+  slot: (args: Args) => void,
+): () => void {
   const heard = (_: unknown, args: Args) => slot(args);
   signal?.connect(heard);
   return () => void signal?.disconnect(heard);

@@ -3,13 +3,13 @@
 
 import type { Bundle, Model } from "../kernel/messages";
 import type { Run } from "../run/run";
-import { hear, tell } from "./kernel-requests";
-import type { Host } from "./notebook-context";
+import { onMessage, sendToKernel } from "./kernel-requests";
+import type { NotebookContext } from "./notebook-context";
 
 /** How long the kernel has to put the static output into place before the page looks after it. */
 const STATIC_OUTPUT_WITHIN_MS = 1_000;
 
-export interface Ending {
+export interface OutputForms {
   /** The static output, for when there is no kernel left to make it. */
   bundle(): Promise<Bundle>;
   /** What the file gets if it is saved before the end. */
@@ -17,11 +17,11 @@ export interface Ending {
 }
 
 /** Look after the output that shows `runs`, until they are all over. Returns how to stop. */
-export function lookAfter(
+export function persistOutput(
   model: Model,
-  host: Host,
+  notebook: NotebookContext,
   runs: readonly Run[],
-  ending: Ending,
+  forms: OutputForms,
 ): () => void {
   const areOver = () => runs.every((run) => run.over);
   const isLost = () => runs.some((run) => run.status.state === "lost");
@@ -31,24 +31,24 @@ export function lookAfter(
     seen = true;
     // Where the page was reloaded in mid-stream, the kernel's update of the display found nothing.
     setTimeout(() => {
-      if (!host.isInNotebook()) return;
+      if (!notebook.isInNotebook()) return;
       if (isLost()) {
-        void ending.bundle().then((bundle) => host.persist(bundle));
-      } else tell(model, { kind: "bundle" });
+        void forms.bundle().then((bundle) => notebook.persist(bundle));
+      } else sendToKernel(model, { kind: "bundle" });
     }, STATIC_OUTPUT_WITHIN_MS);
   };
   const listener = { appended: () => {}, replaced: () => {}, changed: look };
   const stops = runs.map((run) => run.listen(listener));
   stops.push(
-    hear(model, (message) => {
-      if (message.kind === "bundle") host.persist(message.bundle);
+    onMessage(model, (message) => {
+      if (message.kind === "bundle") notebook.persist(message.bundle);
     }),
   );
   let isStatic = false;
-  const stopSaving = host.onSave(
+  const stopSaving = notebook.onSave(
     () => {
-      if (!areOver()) host.checkpoint(ending.checkpoint);
-      isStatic = areOver() && host.hasNotebook() && !host.isInNotebook();
+      if (!areOver()) notebook.checkpoint(forms.checkpoint);
+      isStatic = areOver() && notebook.hasNotebook() && !notebook.isInNotebook();
     },
     () => {
       if (!isStatic) return;

@@ -4,38 +4,38 @@
 
 import type { Model } from "../kernel/messages";
 import { Run } from "../run/run";
-import { ofPage } from "../ui/page-globals";
-import { tell } from "./kernel-requests";
-import { Host } from "./notebook-context";
+import { pageGlobal } from "../ui/page-globals";
+import { sendToKernel } from "./kernel-requests";
+import { NotebookContext } from "./notebook-context";
 
-const SESSIONS = "kkjupyterSessions";
+const PAGE_RUNS = "kkjupyterSessions";
 
-export interface Session {
+export interface PageRun {
   run: Run;
-  host: Promise<Host>;
+  notebook: Promise<NotebookContext>;
 }
 
-export function session(model: Model): Session {
-  return sessions().get(model.get("key")) ?? begin(model);
+export function pageRun(model: Model): PageRun {
+  return pageRuns().get(model.get("key")) ?? register(model);
 }
 
 /**
  * The run of a model that is new to this page. One of the same id may be left of a notebook that was
  * closed and opened again; it hears nothing any more.
  */
-export function begin(model: Model): Session {
-  const run = new Run((content) => tell(model, content), model.get("snapshot"));
-  const begun = { run, host: Host.find(model) };
-  sessions().set(model.get("key"), begun);
+export function register(model: Model): PageRun {
+  const run = new Run((content) => sendToKernel(model, content), model.get("snapshot"));
+  const begun = { run, notebook: NotebookContext.find(model) };
+  pageRuns().set(model.get("key"), begun);
   return begun;
 }
 
 /** It is over with the model; with a newer one of the same id it is not. */
-export function forget(model: Model, { run }: Session): void {
+export function unregister(model: Model, { run }: PageRun): void {
   const key = model.get("key");
-  if (sessions().get(key)?.run === run) sessions().delete(key);
+  if (pageRuns().get(key)?.run === run) pageRuns().delete(key);
 }
 
-function sessions(): Map<string, Session> {
-  return ofPage(SESSIONS, Map<string, Session>);
+function pageRuns(): Map<string, PageRun> {
+  return pageGlobal(PAGE_RUNS, Map<string, PageRun>);
 }

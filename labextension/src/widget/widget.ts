@@ -1,33 +1,35 @@
 // The module that anywidget loads: one Run for each model, one drawing for each view.
 
 import type { Model } from "../kernel/messages";
-import { readerOf } from "../panes/pane";
+import { readerOf } from "../panes/part-loader";
 import { checkpointText, staticBundle } from "../run/saved-form";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
 import { drawColumns, initializeColumns } from "./comparison";
-import { watch } from "./heartbeat-monitor";
-import { hear } from "./kernel-requests";
+import { monitorRun } from "./heartbeat-monitor";
+import { onMessage } from "./kernel-requests";
 import { drawView } from "./live-view";
-import { lookAfter } from "./persistence";
-import { begin, forget } from "./run-registry";
+import { persistOutput } from "./persistence";
+import { register, unregister } from "./run-registry";
 
 async function initialize({ model }: { model: Model }): Promise<() => void> {
   if (model.get("columns")) return await initializeColumns(model);
-  const begun = begin(model);
-  const { run, host: finding } = begun;
-  const stopHearing = hear(model, (message) => run.receive(message));
-  const host = await finding;
-  const stops = [host.onKernelLost((why) => run.lose(why)), watch(run, model, host)];
+  const begun = register(model);
+  const { run, notebook: finding } = begun;
+  const stopHearing = onMessage(model, (message) => run.receive(message));
+  const notebook = await finding;
+  const stops = [notebook.onKernelLost((why) => run.lose(why)), monitorRun(run, model, notebook)];
   // A column's place in the notebook is that of the view it stands in, which looks after it.
-  if (!host.isColumn) {
+  if (!notebook.isColumn) {
     const bundle = async () => staticBundle(run, await readerOf(run.part));
-    stops.push(lookAfter(model, host, [run], { bundle, checkpoint: () => checkpointText(run) }));
+    stops.push(
+      persistOutput(model, notebook, [run], { bundle, checkpoint: () => checkpointText(run) }),
+    );
   }
   return () => {
     stopHearing();
     for (const stop of stops) stop();
-    forget(model, begun);
+    unregister(model, begun);
   };
 }
 

@@ -1,3 +1,4 @@
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Reply } from "../../src/kernel/control-channel";
 import { cancelAll } from "../../src/lab/cancel-all";
@@ -7,7 +8,7 @@ import { offerParts } from "../../src/lab/part-urls";
 import { watchRunning } from "../../src/lab/running-count";
 import { drawSaved } from "../../src/lab/saved-view";
 import { type ShareScope, shared, useScope } from "../../src/lab/shared-modules";
-import { partsOfPage, partUrlsOfPage } from "../../src/panes/pane";
+import { partsOfPage, partUrlsOfPage } from "../../src/panes/part-loader";
 import { MIME_TYPE } from "../../src/run/saved-form";
 import { status } from "../support/states";
 
@@ -47,7 +48,7 @@ function bundle(changes: object = {}, plain = "some <b>text</b>\n") {
   return { [MIME_TYPE]: { ...saved, ...changes }, "text/plain": plain, "text/html": "<p>html</p>" };
 }
 
-async function shown(bundle: Record<string, unknown>) {
+async function shown(bundle: Parameters<typeof drawSaved>[0]) {
   const saved = await drawSaved(bundle, undefined);
   saved?.attached();
   vi.advanceTimersByTime(50);
@@ -116,18 +117,18 @@ test("what cannot be drawn is shown as its HTML, sanitised", async () => {
   const plugin = await mimePlugin();
   expect(plugin.rendererFactory.safe).toBe(true);
   const sanitizer = { sanitize: (html: string) => `clean ${html}` };
-  const renderer = plugin.rendererFactory.createRenderer({ sanitizer }) as FakeWidget & {
-    renderModel(model: object): Promise<void>;
-  };
-  await renderer.renderModel({ data: bundle({ pane: "mine" }) });
+  const options = { sanitizer, mimeType: MIME_TYPE, resolver: null, linkHandler: null };
+  const renderer = plugin.rendererFactory.createRenderer({ ...options, latexTypesetter: null });
+  const render = (data: object) => renderer.renderModel({ data } as IRenderMime.IMimeModel);
+  await render(bundle({ pane: "mine" }));
   expect(renderer.node.innerHTML).toBe("clean <p>html</p>");
-  await renderer.renderModel({ data: bundle() });
+  await render(bundle());
   expect(renderer.node.querySelector(".kkj-text")).not.toBeNull();
   // A part that cannot be loaded: neither the page nor the extension has it.
   partsOfPage().delete("loud-1234");
   partUrlsOfPage().delete("loud-1234");
   const said = vi.spyOn(console, "error").mockImplementation(() => {});
-  await renderer.renderModel({ data: bundle({ pane: "loud" }) });
+  await render(bundle({ pane: "loud" }));
   expect(renderer.node.innerHTML).toBe("clean <p>html</p>");
   expect(said).toHaveBeenCalledOnce();
   said.mockRestore();
@@ -172,7 +173,8 @@ class Notebook {
       sendControlMessage: (message: { content: object }) => {
         if (this.answer === "throws") throw new Error("Kernel is dead");
         this.asked.push(message.content);
-        const future = { onReply: (_: { content?: Reply }) => {} };
+        const done = new Promise(() => {});
+        const future = { onReply: (_: { content?: Reply }) => {}, done };
         queueMicrotask(() => {
           if (typeof this.answer === "object" && this.answer)
             future.onReply({ content: this.answer });
@@ -234,7 +236,7 @@ test("a kernel that says when it will speak again is waited for", () => {
 
 test("all streams are cancelled on the control channel", async () => {
   const notebook = new Notebook({ status: "ok", runs: [3, 4] });
-  expect(await cancelAll(notebook.panel)).toEqual({ road: "control", cancelled: 2 });
+  expect(await cancelAll(notebook.panel)).toEqual({ via: "control", cancelled: 2 });
   expect(notebook.asked).toEqual([{ all: true }]);
   expect(notebook.interrupts).toBe(0);
 });
@@ -254,7 +256,7 @@ test.each([
     await vi.advanceTimersByTimeAsync(4_400);
     expect(notebook.interrupts).toBe(0);
     await vi.advanceTimersByTimeAsync(200);
-    expect(await outcome).toEqual({ road: interrupted ? "interrupt" : "none" });
+    expect(await outcome).toEqual({ via: interrupted ? "interrupt" : "none" });
     expect(notebook.interrupts).toBe(interrupted ? 1 : 0);
   },
 );
@@ -262,7 +264,7 @@ test.each([
 test("a kernel that refuses is not interrupted", async () => {
   const notebook = new Notebook({ status: "error" });
   notebook.cell.innerHTML = '<div class="jp-InputPrompt">[*]:</div><div class="kkj"></div>';
-  expect(await cancelAll(notebook.panel)).toEqual({ road: "none" });
+  expect(await cancelAll(notebook.panel)).toEqual({ via: "none" });
   expect(notebook.interrupts).toBe(0);
 });
 
@@ -270,7 +272,7 @@ test("where the control channel throws, the next road is taken at once", async (
   const said = vi.spyOn(console, "warn").mockImplementation(() => {});
   const notebook = new Notebook("throws");
   notebook.cell.innerHTML = '<div class="jp-InputPrompt">[*]:</div><div class="kkj"></div>';
-  expect(await cancelAll(notebook.panel)).toEqual({ road: "interrupt" });
+  expect(await cancelAll(notebook.panel)).toEqual({ via: "interrupt" });
   expect(notebook.interrupts).toBe(1);
   said.mockRestore();
 });

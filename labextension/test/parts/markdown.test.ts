@@ -6,7 +6,11 @@ import { beforeEach, expect, test, vi } from "vitest";
 import type { Pane } from "../../src/panes/pane";
 import { makePane } from "../../src/parts/markdown";
 import { makeParser } from "../../src/parts/markdown/parser";
-import { mended, withoutHalfLine, withTableHead } from "../../src/parts/markdown/unfinished";
+import {
+  closeOpenMarks,
+  withoutHalfLine,
+  withTableHead,
+} from "../../src/parts/markdown/unfinished";
 import emphasis from "../cases/emphasis.json";
 import markdown from "../cases/markdown.json";
 
@@ -93,24 +97,24 @@ test("links open elsewhere and tell nothing of this page", () => {
 });
 
 test("what is open is closed while it grows", () => {
-  expect(mended("a **b")).toBe("a **b**");
-  expect(mended("a **")).toBe("a");
-  expect(mended("a **b*")).toBe("a **b**");
-  expect(mended("a **b** c")).toBe("a **b** c");
-  expect(mended("***a")).toBe("***a***");
-  expect(mended("**a *b")).toBe("**a *b***");
-  expect(mended("a `b *c")).toBe("a `b *c`");
-  expect(mended("a `b` *c")).toBe("a `b` *c*");
-  expect(mended("see [the do")).toBe("see the do");
-  expect(mended("see [the docs](https://exa")).toBe("see the docs");
-  expect(mended("see [the docs](https://a.b) x")).toBe("see [the docs](https://a.b) x");
-  expect(mended("![a cat](data:image/png;base64,AAA")).toBe("a cat");
-  expect(mended("<https://a")).toBe("https://a");
-  expect(mended("a &am")).toBe("a");
-  expect(mended("snake_case_name")).toBe("snake_case_name");
-  expect(mended("$a_1 * b$ *c")).toBe("$a_1 * b$ *c*");
-  expect(mended("2 * 3 and 4 * 5")).toBe("2 * 3 and 4 * 5");
-  expect(mended("Hello!")).toBe("Hello!");
+  expect(closeOpenMarks("a **b")).toBe("a **b**");
+  expect(closeOpenMarks("a **")).toBe("a");
+  expect(closeOpenMarks("a **b*")).toBe("a **b**");
+  expect(closeOpenMarks("a **b** c")).toBe("a **b** c");
+  expect(closeOpenMarks("***a")).toBe("***a***");
+  expect(closeOpenMarks("**a *b")).toBe("**a *b***");
+  expect(closeOpenMarks("a `b *c")).toBe("a `b *c`");
+  expect(closeOpenMarks("a `b` *c")).toBe("a `b` *c*");
+  expect(closeOpenMarks("see [the do")).toBe("see the do");
+  expect(closeOpenMarks("see [the docs](https://exa")).toBe("see the docs");
+  expect(closeOpenMarks("see [the docs](https://a.b) x")).toBe("see [the docs](https://a.b) x");
+  expect(closeOpenMarks("![a cat](data:image/png;base64,AAA")).toBe("a cat");
+  expect(closeOpenMarks("<https://a")).toBe("https://a");
+  expect(closeOpenMarks("a &am")).toBe("a");
+  expect(closeOpenMarks("snake_case_name")).toBe("snake_case_name");
+  expect(closeOpenMarks("$a_1 * b$ *c")).toBe("$a_1 * b$ *c*");
+  expect(closeOpenMarks("2 * 3 and 4 * 5")).toBe("2 * 3 and 4 * 5");
+  expect(closeOpenMarks("Hello!")).toBe("Hello!");
 });
 
 test("no text of this length takes long to be closed", () => {
@@ -133,7 +137,7 @@ test("no text of this length takes long to be closed", () => {
   for (const piece of pieces) {
     const text = piece.repeat(18_000 / piece.length);
     const begunMs = performance.now();
-    mended(text);
+    closeOpenMarks(text);
     withoutHalfLine(text, false);
     // Some took 5 to 15 s, with each frame.
     expect(performance.now() - begunMs, piece).toBeLessThan(2_000);

@@ -1,11 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  describe as describeStatus,
-  duration,
-  oneLine,
-  perSecond,
-  whole,
-} from "../../src/run/status-text";
+import { describe as describeStatus, oneLine } from "../../src/run/status-text";
+import { duration, perSecond, whole } from "../../src/text/numbers";
 import { status } from "../support/states";
 
 test.each([

@@ -42,7 +42,7 @@ export class Page {
     },
     sendControlMessage: ({ header, content }: ControlMessage) => {
       if (this.broken.control) throw this.broken.control;
-      const future = { onReply: (_: object) => {} };
+      const future = { onReply: (_: object) => {}, done: new Promise(() => {}) };
       const reply = (answer: object) => future.onReply({ content: answer });
       this.control.push({ type: header.msg_type, content, reply });
       return future;

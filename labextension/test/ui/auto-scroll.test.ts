@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "vitest";
-import { Follower } from "../../src/ui/auto-scroll";
+import { AutoScroller } from "../../src/ui/auto-scroll";
 
 let pane: HTMLElement;
-let follower: Follower;
+let scroller: AutoScroller;
 let size: { scrollHeight: number; clientHeight: number; scrollTop: number };
 
 beforeEach(() => {
@@ -19,7 +19,7 @@ beforeEach(() => {
       },
     },
   });
-  follower = new Follower(pane);
+  scroller = new AutoScroller(pane);
 });
 
 /** The event, which comes a frame after what moved the pane. */
@@ -33,7 +33,7 @@ function grow(px: number): void {
 test("the end stays in sight", () => {
   for (let n = 0; n < 5; n++) {
     grow(100);
-    follower.follow();
+    scroller.follow();
     scrolled();
   }
   expect(below()).toBe(0);
@@ -41,41 +41,41 @@ test("the end stays in sight", () => {
 
 test("what was added before the event came has not been scrolled away from", () => {
   grow(100);
-  follower.follow();
+  scroller.follow();
   grow(300); // drawn, or typeset, before the event of the first
   scrolled();
-  follower.follow();
+  scroller.follow();
   expect(below()).toBe(0);
 });
 
 test("who scrolls up is left there, and followed again at the end", () => {
   grow(1_000);
-  follower.follow();
+  scroller.follow();
   scrolled();
   pane.scrollTop -= 100;
   scrolled();
   grow(100);
-  follower.follow();
+  scroller.follow();
   expect(below()).toBe(200);
   pane.scrollTop += 150;
   scrolled();
-  follower.follow();
+  scroller.follow();
   expect(below()).toBe(50); // on the way down
   pane.scrollTop += 45;
   scrolled();
   grow(500);
-  follower.follow();
+  scroller.follow();
   expect(below()).toBe(0);
 });
 
 test("a pane that shrinks, as one with typeset formulas, goes on following", () => {
   grow(1_000);
-  follower.follow();
+  scroller.follow();
   scrolled();
   grow(-200);
   pane.scrollTop = size.scrollTop; // the browser's doing
   scrolled();
   grow(50);
-  follower.follow();
+  scroller.follow();
   expect(below()).toBe(0);
 });

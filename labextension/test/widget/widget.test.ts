@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Report, Snapshot } from "../../src/kernel/messages";
-import { partsOfPage } from "../../src/panes/pane";
+import { partsOfPage } from "../../src/panes/part-loader";
 import widget from "../../src/widget/widget";
 import { Page } from "../support/page";
 import { snapshot, status } from "../support/states";

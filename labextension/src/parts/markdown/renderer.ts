@@ -6,7 +6,8 @@ import { makeButton } from "../../ui/button";
 import { beginPaint, type Paint, paint } from "./highlight";
 import { languageNamed } from "./languages";
 import { Outline } from "./outline";
-import { makeParser, type Reading } from "./parser";
+import { makeParser } from "./parser";
+import type { ParserEnv } from "./parser-env";
 import { withoutHalfLine, withTableHead } from "./unfinished";
 
 // What the parser writes is safe by itself; the sanitiser is the second lock.
@@ -24,16 +25,16 @@ const ALLOWED = {
 } satisfies Config;
 
 /** A source that was read, to be drawn. */
-export interface Readout {
+export interface ParsedSource {
   outline: Outline;
   /** What is to be shown of it. */
   tokens: Token[];
-  env: Reading;
+  env: ParserEnv;
 }
 
-export class Draughtsman {
+export class MarkdownRenderer {
   private readonly md: MarkdownIt = makeParser();
-  private references: NonNullable<Reading["references"]> = {};
+  private references: NonNullable<ParserEnv["references"]> = {};
   /** Where the colouring of each code ended. */
   private readonly paints = new WeakMap<HTMLElement, Paint>();
 
@@ -41,19 +42,19 @@ export class Draughtsman {
    * @param source what is not finished yet
    * @param growing whether more of it may come
    */
-  read(source: string, growing: boolean): Readout {
+  read(source: string, growing: boolean): ParsedSource {
     const references = { ...this.references };
-    const env: Reading = { references, growing, mended: growing && !isClosed(source) };
+    const env: ParserEnv = { references, growing, closesOpenMarks: growing && !isClosed(source) };
     const tokens = this.md.parse(source, env);
     const outline = new Outline(source, tokens);
     const readable = growing ? readableOf(source, outline.endsInCode) : source;
     if (readable === source) return { outline, tokens, env };
-    const shown: Reading = { references, growing, mended: !isClosed(readable) };
+    const shown: ParserEnv = { references, growing, closesOpenMarks: !isClosed(readable) };
     return { outline, tokens: this.md.parse(readable, shown), env: shown };
   }
 
   /** @param from where the colouring of its first code goes on */
-  draw({ tokens, env }: Readout, from?: Paint): HTMLElement[] {
+  draw({ tokens, env }: ParsedSource, from?: Paint): HTMLElement[] {
     const html = this.md.renderer.render(tokens, this.md.options, env);
     const fragment = DOMPurify.sanitize(html, ALLOWED) as DocumentFragment;
     return this.dress(fragment, from);
@@ -62,7 +63,7 @@ export class Draughtsman {
   /** Remember the link addresses that a finished source defines. */
   learn(source: string): void {
     if (!source.includes("]:")) return;
-    const env: Reading = { references: this.references };
+    const env: ParserEnv = { references: this.references };
     this.md.block.parse(source, this.md, env, []);
     this.references = env.references ?? {};
   }

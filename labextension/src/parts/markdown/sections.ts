@@ -1,4 +1,5 @@
-// The paper: finished blocks, which are never touched again, and behind them the open ones.
+// The blocks of an answer in the page: finished ones, which are never touched again, and behind them
+// the open ones. They stand in sections; one that is out of sight is not laid out.
 
 import { heightPx } from "../../text/blocks";
 import { patch } from "./patch";
@@ -17,7 +18,7 @@ interface Section {
   open: number;
 }
 
-export class Sheet {
+export class Sections {
   private section: Section | null = null;
   private blocks: OpenBlock[] = [];
 

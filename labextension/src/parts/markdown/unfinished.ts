@@ -47,7 +47,7 @@ const MAX_DANGLING = 20;
 const MAX_OPEN = 100;
 
 /** The inline text `content` with all that is open closed, in the order it was opened. */
-export function mended(content: string): string {
+export function closeOpenMarks(content: string): string {
   let text = content.replace(HALF_AUTOLINK, "");
   const link = HALF_LINK.exec(text);
   if (link && !openCode(text.slice(0, link.index))) {

@@ -1,6 +1,6 @@
 // The whole of a cell that is cut, below it.
 
-export class Whole {
+export class CellPopup {
   private readonly element = document.createElement("div");
   private shownFor: Element | null = null;
 
