@@ -61,6 +61,14 @@ function inCircles(graph: Graph): string[] {
   });
 }
 
+/** Imports of JupyterLab's modules that are more than types: they would be bundled. */
+function bundled(source: string): string[] {
+  const imports = source.matchAll(
+    /^(?:import|export)(?! type\b)(?:[^;"]*\bfrom)? *"(@(?:jupyterlab|lumino|jupyter)\/[^"]+)"/gm,
+  );
+  return [...imports].map(([, name = ""]) => name);
+}
+
 const paths = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .map((path) => path.replaceAll("\\", "/"))
   .filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"));
@@ -87,6 +95,14 @@ test("imports follow the arrows", () => {
 
 test("no module imports itself by way of others", () => {
   expect(inCircles(graph)).toEqual([]);
+});
+
+test("of JupyterLab only types are taken: its modules are the page's", () => {
+  for (const [path, source] of sources) expect(bundled(source), path).toEqual([]);
+  expect(bundled('import type { Widget } from "@lumino/widgets";')).toEqual([]);
+  expect(bundled('import { Widget } from "@lumino/widgets";')).toEqual(["@lumino/widgets"]);
+  expect(bundled('import {\n  A,\n  B,\n} from "@jupyterlab/services";')).toHaveLength(1);
+  expect(bundled('import "@jupyterlab/services";')).toHaveLength(1);
 });
 
 test.each([

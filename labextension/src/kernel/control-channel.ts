@@ -3,7 +3,7 @@
 import type { KernelMessage } from "@jupyterlab/services";
 import type { KernelConnection } from "./connection";
 
-/** The content of a reply; only the kernel's own answers have been through any check. */
+/** What may be in the content of a reply. */
 export interface Reply {
   status?: string;
   source?: unknown;

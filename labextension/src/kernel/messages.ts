@@ -50,7 +50,7 @@ export type Report =
   | { known: true; state: Status; end: number }
   | { known: false; state: null; end: null };
 
-/** The type of the message that holds a {@link Heartbeat}. */
+/** The type of the message that holds a {@link Heartbeat}; JupyterLab's types list Jupyter's own only. */
 export const HEARTBEAT: string = "kkjupyter_running";
 
 /** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */

@@ -1,5 +1,9 @@
 // Markdown that is still being written: what is open is closed, so that nobody sees the raw marks of
 // `**bold`, `[link](https://exa` or `code before the rest of them came.
+//
+// The library for this, remend, is not used: it shows the marks of `a **`, closes only one of the two in
+// `**a *b`, takes away an address that is not whole, and puts an address of its own into half an image.
+// It is 16 kB, and would not replace the rest of this file: tables, half lines, what may be cut.
 
 import { formulaAt } from "./maths";
 
