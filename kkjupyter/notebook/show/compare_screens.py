@@ -1,6 +1,6 @@
 """Several runs side by side in one output: the screens of a comparison.
 
-``labextension/src/columns.ts`` draws them while they run.
+``labextension/src/widget/comparison.ts`` draws them while they run.
 """
 
 from __future__ import annotations

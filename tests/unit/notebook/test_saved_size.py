@@ -93,7 +93,7 @@ def test_a_comparison_shares_one_limit() -> None:
         assert file_bytes(view.bundle(DONE)) <= LIMIT
 
 
-REWRITING = json.loads((LABEXTENSION / "test" / "rewriting-cases.json").read_text())
+REWRITING = json.loads((LABEXTENSION / "test" / "cases" / "carriage-returns.json").read_text())
 
 
 class Lines(View):
