@@ -26,25 +26,26 @@ class AtLine:
         self.lines = 0
         self._number = number
         self._act = act
+        # Held here: CPython 3.11 keeps no reference of its own while it calls them.
+        self._functions = (self._entered, self._traced)
 
     def __enter__(self) -> AtLine:
         self._before = sys.gettrace()
-        sys.settrace(self._entered)
+        sys.settrace(self._functions[0])
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         sys.settrace(self._before)
 
     def _entered(self, frame: FrameType, event: str, arg: Any) -> Any:
-        return self._traced if frame.f_code.co_filename.startswith(OURS) else None
+        return self._functions[1] if frame.f_code.co_filename.startswith(OURS) else None
 
     def _traced(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
             self.lines += 1
             if self.lines == self._number:
-                sys.settrace(None)  # what it calls is not of the program
-                self._act()
-        return self._traced
+                self._act()  # not traced: it is called by what traces
+        return self._functions[1]
 
 
 def words() -> Iterator[str]:
