@@ -235,11 +235,11 @@ class Check:
         # The types whose instances need no look: most values are text or numbers.
         exact = {h for h in parts.data if isinstance(h, type) and h in _SCALARS | {list, dict}}
         self._exact = frozenset(exact | {list for h in parts.data if h == list[Any]})
-        # One for the whole union where msgspec can; else one for each member, tried in turn.
-        wholes = [union(parts.data)] if parts.data else []
+        hints = parts.data
+        if len(hints) > 1 and _is_supported(union(hints)):
+            hints = [union(hints)]  # a union that msgspec refuses is tried member by member
         self._converters = [
-            _Converter(hint, is_result=is_result, from_text=from_text)
-            for hint in (wholes if all(map(_is_supported, wholes)) else parts.data)
+            _Converter(hint, is_result=is_result, from_text=from_text) for hint in hints
         ]
 
     def __call__(self, value: Any) -> Any:

@@ -26,6 +26,10 @@ from kkjupyter.wire.values.javascript import undefined
 __all__ = ["RPCValidationError", "Validator", "resolved_hints", "validator_of"]
 
 _EMPTY = inspect.Parameter.empty
+# A peer can send a million arguments, and naming what is wrong with one takes a thousand times as
+# long as checking one that fits.
+_MAX_ISSUES = 20
+_MAX_NAME_CHARS = 200  # of a keyword argument, a peer's as well
 
 
 def validator_of(function: Callable[..., Any]) -> Validator | None:
@@ -113,7 +117,7 @@ class Validator:
         arguments there are is not looked at.
 
         Raises:
-            RPCValidationError: some do not fit; all of these are in it.
+            RPCValidationError: some do not fit; the first 20 of these are in it.
         """
         issues: list[dict[str, Any]] = []
         given = len(args)
@@ -176,6 +180,8 @@ def _check_one(
         if value is None and parameter.default is None:
             return None
         issues.append(_issue(exc, name or parameter.name, place))
+        if len(issues) == _MAX_ISSUES:
+            raise RPCValidationError("input", method, issues) from None
         return value
     if value is undefined and checked is not undefined and has_default:
         return parameter.default
@@ -193,7 +199,8 @@ def _check_output(check: Check, value: Any, name: str, method: str) -> Any:
 
 
 def _issue(exc: Mismatch, name: str, place: Sequence[str | int]) -> dict[str, Any]:
-    return {"message": f"{name}{exc.where}: {exc.text}", "path": [*place, *exc.path]}
+    shown = name if len(name) <= _MAX_NAME_CHARS else f"{name[: _MAX_NAME_CHARS - 1]}…"
+    return {"message": f"{shown}{exc.where}: {exc.text}", "path": [*place, *exc.path]}
 
 
 class _CheckedStream:

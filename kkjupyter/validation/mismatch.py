@@ -31,6 +31,8 @@ _ENTRY = "[...]"
 # Each search converts a dict once more at most; a peer may send large ones.
 _MAX_SEARCHES = 3
 _MAX_NAME_CHARS = 50
+# The message repeats a value that is not one of those listed.
+_MAX_TEXT_CHARS = 500
 
 
 class Mismatch(Exception):
@@ -44,6 +46,7 @@ class Mismatch(Exception):
     def __init__(
         self, text: str, *, is_of_part: bool = False, find_path: Callable[[], Path] = tuple
     ) -> None:
+        text = text if len(text) <= _MAX_TEXT_CHARS else f"{text[: _MAX_TEXT_CHARS - 1]}…"
         super().__init__(text)
         self.text = text
         self.is_of_part = is_of_part
@@ -61,9 +64,8 @@ class Mismatch(Exception):
 
 
 def _as_text(step: str | int) -> str:
-    if isinstance(step, str) and step.isidentifier() and len(step) <= _MAX_NAME_CHARS:
-        return f".{step}"
-    return f"[{reprlib.repr(step)}]"
+    is_name = isinstance(step, str) and step.isidentifier() and len(step) <= _MAX_NAME_CHARS
+    return f".{step}" if is_name else f"[{reprlib.repr(step)}]"
 
 
 def mismatch_of(error: msgspec.ValidationError, hint: Any, value: Any, fits: Fits) -> Mismatch:

@@ -408,6 +408,24 @@ def test_every_kind_of_parameter_is_checked() -> None:
     ]
 
 
+def test_so_many_faults_are_named_and_no_more() -> None:
+    issues = refused(move, {"x": 1}, 1, *["a"] * 1_000)
+    assert [issue["path"] for issue in issues] == [[at] for at in range(2, 22)]
+    assert len(refused(move, {"x": 1}, **dict.fromkeys(map(str, range(1_000)), "a"))) == 20
+
+
+def test_what_a_peer_sends_is_not_repeated_at_length() -> None:
+    def f(word: Literal["a"], **options: int) -> None:
+        pass
+
+    (issue,) = refused(f, "b" * 10_000)
+    assert issue["message"].startswith("word: Invalid enum value 'bbb")
+    (option,) = refused(f, "a", **{"k" * 10_000: ""})
+    assert option["message"].endswith("…: Expected `int`, got `str`")
+    assert option["path"] == [1, "k" * 10_000]
+    assert max(len(issue["message"]), len(option["message"])) < 1_000
+
+
 def test_what_is_left_out_takes_its_default() -> None:
     def f(a: int, b: int = 5, c: int = 6, d: int = None) -> None:  # type: ignore[assignment]  # noqa: RUF013
         pass
