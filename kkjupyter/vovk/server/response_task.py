@@ -296,6 +296,13 @@ class ResponseTask:
         if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
         self._tell(exc)
+        try:
+            self._answer_with(exc)
+        except Exception as failure:  # noqa: BLE001  told, as the client waits for something
+            logger.error("%s: its error cannot be sent", self._request.handler, exc_info=failure)
+            self._answer_with(RemoteError("the error cannot be sent", name="InternalError"))
+
+    def _answer_with(self, exc: BaseException) -> None:
         if self._streams:
             self._put(stream_failure(exc, self._format))
         else:
