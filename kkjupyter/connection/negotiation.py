@@ -251,7 +251,8 @@ class Negotiation:
             )
             self._welcome(channel)
             self._relay.to = channel
-            channel.data_received(self._first.chunks)
+            chunks, self._first.chunks = self._first.chunks, []  # megabytes, maybe
+            channel.data_received(chunks)
 
     def writable(self) -> None:
         """Nothing was sent yet."""

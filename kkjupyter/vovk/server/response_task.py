@@ -238,6 +238,8 @@ class ResponseTask:
         request, manners = self._request, self._manners
         published = self._published
         meta = request.meta  # one that cannot be read is refused, whoever looks at it
+        if published.call.takes_body:
+            await request.load_body_value()
         args, kwargs = published.call.arguments(request, self._format, validate=manners.validate)
         context = CallContext(published.handler.title, args, kwargs, meta)
         set_current_context(context)
