@@ -131,6 +131,7 @@ class VovkApp:
         found = self.publication.find(request.method, inner)
         if found is None:
             return _web_response(self._missing(request.method, inner), common)
+        may_hold = self.clients.load.unfinished()
         try:
             limits = self.clients.load.limits
             body = await read_body(
@@ -138,6 +139,7 @@ class VovkApp:
                 limit_bytes=size_limit(limits.message_bytes),
                 timeout_s=limits.body_timeout_s,
                 gzip=self.gzip,
+                may_hold=may_hold,
                 is_unpacked=not self.is_told,
             )
         except BadBody as exc:
@@ -145,6 +147,8 @@ class VovkApp:
             if exc.is_late:
                 refusal.force_close()
             return refusal
+        finally:
+            may_hold(0)
         published, params = found
         query = self._query(request)
         asked = Request[Any, Any, Any](
