@@ -45,6 +45,9 @@ class Request(Generic[Body, Query, Params]):
         query: from the URL; nested by brackets as in 3.x, or flat in the old format.
         remote: the client's address, or None.
         handler: what is called, ``"HelloRPC.streamTokens"``.
+
+    Raises:
+        ProtocolError: the query is nested too deeply.
     """
 
     params: Params
