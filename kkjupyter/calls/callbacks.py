@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kkjupyter.calls.callback_jobs import CALLBACK_THREADS, Job, Jobs
-from kkjupyter.errors import BufferOverflow
+from kkjupyter.errors import CallError, KKError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.worker_threads import Lane
 from kkjupyter.wire.kkrpc.base import Protocol
@@ -186,21 +186,25 @@ class CallbackRegistry:
             entry.jobs.hand_to_worker(lambda: False)
         return entry.jobs
 
-    def too_many(self, callback_id: str, error: BufferOverflow) -> None:
-        """More calls of this function wait than can be kept. I/O loop only.
+    def give_up(self, callback_id: str, error: KKError) -> None:
+        """A call of this function is lost, as too many wait, or by a fault here. I/O loop only.
 
         The call it was passed with fails. Where that is over, nobody is left to be told: the
         function is not called any more, as going on with a gap would be a silent loss.
         """
-        entry = self._entries[callback_id]
+        entry = self._entries.get(callback_id)
+        if entry is None:
+            return
         state = entry.state()
         if state is not None and not state.over:
-            state.overflow(error)
+            state.break_off(error)
             return
         entry.given_up = True
         entry.jobs.drop()
-        error.method = getattr(entry.fn, "__name__", None) or repr(entry.fn)
-        logger.error("%s; it is not called any more", error)
+        name = getattr(entry.fn, "__name__", None) or repr(entry.fn)
+        if isinstance(error, CallError):
+            error.method = name
+        logger.error("%s: %s; it is not called any more", name, error)
 
 
 def _identity(fn: Callable[..., Any]) -> Hashable:

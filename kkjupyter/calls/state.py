@@ -18,7 +18,7 @@ from kkjupyter.calls.credit import NOT_NOW, CreditWindow
 from kkjupyter.calls.titles import Title
 from kkjupyter.calls.waiters import Waiters
 from kkjupyter.connection.outgoing_streams import OutgoingStream
-from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
+from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost, KKError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.traces.record import CallRecord
@@ -193,10 +193,14 @@ class CallState(Waiters):
             self.jobs.drop()
             io_loop().post(self._carrier.cancel_call, self)
 
-    def overflow(self, error: CallError) -> None:
-        """End the call because more has come for it than can be kept. I/O loop only."""
+    def break_off(self, error: KKError) -> None:
+        """End the call for what is wrong here, and tell the peer. I/O loop only.
+
+        More has come for it than can be kept, or a part of it was lost.
+        """
         self.stop_timer()
-        error.method = self.method
+        if isinstance(error, CallError):
+            error.method = self.method
         self.jobs.drop()  # first: who sees the failure must not run what waited before it
         if self._end("failed", error=error, ended_here=True):
             self._carrier.cancel_call(self)

@@ -42,6 +42,10 @@ logger = SafeLogger("kkjupyter")
 _closing: set[asyncio.Task[None]] = set()
 
 
+def _nothing() -> None:
+    """What is to be done where nothing is."""
+
+
 class OutgoingStream:
     """One stream; :meth:`run` moves it. Once cancelled it sends nothing more.
 
@@ -74,7 +78,7 @@ class OutgoingStream:
         debug: bool = False,
         record: CallRecord | None = None,
         slots: Slots = GENERATOR_SLOTS,
-        on_over: Callable[[], object] = lambda: None,
+        on_over: Callable[[], object] = _nothing,
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
@@ -263,6 +267,8 @@ class OutgoingStream:
     def _finish(self, exc: BaseException | None = None) -> None:
         """Nothing more will be sent, save what controls wait for."""
         self.over = True
+        # It is the job's own, which holds this: a circle, with all arguments of the call in it.
+        self._on_over = _nothing
         io_loop().post(self._acknowledge, exc)
 
     def _acknowledge(self, exc: BaseException | None = None) -> None:

@@ -7,6 +7,7 @@ import contextvars
 
 from kkjupyter.connection.outgoing_streams import OutgoingStream
 from kkjupyter.connection.send_queue import SendQueue
+from kkjupyter.errors import RemoteError
 from kkjupyter.limits import Slots, generator_slots
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.wire.events import Cancelled, Credited, Thrown
@@ -78,6 +79,24 @@ class OutgoingStreams:
             return False
         stream.cancel(event.control_id, event.value)
         return True
+
+    def stumbled(self, event: Credited | Thrown | Cancelled, error: RemoteError) -> None:
+        """Handling this failed, by a fault of this side's: the stream is over.
+
+        Without the credit the peer would wait for its next value for ever.
+        """
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            if isinstance(event, Cancelled):
+                stream.cancel()
+            else:
+                stream.fail(error)
+        if event.control_id:
+            self._outbox.put(
+                self._protocol.fail_control(
+                    event.control_id, event.stream_id, error, self._protocol.codec
+                )
+            )
 
     def close(self) -> None:
         """The connection is gone: end them all."""

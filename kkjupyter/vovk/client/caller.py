@@ -200,8 +200,16 @@ class VovkCaller(Caller):
         wire = f"vovk, {handler.wire_format}"
         state.record = self.recorder.begin(state.number, state.title, wire, state.buffer)
         handle = VovkCall(state)  # first: what Ctrl-C leaves behind here is found to be dropped
-        io_loop().post(self._start, state, request, fetch)
+        io_loop().post(self._start_or_fail, state, request, fetch)
         return handle
+
+    def _start_or_fail(self, state: VovkState, request: HttpRequest, fetch: Fetch) -> None:
+        try:
+            self._start(state, request, fetch)
+        except Exception as error:
+            # A fault of this side's: nobody may wait for it for ever.
+            state.failed(error)
+            raise
 
     def _validates(self, given: CallInput) -> bool:
         return self._validate if given.validate is None else given.validate

@@ -59,6 +59,12 @@ class HandlerCall:
         if "return" in hints:
             self._find_output_hints(hints["return"])
 
+    @property
+    def takes_body(self) -> bool:
+        """Whether making its arguments reads the body as JSON."""
+        taken = [*self._by_position, *self._by_name.values()]
+        return "body" in self._checks or "body" in taken
+
     def arguments(
         self, request: Request[Any, Any, Any], wire_format: WireFormat, *, validate: bool
     ) -> tuple[list[Any], dict[str, Any]]:
