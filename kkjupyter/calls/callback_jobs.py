@@ -155,11 +155,13 @@ class Jobs:
         bell: rung whenever one is done, for those who wait to run the next.
 
     Attributes:
+        ended_locally: whether this side ended the call; what the peer still calls back is dropped.
         lane: of the threads for callbacks, whose these are.
         when_low: called once, in any thread, when so many have run that more may come.
     """
 
     def __init__(self, bell: Notifier) -> None:
+        self.ended_locally = False
         self.lane: Lane | None = None
         self.when_low: Callable[[], object] | None = None
         self._bell = bell

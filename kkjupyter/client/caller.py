@@ -179,7 +179,7 @@ class ProtocolCaller(Caller):
         """Grant the peer as much credit as is due for this stream."""
         raise NotImplementedError
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         """Raise ``error`` inside the generator behind a stream; any thread."""
         raise NotImplementedError
 
@@ -238,7 +238,7 @@ class ProtocolCaller(Caller):
             raise
         if are_scalars and len(call.frame) > _SHORT_BYTES:
             str(title)  # now: it need not hold what is long
-        state.record = self.recorder.begin(
+        state.observer = self.recorder.begin(
             state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
         handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from kkjupyter.argument_checks import check_choice, check_seconds
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller, ProtocolCaller
@@ -26,6 +25,7 @@ from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
+from kkjupyter.traces.record import record_of
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.kkrpc.base import Codec, Protocol
 from kkjupyter.wire.kkrpc.classic.messages import CODECS
@@ -227,8 +227,9 @@ class Session(ProtocolCaller):
             call.close_streams()
         if self._channel is not None:
             self._channel.calls.cancel_call(state)
-        if state.record is not None:
-            state.record.over()
+        record = record_of(state)
+        if record is not None:
+            record.over()
 
     def reconsider_reading(self) -> None:
         if self._channel is not None:
@@ -238,7 +239,7 @@ class Session(ProtocolCaller):
         if self._channel is not None:
             self._channel.calls.pull(state)
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         assert self._channel is not None, "a stream came over it"
         return self._channel.calls.throw(state, error)
 
@@ -267,7 +268,8 @@ class Session(ProtocolCaller):
         # What this thread has posted before, a call or a cancel, leaves before.
         if channel is None or io.is_busy or not call.is_encoded_for(channel.protocol):
             return False
-        if state.record is not None and state.record.keeps_payloads:
+        record = record_of(state)
+        if record is not None and record.keeps_payloads:
             return False  # they are looked for from now on, by the I/O loop
         is_sent = channel.start_here(call)
         if is_sent and state.timeout_s is not None:
@@ -303,8 +305,9 @@ class Session(ProtocolCaller):
     def _fail_unsent(self, error: Exception) -> None:
         unsent, self._unsent = self._unsent, []
         for call in unsent:
-            if call.state.record is not None:
-                call.state.record.note("here", "lost", detail="no connection", over=True)
+            record = record_of(call.state)
+            if record is not None:
+                record.note("here", "lost", detail="no connection", over=True)
             call.state.failed(copy.copy(error))  # each raises its own, maybe at the same time
             call.close_streams()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
-from kkjupyter.calls.wakeups import WakeupThrottle
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream
@@ -18,6 +18,7 @@ from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.traces.record import record_of
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
@@ -25,6 +26,9 @@ from kkjupyter.wire.values.javascript import undefined
 __all__ = ["CallTable"]
 
 logger = SafeLogger("kkjupyter")
+
+# A reader is woken at most so often; the first item of a pause still wakes it at once.
+_RING_INTERVAL_S = 0.001
 
 
 class CallTable:
@@ -61,6 +65,8 @@ class CallTable:
         self._waiting: dict[str, CallState] = {}  # for their answer, by call id
         self._streams: dict[str, CallState] = {}  # being received, by stream id
         self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
+        # What a call was passed is of no interest when nobody holds the call any more.
+        self._passed: WeakKeyDictionary[CallState, list[OutgoingStream]] = WeakKeyDictionary()
         self._ringer = WakeupThrottle()
         self._filled = self._ringer.filled
 
@@ -123,11 +129,14 @@ class CallTable:
     def drop(self, call: OutgoingCall) -> None:
         """A call is over before it was sent: the streams it was passed are only closed."""
         self._start_streams(call)
-        for stream in call.state.sends:
+        for stream in self._passed.pop(call.state, ()):
             stream.cancel()
 
     def _start_streams(self, call: OutgoingCall) -> None:
+        if not call.streams:
+            return
         state, protocol = call.state, self._protocol
+        passed = self._passed[state] = []
         for stream_id, source in call.streams.items():
             stream = OutgoingStream(
                 source,
@@ -136,20 +145,23 @@ class CallTable:
                 protocol,
                 self._outbox,
                 protocol.codec,
-                record=state.record,
+                record=record_of(state),
                 slots=self._outgoing.slots,
             )
-            state.sends.append(stream)
+            passed.append(stream)
             self._outgoing.start(stream, call.context)
 
-    def throw(self, state: CallState, error: Any) -> Call:
-        """Raise ``error`` inside the generator behind a stream. Any thread."""
+    def throw(self, state: CallState, error: Any) -> CallState:
+        """Raise ``error`` inside the generator behind a stream. Any thread.
+
+        Returns the state of the call that brings the generator's answer.
+        """
         control = CallState(
             state.method, f"{state.title}.throw(...)", self._protocol.new_id(), self
         )
         frame = self._protocol.throw(control.call_id, state.stream_id, error)
         io_loop().post(self._throw, state, control, frame)
-        return Call(control)
+        return control
 
     def _throw(self, state: CallState, control: CallState, frame: bytes) -> None:
         if self._streams.get(state.stream_id) is not state:
@@ -184,7 +196,7 @@ class CallTable:
         elif self._streams.get(state.stream_id) is state:
             del self._streams[state.stream_id]
             self._send_cancel(state, state.stream_id)
-        for stream in state.sends:
+        for stream in self._passed.pop(state, ()) if self._passed else ():
             stream.fail(RemoteError(f"{state.method} was cancelled", name="CallCancelled"))
         self._reading.forget(state)
 
@@ -195,7 +207,7 @@ class CallTable:
             if state is None:
                 record = trace.recorder.find(target_id)
             else:
-                record = state.record
+                record = record_of(state)
                 if state.phase == "failed":
                     detail = error_name(state.error)
             trace.sent_cancel(record, frame, detail)
@@ -332,3 +344,37 @@ class CallTable:
         self._send_cancel(state, state.stream_id, "the buffer is full")
         state.failed(BufferOverflow(state.method, limit_bytes=limit_bytes))
         self._reading.forget(state)
+
+
+class WakeupThrottle:
+    """Wakes those who read streams: once for all the items that came together. I/O loop only.
+
+    A fast stream that comes in small pieces would otherwise wake its reader for every few items,
+    which costs both threads more than the items themselves.
+
+    Attributes:
+        filled: the calls that items came for since the last ring; always the same set.
+    """
+
+    def __init__(self) -> None:
+        self.filled: set[CallState] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rang_at_s = 0.0
+
+    def ring_soon(self) -> None:
+        """Ring for the calls in :attr:`filled`."""
+        if self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = self._rang_at_s + _RING_INTERVAL_S - loop.time()
+        if wait_s > 0:
+            self._timer = loop.call_later(wait_s, self._ring)
+        else:
+            self._ring()
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._rang_at_s = asyncio.get_running_loop().time()
+        for state in self.filled:
+            state.bell.ring()
+        self.filled.clear()

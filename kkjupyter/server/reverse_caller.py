@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.connection.channel import Channel
@@ -69,5 +68,5 @@ class ReverseCaller(ProtocolCaller):
     def pull(self, state: CallState) -> None:
         self._channel.calls.pull(state)
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         return self._channel.calls.throw(state, error)

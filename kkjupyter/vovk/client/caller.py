@@ -198,7 +198,7 @@ class VovkCaller(Caller):
         state = self._new_state(fetch, request)
         fetch._made.append(state)
         wire = f"vovk, {handler.wire_format}"
-        state.record = self.recorder.begin(state.number, state.title, wire, state.buffer)
+        state.observer = self.recorder.begin(state.number, state.title, wire, state.buffer)
         handle = VovkCall(state)  # first: what Ctrl-C leaves behind here is found to be dropped
         io_loop().post(self._start, state, request, fetch)
         return handle

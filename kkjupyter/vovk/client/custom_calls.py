@@ -76,7 +76,7 @@ class CustomRun:
     def pull(self, state: CallState) -> None:
         """There is no credit."""
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
 
     # ---- the sink of a pump

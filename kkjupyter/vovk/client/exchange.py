@@ -10,13 +10,13 @@ import asyncio
 from functools import partial
 from typing import Any, Final
 
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller
 from kkjupyter.client.http.http_trace import HttpTrace
 from kkjupyter.client.http.requests import Requests, Settle
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
+from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.vovk.client.call import VovkState
 from kkjupyter.vovk.client.read_pace import REST_S, ReadThrottle
@@ -77,7 +77,7 @@ class Exchange:
     def pull(self, state: CallState) -> None:
         """There is no credit: TCP does it."""
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
 
     # ---- the exchange
@@ -89,7 +89,7 @@ class Exchange:
             KKError: what the call, or its stream, fails with; what came before is in the buffer.
         """
         request = self._request
-        trace = HttpTrace(self._owner.recorder, state.record)
+        trace = HttpTrace(self._owner.recorder, record_of(state))
         headers = self._requests.client.headers | dict(request.headers)
         trace.sent(request.method, request.url, request.body or b"", headers)
         with trace.watching(state):

@@ -10,8 +10,7 @@ import html
 from typing import Final
 
 from kkjupyter.notebook.views.saved_form import NO_FORMULAS
-from kkjupyter.traces.text import NOTHING, size_text, time_text
-from kkjupyter.traces.trace import Trace, TraceRow
+from kkjupyter.traces.trace import NOTHING, Trace, TraceRow, size_text, time_text
 
 __all__ = ["ACCENT", "trace_html"]
 

@@ -8,8 +8,7 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from kkjupyter.notebook.views.fonts import Font, can_draw, font_for
-from kkjupyter.traces.text import NOTHING, size_text, time_text
-from kkjupyter.traces.trace import Trace, TraceRow
+from kkjupyter.traces.trace import NOTHING, Trace, TraceRow, size_text, time_text
 
 __all__ = ["SCALE", "trace_png"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.traces.text import diagram, size_text, time_text
-from kkjupyter.traces.trace import Trace, TraceRow
+from kkjupyter.traces.trace import Trace, TraceRow, diagram, size_text, time_text
 
 ROWS = (
     TraceRow(0.0, "out", "request", 1, 131, "countdown"),
