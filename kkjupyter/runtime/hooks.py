@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["before_connect", "before_wait", "run_before_connect", "run_before_wait"]
+__all__ = [
+    "before_connect",
+    "before_wait",
+    "connect_with",
+    "connector",
+    "run_before_connect",
+    "run_before_wait",
+]
 
 before_connect: list[Callable[[], object]] = []
 """Called, in order, before every connect, on the caller's thread."""
@@ -23,3 +31,16 @@ def run_before_wait() -> None:
     """Call all of ``before_wait``."""
     for hook in before_wait:
         hook()
+
+
+_connectors: list[Callable[..., Any]] = []
+
+
+def connect_with(connect: Callable[..., Any]) -> None:
+    """Have servers connect to themselves by ``connect(url, **options)``, as ``kk.connect`` does."""
+    _connectors[:] = [connect]
+
+
+def connector() -> Callable[..., Any]:
+    """What :func:`connect_with` was given; the package does so when it is imported."""
+    return _connectors[0]

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, Protocol, Self
 
-from kkjupyter.api.addresses import make_session, remote_of
 from kkjupyter.calls.titles import counted
 from kkjupyter.client.remote import Remote
 from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.errors import ConnectError
 from kkjupyter.runtime.bridge import run_blocking
-from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.runtime.hooks import connector
 from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.exposed.offer import Exposed
@@ -176,7 +175,6 @@ class Server:
 
         Its own certificate is trusted, whoever has issued it, unless ``options`` say otherwise.
         """
-        run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"{self._scheme}://{host}:{self.port}{self._path}" if host else self.url
         if self._listing is not None:
@@ -185,9 +183,8 @@ class Server:
         options.setdefault("proxy", None)  # it runs on this machine, whatever its address
         if self._certificate is not None and options.get("ca_file") is None:
             options.setdefault("ssl", context_for(self._certificate))
-        session = make_session(url, **options)
-        run_blocking(session.connect())
-        return remote_of(session)
+        remote: Remote = connector()(url, **options)
+        return remote
 
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the loop that handlers run on. Any thread.

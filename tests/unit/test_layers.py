@@ -58,7 +58,6 @@ UPWARD: dict[str, set[str]] = {
     "notebook.show.compare": {"notebook"},
     "notebook.show.show": {"notebook"},
     "notebook.views.trace.display": {""},
-    "server.server": {"api.addresses"},
 }
 # Modules that import each other in a circle, likewise: lines only leave.
 KNOTS: list[set[str]] = [
