@@ -74,15 +74,15 @@ class Waiters:
     """The waiting half of a :class:`~kkjupyter.calls.state.CallState`.
 
     Attributes:
-        bell: rung after every change of the call.
+        notifier: notified after every change of the call.
         jobs: what the peer has called back and what has not run yet.
         waiting: how many threads and coroutines wait now.
         has_functions: whether it was passed functions, so that the peer can call back.
     """
 
     def __init__(self) -> None:
-        self.bell = Notifier()
-        self.jobs = Jobs(self.bell)
+        self.notifier = Notifier()
+        self.jobs = Jobs(self.notifier)
         self.waiting = 0
         self.has_functions = False
         self._lock = threading.Lock()
@@ -95,9 +95,9 @@ class Waiters:
         self._begin_to_wait()
         try:
             if not self.has_functions:
-                return wait_blocking(self.bell, ready, timeout_s)
+                return wait_blocking(self.notifier, ready, timeout_s)
             left_s = _countdown(timeout_s)
-            while wait_blocking(self.bell, lambda: self._may_go_on(ready), left_s()):
+            while wait_blocking(self.notifier, lambda: self._may_go_on(ready), left_s()):
                 if not self.jobs.can_run:
                     return True
                 if _is_up(left_s()):
@@ -112,9 +112,9 @@ class Waiters:
         self._begin_to_wait()
         try:
             if not self.has_functions:
-                return await wait_async(self.bell, ready, timeout_s)
+                return await wait_async(self.notifier, ready, timeout_s)
             left_s = _countdown(timeout_s)
-            while await wait_async(self.bell, lambda: self._may_go_on(ready), left_s()):
+            while await wait_async(self.notifier, lambda: self._may_go_on(ready), left_s()):
                 if not self.jobs.can_run:
                     return True
                 if _is_up(left_s()):
@@ -146,7 +146,7 @@ class Waiters:
         # Add first, look second: a waiter that leaves looks after it has left.
         self.jobs.add(job)
         if self.waiting:
-            self.bell.ring()
+            self.notifier.notify()
         else:
             self._leave_callbacks()
 
@@ -262,10 +262,10 @@ class CallState(Waiters):
             self.phase = "streaming"
         if self._abandoned and not self.claimed:
             self._drop_unread()
-        self.bell.ring()
+        self.notifier.notify()
 
     def put(self, value: Any, size_bytes: int) -> bool:
-        """The next value of the stream is there; whoever puts rings the bell afterwards.
+        """The next value of the stream is there; whoever puts notifies afterwards.
 
         Returns whether the buffer is over its soft limit.
         """
@@ -386,16 +386,16 @@ class CallState(Waiters):
         fired: list[bool] = []
 
         def fire() -> None:
-            with self._lock:  # the ring and the look below may both come here
+            with self._lock:  # the notice and the look below may both come here
                 if fired:
                     return
                 fired.append(True)
             self._count_watching(-1)
             callback()
 
-        self.bell.on_ring(fire)
+        self.notifier.on_notify(fire)
         if self.something_to_take():
-            self.bell.forget(fire)
+            self.notifier.forget(fire)
             fire()
         else:
             io_loop().post(self._watched, self.buffer.put_items)
@@ -439,7 +439,7 @@ class CallState(Waiters):
             self.value, self.error = value, error
             self.jobs.ended_locally = ended_locally
             self.phase = phase
-        self.bell.ring()
+        self.notifier.notify()
         if self.observer is not None:
             self.observer.call_ended()
         return True

@@ -185,7 +185,7 @@ class ProtocolCaller(Caller):
         """
         return False
 
-    # ---- the carrier of its calls; I/O loop only, save the property
+    # ---- the backend of its calls; I/O loop only, save the property
 
     @property
     def reading_paused(self) -> bool:

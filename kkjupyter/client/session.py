@@ -206,12 +206,12 @@ class Session(ProtocolCaller):
         channel, self._channel = self._channel, None  # the next call makes a new one
         if channel is not None:
             leave_to_parent(channel)
-            channel.outbox.forked()
+            channel.send_queue.forked()
         self._unsent, self._connecting = [], None
         for state in states:
             state.forked(self.url)
 
-    # ---- what calls ask of their carrier
+    # ---- what calls ask of their backend
 
     @property
     def reading_paused(self) -> bool:
@@ -314,13 +314,13 @@ class Session(ProtocolCaller):
     async def _open_channel(self) -> None:
         transport = await self._dial()
         try:
-            spoken = await self._agree(transport)
+            negotiated = await self._agree(transport)
         except BaseException:
             transport.abort()
             raise
         self._protocol = make_protocol(
-            spoken.protocol,
-            self._told_codec or spoken.codec,
+            negotiated.protocol,
+            self._told_codec or negotiated.codec,
             keeps_boundaries=transport.keeps_boundaries,
             limit_bytes=size_limit(self._limits.message_bytes),
             memory_bytes=size_limit(self._limits.message_memory_bytes),
@@ -331,11 +331,11 @@ class Session(ProtocolCaller):
         )
         if self._make_handler is not None:
             self._channel.handler = self._make_handler(self._channel)
-        if spoken.relay is None:
+        if negotiated.relay is None:
             transport.open(self._channel)
         else:
-            spoken.relay.to = self._channel
-            self._channel.data_received(spoken.rest)
+            negotiated.relay.to = self._channel
+            self._channel.data_received(negotiated.rest)
 
     async def _agree(self, transport: Transport) -> NegotiatedProtocol:
         """Which protocol to speak; the peer is asked unless that is known."""
@@ -345,18 +345,18 @@ class Session(ProtocolCaller):
             return NegotiatedProtocol(told, "superjson", [], None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
-        spoken = await find_protocol(
+        negotiated = await find_protocol(
             transport, remembered, codec=self._told_codec, timeout_s=self._probe_timeout_s
         )
-        if told is not None and spoken.protocol != told:
+        if told is not None and negotiated.protocol != told:
             raise ConnectError(
-                self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"
+                self.url, f"it speaks the {negotiated.protocol} protocol, not the {told} one"
             )
         if remembers:
             if len(_found) >= _FOUND_LIMIT:
                 _found.clear()
-            _found[self.url] = spoken.protocol, spoken.codec
-        return spoken
+            _found[self.url] = negotiated.protocol, negotiated.codec
+        return negotiated
 
 
 def _codec(name: str) -> Codec:

@@ -28,7 +28,7 @@ __all__ = ["CallTable"]
 logger = SafeLogger("kkjupyter")
 
 # A reader is woken at most so often; the first item of a pause still wakes it at once.
-_RING_INTERVAL_S = 0.001
+_NOTIFY_INTERVAL_S = 0.001
 
 
 class CallTable:
@@ -36,7 +36,7 @@ class CallTable:
 
     Args:
         protocol: makes the messages.
-        outbox: takes them.
+        send_queue: takes them.
         reading: told whose buffer is full.
         outgoing: runs the streams among the arguments of calls.
         limit_bytes: how much of all streams together may wait to be taken; None for any amount.
@@ -49,7 +49,7 @@ class CallTable:
     def __init__(
         self,
         protocol: Protocol,
-        outbox: SendQueue,
+        send_queue: SendQueue,
         reading: ReadFlowControl,
         outgoing: OutgoingStreams,
         *,
@@ -57,7 +57,7 @@ class CallTable:
     ) -> None:
         self.understood = False
         self._protocol = protocol
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._reading = reading
         self._outgoing = outgoing
         self._limit_bytes = limit_bytes
@@ -67,8 +67,8 @@ class CallTable:
         self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
         # What a call was passed is of no interest when nobody holds the call any more.
         self._passed: WeakKeyDictionary[CallState, list[OutgoingStream]] = WeakKeyDictionary()
-        self._ringer = WakeupThrottle()
-        self._filled = self._ringer.filled
+        self._throttle = WakeupThrottle()
+        self._filled = self._throttle.filled
 
     @property
     def under_way(self) -> list[CallState]:
@@ -105,7 +105,7 @@ class CallTable:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         self._expect(call)
         self._start_streams(call)
-        self._outbox.put(call.frame, is_own=True)
+        self._send_queue.put(call.frame, is_own=True)
         if self._reading.is_full:
             self._reading.reconsider()
 
@@ -116,8 +116,8 @@ class CallTable:
         loop to be woken.
         """
         self._expect(call)
-        if not self._outbox.send_here(call.frame):
-            self._outbox.put(call.frame, is_own=True)
+        if not self._send_queue.send_here(call.frame):
+            self._send_queue.put(call.frame, is_own=True)
         if self._reading.is_full:
             io_loop().post(self._reading.reconsider)
 
@@ -143,7 +143,7 @@ class CallTable:
                 stream_id,
                 state.method,
                 protocol,
-                self._outbox,
+                self._send_queue,
                 protocol.codec,
                 record=record_of(state),
                 slots=self._outgoing.slots,
@@ -170,7 +170,7 @@ class CallTable:
         self._controls[control.call_id] = control
         if self.trace is not None:
             self.trace.sent_throw(state, control.call_id, frame)
-        self._outbox.put(frame)
+        self._send_queue.put(frame)
 
     def adopt(self, stream_id: str, title: str) -> CallState:
         """A stream that the peer has passed as an argument, to be consumed here."""
@@ -211,7 +211,7 @@ class CallTable:
                 if state.phase == "failed":
                     detail = error_name(state.error)
             trace.sent_cancel(record, frame, detail)
-        self._outbox.put(frame)
+        self._send_queue.put(frame)
 
     def pull(self, state: CallState) -> None:
         """Grant the peer as much credit as is due for this stream."""
@@ -223,7 +223,7 @@ class CallTable:
             frame = self._protocol.pull(state.stream_id, count)
             if self.trace is not None:
                 self.trace.sent_credit(state, count, frame)
-            self._outbox.put(frame)
+            self._send_queue.put(frame)
 
     @property
     def reading_paused(self) -> bool:
@@ -325,7 +325,7 @@ class CallTable:
                     state.credit.received()
                     if state.claimed:
                         self.pull(state)
-        self._ringer.ring_soon()
+        self._throttle.notify_soon()
 
     def _too_much(self, state: CallState) -> None:
         limit_bytes = self._limit_bytes
@@ -353,28 +353,28 @@ class WakeupThrottle:
     which costs both threads more than the items themselves.
 
     Attributes:
-        filled: the calls that items came for since the last ring; always the same set.
+        filled: the calls that items came for since they were last notified; always the same set.
     """
 
     def __init__(self) -> None:
         self.filled: set[CallState] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._rang_at_s = 0.0
+        self._notified_at_s = 0.0
 
-    def ring_soon(self) -> None:
-        """Ring for the calls in :attr:`filled`."""
+    def notify_soon(self) -> None:
+        """Notify for the calls in :attr:`filled`."""
         if self._timer is not None:
             return
         loop = asyncio.get_running_loop()
-        wait_s = self._rang_at_s + _RING_INTERVAL_S - loop.time()
+        wait_s = self._notified_at_s + _NOTIFY_INTERVAL_S - loop.time()
         if wait_s > 0:
-            self._timer = loop.call_later(wait_s, self._ring)
+            self._timer = loop.call_later(wait_s, self._notify)
         else:
-            self._ring()
+            self._notify()
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         self._timer = None
-        self._rang_at_s = asyncio.get_running_loop().time()
+        self._notified_at_s = asyncio.get_running_loop().time()
         for state in self.filled:
-            state.bell.ring()
+            state.notifier.notify()
         self.filled.clear()

@@ -45,9 +45,9 @@ class ReverseCaller(ProtocolCaller):
         state.start_timer()
         channel = self._channel
         channel.trace_with(self.recorder)
-        if channel.outbox.full:
+        if channel.send_queue.full:
             try:
-                channel.outbox.check_room(len(call.frame), state.method)
+                channel.send_queue.check_room(len(call.frame), state.method)
             except BufferOverflow as error:
                 state.failed(error)
                 call.close_streams()

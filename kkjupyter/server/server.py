@@ -89,7 +89,7 @@ class Server:
         self,
         exposed: Exposed | None,
         clients: ClientTracker,
-        door: AccessPolicy,
+        access: AccessPolicy,
         host: str,
         scheme: str,
         ssl: SSLContext | None,
@@ -99,7 +99,7 @@ class Server:
         Args:
             exposed: what clients may reach; None if that is not told by names alone.
             clients: who answers them.
-            door: who may come in.
+            access: who may come in.
             host: where to listen.
             scheme: of its address, without TLS: ``"ws"`` or ``"http"``.
             ssl: adds TLS.
@@ -107,7 +107,7 @@ class Server:
         self._number = next(_numbers)
         self._listing = exposed.reach.listing() if exposed is not None else None
         self._clients = clients
-        self._door = door
+        self._access = access
         self._host = host
         self._ssl = ssl
         self._certificate = check_server_context(ssl, host) if ssl is not None else None
@@ -143,7 +143,7 @@ class Server:
         """The secret clients must show, or None. Taken as ``Authorization: Bearer``, as
         ``?token=`` in the address, or, by a WebSocket server, as a subprotocol
         ``kkjupyter.token.<token>``."""
-        return self._door.token
+        return self._access.token
 
     @property
     def callable_names(self) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ class Server:
     @property
     def open_door(self) -> str:
         """What it means that there is no token, in a line; empty if there is one."""
-        return self._door.warning
+        return self._access.warning
 
     @property
     def running(self) -> int:
@@ -214,9 +214,9 @@ class Server:
             return f"<Server {self.url}: closed>"
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
-        door = "with a token" if self.token else "open to everybody who can reach it"
+        who = "with a token" if self.token else "open to everybody who can reach it"
         work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
-        return f"<Server {self.url} ({door}): {work}{late}>"
+        return f"<Server {self.url} ({who}): {work}{late}>"
 
     # ---- I/O loop only
 

@@ -154,7 +154,7 @@ class HttpSession(ProtocolCaller):
     def forked(self) -> None:
         self._requests.forked(self.url)
 
-    # ---- what calls ask of their carrier
+    # ---- what calls ask of their backend
 
     @property
     def reading_paused(self) -> bool:

@@ -248,7 +248,7 @@ class Run:
                     self._screens.add(screen)
             finally:
                 attached.set()
-                self.bell.ring()
+                self.bell.notify()
 
         self._worker.post(attach)
         return attached
@@ -304,7 +304,7 @@ class Run:
         self.is_ending = True
         self.feed.cancel()
         self._worker.post(self._pump)
-        self.bell.ring()  # a loop may wait for its view
+        self.bell.notify()  # a loop may wait for its view
         return True
 
     def _after(self, delay_s: float, job: Job, *, on_worker: bool = True) -> None:
@@ -380,7 +380,7 @@ class Run:
         self._drawn_items += items
         self._drawn_bytes += batch_bytes
         if self._loop_waits:
-            self.bell.ring()
+            self.bell.notify()
         took_s = time.monotonic() - self._pumped_at_s
         if items and took_s > _BATCH_S:
             self._batch_items = max(1, int(items * _BATCH_S / took_s))
@@ -501,7 +501,7 @@ class Run:
             timer.cancel()
         registry.finished(self)
         self.feed = _OverFeed(self.feed.kind)
-        self.bell.ring()
+        self.bell.notify()
         self._worker.close()
 
     def _leave(self) -> None:
@@ -528,7 +528,7 @@ class Run:
             self._say_end(state, None, error)
             self._draw_what_is_there()
         self.is_over = True
-        self.bell.ring()
+        self.bell.notify()
 
     def _draw_what_is_there(self) -> None:
         self._worker.close(leave=True)

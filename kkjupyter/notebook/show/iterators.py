@@ -69,7 +69,7 @@ class _Loop:
 
         def tell() -> None:
             news.append(True)
-            self._run.bell.ring()
+            self._run.bell.notify()
 
         self._feed.on_ready(tell)
         return lambda: bool(news) or self._run.is_ending

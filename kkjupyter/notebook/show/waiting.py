@@ -231,7 +231,7 @@ def lives_on_this_loop(run: Run) -> bool:
 def _await_kind(run: Run) -> None:
     """Wait a moment for the reply, in the hope that no view is needed."""
     bell = Notifier()
-    run.feed.on_ready(bell.ring)
+    run.feed.on_ready(bell.notify)
     try:
         wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
@@ -245,7 +245,7 @@ async def await_kind(run: Run) -> None:
     if _is_answered(run):
         return
     bell = Notifier()
-    run.feed.on_ready(bell.ring)
+    run.feed.on_ready(bell.notify)
     try:
         await wait_async(bell, lambda: _is_answered(run), _QUIET_S)
     except BaseException as error:

@@ -88,7 +88,7 @@ class VovkCaller(Caller):
         raise NotImplementedError
 
     def _new_state(self, fetch: Fetch, request: HttpRequest) -> VovkState:
-        """The state of a call, with its carrier. Any thread."""
+        """The state of a call, with its backend. Any thread."""
         raise NotImplementedError
 
     # ---- the schema

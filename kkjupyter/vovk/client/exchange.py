@@ -66,7 +66,7 @@ class Exchange:
         self._memory_bytes = size_limit(limits.message_memory_bytes)
         self._has_room = asyncio.Event()
 
-    # ---- the carrier of its call
+    # ---- the backend of its call
 
     def cancel_call(self, state: CallState) -> None:
         self._requests.cancel(state)
@@ -173,7 +173,7 @@ class Exchange:
                     count = len(event.values)  # soon taken, by another thread
                     is_full = state.put_many(event.values, event.size_bytes)
                     trace.values(count)
-                    state.bell.ring()
+                    state.notifier.notify()
         return is_full
 
     async def _rest(self, reply: HttpReply) -> None:

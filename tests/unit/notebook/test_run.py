@@ -40,9 +40,9 @@ class FakeFeed:
         return taken
 
     def on_ready(self, callback: Callable[[], object]) -> None:
-        self.bell.on_ring(callback)
+        self.bell.on_notify(callback)
         if self.items or self.over:
-            self.bell.ring()
+            self.bell.notify()
 
     def cancel(self) -> None:
         self.cancelled += 1
@@ -53,12 +53,12 @@ class FakeFeed:
     def put(self, *items: Any) -> None:
         self.kind = "stream"
         self.items += items
-        self.bell.ring()
+        self.bell.notify()
 
     def end(self, failure: BaseException | None = None) -> None:
         self.failure = failure
         self.over = True
-        self.bell.ring()
+        self.bell.notify()
 
 
 class FakeScreen:
