@@ -27,7 +27,7 @@ from kkjupyter.errors import (
     UsageError,
     ValidationError,
 )
-from kkjupyter.runtime.hooks import before_connect
+from kkjupyter.runtime.hooks import before_connect, connect_with
 
 if TYPE_CHECKING:
     from kkjupyter import vovk
@@ -174,7 +174,15 @@ def _prepare_if_ipython() -> None:
         prepare_for_calls()
 
 
+def _connect(url: str, **options: Any) -> Any:
+    """As :func:`connect`, loaded at the first use."""
+    from kkjupyter.api.functions import connect
+
+    return connect(url, **options)
+
+
 before_connect.append(_prepare_if_ipython)
+connect_with(_connect)
 
 
 def load_ipython_extension(ipython: Any) -> None:

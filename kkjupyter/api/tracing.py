@@ -10,6 +10,7 @@ from kkjupyter.calls.state import CallState
 from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError
 from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.record import record_of as record_of_state
 from kkjupyter.traces.recorder import everywhere, newest_record
 from kkjupyter.traces.trace import Trace
 from kkjupyter.vovk.client.call import VovkState
@@ -60,9 +61,9 @@ def record_of(call: Call) -> CallRecord | None:
 
 
 def _record_of(state: CallState) -> CallRecord | None:
-    if state.record is None and isinstance(state, VovkState) and state.made:
+    if state.observer is None and isinstance(state, VovkState) and state.made:
         return _record_of(state.made[-1])
-    return state.record
+    return record_of_state(state)
 
 
 @contextlib.contextmanager

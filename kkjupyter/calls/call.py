@@ -107,7 +107,7 @@ class Call(Unresolved):
         state = self._state
         if state.phase != "streaming":
             raise UsageError(f"{state.title} is no stream under way; nothing can be thrown into it")
-        return state.throw(error)
+        return Call(state.throw(error))
 
     def result(self, timeout_s: float | None = None) -> Any:
         """Wait in plain code for the value, or for the list of all items of a stream.

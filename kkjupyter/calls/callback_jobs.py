@@ -124,10 +124,10 @@ class Job:
             return
         # A plain wait in a cell: its thread has a loop already, and that loop is blocked.
         done: concurrent.futures.Future[None] = concurrent.futures.Future()
-        bell = Notifier()
-        done.add_done_callback(lambda _: bell.ring())
+        notifier = Notifier()
+        done.add_done_callback(lambda _: notifier.notify())
         threading.Thread(target=self._run_for, args=(coro, done), daemon=True).start()
-        wait_blocking(bell, done.done)
+        wait_blocking(notifier, done.done)
         done.result()
 
     def _run_for(
@@ -152,22 +152,24 @@ class Jobs:
     """The invocations that belong to one call: in order, one at a time.
 
     Args:
-        bell: rung whenever one is done, for those who wait to run the next.
+        notifier: notified whenever one is done, for those who wait to run the next.
 
     Attributes:
+        ended_locally: whether this side ended the call; what the peer still calls back is dropped.
         lane: of the threads for callbacks, whose these are.
         when_low: called once, in any thread, when so many have run that more may come.
     """
 
-    def __init__(self, bell: Notifier) -> None:
+    def __init__(self, notifier: Notifier) -> None:
+        self.ended_locally = False
         self.lane: Lane | None = None
         self.when_low: Callable[[], object] | None = None
-        self._bell = bell
+        self._notifier = notifier
         self._waiting: deque[Job] = deque()
         self._held_bytes = 0
         self._running = 0
         self._is_handed_over = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def can_run(self) -> bool:
@@ -284,7 +286,7 @@ class Jobs:
     def _finish(self) -> None:
         with self._lock:
             self._running -= 1
-        self._bell.ring()
+        self._notifier.notify()
         self._tell_when_low()
 
     def _tell_when_low(self) -> None:

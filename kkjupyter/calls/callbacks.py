@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextvars
 import threading
 import types
+import typing
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kkjupyter.calls.callback_jobs import CALLBACK_THREADS, Job, Jobs
 from kkjupyter.errors import CallError, KKError
@@ -15,10 +16,7 @@ from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.worker_threads import Lane
 from kkjupyter.wire.kkrpc.base import Protocol
 
-if TYPE_CHECKING:
-    from kkjupyter.calls.state import CallState
-
-__all__ = ["CallbackRegistry", "Fate"]
+__all__ = ["CallWithFunctions", "CallbackRegistry"]
 
 logger = SafeLogger("kkjupyter")
 
@@ -28,30 +26,35 @@ _KEPT_FUNCTIONS = 2048
 _KEPT_SUBSCRIPTIONS = 4096
 
 
-class Fate:
-    """What became of a call, for those who must not keep the call itself."""
+class CallWithFunctions(typing.Protocol):
+    """The call that functions were passed with, as far as these ask for it."""
 
-    __slots__ = ("ended_here",)
+    jobs: Jobs
 
-    def __init__(self) -> None:
-        self.ended_here = False
-        """Whether this side ended it; what the peer still calls back is dropped."""
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+
+    def callback_arrived(self, job: Job) -> None:
+        """The peer has called one of its functions. I/O loop only."""
+
+    def break_off(self, error: KKError) -> None:
+        """It fails: more calls of its functions wait than can be kept, or one was lost."""
 
 
 class _Entry:
-    __slots__ = ("context", "fate", "fn", "given_up", "jobs", "lane", "state")
+    __slots__ = ("context", "fn", "given_up", "jobs", "lane", "state")
 
-    def __init__(self, fn: Callable[..., Any], state: CallState, lane: Lane) -> None:
+    def __init__(self, fn: Callable[..., Any], state: CallWithFunctions, lane: Lane) -> None:
         self.fn = fn
         self.lane = lane
         self.given_up = False
         self.bind(state)
 
-    def bind(self, state: CallState) -> None:
+    def bind(self, state: CallWithFunctions) -> None:
         self.context = contextvars.copy_context()
         # Weak: a function the peer keeps must not keep the call's reply.
         self.state = weakref.ref(state)
-        self.fate = state.fate
         # Not only the state's: what is called after the call is over keeps its order.
         self.jobs = state.jobs
         self.jobs.lane = self.lane
@@ -82,7 +85,7 @@ class CallbackRegistry:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._ids: dict[Hashable, list[str]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lane = Lane(CALLBACK_THREADS)
         self._late: dict[str, None] = {}  # the one called last at the end
         self._tidy_at = _KEPT_FUNCTIONS
@@ -100,7 +103,7 @@ class CallbackRegistry:
         """Whether a subscription waits for more. I/O loop only."""
         return any(not self._entries[one].jobs.is_crowded for one in self._late)
 
-    def add(self, fn: Callable[..., Any], state: CallState, protocol: Protocol) -> str:
+    def add(self, fn: Callable[..., Any], state: CallWithFunctions, protocol: Protocol) -> str:
         """Register ``fn`` for the call it is passed with; return its id. Any thread."""
         with self._lock:
             ids = self._ids.setdefault(_identity(fn), [])
@@ -171,7 +174,7 @@ class CallbackRegistry:
             size_bytes: of the message.
         """
         entry = self._entries.get(callback_id)
-        if entry is None or entry.fate.ended_here or entry.given_up:
+        if entry is None or entry.jobs.ended_locally or entry.given_up:
             return None
         job = Job(entry.fn, entry.context, args, size_bytes)
         state = entry.state()

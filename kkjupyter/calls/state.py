@@ -9,28 +9,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
-from kkjupyter.calls.backend import CallBackend
 from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.callback_jobs import Job, Jobs
 from kkjupyter.calls.credit import NOT_NOW, CreditWindow
 from kkjupyter.calls.titles import Title
-from kkjupyter.calls.waiters import Waiters
-from kkjupyter.connection.outgoing_streams import OutgoingStream
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost, KKError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
-from kkjupyter.traces.record import CallRecord
+from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 from kkjupyter.wire.values.javascript import undefined
 
-if TYPE_CHECKING:
-    from kkjupyter.calls.call import Call
-
-__all__ = ["CallState", "Phase", "next_number"]
+__all__ = ["CallBackend", "CallObserver", "CallState", "Phase", "next_number"]
 
 Phase = Literal["waiting", "streaming", "done", "failed", "cancelled"]
 logger = SafeLogger("kkjupyter")
+
+# How long a callback waits for somebody to wait for its call: `await api.work(callback)` is sent a
+# moment before the `await` begins.
+_CALLBACK_GRACE_S = 0.03
 
 _numbers = itertools.count(1)
 
@@ -40,6 +40,126 @@ def next_number() -> int:
     return next(_numbers)
 
 
+class CallBackend(Protocol):
+    """What takes calls to the peer. On the I/O loop, save where it says otherwise."""
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether it has stopped reading because a buffer is full. Any thread."""
+
+    def cancel_call(self, state: CallState) -> None:
+        """Tell the peer that nobody wants the answer any more."""
+
+    def reconsider_reading(self) -> None:
+        """Somebody waits now who did not before, or a buffer has room."""
+
+    def pull(self, state: CallState) -> None:
+        """Grant the peer as much credit as is due for this stream."""
+
+    def throw(self, state: CallState, error: Any) -> CallState:
+        """Raise ``error`` inside the generator behind a stream. Any thread.
+
+        Returns the state of the call that brings the generator's answer.
+        """
+
+
+class CallObserver(Protocol):
+    """What is told of the end of a call: the record of its frames, for one."""
+
+    def call_ended(self) -> None:
+        """The call has ended. Any thread."""
+
+
+class Waiters:
+    """The waiting half of a :class:`~kkjupyter.calls.state.CallState`.
+
+    Attributes:
+        notifier: notified after every change of the call.
+        jobs: what the peer has called back and what has not run yet.
+        waiting: how many threads and coroutines wait now.
+        has_functions: whether it was passed functions, so that the peer can call back.
+    """
+
+    def __init__(self) -> None:
+        self.notifier = Notifier()
+        self.jobs = Jobs(self.notifier)
+        self.waiting = 0
+        self.has_functions = False
+        # Taken again by a signal handler that cancels while this thread has it.
+        self._lock = threading.RLock()
+
+    def someone_waits(self) -> None:
+        """Somebody waits now who did not before. Any thread."""
+
+    def wait_blocking(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait in plain code until ``ready()``; callbacks of this call run here meanwhile."""
+        self._begin_to_wait()
+        try:
+            if not self.has_functions:
+                return wait_blocking(self.notifier, ready, timeout_s)
+            left_s = _countdown(timeout_s)
+            while wait_blocking(self.notifier, lambda: self._may_go_on(ready), left_s()):
+                if not self.jobs.can_run:
+                    return True
+                if _is_up(left_s()):
+                    break
+                self.jobs.run_one()
+            return False
+        finally:
+            self._wait_no_longer()
+
+    async def wait_async(self, ready: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait in a coroutine until ``ready()``; callbacks of this call run here meanwhile."""
+        self._begin_to_wait()
+        try:
+            if not self.has_functions:
+                return await wait_async(self.notifier, ready, timeout_s)
+            left_s = _countdown(timeout_s)
+            while await wait_async(self.notifier, lambda: self._may_go_on(ready), left_s()):
+                if not self.jobs.can_run:
+                    return True
+                if _is_up(left_s()):
+                    break
+                await self.jobs.run_one_async()
+            return False
+        finally:
+            self._wait_no_longer()
+
+    def _may_go_on(self, ready: Callable[[], bool]) -> bool:
+        # What the peer called before it answered runs before the answer is handed over; a call
+        # ended from here has dropped what had not begun, and does not wait for what has.
+        jobs = self.jobs
+        return jobs.can_run or (ready() and (jobs.idle or jobs.ended_locally))
+
+    def _begin_to_wait(self) -> None:
+        with self._lock:
+            self.waiting += 1
+        self.someone_waits()
+
+    def _wait_no_longer(self) -> None:
+        with self._lock:
+            self.waiting -= 1
+        if self.has_functions and self.jobs.can_run:
+            io_loop().post(self._leave_callbacks)
+
+    def callback_arrived(self, job: Job) -> None:
+        """The peer called a function that was passed with this call. I/O loop only."""
+        # Add first, look second: a waiter that leaves looks after it has left.
+        self.jobs.add(job)
+        if self.waiting:
+            self.notifier.notify()
+        else:
+            self._leave_callbacks()
+
+    def _leave_callbacks(self) -> None:
+        """Give the caller a moment to begin to wait, or to come round to its next item."""
+        asyncio.get_running_loop().call_later(_CALLBACK_GRACE_S, self._hand_callbacks_over)
+
+    def _hand_callbacks_over(self) -> None:
+        if not self.waiting:
+            self.jobs.hand_to_worker(lambda: self.waiting > 0)
+
+
 class CallState(Waiters):
     """One call, from its making to its end.
 
@@ -47,7 +167,7 @@ class CallState(Waiters):
         method: the name as called, ``"math.add"``.
         title: what to show for it, ``"math.add(1, 2)"``.
         call_id: its id on the wire.
-        carrier: who takes it to the peer.
+        backend: takes it to the peer.
         timeout_s: how long the reply may take; None for ever.
         idle_timeout_s: how long the next item may take; None for ever.
     """
@@ -57,7 +177,7 @@ class CallState(Waiters):
         method: str,
         title: str | Title,
         call_id: str,
-        carrier: CallBackend,
+        backend: CallBackend,
         *,
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
@@ -74,14 +194,13 @@ class CallState(Waiters):
         self.buffer = StreamBuffer()
         self.stream_id = ""
         self.credit: CreditWindow | None = None
-        self.sends: list[OutgoingStream] = []
-        self.record: CallRecord | None = None
+        self.observer: CallObserver | None = None
         self.value: Any = undefined
         self.error: BaseException | None = None
         self.watching = 0
         self.claimed = False
         self.timer: asyncio.TimerHandle | None = None
-        self._carrier = carrier
+        self.backend = backend
         self._abandoned = False
         self._looked_at = False
 
@@ -144,10 +263,10 @@ class CallState(Waiters):
             self.phase = "streaming"
         if self._abandoned and not self.claimed:
             self._drop_unread()
-        self.bell.ring()
+        self.notifier.notify()
 
     def put(self, value: Any, size_bytes: int) -> bool:
-        """The next value of the stream is there; whoever puts rings the bell afterwards.
+        """The next value of the stream is there; whoever puts notifies afterwards.
 
         Returns whether the buffer is over its soft limit.
         """
@@ -167,7 +286,7 @@ class CallState(Waiters):
 
     def forked(self, url: str) -> None:
         """This process is a fork, and the answer goes to the other one."""
-        self._lock = threading.Lock()  # whoever held it did not come along
+        self._lock = threading.RLock()  # whoever held it did not come along
         self._looked_at = True
         reason = "it belongs to the process that this one was forked from"
         self.failed(ConnectionLost(url, reason, self.buffer.put_items))
@@ -177,21 +296,21 @@ class CallState(Waiters):
     def cancel(self) -> None:
         """End the call from this side, drop what is buffered, tell the peer. Idempotent."""
         error = CallCancelled(self.method, self.buffer.taken_items)
-        if self._end("cancelled", error=error, ended_here=True):
+        if self._end("cancelled", error=error, ended_locally=True):
             self.buffer.clear()
             self.jobs.drop()
             io = io_loop()
             if io.is_current:  # a finalizer's: at once, so that it leaves before the next call
-                self._carrier.cancel_call(self)
+                self.backend.cancel_call(self)
             else:
-                io.post(self._carrier.cancel_call, self)
+                io.post(self.backend.cancel_call, self)
 
     def expire(self, timeout_s: float, waited_for: str = "reply") -> None:
         """End the call because a time limit has passed, and tell the peer."""
         error = CallTimeout(self.method, timeout_s, waited_for)
-        if self._end("failed", error=error, ended_here=True):
+        if self._end("failed", error=error, ended_locally=True):
             self.jobs.drop()
-            io_loop().post(self._carrier.cancel_call, self)
+            io_loop().post(self.backend.cancel_call, self)
 
     def break_off(self, error: KKError) -> None:
         """End the call for what is wrong here, and tell the peer. I/O loop only.
@@ -202,8 +321,8 @@ class CallState(Waiters):
         if isinstance(error, CallError):
             error.method = self.method
         self.jobs.drop()  # first: who sees the failure must not run what waited before it
-        if self._end("failed", error=error, ended_here=True):
-            self._carrier.cancel_call(self)
+        if self._end("failed", error=error, ended_locally=True):
+            self.backend.cancel_call(self)
             if self._abandoned and not self.claimed:
                 self._report_unseen()
 
@@ -217,9 +336,9 @@ class CallState(Waiters):
         if not self.finished:
             io_loop().post(self.cancel)
 
-    def throw(self, error: Any) -> Call:
-        """Raise ``error`` inside the generator behind this stream."""
-        return self._carrier.throw(self, error)
+    def throw(self, error: Any) -> CallState:
+        """Raise ``error`` inside the generator behind this stream, as the backend does."""
+        return self.backend.throw(self, error)
 
     def abandon(self) -> None:
         """The user's handle is gone. I/O loop only; finalizers post it there."""
@@ -244,9 +363,9 @@ class CallState(Waiters):
         credit = self.credit
         if credit is not None and buffer.begun_items >= credit.pull_at:
             credit.pull_at = NOT_NOW
-            io_loop().post(self._carrier.pull, self)
-        if self._carrier.reading_paused and buffer.below_low_mark:
-            io_loop().post(self._carrier.reconsider_reading)
+            io_loop().post(self.backend.pull, self)
+        if self.backend.reading_paused and buffer.below_low_mark:
+            io_loop().post(self.backend.reconsider_reading)
         return value
 
     def claim(self) -> bool:
@@ -256,7 +375,7 @@ class CallState(Waiters):
                 return False
             self.claimed = True
         if self.credit is not None:
-            io_loop().post(self._carrier.pull, self)
+            io_loop().post(self.backend.pull, self)
         return True
 
     def look(self) -> BaseException | None:
@@ -272,23 +391,23 @@ class CallState(Waiters):
         fired: list[bool] = []
 
         def fire() -> None:
-            with self._lock:  # the ring and the look below may both come here
+            with self._lock:  # the notice and the look below may both come here
                 if fired:
                     return
                 fired.append(True)
             self._count_watching(-1)
             callback()
 
-        self.bell.on_ring(fire)
+        self.notifier.on_notify(fire)
         if self.something_to_take():
-            self.bell.forget(fire)
+            self.notifier.forget(fire)
             fire()
         else:
             io_loop().post(self._watched, self.buffer.put_items)
 
     def _watched(self, put_items: int) -> None:
         """A watcher cannot measure its own idle time, so the I/O loop does it."""
-        self._carrier.reconsider_reading()
+        self.backend.reconsider_reading()
         if self.idle_timeout_s is not None and self.phase == "streaming":
             asyncio.get_running_loop().call_later(
                 self.idle_timeout_s, self._expire_idle, self.idle_timeout_s, put_items
@@ -303,8 +422,8 @@ class CallState(Waiters):
             self.watching += change
 
     def someone_waits(self) -> None:
-        if self._carrier.reading_paused:
-            io_loop().post(self._carrier.reconsider_reading)
+        if self.backend.reading_paused:
+            io_loop().post(self.backend.reconsider_reading)
 
     # ---- ends
 
@@ -315,7 +434,7 @@ class CallState(Waiters):
         value: Any = undefined,
         error: BaseException | None = None,
         kind: Literal["unary"] | None = None,
-        ended_here: bool = False,
+        ended_locally: bool = False,
     ) -> bool:
         """Reach the one end a call has; False when it had ended before."""
         with self._lock:
@@ -323,13 +442,11 @@ class CallState(Waiters):
                 return False
             self.kind = self.kind or kind
             self.value, self.error = value, error
-            self.fate.ended_here = ended_here
+            self.jobs.ended_locally = ended_locally
             self.phase = phase
-        self.bell.ring()
-        record = self.record
-        if record is not None and not record.is_over:
-            # Behind the frames that the end may still bring; it is known as under way until then.
-            io_loop().post(record.over)
+        self.notifier.notify()
+        if self.observer is not None:
+            self.observer.call_ended()
         return True
 
     def _drop_unread(self) -> None:
@@ -342,3 +459,15 @@ class CallState(Waiters):
             self._looked_at = True
             text = str(self.error)
             logger.error("%s failed and nobody looked: %s", self.title, text)
+
+
+def _countdown(timeout_s: float | None) -> Callable[[], float | None]:
+    """What is left of ``timeout_s``, however often a wait is taken up again."""
+    if timeout_s is None:
+        return lambda: None
+    deadline_s = time.monotonic() + timeout_s
+    return lambda: deadline_s - time.monotonic()
+
+
+def _is_up(left_s: float | None) -> bool:
+    return left_s is not None and left_s <= 0

@@ -112,6 +112,31 @@ class Caller:
             EncodeError: an argument cannot be put on the wire; nothing was sent.
             UsageError: the connection was closed, or an argument cannot be carried.
         """
+        method = ".".join(path)
+        self._check_open(method)
+        return self._call(
+            operation,
+            method,
+            path,
+            args,
+            kwargs or {},
+            value,
+            self.timeout_s if timeout_s is None else timeout_s,
+            self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
+        )
+
+    def _call(
+        self,
+        operation: Operation,
+        method: str,
+        path: Sequence[str],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        value: Any,
+        timeout_s: float | None,
+        idle_timeout_s: float | None,
+    ) -> Call:
+        """Make a call and send it: :meth:`call`, with the limits that hold for it."""
         raise NotImplementedError
 
     def _check_open(self, method: str) -> None:
@@ -160,7 +185,7 @@ class ProtocolCaller(Caller):
         """
         return False
 
-    # ---- the carrier of its calls; I/O loop only, save the property
+    # ---- the backend of its calls; I/O loop only, save the property
 
     @property
     def reading_paused(self) -> bool:
@@ -179,7 +204,7 @@ class ProtocolCaller(Caller):
         """Grant the peer as much credit as is due for this stream."""
         raise NotImplementedError
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         """Raise ``error`` inside the generator behind a stream; any thread."""
         raise NotImplementedError
 
@@ -193,28 +218,26 @@ class ProtocolCaller(Caller):
     def codec(self) -> str:
         return self.wire.codec
 
-    def call(
+    def _call(
         self,
         operation: Operation,
+        method: str,
         path: Sequence[str],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        value: Any = undefined,
-        timeout_s: float | None = None,
-        idle_timeout_s: float | None = None,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        value: Any,
+        timeout_s: float | None,
+        idle_timeout_s: float | None,
     ) -> Call:
-        method = ".".join(path)
-        self._check_open(method)
         protocol = self.wire
-        title = Title(operation, method, args, kwargs or {}, value)
+        title = Title(operation, method, args, kwargs, value)
         state = CallState(
             method,
             title,
             protocol.new_id(),
             self,
-            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
-            idle_timeout_s=self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
+            timeout_s=timeout_s,
+            idle_timeout_s=idle_timeout_s,
         )
         call = OutgoingCall(
             state,
@@ -238,7 +261,7 @@ class ProtocolCaller(Caller):
             raise
         if are_scalars and len(call.frame) > _SHORT_BYTES:
             str(title)  # now: it need not hold what is long
-        state.record = self.recorder.begin(
+        state.observer = self.recorder.begin(
             state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
         handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from kkjupyter.argument_checks import check_choice, check_seconds
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller, ProtocolCaller
@@ -27,6 +26,7 @@ from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
+from kkjupyter.traces.record import record_of
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.kkrpc.base import Codec, Protocol
 from kkjupyter.wire.kkrpc.classic.messages import CODECS
@@ -209,12 +209,12 @@ class Session(ProtocolCaller):
         channel, self._channel = self._channel, None  # the next call makes a new one
         if channel is not None:
             leave_to_parent(channel)
-            channel.outbox.forked()
+            channel.send_queue.forked()
         self._unsent, self._connecting = [], None
         for state in states:
             state.forked(self.url)
 
-    # ---- what calls ask of their carrier
+    # ---- what calls ask of their backend
 
     @property
     def reading_paused(self) -> bool:
@@ -230,8 +230,9 @@ class Session(ProtocolCaller):
             call.close_streams()
         if self._channel is not None:
             self._channel.calls.cancel_call(state)
-        if state.record is not None:
-            state.record.over()
+        record = record_of(state)
+        if record is not None:
+            record.over()
 
     def reconsider_reading(self) -> None:
         if self._channel is not None:
@@ -241,7 +242,7 @@ class Session(ProtocolCaller):
         if self._channel is not None:
             self._channel.calls.pull(state)
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         assert self._channel is not None, "a stream came over it"
         return self._channel.calls.throw(state, error)
 
@@ -270,7 +271,8 @@ class Session(ProtocolCaller):
         # What this thread has posted before, a call or a cancel, leaves before.
         if channel is None or io.is_busy or not call.is_encoded_for(channel.protocol):
             return False
-        if state.record is not None and state.record.keeps_payloads:
+        record = record_of(state)
+        if record is not None and record.keeps_payloads:
             return False  # they are looked for from now on, by the I/O loop
         is_sent = channel.start_here(call)
         if is_sent and state.timeout_s is not None:
@@ -312,21 +314,22 @@ class Session(ProtocolCaller):
     def _fail_unsent(self, error: Exception) -> None:
         unsent, self._unsent = self._unsent, []
         for call in unsent:
-            if call.state.record is not None:
-                call.state.record.note("here", "lost", detail="no connection", over=True)
+            record = record_of(call.state)
+            if record is not None:
+                record.note("here", "lost", detail="no connection", over=True)
             call.state.failed(copy.copy(error))  # each raises its own, maybe at the same time
             call.close_streams()
 
     async def _open_channel(self) -> None:
         transport = await self._dial()
         try:
-            spoken = await self._agree(transport)
+            negotiated = await self._agree(transport)
         except BaseException:
             transport.abort()
             raise
         self._protocol = make_protocol(
-            spoken.protocol,
-            self._told_codec or spoken.codec,
+            negotiated.protocol,
+            self._told_codec or negotiated.codec,
             keeps_boundaries=transport.keeps_boundaries,
             limit_bytes=size_limit(self._limits.message_bytes),
             memory_bytes=size_limit(self._limits.message_memory_bytes),
@@ -337,11 +340,11 @@ class Session(ProtocolCaller):
         )
         if self._make_handler is not None:
             self._channel.handler = self._make_handler(self._channel)
-        if spoken.relay is None:
+        if negotiated.relay is None:
             transport.open(self._channel)
         else:
-            spoken.relay.to = self._channel
-            self._channel.data_received(spoken.rest)
+            negotiated.relay.to = self._channel
+            self._channel.data_received(negotiated.rest)
 
     async def _agree(self, transport: Transport) -> NegotiatedProtocol:
         """Which protocol to speak; the peer is asked unless that is known."""
@@ -351,18 +354,18 @@ class Session(ProtocolCaller):
             return NegotiatedProtocol(told, "superjson", [], None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
-        spoken = await find_protocol(
+        negotiated = await find_protocol(
             transport, remembered, codec=self._told_codec, timeout_s=self._probe_timeout_s
         )
-        if told is not None and spoken.protocol != told:
+        if told is not None and negotiated.protocol != told:
             raise ConnectError(
-                self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"
+                self.url, f"it speaks the {negotiated.protocol} protocol, not the {told} one"
             )
         if remembers:
             if len(_found) >= _FOUND_LIMIT:
                 _found.clear()
-            _found[self.url] = spoken.protocol, spoken.codec
-        return spoken
+            _found[self.url] = negotiated.protocol, negotiated.codec
+        return negotiated
 
 
 def _codec(name: str) -> Codec:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
-from kkjupyter.calls.wakeups import WakeupThrottle
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream
@@ -18,6 +18,7 @@ from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, KKError, ProtocolError, RemoteError, UsageError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.traces.record import record_of
 from kkjupyter.wire.events import Acknowledged, Ended, Event, Failed, Item, Opened, Replied
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
@@ -26,13 +27,16 @@ __all__ = ["CallTable"]
 
 logger = SafeLogger("kkjupyter")
 
+# A reader is woken at most so often; the first item of a pause still wakes it at once.
+_NOTIFY_INTERVAL_S = 0.001
+
 
 class CallTable:
     """The calls of ours that are under way, and the peer's streams. I/O loop only, save as said.
 
     Args:
         protocol: makes the messages.
-        outbox: takes them.
+        send_queue: takes them.
         reading: told whose buffer is full.
         outgoing: runs the streams among the arguments of calls.
         limit_bytes: how much of all streams together may wait to be taken; None for any amount.
@@ -45,7 +49,7 @@ class CallTable:
     def __init__(
         self,
         protocol: Protocol,
-        outbox: SendQueue,
+        send_queue: SendQueue,
         reading: ReadFlowControl,
         outgoing: OutgoingStreams,
         *,
@@ -53,7 +57,7 @@ class CallTable:
     ) -> None:
         self.understood = False
         self._protocol = protocol
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._reading = reading
         self._outgoing = outgoing
         self._limit_bytes = limit_bytes
@@ -61,8 +65,10 @@ class CallTable:
         self._waiting: dict[str, CallState] = {}  # for their answer, by call id
         self._streams: dict[str, CallState] = {}  # being received, by stream id
         self._controls: dict[str, CallState] = {}  # errors thrown into the peer's generators
-        self._ringer = WakeupThrottle()
-        self._filled = self._ringer.filled
+        # What a call was passed is of no interest when nobody holds the call any more.
+        self._passed: WeakKeyDictionary[CallState, list[OutgoingStream]] = WeakKeyDictionary()
+        self._throttle = WakeupThrottle()
+        self._filled = self._throttle.filled
 
     @property
     def under_way(self) -> list[CallState]:
@@ -99,7 +105,7 @@ class CallTable:
         """Send a call and expect its answer. It is sent once, whatever happens."""
         self._expect(call)
         self._start_streams(call)
-        self._outbox.put(call.frame, is_own=True)
+        self._send_queue.put(call.frame, is_own=True)
         if self._reading.is_full:
             self._reading.reconsider()
 
@@ -110,8 +116,8 @@ class CallTable:
         loop to be woken.
         """
         self._expect(call)
-        if not self._outbox.send_here(call.frame):
-            self._outbox.put(call.frame, is_own=True)
+        if not self._send_queue.send_here(call.frame):
+            self._send_queue.put(call.frame, is_own=True)
         if self._reading.is_full:
             io_loop().post(self._reading.reconsider)
 
@@ -123,33 +129,39 @@ class CallTable:
     def drop(self, call: OutgoingCall) -> None:
         """A call is over before it was sent: the streams it was passed are only closed."""
         self._start_streams(call)
-        for stream in call.state.sends:
+        for stream in self._passed.pop(call.state, ()):
             stream.cancel()
 
     def _start_streams(self, call: OutgoingCall) -> None:
+        if not call.streams:
+            return
         state, protocol = call.state, self._protocol
+        passed = self._passed[state] = []
         for stream_id, source in call.streams.items():
             stream = OutgoingStream(
                 source,
                 stream_id,
                 state.method,
                 protocol,
-                self._outbox,
+                self._send_queue,
                 protocol.codec,
-                record=state.record,
+                record=record_of(state),
                 slots=self._outgoing.slots,
             )
-            state.sends.append(stream)
+            passed.append(stream)
             self._outgoing.start(stream, call.context)
 
-    def throw(self, state: CallState, error: Any) -> Call:
-        """Raise ``error`` inside the generator behind a stream. Any thread."""
+    def throw(self, state: CallState, error: Any) -> CallState:
+        """Raise ``error`` inside the generator behind a stream. Any thread.
+
+        Returns the state of the call that brings the generator's answer.
+        """
         control = CallState(
             state.method, f"{state.title}.throw(...)", self._protocol.new_id(), self
         )
         frame = self._protocol.throw(control.call_id, state.stream_id, error)
         io_loop().post(self._throw, state, control, frame)
-        return Call(control)
+        return control
 
     def _throw(self, state: CallState, control: CallState, frame: bytes) -> None:
         if self._streams.get(state.stream_id) is not state:
@@ -159,7 +171,7 @@ class CallTable:
         try:
             if self.trace is not None:
                 self.trace.sent_throw(state, control.call_id, frame)
-            self._outbox.put(frame)
+            self._send_queue.put(frame)
         except Exception as problem:
             del self._controls[control.call_id]
             control.failed(problem)
@@ -189,7 +201,7 @@ class CallTable:
         elif self._streams.get(state.stream_id) is state:
             del self._streams[state.stream_id]
             self._send_cancel(state, state.stream_id)
-        for stream in state.sends:
+        for stream in self._passed.pop(state, ()) if self._passed else ():
             stream.fail(RemoteError(f"{state.method} was cancelled", name="CallCancelled"))
         self._reading.forget(state)
 
@@ -200,11 +212,11 @@ class CallTable:
             if state is None:
                 record = trace.recorder.find(target_id)
             else:
-                record = state.record
+                record = record_of(state)
                 if state.phase == "failed":
                     detail = error_name(state.error)
             trace.sent_cancel(record, frame, detail)
-        self._outbox.put(frame)
+        self._send_queue.put(frame)
 
     def pull(self, state: CallState) -> None:
         """Grant the peer as much credit as is due for this stream."""
@@ -216,7 +228,7 @@ class CallTable:
             frame = self._protocol.pull(state.stream_id, count)
             if self.trace is not None:
                 self.trace.sent_credit(state, count, frame)
-            self._outbox.put(frame)
+            self._send_queue.put(frame)
 
     @property
     def reading_paused(self) -> bool:
@@ -346,7 +358,7 @@ class CallTable:
                     state.credit.received()
                     if state.claimed:
                         self.pull(state)
-        self._ringer.ring_soon()
+        self._throttle.notify_soon()
 
     def _too_much(self, state: CallState) -> None:
         limit_bytes = self._limit_bytes
@@ -365,3 +377,37 @@ class CallTable:
         self._send_cancel(state, state.stream_id, "the buffer is full")
         state.failed(BufferOverflow(state.method, limit_bytes=limit_bytes))
         self._reading.forget(state)
+
+
+class WakeupThrottle:
+    """Wakes those who read streams: once for all the items that came together. I/O loop only.
+
+    A fast stream that comes in small pieces would otherwise wake its reader for every few items,
+    which costs both threads more than the items themselves.
+
+    Attributes:
+        filled: the calls that items came for since they were last notified; always the same set.
+    """
+
+    def __init__(self) -> None:
+        self.filled: set[CallState] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._notified_at_s = 0.0
+
+    def notify_soon(self) -> None:
+        """Notify for the calls in :attr:`filled`."""
+        if self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = self._notified_at_s + _NOTIFY_INTERVAL_S - loop.time()
+        if wait_s > 0:
+            self._timer = loop.call_later(wait_s, self._notify)
+        else:
+            self._notify()
+
+    def _notify(self) -> None:
+        self._timer = None
+        self._notified_at_s = asyncio.get_running_loop().time()
+        for state in self.filled:
+            state.notifier.notify()
+        self.filled.clear()

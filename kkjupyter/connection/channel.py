@@ -96,7 +96,7 @@ class Channel:
         close_reason: why not.
         calls: ours, and the peer's streams.
         outgoing: the streams that the peer can address.
-        held: the peer's functions.
+        remote_callbacks: the peer's functions.
         functions: ours that the peer may call.
     """
 
@@ -112,20 +112,22 @@ class Channel:
         limits = load.limits if load is not None else None
         limit_bytes = limits.buffered_bytes_per_connection if limits is not None else None
         self.protocol = protocol
-        self.outbox = SendQueue(
+        self.send_queue = SendQueue(
             transport, load.server.budget if load is not None else None, limit_bytes
         )
-        self.reading = ReadFlowControl(transport, self.outbox, self._must_read)
+        self.reading = ReadFlowControl(transport, self.send_queue, self._must_read)
         self.outgoing = OutgoingStreams(
-            protocol, self.outbox, load.generators if load is not None else None
+            protocol, self.send_queue, load.generators if load is not None else None
         )
-        self.held = RemoteCallbacks(protocol, self.outbox, self.outbox.check_room)
+        self.remote_callbacks = RemoteCallbacks(
+            protocol, self.send_queue, self.send_queue.check_room
+        )
         self.handler: RequestHandler | None = None
         self.is_open = True
         self.close_reason = ""
         self._trace: ChannelTrace | None = None
         self.calls = CallTable(
-            protocol, self.outbox, self.reading, self.outgoing, limit_bytes=limit_bytes
+            protocol, self.send_queue, self.reading, self.outgoing, limit_bytes=limit_bytes
         )
         self.functions = functions
         self._callback_limits = dict(CALLBACK_LIMITS)
@@ -195,7 +197,7 @@ class Channel:
 
         Returns whether it was taken; if not, nothing was done.
         """
-        if self.calls.is_waiting or not (self.is_open and self.outbox.is_direct):
+        if self.calls.is_waiting or not (self.is_open and self.send_queue.is_direct):
             return False
         self.calls.start_here(call)
         if not self.is_open:  # the end may have come before the call was there to be told of it
@@ -207,7 +209,7 @@ class Channel:
         for state in self.calls.under_way:
             state.cancel()
             self.calls.cancel_call(state)
-        self.outbox.empty()
+        self.send_queue.empty()
         self._arrivals.drop()  # nobody waits for any of it
         await self._transport.close()
 
@@ -300,10 +302,10 @@ class Channel:
             trace.through()
         if not self._reading_on.is_at_work:  # else at the end of the turn
             self.calls.batch_is_through()
-        self.reading.look_at_outbox()
+        self.reading.look_at_send_queue()
 
     def writable(self) -> None:
-        self.outbox.flush()
+        self.send_queue.flush()
 
     def closed(self, reason: str) -> None:
         self.close_reason = self.close_reason or reason
@@ -313,7 +315,7 @@ class Channel:
             # more: nobody is left to be answered.
             self._is_closing = True
             self._close_handler()
-            self.outbox.close()
+            self.send_queue.close()
         else:
             self._end()
 
@@ -324,8 +326,8 @@ class Channel:
         self.reading.stop()
         for state in self._lose_calls():
             state.failed(ConnectionLost(self.url, self.close_reason, state.buffer.put_items))
-        self._close_handler()  # first: handlers that wait for the outbox shall not go on
-        self.outbox.close()
+        self._close_handler()  # first: handlers that wait for the send queue shall not go on
+        self.send_queue.close()
         self.outgoing.close()
 
     def _close_handler(self) -> None:
@@ -380,9 +382,9 @@ class Channel:
                 "the id of this request is that of a call in the other direction; use another one",
                 name="ProtocolError",
             )
-            self.outbox.put(self.protocol.fail_call(event.call_id, refusal, event.codec))
+            self.send_queue.put(self.protocol.fail_call(event.call_id, refusal, event.codec))
         elif self.handler is None:
-            self.outbox.put(self.protocol.refuse(event, "no_api"))
+            self.send_queue.put(self.protocol.refuse(event, "no_api"))
         else:
             self.calls.understood = True
             self.handler.requested(event)
@@ -393,7 +395,7 @@ class Channel:
         if self.handler is not None:
             self.handler.cancelled(event.stream_id)
         if event.control_id:  # of a stream that is over, or of a call
-            self.outbox.put(
+            self.send_queue.put(
                 encode_acknowledgement(
                     self.protocol,
                     event.control_id,
@@ -431,7 +433,7 @@ class Channel:
         streams: list[CallState] = []
         for arg in args:
             if type(arg) is CallbackRef:
-                arg = self.held.get(arg.id, codec)
+                arg = self.remote_callbacks.get(arg.id, codec)
             elif type(arg) is StreamRef:
                 streams.append(self.calls.adopt(arg.id, f"argument of {method}"))
                 arg = Call(streams[-1])
@@ -457,7 +459,9 @@ class Channel:
             self._report(event)
             if event.call_id:
                 error = RemoteError(event.reason, name="ProtocolError")
-                self.outbox.put(self.protocol.fail_call(event.call_id, error, self.protocol.codec))
+                self.send_queue.put(
+                    self.protocol.fail_call(event.call_id, error, self.protocol.codec)
+                )
 
     def _stumble(self, event: Event, problem: Exception) -> None:
         """Handling a message failed, which is a fault of this side's: that one call has failed.
@@ -479,9 +483,11 @@ class Channel:
         error = RemoteError("the request could not be handled", name="InternalError")
         match event:
             case Requested():
-                self.outbox.put(self.protocol.fail_call(event.call_id, error, event.codec))
+                self.send_queue.put(self.protocol.fail_call(event.call_id, error, event.codec))
             case NotUnderstood() if event.call_id:
-                self.outbox.put(self.protocol.fail_call(event.call_id, error, self.protocol.codec))
+                self.send_queue.put(
+                    self.protocol.fail_call(event.call_id, error, self.protocol.codec)
+                )
             case CallbackInvoked():
                 # Going on without this one call would be a silent loss.
                 self.functions.give_up(event.callback_id, ProtocolError(why))

@@ -9,7 +9,7 @@ from typing import Any
 from kkjupyter.calls.state import CallState
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import CallTimeout, RemoteError
-from kkjupyter.traces.record import CallRecord
+from kkjupyter.traces.record import CallRecord, record_of
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import (
     Acknowledged,
@@ -62,7 +62,7 @@ class ChannelTrace:
 
     def sent_request(self, call: OutgoingCall) -> None:
         """A call goes out."""
-        record = call.state.record
+        record = record_of(call.state)
         if record is None:
             return
         recorder, frame = self.recorder, call.frame
@@ -75,8 +75,9 @@ class ChannelTrace:
 
     def sent_credit(self, state: CallState, count: int, frame: bytes) -> None:
         """Credit goes out."""
-        if state.record is not None:
-            state.record.note("out", "credit", len(frame), amount=count, payload=frame)
+        record = record_of(state)
+        if record is not None:
+            record.note("out", "credit", len(frame), amount=count, payload=frame)
 
     def sent_cancel(self, record: CallRecord | None, frame: bytes, detail: str = "") -> None:
         """The word that a call or a stream is not wanted goes out."""
@@ -85,15 +86,17 @@ class ChannelTrace:
 
     def sent_throw(self, state: CallState, control_id: str, frame: bytes) -> None:
         """An error for a generator goes out."""
-        if state.record is not None:
-            self.recorder.know(state.record, control_id)
-            state.record.note("out", "throw", len(frame), payload=frame)
+        record = record_of(state)
+        if record is not None:
+            self.recorder.know(record, control_id)
+            record.note("out", "throw", len(frame), payload=frame)
 
     def lost(self, states: Iterable[CallState], reason: str) -> None:
         """The connection ended under these calls."""
         for state in states:
-            if state.record is not None:
-                state.record.note("here", "lost", detail=reason.partition("\n")[0], over=True)
+            record = record_of(state)
+            if record is not None:
+                record.note("here", "lost", detail=reason.partition("\n")[0], over=True)
 
     # ---- what comes
 
@@ -133,7 +136,7 @@ class ChannelTrace:
 
     def replied(self, state: CallState | None, event: Replied) -> None:
         """The value of a call has come; ``state`` is None where nobody waits for it any more."""
-        record = self.recorder.find(event.call_id) if state is None else state.record
+        record = self.recorder.find(event.call_id) if state is None else record_of(state)
         if record is not None:
             frame = self._frame
             size_bytes = self._size_of(event) if frame is None else len(frame)
@@ -149,8 +152,9 @@ class ChannelTrace:
         """Items came for these calls."""
         now_s = time.monotonic()
         for state in states:
-            if state.record is not None:
-                state.record.received(now_s)
+            record = state.observer
+            if type(record) is CallRecord:  # as record_of(), which costs something for each item
+                record.received(now_s)
 
     # ---- frames one by one, where payloads are kept
 

@@ -207,7 +207,7 @@ class Negotiation:
 
     Args:
         transport: not opened yet.
-        welcome: given the channel that is in charge from then on, before it is told anything.
+        on_agreed: given the channel that is in charge from then on, before it is told anything.
         on_closed: told when the connection is gone before that.
         limit_bytes: the longest message accepted.
         memory_bytes: how much memory the values of one message may take.
@@ -217,7 +217,7 @@ class Negotiation:
     def __init__(
         self,
         transport: Transport,
-        welcome: Callable[[Channel], object],
+        on_agreed: Callable[[Channel], object],
         on_closed: Callable[[Negotiation], object],
         *,
         limit_bytes: int,
@@ -227,7 +227,7 @@ class Negotiation:
         self._load = load
         self._transport = transport
         self._relay = Relay(self)
-        self._welcome = welcome
+        self._on_agreed = on_agreed
         self._on_closed = on_closed
         self._limit_bytes = limit_bytes
         self._memory_bytes = memory_bytes
@@ -254,7 +254,7 @@ class Negotiation:
             channel = Channel(
                 self._transport, protocol, functions=CallbackRegistry(), load=self._load
             )
-            self._welcome(channel)
+            self._on_agreed(channel)
             self._relay.to = channel
             chunks, self._first.chunks = self._first.chunks, []  # megabytes, maybe
             channel.data_received(chunks)

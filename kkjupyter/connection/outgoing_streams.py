@@ -54,7 +54,7 @@ class OutgoingStream:
         stream_id: its id on the wire.
         title: names its thread, if it needs one.
         protocol: makes the messages.
-        outbox: takes them.
+        send_queue: takes them.
         codec: of the messages.
         check_item: applied to each value before it is sent; what it raises fails the stream.
         is_result: whether a handler made it, so that its failures are a server's to log.
@@ -70,7 +70,7 @@ class OutgoingStream:
         stream_id: str,
         title: str,
         protocol: Protocol,
-        outbox: SendQueue,
+        send_queue: SendQueue,
         codec: str,
         *,
         check_item: ItemCheck | None = None,
@@ -84,11 +84,11 @@ class OutgoingStream:
         self.cancelled = False
         self.interrupted = False
         self.over = False
-        self.injections: deque[ThrowRequest] = deque()
+        self.throw_requests: deque[ThrowRequest] = deque()
         self._source = source
         self._title = title
         self._protocol = protocol
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._codec = codec
         self._check_item = check_item
         self._is_result = is_result
@@ -99,7 +99,7 @@ class OutgoingStream:
         # Added to on the I/O loop and used up by the pump, so that neither needs a lock.
         self._granted: float = 0 if protocol.has_credit else math.inf
         self._sent_items = 0
-        self._bell = Notifier()
+        self._notifier = Notifier()
         self._task: asyncio.Task[Any] | None = None
         self._controls: list[tuple[str, Any]] = []
 
@@ -108,12 +108,12 @@ class OutgoingStream:
     def credited(self, count: int) -> None:
         """The peer takes ``count`` more values."""
         self._granted += count
-        self._bell.ring()
+        self._notifier.notify()
 
     def thrown(self, control_id: str, error: Any) -> None:
         """The peer raises ``error`` inside the generator; done when that is at a yield."""
-        self.injections.append(ThrowRequest(control_id, as_exception(error)))
-        self._bell.ring()
+        self.throw_requests.append(ThrowRequest(control_id, as_exception(error)))
+        self._notifier.notify()
 
     def cancel(self, control_id: str = "", value: Any = undefined) -> None:
         """End it where it waits; returns at once. Also for our own side, from any thread.
@@ -128,8 +128,8 @@ class OutgoingStream:
                 self._acknowledge()  # a sync generator is told at its next yield; the peer goes on
         self.cancelled = True
         handler_loop().post(self._cancel_task)
-        self._bell.ring()
-        self._outbox.bell.ring()
+        self._notifier.notify()
+        self._send_queue.notifier.notify()
 
     def _cancel_task(self) -> None:
         # Once: a second time would interrupt what the source does at its end.
@@ -142,7 +142,7 @@ class OutgoingStream:
         if not (self.over or self.cancelled):
             message = self._protocol.fail_stream(self.stream_id, error, self._codec)
             self._note("error", message)
-            self._outbox.put(message)
+            self._send_queue.put(message)
             self.cancel()
 
     # ---- asked by the pump
@@ -154,13 +154,13 @@ class OutgoingStream:
             self._sent_items += 1
             if self._record is not None:
                 self._record.sent_chunk(self.stream_id, message)
-            self._outbox.put(message)
+            self._send_queue.put(message)
 
-    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
+    def answer_throw(self, request: ThrowRequest, value: Any) -> None:
         """The generator has yielded ``value`` in answer to an error thrown into it."""
         self._send(
             self._protocol.acknowledge(
-                injection.control_id, self.stream_id, self._checked(value), self._codec, done=False
+                request.control_id, self.stream_id, self._checked(value), self._codec, done=False
             ),
             "acknowledgement",
         )
@@ -173,25 +173,31 @@ class OutgoingStream:
         """Whether the pump should wait: for the socket, or for credit."""
         if self.cancelled:  # until that has come to the task: nobody wants what is made meanwhile
             return not self.interrupted
-        return self._outbox.full or (self._sent_items >= self._granted and not self.injections)
+        return self._send_queue.full or (
+            self._sent_items >= self._granted and not self.throw_requests
+        )
 
     async def room(self) -> None:
         """Wait until the next value may be made."""
         while self.must_wait:
-            if self._outbox.full:
-                await wait_async(self._outbox.bell, lambda: not self._outbox.full)
+            if self._send_queue.full:
+                await wait_async(self._send_queue.notifier, lambda: not self._send_queue.full)
             else:
-                await wait_async(self._bell, lambda: not self.must_wait or self._outbox.full)
+                await wait_async(
+                    self._notifier, lambda: not self.must_wait or self._send_queue.full
+                )
 
     def wait_for_room(self) -> None:
         """As :meth:`room`, in a thread."""
         while self.must_wait and not self.cancelled:
-            if self._outbox.full:
-                wait_blocking(self._outbox.bell, lambda: self.cancelled or not self._outbox.full)
+            if self._send_queue.full:
+                wait_blocking(
+                    self._send_queue.notifier, lambda: self.cancelled or not self._send_queue.full
+                )
             else:
                 wait_blocking(
-                    self._bell,
-                    lambda: self.cancelled or not self.must_wait or self._outbox.full,
+                    self._notifier,
+                    lambda: self.cancelled or not self.must_wait or self._send_queue.full,
                 )
 
     # ---- running
@@ -218,7 +224,7 @@ class OutgoingStream:
         else:
             self._on_over()
             self.over = True  # before the peer can know, and throw something into it
-            if not self._is_injecting:  # else its answer says that it is over
+            if not self._is_throwing:  # else its answer says that it is over
                 self._send(end, "end")
             self._finish()
 
@@ -235,7 +241,7 @@ class OutgoingStream:
             log_failure(self._title, exc, told=self._debug)
         if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
-        if self._is_injecting:  # the answer to what was thrown into it
+        if self._is_throwing:  # the answer to what was thrown into it
             self._finish(exc)
         else:
             self._on_over()
@@ -251,13 +257,13 @@ class OutgoingStream:
         log_late_failure(self._title, exc)
 
     @property
-    def _is_injecting(self) -> bool:
-        return bool(self.injections) and self.injections[0].under_way
+    def _is_throwing(self) -> bool:
+        return bool(self.throw_requests) and self.throw_requests[0].under_way
 
     def _send(self, message: bytes, kind: str) -> None:
         if not self.cancelled:
             self._note(kind, message)
-            self._outbox.put(message)
+            self._send_queue.put(message)
 
     def _note(self, kind: str, message: bytes) -> None:
         if self._record is not None:
@@ -276,8 +282,8 @@ class OutgoingStream:
         protocol, stream_id, codec = self._protocol, self.stream_id, self._codec
         controls, self._controls = self._controls, []
         if self.over:
-            controls += [(i.control_id, undefined) for i in self.injections]
-            self.injections.clear()
+            controls += [(i.control_id, undefined) for i in self.throw_requests]
+            self.throw_requests.clear()
         for control_id, value in controls:
             answer = (
                 encode_acknowledgement(protocol, control_id, stream_id, value, codec)
@@ -285,7 +291,7 @@ class OutgoingStream:
                 else self._control_failure(control_id, exc)
             )
             self._note("acknowledgement", answer)
-            self._outbox.put(answer)
+            self._send_queue.put(answer)
 
     def _control_failure(self, control_id: str, exc: BaseException) -> bytes:
         return encode_failure(

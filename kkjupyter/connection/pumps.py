@@ -1,4 +1,4 @@
-"""Moving what a generator yields into an outbox, at the pace of the peer, until it is stopped."""
+"""Moving what a generator yields into a send queue, at the peer's pace, until it is stopped."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class Sink(Protocol):
     Attributes:
         cancelled: nobody wants anything more.
         interrupted: the task that runs it has been told so.
-        injections: what the peer throws, oldest first; taken off when answered.
+        throw_requests: what the peer throws, oldest first; taken off when answered.
     """
 
     cancelled: bool
     interrupted: bool
-    injections: deque[ThrowRequest]
+    throw_requests: deque[ThrowRequest]
 
     @property
     def must_wait(self) -> bool:
@@ -89,7 +89,7 @@ class Sink(Protocol):
     def send_item(self, value: Any) -> None:
         """Send one value; EncodeError if it cannot be sent. Any thread."""
 
-    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
+    def answer_throw(self, request: ThrowRequest, value: Any) -> None:
         """Send what was yielded in answer to a thrown error. Any thread."""
 
 
@@ -138,7 +138,7 @@ async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:
     Cancelling ends it where it waits: its finally runs at once.
     """
     iterator = aiter(iterable)
-    injections = sink.injections
+    throw_requests = sink.throw_requests
     slice_end_s = time.monotonic() + _SLICE_S
     try:
         while True:
@@ -151,11 +151,11 @@ async def pump_async(iterable: AsyncIterable[Any], sink: Sink) -> Any:
             if sink.interrupted:  # it swallowed the cancellation
                 return undefined
             try:
-                if injections:
-                    injections[0].under_way = True
-                    value = await _athrow(iterator, injections[0].error)
-                    sink.answer_injection(injections[0], value)
-                    injections.popleft()
+                if throw_requests:
+                    throw_requests[0].under_way = True
+                    value = await _athrow(iterator, throw_requests[0].error)
+                    sink.answer_throw(throw_requests[0], value)
+                    throw_requests.popleft()
                 else:
                     sink.send_item(await anext(iterator))
             except StopAsyncIteration:
@@ -298,7 +298,7 @@ class SyncPump:
 
     def _deliver(self) -> Any:
         sink, iterator = self._sink, self._iterator
-        injections = sink.injections
+        throw_requests = sink.throw_requests
         try:
             while True:
                 if sink.must_wait:
@@ -306,11 +306,11 @@ class SyncPump:
                 if sink.cancelled:
                     return undefined
                 try:
-                    if injections:
-                        injections[0].under_way = True
-                        value = _throw(iterator, injections[0].error)
-                        sink.answer_injection(injections[0], value)
-                        injections.popleft()
+                    if throw_requests:
+                        throw_requests[0].under_way = True
+                        value = _throw(iterator, throw_requests[0].error)
+                        sink.answer_throw(throw_requests[0], value)
+                        throw_requests.popleft()
                     else:
                         sink.send_item(next(iterator))
                 except StopIteration as stop:

@@ -35,7 +35,7 @@ class ReadFlowControl:
 
     Args:
         transport: what is read.
-        outbox: in front of it.
+        send_queue: in front of it.
         must_read: whether reading goes on even though a buffer is full.
 
     Attributes:
@@ -47,21 +47,21 @@ class ReadFlowControl:
     """
 
     def __init__(
-        self, transport: Transport, outbox: SendQueue, must_read: Callable[[], bool]
+        self, transport: Transport, send_queue: SendQueue, must_read: Callable[[], bool]
     ) -> None:
         self.paused = False
         self.over_soft: set[CallState] = set()
         self.busy: set[Jobs] = set()
         self.owed_too_much = False
         self._transport = transport
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._must_read = must_read
         self._peek_timer: asyncio.TimerHandle | None = None
         self._peeked_bytes = 0
         self._is_peeking = False
         self._stopped = False
         self._stopped_for: set[str] = set()
-        outbox.on_flush = self._flushed
+        send_queue.on_flush = self._flushed
 
     @property
     def is_full(self) -> bool:
@@ -121,16 +121,16 @@ class ReadFlowControl:
 
     # ---- what the peer is owed
 
-    def look_at_outbox(self) -> None:
+    def look_at_send_queue(self) -> None:
         """Something has come, and may have been answered."""
-        if self._outbox.overfull and not self.owed_too_much:
+        if self._send_queue.overfull and not self.owed_too_much:
             self.owed_too_much = True
             self._hold_or_go_on()
 
     def _flushed(self) -> None:
         # Here, and not where the transport says that it is writable: it may never have said that
         # it is not.
-        if self.owed_too_much and self._outbox.is_low:
+        if self.owed_too_much and self._send_queue.is_low:
             self.owed_too_much = False
             self._hold_or_go_on()
 
@@ -207,7 +207,7 @@ class ReadFlowControl:
     @property
     def _has_room(self) -> bool:
         return (
-            self._outbox.may_grow
+            self._send_queue.may_grow
             and all(state.buffer.has_room for state in self.over_soft)
             and all(jobs.has_room for jobs in self.busy)
         )

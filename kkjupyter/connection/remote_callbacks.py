@@ -16,7 +16,7 @@ from kkjupyter.wire.kkrpc.base import Protocol
 
 __all__ = ["RemoteCallback", "RemoteCallbacks"]
 
-# Collected facades are told to the peer together; and a function that is passed again at once, as
+# Collected objects are told to the peer together; and a function that is passed again at once, as
 # in a loop of calls, is not released in between.
 _RELEASE_DELAY_S = 0.05
 
@@ -29,8 +29,8 @@ class RemoteCallback:
     does not read gets a BufferOverflow. May be called from any thread.
     """
 
-    def __init__(self, held: RemoteCallbacks, callback_id: str, codec: str) -> None:
-        self._held = held
+    def __init__(self, callbacks: RemoteCallbacks, callback_id: str, codec: str) -> None:
+        self._callbacks = callbacks
         self._id = callback_id
         self._codec = codec
         self._released = False
@@ -43,12 +43,12 @@ class RemoteCallback:
                 "a function cannot be passed to a function of the other side's; "
                 "pass it in a call: kkjupyter.context().caller.method(fn)"
             )
-        held = self._held
-        message = held.protocol.invoke_callback(self._id, args, self._codec)
-        if held.outbox.full:
-            held.check_room(len(message), "a callback")
-        held.outbox.put(message)
-        return _Room(held.outbox)
+        callbacks = self._callbacks
+        message = callbacks.protocol.invoke_callback(self._id, args, self._codec)
+        if callbacks.send_queue.full:
+            callbacks.check_room(len(message), "a callback")
+        callbacks.send_queue.put(message)
+        return _Room(callbacks.send_queue)
 
     def release(self) -> None:
         """Tell the peer at once that the function is not needed any more. Idempotent.
@@ -58,11 +58,11 @@ class RemoteCallback:
         """
         if not self._released:
             self._released = True
-            io_loop().post(self._held.release, self._id)
+            io_loop().post(self._callbacks.release, self._id)
 
     def __del__(self) -> None:
         if not self.__dict__.get("_released", True):
-            io_loop().post(self._held.collected, self._id)
+            io_loop().post(self._callbacks.collected, self._id)
 
     def __repr__(self) -> str:
         return f"<RemoteCallback {plain(self._id)}>"
@@ -73,40 +73,40 @@ class RemoteCallbacks:
 
     Args:
         protocol: makes the messages.
-        outbox: takes them.
+        send_queue: takes them.
         check_room: raises what a call ends with for which there is no room, given its size.
     """
 
     def __init__(
         self,
         protocol: Protocol,
-        outbox: SendQueue,
+        send_queue: SendQueue,
         check_room: Callable[[int, str], object] = lambda size_bytes, method: None,
     ) -> None:
         self.check_room = check_room
         self.protocol = protocol
-        self.outbox = outbox
-        self._facades: weakref.WeakValueDictionary[str, RemoteCallback] = (
+        self.send_queue = send_queue
+        self._objects: weakref.WeakValueDictionary[str, RemoteCallback] = (
             weakref.WeakValueDictionary()
         )
         self._collected: set[str] = set()
 
     def get(self, callback_id: str, codec: str) -> RemoteCallback:
         """The function of this id: the same object as long as somebody holds it. I/O loop only."""
-        facade = self._facades.get(callback_id)
-        if facade is None or facade._released:
-            facade = self._facades[callback_id] = RemoteCallback(self, callback_id, codec)
+        callback = self._objects.get(callback_id)
+        if callback is None or callback._released:
+            callback = self._objects[callback_id] = RemoteCallback(self, callback_id, codec)
             self._collected.discard(callback_id)
-        return facade
+        return callback
 
     def release(self, callback_id: str) -> None:
         """Tell the peer now. I/O loop only."""
         self._collected.discard(callback_id)
         if self.protocol.has_credit:
-            self.outbox.put(self.protocol.release_callbacks([callback_id]))
+            self.send_queue.put(self.protocol.release_callbacks([callback_id]))
 
     def collected(self, callback_id: str) -> None:
-        """A facade is gone; tell the peer soon. I/O loop only."""
+        """An object is gone; tell the peer soon. I/O loop only."""
         if not self.protocol.has_credit:
             return
         if not self._collected:
@@ -115,22 +115,22 @@ class RemoteCallbacks:
 
     def _release_collected(self) -> None:
         # Only now: its weak reference outlives the finalizer that has told us.
-        callback_ids = sorted(self._collected.difference(self._facades))
+        callback_ids = sorted(self._collected.difference(self._objects))
         self._collected.clear()
         if callback_ids:
-            self.outbox.put(self.protocol.release_callbacks(callback_ids))
+            self.send_queue.put(self.protocol.release_callbacks(callback_ids))
 
 
 class _Room:
-    """Awaiting it waits until an outbox has room."""
+    """Awaiting it waits until a send queue has room."""
 
-    __slots__ = ("_outbox",)
+    __slots__ = ("_send_queue",)
 
-    def __init__(self, outbox: SendQueue) -> None:
-        self._outbox = outbox
+    def __init__(self, send_queue: SendQueue) -> None:
+        self._send_queue = send_queue
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._wait().__await__()
 
     async def _wait(self) -> None:
-        await wait_async(self._outbox.bell, lambda: not self._outbox.full)
+        await wait_async(self._send_queue.notifier, lambda: not self._send_queue.full)

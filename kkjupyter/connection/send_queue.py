@@ -29,7 +29,7 @@ class SendQueue:
     """A queue in front of a transport.
 
     :meth:`put` never blocks and keeps the order. Producers of many messages look at :attr:`full`
-    and wait for :attr:`bell`, so that a peer that does not read stops them.
+    and wait for :attr:`notifier`, so that a peer that does not read stops them.
 
     Args:
         transport: what takes the messages.
@@ -46,7 +46,7 @@ class SendQueue:
         budget: Budget | None = None,
         limit_bytes: int | None = None,
     ) -> None:
-        self.bell = Notifier()
+        self.notifier = Notifier()
         self.on_flush: Callable[[], object] = _nothing
         self.limit_bytes = LIMIT_BYTES if limit_bytes is None else min(limit_bytes, LIMIT_BYTES)
         self._transport = transport
@@ -75,7 +75,7 @@ class SendQueue:
 
     @property
     def full(self) -> bool:
-        """Whether producers should wait. A closed outbox is never full: it drops what it gets."""
+        """Whether producers should wait. A closed queue is never full: it drops what it gets."""
         return self._held_bytes > _FULL_BYTES
 
     @property
@@ -180,7 +180,7 @@ class SendQueue:
         self._share.hold(self._held_bytes)
         # Not only when it was full at the start: it may have filled up while it was emptied here.
         if not self.full:
-            self.bell.ring()
+            self.notifier.notify()
         self.on_flush()
 
     def forked(self) -> None:
@@ -197,7 +197,7 @@ class SendQueue:
             self._own.clear()
             self._own_bytes = 0
         self._share.hold(0)
-        self.bell.ring()
+        self.notifier.notify()
 
 
 def _nothing() -> None:

@@ -22,16 +22,18 @@ class OutgoingStreams:
 
     Args:
         protocol: makes the messages.
-        outbox: takes them.
+        send_queue: takes them.
         slots: how many of them may run in threads of their own; as many as for one client if None.
     """
 
-    def __init__(self, protocol: Protocol, outbox: SendQueue, slots: Slots | None = None) -> None:
+    def __init__(
+        self, protocol: Protocol, send_queue: SendQueue, slots: Slots | None = None
+    ) -> None:
         self.slots = slots or generator_slots()
         self.is_ending = False
         """Whether the connection is about to end: that will tell the peer about its streams."""
         self._protocol = protocol
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._streams: dict[str, OutgoingStream] = {}
 
     def __len__(self) -> int:
@@ -92,7 +94,7 @@ class OutgoingStreams:
             else:
                 stream.fail(error)
         if event.control_id:
-            self._outbox.put(
+            self._send_queue.put(
                 self._protocol.fail_control(
                     event.control_id, event.stream_id, error, self._protocol.codec
                 )
@@ -108,15 +110,15 @@ class OutgoingStreams:
         if stream is None:
             self._answer_unknown(event)
         else:
-            # Its task is just ending it, or has. The end is not always in the outbox yet, and must
-            # come first: to its reader an error before the end is how the stream ended.
+            # Its task is just ending it, or has. The end is not always in the send queue yet, and
+            # must come first: to its reader an error before the end is how the stream ended.
             handler_loop().post(io_loop().post, self._answer_unknown, event)
 
     def _answer_unknown(self, event: Credited | Thrown) -> None:
         if self.is_ending:
             return
         error = unknown_stream(event.stream_id)
-        self._outbox.put(
+        self._send_queue.put(
             self._protocol.fail_control(
                 event.control_id, event.stream_id, error, self._protocol.codec
             )

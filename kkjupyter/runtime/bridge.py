@@ -24,9 +24,9 @@ def run_blocking(coro: Coroutine[Any, Any, T]) -> T:
     if on_own_loop():
         coro.close()
         raise UsageError("this waits, and a handler must not; use the form to `await` there")
-    future, bell = _start(coro)
+    future, notifier = _start(coro)
     try:
-        wait_blocking(bell, future.done)
+        wait_blocking(notifier, future.done)
     except BaseException:
         future.cancel()
         raise
@@ -37,9 +37,9 @@ async def run_async(coro: Coroutine[Any, Any, T]) -> T:
     """Run ``coro`` on the I/O loop and await it from any loop; cancelling cancels it there."""
     if io_loop().is_current:
         return await coro
-    future, bell = _start(coro)
+    future, notifier = _start(coro)
     try:
-        await wait_async(bell, future.done)
+        await wait_async(notifier, future.done)
     except BaseException:
         future.cancel()
         raise
@@ -48,6 +48,6 @@ async def run_async(coro: Coroutine[Any, Any, T]) -> T:
 
 def _start(coro: Coroutine[Any, Any, T]) -> tuple[concurrent.futures.Future[T], Notifier]:
     future = io_loop().submit(coro)
-    bell = Notifier()
-    future.add_done_callback(lambda _: bell.ring())
-    return future, bell
+    notifier = Notifier()
+    future.add_done_callback(lambda _: notifier.notify())
+    return future, notifier

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 __all__ = [
     "before_connect",
     "before_show",
     "before_wait",
+    "connect_with",
+    "connector",
     "run_before_connect",
     "run_before_show",
     "run_before_wait",
@@ -39,3 +42,16 @@ def run_before_wait() -> None:
     """Call all of ``before_wait``."""
     for hook in before_wait:
         hook()
+
+
+_connectors: list[Callable[..., Any]] = []
+
+
+def connect_with(connect: Callable[..., Any]) -> None:
+    """Have servers connect to themselves by ``connect(url, **options)``, as ``kk.connect`` does."""
+    _connectors[:] = [connect]
+
+
+def connector() -> Callable[..., Any]:
+    """What :func:`connect_with` was given; the package does so when it is imported."""
+    return _connectors[0]

@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["TURN_S", "CancelWatch", "TurnKeeper", "give_turn", "monotonic_s", "turn_is_due"]
+from kkjupyter.transports.fairness import TURN_S
 
-TURN_S = 0.002
-"""So long code of ours may keep an event loop to itself, in seconds."""
+__all__ = ["TURN_S", "CancelWatch", "TurnKeeper", "give_turn", "monotonic_s", "turn_is_due"]
 
 # As long as all turns of all others may take before each gets shorter ones.
 _ROUND_S = 0.01

@@ -31,8 +31,8 @@ logger = SafeLogger("kkjupyter")
 class Notifier:
     """Wakes whoever waits for a change: threads and coroutines alike.
 
-    Whoever makes the change makes it first and rings then; whoever waits registers first and looks
-    then. So no change goes unseen, without a lock.
+    Whoever makes the change makes it first and notifies then; whoever waits registers first and
+    looks then. So no change goes unseen, without a lock.
     """
 
     __slots__ = ("_waiting",)
@@ -40,39 +40,39 @@ class Notifier:
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], object]] = deque()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake everybody who waits now, once. Any thread."""
         waiting = self._waiting
         while waiting:
             try:
                 wake = waiting.popleft()
-            except IndexError:  # another thread rang, too
+            except IndexError:  # another thread notified, too
                 return
             try:
                 wake()
             except Exception:
-                # The one who rings is not to blame, and others wait to be woken.
+                # The one who notifies is not to blame, and others wait to be woken.
                 logger.exception("waking somebody failed")
 
-    def on_ring(self, wake: Callable[[], object]) -> None:
-        """Have ``wake()`` called at the next ring; it must be quick and may run in any thread."""
+    def on_notify(self, wake: Callable[[], object]) -> None:
+        """Have ``wake()`` called at the next notice; it must be quick and may run in any thread."""
         self._waiting.append(wake)
 
     def forget(self, wake: Callable[[], object]) -> None:
-        """Undo :meth:`on_ring`, if it has not rung."""
-        # IndexError: another thread rang in the middle, so it is gone.
+        """Undo :meth:`on_notify`, if that has not happened."""
+        # IndexError: another thread notified in the middle, so it is gone.
         with contextlib.suppress(ValueError, IndexError):
             self._waiting.remove(wake)
 
 
 def wait_blocking(
-    bell: Notifier, ready: Callable[[], bool], timeout_s: float | None = None
+    notifier: Notifier, ready: Callable[[], bool], timeout_s: float | None = None
 ) -> bool:
     """Wait in plain code until ``ready()``; return whether it is.
 
     Args:
-        bell: rung after every change that may make ``ready()`` true.
-        ready: looked at after each ring.
+        notifier: notified after every change that may make ``ready()`` true.
+        ready: looked at each time.
         timeout_s: give up after that many seconds; None waits for ever.
 
     Raises:
@@ -87,19 +87,19 @@ def wait_blocking(
             "a blocking wait inside a handler would wait for itself; use `await` there"
         )
     run_before_wait()
-    return _sleep_until(bell, ready, timeout_s)
+    return _sleep_until(notifier, ready, timeout_s)
 
 
-def _sleep_until(bell: Notifier, ready: Callable[[], bool], timeout_s: float | None) -> bool:
+def _sleep_until(notifier: Notifier, ready: Callable[[], bool], timeout_s: float | None) -> bool:
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
     # Signal handlers run in the main thread; nothing comes to any other one by surprise.
     is_main = threading.current_thread() is threading.main_thread()
     poll_s = _POLL_S if is_main else threading.TIMEOUT_MAX
     watch = CancelWatch()
-    # A bare lock, held while nothing has rung: an Event costs a starved reader 5 µs for each item.
+    # A bare lock, held until somebody notifies: an Event costs a starved reader 5 µs for each item.
     asleep = threading.Lock()
     asleep.acquire()
-    bell.on_ring(asleep.release)
+    notifier.on_notify(asleep.release)
     try:
         while not ready():
             watch.raise_if_cancelled()
@@ -109,22 +109,22 @@ def _sleep_until(bell: Notifier, ready: Callable[[], bool], timeout_s: float | N
                 if slice_s <= 0:
                     return ready()
             if asleep.acquire(timeout=slice_s):
-                bell.on_ring(asleep.release)
+                notifier.on_notify(asleep.release)
         return True
     finally:
-        bell.forget(asleep.release)
+        notifier.forget(asleep.release)
 
 
 async def wait_async(
-    bell: Notifier, ready: Callable[[], bool], timeout_s: float | None = None
+    notifier: Notifier, ready: Callable[[], bool], timeout_s: float | None = None
 ) -> bool:
     """Wait in a coroutine until ``ready()``; return whether it is. Cancelling is safe.
 
     Where there is nothing to wait for, other tasks have a turn now and then all the same.
 
     Args:
-        bell: rung after every change that may make ``ready()`` true.
-        ready: looked at after each ring.
+        notifier: notified after every change that may make ``ready()`` true.
+        ready: looked at each time.
         timeout_s: give up after that many seconds; None waits for ever.
     """
     if ready():
@@ -138,7 +138,7 @@ async def wait_async(
     deadline_s = None if timeout_s is None else loop.time() + timeout_s
     while True:
         alarm = _Alarm(loop)
-        bell.on_ring(alarm.ring)
+        notifier.on_notify(alarm.set_off)
         timer = None if deadline_s is None else loop.call_at(deadline_s, alarm.go_off)
         try:
             if ready():
@@ -147,8 +147,8 @@ async def wait_async(
         finally:
             if timer is not None:
                 timer.cancel()
-            if not alarm.has_rung:
-                bell.forget(alarm.ring)
+            if not alarm.was_set_off:
+                notifier.forget(alarm.set_off)
         if ready():  # as nearly always; else one registers first and looks then
             return True
         if deadline_s is not None and loop.time() >= deadline_s:
@@ -165,7 +165,7 @@ class _Alarm:
         loop: that of the task.
 
     Attributes:
-        has_rung: whether :meth:`ring` was called.
+        was_set_off: whether :meth:`set_off` was called.
     """
 
     __slots__ = (
@@ -174,20 +174,20 @@ class _Alarm:
         "_inbox",
         "_loop",
         "_sleeper",
-        "has_rung",
+        "was_set_off",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.has_rung = False
+        self.was_set_off = False
         self._loop = loop
         self._inbox = inbox_of(loop)
         self._asyncio_future_blocking = False
         self._cancelled: asyncio.CancelledError | None = None
         self._sleeper: tuple[Callable[[_Alarm], object], contextvars.Context | None] | None = None
 
-    def ring(self) -> None:
+    def set_off(self) -> None:
         """Have it go off. Any thread."""
-        self.has_rung = True
+        self.was_set_off = True
         self._inbox.post(self.go_off)
 
     def go_off(self) -> None:

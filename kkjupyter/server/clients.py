@@ -30,11 +30,11 @@ class Clients:
     def __init__(self, exposed: Exposed) -> None:
         self._exposed = exposed
         self.load = ServerLoad(exposed.limits)
-        self._doorsteps: set[Negotiation] = set()
+        self._negotiations: set[Negotiation] = set()
         self._producers: set[Producer] = set()
 
     def __len__(self) -> int:
-        return len(self._producers) + len(self._doorsteps)
+        return len(self._producers) + len(self._negotiations)
 
     @property
     def running(self) -> int:
@@ -61,30 +61,30 @@ class Clients:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(timeout_s, on_silence, timeout_s)
 
-        def leave(doorstep: Negotiation) -> None:
+        def leave(negotiation: Negotiation) -> None:
             if timer is not None:
                 timer.cancel()
-            self._doorsteps.discard(doorstep)
+            self._negotiations.discard(negotiation)
 
-        def welcome(channel: Channel) -> None:
+        def on_agreed(channel: Channel) -> None:
             producer = Producer(
                 self._exposed, channel, on_closed=self._producers.discard, load=load
             )
             channel.handler = producer
-            leave(doorstep)
+            leave(negotiation)
             self._producers.add(producer)
 
         limits = self.load.limits
-        doorstep = Negotiation(
+        negotiation = Negotiation(
             transport,
-            welcome,
+            on_agreed,
             leave,
             limit_bytes=size_limit(limits.message_bytes),
             memory_bytes=size_limit(limits.message_memory_bytes),
             load=load,
         )
-        self._doorsteps.add(doorstep)
-        doorstep.open()
+        self._negotiations.add(negotiation)
+        negotiation.open()
 
     def stop(self) -> None:
         """Cancel what runs for any of them."""

@@ -2,7 +2,7 @@
 
 Async functions and async generators run on the handler loop, sync functions in a thread pool, each
 sync generator in a thread of its own. A cancel ends an async producer where it waits; a sync one
-at its next yield. A peer that does not read stops both, through the outbox.
+at its next yield. A peer that does not read stops both, through the send queue.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Producer:
         _, received = channel.revive(request.args, codec, ".".join(request.path))
         for state in received:
             state.cancel()
-        channel.outbox.put(channel.protocol.fail_call(request.call_id, error, codec))
+        channel.send_queue.put(channel.protocol.fail_call(request.call_id, error, codec))
 
     def cancelled(self, call_id: str) -> None:
         with self._lock:
@@ -228,7 +228,7 @@ class _Job:
         self._producer = producer
         self._channel = producer.channel
         self._protocol = producer.channel.protocol
-        self._outbox = producer.channel.outbox
+        self._send_queue = producer.channel.send_queue
         self.has_begun = False
         self.is_cancelled = False
         self._is_released = False
@@ -266,12 +266,12 @@ class _Job:
 
     def _send(self, message: bytes) -> None:
         if not self.is_cancelled:
-            self._outbox.put(message)
+            self._send_queue.put(message)
 
     def _send_here(self, message: bytes) -> bool:
         """Send it from this thread, if nothing waits before it; return whether it is sent."""
         # What this thread has posted before, a cancel or a call of the client's, leaves before.
-        return not (self.is_cancelled or io_loop().is_busy) and self._outbox.send_here(message)
+        return not (self.is_cancelled or io_loop().is_busy) and self._send_queue.send_here(message)
 
     async def _run(self) -> None:
         # Not `except Exception`: a handler's SystemExit must end the call, not the server.
@@ -304,9 +304,9 @@ class _Job:
 
     async def _until_read(self) -> None:
         """Wait while the peer has more to read than it may ask for beyond."""
-        outbox = self._outbox
-        if outbox.overfull:
-            await wait_async(outbox.bell, lambda: not outbox.overfull)
+        send_queue = self._send_queue
+        if send_queue.overfull:
+            await wait_async(send_queue.notifier, lambda: not send_queue.overfull)
             if self.is_cancelled:  # it was closed: what is made now would be for nobody
                 raise asyncio.CancelledError
 
@@ -334,7 +334,7 @@ class _Job:
             stream_id,
             ".".join(request.path),
             protocol,
-            self._outbox,
+            self._send_queue,
             request.codec,
             check_item=answer.check_item,
             is_result=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.connection.channel import Channel
@@ -46,9 +45,9 @@ class ReverseCaller(ProtocolCaller):
         state.start_timer()
         channel = self._channel
         channel.trace_with(self.recorder)
-        if channel.outbox.full:
+        if channel.send_queue.full:
             try:
-                channel.outbox.check_room(len(call.frame), state.method)
+                channel.send_queue.check_room(len(call.frame), state.method)
             except BufferOverflow as error:
                 state.failed(error)
                 call.close_streams()
@@ -69,5 +68,5 @@ class ReverseCaller(ProtocolCaller):
     def pull(self, state: CallState) -> None:
         self._channel.calls.pull(state)
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         return self._channel.calls.throw(state, error)

@@ -108,7 +108,7 @@ def start_server(
         limits=check_limits(options.get("limits")),
     )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
-    door = AccessPolicy(host, token, options.get("origins", ()), options.get("hosts", ()))
+    access = AccessPolicy(host, token, options.get("origins", ()), options.get("hosts", ()))
     ssl = options.get("ssl")
     server: Server
     if options.get("transport") == "http":
@@ -117,13 +117,13 @@ def start_server(
                 raise UsageError(f"{name} is for WebSockets; leave it out with transport='http'")
         from kkjupyter.server.listeners.http import HttpServer  # aiohttp takes its time to import
 
-        server = HttpServer(exposed, door, host, ssl=ssl, gzip=options.get("gzip", False))
+        server = HttpServer(exposed, access, host, ssl=ssl, gzip=options.get("gzip", False))
     else:
         if options.get("gzip"):
             raise UsageError("gzip is for transport='http'; for WebSockets say compression")
         server = WebSocketServer(
             exposed,
-            door,
+            access,
             host,
             ssl=ssl,
             compression=options.get("compression"),

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, Protocol, Self
 
-from kkjupyter.api.addresses import make_session, remote_of
 from kkjupyter.calls.titles import counted
 from kkjupyter.client.remote import Remote
 from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.errors import ConnectError
 from kkjupyter.runtime.bridge import run_blocking
-from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.runtime.hooks import connector
 from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.exposed.offer import Exposed
@@ -90,7 +89,7 @@ class Server:
         self,
         exposed: Exposed | None,
         clients: ClientTracker,
-        door: AccessPolicy,
+        access: AccessPolicy,
         host: str,
         scheme: str,
         ssl: SSLContext | None,
@@ -100,7 +99,7 @@ class Server:
         Args:
             exposed: what clients may reach; None if that is not told by names alone.
             clients: who answers them.
-            door: who may come in.
+            access: who may come in.
             host: where to listen.
             scheme: of its address, without TLS: ``"ws"`` or ``"http"``.
             ssl: adds TLS.
@@ -108,7 +107,7 @@ class Server:
         self._number = next(_numbers)
         self._listing = exposed.reach.listing() if exposed is not None else None
         self._clients = clients
-        self._door = door
+        self._access = access
         self._host = host
         self._ssl = ssl
         self._certificate = check_server_context(ssl, host) if ssl is not None else None
@@ -144,7 +143,7 @@ class Server:
         """The secret clients must show, or None. Taken as ``Authorization: Bearer``, as
         ``?token=`` in the address, or, by a WebSocket server, as a subprotocol
         ``kkjupyter.token.<token>``."""
-        return self._door.token
+        return self._access.token
 
     @property
     def callable_names(self) -> tuple[str, ...]:
@@ -159,7 +158,7 @@ class Server:
     @property
     def open_door(self) -> str:
         """What it means that there is no token, in a line; empty if there is one."""
-        return self._door.warning
+        return self._access.warning
 
     @property
     def running(self) -> int:
@@ -176,7 +175,6 @@ class Server:
 
         Its own certificate is trusted, whoever has issued it, unless ``options`` say otherwise.
         """
-        run_before_connect()
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"{self._scheme}://{host}:{self.port}{self._path}" if host else self.url
         if self._listing is not None:
@@ -185,9 +183,8 @@ class Server:
         options.setdefault("proxy", None)  # it runs on this machine, whatever its address
         if self._certificate is not None and options.get("ca_file") is None:
             options.setdefault("ssl", context_for(self._certificate))
-        session = make_session(url, **options)
-        run_blocking(session.connect())
-        return remote_of(session)
+        remote: Remote = connector()(url, **options)
+        return remote
 
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the loop that handlers run on. Any thread.
@@ -217,9 +214,9 @@ class Server:
             return f"<Server {self.url}: closed>"
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
-        door = "with a token" if self.token else "open to everybody who can reach it"
+        who = "with a token" if self.token else "open to everybody who can reach it"
         work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
-        return f"<Server {self.url} ({door}): {work}{late}>"
+        return f"<Server {self.url} ({who}): {work}{late}>"
 
     # ---- I/O loop only
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.state import CallState
 from kkjupyter.calls.titles import Title
 from kkjupyter.plaintext import readable
+from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.traces.secrets import Excerpts, Kept
 from kkjupyter.traces.trace import Direction, Trace, TraceRow
 
-__all__ = ["CallRecord"]
+__all__ = ["CallRecord", "record_of"]
 
 # Of a call with more rows than that, the first and the newest are kept.
 _ROWS: Final = 256
@@ -98,7 +100,7 @@ class _Entry:
 
 
 class CallRecord:
-    """What is noted of one call.
+    """What is noted of one call, which it observes.
 
     Made by :meth:`~kkjupyter.traces.recorder.Recorder.begin`. What is noted of the peer's frames
     is noted on the I/O loop; :meth:`trace` may be asked for on any thread.
@@ -265,6 +267,12 @@ class CallRecord:
         """Note another frame of such a stream."""
         self.note("out", kind, len(frame), detail=detail, payload=frame)
 
+    def call_ended(self) -> None:
+        """The call has ended. Any thread."""
+        if not self.over_at_s:
+            # Behind the frames that the end may still bring; it is known as under way until then.
+            io_loop().post(self.over)
+
     def over(self) -> None:
         """Nothing more is expected."""
         if not self.over_at_s:
@@ -357,6 +365,12 @@ class CallRecord:
         has_payloads = any(entry.first is not None for entry in entries)
         title = _one_line(self._hide(str(self.title)))
         return Trace(self.number, title, self.url, self.wire, rows, self.is_over, has_payloads)
+
+
+def record_of(state: CallState) -> CallRecord | None:
+    """What is noted of a call; None where nothing is."""
+    observer = state.observer
+    return observer if type(observer) is CallRecord else None
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,8 @@
-"""What went over the wire for one call: a list of rows, the same for every protocol.
+"""What went over the wire for one call: rows, the same for every protocol, and their diagram.
 
 Everything that is shown of a trace is drawn from these rows. They are copies: a call that goes on
-does not change a trace that was taken.
+does not change a trace that was taken. The diagram is in characters, as a terminal and
+``text/plain`` show it.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["ROUND_S", "TURN_S", "Piecework", "claim_turn"]
+__all__ = ["TURN_S", "Piecework", "claim_turn"]
 
 TURN_S = 0.002
-"""So long one connection works on what it has, in seconds; then it is the next one's turn."""
-ROUND_S = 0.005
+"""So long one connection, or one reader, keeps an event loop to itself, in seconds."""
+_ROUND_S = 0.005
 """So long all that wait for their turns may work between two looks at the sockets, in seconds."""
 
 # The select() of a busy loop lets go of the interpreter's lock, but takes it again before a thread
@@ -116,7 +116,7 @@ class _Row:
 
     def _round(self) -> None:
         self._is_scheduled = False
-        end_s = monotonic_s() + ROUND_S
+        end_s = monotonic_s() + _ROUND_S
         # Each at most once: a step that has nothing to do for now would come round for ever.
         for _ in range(len(self._waiting)):
             work = self._waiting.popleft()

@@ -692,7 +692,7 @@ def test_a_callback_that_comes_before_its_call_is_awaited_is_not_lost_to_the_wor
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between `api.work(callback)` and the wait for it there is always a moment."""
-    monkeypatch.setattr("kkjupyter.calls.waiters._CALLBACK_GRACE_S", 0.5)
+    monkeypatch.setattr("kkjupyter.calls.state._CALLBACK_GRACE_S", 0.5)
     seen: list[str] = []
     call = api.progress(3, lambda number, count: seen.append(threading.current_thread().name))
     until(lambda: call.state == "done")

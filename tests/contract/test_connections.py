@@ -368,7 +368,7 @@ def test_the_same_id_twice_is_run_twice_and_ended_twice(
 ) -> None:
     with server.connect(**spoken) as api:
         request = api._kk_session.wire.request("same", "call", ["slow"])
-        send = api._kk_session._channel.outbox.put
+        send = api._kk_session._channel.send_queue.put
         send(request)
         send(request)
         until(lambda: endpoint.calls == ["slow"] * 2)

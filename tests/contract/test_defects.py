@@ -206,7 +206,7 @@ def test_03_four_mebibyte_chunks_and_an_idle_reader(
     next(loop)
     made = settle(lambda: endpoint.produced)
     (producer,) = server._clients._producers
-    received, waiting = call._state.buffer.held_bytes, producer.channel.outbox.held_bytes
+    received, waiting = call._state.buffer.held_bytes, producer.channel.send_queue.held_bytes
     print(f"made {made} chunks; held: client {received / MIB:.1f}, server {waiting / MIB:.1f} MiB")
     assert received <= 16 * MIB
     assert waiting <= 16 * MIB
@@ -233,8 +233,8 @@ def test_03_a_peer_that_asks_for_everything_and_reads_nothing(
             peer.send_json(t="sq", id="p", sid=opened.stream_id, op="pull", n=10**9)
         made = settle(lambda: endpoint.produced)
         (producer,) = open_server._clients._producers
-        print(f"made {made * size / MIB:.1f} MiB, held {producer.channel.outbox.held_bytes} B")
-        assert producer.channel.outbox.held_bytes < 2 * MIB
+        print(f"made {made * size / MIB:.1f} MiB, held {producer.channel.send_queue.held_bytes} B")
+        assert producer.channel.send_queue.held_bytes < 2 * MIB
         assert made * size < 64 * MIB  # most of it in the sockets and in the peer
     until(lambda: open_server.running == 0)
 
@@ -477,7 +477,7 @@ def test_15_one_bad_frame_harms_nobody(api: Any, protocol: str) -> None:
     """0.7: the server's process ends. More in test_malformed.py."""
     stream = iter(api.ticks(0.001))
     next(stream)
-    api._kk_session._channel.outbox.put(
+    api._kk_session._channel.send_queue.put(
         b'{"id":"x","args":[],"type":"request"}\n'
         if protocol == "classic"
         else b'{"t":"q","id":"x","op":"call"}\n'

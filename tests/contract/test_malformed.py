@@ -105,7 +105,7 @@ def test_malformed_frames_harm_neither_the_server_nor_other_calls(
     api: Any, endpoint: Endpoint, protocol: str
 ) -> None:
     """Each in turn, on one connection; a 0.7 server dies of one of them."""
-    send = api._kk_session._channel.outbox.put
+    send = api._kk_session._channel.send_queue.put
     stream = iter(api.ticks(0.001))
     assert next(stream) == 0
     for number, frame in enumerate(MALFORMED[protocol], 1):
@@ -123,7 +123,7 @@ def test_random_frames_harm_nobody(api: Any, endpoint: Endpoint) -> None:
     chance = random.Random(seed)
     stream = iter(api.ticks(0.001))
     next(stream)
-    send = api._kk_session._channel.outbox.put
+    send = api._kk_session._channel.send_queue.put
     for _ in range(400):
         send(random_frame(chance))
     assert api.add(1, 2).result(timeout_s=5) == 3
@@ -192,10 +192,10 @@ def test_a_server_that_sends_random_frames_harms_no_client(spoken: dict[str, str
     with serve_in_memory(Endpoint()) as server, server.connect(**spoken) as api:
         assert api.add(1, 2).result() == 3
         (producer,) = server._clients._producers
-        outbox = producer.channel.outbox
+        send_queue = producer.channel.send_queue
         stream = iter(api.ticks(0.001))
         for number in range(20):
             for _ in range(10):
-                outbox.put(random_frame(chance))
+                send_queue.put(random_frame(chance))
             assert next(stream) == number
             assert api.add(number, 1).result(timeout_s=PATIENCE_S) == number + 1

@@ -294,7 +294,7 @@ def test_what_a_producer_does_at_its_end_is_not_interrupted(odd: tuple[Any, Odd]
         time.sleep(0.02)
         break
     until(lambda: obj.log == ["ending"])
-    api._kk_session._channel.outbox.put(api._kk_session.wire.cancel(call._state.stream_id))
+    api._kk_session._channel.send_queue.put(api._kk_session.wire.cancel(call._state.stream_id))
     assert list(api.finite()) == [1, 2, 3]
     io_loop().post(api._kk_session._channel.abort)
     until(lambda: obj.log == ["ending", "ended"])

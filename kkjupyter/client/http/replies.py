@@ -34,21 +34,21 @@ class Reply:
     location: str = ""
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
-    def value(self, call_id: str, spoken: Protocol) -> Any:
+    def value(self, call_id: str, protocol: Protocol) -> Any:
         """The value of the call; or what it fails with is raised.
 
         A reply in the protocol counts whatever its status, as the peers have it.
 
         Args:
             call_id: the id of the call.
-            spoken: the protocol that the call was made in.
+            protocol: the protocol that the call was made in.
 
         Raises:
             RemoteError: the other side failed, or answers with a stream.
             ConnectError: nobody there takes calls.
             ProtocolError: this is no reply in that protocol.
         """
-        match self._event_for(call_id, spoken):
+        match self._event_for(call_id, protocol):
             case Replied(value=value):
                 return value
             case Failed(error=error):
@@ -57,13 +57,13 @@ class Reply:
                 raise RemoteError(
                     f"HTTP transport does not support async iterable streams; {INSTEAD}"
                 )
-        raise self.refusal(spoken)
+        raise self.refusal(protocol)
 
-    def _event_for(self, call_id: str, spoken: Protocol) -> Event | None:
+    def _event_for(self, call_id: str, protocol: Protocol) -> Event | None:
         # One of its own, as what is left of a reply must not spoil the next.
         protocol = make_protocol(
-            spoken.name,
-            spoken.codec,
+            protocol.name,
+            protocol.codec,
             limit_bytes=len(self.body),
             memory_bytes=self.memory_bytes,
         )
@@ -74,8 +74,8 @@ class Reply:
                         return event
         return None
 
-    def refusal(self, spoken: Protocol) -> KKError:
-        """The error for what is no reply in the protocol ``spoken``."""
+    def refusal(self, protocol: Protocol) -> KKError:
+        """The error for what is not a reply in ``protocol``."""
         url, status = self.url, self.status
         if 300 <= status < 400:
             target = self.location or "elsewhere"
@@ -89,11 +89,11 @@ class Reply:
         if status in (404, 405):
             return ConnectError(url, f"HTTP {status}: nothing takes calls at this path")
         said = f"HTTP {status}" if status != 200 else "something else"
-        other = "classic" if spoken.name == "compact" else "compact"
+        other = "classic" if protocol.name == "compact" else "compact"
         hint = f"if it speaks the other one, name it: protocol={other!r}"
-        if spoken.name == "compact" and spoken.codec == "superjson":
+        if protocol.name == "compact" and protocol.codec == "superjson":
             hint = "the peers read json only here: leave codec out"
         return ProtocolError(
-            f"{url} answered {said} instead of a reply in the {spoken.name} protocol ({hint})",
+            f"{url} answered {said} instead of a reply in the {protocol.name} protocol ({hint})",
             excerpt(self.body),
         )

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from kkjupyter.argument_checks import check_choice, check_seconds
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import ProtocolCaller
@@ -24,6 +23,7 @@ from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.runtime.decoders import decode
+from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url
 from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.wire.events import CallbackRef, StreamRef
@@ -155,7 +155,7 @@ class HttpSession(ProtocolCaller):
     def forked(self) -> None:
         self._requests.forked(self.url)
 
-    # ---- what calls ask of their carrier
+    # ---- what calls ask of their backend
 
     @property
     def reading_paused(self) -> bool:
@@ -167,7 +167,7 @@ class HttpSession(ProtocolCaller):
     def pull(self, state: CallState) -> None:
         """There are no streams."""
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         raise UsageError(f"{state.method} is no stream: HTTP carries none")
 
     def cancel_call(self, state: CallState) -> None:
@@ -201,7 +201,7 @@ class HttpSession(ProtocolCaller):
 
     async def _ask(self, call: OutgoingCall) -> Any:
         """Send the request; return the value of the call, or raise what it fails with."""
-        trace = HttpTrace(self.recorder, call.state.record)
+        trace = HttpTrace(self.recorder, record_of(call.state))
         client = self._requests.client
         trace.sent("POST", self._address, call.frame, client.headers | _JSON, ".".join(call.path))
         with trace.watching(call.state):

@@ -97,7 +97,7 @@ class LocalFeed:
 
     def on_ready(self, callback: Callable[[], object]) -> None:
         """Have ``callback()`` called once when there is something; asks the source for it."""
-        self._bell.on_ring(callback)
+        self._bell.on_notify(callback)
         if self._buffer or self._over:
             self._bell.forget(callback)
             callback()
@@ -175,7 +175,7 @@ class LocalFeed:
             self._put_bytes += size_bytes
             self._sizes.append(size_bytes)  # first: who takes the item takes its size
             self._buffer.append(item)
-        self._bell.ring()
+        self._bell.notify()
 
     def _end(self, error: BaseException | None, value: Any = None) -> bool:
         with self._lock:
@@ -183,7 +183,7 @@ class LocalFeed:
                 return False
             self._error, self.value = error, value
             self._over = True
-        self._bell.ring()
+        self._bell.notify()
         return True
 
     def _report_close(self, error: BaseException) -> None:
@@ -340,7 +340,7 @@ class IteratorFeed(LocalFeed):
     def _has_stopped(self) -> None:
         if self._is_stopping:
             self._is_stopping = False
-            self._bell.ring()
+            self._bell.notify()
 
     def _drive(self) -> None:
         try:

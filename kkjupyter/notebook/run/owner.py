@@ -176,15 +176,15 @@ def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> Non
 
     Args:
         run: one that is over, or about to be.
-        is_there: another condition for its bell, in place of that.
+        is_there: another condition for its notifier, in place of that.
     """
     ready = (lambda: run.is_settled) if is_there is None else is_there
     try:
         if run.is_cancelled:  # they want the cell to be free
-            wait_blocking(run.bell, ready, _SETTLE_S)
-        elif not wait_blocking(run.bell, ready, _QUIET_S):
+            wait_blocking(run.notifier, ready, _SETTLE_S)
+        elif not wait_blocking(run.notifier, ready, _QUIET_S):
             print(f"{run.title} is over, its output is still being drawn; Interrupt ends the wait")
-            if not wait_blocking(run.bell, ready, _OUTPUT_S):
+            if not wait_blocking(run.notifier, ready, _OUTPUT_S):
                 print(f"the output of {run.title} will be complete later")
     except KeyboardInterrupt:
         print(f"the output of {run.title} will be complete later")

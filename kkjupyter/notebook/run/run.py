@@ -111,8 +111,8 @@ class Run:
         self.notes: list[str] = []
         self.record: CallRecord | None = None
         """What is noted of its frames, if that is to be shown."""
-        self.bell = Notifier()
-        """Rung when the run is over, when it is settled, and when a loop may go on."""
+        self.notifier = Notifier()
+        """Notified when the run is over, when it is settled, and when a loop may go on."""
         self.is_ending = False
         """Whether it was told to end; its last output may still be on its way."""
         self.is_left = False
@@ -131,7 +131,7 @@ class Run:
         self._screens = Screens(title, self._screen_failed)
         self._worker = Worker(f"kkjupyter-{title}"[:40])
         self._timers: list[Timer] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._end_is_claimed = False
         self._is_listening = False
         self._pumped_at_s = 0.0
@@ -212,7 +212,7 @@ class Run:
     def has_room(self) -> bool:
         """Whether a loop may take the next item: the view is not too far behind, or it is over.
 
-        The bell is rung when that becomes true. Only the loop's thread may ask.
+        The notifier is notified when that becomes true. Only the loop's thread may ask.
         """
         items = self._handed_items - self._drawn_items
         held_bytes = self._handed_bytes - self._drawn_bytes
@@ -262,14 +262,14 @@ class Run:
                     self._screens.add(screen)
             finally:
                 attached.set()
-                self.bell.ring()
+                self.notifier.notify()
 
         self._worker.post(attach)
         return attached
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait in plain code for the end; return whether it is there."""
-        return wait_blocking(self.bell, lambda: self.is_over, timeout_s)
+        return wait_blocking(self.notifier, lambda: self.is_over, timeout_s)
 
     # ---- ending it; any thread
 
@@ -318,7 +318,7 @@ class Run:
         self.is_ending = True
         self.feed.cancel()
         self._worker.post(self._pump)
-        self.bell.ring()  # a loop may wait for its view
+        self.notifier.notify()  # a loop may wait for its view
         return True
 
     def _after(self, delay_s: float, job: Job, *, on_worker: bool = True) -> None:
@@ -394,7 +394,7 @@ class Run:
         self._drawn_items += items
         self._drawn_bytes += batch_bytes
         if self._loop_waits:
-            self.bell.ring()
+            self.notifier.notify()
         took_s = time.monotonic() - self._pumped_at_s
         if items and took_s > _BATCH_S:
             self._batch_items = max(1, int(items * _BATCH_S / took_s))
@@ -516,7 +516,7 @@ class Run:
         if self._keeper is not None:
             self._keeper.finished(self)
         self.feed = _OverFeed(self.feed.kind)
-        self.bell.ring()
+        self.notifier.notify()
         self._worker.close()
 
     def _leave(self) -> None:
@@ -543,7 +543,7 @@ class Run:
             self._say_end(state, None, error)
             self._draw_what_is_there()
         self.is_over = True
-        self.bell.ring()
+        self.notifier.notify()
 
     def _draw_what_is_there(self) -> None:
         self._worker.close(leave=True)

@@ -147,11 +147,11 @@ class Compared:
         runs = self._runs.values()
         try:
             for run in runs:
-                await wait_async(run.bell, lambda run=run: run.is_over)  # type: ignore[misc]
+                await wait_async(run.notifier, lambda run=run: run.is_over)  # type: ignore[misc]
         except BaseException as error:  # CancelledError above all: the cell was interrupted
             self.cancel()
             for run in runs:
-                await wait_async(run.bell, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
+                await wait_async(run.notifier, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
             hide_our_frames(error)
             raise
         return self._outcome()

@@ -158,10 +158,10 @@ class Shown:
         try:
             if in_task and isinstance(feed, AsyncFeed):
                 await feed.drive_in_task()
-            await wait_async(run.bell, lambda: run.is_over)
+            await wait_async(run.notifier, lambda: run.is_over)
         except BaseException as error:  # CancelledError above all: the cell was interrupted
             run.cancel()
-            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            await wait_async(run.notifier, lambda: run.is_over, GRACE_S)
             hide_our_frames(error)
             raise
         if not self._again and not has_trace:

@@ -239,10 +239,10 @@ def lives_on_this_loop(run: Run) -> bool:
 
 def _await_kind(run: Run) -> None:
     """Wait a moment for the reply, in the hope that no view is needed."""
-    bell = Notifier()
-    run.feed.on_ready(bell.ring)
+    notifier = Notifier()
+    run.feed.on_ready(notifier.notify)
     try:
-        wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
+        wait_blocking(notifier, lambda: _is_answered(run), _QUIET_S)
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         run.cancel()
         hide_our_frames(interrupt)
@@ -253,10 +253,10 @@ async def await_kind(run: Run) -> None:
     """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
     if _is_answered(run):
         return
-    bell = Notifier()
-    run.feed.on_ready(bell.ring)
+    notifier = Notifier()
+    run.feed.on_ready(notifier.notify)
     try:
-        await wait_async(bell, lambda: _is_answered(run), _QUIET_S)
+        await wait_async(notifier, lambda: _is_answered(run), _QUIET_S)
     except BaseException as error:
         run.cancel()
         hide_our_frames(error)

@@ -39,13 +39,13 @@ class HttpServer(Server):
     def __init__(
         self,
         exposed: Exposed,
-        door: AccessPolicy,
+        access: AccessPolicy,
         host: str,
         *,
         ssl: SSLContext | None,
         gzip: bool = False,
     ) -> None:
-        super().__init__(exposed, UnaryClients(exposed), door, host, "http", ssl)
+        super().__init__(exposed, UnaryClients(exposed), access, host, "http", ssl)
         self._gzip = gzip
         self._limit_bytes = size_limit(exposed.limits.message_bytes)
         self._listener: HttpListener | None = None
@@ -75,7 +75,7 @@ class HttpServer(Server):
         answer = self._preflight(request, visit) or await self._answer(request, visit)
         answer.headers[hdrs.SERVER] = "kkjupyter"
         origin = visit.origin
-        if origin is not None and self._door.admits_origin(origin):
+        if origin is not None and self._access.admits_origin(origin):
             answer.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             answer.headers[hdrs.VARY] = hdrs.ORIGIN
         return answer
@@ -85,7 +85,7 @@ class HttpServer(Server):
         asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         if request.method != hdrs.METH_OPTIONS or visit.origin is None or not asks:
             return None
-        if self._door.turn_away_page(visit) is not None:
+        if self._access.turn_away_page(visit) is not None:
             return None  # turned away like everything else from there
         return web.Response(
             status=http.HTTPStatus.NO_CONTENT,
@@ -97,7 +97,7 @@ class HttpServer(Server):
         )
 
     async def _answer(self, request: web.Request, visit: Visit) -> web.Response:
-        turned = self._door.turn_away(visit)
+        turned = self._access.turn_away(visit)
         if turned is not None:
             return web.Response(status=turned[0], text=turned[1])
         if self._listener is not None:

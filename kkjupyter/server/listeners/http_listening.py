@@ -107,7 +107,7 @@ class HttpListener:
 
     # ---- at the gate
 
-    def welcome(self, transport: asyncio.Transport) -> None:
+    def accept(self, transport: asyncio.Transport) -> None:
         """One more connection is there."""
         self._entrance.come(
             transport,
@@ -181,4 +181,4 @@ class _Gate(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._listener.welcome(transport)
+        self._listener.accept(transport)

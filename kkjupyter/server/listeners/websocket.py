@@ -39,7 +39,7 @@ class WebSocketServer(Server):
 
     Args:
         exposed: what clients may reach.
-        door: who may come in.
+        access: who may come in.
         host: where to listen.
         ssl: makes it a ``wss://`` server.
         compression: agreed to with clients that offer it.
@@ -51,14 +51,14 @@ class WebSocketServer(Server):
     def __init__(
         self,
         exposed: Exposed,
-        door: AccessPolicy,
+        access: AccessPolicy,
         host: str,
         *,
         ssl: SSLContext | None,
         compression: Literal["deflate"] | None,
         subprotocols: Sequence[str],
     ) -> None:
-        super().__init__(exposed, Clients(exposed), door, host, "ws", ssl)
+        super().__init__(exposed, Clients(exposed), access, host, "ws", ssl)
         self._compression = compression
         self._subprotocols = check_subprotocols(subprotocols)
         self._listener: Listener | None = None
@@ -133,7 +133,7 @@ class WebSocketServer(Server):
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         get_all = request.headers.get_all
-        turned = self._door.turn_away(Visit.of(get_all, request.path, _offered_tokens(request)))
+        turned = self._access.turn_away(Visit.of(get_all, request.path, _offered_tokens(request)))
         if turned is not None:
             return connection.respond(*turned)
         limit = self._limits.connections

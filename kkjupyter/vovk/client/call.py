@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kkjupyter.calls.backend import CallBackend
 from kkjupyter.calls.buffer import BatchBuffer
 from kkjupyter.calls.call import Call
-from kkjupyter.calls.state import CallState
+from kkjupyter.calls.state import CallBackend, CallState
 from kkjupyter.runtime.loop_threads import io_loop
 
 __all__ = ["VovkCall", "VovkState"]
@@ -20,7 +19,7 @@ class VovkState(CallState):
     Args:
         method: the name as called.
         title: what to show for it.
-        carrier: who takes it to the peer.
+        backend: takes it to the peer.
         made: the calls that it is made of, if any; the newest has its status.
         limits: ``timeout_s`` and ``idle_timeout_s``.
 
@@ -34,14 +33,13 @@ class VovkState(CallState):
         self,
         method: str,
         title: str,
-        carrier: CallBackend,
+        backend: CallBackend,
         *,
         made: Sequence[CallState] = (),
         **limits: float | None,
     ) -> None:
-        super().__init__(method, title, "", carrier, **limits)
+        super().__init__(method, title, "", backend, **limits)
         self.buffer = BatchBuffer()
-        self.carrier = carrier
         self.made = made
         self._status: int | None = None
 
@@ -66,8 +64,8 @@ class VovkState(CallState):
             if self.phase == "cancelled":  # perhaps only just now, in another thread
                 buffer.clear()
                 raise IndexError
-            if self.carrier.reading_paused and buffer.below_low_mark:
-                io_loop().post(self.carrier.reconsider_reading)
+            if self.backend.reading_paused and buffer.below_low_mark:
+                io_loop().post(self.backend.reconsider_reading)
         return buffer.batch.pop()
 
 

@@ -16,7 +16,6 @@ from kkjupyter.vovk.client.custom_calls import CustomRun
 from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher
 from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.events import Operation
-from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.request import HttpRequest, build_request
 from kkjupyter.wire.vovk.schema.model import Handler, Schema
 from kkjupyter.wire.vovk.schema.names import Names
@@ -89,7 +88,7 @@ class VovkCaller(Caller):
         raise NotImplementedError
 
     def _new_state(self, fetch: Fetch, request: HttpRequest) -> VovkState:
-        """The state of a call, with its carrier. Any thread."""
+        """The state of a call, with its backend. Any thread."""
         raise NotImplementedError
 
     # ---- the schema
@@ -135,30 +134,28 @@ class VovkCaller(Caller):
 
     # ---- calls
 
-    def call(
+    def _call(
         self,
         operation: Operation,
+        method: str,
         path: Sequence[str],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        *,
-        value: Any = undefined,
-        timeout_s: float | None = None,
-        idle_timeout_s: float | None = None,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        value: Any,
+        timeout_s: float | None,
+        idle_timeout_s: float | None,
     ) -> Call:
-        """As for any caller; ``kwargs`` as in :data:`~kkjupyter.vovk.client.arguments.OPTIONS`.
+        """``kwargs`` as in :data:`~kkjupyter.vovk.client.arguments.OPTIONS`.
 
         Raises:
             ValidationError: the input breaks the schema, or a path parameter is missing or unknown.
             EncodeError: an argument cannot be put on the wire.
             UsageError: there is no such handler or argument, or the connection was closed.
         """
-        method = ".".join(path)
-        self._check_open(method)
         if operation in _OPERATIONS:
             raise UsageError(f"{method}: {_OPERATIONS[operation].format(method)}")
         handler = self.names.find(path)
-        given = {**(kwargs or {})}
+        given = {**kwargs}
         own = read_input(handler.title, args, given).over(self._defaults, handler)
         is_stream = handler.streams if own.is_stream is None else own.is_stream
         fetch = Fetch(
@@ -171,8 +168,8 @@ class VovkCaller(Caller):
             headers=own.headers,
             is_stream=is_stream,
             meta=self._meta_of_call(handler.title) if own.meta is None else own.meta,
-            timeout_s=self.timeout_s if timeout_s is None else timeout_s,
-            idle_timeout_s=self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
+            timeout_s=timeout_s,
+            idle_timeout_s=idle_timeout_s,
             _title=call_title(handler.title, given),
             _handler=handler,
             _caller=self,
@@ -198,7 +195,7 @@ class VovkCaller(Caller):
         state = self._new_state(fetch, request)
         fetch._made.append(state)
         wire = f"vovk, {handler.wire_format}"
-        state.record = self.recorder.begin(state.number, state.title, wire, state.buffer)
+        state.observer = self.recorder.begin(state.number, state.title, wire, state.buffer)
         handle = VovkCall(state)  # first: what Ctrl-C leaves behind here is found to be dropped
         io_loop().post(self._start_or_fail, state, request, fetch)
         return handle

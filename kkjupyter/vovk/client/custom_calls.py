@@ -22,7 +22,7 @@ __all__ = ["CustomRun"]
 
 
 class CustomRun:
-    """Drives one outcome into a call: as its carrier, and as the sink of the pump.
+    """Drives one outcome into a call: as its backend, and as the sink of the pump.
 
     Args:
         outcome: a value, something to await, or a stream.
@@ -35,7 +35,7 @@ class CustomRun:
         reading_paused: whether the stream waits for its consumer.
         cancelled: nobody wants anything more.
         interrupted: the task that runs it has been told so.
-        injections: always empty: nothing can be thrown into it.
+        throw_requests: always empty: nothing can be thrown into it.
     """
 
     state: VovkState
@@ -46,11 +46,11 @@ class CustomRun:
         self.reading_paused = False
         self.cancelled = False
         self.interrupted = False
-        self.injections: deque[ThrowRequest] = deque()
+        self.throw_requests: deque[ThrowRequest] = deque()
         self._outcome = outcome
         self._made = made
         self._on_over = on_over
-        self._bell = Notifier()
+        self._notifier = Notifier()
         self._sent_items = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -59,24 +59,24 @@ class CustomRun:
         io_loop().post(self._start_timer)
         handler_loop().post(self._begin, contextvars.copy_context())
 
-    # ---- the carrier of its call
+    # ---- the backend of its call
 
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
         self.cancelled = True
-        self._bell.ring()
+        self._notifier.notify()
         for inner in self._made:
             inner.cancel()
         handler_loop().post(self._stop)
         self._on_over(state)
 
     def reconsider_reading(self) -> None:
-        self._bell.ring()
+        self._notifier.notify()
 
     def pull(self, state: CallState) -> None:
         """There is no credit."""
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
 
     # ---- the sink of a pump
@@ -89,19 +89,19 @@ class CustomRun:
 
     async def room(self) -> None:
         self.reading_paused = True
-        await wait_async(self._bell, lambda: not self.must_wait)
+        await wait_async(self._notifier, lambda: not self.must_wait)
         self.reading_paused = False
 
     def wait_for_room(self) -> None:
         self.reading_paused = True
-        wait_blocking(self._bell, lambda: self.cancelled or not self.must_wait)
+        wait_blocking(self._notifier, lambda: self.cancelled or not self.must_wait)
         self.reading_paused = False
 
     def send_item(self, value: Any) -> None:
         self._sent_items += 1
         io_loop().post(self._put, value)
 
-    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
+    def answer_throw(self, request: ThrowRequest, value: Any) -> None:
         """There are none."""
 
     # ---- the handlers' loop
@@ -152,7 +152,7 @@ class CustomRun:
 
     def _put(self, value: Any) -> None:
         self.state.put(value, 0)
-        self.state.bell.ring()
+        self.state.notifier.notify()
 
     def _settle(self, how: Callable[..., object], *outcome: Any) -> None:
         how(*outcome)

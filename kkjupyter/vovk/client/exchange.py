@@ -10,7 +10,6 @@ import asyncio
 from functools import partial
 from typing import Any, Final
 
-from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller
 from kkjupyter.client.http.http_trace import HttpTrace
@@ -19,6 +18,7 @@ from kkjupyter.connection.arrivals import BIG_BYTES
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.runtime.decoders import decode
+from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.vovk.client.call import VovkState
 from kkjupyter.vovk.client.read_pace import REST_S, ReadThrottle
@@ -68,7 +68,7 @@ class Exchange:
         self._memory_bytes = size_limit(limits.message_memory_bytes)
         self._has_room = asyncio.Event()
 
-    # ---- the carrier of its call
+    # ---- the backend of its call
 
     def cancel_call(self, state: CallState) -> None:
         self._requests.cancel(state)
@@ -79,7 +79,7 @@ class Exchange:
     def pull(self, state: CallState) -> None:
         """There is no credit: TCP does it."""
 
-    def throw(self, state: CallState, error: Any) -> Call:
+    def throw(self, state: CallState, error: Any) -> CallState:
         raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
 
     # ---- the exchange
@@ -91,7 +91,7 @@ class Exchange:
             KKError: what the call, or its stream, fails with; what came before is in the buffer.
         """
         request = self._request
-        trace = HttpTrace(self._owner.recorder, state.record)
+        trace = HttpTrace(self._owner.recorder, record_of(state))
         headers = self._requests.client.headers | dict(request.headers)
         trace.sent(request.method, request.url, request.body or b"", headers)
         with trace.watching(state):
@@ -186,7 +186,7 @@ class Exchange:
                     count = len(event.values)  # soon taken, by another thread
                     is_full = state.put_many(event.values, event.size_bytes)
                     trace.values(count)
-                    state.bell.ring()
+                    state.notifier.notify()
         return is_full
 
     async def _rest(self, reply: HttpReply) -> None:

@@ -172,7 +172,7 @@ class VovkSession(VovkCaller):
         if self.closed:  # since the call was made
             state.cancel()
         elif not state.over:
-            exchange = state.carrier
+            exchange = state.backend
             assert isinstance(exchange, Exchange)
             self._requests.start(state, partial(exchange.run, state))
 

@@ -97,7 +97,7 @@ class ResponseTask:
         self._load = load
         self.cancelled = False
         self.interrupted = False
-        self.injections: deque[ThrowRequest] = deque()  # in this protocol clients throw nothing
+        self.throw_requests: deque[ThrowRequest] = deque()  # in this protocol clients throw nothing
         self.over = False
         self._published = published
         self._request = request
@@ -127,8 +127,8 @@ class ResponseTask:
             self.cancelled = True
             self._request.abort()
             self._loop.post(self._cancel_task)
-        self._filled.ring()
-        self._emptied.ring()
+        self._filled.notify()
+        self._emptied.notify()
 
     async def opened(self, is_gone: Callable[[], bool] | None = None) -> Response | None:
         """Wait for what the handler returns: its reply, or None for a stream, to be read.
@@ -151,7 +151,7 @@ class ResponseTask:
         with self._lock:
             pieces, self._pieces = self._pieces, []
             self._held_bytes = 0
-        self._emptied.ring()
+        self._emptied.notify()
         return pieces
 
     async def _wait(self, ready: Callable[[], bool], is_gone: Callable[[], bool] | None) -> None:
@@ -188,8 +188,8 @@ class ResponseTask:
             value = self._check_item(value)
         self._put(encode_item(value, self._format))
 
-    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
-        """There are no injections."""
+    def answer_throw(self, request: ThrowRequest, value: Any) -> None:
+        """Nothing is ever thrown."""
         raise NotImplementedError
 
     def _put(self, data: bytes) -> None:
@@ -199,7 +199,7 @@ class ResponseTask:
             with self._lock:
                 self._pieces.append(data)
                 self._held_bytes += len(data)
-            self._filled.ring()
+            self._filled.notify()
 
     # ---- the handlers' loop
 
@@ -218,7 +218,7 @@ class ResponseTask:
     def _finish(self) -> None:
         self.over = True
         self._on_over(self)
-        self._filled.ring()
+        self._filled.notify()
 
     async def _run(self) -> None:
         self._load.use()
@@ -270,7 +270,7 @@ class ResponseTask:
             self._check_item = self._published.call.item_check()
         await self._take_stream(source)
         self._streams = True
-        self._filled.ring()
+        self._filled.notify()
         try:
             if is_async_stream(source):
                 await pump_async(source, self)

@@ -20,7 +20,7 @@ from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
 class Sent:
-    """An outbox that keeps what it is given."""
+    """A send queue that keeps what it is given."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []

@@ -239,7 +239,7 @@ def test_the_first_message_tells_and_is_not_lost(spoken: tuple[str, Any]) -> Non
             arrivals.wire.owner.data_received([request[at : at + 5]])
         (channel,) = arrivals.channels
         assert (channel.protocol.name, channel.protocol.codec) == spoken
-        channel.outbox.flush()
+        channel.send_queue.flush()
         assert any(b"c1" in message for message in arrivals.wire.sent)  # refused: no handler
 
     asyncio.run(main())

@@ -22,10 +22,10 @@ from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
 class Sent:
-    """An outbox that keeps what it is given."""
+    """A send queue that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.bell = Notifier()
+        self.notifier = Notifier()
         self.full = False
         self.messages: list[bytes] = []
         self.put = self.messages.append
@@ -139,7 +139,7 @@ def test_without_credit_in_the_protocol_nothing_is_waited_for(sources: Sources, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_full_outbox_holds_it_up(sources: Sources, sent: Sent, kind: str) -> None:
+def test_a_full_send_queue_holds_it_up(sources: Sources, sent: Sent, kind: str) -> None:
     stream = make(getattr(sources, kind)(5), sent)
     sent.full = True
     on_io(stream.credited, 100)
@@ -147,7 +147,7 @@ def test_a_full_outbox_holds_it_up(sources: Sources, sent: Sent, kind: str) -> N
     handler_loop().submit(asyncio.sleep(0.05)).result(PATIENCE_S)
     assert sent.messages == []
     sent.full = False
-    sent.bell.ring()
+    sent.notifier.notify()
     done.result(PATIENCE_S)
     assert sent.values == [0, 1, 2, 3, 4]
 

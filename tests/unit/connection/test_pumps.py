@@ -20,7 +20,7 @@ class Greedy:
     must_wait = False
 
     def __init__(self) -> None:
-        self.injections: deque[ThrowRequest] = deque()
+        self.throw_requests: deque[ThrowRequest] = deque()
         self.items = 0
 
     async def room(self) -> None:
@@ -29,7 +29,7 @@ class Greedy:
     def wait_for_room(self) -> None:
         raise AssertionError("there is always room")
 
-    def answer_injection(self, injection: ThrowRequest, value: Any) -> None:
+    def answer_throw(self, request: ThrowRequest, value: Any) -> None:
         raise AssertionError("nothing is thrown")
 
     def send_item(self, value: Any) -> None:

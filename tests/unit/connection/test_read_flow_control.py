@@ -62,7 +62,7 @@ def channel_over(double: Double) -> Channel:
     return Channel(double, Compact("json"), functions=CallbackRegistry())
 
 
-def test_reading_goes_on_when_the_outbox_drains_whatever_the_transport_says(
+def test_reading_goes_on_when_the_send_queue_drains_whatever_the_transport_says(
     double: Double, on_io: Any
 ) -> None:
     """17 MB are queued when a frame comes, and go out without the transport ever being full."""
@@ -70,12 +70,12 @@ def test_reading_goes_on_when_the_outbox_drains_whatever_the_transport_says(
     async def main() -> None:
         channel = channel_over(double)
         for _ in range(17):
-            channel.outbox.put(LARGE)
+            channel.send_queue.put(LARGE)
         channel.data_received([PULL])
         assert not double.is_read
-        channel.outbox.flush()  # as posted by the first put; the transport takes all of it
+        channel.send_queue.flush()  # as posted by the first put; the transport takes all of it
         assert double.is_read
-        assert channel.outbox.held_bytes == 0
+        assert channel.send_queue.held_bytes == 0
 
     on_io(main())
 
@@ -87,7 +87,7 @@ def test_reading_goes_on_half_way_down_where_the_transport_pauses(
         channel = channel_over(double)
         double.writable = False
         for _ in range(17):
-            channel.outbox.put(LARGE)
+            channel.send_queue.put(LARGE)
         channel.data_received([PULL])
         channel.writable()
         assert not double.is_read
@@ -107,19 +107,19 @@ def test_our_own_calls_do_not_stop_us_from_reading_their_answers(
         channel = channel_over(double)
         double.writable = False
         for _ in range(40):
-            channel.outbox.put(LARGE, is_own=True)
+            channel.send_queue.put(LARGE, is_own=True)
         channel.data_received([PULL])
         assert double.is_read
         for _ in range(17):
-            channel.outbox.put(LARGE)
+            channel.send_queue.put(LARGE)
         channel.data_received([PULL])
         assert not double.is_read
         double.writable = True
         channel.writable()
         assert double.is_read
         for _ in range(17):  # nothing is left of the count
-            channel.outbox.put(LARGE)
-        assert channel.outbox.overfull
+            channel.send_queue.put(LARGE)
+        assert channel.send_queue.overfull
 
     on_io(main())
 
@@ -135,12 +135,12 @@ def test_a_little_is_read_now_and_then_of_a_peer_that_does_not_read(
         channel = channel_over(double)
         double.writable = False
         for _ in range(17):
-            channel.outbox.put(LARGE)
+            channel.send_queue.put(LARGE)
         channel.data_received([PULL])
         await auntil(lambda: double.looks >= 3)
         await auntil(lambda: not double.is_read)
         for _ in range(150):
-            channel.outbox.put(LARGE)
+            channel.send_queue.put(LARGE)
         await auntil(lambda: not double.is_read)
         looks = double.looks
         await asyncio.sleep(0.1)
@@ -161,7 +161,7 @@ def test_a_look_ends_when_it_has_brought_enough(
         channel = channel_over(double)
         double.writable = False
         for _ in range(17):
-            channel.outbox.put(LARGE)
+            channel.send_queue.put(LARGE)
         channel.data_received([PULL])
         await auntil(lambda: double.is_read)
         channel.data_received([PULL] * 10)

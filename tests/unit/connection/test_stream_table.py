@@ -27,7 +27,7 @@ async def failing() -> AsyncIterator[int]:
 
 
 def said_at_the_end(source: AsyncIterator[int], late: Credited | Thrown) -> list[dict[str, Any]]:
-    """What is sent when the peer says something while the end is on its way to the outbox."""
+    """What is sent when the peer says something while the end is on its way to the send queue."""
     said: list[dict[str, Any]] = []
     protocol = Compact("json")
 
@@ -36,9 +36,9 @@ def said_at_the_end(source: AsyncIterator[int], late: Credited | Thrown) -> list
             streams.credited(late) if isinstance(late, Credited) else streams.thrown(late)
         said.append(json.loads(message))
 
-    outbox: Any = SimpleNamespace(put=put, full=False)
-    streams = OutgoingStreams(protocol, outbox)
-    stream = OutgoingStream(source, "s", "f()", protocol, outbox, "json")
+    send_queue: Any = SimpleNamespace(put=put, full=False)
+    streams = OutgoingStreams(protocol, send_queue)
+    stream = OutgoingStream(source, "s", "f()", protocol, send_queue, "json")
     streams.add(stream)
     stream.credited(1)
     handler_loop().submit(stream.run()).result(timeout=10)

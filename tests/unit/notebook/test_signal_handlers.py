@@ -65,10 +65,6 @@ WAYS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], None]]] = {
     "a shown iterator": (lambda api: kk.show(words()), wait),
     "a loop over one": (lambda api: kk.show(words()), loop),
     "a shown call": (lambda api: kk.show(api.countdown(3)), wait),
-    "a shown call in the background": (
-        lambda api: kk.show(api.countdown(3), background=True),
-        wait,
-    ),
     "a loop over a shown call": (lambda api: kk.show(api.countdown(3)), loop),
     "a loop over a call": (lambda api: api.countdown(3), loop),
     "a value": (lambda api: api.add(1, 2), lambda call: call.result()),

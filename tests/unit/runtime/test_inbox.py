@@ -28,26 +28,28 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 
 def test_those_who_wait_on_one_loop_are_woken_together() -> None:
-    bells = [Notifier() for _ in range(64)]
-    rung = threading.Event()
+    notifiers = [Notifier() for _ in range(64)]
+    notified = threading.Event()
 
     async def main() -> int:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, CountingLoop)
-        waits = [asyncio.create_task(wait_async(bell, rung.is_set)) for bell in bells]
+        waits = [
+            asyncio.create_task(wait_async(notifier, notified.is_set)) for notifier in notifiers
+        ]
         await asyncio.sleep(0)
         before = loop.woken
 
-        def ring() -> None:
-            rung.set()
-            for bell in bells:
-                bell.ring()
+        def notify() -> None:
+            notified.set()
+            for notifier in notifiers:
+                notifier.notify()
 
-        # The loop stands still until all have rung, as it does where replies come together.
-        thread = threading.Thread(target=ring)
+        # The loop stands still until all are notified, as it does where replies come together.
+        thread = threading.Thread(target=notify)
         thread.start()
         thread.join(PATIENCE_S)
-        assert await asyncio.gather(*waits) == [True] * len(bells)
+        assert await asyncio.gather(*waits) == [True] * len(notifiers)
         return loop.woken - before
 
     with asyncio.Runner(loop_factory=CountingLoop) as runner:
@@ -109,22 +111,22 @@ def test_a_closed_loop_is_not_kept_and_may_be_posted_to() -> None:
 
 
 async def waiting(
-    bell: Notifier, *, timeout_s: float | None = None
+    notifier: Notifier, *, timeout_s: float | None = None
 ) -> tuple[asyncio.Task[bool], Any]:
     seen: list[bool] = []
-    task = asyncio.create_task(wait_async(bell, lambda: bool(seen), timeout_s))
+    task = asyncio.create_task(wait_async(notifier, lambda: bool(seen), timeout_s))
     await asyncio.sleep(0)
     return task, seen
 
 
 def test_one_that_is_cancelled_ends_at_once_and_is_not_rung_again() -> None:
     async def main() -> None:
-        bell = Notifier()
-        task, _ = await waiting(bell)
+        notifier = Notifier()
+        task, _ = await waiting(notifier)
         task.cancel("enough")
         with pytest.raises(asyncio.CancelledError, match="enough"):
             await task
-        bell.ring()  # nobody is left
+        notifier.notify()  # nobody is left
         await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -132,11 +134,13 @@ def test_one_that_is_cancelled_ends_at_once_and_is_not_rung_again() -> None:
 
 def test_a_ring_and_a_cancel_at_the_same_time_cancel() -> None:
     async def main() -> None:
-        for rings_first in (True, False):
-            bell = Notifier()
-            task, seen = await waiting(bell)
+        for notifies_first in (True, False):
+            notifier = Notifier()
+            task, seen = await waiting(notifier)
             seen.append(True)
-            for act in (bell.ring, task.cancel) if rings_first else (task.cancel, bell.ring):
+            for act in (
+                (notifier.notify, task.cancel) if notifies_first else (task.cancel, notifier.notify)
+            ):
                 act()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -146,10 +150,10 @@ def test_a_ring_and_a_cancel_at_the_same_time_cancel() -> None:
 
 def test_a_ring_after_the_time_was_up_wakes_nobody() -> None:
     async def main() -> None:
-        bell = Notifier()
-        task, _ = await waiting(bell, timeout_s=0.01)
+        notifier = Notifier()
+        task, _ = await waiting(notifier, timeout_s=0.01)
         assert not await task
-        bell.ring()
+        notifier.notify()
         await asyncio.sleep(0.01)
 
     asyncio.run(main())
@@ -161,17 +165,17 @@ def test_its_own_context_is_back_when_it_goes_on() -> None:
     name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
 
     async def main() -> None:
-        bell, done = Notifier(), threading.Event()
+        notifier, done = Notifier(), threading.Event()
 
         async def wait(who: str) -> str:
             name.set(who)
-            await wait_async(bell, done.is_set)
+            await wait_async(notifier, done.is_set)
             return name.get()
 
         tasks = [asyncio.create_task(wait(who)) for who in ("one", "two")]
         await asyncio.sleep(0)
         done.set()
-        threading.Thread(target=bell.ring).start()
+        threading.Thread(target=notifier.notify).start()
         assert await asyncio.gather(*tasks) == ["one", "two"]
         assert name.get() == "nobody"
 

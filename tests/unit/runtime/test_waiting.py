@@ -35,54 +35,54 @@ def api(endpoint: Endpoint) -> Iterator[Any]:
         yield api
 
 
-# ---- the bell
+# ---- the notifier
 
 
 def test_a_ring_wakes_everybody_once() -> None:
-    bell, rung = Notifier(), []
-    bell.on_ring(lambda: rung.append(1))
-    bell.on_ring(lambda: rung.append(2))
-    bell.ring()
-    bell.ring()
-    assert rung == [1, 2]
+    notifier, woken = Notifier(), []
+    notifier.on_notify(lambda: woken.append(1))
+    notifier.on_notify(lambda: woken.append(2))
+    notifier.notify()
+    notifier.notify()
+    assert woken == [1, 2]
 
 
 def test_who_is_forgotten_is_not_woken() -> None:
-    bell, rung = Notifier(), []
-    bell.on_ring(rung.append)  # type: ignore[arg-type]
-    bell.forget(rung.append)
-    bell.forget(rung.append)
-    bell.ring()
-    assert rung == []
+    notifier, woken = Notifier(), []
+    notifier.on_notify(woken.append)  # type: ignore[arg-type]
+    notifier.forget(woken.append)
+    notifier.forget(woken.append)
+    notifier.notify()
+    assert woken == []
 
 
 def test_one_that_fails_does_not_keep_others_asleep(caplog: pytest.LogCaptureFixture) -> None:
-    bell, rung = Notifier(), []
+    notifier, woken = Notifier(), []
 
     def fail() -> None:
         raise RuntimeError("no")
 
-    bell.on_ring(fail)
-    bell.on_ring(lambda: rung.append(1))
-    bell.ring()
-    assert rung == [1]
+    notifier.on_notify(fail)
+    notifier.on_notify(lambda: woken.append(1))
+    notifier.notify()
+    assert woken == [1]
     assert "waking somebody failed" in caplog.text
 
 
 def test_no_change_goes_unseen() -> None:
-    """One thread counts up and rings, another waits for each number."""
-    bell, number = Notifier(), [0]
+    """One thread counts up and notifies, another waits for each number."""
+    notifier, number = Notifier(), [0]
 
     def count() -> None:
         for _ in range(5000):
             number[0] += 1
-            bell.ring()
+            notifier.notify()
 
     thread = threading.Thread(target=count)
     thread.start()
     started_s = time.monotonic()
     for expected in range(1, 5001):
-        assert wait_blocking(bell, lambda expected=expected: number[0] >= expected, 5)
+        assert wait_blocking(notifier, lambda expected=expected: number[0] >= expected, 5)
     thread.join()
     assert time.monotonic() - started_s < 5
 
@@ -91,13 +91,13 @@ def test_no_change_goes_unseen() -> None:
 
 
 def test_a_wait_ends_in_time_either_way() -> None:
-    bell = Notifier()
+    notifier = Notifier()
     started_s = time.monotonic()
-    assert not wait_blocking(bell, lambda: False, 0.05)
-    assert not asyncio.run(wait_async(bell, lambda: False, 0.05))
+    assert not wait_blocking(notifier, lambda: False, 0.05)
+    assert not asyncio.run(wait_async(notifier, lambda: False, 0.05))
     assert 0.1 <= time.monotonic() - started_s < 5
-    assert wait_blocking(bell, lambda: True, 0)
-    assert asyncio.run(wait_async(bell, lambda: True, 0))
+    assert wait_blocking(notifier, lambda: True, 0)
+    assert asyncio.run(wait_async(notifier, lambda: True, 0))
 
 
 def test_a_wait_that_is_cancelled_leaves_nothing_to_the_garbage_collector() -> None:
@@ -129,20 +129,20 @@ def test_a_wait_that_is_cancelled_leaves_nothing_to_the_garbage_collector() -> N
 
 def test_a_ring_from_another_thread_wakes_without_delay() -> None:
     for waiting in (
-        lambda bell, ready: wait_blocking(bell, ready),
-        lambda bell, ready: asyncio.run(wait_async(bell, ready)),
+        lambda notifier, ready: wait_blocking(notifier, ready),
+        lambda notifier, ready: asyncio.run(wait_async(notifier, ready)),
     ):
-        bell, done = Notifier(), []
+        notifier, done = Notifier(), []
         delays_s = []
         for _ in range(5):
             done.clear()
 
-            def ring(done: list[float] = done, bell: Notifier = bell) -> None:
+            def notify(done: list[float] = done, notifier: Notifier = notifier) -> None:
                 done.append(time.monotonic())
-                bell.ring()
+                notifier.notify()
 
-            threading.Timer(0.02, ring).start()
-            waiting(bell, lambda done=done: bool(done))
+            threading.Timer(0.02, notify).start()
+            waiting(notifier, lambda done=done: bool(done))
             delays_s.append(time.monotonic() - done[0])
         assert min(delays_s) < 0.02  # a poll would need 0.05 on average
 
@@ -375,18 +375,18 @@ def test_an_idle_program_that_awaits_is_not_woken(api: Any, endpoint: Endpoint) 
 
 
 def test_a_thread_that_waits_is_not_woken() -> None:
-    bell, looks, done = Notifier(), [], threading.Event()
+    notifier, looks, done = Notifier(), [], threading.Event()
 
     def ready() -> bool:
         looks.append(1)
         return done.is_set()
 
-    thread = threading.Thread(target=wait_blocking, args=(bell, ready))
+    thread = threading.Thread(target=wait_blocking, args=(notifier, ready))
     thread.start()
     time.sleep(0.5)
     assert len(looks) <= 3
     done.set()
-    bell.ring()
+    notifier.notify()
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
 

@@ -11,29 +11,31 @@ import kkjupyter as kk
 from kkjupyter.server.access import AccessPolicy, Visit, bearer_tokens, make_token, query_tokens
 
 
-def turned_away(door: AccessPolicy, origin: str | None, shown: list[str], **headers: str) -> Any:
-    """What a door says to a request for the host it listens at."""
+def turned_away(policy: AccessPolicy, origin: str | None, shown: list[str], **headers: str) -> Any:
+    """What a policy says to a request for the host it listens at."""
     given = {"Host": "127.0.0.1:8765", **{k.replace("_", "-"): v for k, v in headers.items()}}
     if origin is not None:
         given["Origin"] = origin
-    return door.turn_away(Visit.of(lambda name: [given[name]] if name in given else [], "/", shown))
+    return policy.turn_away(
+        Visit.of(lambda name: [given[name]] if name in given else [], "/", shown)
+    )
 
 
 def test_without_a_token_everybody_may_come_in_save_strange_pages() -> None:
-    door = AccessPolicy("127.0.0.1", None)
-    assert turned_away(door, None, []) is None
-    assert turned_away(door, "http://localhost:8888", ["any"]) is None
-    turned = turned_away(door, "https://evil.example", [])
+    policy = AccessPolicy("127.0.0.1", None)
+    assert turned_away(policy, None, []) is None
+    assert turned_away(policy, "http://localhost:8888", ["any"]) is None
+    turned = turned_away(policy, "https://evil.example", [])
     assert turned == (403, "pages of https://evil.example may not connect here\n")
 
 
 @pytest.mark.parametrize("shown", [[], [""], ["wrong"], ["secret "], ["Secret"], ["\udcff"]])
 def test_a_token_must_be_shown(shown: list[str]) -> None:
-    door = AccessPolicy("127.0.0.1", "secret")
-    assert turned_away(door, None, shown) == (401, "token missing or wrong\n")
-    assert turned_away(door, None, [*shown, "secret"]) is None
+    policy = AccessPolicy("127.0.0.1", "secret")
+    assert turned_away(policy, None, shown) == (401, "token missing or wrong\n")
+    assert turned_away(policy, None, [*shown, "secret"]) is None
     # The page is looked at first: that there is a token is nobody's business there.
-    assert turned_away(door, "https://evil.example", ["secret"]) is not None
+    assert turned_away(policy, "https://evil.example", ["secret"]) is not None
 
 
 @pytest.mark.parametrize(
@@ -64,8 +66,8 @@ def test_a_token_must_be_shown(shown: list[str]) -> None:
 def test_names_it_is_asked_for(
     listening_at: str, token: str | None, host: str, admitted: bool
 ) -> None:
-    door = AccessPolicy(listening_at, token, ["https://page.example"], ["named.example"])
-    turned = turned_away(door, None, ["secret"], Host=host)
+    policy = AccessPolicy(listening_at, token, ["https://page.example"], ["named.example"])
+    turned = turned_away(policy, None, ["secret"], Host=host)
     assert (turned is None) is admitted
     if turned is not None:
         assert turned[0] == 403
