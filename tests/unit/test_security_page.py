@@ -346,7 +346,7 @@ ROWS: dict[str, Row] = {
         ],
     ),
     "brackets and signs in each other in a `%rpc` line": Row(
-        [], ["unit/notebook/test_magic_parser.py::test_a_fault_is_named_with_its_cure"]
+        [], ["unit/notebook/test_magic_parser.py::test_more_than_python_reads_is_an_error_of_ours"]
     ),
     "causes of an error": Row(
         [error_objects._MAX_CAUSES],
