@@ -411,12 +411,12 @@ class Channel:
             self._report(NotUnderstood("a call of a function it does not have", event.callback_id))
             return
         jobs = self.functions.invoke(event.callback_id, args, event.size_bytes)
-        if jobs is None or not jobs.is_over_soft:
+        if jobs is None:
             return
-        if jobs.is_over(**self._callback_limits):
+        if jobs.is_over(**self._callback_limits):  # which may be below the soft limit
             error = BufferOverflow("a callback", what="callback", **self._callback_limits)
             self.functions.give_up(event.callback_id, error)
-        else:
+        elif jobs.is_over_soft:
             self.reading.too_many(jobs)
 
     def revive(
