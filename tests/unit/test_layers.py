@@ -87,7 +87,6 @@ KNOTS: list[set[str]] = [
         "notebook.magic.completion",
         "notebook.magic.connections",
         "notebook.magic.magics",
-        "notebook.output.trace_screens",
         "notebook.shell.interrupts",
         "notebook.shell.tracebacks",
         "notebook.show.compare",
@@ -98,7 +97,6 @@ KNOTS: list[set[str]] = [
         "notebook.show.waiting",
         "notebook.show.watched",
         "notebook.views.trace.display",
-        "notebook.views.trace.view",
     },
 ]
 # The only modules that see bytes move and know what they mean: of wire/ and transports/ both.
