@@ -206,7 +206,7 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
         url,
         schema,
         **_http_options(url, options),
-        validate=options.get("validate", True),
+        validate=options.get("validate"),
         default_options=options.get("default_options"),
         fetcher=options.get("fetcher"),
         stream_fetcher=options.get("stream_fetcher"),

@@ -16,6 +16,7 @@ PACKAGE = Path(next(iter(kkjupyter.__path__)))
 FLOORS = (
     "plaintext",
     "errors",
+    "extras",
     "argument_checks",
     "transports",
     "wire",

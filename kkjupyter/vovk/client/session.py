@@ -68,7 +68,7 @@ class VovkSession(VovkCaller):
         connect_timeout_s: float = 10.0,
         limits: ClientLimits | None = None,
         no_schema: Callable[[str], UsageError] | None = None,
-        validate: bool = True,
+        validate: bool | None = None,
         default_options: Mapping[str, Any] | None = None,
         fetcher: Fetcher | None = None,
         stream_fetcher: Fetcher | None = None,
