@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     except OSError as exc:
         raise UsageError(f"cannot write to {options.dir}: {exc.strerror or exc}") from exc
     if options.headless:
-        load_extra("nbclient", "demo", "kkjupyter demo --headless")
+        load_extra("nbformat", "demo", "kkjupyter demo --headless")
         from kkjupyter.cli.headless import execute
 
         return execute(options.dir / QUICKSTART, cell_timeout_s=options.cell_timeout)

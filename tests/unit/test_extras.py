@@ -19,7 +19,7 @@ from kkjupyter.errors import UsageError
 from kkjupyter.extras import is_installed, load_extra
 
 EXTRAS = {
-    "demo": {"nbclient", "nbformat", "watchfiles"},
+    "demo": {"nbformat", "watchfiles"},
     "plot": {"matplotlib"},
     "vovk": {"jsonschema"},
 }
@@ -115,7 +115,7 @@ def test_a_notebook_in_the_terminal_names_the_extra(tmp_path: Path) -> None:
         """
     )
     assert (
-        "kkjupyter demo --headless needs nbclient, which is not installed: "
+        "kkjupyter demo --headless needs nbformat, which is not installed: "
         "pip install 'kkjupyter[demo]'"
     ) in said
     assert said.endswith("\n2\n")
