@@ -23,8 +23,8 @@ from kkjupyter.connection.negotiation import PROTOCOLS, make_protocol
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ClientLimits, size_limit
+from kkjupyter.redaction import without_secrets
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url
-from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Protocol

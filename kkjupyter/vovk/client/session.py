@@ -15,8 +15,8 @@ from kkjupyter.client.http.requests import Requests
 from kkjupyter.client.session import note_session
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.limits import ClientLimits
+from kkjupyter.redaction import without_secrets
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url, encoded_url
-from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.transports.websocket.handshake import request_headers
 from kkjupyter.vovk.client.call import VovkState
 from kkjupyter.vovk.client.caller import VovkCaller

@@ -16,6 +16,7 @@ from kkjupyter.errors import EncodeError, ProtocolError
 from kkjupyter.plaintext import plain
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.values import json_codec
+from kkjupyter.wire.vovk.media_types import is_json_type, media_type
 from kkjupyter.wire.vovk.query import scalar_text
 
 __all__ = [
@@ -64,8 +65,8 @@ class File:
 
 def form_types(content_types: Iterable[str]) -> list[str]:
     """Which kinds of form are among these media types; none where JSON will do, too."""
-    types = [name.partition(";")[0].strip() for name in content_types]
-    if any(name in ("*/*", "application/json") or name.endswith("+json") for name in types):
+    types = [*map(media_type, content_types)]
+    if any(name == "*/*" or is_json_type(name) for name in types):
         return []
     return [kind for kind in (FORM, MULTIPART) if kind in types]
 
@@ -140,7 +141,7 @@ def read_form(data: bytes, content_type: str) -> dict[str, Any]:
     Raises:
         ProtocolError: it is no form, or a broken one.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     if kind == FORM:
         text = data.decode("utf-8", "replace")
         return _grouped(parse_qsl(text, keep_blank_values=True, errors="replace"))
