@@ -239,6 +239,8 @@ class Call(Unresolved):
         return f"<Call {self.id} {self.title}: {self.state}>"
 
     def __del__(self) -> None:
+        if io_loop is None:  # so late in a program's end that modules have no names any more
+            return
         state = self.__dict__.get("_state")
         if state is not None and not (state.over and state.error is None):
             io_loop().post(state.abandon)

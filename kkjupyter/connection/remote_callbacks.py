@@ -61,6 +61,8 @@ class RemoteCallback:
             io_loop().post(self._callbacks.release, self._id)
 
     def __del__(self) -> None:
+        if io_loop is None:  # so late in a program's end that modules have no names any more
+            return
         if not self.__dict__.get("_released", True):
             io_loop().post(self._callbacks.collected, self._id)
 
