@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.buffer import NOT_NOW, CreditWindow, StreamBuffer
 from kkjupyter.calls.callback_jobs import Job, Jobs
-from kkjupyter.calls.credit import NOT_NOW, CreditWindow
 from kkjupyter.calls.titles import Title
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
 from kkjupyter.runtime.logs import SafeLogger

@@ -11,10 +11,9 @@ from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
 from kkjupyter.calls.state import CallState
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
-from kkjupyter.connection.outgoing_streams import OutgoingStream
+from kkjupyter.connection.outgoing_streams import OutgoingStream, OutgoingStreams
 from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.send_queue import SendQueue
-from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop

@@ -22,10 +22,10 @@ from kkjupyter.connection.call_table import CallTable
 from kkjupyter.connection.channel_trace import ChannelTrace
 from kkjupyter.connection.failures import encode_acknowledgement
 from kkjupyter.connection.outgoing_call import OutgoingCall
+from kkjupyter.connection.outgoing_streams import OutgoingStreams
 from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.remote_callbacks import RemoteCallbacks
 from kkjupyter.connection.send_queue import SendQueue
-from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import (
     BufferOverflow,
     ConnectionLost,
