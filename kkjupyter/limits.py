@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kkjupyter.errors import RemoteError, UsageError
-from kkjupyter.runtime.byte_budget import Budget
+from kkjupyter.runtime.byte_budget import Budget, Share
 from kkjupyter.runtime.worker_threads import Lane, WorkerPool
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
@@ -72,8 +72,9 @@ class ServerLimits:
         streams_per_connection: and on one connection.
         callbacks_per_call: of functions that a client has passed to the server: how many calls wait
             for one that is busy; then the call that the function was passed with fails.
-        buffered_bytes: how much is held for all clients: requests under way, stream items that are
-            not read, messages that a client does not read.
+        buffered_bytes: how much is held for all clients: requests under way, messages and bodies
+            that have not come in full, stream items that are not read, messages that a client does
+            not read.
         buffered_bytes_per_connection: and for one connection.
         function_threads: how many plain functions run at once; the next ones wait.
         function_threads_per_connection: and for one connection.
@@ -248,6 +249,8 @@ class Slots:
         self._lock = threading.Lock()
 
 
+# So much of an unfinished message any connection may hold.
+_LITTLE_BYTES = 64 * 1024
 _REQUEST_CURE = "wait for some calls to end"
 _BYTES_CURE = "wait for some calls to end, or send less at once"
 _STREAM_CURE = "end some streams"
@@ -271,6 +274,26 @@ class ServerLoad:
     def connection(self) -> ConnectionLoad:
         """The part of one more connection."""
         return ConnectionLoad(self)
+
+    def unfinished(self) -> Callable[[int], bool]:
+        """Counts what one connection has sent of a message that is not complete.
+
+        Returns what is to be told each time how many bytes that is by now, 0 at the end; it says
+        whether so much may be held. Where it may not, as all hold too much, the connection ends: to
+        wait would be to wait for those who never send the rest.
+        """
+        share = Share(self.budget)
+        told_bytes = 0
+
+        def hold(size_bytes: int) -> bool:
+            nonlocal told_bytes
+            if not (size_bytes or told_bytes):  # as nearly always: messages come in full
+                return True
+            told_bytes = size_bytes
+            share.hold(size_bytes)
+            return size_bytes < _LITTLE_BYTES or not share.is_exhausted
+
+        return hold
 
     def use(self) -> None:
         """What the current task calls runs in the threads of this server."""

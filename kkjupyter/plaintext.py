@@ -9,7 +9,7 @@ What is done where:
 - errors, titles, names, log lines: :func:`plain`, also :func:`one_line`, :class:`PlainRecords`;
 - values, where a terminal shows them: :func:`without_controls`;
 - values in the page, where each character has its place: :func:`printable`;
-- frames, in a trace: :func:`readable`.
+- frames, in a trace or an error: :func:`readable`.
 
 Overrides of the direction (U+202A to U+202E, U+2066 to U+2069) are taken out of everything that is
 not a value: around our own words they make a text look like another. In values they stay, since
@@ -113,11 +113,17 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.translate(_PICTURES)
 
 
-def readable(text: str) -> str:
-    """``text`` with U+FFFD for whatever is not printable; tabs and newlines stay."""
-    if text.isprintable():
+def readable(text: str, *, keep_lines: bool = True) -> str:
+    """``text`` with U+FFFD for whatever is not printable.
+
+    Args:
+        text: anybody's.
+        keep_lines: whether tabs and newlines stay.
+    """
+    if text.isprintable():  # most are, and a peer can send thousands of them
         return text
-    return "".join([char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text])
+    kept = "\n\t" if keep_lines else ""
+    return "".join([char if char.isprintable() or char in kept else "\ufffd" for char in text])
 
 
 class PlainRecords(logging.Filter):

@@ -39,7 +39,7 @@ async function sources(folder) {
   return names.filter((name) => name.endsWith(".ts")).map((name) => `${folder}/${name}`);
 }
 
-const entryPoints = ["src/widget.ts", ...(await sources("src/parts"))];
+const entryPoints = ["src/widget/widget.ts", ...(await sources("src/parts"))];
 
 const common = {
   bundle: true,

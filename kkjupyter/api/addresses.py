@@ -16,6 +16,7 @@ from kkjupyter.client.session import Session
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.errors import ConnectError, UsageError
 from kkjupyter.limits import check_client_limits, size_limit
+from kkjupyter.redaction import without_secrets
 from kkjupyter.server.dispatch import Producer
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach
@@ -24,7 +25,7 @@ from kkjupyter.server.exposed.writable import permission
 from kkjupyter.transports.base import Transport
 from kkjupyter.transports.proxies import check_proxy
 from kkjupyter.transports.tls import client_context
-from kkjupyter.transports.websocket.client import connect_websocket, without_secrets
+from kkjupyter.transports.websocket.client import connect_websocket
 from kkjupyter.transports.websocket.handshake import (
     COMPRESSIONS,
     check_subprotocols,
@@ -206,7 +207,7 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
         url,
         schema,
         **_http_options(url, options),
-        validate=options.get("validate", True),
+        validate=options.get("validate"),
         default_options=options.get("default_options"),
         fetcher=options.get("fetcher"),
         stream_fetcher=options.get("stream_fetcher"),

@@ -59,7 +59,9 @@ class ConnectOptions(TypedDict, total=False):
         env: environment variables of a command, on top of those of this process.
         schema: of a Vovk server: a ``.vovk-schema`` folder, a ``vovk-metadata.json``, the address
             of either, or its parsed JSON. None asks the server's ``_schema_``.
-        validate: of Vovk: False sends what breaks the schema's JSON Schemas, too.
+        validate: of Vovk: False sends what breaks the schema's JSON Schemas, too. They are checked
+            with jsonschema, which comes with ``kkjupyter[vovk]``. Without it True is a UsageError,
+            and the default sends calls unchecked, with one warning.
         default_options: of Vovk, for every call: a dict with ``body``, ``query``, ``params``,
             ``headers``, ``isStream``; what a call says itself counts.
         fetcher: of Vovk: carries out calls; see :mod:`kkjupyter.vovk.client.fetchers`.

@@ -169,7 +169,7 @@ class Jobs:
         self._held_bytes = 0
         self._running = 0
         self._is_handed_over = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def can_run(self) -> bool:

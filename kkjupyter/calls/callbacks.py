@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from kkjupyter.calls.callback_jobs import CALLBACK_THREADS, Job, Jobs
-from kkjupyter.errors import BufferOverflow, CallError
+from kkjupyter.errors import CallError, KKError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.worker_threads import Lane
 from kkjupyter.wire.kkrpc.base import Protocol
@@ -38,8 +38,8 @@ class CallWithFunctions(typing.Protocol):
     def callback_arrived(self, job: Job) -> None:
         """The peer has called one of its functions. I/O loop only."""
 
-    def overflow(self, error: CallError) -> None:
-        """It fails: more calls of its functions wait than can be kept. I/O loop only."""
+    def break_off(self, error: KKError) -> None:
+        """It fails: more calls of its functions wait than can be kept, or one was lost."""
 
 
 class _Entry:
@@ -85,7 +85,7 @@ class CallbackRegistry:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._ids: dict[Hashable, list[str]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lane = Lane(CALLBACK_THREADS)
         self._late: dict[str, None] = {}  # the one called last at the end
         self._tidy_at = _KEPT_FUNCTIONS
@@ -189,21 +189,25 @@ class CallbackRegistry:
             entry.jobs.hand_to_worker(lambda: False)
         return entry.jobs
 
-    def too_many(self, callback_id: str, error: BufferOverflow) -> None:
-        """More calls of this function wait than can be kept. I/O loop only.
+    def give_up(self, callback_id: str, error: KKError) -> None:
+        """A call of this function is lost, as too many wait, or by a fault here. I/O loop only.
 
         The call it was passed with fails. Where that is over, nobody is left to be told: the
         function is not called any more, as going on with a gap would be a silent loss.
         """
-        entry = self._entries[callback_id]
+        entry = self._entries.get(callback_id)
+        if entry is None:
+            return
         state = entry.state()
         if state is not None and not state.over:
-            state.overflow(error)
+            state.break_off(error)
             return
         entry.given_up = True
         entry.jobs.drop()
-        error.method = getattr(entry.fn, "__name__", None) or repr(entry.fn)
-        logger.error("%s; it is not called any more", error)
+        name = getattr(entry.fn, "__name__", None) or repr(entry.fn)
+        if isinstance(error, CallError):
+            error.method = name
+        logger.error("%s: %s; it is not called any more", name, error)
 
 
 def _identity(fn: Callable[..., Any]) -> Hashable:

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from kkjupyter.calls.buffer import NOT_NOW, CreditWindow, StreamBuffer
 from kkjupyter.calls.callback_jobs import Job, Jobs
 from kkjupyter.calls.titles import Title
-from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost
+from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost, KKError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
@@ -84,7 +84,8 @@ class Waiters:
         self.jobs = Jobs(self.notifier)
         self.waiting = 0
         self.has_functions = False
-        self._lock = threading.Lock()
+        # Taken again by a signal handler that cancels while this thread has it.
+        self._lock = threading.RLock()
 
     def someone_waits(self) -> None:
         """Somebody waits now who did not before. Any thread."""
@@ -284,7 +285,7 @@ class CallState(Waiters):
 
     def forked(self, url: str) -> None:
         """This process is a fork, and the answer goes to the other one."""
-        self._lock = threading.Lock()  # whoever held it did not come along
+        self._lock = threading.RLock()  # whoever held it did not come along
         self._looked_at = True
         reason = "it belongs to the process that this one was forked from"
         self.failed(ConnectionLost(url, reason, self.buffer.put_items))
@@ -310,10 +311,14 @@ class CallState(Waiters):
             self.jobs.drop()
             io_loop().post(self.backend.cancel_call, self)
 
-    def overflow(self, error: CallError) -> None:
-        """End the call because more has come for it than can be kept. I/O loop only."""
+    def break_off(self, error: KKError) -> None:
+        """End the call for what is wrong here, and tell the peer. I/O loop only.
+
+        More has come for it than can be kept, or a part of it was lost.
+        """
         self.stop_timer()
-        error.method = self.method
+        if isinstance(error, CallError):
+            error.method = self.method
         self.jobs.drop()  # first: who sees the failure must not run what waited before it
         if self._end("failed", error=error, ended_locally=True):
             self.backend.cancel_call(self)

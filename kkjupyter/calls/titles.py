@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from kkjupyter.plaintext import plain
+from kkjupyter.plaintext import one_line, plain
 from kkjupyter.wire.events import Operation
 
 __all__ = ["Title", "counted", "listed", "title_of"]
@@ -70,7 +70,7 @@ def counted(count: int, noun: str) -> str:
 
 def listed(what: str, names: Sequence[str]) -> str:
     """``"clients can call: add, data.stream, and 3 more"``; names may be a peer's."""
-    shown = [_shorten("".join(filter(str.isprintable, name))) for name in names[:_LISTED_NAMES]]
+    shown = [_shorten(one_line(name)) for name in names[:_LISTED_NAMES]]
     if len(names) > _LISTED_NAMES:
         shown.append(f"and {len(names) - _LISTED_NAMES:,} more")
     return f"{what}: {', '.join(shown) or 'nothing'}"

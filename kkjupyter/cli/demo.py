@@ -15,6 +15,7 @@ from pathlib import Path
 import kkjupyter
 from kkjupyter.cli.exit_codes import ExitCode
 from kkjupyter.errors import UsageError
+from kkjupyter.extras import load_extra
 
 __all__ = ["copy_notebooks", "run"]
 
@@ -28,13 +29,15 @@ def run(options: argparse.Namespace) -> ExitCode:
     """Copy, then open or execute.
 
     Raises:
-        UsageError: JupyterLab is not installed, or the directory cannot be written to.
+        UsageError: JupyterLab, or what runs a notebook without it, is not installed, or the
+            directory cannot be written to.
     """
     try:
         copy_notebooks(options.dir)
     except OSError as exc:
         raise UsageError(f"cannot write to {options.dir}: {exc.strerror or exc}") from exc
     if options.headless:
+        load_extra("nbformat", "demo", "kkjupyter demo --headless")
         from kkjupyter.cli.headless import execute
 
         return execute(options.dir / QUICKSTART, cell_timeout_s=options.cell_timeout)

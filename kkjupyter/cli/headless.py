@@ -1,4 +1,9 @@
-"""Execute a notebook in a real kernel and show its output in the terminal while it streams."""
+"""Execute a notebook in a real kernel and show its output in the terminal while it streams.
+
+nbclient does not serve here: it reads only what the running cell says, so the end of an earlier
+cell's background stream is neither shown nor kept, and at Ctrl-C it ends the kernel instead of
+interrupting the cell.
+"""
 
 from __future__ import annotations
 

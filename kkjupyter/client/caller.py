@@ -271,8 +271,17 @@ class ProtocolCaller(Caller):
             state.cancel()
             raise
         if not is_sent:
-            io_loop().post(self._send, call)
+            io_loop().post(self._send_or_fail, call)
         return handle
+
+    def _send_or_fail(self, call: OutgoingCall) -> None:
+        try:
+            self._send(call)
+        except Exception as error:
+            # A fault of this side's: nobody may wait for it for ever.
+            call.state.failed(error)
+            call.close_streams()
+            raise
 
     def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:
         state = call.state

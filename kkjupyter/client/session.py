@@ -24,6 +24,7 @@ from kkjupyter.connection.negotiation import (
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import ConnectError, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
+from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.base import Transport
@@ -31,6 +32,8 @@ from kkjupyter.wire.kkrpc.base import Codec, Protocol
 from kkjupyter.wire.kkrpc.classic.messages import CODECS
 
 __all__ = ["Session", "note_session", "open_sessions"]
+
+logger = SafeLogger("kkjupyter")
 
 # The protocol found at an address, so that connecting there again asks for that one first.
 _found: dict[str, tuple[str, Codec]] = {}
@@ -288,7 +291,13 @@ class Session(ProtocolCaller):
         else:
             unsent, self._unsent = self._unsent, []
             for call in unsent:
-                self._start(call)
+                try:
+                    self._start(call)
+                except Exception as error:
+                    # A fault of this side's, which no other call shall suffer from.
+                    logger.exception("%s could not be sent", call.state.title)
+                    call.state.failed(error)
+                    call.close_streams()
         finally:
             self._connecting = None
 

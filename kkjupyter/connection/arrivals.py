@@ -7,13 +7,10 @@ a big message is decoded in a thread. The order of what one connection sends is 
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from kkjupyter.runtime.decoders import submit
 from kkjupyter.runtime.loop_threads import io_loop
-from kkjupyter.runtime.worker_threads import WorkerPool
 from kkjupyter.transports.fairness import claim_turn
 from kkjupyter.wire.events import Event
 from kkjupyter.wire.framing import cut_at_lines, has_more_lines
@@ -35,9 +32,6 @@ _PORTION_LINES = 256
 _MANY_LINES = 64
 BIG_BYTES = 512 * 1024
 """A message that is longer is decoded in a thread: handing it there takes some 0.1 ms."""
-
-# As few as keep one from waiting for another one's: more would only share the same interpreter.
-_decoders = WorkerPool("kkjupyter-decoder", 2)
 
 
 class Arrivals:
@@ -184,13 +178,12 @@ class Arrivals:
             events: list[Event] | None = None
             problem: Exception | None = None
             try:
-                with _without_collector():
-                    events = decode(chunk)
+                events = decode(chunk)
             except Exception as exc:  # noqa: BLE001  told on the loop
                 problem = exc
             io_loop().post(self._decoded, chunk, events, problem)
 
-        _decoders.submit(work)
+        submit(work, len(chunk))
 
     def _decoded(self, chunk: bytes, events: list[Event] | None, problem: Exception | None) -> None:
         self._is_decoding = False
@@ -217,30 +210,3 @@ def _is_little(chunks: Sequence[bytes]) -> bool:
         return False
     long = [chunk for chunk in chunks if len(chunk) > _LONG_BYTES]
     return not any(has_more_lines(chunk, _MANY_LINES) for chunk in long) and claim_turn()
-
-
-_collector_lock = threading.Lock()
-_collector_pauses = 0
-_was_enabled = False
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep the garbage collector from running: a decoder makes no garbage, but many objects.
-
-    Each some hundred thousand of them it would look at all that there are, with everything else
-    standing still: decoding 4 MB of empty lists takes 1 s with it, and 0.15 s without.
-    """
-    global _collector_pauses, _was_enabled
-    with _collector_lock:
-        _collector_pauses += 1
-        if _collector_pauses == 1:
-            _was_enabled = gc.isenabled()
-            gc.disable()
-    try:
-        yield
-    finally:
-        with _collector_lock:
-            _collector_pauses -= 1
-            if _collector_pauses == 0 and _was_enabled:
-                gc.enable()

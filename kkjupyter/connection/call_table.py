@@ -14,11 +14,11 @@ from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.connection.outgoing_streams import OutgoingStream, OutgoingStreams
 from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.send_queue import SendQueue
-from kkjupyter.errors import BufferOverflow, ProtocolError, RemoteError, UsageError
+from kkjupyter.errors import BufferOverflow, KKError, ProtocolError, RemoteError, UsageError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.traces.record import record_of
-from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened, Replied
+from kkjupyter.wire.events import Acknowledged, Ended, Event, Failed, Item, Opened, Replied
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.values.javascript import undefined
 
@@ -167,9 +167,14 @@ class CallTable:
             control.failed(UsageError(f"{state.title} is over; nothing can be thrown into it"))
             return
         self._controls[control.call_id] = control
-        if self.trace is not None:
-            self.trace.sent_throw(state, control.call_id, frame)
-        self._send_queue.put(frame)
+        try:
+            if self.trace is not None:
+                self.trace.sent_throw(state, control.call_id, frame)
+            self._send_queue.put(frame)
+        except Exception as problem:
+            del self._controls[control.call_id]
+            control.failed(problem)
+            raise
 
     def adopt(self, stream_id: str, title: str) -> CallState:
         """A stream that the peer has passed as an argument, to be consumed here."""
@@ -255,10 +260,12 @@ class CallTable:
     def replied(self, event: Replied) -> None:
         """The value of a call."""
         self.understood = True
-        state = self._waiting.pop(event.call_id, None)
+        # Here and below: found first, taken out last, so that `stumbled` finds it in between.
+        state = self._waiting.get(event.call_id)
         if self.trace is not None:
             self.trace.replied(state, event)
         if state is not None:
+            self._waiting.pop(event.call_id, None)
             state.replied(event.value)
         if self._reading.is_full:
             self._reading.reconsider()
@@ -286,16 +293,18 @@ class CallTable:
     def failed(self, event: Failed) -> None:
         """A call or a stream has failed."""
         self.understood = True
-        state = self._streams.pop(event.id, None) or self._waiting.pop(event.id, None)
+        table = self._streams if event.id in self._streams else self._waiting
+        state = table.get(event.id)
         if state is not None:
             if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
                 self._send_cancel(state, event.id, "what came makes no sense")
+            table.pop(event.id, None)
             state.failed(event.error)
             self._reading.forget(state)
 
     def acknowledged(self, event: Acknowledged) -> None:
         """A cancel or a throw of ours was carried out."""
-        control = self._controls.pop(event.control_id, None)
+        control = self._controls.get(event.control_id)
         if control is None:
             # Of a cancel: nobody waits for it, but what went wrong shall not go unseen.
             if event.error is not None:
@@ -305,12 +314,36 @@ class CallTable:
         # The stream first: whoever waits for the control may look at it at once.
         if event.error is not None:
             self.failed(Failed(event.stream_id, copy.copy(event.error)))
-            control.failed(event.error)
         elif event.done:
             self.ended(Ended(event.stream_id, event.value))
-            control.replied(undefined)
+        self._controls.pop(event.control_id, None)
+        if event.error is not None:
+            control.failed(event.error)
         else:
-            control.replied(event.value)
+            control.replied(undefined if event.done else event.value)
+
+    def stumbled(self, event: Event, error: KKError) -> None:
+        """Handling this failed, by a fault of this side's: whoever waits for it is told so."""
+        match event:
+            case Replied() | Opened():
+                ids = [event.call_id, getattr(event, "stream_id", "")]
+            case Item() | Ended():
+                ids = [event.stream_id]
+            case Failed():
+                ids = [event.id]
+            case Acknowledged():
+                ids = [event.stream_id]
+                control = self._controls.pop(event.control_id, None)
+                if control is not None:
+                    control.failed(copy.copy(error))
+            case _:
+                return
+        for id_ in ids:
+            state = self._streams.pop(id_, None) or self._waiting.pop(id_, None)
+            if state is not None:
+                state.failed(copy.copy(error))
+                self._reading.forget(state)
+                self._send_cancel(state, id_, "what came could not be handled")
 
     def batch_is_through(self) -> None:
         """All that came together was handed in: grant credit, wake those who read."""

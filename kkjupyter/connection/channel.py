@@ -246,7 +246,11 @@ class Channel:
     def _read_some(self) -> bool:
         if self._is_held_back:
             return False
-        is_left = self._arrivals.step()
+        try:
+            is_left = self._arrivals.step()
+        except Exception as problem:  # noqa: BLE001  told to whoever waits
+            self._cannot_read(problem)
+            return False
         if not is_left:
             self._look_what_is_left()
         return is_left
@@ -292,8 +296,8 @@ class Channel:
         for event in events:
             try:
                 on[type(event)](event)
-            except Exception:  # noqa: BLE001  a message harms only itself
-                self._stumble(event)
+            except Exception as problem:  # noqa: BLE001  a message harms only itself
+                self._stumble(event, problem)
         if trace is not None:
             trace.through()
         if not self._reading_on.is_at_work:  # else at the end of the turn
@@ -320,10 +324,7 @@ class Channel:
         self._is_closing = False
         self._arrivals.drop()
         self.reading.stop()
-        states = self.calls.forget_all()
-        if self._trace is not None:
-            self._trace.lost(states, self.close_reason)
-        for state in states:
+        for state in self._lose_calls():
             state.failed(ConnectionLost(self.url, self.close_reason, state.buffer.put_items))
         self._close_handler()  # first: handlers that wait for the send queue shall not go on
         self.send_queue.close()
@@ -339,12 +340,20 @@ class Channel:
         self.close_reason = str(error)
         self.is_open = False  # the next call connects anew
         self._arrivals.drop()
-        states = self.calls.forget_all()
-        if self._trace is not None:
-            self._trace.lost(states, self.close_reason)
-        for state in states:
+        for state in self._lose_calls():
             state.failed(copy.copy(error))  # each raises its own, maybe at the same time
         self._transport.abort()
+
+    def _lose_calls(self) -> list[CallState]:
+        """All calls under way, which are about to fail."""
+        states = self.calls.forget_all()
+        if self._trace is not None:
+            try:
+                self._trace.lost(states, self.close_reason)
+            except Exception:
+                # All who wait are told first of all.
+                logger.exception("the end of a connection could not be noted in its traces")
+        return states
 
     def _must_read(self) -> bool:
         """Whether somebody waits for what may come behind the items of a full buffer."""
@@ -406,7 +415,7 @@ class Channel:
             return
         if jobs.is_over(**self._callback_limits):
             error = BufferOverflow("a callback", what="callback", **self._callback_limits)
-            self.functions.too_many(event.callback_id, error)
+            self.functions.give_up(event.callback_id, error)
         else:
             self.reading.too_many(jobs)
 
@@ -454,14 +463,38 @@ class Channel:
                     self.protocol.fail_call(event.call_id, error, self.protocol.codec)
                 )
 
-    def _stumble(self, event: Event) -> None:
-        """Handling a message failed, which is a fault of this side's: that one call has failed."""
+    def _stumble(self, event: Event, problem: Exception) -> None:
+        """Handling a message failed, which is a fault of this side's: that one call has failed.
+
+        Whoever waits for what the message says is told so, on either side. Where even that fails
+        the connection ends, and by that every wait.
+        """
         self._reported += 1
         if self._reported <= _REPORT_LIMIT:
-            logger.exception("a message from %s could not be handled", self.url)
-        if isinstance(event, Requested):
-            error = RemoteError("the request could not be handled", name="InternalError")
-            self.send_queue.put(self.protocol.fail_call(event.call_id, error, event.codec))
+            logger.error("a message from %s could not be handled", self.url, exc_info=problem)
+        why = f"what came could not be handled ({type(problem).__name__}: {problem})"
+        try:
+            self._tell_of_stumble(event, why)
+        except Exception as failure:
+            logger.error("that could not be told, either", exc_info=failure)
+            self._give_up(ProtocolError(why))
+
+    def _tell_of_stumble(self, event: Event, why: str) -> None:
+        error = RemoteError("the request could not be handled", name="InternalError")
+        match event:
+            case Requested():
+                self.send_queue.put(self.protocol.fail_call(event.call_id, error, event.codec))
+            case NotUnderstood() if event.call_id:
+                self.send_queue.put(
+                    self.protocol.fail_call(event.call_id, error, self.protocol.codec)
+                )
+            case CallbackInvoked():
+                # Going on without this one call would be a silent loss.
+                self.functions.give_up(event.callback_id, ProtocolError(why))
+            case Credited() | Cancelled() | Thrown():
+                self.outgoing.stumbled(event, error)
+            case _:
+                self.calls.stumbled(event, ProtocolError(why))
 
     def _report(self, event: NotUnderstood) -> None:
         self._reported += 1

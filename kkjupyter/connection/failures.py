@@ -132,7 +132,10 @@ def encode_failure(
     }
     if _try(encode, RemoteError("", cause=error.cause)):
         bare.cause = error.cause
-    return encode(bare)
+    message = _try(encode, bare)
+    if message is None:  # its name or its message is not even text
+        message = encode(RemoteError("the error cannot be sent", name="InternalError"))
+    return message
 
 
 def encode_acknowledgement(

@@ -232,6 +232,7 @@ class Negotiation:
         self._limit_bytes = limit_bytes
         self._memory_bytes = memory_bytes
         self._first = FirstFrame(limit_bytes=limit_bytes)
+        self._may_hold = load.server.unfinished() if load is not None else lambda size_bytes: True
 
     def open(self) -> None:
         """Begin to listen."""
@@ -239,7 +240,11 @@ class Negotiation:
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
         found = self._first.feed(chunks, whole=self._transport.keeps_boundaries)
+        if found is None and not self._may_hold(self._first.held_bytes):
+            self._first.chunks = []
+            self._transport.abort()
         if found is not None:
+            self._may_hold(0)
             protocol = make_protocol(
                 *found,
                 keeps_boundaries=self._transport.keeps_boundaries,
@@ -251,10 +256,12 @@ class Negotiation:
             )
             self._on_agreed(channel)
             self._relay.to = channel
-            channel.data_received(self._first.chunks)
+            chunks, self._first.chunks = self._first.chunks, []  # megabytes, maybe
+            channel.data_received(chunks)
 
     def writable(self) -> None:
         """Nothing was sent yet."""
 
     def closed(self, reason: str) -> None:
+        self._may_hold(0)
         self._on_closed(self)

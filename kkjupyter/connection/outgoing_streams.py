@@ -44,6 +44,10 @@ logger = SafeLogger("kkjupyter")
 _closing: set[asyncio.Task[None]] = set()
 
 
+def _nothing() -> None:
+    """What is to be done where nothing is."""
+
+
 class OutgoingStream:
     """One stream; :meth:`run` moves it. Once cancelled it sends nothing more.
 
@@ -76,7 +80,7 @@ class OutgoingStream:
         debug: bool = False,
         record: CallRecord | None = None,
         slots: Slots = GENERATOR_SLOTS,
-        on_over: Callable[[], object] = lambda: None,
+        on_over: Callable[[], object] = _nothing,
     ) -> None:
         self.stream_id = stream_id
         self.cancelled = False
@@ -271,6 +275,8 @@ class OutgoingStream:
     def _finish(self, exc: BaseException | None = None) -> None:
         """Nothing more will be sent, save what controls wait for."""
         self.over = True
+        # It is the job's own, which holds this: a circle, with all arguments of the call in it.
+        self._on_over = _nothing
         io_loop().post(self._acknowledge, exc)
 
     def _acknowledge(self, exc: BaseException | None = None) -> None:
@@ -363,6 +369,24 @@ class OutgoingStreams:
             return False
         stream.cancel(event.control_id, event.value)
         return True
+
+    def stumbled(self, event: Credited | Thrown | Cancelled, error: RemoteError) -> None:
+        """Handling this failed, by a fault of this side's: the stream is over.
+
+        Without the credit the peer would wait for its next value for ever.
+        """
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            if isinstance(event, Cancelled):
+                stream.cancel()
+            else:
+                stream.fail(error)
+        if event.control_id:
+            self._send_queue.put(
+                self._protocol.fail_control(
+                    event.control_id, event.stream_id, error, self._protocol.codec
+                )
+            )
 
     def close(self) -> None:
         """The connection is gone: end them all."""

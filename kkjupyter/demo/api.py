@@ -18,9 +18,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchfiles import awatch
-
 from kkjupyter.demo import model as toy_model
+from kkjupyter.extras import load_extra
 from kkjupyter.server.exposed.ownership import expose
 
 __all__ = ["Counter", "DemoApi"]
@@ -122,7 +121,9 @@ class DemoApi:
 
         Raises:
             FileNotFoundError: there is nothing at ``path``.
+            UsageError: the library that watches is not installed.
         """
+        awatch = load_extra("watchfiles", "demo", "watchFiles").awatch
         root = _resolved(path)
         self._open_watchers += 1
         try:

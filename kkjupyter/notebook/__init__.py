@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from IPython import get_ipython
 from IPython.core.extensions import ExtensionManager
 
+from kkjupyter.runtime.hooks import before_show
+
 if TYPE_CHECKING:
     from kkjupyter.notebook.magic.commands import Commands
 
@@ -36,12 +38,13 @@ def install_if_ipython() -> None:
     from kkjupyter.notebook.output import control
     from kkjupyter.notebook.run import heartbeat as running
     from kkjupyter.notebook.run.owner import cells
+    from kkjupyter.notebook.run.registry import registry
     from kkjupyter.notebook.shell import formatters, interrupts, server_log, tracebacks
     from kkjupyter.notebook.show import displayhook, timing
 
     displayhook.install(shell)
     timing.install(shell)
-    control.install(shell)
+    control.install(shell, registry)
     interrupts.install(shell)
     running.install(shell)
     cells.install(shell)
@@ -49,6 +52,9 @@ def install_if_ipython() -> None:
     tracebacks.install()
     server_log.install()
     _installed_in = shell
+
+
+before_show.append(install_if_ipython)
 
 
 def prepare_for_calls() -> None:

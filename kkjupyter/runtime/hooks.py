@@ -7,15 +7,20 @@ from typing import Any
 
 __all__ = [
     "before_connect",
+    "before_show",
     "before_wait",
     "connect_with",
     "connector",
     "run_before_connect",
+    "run_before_show",
     "run_before_wait",
 ]
 
 before_connect: list[Callable[[], object]] = []
 """Called, in order, before every connect, on the caller's thread."""
+
+before_show: list[Callable[[], object]] = []
+"""Called, in order, before anything is shown, on the caller's thread."""
 
 before_wait: list[Callable[[], object]] = []
 """Called, in order, where a wait or a loop over a stream begins, on its thread; to be quick."""
@@ -24,6 +29,12 @@ before_wait: list[Callable[[], object]] = []
 def run_before_connect() -> None:
     """Call all of ``before_connect``."""
     for hook in before_connect:
+        hook()
+
+
+def run_before_show() -> None:
+    """Call all of ``before_show``."""
+    for hook in before_show:
         hook()
 
 

@@ -66,12 +66,17 @@ class Ticker:
 
     def start(self) -> None:
         """Start the thread, if it does not run yet. Not from finalizers."""
-        with self._start_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="kkjupyter-views", daemon=True
-                )
-                self._thread.start()
+        # Who finds the lock taken need not wait: the thread will come, and what is posted waits
+        # for it. In a signal handler it may be this very thread that has the lock.
+        if self._thread is None and self._start_lock.acquire(blocking=False):
+            try:
+                if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._run, name="kkjupyter-views", daemon=True
+                    )
+                    self._thread.start()
+            finally:
+                self._start_lock.release()
 
     def post(self, job: Job, delay_s: float = 0.0) -> Timer:
         """Have ``job()`` called on the thread. Any thread, also a finalizer."""
@@ -84,10 +89,6 @@ class Ticker:
         self._withdrawn += 1  # a lost count only means that it is cleared a little later
         if self._withdrawn == _WITHDRAWN_KEPT:
             self.post(lambda: None)  # wakes the thread, which looks
-
-    def is_current(self) -> bool:
-        """Whether the caller runs on this thread."""
-        return threading.current_thread() is self._thread
 
     def _run(self) -> None:
         later: list[tuple[float, int, Timer]] = []

@@ -100,8 +100,13 @@ class WorkerPool:
         self.submit(work, lane)
         try:
             return await done
-        except asyncio.CancelledError:
-            self._withdraw(work, lane)
+        except BaseException:
+            if done.cancelled():
+                self._withdraw(work, lane)
+            else:
+                # The error has this frame in its traceback: with its future in it that would be a
+                # circle, which holds what the function was given until the garbage collector comes.
+                del done
             raise
 
     def submit(self, work: Callable[[], object], lane: Lane | None = None) -> None:

@@ -459,7 +459,11 @@ class _Job:
         return await found if inspect.isawaitable(found) else found
 
     async def _fail_inside(self, failure: Exception, context: CallContext) -> Answer:
+        # It has this frame in its traceback; where this frame holds it, too, that is a circle.
+        raised = [failure]
+        del failure
+
         async def fail() -> Any:
-            raise failure
+            raise raised.pop()
 
         return await answer_with(fail, context, interceptors=self._producer.exposed.interceptors)

@@ -134,39 +134,49 @@ async def around(
     Raises:
         UsageError: an interceptor called ``next`` twice, or did not wait for it.
     """
+    return await _layer(0, interceptors, context, handler)
 
-    async def layer(depth: int) -> Any:
-        if depth == len(interceptors):
-            return await handler()
-        interceptor = interceptors[depth]
-        inner: Coroutine[Any, Any, Any] | None = None
 
-        def call_next() -> Coroutine[Any, Any, Any]:
-            nonlocal inner
-            if inner is not None:
-                raise UsageError(
-                    f"the interceptor {_name(interceptor)} called next() twice; "
-                    f"{context.method} runs once, so keep what the first one returned"
-                )
-            inner = layer(depth + 1)
-            return inner
+async def _layer(
+    depth: int,
+    interceptors: Sequence[Interceptor],
+    context: CallContext,
+    handler: Callable[[], Awaitable[Any]],
+) -> Any:
+    """One interceptor and all inside it.
 
-        try:
-            result = interceptor(context, call_next)
-            while inspect.isawaitable(result):  # also what `return next()` hands through
-                result = await result
-            # It would otherwise look as if the handler had returned None.
-            if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
-                raise UsageError(
-                    f"the interceptor {_name(interceptor)} did not wait for next(); "
-                    "write: result = await next()"
-                )
-        finally:
-            if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
-                inner.close()
-        return result
+    Not a closure of :func:`around`: one that calls itself is a circle, and would hold the arguments
+    of each call, megabytes maybe, until the garbage collector comes.
+    """
+    if depth == len(interceptors):
+        return await handler()
+    interceptor = interceptors[depth]
+    inner: Coroutine[Any, Any, Any] | None = None
 
-    return await layer(0)
+    def call_next() -> Coroutine[Any, Any, Any]:
+        nonlocal inner
+        if inner is not None:
+            raise UsageError(
+                f"the interceptor {_name(interceptor)} called next() twice; "
+                f"{context.method} runs once, so keep what the first one returned"
+            )
+        inner = _layer(depth + 1, interceptors, context, handler)
+        return inner
+
+    try:
+        result = interceptor(context, call_next)
+        while inspect.isawaitable(result):  # also what `return next()` hands through
+            result = await result
+        # It would otherwise look as if the handler had returned None.
+        if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
+            raise UsageError(
+                f"the interceptor {_name(interceptor)} did not wait for next(); "
+                "write: result = await next()"
+            )
+    finally:
+        if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
+            inner.close()
+    return result
 
 
 def _name(interceptor: Any) -> str:

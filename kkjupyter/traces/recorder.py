@@ -12,8 +12,9 @@ from typing import Final
 
 from kkjupyter.calls.buffer import StreamBuffer
 from kkjupyter.calls.titles import Title
+from kkjupyter.redaction import is_secret_name
 from kkjupyter.traces.record import CallRecord
-from kkjupyter.traces.secrets import Excerpts, is_secret_name
+from kkjupyter.traces.secrets import Excerpts
 
 __all__ = ["Recorder", "everywhere", "keep_payloads_here", "newest_record"]
 

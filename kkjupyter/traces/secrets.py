@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kkjupyter.plaintext import readable
+from kkjupyter.redaction import is_secret_name
 
-__all__ = ["HIDDEN", "Excerpts", "is_secret_name", "without_secret_fields"]
+__all__ = ["HIDDEN", "Excerpts", "without_secret_fields"]
 
 HIDDEN: Final = "(hidden)"
 
@@ -18,15 +19,6 @@ _TAIL_CHARS: Final = 1024
 # What is cut away may hold the name of a secret whose value is not: so more is looked through.
 _MARGIN_BYTES: Final = 4 * 1024
 _WHOLE_BYTES: Final = _HEAD_CHARS + _TAIL_CHARS + 2 * _MARGIN_BYTES
-
-_SECRET_NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-_SECRET_PARTS = re.compile(r"key|token|secret|passw|credential|auth|session", re.IGNORECASE)
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a header or query parameter of this name is likely to carry a secret."""
-    return name.lower() in _SECRET_NAMES or _SECRET_PARTS.search(name) is not None
-
 
 # In a message, names like these say nothing of headers: "token" is what a language model sends,
 # "key" is in any table. So some names always hide their value, others only one that looks like a

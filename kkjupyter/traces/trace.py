@@ -11,15 +11,7 @@ import dataclasses
 import textwrap
 from typing import Any, Final, Literal
 
-__all__ = [
-    "NOTHING",
-    "Direction",
-    "Trace",
-    "TraceRow",
-    "diagram",
-    "size_text",
-    "time_text",
-]
+__all__ = ["NOTHING", "Direction", "Trace", "TraceRow", "diagram", "size_text", "time_text"]
 
 NOTHING: Final = "(nothing has gone over the wire)"
 
@@ -141,6 +133,9 @@ class Trace:
 
     def __repr__(self) -> str:
         return self.text
+
+
+# ---- a sequence diagram in characters, as a terminal and ``text/plain`` show it
 
 
 def diagram(trace: Trace, *, payloads: bool = True, width_chars: int = 80) -> str:

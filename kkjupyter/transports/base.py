@@ -8,9 +8,12 @@ through :class:`Owner`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
-__all__ = ["DirectTransport", "Owner", "Transport"]
+__all__ = ["DEFAULT_LIMIT_BYTES", "DirectTransport", "Owner", "Transport"]
+
+DEFAULT_LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""How large a message or a body may be where nothing else is said."""
 
 
 class Owner(Protocol):

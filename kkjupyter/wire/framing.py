@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kkjupyter.errors import MessageTooBig
+from kkjupyter.plaintext import readable
 
 __all__ = ["DEFAULT_LIMIT_BYTES", "LineBuffer", "cut_at_lines", "excerpt", "has_more_lines"]
 
@@ -124,6 +125,4 @@ def excerpt(data: bytes, limit_chars: int = 120) -> str:
     text = data[: 4 * limit_chars].decode("utf-8", "replace").strip()
     if len(text) > limit_chars:
         text = text[: limit_chars - 1] + "…"
-    if text.isprintable():  # most are, and a peer can send thousands of them
-        return text
-    return "".join([char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text])
+    return readable(text, keep_lines=False)

@@ -38,6 +38,9 @@ class Api:
     async def count(self, numbers: list[int]) -> int:
         return len(numbers)
 
+    async def total(self, *numbers: int) -> int:
+        return sum(numbers)
+
     async def distinct(self, numbers: set[int]) -> int:
         return len(numbers)
 
@@ -176,6 +179,16 @@ def test_integers_of_one_hash_are_refused(server: Any) -> None:
     # The same digits in another spelling.
     hidden = texts.replace("3", "\\u0033")
     assert "same hash" in refusal(server.url, compact(hidden, "distinct", meta))
+
+
+@pytest.mark.parametrize(("protocol", "write"), [("compact", compact), ("classic", classic)])
+def test_half_a_million_arguments_that_do_not_fit_are_refused_at_once(
+    server: Any, protocol: str, write: Any
+) -> None:
+    message = write(",".join(['""'] * 500_000), "total")
+    refused = refusal(server.url, message, protocol)
+    assert "numbers: Expected `int`, got `str`" in refused
+    assert len(refused) < 10_000
 
 
 def test_large_integers_that_do_not_collide_are_fine(server: Any) -> None:

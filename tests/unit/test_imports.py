@@ -19,7 +19,8 @@ import kkjupyter
 HEAVY = {
     *{"aiohttp", "asyncio", "jsonschema", "msgspec", "ssl", "urllib.request", "websockets"},
     *{"IPython", "anywidget", "ipykernel", "ipywidgets", "traitlets", "zmq"},
-    *{"PIL", "markdown_it", "nbformat", "numpy", "pandas", "pydantic", "pygments", "watchfiles"},
+    *{"PIL", "markdown_it", "matplotlib", "nbformat", "numpy", "pandas", "pydantic", "pygments"},
+    "watchfiles",
 }
 # What every import of the package loads of it.
 FACE = {
@@ -162,7 +163,8 @@ def test_loading_the_extension_loads_what_it_puts_into_the_shell_and_no_more() -
         "api",
     )
     here = tuple(f"kkjupyter.{room}" for room in rooms)
-    assert {name for name in loaded if name.startswith(here)} == set()
+    fair = {"kkjupyter.transports", "kkjupyter.transports.fairness"}  # how long a turn on a loop is
+    assert {name for name in loaded if name.startswith(here)} - fair == set()
 
 
 def test_cells_that_make_no_call_load_no_more_either() -> None:
@@ -206,4 +208,4 @@ def test_in_a_terminal_a_call_is_shown_without_widgets() -> None:
     )
     loaded = loaded_by(code, after=SHELL)
     assert "kkjupyter.notebook.magic.commands" in loaded
-    assert loaded & {"ipywidgets", "anywidget", "aiohttp", "jsonschema", "PIL"} == set()
+    assert loaded & {"ipywidgets", "anywidget", "aiohttp", "jsonschema", "matplotlib"} == set()

@@ -73,6 +73,7 @@ def test_each_kind_shows_what_it_does_not_keep() -> None:
     assert one_line("a\nb\x1b[1m\u202e") == r"a\nb\x1b[1m\u202e"
     assert printable("a\nb\x1b\x9b") == "a\nb␛\ufffd"
     assert readable("a\nb\x1b\u202e") == "a\nb\ufffd\ufffd"
+    assert readable("a\nb\x1b\u202e", keep_lines=False) == "a\ufffdb\ufffd\ufffd"
 
 
 def _errors() -> list[kk.KKError]:

@@ -62,6 +62,14 @@ def test_every_need_is_a_step_that_comes_before(tools: Any) -> None:
         before.add(step.name)
 
 
+def test_a_step_that_is_named_brings_what_it_needs_and_what_that_needs(tools: Any) -> None:
+    names = [step.name for step in tools.select(["tsc", "committed-build", "ruff"])]
+    assert names == ["node", "npm-frontend", "build", "committed-build", "ruff", "tsc"]
+    assert tools.select([]) == list(tools.STEPS)
+    with pytest.raises(SystemExit, match="unknown check 'tcs'; there are: node, "):
+        tools.select(["tcs"])
+
+
 # ---- the browser
 
 

@@ -22,9 +22,10 @@ from kkjupyter.connection.negotiation import PROTOCOLS, make_protocol
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ClientLimits, size_limit
+from kkjupyter.redaction import without_secrets
+from kkjupyter.runtime.decoders import decode
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url
-from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Protocol
@@ -207,7 +208,10 @@ class HttpSession(ProtocolCaller):
             async with client.open("POST", self._address, body=call.frame, headers=_JSON) as reply:
                 body = await reply.read(self._limit_bytes)
             trace.answered(reply.status, reply.headers, reply.content_type, body)
-            value = self._read(reply, body).value(call.state.call_id, self._protocol)
+            answer = self._read(reply, body)
+            value = await decode(
+                partial(answer.value, call.state.call_id, self._protocol), len(body)
+            )
             trace.over()
             return value
 

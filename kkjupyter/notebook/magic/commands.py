@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-import kkjupyter as kk
+from kkjupyter.api import functions
+from kkjupyter.api.status import status
 from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.client.remote import Remote, describe, get_remote
 from kkjupyter.errors import UsageError, did_you_mean
@@ -57,8 +59,8 @@ class Commands:
     def status(self, request: Request) -> None:
         """``status``"""
         _expect_words(request, 0)
-        lines = [repr(kk.status())]
-        calls = {call.id for call in kk.status().calls}
+        lines = [repr(status())]
+        calls = {call.id for call in status().calls}
         for run in registry.running():
             if run.number not in calls:
                 count = f"{run.reply.count:,} item{'' if run.reply.count == 1 else 's'}"
@@ -193,7 +195,7 @@ class Commands:
         if not isinstance(call, ast.Call):
             return False
         called = _looked_up(call.func, names)
-        if called is kk.call and call.args:
+        if called is functions.call and call.args:
             called = _looked_up(call.args[0], names)
         return _is_vovk(called)
 
@@ -234,8 +236,8 @@ def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
         case _:
             return None
     holder = _looked_up(node.value, names)
-    if holder is kk:
-        return getattr(kk, key, None)
+    if holder is sys.modules["kkjupyter"]:
+        return getattr(holder, key, None)
     if not _is_vovk(holder):
         return None
     try:

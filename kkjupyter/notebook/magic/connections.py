@@ -8,8 +8,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-import kkjupyter as kk
+from kkjupyter.api import functions
 from kkjupyter.client.remote import Remote, describe
+from kkjupyter.demo import demo
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.magic.options import Options, is_variable_name
 from kkjupyter.notebook.run.registry import registry
@@ -123,9 +124,9 @@ def _is_closed(value: Any) -> bool:
 def _ended_by(remote: Remote, server: Server | None) -> list[str]:
     """Close these; returns the titles of the shown streams that ended with them."""
     running = registry.running()
-    kk.close(remote)
+    functions.close(remote)
     if server is not None:
-        kk.close(server)
+        functions.close(server)
     return [run.title for run in running if _ends(run)]
 
 
@@ -175,7 +176,7 @@ def _make(target: str, options: Options) -> _Entry:
         if value is not None:
             arguments[name] = value
     if target == "demo":
-        server = kk.demo()
+        server = demo()
         return _Entry(target, options, server.connect(**arguments), server)
     if options.headers:
         arguments["headers"] = {
@@ -188,7 +189,7 @@ def _make(target: str, options: Options) -> _Entry:
         arguments["token"] = _from_environment(options.token_env)
     if options.token_ask:
         arguments["token"] = _asked_for(target)
-    return _Entry(target, options, kk.connect(target, **arguments), None)
+    return _Entry(target, options, functions.connect(target, **arguments), None)
 
 
 def _asked_for(target: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.notebook.magic.options import CALL, OPTIONS, Options, is_secret_name, options_of
+from kkjupyter.notebook.magic.options import CALL, OPTIONS, Options, options_of
+from kkjupyter.redaction import is_secret_name
 
 __all__ = ["pointing_at", "refuse_secret_urls", "words_and_options"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.traces.secrets import is_secret_name
+from kkjupyter.redaction import is_secret_name
 
 __all__ = [
     "CALL",
@@ -24,7 +24,6 @@ __all__ = [
     "Option",
     "Options",
     "help_text",
-    "is_secret_name",
     "is_variable_name",
     "options_of",
 ]

@@ -21,58 +21,74 @@ run in the kernel's control thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from kkjupyter.notebook.output import assets
-from kkjupyter.notebook.run.registry import PageView, registry
+from kkjupyter.notebook.output.page_views import NOT_KNOWN, page_views, report
+from kkjupyter.notebook.run_status import Status
 
 __all__ = [
     "ANSWERS",
+    "KnownRun",
+    "KnownRuns",
     "answer_cancel",
     "answer_part",
     "answer_state",
     "install",
-    "report",
     "uninstall",
 ]
 
 logger = logging.getLogger("kkjupyter")
 
-_NOT_KNOWN: dict[str, Any] = {"known": False, "state": None, "end": None}
+
+class KnownRun(Protocol):
+    """A run, as far as a request about it goes."""
+
+    @property
+    def number(self) -> int: ...
+    def cancel(self) -> bool: ...
+    def status(self) -> Status: ...
 
 
-def answer_cancel(content: dict[str, Any]) -> dict[str, Any]:
+class KnownRuns(Protocol):
+    """The runs of this process."""
+
+    def running(self) -> Sequence[KnownRun]: ...
+    def get(self, number: int) -> KnownRun | None: ...
+
+
+def answer_cancel(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     """Do what a request asks for; returns the content of the reply."""
     if content.get("all") is True:
-        numbers = [run.number for run in registry.running() if run.cancel()]
+        numbers = [run.number for run in runs.running() if run.cancel()]
         return {"status": "ok", "run_id": None, "cancelled": bool(numbers), "runs": numbers}
     number, key = content.get("run_id"), content.get("key")
     if not isinstance(number, int):
         return _refusal('give {"run_id": number} or {"all": true}')
     cancelled = False
     if isinstance(key, str):
-        view = registry.view(key)
+        view = page_views.get(key)
         cancelled = view is not None and view.cancel()
     else:
-        run = registry.get(number)
+        run = runs.get(number)
         cancelled = run is not None and run.cancel()
-    registry.page_came()
-    runs = [number] if cancelled else []
-    answer = {"status": "ok", "run_id": number, "cancelled": cancelled, "runs": runs}
-    return {**answer, **_report_of(number, key)}
+    page_views.page_came()
+    numbers = [number] if cancelled else []
+    answer = {"status": "ok", "run_id": number, "cancelled": cancelled, "runs": numbers}
+    return {**answer, **_report_of(number, key, runs)}
 
 
-def answer_state(content: dict[str, Any]) -> dict[str, Any]:
+def answer_state(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     """What became of a run; returns the content of the reply."""
     number, key = content.get("run_id"), content.get("key")
     if not isinstance(number, int):
         return _refusal('give {"run_id": number} or {"run_id": number, "key": text}')
-    registry.page_came()
-    return {"status": "ok", "run_id": number, **_report_of(number, key)}
+    page_views.page_came()
+    return {"status": "ok", "run_id": number, **_report_of(number, key, runs)}
 
 
-def answer_part(content: dict[str, Any]) -> dict[str, Any]:
+def answer_part(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     """The source of a part of the front end; returns the content of the reply."""
     source = assets.source_of(str(content.get("id")))
     if source is None:
@@ -80,45 +96,38 @@ def answer_part(content: dict[str, Any]) -> dict[str, Any]:
     return {"status": "ok", "source": source}
 
 
-ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+Answer = Callable[[dict[str, Any], KnownRuns], dict[str, Any]]
+ANSWERS: dict[str, Answer] = {
     "kkjupyter_cancel": answer_cancel,
     "kkjupyter_state": answer_state,
     "kkjupyter_part": answer_part,
 }
-"""For each message type the function from its content to that of the reply."""
+"""For each message type the function from its content, and the runs, to that of the reply."""
 
 
-def report(view: PageView) -> dict[str, Any]:
-    """What a page needs to know about the run that a view shows: known, state and end."""
-    status = view.status
-    if not status.over:
-        # The view may have been left behind, as one is that failed; the run knows better.
-        run = registry.get(status.run_id)
-        if run is None:
-            return _NOT_KNOWN
-        if run.is_over:
-            status = run.status()
-    return {"known": True, "state": status.to_json(), "end": view.end_offset}
-
-
-def _report_of(number: int, key: object) -> dict[str, Any]:
+def _report_of(number: int, key: object, runs: KnownRuns) -> dict[str, Any]:
     if isinstance(key, str):
-        view = registry.view(key)
-        return _NOT_KNOWN if view is None else report(view)
-    run = registry.get(number)
+        view = page_views.get(key)
+        return NOT_KNOWN if view is None else report(view)
+    run = runs.get(number)
     if run is None:
-        return _NOT_KNOWN
+        return NOT_KNOWN
     return {"known": True, "state": run.status().to_json(), "end": None}
 
 
-def install(shell: Any) -> None:
-    """Listen on the control channel, if this kernel lets us. Idempotent."""
+def install(shell: Any, runs: KnownRuns) -> None:
+    """Listen on the control channel, if this kernel lets us. Idempotent.
+
+    Args:
+        shell: whose kernel it is.
+        runs: what is asked about.
+    """
     kernel = getattr(shell, "kernel", None)
     handlers = getattr(kernel, "control_handlers", None)
     if kernel is None or handlers is None:
         return  # a terminal, or a kernel of another make: the other roads remain
     for message_type, answer in ANSWERS.items():
-        handlers[message_type] = _handler(kernel, message_type, answer)
+        handlers[message_type] = _handler(kernel, message_type, answer, runs)
 
 
 def uninstall(shell: Any) -> None:
@@ -130,11 +139,11 @@ def uninstall(shell: Any) -> None:
 
 
 def _handler(
-    kernel: Any, message_type: str, answer: Callable[[dict[str, Any]], dict[str, Any]]
+    kernel: Any, message_type: str, answer: Answer, runs: KnownRuns
 ) -> Callable[[Any, Any, dict[str, Any]], None]:
     def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         try:
-            content = answer(parent.get("content") or {})
+            content = answer(parent.get("content") or {}, runs)
         except Exception as error:
             # Without a reply the page would take the kernel for busy, and interrupt it.
             logger.exception("%s failed", message_type)

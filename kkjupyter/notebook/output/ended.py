@@ -7,16 +7,74 @@ are kept, as far as there is room.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-__all__ = ["HELD_BYTES", "HELD_WIDGETS", "EndedWidgets", "ended_widgets"]
+__all__ = [
+    "HELD_BYTES",
+    "HELD_WIDGETS",
+    "EndedWidgets",
+    "StaticOutput",
+    "ended_widgets",
+    "size_of_bundle",
+]
 
 HELD_BYTES = 64 << 20
 """How much text and output is kept of all views that have ended, for pages that ask for it."""
 HELD_WIDGETS = 100
 """How many such views a page can still ask about."""
+
+
+class StaticOutput:
+    """The static bundle of a view, for pages that ask for it. Thread-safe, without a lock.
+
+    A page learns on several roads that a run is over, and may ask before the bundle is made: then
+    it gets it as soon as it is there.
+    """
+
+    def __init__(self) -> None:
+        self._bundle: Mapping[str, Any] | None = None
+        self._is_wanted = False
+
+    def put(self, bundle: Mapping[str, Any], send: Callable[[dict[str, Any]], object]) -> None:
+        """This is it; ``send(message)`` if it was asked for."""
+        self._bundle = bundle
+        if self._is_wanted:
+            self.ask(send)
+
+    def ask(self, send: Callable[[dict[str, Any]], object]) -> None:
+        """``send(message)``, now or as soon as it is there."""
+        self._is_wanted = True  # before the look: put() looks the other way round
+        bundle = self._bundle
+        if bundle is not None:
+            send({"kind": "bundle", "bundle": bundle})
+
+    def forget(self) -> None:
+        """Keep it no more."""
+        self._bundle = None
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes."""
+        return 0 if self._bundle is None else size_of_bundle(self._bundle)
+
+
+def size_of_bundle(bundle: Mapping[str, Any]) -> int:
+    """About how many bytes a static bundle takes in memory."""
+    size_bytes = 0
+    waiting: list[Any] = [bundle]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            waiting.extend(node.values())
+        elif isinstance(node, (list, tuple)):
+            waiting.extend(node)
+        else:
+            size_bytes += sys.getsizeof(node, 64)
+    return size_bytes
 
 
 class EndedWidget(Protocol):

@@ -29,6 +29,7 @@ from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.runtime.ticker import ticker
 
 if TYPE_CHECKING:
+    from kkjupyter.notebook.output.page_views import ViewedRun
     from kkjupyter.notebook.output.widget import LiveWidget
     from kkjupyter.runtime.ticker import Job
 
@@ -170,7 +171,7 @@ def is_terminal() -> bool:
     return getattr(get_ipython(), "kernel", None) is None
 
 
-def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], bool]) -> DrawnScreen:
+def open_screen(choice: ViewChoice, run: ViewedRun) -> DrawnScreen:
     """Show a view where this code runs: in the present cell, or in the terminal.
 
     Raises:
@@ -181,7 +182,7 @@ def open_screen(choice: ViewChoice, status: Status, on_cancel: Callable[[], bool
     view = made_view(choice)
     from kkjupyter.notebook.output.widget import LiveWidget  # ipywidgets: not for terminals
 
-    return CellScreen(LiveWidget(view=view, status=status, on_cancel=on_cancel), view)
+    return CellScreen(LiveWidget(view=view, run=run), view)
 
 
 def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kkjupyter.notebook.output.fallback import FallbackView
+from kkjupyter.notebook.output.page_views import ViewedRun
 from kkjupyter.notebook.output.screens import CellScreen, Screen, is_terminal
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.trace.view import TraceView
@@ -14,7 +15,7 @@ from kkjupyter.traces.record import CallRecord
 __all__ = ["open_trace_screen"]
 
 
-def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[], bool]) -> Screen:
+def open_trace_screen(record: CallRecord, run: ViewedRun) -> Screen:
     """Show the frames of a call where this code runs."""
     view = TraceView(record)
     if is_terminal():
@@ -22,7 +23,7 @@ def open_trace_screen(record: CallRecord, status: Status, on_cancel: Callable[[]
     from kkjupyter.notebook.output.widget import LiveWidget  # ipywidgets: not for terminals
 
     shown = FallbackView(view)
-    return _CellTrace(LiveWidget(view=shown, status=status, on_cancel=on_cancel), shown)
+    return _CellTrace(LiveWidget(view=shown, run=run), shown)
 
 
 class _CellTrace(CellScreen):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +11,8 @@ import anywidget
 import traitlets
 
 from kkjupyter.notebook.output import assets
-from kkjupyter.notebook.output.control import report
-from kkjupyter.notebook.output.ended import ended_widgets
-from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.output.ended import StaticOutput, ended_widgets
+from kkjupyter.notebook.output.page_views import ViewedRun, page_views, report
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript, utf16_len
@@ -26,7 +23,6 @@ __all__ = [
     "LiveWidget",
     "close_layout",
     "prefer_subshells",
-    "size_of_bundle",
     "widget_reference",
 ]
 
@@ -49,9 +45,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     Args:
         view: whose text this shows.
-        status: the run now; text that the view already has is shown at once.
-        on_cancel: called when the user presses Cancel, on any thread, perhaps more than once; it
-            must return at once, and say whether there was anything to cancel.
+        run: what it shows; text that the view already has is shown at once.
         control_road: False keeps the page off the control channel, so that a test can see the other
             roads work.
         place: the id of the widget in which this one is a column; ``""`` if it stands alone.
@@ -72,23 +66,26 @@ class LiveWidget(anywidget.AnyWidget):
         self,
         *,
         view: View,
-        status: Status,
-        on_cancel: Callable[[], bool],
+        run: ViewedRun,
         control_road: bool = True,
         place: str = "",
     ) -> None:
         self._view: View | _Ended = view
-        self._status = status
-        self._on_cancel = on_cancel
-        self._bundle: dict[str, Any] | None = None
+        self._run: ViewedRun | None = run  # held until its end
+        self._status = run.status()
+        self._static = StaticOutput()
         key = uuid.uuid4().hex
         # The page finds its own raw model, and its output in the notebook, by this id.
         super().__init__(
-            key=key, model_id=key, place=place, run_id=status.run_id, control_road=control_road
+            key=key,
+            model_id=key,
+            place=place,
+            run_id=self._status.run_id,
+            control_road=control_road,
         )
         prefer_subshells(self.comm)
         self.on_msg(self._answer)
-        registry.add_view(key, self)
+        page_views.add(key, self)
 
     # ---- for questions on the control channel; any thread
 
@@ -102,9 +99,13 @@ class LiveWidget(anywidget.AnyWidget):
         """Where the text ends, in UTF-16 units."""
         return self._view.transcript.end
 
+    def run_status(self) -> Status:
+        """The run now."""
+        return self._status if self._run is None else self._run.status()
+
     def cancel(self) -> bool:
         """Cancel the run; return whether there was anything to cancel."""
-        return self._on_cancel()
+        return self._run is not None and self._run.press_cancel()
 
     # ---- for the view thread
 
@@ -139,10 +140,10 @@ class LiveWidget(anywidget.AnyWidget):
         self._status = status
         view = self._view
         # Neither the view nor the run is held from now on.
-        self._on_cancel = _nothing_to_cancel
+        self._run = None
         self._view = _Ended(view.name, view.pane, view.part, view.saved_bytes, view.transcript)
         if not self.place:  # of a column, what holds all columns keeps it
-            self._bundle = bundle
+            self._static.put(bundle, self.send)
             ended_widgets.keep(self)
         end = view.transcript.end
         self.send({"kind": "end", "end": end, "status": status.to_json()})
@@ -150,12 +151,11 @@ class LiveWidget(anywidget.AnyWidget):
     @property
     def held_bytes(self) -> int:
         """How much is kept, after the end, for a page that may ask for it."""
-        bundle_bytes = 0 if self._bundle is None else size_of_bundle(self._bundle)
-        return bundle_bytes + self._view.transcript.size_bytes
+        return self._static.size_bytes + self._view.transcript.size_bytes
 
     def forget(self) -> None:
         """Keep it no more. Any thread, after the end."""
-        self._bundle = None
+        self._static.forget()
         if isinstance(self._view, _Ended):
             self._view.transcript = Transcript(0)
 
@@ -179,7 +179,7 @@ class LiveWidget(anywidget.AnyWidget):
             # over: these ask for their text then.
             is_over = isinstance(self._view, _Ended)
             state["snapshot"] = self._snapshot(Excerpt("", 0, 0) if is_over else None)
-            registry.page_came()
+            page_views.page_came()
         return state
 
     def _snapshot(self, excerpt: Excerpt | None = None) -> dict[str, Any]:
@@ -209,8 +209,8 @@ class LiveWidget(anywidget.AnyWidget):
                 self.send({"kind": "copy", "text": self._view.text})
             case {"kind": "part", "id": str(part)}:
                 self.send({"kind": "part", "id": part, "source": assets.source_of(part)})
-            case {"kind": "bundle"} if self._bundle is not None:
-                self.send({"kind": "bundle", "bundle": self._bundle})
+            case {"kind": "bundle"}:
+                self._static.ask(self.send)
             case {"kind": "saved"}:
                 self._is_saved()
 
@@ -218,7 +218,7 @@ class LiveWidget(anywidget.AnyWidget):
         if self._view.transcript.size_bytes <= self._view.saved_bytes:
             ended_widgets.saved(self)
         else:  # its Copy button gives more than was saved
-            self._bundle = None
+            self._static.forget()
             ended_widgets.keep(self)
 
     def _send_missing(self, offset: int) -> None:
@@ -254,31 +254,11 @@ class _Ended:
         return self.transcript.excerpt(self.saved_bytes)
 
 
-def size_of_bundle(bundle: Mapping[str, Any]) -> int:
-    """About how many bytes a static bundle takes in memory."""
-    size_bytes = 0
-    waiting: list[Any] = [bundle]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Mapping):
-            waiting.extend(node.values())
-        elif isinstance(node, (list, tuple)):
-            waiting.extend(node)
-        else:
-            size_bytes += sys.getsizeof(node, 64)
-    return size_bytes
-
-
 def close_layout(widget: Any) -> None:
     """Close what ipywidgets made along with a widget, and would keep."""
     layout = getattr(widget, "layout", None)
     if layout is not None:
         layout.close()
-
-
-def _nothing_to_cancel() -> bool:
-    """The run is over."""
-    return False
 
 
 def widget_reference(model_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.retention.sizes import SizeMeter, size_bytes
+from kkjupyter.notebook.views.base import RETAINED_BYTES
 
 __all__ = ["DEFAULT_LIMITS", "Items", "Limits", "Retained", "size_bytes"]
 
@@ -24,7 +25,7 @@ class Limits:
     """
 
     items: int | None = 1_000_000
-    size_bytes: int | None = 64 * 1024 * 1024
+    size_bytes: int | None = RETAINED_BYTES
 
 
 DEFAULT_LIMITS = Limits()

@@ -23,6 +23,7 @@ import time
 import uuid
 from typing import Any, Final
 
+from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.runtime.ticker import ticker
 
@@ -143,6 +144,7 @@ def install(shell: Any) -> None:
     if _announcer is None and getattr(kernel, "iopub_socket", None) is not None:
         _announcer = Announcer(kernel)
         registry.listen(_announcer.changed)
+        page_views.listen(_announcer.changed)
         _announcer.changed()  # after %reload_ext there are runs already
 
 
@@ -151,5 +153,6 @@ def uninstall() -> None:
     global _announcer
     if _announcer is not None:
         registry.unlisten(_announcer.changed)
+        page_views.unlisten(_announcer.changed)
         _announcer.close()
         _announcer = None

@@ -191,6 +191,27 @@ class LocalFeed:
         logger.error("%s: closing the source failed: %r", self.title, error)
 
 
+class _Wakeup:
+    """Wakes the one thread that waits for it. Any thread may set it, and any signal handler: one
+    may run in the middle of any of these, which an Event's condition does not bear.
+    """
+
+    def __init__(self) -> None:
+        self._is_unset = threading.Lock()
+        self._is_unset.acquire()
+
+    def set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it is set already
+            self._is_unset.release()
+
+    def clear(self) -> None:
+        self._is_unset.acquire(blocking=False)
+
+    def wait(self) -> None:
+        """Until it is set; clears it."""
+        self._is_unset.acquire()
+
+
 class IteratorFeed(LocalFeed):
     """A plain iterator, advanced in the thread that waits for it, or by a thread of its own.
 
@@ -216,7 +237,7 @@ class IteratorFeed(LocalFeed):
         self.notes: list[str] = []
         self.source = iterator
         self._context = contextvars.copy_context()
-        self._change = threading.Event()
+        self._change = _Wakeup()
         self._thread: threading.Thread | None = None
         self._inside: Stoppable | None = None
         self._is_closed = False

@@ -11,16 +11,16 @@ import contextlib
 import contextvars
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kkjupyter.notebook.run.cell import Cell
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.runtime.waiting import wait_blocking
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.run.run import Run
 
-__all__ = ["Cell", "Cells", "cells", "wait_for_output"]
+__all__ = ["Cells", "cells", "wait_for_output"]
 
 _SETTLE_S = 1.0
 # So long a cell waits for the last output of its streams: without a word, and after that.
@@ -33,23 +33,6 @@ _REMEMBERED = 1000
 _context_cell: contextvars.ContextVar[Cell | None] = contextvars.ContextVar(
     "kkjupyter_cell", default=None
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One execution of a cell.
-
-    Attributes:
-        cell_id: the notebook's id for the cell; None where the front end does not say.
-        source: its code.
-        execution_count: which execution this is.
-        header: of the message that asked for it; what it shows is sent in answer to that.
-    """
-
-    cell_id: str | None
-    source: str
-    execution_count: int
-    header: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Cells:
@@ -193,15 +176,15 @@ def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> Non
 
     Args:
         run: one that is over, or about to be.
-        is_there: another condition for its bell, in place of that.
+        is_there: another condition for its notifier, in place of that.
     """
     ready = (lambda: run.is_settled) if is_there is None else is_there
     try:
         if run.is_cancelled:  # they want the cell to be free
-            wait_blocking(run.bell, ready, _SETTLE_S)
-        elif not wait_blocking(run.bell, ready, _QUIET_S):
+            wait_blocking(run.notifier, ready, _SETTLE_S)
+        elif not wait_blocking(run.notifier, ready, _QUIET_S):
             print(f"{run.title} is over, its output is still being drawn; Interrupt ends the wait")
-            if not wait_blocking(run.bell, ready, _OUTPUT_S):
+            if not wait_blocking(run.notifier, ready, _OUTPUT_S):
                 print(f"the output of {run.title} will be complete later")
     except KeyboardInterrupt:
         print(f"the output of {run.title} will be complete later")

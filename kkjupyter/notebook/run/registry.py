@@ -6,14 +6,12 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
-
-from kkjupyter.notebook.run_status import Status
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.run.run import Run
 
-__all__ = ["PageView", "RunRegistry", "registry"]
+__all__ = ["RunRegistry", "registry"]
 
 _FINISHED_KEPT = 20
 
@@ -36,21 +34,6 @@ class _Finished:
         return run
 
 
-class PageView(Protocol):
-    """What a front end shows of a run, as far as a question about it needs that."""
-
-    @property
-    def status(self) -> Status:
-        """The run as the front end was told of it last."""
-
-    @property
-    def end_offset(self) -> int:
-        """Where its text ends, in UTF-16 units."""
-
-    def cancel(self) -> bool:
-        """Cancel the run; return whether there was anything to cancel."""
-
-
 class RunRegistry:
     """The runs of this process: all that are under way, and the newest that are over.
 
@@ -64,11 +47,9 @@ class RunRegistry:
         self._finished_kept = finished_kept
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], object]] = []
-        # Weak: a view that is closed is forgotten without anybody saying so.
-        self._views: weakref.WeakValueDictionary[str, PageView] = weakref.WeakValueDictionary()
 
     def listen(self, changed: Callable[[], object]) -> None:
-        """Call ``changed()`` when a run begins or ends, or a page has come.
+        """Call ``changed()`` when a run begins or ends.
 
         It is called on any thread and must return at once.
         """
@@ -104,20 +85,6 @@ class RunRegistry:
         with self._lock:
             finished = self._finished.get(number)
         return finished.title if finished is not None and finished.run() is None else None
-
-    def add_view(self, key: str, view: PageView) -> None:
-        """Know what front ends show under this id, for as long as it lives."""
-        with self._lock:
-            self._views[key] = view
-
-    def view(self, key: str) -> PageView | None:
-        """What front ends show under this id, if it was made in this process and still lives."""
-        with self._lock:
-            return self._views.get(key)
-
-    def page_came(self) -> None:
-        """A front end has asked something: it may lack what was said before."""
-        self._tell()
 
     def all(self) -> list[Run]:
         """Everything that is known and can be shown, oldest first."""

@@ -16,13 +16,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kkjupyter.errors import CallCancelled, CallTimeout, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.run.extractors import Picker, as_they_are
-from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.worker import Worker
@@ -33,11 +32,11 @@ from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.output.screens import Screen
+    from kkjupyter.notebook.run.cell import Cell
     from kkjupyter.notebook.run.feeds import Feed
-    from kkjupyter.notebook.run.owner import Cell
     from kkjupyter.traces.record import CallRecord
 
-__all__ = ["Run"]
+__all__ = ["Run", "RunKeeper"]
 
 _TAKE_INTERVAL_S = 0.005
 # A worker that is busy longer than that after a cancel is left; an interrupted cell waits a second.
@@ -58,6 +57,16 @@ _BATCH_S = 0.1
 logger = logging.getLogger("kkjupyter")
 
 
+class RunKeeper(Protocol):
+    """Is told of the runs of this process."""
+
+    def add(self, run: Run) -> None:
+        """It begins."""
+
+    def finished(self, run: Run) -> None:
+        """It is over, and its last output is sent."""
+
+
 class Run:
     """One shown stream or call.
 
@@ -65,6 +74,7 @@ class Run:
         number: its id: that of the Call, or a fresh one of the same row.
         title: what is shown for it.
         feed: where its items come from.
+        keeper: told when it begins and when it is settled.
         cell: the cell it belongs to, or None.
         keep: running that cell again does not cancel it.
         limits: what its reply keeps.
@@ -80,6 +90,7 @@ class Run:
         number: int,
         title: str,
         feed: Feed,
+        keeper: RunKeeper | None = None,
         *,
         cell: Cell | None = None,
         keep: bool = False,
@@ -93,14 +104,15 @@ class Run:
         self.number = number
         self.title = title
         self.feed = feed
+        self._keeper = keeper
         self.cell = cell
         self.keep = keep
         self.reply = Reply(title, limits, pick)
         self.notes: list[str] = []
         self.record: CallRecord | None = None
         """What is noted of its frames, if that is to be shown."""
-        self.bell = Notifier()
-        """Rung when the run is over, when it is settled, and when a loop may go on."""
+        self.notifier = Notifier()
+        """Notified when the run is over, when it is settled, and when a loop may go on."""
         self.is_ending = False
         """Whether it was told to end; its last output may still be on its way."""
         self.is_left = False
@@ -119,7 +131,7 @@ class Run:
         self._screens = Screens(title, self._screen_failed)
         self._worker = Worker(f"kkjupyter-{title}"[:40])
         self._timers: list[Timer] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._end_is_claimed = False
         self._is_listening = False
         self._pumped_at_s = 0.0
@@ -181,7 +193,8 @@ class Run:
 
     def start(self) -> None:
         """Have the worker take what comes."""
-        registry.add(self)
+        if self._keeper is not None:
+            self._keeper.add(self)
         self._worker.post(self._pump)
         if self._for_s is not None:
             left_s = self._for_s - self.reply.elapsed_s
@@ -192,13 +205,14 @@ class Run:
 
     def start_loop(self) -> None:
         """Have a loop take what comes; it calls :meth:`handed_out`, and :meth:`loop_ended`."""
-        registry.add(self)
+        if self._keeper is not None:
+            self._keeper.add(self)
         self._looped = deque()
 
     def has_room(self) -> bool:
         """Whether a loop may take the next item: the view is not too far behind, or it is over.
 
-        The bell is rung when that becomes true. Only the loop's thread may ask.
+        The notifier is notified when that becomes true. Only the loop's thread may ask.
         """
         items = self._handed_items - self._drawn_items
         held_bytes = self._handed_bytes - self._drawn_bytes
@@ -248,14 +262,14 @@ class Run:
                     self._screens.add(screen)
             finally:
                 attached.set()
-                self.bell.notify()
+                self.notifier.notify()
 
         self._worker.post(attach)
         return attached
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait in plain code for the end; return whether it is there."""
-        return wait_blocking(self.bell, lambda: self.is_over, timeout_s)
+        return wait_blocking(self.notifier, lambda: self.is_over, timeout_s)
 
     # ---- ending it; any thread
 
@@ -304,7 +318,7 @@ class Run:
         self.is_ending = True
         self.feed.cancel()
         self._worker.post(self._pump)
-        self.bell.notify()  # a loop may wait for its view
+        self.notifier.notify()  # a loop may wait for its view
         return True
 
     def _after(self, delay_s: float, job: Job, *, on_worker: bool = True) -> None:
@@ -380,7 +394,7 @@ class Run:
         self._drawn_items += items
         self._drawn_bytes += batch_bytes
         if self._loop_waits:
-            self.bell.notify()
+            self.notifier.notify()
         took_s = time.monotonic() - self._pumped_at_s
         if items and took_s > _BATCH_S:
             self._batch_items = max(1, int(items * _BATCH_S / took_s))
@@ -499,9 +513,10 @@ class Run:
             timers, self._timers = self._timers, []
         for timer in timers:
             timer.cancel()
-        registry.finished(self)
+        if self._keeper is not None:
+            self._keeper.finished(self)
         self.feed = _OverFeed(self.feed.kind)
-        self.bell.notify()
+        self.notifier.notify()
         self._worker.close()
 
     def _leave(self) -> None:
@@ -528,7 +543,7 @@ class Run:
             self._say_end(state, None, error)
             self._draw_what_is_there()
         self.is_over = True
-        self.bell.notify()
+        self.notifier.notify()
 
     def _draw_what_is_there(self) -> None:
         self._worker.close(leave=True)

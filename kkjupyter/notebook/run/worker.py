@@ -9,6 +9,7 @@ import contextvars
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from kkjupyter.runtime.ticker import Timer, ticker
@@ -37,18 +38,13 @@ class Worker:
         self._inbox: _Inbox | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        # What is to be done with the thread, by whoever has the lock: nobody ever waits for it.
+        self._orders: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
 
     def post(self, job: Job) -> None:
-        """Have ``job()`` called on the thread. Any thread; not from finalizers."""
-        with self._lock:
-            # After a fork the thread is not there in the child.
-            if self._inbox is None or self._thread is None or not self._thread.is_alive():
-                self._start()
-            assert self._inbox is not None
-            self._inbox.put(job)
-            if self._is_closed:
-                self._stop()
+        """Have ``job()`` called on the thread. Any thread, and any signal handler."""
+        self._order(lambda: self._post(job))
 
     def post_later(self, job: Job, delay_s: float) -> Timer:
         """Have ``job()`` called on the thread after ``delay_s`` seconds."""
@@ -60,11 +56,37 @@ class Worker:
         Args:
             leave: it is stuck in a function; what is posted from now on does not wait for it.
         """
-        with self._lock:
-            self._is_closed = True
+        self._order(lambda: self._close(leave=leave))
+
+    def _order(self, order: Callable[[], object]) -> None:
+        """Have ``order()`` carried out, in turn, here or by whoever is at it.
+
+        That may be this very thread: a signal handler that cancels runs in the middle of a post,
+        which may take long, as a thread's start does on a busy machine.
+        """
+        self._orders.append(order)
+        # Looked at again after the lock is given back: others may have come meanwhile.
+        while self._orders and self._lock.acquire(blocking=False):
+            try:
+                while self._orders:
+                    self._orders.popleft()()
+            finally:
+                self._lock.release()
+
+    def _post(self, job: Job) -> None:
+        # After a fork the thread is not there in the child.
+        if self._inbox is None or self._thread is None or not self._thread.is_alive():
+            self._start()
+        assert self._inbox is not None
+        self._inbox.put(job)
+        if self._is_closed:
             self._stop()
-            if leave:
-                self._thread = None
+
+    def _close(self, *, leave: bool) -> None:
+        self._is_closed = True
+        self._stop()
+        if leave:
+            self._thread = None
 
     def __del__(self) -> None:
         inbox = self.__dict__.get("_inbox")

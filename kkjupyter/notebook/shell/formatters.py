@@ -38,7 +38,6 @@ def _formats(shell: Any) -> list[tuple[str, str, Callable[..., Any]]]:
         ("text/html", REMOTE, remote_as_html),
         ("text/plain", REMOTE, remote_as_text),
         ("text/html", TRACE, _trace_as_html),
-        ("image/png", TRACE, _trace_as_png),
         ("text/plain", TRACE, trace_as_text),
     ]
 
@@ -47,12 +46,6 @@ def _trace_as_html(trace: Trace) -> str:
     from kkjupyter.notebook.views.trace.html import trace_html
 
     return trace_html(trace)
-
-
-def _trace_as_png(trace: Trace) -> bytes | None:
-    from kkjupyter.notebook.views.trace.png import trace_png
-
-    return trace_png(trace)
 
 
 def _is_alone(printer: Any) -> bool:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
+from pathlib import Path
 from types import TracebackType
 
 import IPython
 from IPython import get_ipython
 
-import kkjupyter
 from kkjupyter.errors import KKError, RemoteError, did_you_mean
 from kkjupyter.plaintext import encodable, plain, without_controls
 
@@ -19,8 +19,8 @@ __all__ = ["hide_our_frames", "install", "render", "uninstall"]
 
 _STACK_LINES_SHOWN = 6
 _FOREIGN = tuple(
-    os.path.join(os.path.dirname(os.path.abspath(str(package.__file__))), "")
-    for package in (kkjupyter, IPython)
+    os.path.join(folder, "")
+    for folder in (Path(__file__).parents[2], os.path.dirname(os.path.abspath(IPython.__file__)))
 )
 
 

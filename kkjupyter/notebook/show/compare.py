@@ -17,6 +17,7 @@ from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.show.waiting import begin, check_view, lives_on_this_loop, never_shown
 from kkjupyter.notebook.views import AUTO, ViewChoice
+from kkjupyter.runtime.hooks import run_before_show
 from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Compared", "Replies", "compare"]
@@ -48,9 +49,7 @@ def compare(
     Raises:
         UsageError: there is nothing to compare, or a source does not stream or is read already.
     """
-    from kkjupyter.notebook import install_if_ipython
-
-    install_if_ipython()
+    run_before_show()
     check_view(view)
     if not isinstance(sources, Mapping) or not sources:
         raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')
@@ -148,11 +147,11 @@ class Compared:
         runs = self._runs.values()
         try:
             for run in runs:
-                await wait_async(run.bell, lambda run=run: run.is_over)  # type: ignore[misc]
+                await wait_async(run.notifier, lambda run=run: run.is_over)  # type: ignore[misc]
         except BaseException as error:  # CancelledError above all: the cell was interrupted
             self.cancel()
             for run in runs:
-                await wait_async(run.bell, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
+                await wait_async(run.notifier, lambda run=run: run.is_over, GRACE_S)  # type: ignore[misc]
             hide_our_frames(error)
             raise
         return self._outcome()

@@ -1,6 +1,6 @@
 """Several runs side by side in one output: the screens of a comparison.
 
-``labextension/src/columns.ts`` draws them while they run.
+``labextension/src/widget/comparison.ts`` draws them while they run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import anywidget
 import traitlets
 from IPython.display import DisplayHandle
 
-from kkjupyter.notebook.output.ended import ended_widgets
+from kkjupyter.notebook.output.ended import StaticOutput, ended_widgets
 from kkjupyter.notebook.output.screens import (
     Screen,
     TerminalScreen,
@@ -26,7 +26,6 @@ from kkjupyter.notebook.output.widget import (
     LiveWidget,
     close_layout,
     prefer_subshells,
-    size_of_bundle,
     widget_reference,
 )
 from kkjupyter.notebook.run_status import Status
@@ -73,7 +72,7 @@ class ColumnsWidget(anywidget.AnyWidget):
 
     def __init__(self, widgets: Mapping[str, LiveWidget], key: str) -> None:
         self._widgets = list(widgets.values())
-        self._bundle: dict[str, Any] | None = None
+        self._static = StaticOutput()
         columns = [{"name": name, "key": widget.key} for name, widget in widgets.items()]
         super().__init__(key=key, model_id=key, columns=columns)
         prefer_subshells(self.comm)
@@ -81,18 +80,17 @@ class ColumnsWidget(anywidget.AnyWidget):
 
     def end(self, bundle: dict[str, Any]) -> None:
         """All columns have ended; a page that missed this may ask for their static output."""
-        self._bundle = bundle
+        self._static.put(bundle, self.send)
         ended_widgets.keep(self)
 
     @property
     def held_bytes(self) -> int:
         """How much is kept for a page that may ask for it, of the columns, too."""
-        bundle_bytes = 0 if self._bundle is None else size_of_bundle(self._bundle)
-        return bundle_bytes + sum(widget.held_bytes for widget in self._widgets)
+        return self._static.size_bytes + sum(widget.held_bytes for widget in self._widgets)
 
     def forget(self) -> None:
         """Keep it no more."""
-        self._bundle = None
+        self._static.forget()
         for widget in self._widgets:
             widget.forget()
 
@@ -105,8 +103,8 @@ class ColumnsWidget(anywidget.AnyWidget):
 
     def _answer(self, widget: object, content: dict[str, Any], buffers: object) -> None:
         match content:
-            case {"kind": "bundle"} if self._bundle is not None:
-                self.send({"kind": "bundle", "bundle": self._bundle})
+            case {"kind": "bundle"}:
+                self._static.ask(self.send)
             case {"kind": "saved"}:
                 ended_widgets.saved(self)
 
@@ -127,9 +125,7 @@ class _Columns:
     def screen(self, name: str, run: Run, choice: ViewChoice) -> Screen:
         view = made_view(choice)
         view.save_one_of(len(self._runs))
-        widget = LiveWidget(
-            view=view, status=run.status(), on_cancel=run.press_cancel, place=self._key
-        )
+        widget = LiveWidget(view=view, run=run, place=self._key)
         self._widgets[name] = widget
         return WidgetScreen(widget, view, lambda bundle: self._ended(name, bundle))
 

@@ -64,12 +64,12 @@ class _Loop:
             raise error
 
     def _listen(self) -> Any:
-        """A condition that holds when there may be something new; the run's bell tells."""
+        """A condition that holds when there may be something new; the run's notifier tells."""
         news: list[bool] = []
 
         def tell() -> None:
             news.append(True)
-            self._run.bell.notify()
+            self._run.notifier.notify()
 
         self._feed.on_ready(tell)
         return lambda: bool(news) or self._run.is_ending
@@ -111,13 +111,13 @@ class ShownIterator(_Loop):
             self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
             while True:
                 if not run.has_room():
-                    wait_blocking(run.bell, run.has_room)
+                    wait_blocking(run.notifier, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
                     break
                 if not self._advance_here():
-                    wait_blocking(run.bell, self._listen())
+                    wait_blocking(run.notifier, self._listen())
             self._leave_here()
             run.wait(GRACE_S)
         except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
@@ -147,16 +147,16 @@ class AsyncShownIterator(_Loop):
             await self._turns.before_item()
             while True:
                 if not run.has_room():
-                    await wait_async(run.bell, run.has_room)
+                    await wait_async(run.notifier, run.has_room)
                 if found := self._next_now():
                     return found[0]
                 if self._is_through or self._sees_end():
                     break
-                await wait_async(run.bell, self._listen())
-            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+                await wait_async(run.notifier, self._listen())
+            await wait_async(run.notifier, lambda: run.is_over, GRACE_S)
         except BaseException as error:  # CancelledError above all: the cell was interrupted
             run.cancel()
-            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            await wait_async(run.notifier, lambda: run.is_over, GRACE_S)
             hide_our_frames(error)
             raise
         self._raise_failure()

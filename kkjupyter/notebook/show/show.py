@@ -28,6 +28,7 @@ from kkjupyter.notebook.show.waiting import (
     wait,
 )
 from kkjupyter.notebook.views import AUTO, ViewChoice
+from kkjupyter.runtime.hooks import run_before_show
 from kkjupyter.runtime.waiting import wait_async
 
 __all__ = ["Shown", "show"]
@@ -68,9 +69,7 @@ def show(
         UsageError: ``source`` is no stream or is read already, there is no such view, or
             ``pick`` is no function.
     """
-    from kkjupyter.notebook import install_if_ipython
-
-    install_if_ipython()
+    run_before_show()
     check_view(view)
     if isinstance(source, Shown):
         return source
@@ -159,10 +158,10 @@ class Shown:
         try:
             if in_task and isinstance(feed, AsyncFeed):
                 await feed.drive_in_task()
-            await wait_async(run.bell, lambda: run.is_over)
+            await wait_async(run.notifier, lambda: run.is_over)
         except BaseException as error:  # CancelledError above all: the cell was interrupted
             run.cancel()
-            await wait_async(run.bell, lambda: run.is_over, GRACE_S)
+            await wait_async(run.notifier, lambda: run.is_over, GRACE_S)
             hide_our_frames(error)
             raise
         if not self._again and not has_trace:

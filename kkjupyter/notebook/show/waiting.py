@@ -29,6 +29,7 @@ from kkjupyter.notebook.run.extractors import ChunkTexts, Picking, as_they_are, 
 from kkjupyter.notebook.run.feeds import open_feed, title_of
 from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed, LocalFeed
 from kkjupyter.notebook.run.owner import cells, wait_for_output
+from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import cancel_and_settle
@@ -88,7 +89,15 @@ def begin(
     picked = by_view if pick is None else picker(pick)
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
-    run = Run(number, title or title_of(source), feed, cell=cells.present(), pick=picked, **options)
+    run = Run(
+        number,
+        title or title_of(source),
+        feed,
+        registry,
+        cell=cells.present(),
+        pick=picked,
+        **options,
+    )
     run.reply.is_text = view not in (None, AUTO) and shows_text(view)
     if isinstance(picked, Picking):
         picked.notes = run.notes
@@ -149,7 +158,7 @@ def show_trace(run: Run) -> None:
         print(trace) if is_terminal() else display(trace)  # type: ignore[no-untyped-call]
     else:
         with cells.output():
-            run.add_screen(open_trace_screen(record, run.status(), run.press_cancel))
+            run.add_screen(open_trace_screen(record, run))
 
 
 def wait(run: Run) -> None:
@@ -164,7 +173,7 @@ def wait(run: Run) -> None:
 
 def _open(run: Run, view: ViewChoice) -> threading.Event:
     with cells.output():
-        return run.add_screen(open_screen(view, run.status(), run.press_cancel))
+        return run.add_screen(open_screen(view, run))
 
 
 def _drive(run: Run, feed: LocalFeed) -> None:
@@ -230,10 +239,10 @@ def lives_on_this_loop(run: Run) -> bool:
 
 def _await_kind(run: Run) -> None:
     """Wait a moment for the reply, in the hope that no view is needed."""
-    bell = Notifier()
-    run.feed.on_ready(bell.notify)
+    notifier = Notifier()
+    run.feed.on_ready(notifier.notify)
     try:
-        wait_blocking(bell, lambda: _is_answered(run), _QUIET_S)
+        wait_blocking(notifier, lambda: _is_answered(run), _QUIET_S)
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         run.cancel()
         hide_our_frames(interrupt)
@@ -244,10 +253,10 @@ async def await_kind(run: Run) -> None:
     """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
     if _is_answered(run):
         return
-    bell = Notifier()
-    run.feed.on_ready(bell.notify)
+    notifier = Notifier()
+    run.feed.on_ready(notifier.notify)
     try:
-        await wait_async(bell, lambda: _is_answered(run), _QUIET_S)
+        await wait_async(notifier, lambda: _is_answered(run), _QUIET_S)
     except BaseException as error:
         run.cancel()
         hide_our_frames(error)

@@ -1,6 +1,6 @@
 """The static output of a comparison: columns side by side, the figures below.
 
-``labextension/src/columns.ts`` draws the same while they run.
+``labextension/src/widget/comparison.ts`` draws the same while they run.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 It looks like the live view, so that nothing jumps when it takes that one's place, and it survives
 JupyterLab's sanitiser: inline styles only, no style, script or svg element.
-``labextension/src/static.ts`` makes the same where there is no kernel left to ask;
-``labextension/test/static-cases.json`` holds both to it.
+``labextension/src/run/saved-form.ts`` makes the same where there is no kernel left to ask;
+``labextension/test/cases/saved-form.json`` holds both to it.
 """
 
 from __future__ import annotations

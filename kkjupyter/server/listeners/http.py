@@ -104,19 +104,23 @@ class HttpServer(Server):
             self._listener.know(request)
         if request.method != hdrs.METH_POST:
             return web.Response(status=405, headers={hdrs.ALLOW: "POST, OPTIONS"})
+        may_hold = self._clients.load.unfinished()
         try:
             body = await read_body(
                 request,
                 limit_bytes=self._limit_bytes,
                 timeout_s=self._clients.load.limits.body_timeout_s,
                 gzip=self._gzip,
+                may_hold=may_hold,
             )
+            answer = await self._clients.answer(body)
         except BadBody as exc:
             refusal = web.Response(status=exc.status, text=f"{exc.text}\n")
             if exc.is_late:
                 refusal.force_close()
             return refusal
-        answer = await self._clients.answer(body)
+        finally:
+            may_hold(0)
         if not answer.understood:
             return web.Response(status=400, body=answer.body, content_type="text/plain")
         return web.Response(body=answer.body, content_type="application/json")

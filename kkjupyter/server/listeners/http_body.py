@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -39,6 +40,7 @@ async def read_body(
     limit_bytes: int,
     timeout_s: float | None,
     gzip: bool,
+    may_hold: Callable[[int], bool],
     is_unpacked: bool = False,
 ) -> bytes:
     """The whole body. Cancelling is safe; the connection is of no use after that.
@@ -50,10 +52,12 @@ async def read_body(
         timeout_s: how long it may take, and a second more for each 1,000 bytes that have come, so
             that a slow link may be slow; None for any time.
         gzip: whether it may be packed with gzip.
+        may_hold: told how much of it has come; whether so much may be held.
         is_unpacked: whether the application that this is a part of has done that.
 
     Raises:
-        BadBody: it is too long, late or broken, or packed in a way that is not accepted.
+        BadBody: it is too long, late or broken, or packed in a way that is not accepted; or the
+            server holds too much for others.
     """
     limit_name = "message_bytes"
     if 0 < request.client_max_size < limit_bytes:
@@ -61,7 +65,7 @@ async def read_body(
     if (request.content_length or 0) > limit_bytes:
         raise _too_long(limit_bytes, limit_name)
     try:
-        body = await _read(request, limit_bytes, timeout_s)
+        body = await _read(request, limit_bytes, timeout_s, may_hold)
     except (HttpProcessingError, ClientError, web.RequestPayloadError) as exc:
         raise BadBody(HTTPStatus.BAD_REQUEST, "the body is not what its headers say") from exc
     if len(body) > limit_bytes:
@@ -102,7 +106,12 @@ def unpack(body: bytes, limit_bytes: int) -> bytes:
     return data
 
 
-async def _read(request: web.Request, limit_bytes: int, timeout_s: float | None) -> bytes:
+async def _read(
+    request: web.Request,
+    limit_bytes: int,
+    timeout_s: float | None,
+    may_hold: Callable[[int], bool],
+) -> bytes:
     """The body as it comes; little more of it than the limit, from a client that sends more."""
     content = request.content
     if content.at_eof():
@@ -117,6 +126,13 @@ async def _read(request: web.Request, limit_bytes: int, timeout_s: float | None)
             while size_bytes <= limit_bytes and (chunk := await content.readany()):
                 chunks.append(chunk)
                 size_bytes += len(chunk)
+                if not may_hold(size_bytes):
+                    raise BadBody(
+                        HTTPStatus.SERVICE_UNAVAILABLE,
+                        "the server holds as much as it may for all its clients (buffered_bytes); "
+                        "try again later",
+                        is_late=True,
+                    )
                 if timeout_s is not None:
                     timer.reschedule(begin_s + timeout_s + size_bytes / _BYTES_PER_S)
     except TimeoutError as exc:

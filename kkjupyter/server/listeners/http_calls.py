@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from kkjupyter.calls.call import is_stream
@@ -18,11 +19,12 @@ from kkjupyter.connection.negotiation import make_protocol
 from kkjupyter.connection.pumps import close_source
 from kkjupyter.errors import RemoteError
 from kkjupyter.limits import size_limit
+from kkjupyter.runtime.decoders import decode
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.dispatch import Producer
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.interceptors import CallContext
-from kkjupyter.wire.events import CallbackRef, NotUnderstood, Requested, StreamRef
+from kkjupyter.wire.events import CallbackRef, Event, NotUnderstood, Requested, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
 from kkjupyter.wire.kkrpc.detection import recognise
 
@@ -58,16 +60,10 @@ class UnaryClients(Clients):
 
     async def answer(self, body: bytes) -> Answer:
         """Carry out the one request in ``body``. Cancelling ends what runs for it."""
-        found = recognise(body)
-        if found is None:
+        read = await decode(partial(self._read, body), len(body))
+        if read is None:
             return _bad("neither a classic nor a compact message")
-        limits = self.load.limits
-        protocol = make_protocol(
-            *found,
-            limit_bytes=size_limit(limits.message_bytes),
-            memory_bytes=size_limit(limits.message_memory_bytes),
-        )
-        events = protocol.receive([body], whole=True)
+        protocol, events = read
         request = events[0] if events else None
         if isinstance(request, NotUnderstood):
             return _bad(request.reason)
@@ -81,6 +77,19 @@ class UnaryClients(Clients):
             message = await self._carry_out(request, protocol)
         # The compact peers send no line end here, the classic ones need it.
         return Answer(message if protocol.name == "classic" else message.rstrip(b"\n"))
+
+    def _read(self, body: bytes) -> tuple[Protocol, list[Event]] | None:
+        """What a body says, and in which protocol; None if it is in none. Any thread."""
+        found = recognise(body)
+        if found is None:
+            return None
+        limits = self.load.limits
+        protocol = make_protocol(
+            *found,
+            limit_bytes=size_limit(limits.message_bytes),
+            memory_bytes=size_limit(limits.message_memory_bytes),
+        )
+        return protocol, protocol.receive([body], whole=True)
 
     async def _carry_out(self, request: Requested, protocol: Protocol) -> bytes:
         outgoing = _OneMessage()

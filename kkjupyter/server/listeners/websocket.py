@@ -127,6 +127,7 @@ class WebSocketServer(Server):
             self._limits,
             *args,
             limit_bytes=size_limit(self._limits.message_bytes),
+            may_hold=self._clients.load.unfinished(),
             **options,
         )
 

@@ -20,15 +20,16 @@ import aiohttp
 from yarl import URL
 
 from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
+from kkjupyter.redaction import without_secrets
+from kkjupyter.transports.base import DEFAULT_LIMIT_BYTES
 from kkjupyter.transports.http import heartbeat
 from kkjupyter.transports.http.errors import SECRET_BEARING_ERRORS, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 from kkjupyter.transports.stalls import set_keepalive
-from kkjupyter.transports.websocket.client import is_loopback, without_secrets
+from kkjupyter.transports.websocket.client import is_loopback
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "HttpClient", "HttpReply", "check_http_url", "encoded_url"]
+__all__ = ["HttpClient", "HttpReply", "check_http_url", "encoded_url"]
 
-DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 # Node ends a connection that idles for 5 s. A request sent just then would be lost, and a request
 # is never sent twice.
 _IDLE_S = 4.0

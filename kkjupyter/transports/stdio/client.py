@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from kkjupyter.errors import ConnectError
+from kkjupyter.plaintext import plain
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.stdio.commands import command_url, end_reason, quoted, start_reason
 from kkjupyter.transports.stdio.processes import ProcessGroup, spawn_options
@@ -111,7 +112,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         """The end of what the program wrote to stderr, at most 8 KiB."""
         data = b"".join(self._stderr)[-STDERR_TAIL_BYTES:]
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
-        return "".join(c for c in text if c.isprintable() or c in "\n\t").strip("\n")
+        return plain(text).strip("\n")
 
     # ---- what the engine asks
 

@@ -9,6 +9,9 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 
+from kkjupyter.plaintext import plain
+from kkjupyter.redaction import is_secret_name
+
 __all__ = ["command_url", "end_reason", "quoted", "start_reason"]
 
 _ARGUMENT_CHARS = 40
@@ -17,9 +20,6 @@ _HIDDEN = "…"
 _QUOTED_LINES = 12
 _QUOTED_CHARS = 2000
 
-_SECRET_NAME = re.compile(
-    r"token|secret|passw|pwd|key|auth|credential|cookie|bearer|session|signature", re.IGNORECASE
-)
 _NAMED_VALUE = re.compile(r"([^=:\s]+\s*[=:]\s*)(\S.*)", re.DOTALL)
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)(\S*)", re.IGNORECASE)
 # Long, without dots and slashes, letters and digits mixed: no file, and no word.
@@ -36,9 +36,7 @@ def command_url(command: Sequence[str]) -> str:
     hide_next = False
     for argument in command[1:]:
         text = _HIDDEN if hide_next and not argument.startswith("-") else _shown(argument)
-        hide_next = (
-            argument.startswith("-") and "=" not in argument and bool(_SECRET_NAME.search(argument))
-        )
+        hide_next = argument.startswith("-") and "=" not in argument and is_secret_name(argument)
         shown.append(text)
     return "stdio:" + _shortened(" ".join(shown), _COMMAND_CHARS)
 
@@ -102,12 +100,11 @@ def quoted(stderr: str) -> str:
 def _shown(argument: str) -> str:
     argument = " ".join(argument.split())
     named = _NAMED_VALUE.fullmatch(argument)
-    if named and "://" not in argument[: named.end(1) + 2] and _SECRET_NAME.search(named[1]):
+    if named and "://" not in argument[: named.end(1) + 2] and is_secret_name(named[1]):
         return named[1] + _HIDDEN
     argument = _ADDRESS.sub(lambda m: m[1] + m[2] + ("?" + _HIDDEN if m[3] else ""), argument)
     argument = _LOOKS_RANDOM.sub(_HIDDEN, argument)
-    argument = "".join(char for char in argument if char.isprintable())
-    return _shortened(argument, _ARGUMENT_CHARS)
+    return _shortened(plain(argument), _ARGUMENT_CHARS)
 
 
 def _shortened(text: str, limit_chars: int) -> str:

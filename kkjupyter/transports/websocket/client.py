@@ -8,7 +8,7 @@ import ipaddress
 import ssl as ssl_module
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -24,19 +24,20 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 
 from kkjupyter.errors import ConnectError, ConnectTimeout
+from kkjupyter.redaction import without_secrets
+from kkjupyter.transports.base import DEFAULT_LIMIT_BYTES
 from kkjupyter.transports.proxies import environment_proxy, is_proxy_address, proxy_reason
 from kkjupyter.transports.tls import tls_reason
 from kkjupyter.transports.websocket.protocol import PushClientConnection, quiet_logger
 from kkjupyter.transports.websocket.transport import (
     CLOSE_TIMEOUT_S,
-    DEFAULT_LIMIT_BYTES,
     PING_INTERVAL_S,
     PONG_TIMEOUT_S,
     WRITE_TIMEOUT_S,
     WebSocketTransport,
 )
 
-__all__ = ["connect_websocket", "is_loopback", "os_reason", "without_secrets"]
+__all__ = ["connect_websocket", "is_loopback", "os_reason"]
 
 
 _SCHEMES = "ws, wss"
@@ -143,16 +144,6 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:  # it is no address, and connecting will say so
         return ""
-
-
-def without_secrets(url: str) -> str:
-    """``url`` without user, password, query and fragment, where tokens hide."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that do not match
-        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 # Their texts hold the whole address, or what a server made of what it was sent, and with it what is

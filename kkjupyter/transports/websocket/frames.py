@@ -75,6 +75,16 @@ class FrameSplitter:
         self._held_bytes = 0
         self._needed_bytes = 0
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of a frame is held that has not come in full."""
+        return self._held_bytes
+
+    def forget(self) -> None:
+        """Drop that; nothing more is to be fed."""
+        self._held.clear()
+        self._held_bytes = 0
+
     def feed(self, data: bytes, messages: list[bytes]) -> bool:
         """Add ``data``; append messages that it completes to ``messages``.
 

@@ -16,7 +16,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ssl import SSLError
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidHandshake, InvalidMessage
-from websockets.frames import Frame, Opcode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import Side, State
 
@@ -72,9 +72,16 @@ class PushConnection(Connection):
 
     _taker: Taker | None = None
 
-    def __init__(self, *args: Any, limit_bytes: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        limit_bytes: int,
+        may_hold: Callable[[int], bool] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._limit_bytes = limit_bytes
+        self._may_hold = may_hold
         self._read_bytes = 0  # at once; 0 for what the transport thinks best
         self._file = -1  # of the socket, where any thread may write to it
         self._write_lock = threading.Lock()
@@ -132,6 +139,7 @@ class PushConnection(Connection):
             self._is_cutting = self._splitter.feed(data, self._messages)
             if not self._is_cutting:
                 self._hand_over()
+                self._count_unfinished()
                 return
         else:
             self._unparsed.append(data)
@@ -160,7 +168,27 @@ class PushConnection(Connection):
 
     def _end_turn(self) -> None:
         self._hand_over()
+        self._count_unfinished()
         self._pause_or_resume()
+
+    def _count_unfinished(self) -> None:
+        """Say how much is held of a message that is not complete; end it all where that is much."""
+        may_hold = self._may_hold
+        if may_hold is None or self._splitter is None:
+            return
+        partial_bytes = 0 if self._partial is None else len(self._partial)
+        if not may_hold(self._splitter.held_bytes + partial_bytes) and self._is_open():
+            self.protocol.fail(CloseCode.TRY_AGAIN_LATER, "the server is at its buffered_bytes")
+            self.send_data()
+            self.transport.close()
+            self._forget_unfinished()
+
+    def _forget_unfinished(self) -> None:
+        self._partial = None
+        if self._splitter is not None:
+            self._splitter.forget()
+        if self._may_hold is not None:
+            self._may_hold(0)
 
     def _start_splitting(self, *, masked: bool) -> None:
         """The handshake is over: from now on there are frames."""
@@ -282,6 +310,7 @@ class PushConnection(Connection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = (exc,)
+        self._forget_unfinished()
         with self._write_lock:  # the file is closed next, and another one may get its number
             self._file = -1
         if self._splitter is None:  # nothing of it will ever be asked for

@@ -18,7 +18,6 @@ from kkjupyter.transports.websocket.protocol import PushConnection
 
 __all__ = ["WebSocketTransport"]
 
-DEFAULT_LIMIT_BYTES = 64 * 1024 * 1024
 PING_INTERVAL_S = 20.0
 PONG_TIMEOUT_S = 20.0
 WRITE_TIMEOUT_S = 300.0

@@ -9,18 +9,25 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
+from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.vovk.client.arguments import CallInput, call_title, read_input
 from kkjupyter.vovk.client.call import VovkCall, VovkState
 from kkjupyter.vovk.client.custom_calls import CustomRun
 from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher
-from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
+from kkjupyter.vovk.client.json_schema.validation import (
+    HandlerChecks,
+    has_library,
+    load_library,
+)
 from kkjupyter.wire.events import Operation
 from kkjupyter.wire.vovk.request import HttpRequest, build_request
 from kkjupyter.wire.vovk.schema.model import Handler, Schema
 from kkjupyter.wire.vovk.schema.names import Names
 
 __all__ = ["VovkCaller"]
+
+logger = SafeLogger("kkjupyter")
 
 _OPERATIONS = {
     "get": "there are no properties here; call it: {0}(...)",
@@ -34,7 +41,8 @@ class VovkCaller(Caller):
 
     Args:
         url: where to, without secrets, for messages.
-        validate: whether JSON Schemas count, for every call that says nothing else.
+        validate: whether calls that say nothing else are held to JSON Schemas. None: yes, if the
+            library for it is installed; a warning says once that it is not.
         default_options: for every call: ``body``, ``query``, ``params``, ``headers``; what
             a call says itself counts.
         fetcher: carries out calls; by default :func:`default_fetcher`.
@@ -56,7 +64,7 @@ class VovkCaller(Caller):
         self,
         url: str,
         *,
-        validate: bool = True,
+        validate: bool | None = None,
         default_options: Mapping[str, Any] | None = None,
         fetcher: Fetcher | None = None,
         stream_fetcher: Fetcher | None = None,
@@ -67,12 +75,16 @@ class VovkCaller(Caller):
         super().__init__(url, timeout_s=timeout_s, idle_timeout_s=idle_timeout_s, meta=meta)
         if default_options is not None and not isinstance(default_options, Mapping):
             raise UsageError("default_options must be a dict: {'headers': {...}, 'query': {...}}")
-        if not isinstance(validate, bool):
+        if validate is not None and not isinstance(validate, bool):
             raise UsageError(f"validate must be True or False, not {validate!r:.60}")
+        self._can_check = has_library()
+        if validate and not self._can_check:
+            load_library()  # says what to install
         for name, value in (("fetcher", fetcher), ("stream_fetcher", stream_fetcher)):
             if value is not None and not callable(value):
                 raise UsageError(f"{name} must be a function, not {type(value).__name__}")
         self._validate = validate
+        self._has_told = False
         self._defaults = read_input("default_options", (), default_options or {})
         self._fetcher = fetcher or default_fetcher
         self._stream_fetcher = stream_fetcher or default_stream_fetcher
@@ -115,9 +127,11 @@ class VovkCaller(Caller):
 
     @property
     def has_checks(self) -> bool:
-        """Whether there is anything that calls are held to."""
+        """Whether there is anything that calls are held to, and something to check it with."""
         segments = self._schema.segments.values() if self._schema is not None else ()
-        return self._validate and any(
+        if self._validate is False or not self._can_check:
+            return False
+        return any(
             handler.validation
             for segment in segments
             for controller in segment.controllers.values()
@@ -173,7 +187,7 @@ class VovkCaller(Caller):
             _title=call_title(handler.title, given),
             _handler=handler,
             _caller=self,
-            _validates=self._validates(own),
+            _validates=self._validates(own, handler),
         )
         outcome = (self._stream_fetcher if is_stream else self._fetcher)(fetch)
         return outcome if isinstance(outcome, Call) else self._run_custom(fetch, outcome)
@@ -197,11 +211,33 @@ class VovkCaller(Caller):
         wire = f"vovk, {handler.wire_format}"
         state.observer = self.recorder.begin(state.number, state.title, wire, state.buffer)
         handle = VovkCall(state)  # first: what Ctrl-C leaves behind here is found to be dropped
-        io_loop().post(self._start, state, request, fetch)
+        io_loop().post(self._start_or_fail, state, request, fetch)
         return handle
 
-    def _validates(self, given: CallInput) -> bool:
-        return self._validate if given.validate is None else given.validate
+    def _start_or_fail(self, state: VovkState, request: HttpRequest, fetch: Fetch) -> None:
+        try:
+            self._start(state, request, fetch)
+        except Exception as error:
+            # A fault of this side's: nobody may wait for it for ever.
+            state.failed(error)
+            raise
+
+    def _validates(self, given: CallInput, handler: Handler) -> bool:
+        """Whether a call is checked. Without the library it is not, unless it asks for it: the
+        server checks again in any case."""
+        asked = self._validate if given.validate is None else given.validate
+        if self._can_check or not handler.validation:
+            return asked is not False
+        if asked:
+            load_library()  # says what to install
+        if asked is None and not self._has_told:
+            self._has_told = True
+            logger.warning(
+                "calls of %s are sent unchecked, because jsonschema is not installed; "
+                "pip install 'kkjupyter[vovk]', or turn the checks off with validate=False",
+                self.url,
+            )
+        return False
 
     def _run_custom(self, fetch: Fetch, outcome: Any) -> VovkCall:
         run = CustomRun(outcome, fetch._made, self._custom.discard)

@@ -14,8 +14,10 @@ from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller
 from kkjupyter.client.http.http_trace import HttpTrace
 from kkjupyter.client.http.requests import Requests, Settle
+from kkjupyter.connection.arrivals import BIG_BYTES
 from kkjupyter.errors import ConnectionLost, MessageTooBig, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
+from kkjupyter.runtime.decoders import decode
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.vovk.client.call import VovkState
@@ -121,10 +123,13 @@ class Exchange:
             trace.answered(reply.status, reply.headers, reply.content_type, body)
             if kind == "error":
                 raise read_failure(reply.status, body, reply.headers)
-        return self._reply(state, kind, body, reply)
+        return await self._reply(state, kind, body, reply)
 
-    def _reply(self, state: VovkState, kind: ReplyKind, body: bytes, reply: HttpReply) -> Settle:
-        value = read_value(kind, body, reply.headers, memory_bytes=self._memory_bytes)
+    async def _reply(
+        self, state: VovkState, kind: ReplyKind, body: bytes, reply: HttpReply
+    ) -> Settle:
+        read = partial(read_value, kind, body, reply.headers, memory_bytes=self._memory_bytes)
+        value = await decode(read, len(body))
         if not self._is_stream:
             return partial(state.replied, value)
         state.opened("")
@@ -151,7 +156,7 @@ class Exchange:
                 events = decoder.cut(error)
                 error.items_received = decoder.items_received
             else:
-                events = decoder.feed(chunk) if chunk else decoder.end()
+                events = await self._read_piece(decoder, chunk)
                 trace.chunk = chunk
             wants_rest = pace.wants_rest(len(chunk), clock() - waiting_since_s)
             if self._deliver(state, events, trace):
@@ -159,6 +164,14 @@ class Exchange:
             elif wants_rest and not decoder.is_over:
                 await self._rest(reply)
         return partial(state.ended, undefined)
+
+    async def _read_piece(self, decoder: BodyDecoder, chunk: bytes) -> list[BodyEvent]:
+        """What a piece of a stream says; none is its end."""
+        read = partial(decoder.feed, chunk) if chunk else decoder.end
+        size_bytes = decoder.held_bytes + len(chunk)
+        if size_bytes < BIG_BYTES:  # nearly always; a thread for each would slow streams down
+            return read()
+        return await decode(read, size_bytes)
 
     def _deliver(self, state: VovkState, events: list[BodyEvent], trace: HttpTrace) -> bool:
         """Hand over what came; return whether the buffer is full."""

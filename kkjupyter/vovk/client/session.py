@@ -15,8 +15,8 @@ from kkjupyter.client.http.requests import Requests
 from kkjupyter.client.session import note_session
 from kkjupyter.errors import ConnectError, ConnectionLost, ConnectTimeout, ProtocolError, UsageError
 from kkjupyter.limits import ClientLimits
+from kkjupyter.redaction import without_secrets
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url, encoded_url
-from kkjupyter.transports.websocket.client import without_secrets
 from kkjupyter.transports.websocket.handshake import request_headers
 from kkjupyter.vovk.client.call import VovkState
 from kkjupyter.vovk.client.caller import VovkCaller
@@ -68,7 +68,7 @@ class VovkSession(VovkCaller):
         connect_timeout_s: float = 10.0,
         limits: ClientLimits | None = None,
         no_schema: Callable[[str], UsageError] | None = None,
-        validate: bool = True,
+        validate: bool | None = None,
         default_options: Mapping[str, Any] | None = None,
         fetcher: Fetcher | None = None,
         stream_fetcher: Fetcher | None = None,

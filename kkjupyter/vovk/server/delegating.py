@@ -7,18 +7,17 @@ it. What is delegated to by :func:`delegate` is closed with the stream it became
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from kkjupyter.connection.failure_log import log_late_failure
 from kkjupyter.connection.pumps import close_source, is_async_stream
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.turns import give_turn, turn_is_due
 
-__all__ = ["Delegation", "close_delegated", "collect_delegated", "delegate"]
+__all__ = ["close_delegated", "collect_delegated", "delegate"]
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ T = TypeVar("T")
 _open: contextvars.ContextVar[dict[_Inner, None]] = contextvars.ContextVar("kkjupyter_delegated")
 
 
-def delegate(source: AsyncIterable[T] | Iterable[T]) -> Delegation[T]:
+def delegate(source: AsyncIterable[T] | Iterable[T]) -> AsyncGenerator[T, None]:
     """``yield*``: ``async for token in vovk.delegate(self.hello.stream_tokens()): yield token``.
 
     The source is closed when the loop is left, however that happens, and at the latest when the
@@ -46,30 +45,21 @@ def delegate(source: AsyncIterable[T] | Iterable[T]) -> Delegation[T]:
             f"delegate takes something to iterate over, not {type(source).__name__}; "
             "await a coroutine first"
         )
-    return Delegation(_Inner(source))
+    return _handed_through(_Inner(source))
 
 
-class Delegation(AsyncIterator[T], Generic[T]):
-    """What :func:`delegate` returns: to be looped over once. Nothing else should hold it."""
-
-    def __init__(self, inner: _Inner) -> None:
-        self._inner = inner
-
-    def __aiter__(self) -> Delegation[T]:
-        return self
-
-    async def __anext__(self) -> T:
-        if turn_is_due():  # the source may never have to wait
-            await give_turn()
-        item: T = await self._inner.next()
-        return item
-
-    async def aclose(self) -> None:
-        """End the source, now. Idempotent."""
-        await self._inner.close()
-
-    def __del__(self) -> None:
-        self._inner.abandon()
+async def _handed_through(inner: _Inner) -> AsyncGenerator[Any, None]:
+    """What a loop over a delegation reads. Left at its yield, it is closed by the event loop: of
+    the two that hold ``inner``, only the loop holds this."""
+    async with contextlib.aclosing(inner):
+        while True:
+            if turn_is_due():  # the source may never have to wait
+                await give_turn()
+            try:
+                item = await inner.next()
+            except StopAsyncIteration:
+                return
+            yield item
 
 
 class _Inner:
@@ -78,31 +68,32 @@ class _Inner:
     def __init__(self, source: Any) -> None:
         self._source = source
         self._iterator: Any = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begun = False
         self._closed = False
 
     async def next(self) -> Any:
         if self._closed:
             raise StopAsyncIteration
-        if self._loop is None:
+        if not self._begun:
             self._begin()
         try:
             if isinstance(self._iterator, _Sync):
                 return self._iterator.next()
             return await anext(self._iterator)
         except BaseException:
-            await self.close()
+            await self.aclose()
             raise
 
     def _begin(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._begun = True
         is_async = is_async_stream(self._source)
         self._iterator = aiter(self._source) if is_async else _Sync(iter(self._source))
         stream = _open.get(None)
         if stream is not None:
             stream[self] = None
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
+        """End the source, now. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -112,18 +103,6 @@ class _Inner:
             await close_source(iterator)
         if iterator is not self._source:
             await close_source(self._source)
-
-    def abandon(self) -> None:
-        """Its loop was left. Any thread; must not raise."""
-        if self._loop is not None and not self._closed:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing runs any more
-                self._loop.call_soon_threadsafe(self._close_soon, self._loop)
-
-    def _close_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._closed:
-            task = loop.create_task(self.close())
-            _closing.add(task)
-            task.add_done_callback(_closed)
 
 
 class _Sync:
@@ -137,15 +116,6 @@ class _Sync:
             return next(self.iterator)
         except StopIteration:
             raise StopAsyncIteration from None
-
-
-_closing: set[asyncio.Task[None]] = set()
-
-
-def _closed(task: asyncio.Task[None]) -> None:
-    _closing.discard(task)
-    if not task.cancelled() and (failure := task.exception()) is not None:
-        log_late_failure("a stream that was delegated to", failure)
 
 
 def collect_delegated() -> None:
@@ -162,7 +132,7 @@ async def close_delegated() -> None:
     failure: BaseException | None = None
     for inner in reversed(list(_open.get({}))):
         try:
-            await inner.close()
+            await inner.aclose()
         except BaseException as exc:  # noqa: BLE001  raised below, or logged here
             if failure is None:
                 failure = exc

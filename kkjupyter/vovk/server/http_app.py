@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
-from kkjupyter.errors import ConnectionLost
+from kkjupyter.errors import ConnectionLost, ProtocolError
 from kkjupyter.limits import LimitExceeded, ServerLimits, ServerLoad, size_limit
 from kkjupyter.server.access import AccessPolicy, Visit
 from kkjupyter.server.interceptors import Interceptor
@@ -131,13 +131,15 @@ class VovkApp:
         found = self.publication.find(request.method, inner)
         if found is None:
             return _web_response(self._missing(request.method, inner), common)
+        may_hold = self.clients.load.unfinished()
+        limits = self.clients.load.limits
         try:
-            limits = self.clients.load.limits
             body = await read_body(
                 request,
                 limit_bytes=size_limit(limits.message_bytes),
                 timeout_s=limits.body_timeout_s,
                 gzip=self.gzip,
+                may_hold=may_hold,
                 is_unpacked=not self.is_told,
             )
         except BadBody as exc:
@@ -145,20 +147,25 @@ class VovkApp:
             if exc.is_late:
                 refusal.force_close()
             return refusal
+        finally:
+            may_hold(0)
         published, params = found
         query = self._query(request)
-        asked = Request[Any, Any, Any](
-            method=request.method,
-            url=f"{request.scheme}://{request.host}{raw_path}{'?' if query else ''}{query}",
-            headers=request.headers,
-            params=params,
-            query_text=query,
-            body=body,
-            wire_format=self.wire_format,
-            remote=request.remote,
-            handler=published.handler.title,
-            memory_bytes=size_limit(self.clients.load.limits.message_memory_bytes),
-        )
+        try:
+            asked = Request[Any, Any, Any](
+                method=request.method,
+                url=f"{request.scheme}://{request.host}{raw_path}{'?' if query else ''}{query}",
+                headers=request.headers,
+                params=params,
+                query_text=query,
+                body=body,
+                wire_format=self.wire_format,
+                remote=request.remote,
+                handler=published.handler.title,
+                memory_bytes=size_limit(limits.message_memory_bytes),
+            )
+        except ProtocolError as exc:
+            return _web_response(self._refusal(400, str(exc)), common)
         loop = self.loop or _SameLoop()
         load = self.clients.load
         try:

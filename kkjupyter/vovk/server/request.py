@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from kkjupyter.errors import MessageTooBig, ProtocolError
+from kkjupyter.runtime.decoders import decode
 from kkjupyter.vovk.server.exceptions import HttpException
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 from kkjupyter.wire.values.json_text import loads
@@ -43,6 +45,9 @@ class Request(Generic[Body, Query, Params]):
         query: from the URL; nested by brackets as in 3.x, or flat in the old format.
         remote: the client's address, or None.
         handler: what is called, ``"HelloRPC.streamTokens"``.
+
+    Raises:
+        ProtocolError: the query is nested too deeply.
     """
 
     params: Params
@@ -73,6 +78,7 @@ class Request(Generic[Body, Query, Params]):
         self._body = body
         self._memory_bytes = memory_bytes
         self._json: Any = _UNREAD
+        self._failure: HttpException | None = None
         self._meta: dict[str, Any] | None = None
         self._aborted = False
 
@@ -110,6 +116,7 @@ class Request(Generic[Body, Query, Params]):
         """
         if self._json is _UNREAD and not self._body:
             raise HttpException(400, "the body is empty; JSON belongs there")
+        await self.load_body_value()
         body: Body = self.body_value()
         return body
 
@@ -129,13 +136,28 @@ class Request(Generic[Body, Query, Params]):
         Raises:
             HttpException: 400, it is no form, or a broken one.
         """
+        read = partial(read_form, self._body, self.headers.get("content-type", ""))
         try:
-            return read_form(self._body, self.headers.get("content-type", ""))
+            return await decode(read, len(self._body))
         except ProtocolError as exc:
             raise HttpException(400, f"body: {exc}") from exc
 
+    async def load_body_value(self) -> None:
+        """Have a big body decoded where nobody waits for it; :meth:`body_value` then has it.
+
+        Raises nothing: what is wrong with it, that says.
+        """
+        if self._json is _UNREAD and self._failure is None and self._body:
+            read = partial(_json, self._body, "body", self._memory_bytes)
+            try:
+                self._json = await decode(read, len(self._body))
+            except HttpException as exc:
+                self._failure = exc
+
     def body_value(self) -> Any:
         """As :meth:`json`, without waiting, and None for no body."""
+        if self._failure is not None:
+            raise self._failure
         if self._json is _UNREAD:
             self._json = _json(self._body, "body", self._memory_bytes) if self._body else None
         return self._json

@@ -238,6 +238,8 @@ class ResponseTask:
         request, manners = self._request, self._manners
         published = self._published
         meta = request.meta  # one that cannot be read is refused, whoever looks at it
+        if published.call.takes_body:
+            await request.load_body_value()
         args, kwargs = published.call.arguments(request, self._format, validate=manners.validate)
         context = CallContext(published.handler.title, args, kwargs, meta)
         set_current_context(context)
@@ -296,6 +298,13 @@ class ResponseTask:
         if isinstance(exc, asyncio.CancelledError):
             exc = RemoteError("cancelled", name="CancelledError")  # the handler cancelled itself
         self._tell(exc)
+        try:
+            self._answer_with(exc)
+        except Exception as failure:  # noqa: BLE001  told, as the client waits for something
+            logger.error("%s: its error cannot be sent", self._request.handler, exc_info=failure)
+            self._answer_with(RemoteError("the error cannot be sent", name="InternalError"))
+
+    def _answer_with(self, exc: BaseException) -> None:
         if self._streams:
             self._put(stream_failure(exc, self._format))
         else:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, TypedDict, get_args, get_origin
 
 from kkjupyter.errors import UsageError
-from kkjupyter.validation.checking import Check, check_for
+from kkjupyter.validation.checking import Check, check_for, union
 from kkjupyter.validation.functions import resolved_hints
-from kkjupyter.validation.hints import take_apart
 from kkjupyter.vovk.server.request import Request
 from kkjupyter.vovk.server.validation import ItemCheck, check_input, check_media_type, check_output
 from kkjupyter.wire.vovk.schema.model import Part, WireFormat
@@ -61,6 +58,12 @@ class HandlerCall:
         self._items: Check | None = None
         if "return" in hints:
             self._find_output_hints(hints["return"])
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether making its arguments reads the body as JSON."""
+        taken = [*self._by_position, *self._by_name.values()]
+        return "body" in self._checks or "body" in taken
 
     def arguments(
         self, request: Request[Any, Any, Any], wire_format: WireFormat, *, validate: bool
@@ -139,11 +142,11 @@ class HandlerCall:
         if check is None:
             return
         self._output, self._items = check, check.items
-        parts = take_apart(hint, is_result=True)
-        if parts is not None and parts.items and not parts.data:
-            self.hints["iteration"] = functools.reduce(operator.or_, parts.items)
-        elif not (parts is None or parts.items or parts.functions or parts.classes):
-            self.hints["output"] = functools.reduce(operator.or_, parts.data)
+        parts = check.parts
+        if parts.items and not parts.data:
+            self.hints["iteration"] = union(parts.items)
+        elif not (parts.items or parts.functions or parts.classes):
+            self.hints["output"] = union(parts.data)
 
 
 def _given(request: Request[Any, Any, Any], what: str) -> Any:

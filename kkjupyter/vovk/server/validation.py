@@ -11,11 +11,10 @@ from typing import Any
 from kkjupyter.validation.checking import Check, Mismatch
 from kkjupyter.vovk.server.exceptions import HttpException
 from kkjupyter.vovk.server.request import Request
+from kkjupyter.wire.vovk.media_types import JSON, is_json_type, media_type
 from kkjupyter.wire.vovk.schema.model import Part
 
 __all__ = ["ItemCheck", "check_input", "check_media_type", "check_output"]
-
-_JSON_TYPE = "application/json"
 
 
 def check_input(part: Part, check: Check, value: Any) -> Any:
@@ -70,12 +69,12 @@ def check_media_type(request: Request[Any, Any, Any]) -> None:
     Raises:
         HttpException: 415, it is called something else.
     """
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given and given != _JSON_TYPE and not given.endswith("+json"):
+    given = media_type(request.headers.get("content-type", ""))
+    if given and not is_json_type(given):
         raise HttpException(
             415,
             f"Unsupported media type: {given}",
-            {"contentTypes": [given], "allowed": [_JSON_TYPE]},
+            {"contentTypes": [given], "allowed": [JSON]},
         )
 
 

@@ -148,6 +148,11 @@ class FirstFrame:
         self._held = bytearray()  # of an unfinished line
         self._tried_bytes = 0
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of an unfinished message is held."""
+        return len(self._held)
+
     def feed(self, chunks: Sequence[bytes], *, whole: bool = False) -> Found | None:
         """Take received bytes; say what is spoken as soon as that is known.
 

@@ -13,6 +13,7 @@ from kkjupyter.errors import EncodeError, RemoteError, RemoteThrow
 from kkjupyter.wire.values import json_codec
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.values.json_text import dumps
+from kkjupyter.wire.vovk.media_types import JSON
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.stream_body import DIVIDER
 
@@ -27,7 +28,7 @@ __all__ = [
     "thrown_reason",
 ]
 
-REPLY_HEADERS: Final = {"content-type": "application/json"}
+REPLY_HEADERS: Final = {"content-type": JSON}
 """The head of a unary reply and of an error reply."""
 
 # The same text to a JSON parser, and no divider to who looks for one. Two dividers may share the

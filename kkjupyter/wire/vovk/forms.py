@@ -16,10 +16,13 @@ from kkjupyter.errors import EncodeError, ProtocolError
 from kkjupyter.plaintext import plain
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.values import json_codec
+from kkjupyter.wire.vovk.media_types import is_json_type, media_type
 from kkjupyter.wire.vovk.query import scalar_text
 
 __all__ = [
     "FORM",
+    "MAX_FIELDS",
+    "MAX_HEAD_BYTES",
     "MULTIPART",
     "File",
     "encode_form",
@@ -31,6 +34,12 @@ __all__ = [
 
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
+
+MAX_FIELDS: Final = 10_000
+"""How many fields a form may have: one of 4 MiB could have two million, at 200 bytes each."""
+
+MAX_HEAD_BYTES: Final = 16 * 1024
+"""How long the head of one part of a form may be."""
 
 _BYTES: Final = "application/octet-stream"
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
@@ -64,8 +73,8 @@ class File:
 
 def form_types(content_types: Iterable[str]) -> list[str]:
     """Which kinds of form are among these media types; none where JSON will do, too."""
-    types = [name.partition(";")[0].strip() for name in content_types]
-    if any(name in ("*/*", "application/json") or name.endswith("+json") for name in types):
+    types = [*map(media_type, content_types)]
+    if any(name == "*/*" or is_json_type(name) for name in types):
         return []
     return [kind for kind in (FORM, MULTIPART) if kind in types]
 
@@ -138,24 +147,38 @@ def read_form(data: bytes, content_type: str) -> dict[str, Any]:
         content_type: the header, with the boundary.
 
     Raises:
-        ProtocolError: it is no form, or a broken one.
+        ProtocolError: it is not a form, or a broken one, or has more than MAX_FIELDS fields.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     if kind == FORM:
+        _check_number(data.count(b"&") + 1, data)
         text = data.decode("utf-8", "replace")
         return _grouped(parse_qsl(text, keep_blank_values=True, errors="replace"))
     boundary = _BOUNDARY.search(content_type)
     if kind != MULTIPART or boundary is None:
         raise ProtocolError(f"{content_type or 'a body without a type'} is no form")
     end = b"\r\n--" + (boundary[1] or boundary[2]).encode("utf-8", "replace")
-    _, *parts = (b"\r\n" + data).split(end)
+    data = b"\r\n" + data
+    _check_number(data.count(end) - 1, data)
+    _, *parts = data.split(end)
     if not parts or not parts[-1].startswith(b"--"):
         raise ProtocolError("a form without its end", excerpt(data))
     return _grouped(map(_read_part, parts[:-1]))
 
 
+def _check_number(fields: int, data: bytes) -> None:
+    if fields > MAX_FIELDS:
+        raise ProtocolError(
+            f"a form of {fields:,} fields; it may have {MAX_FIELDS:,}", excerpt(data)
+        )
+
+
 def _read_part(part: bytes) -> tuple[str, str | File]:
     head, separator, content = part.partition(b"\r\n\r\n")
+    if len(head) > MAX_HEAD_BYTES:
+        raise ProtocolError(
+            f"a part of a form with a head of more than {MAX_HEAD_BYTES:,} bytes", excerpt(part)
+        )
     headers = {
         name.strip().lower(): value.strip()
         for name, _, value in (

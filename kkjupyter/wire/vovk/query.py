@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote_plus
 
-from kkjupyter.errors import EncodeError
+from kkjupyter.errors import EncodeError, ProtocolError
+from kkjupyter.wire.message_cost import MAX_DEPTH
 from kkjupyter.wire.values import json_codec
 from kkjupyter.wire.values.json_text import dumps
 from kkjupyter.wire.vovk.schema.model import WireFormat
@@ -37,8 +38,11 @@ def encode_query(query: Mapping[str, Any], wire_format: WireFormat) -> str:
 def decode_query(text: str, wire_format: WireFormat) -> dict[str, Any]:
     """What ``text``, a query without its question mark, says; all values are text.
 
-    Never fails: what is no escape stays as it is, bytes that are no UTF-8 become U+FFFD. Where a
-    name comes twice, the last one counts (``jsonlines``), or they make a list (``divider``).
+    What is not an escape stays as it is, bytes that are not UTF-8 become U+FFFD. Where a name comes
+    twice, the last one counts (``jsonlines``), or they make a list (``divider``).
+
+    Raises:
+        ProtocolError: it is nested too deeply; nothing else is refused.
     """
     found: dict[str, Any] = {}
     for pair in text.split("&") if text else ():
@@ -95,6 +99,8 @@ def _keys(key: str) -> list[str]:
 
 
 def _put(found: dict[str, Any], keys: list[str], value: str) -> None:
+    if len(keys) > MAX_DEPTH:
+        raise ProtocolError(f"a query nested more than {MAX_DEPTH} levels deep", keys[0][:60])
     *above, last = keys
     at = found
     for key in above:

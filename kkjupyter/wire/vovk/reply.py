@@ -13,9 +13,11 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from kkjupyter.errors import ProtocolError, RemoteError
+from kkjupyter.redaction import without_secrets
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 from kkjupyter.wire.values.json_text import loads
+from kkjupyter.wire.vovk.media_types import is_json_type, media_type
 from kkjupyter.wire.vovk.schema.model import WireFormat
 
 __all__ = ["ReplyKind", "read_failure", "read_value", "reply_kind"]
@@ -23,7 +25,6 @@ __all__ = ["ReplyKind", "read_failure", "read_value", "reply_kind"]
 ReplyKind = Literal["json", "text", "bytes", "empty", "jsonlines", "divider", "error"]
 
 _JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "application/ndjson"})
-_USER: Final = re.compile(r"(?<![^:])//[^/]*@")
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _OWN: Final = frozenset({"statusCode", "message", "isError", "cause"})
 # Where servers and proxies of other make put it.
@@ -67,7 +68,7 @@ def reply_kind(
     content_type = _media_type(lowered)
     if is_stream and content_type in _HTML:
         return "error"
-    if content_type == "application/json" or content_type.endswith("+json"):
+    if is_json_type(content_type):
         return "json"
     if content_type.startswith("text/") or content_type.endswith(("/xml", "+xml")):
         return "text"
@@ -118,7 +119,8 @@ def read_failure(
             return ProtocolError("a web page instead of a stream", page)
         return RemoteError(f"{phrase} (a web page: {page})" if page else phrase, status=status)
     if 300 <= status < 400:
-        target = _without_secrets(lowered.get("location", "nowhere"))
+        # A redirect repeats what it was asked with.
+        target = without_secrets(lowered.get("location", "nowhere"))
         shown = excerpt(target.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
         return RemoteError(f"{phrase}: the server points to {shown}", status=status)
     try:
@@ -141,11 +143,6 @@ def read_failure(
     )
 
 
-def _without_secrets(location: str) -> str:
-    """Without user, password, query and fragment: a redirect repeats what it was asked with."""
-    return _USER.sub("//", re.split(r"[?#]", location, maxsplit=1)[0])
-
-
 def _stream(
     lowered: Mapping[str, str], wire_format: WireFormat, is_stream: bool
 ) -> Literal["jsonlines", "divider"] | None:
@@ -158,7 +155,7 @@ def _stream(
 
 
 def _media_type(lowered: Mapping[str, str]) -> str:
-    return lowered.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type(lowered.get("content-type", ""))
 
 
 def _text(body: bytes, headers: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from kkjupyter.wire.values import json_codec
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.values.json_text import dumps
 from kkjupyter.wire.vovk.forms import FORM, MULTIPART, encode_form, form_types, has_files
+from kkjupyter.wire.vovk.media_types import JSON, is_json_type, media_type
 from kkjupyter.wire.vovk.query import encode_query, scalar_text
 from kkjupyter.wire.vovk.schema.model import Handler, Schema, split_path
 
@@ -27,7 +28,6 @@ __all__ = ["ACCEPT", "HttpRequest", "build_path", "build_request", "build_url", 
 ACCEPT: Final = "application/jsonl, application/json"
 """Without it 3.x sends a stream as text/plain, and compressed if it may."""
 
-_JSON: Final = "application/json"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -201,9 +201,11 @@ def _encode_body(handler: Handler, body: Any, wanted_type: str) -> tuple[bytes, 
     """The body and its media type. ``wanted_type`` is what the caller's headers say, or empty."""
     declared = [wanted_type.lower()] if wanted_type else list(handler.content_types)
     if isinstance(body, bytes | bytearray | memoryview):
-        other = next((name for name in declared if not _is_json(name)), "application/octet-stream")
+        other = next(
+            (name for name in declared if not _takes_json(name)), "application/octet-stream"
+        )
         return bytes(body), other
-    json_type = next((name for name in declared if _is_json(name)), "")
+    json_type = next((name for name in declared if _takes_json(name)), "")
     if not json_type and declared:
         if isinstance(body, str):
             return _text_bytes(body), declared[0]
@@ -218,7 +220,7 @@ def _encode_body(handler: Handler, body: Any, wanted_type: str) -> tuple[bytes, 
     if isinstance(body, str) and _takes_text(handler) and not declared:
         return _text_bytes(body), "text/plain"
     data = dumps(json_codec.encode(body, prefix="body", tags_bytes=False))
-    return data, json_type if json_type not in ("", "*/*") else _JSON
+    return data, json_type if json_type not in ("", "*/*") else JSON
 
 
 def _takes_text(handler: Handler) -> bool:
@@ -226,9 +228,8 @@ def _takes_text(handler: Handler) -> bool:
     return handler.wire_format == "jsonlines" and "body" not in handler.validation
 
 
-def _is_json(content_type: str) -> bool:
-    name = content_type.partition(";")[0].strip()
-    return name in (_JSON, "*/*") or name.endswith("+json")
+def _takes_json(content_type: str) -> bool:
+    return media_type(content_type) == "*/*" or is_json_type(content_type)
 
 
 def _text_bytes(text: str) -> bytes:

@@ -100,6 +100,11 @@ class BodyDecoder:
         self._open_bytes = 0
         self._seam = b""  # the last bytes held, in case that the divider begins there
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of an unfinished value is held."""
+        return self._held_bytes + self._open_bytes
+
     def feed(self, chunk: bytes) -> list[BodyEvent]:
         """Take a piece of the body, of any size; return what it says."""
         events: list[BodyEvent] = []
@@ -117,7 +122,7 @@ class BodyDecoder:
         if tail:
             self._hold(tail)
         events = self._read(pieces, chunk, arrived_bytes - len(tail)) if pieces else []
-        unfinished_bytes = self._held_bytes + self._open_bytes
+        unfinished_bytes = self.held_bytes
         if unfinished_bytes > self.limit_bytes and not self.is_over:
             self._fail(MessageTooBig(unfinished_bytes, self.limit_bytes), events)
         return events

@@ -2,10 +2,10 @@
 // hand. The page calls init() with the modules it shares, and get() for the two that are named in
 // package.json.
 
-import { mimePlugin } from "./mime";
-import { offerParts } from "./parts";
-import { type ShareScope, useScope } from "./sharing";
-import { streamsPlugin } from "./streams";
+import { mimePlugin } from "./mime-plugin";
+import { offerParts } from "./part-urls";
+import { type ShareScope, useScope } from "./shared-modules";
+import { streamsPlugin } from "./streams-plugin";
 
 type Module = Record<string, unknown>;
 

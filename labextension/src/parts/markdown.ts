@@ -2,15 +2,15 @@
 // touched again; the one that grows is drawn anew with each frame, and cut when it becomes long, so
 // that a frame costs no more at the end of a long answer than at its beginning.
 
-import { copyAndSay, suppressShortcuts } from "../button";
-import { Follower } from "../follow";
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
-import { Draughtsman } from "./markdown/draw";
+import type { Pane, PaneContext } from "../panes/pane";
+import { AutoScroller } from "../ui/auto-scroll";
+import { copyAndSay, suppressShortcuts } from "../ui/button";
+import { addStyle } from "../ui/styles";
 import type { Paint } from "./markdown/highlight";
 import css from "./markdown/markdown.css";
 import type { Cut, Outline } from "./markdown/outline";
-import { Sheet } from "./markdown/sheet";
+import { MarkdownRenderer } from "./markdown/renderer";
+import { Sections } from "./markdown/sections";
 
 /**
  * What is taken in with one frame: as much as is drawn in so much time, within these bounds. What is
@@ -32,10 +32,10 @@ export function makePane(context: PaneContext): Pane {
 
 class MarkdownPane implements Pane {
   readonly element: HTMLElement;
-  private readonly sheet: Sheet;
-  private readonly follower: Follower;
+  private readonly sections: Sections;
+  private readonly scroller: AutoScroller;
   private readonly growth: ResizeObserver;
-  private readonly draughtsman = new Draughtsman();
+  private readonly renderer = new MarkdownRenderer();
   private pending = "";
   /** The source of the open blocks. */
   private open = "";
@@ -63,10 +63,10 @@ class MarkdownPane implements Pane {
     content.className = "kkj-answer jp-RenderedHTMLCommon";
     pane.append(content);
     addStyle(document, "markdown", css);
-    this.sheet = new Sheet(content);
-    this.follower = new Follower(pane);
+    this.sections = new Sections(content);
+    this.scroller = new AutoScroller(pane);
     // Formulas become what they are some time after their block is finished.
-    this.growth = new ResizeObserver(() => this.follower.follow());
+    this.growth = new ResizeObserver(() => this.scroller.follow());
     this.growth.observe(content);
     this.element = pane;
   }
@@ -77,7 +77,7 @@ class MarkdownPane implements Pane {
   }
 
   replace(source: string): void {
-    this.sheet.clear();
+    this.sections.clear();
     this.cutOff("", undefined, false);
     this.open = "";
     this.pending = "";
@@ -92,7 +92,7 @@ class MarkdownPane implements Pane {
     const startedMs = performance.now();
     if (this.pending) this.take(this.frameChars);
     this.typesetSome();
-    this.follower.follow();
+    this.scroller.follow();
     this.pace(performance.now() - startedMs);
     if (this.pending || this.formulas.length) {
       this.frame = requestAnimationFrame(() => this.flush());
@@ -121,15 +121,15 @@ class MarkdownPane implements Pane {
     // Each turn leaves less to draw.
     for (;;) {
       const source = this.prefix + this.open;
-      const readout = this.draughtsman.read(source, !isLast);
-      const { outline } = readout;
+      const parsed = this.renderer.read(source, !isLast);
+      const { outline } = parsed;
       const finished = isLast ? outline.length : outline.finished;
       const cut = finished ? null : this.whereToCut(outline);
       if (cut) {
         this.cut(source.slice(0, cut.at), cut.prefix);
         continue;
       }
-      this.show(this.draughtsman.draw(readout, this.paint));
+      this.show(this.renderer.draw(parsed, this.paint));
       if (finished) this.finish(finished, outline.startOf(finished));
       if (!finished || this.open.length <= OPEN_CHARS) return;
     }
@@ -152,8 +152,8 @@ class MarkdownPane implements Pane {
 
   /** Finish the open block with `source`, though it goes on. */
   private cut(source: string, prefix: string): void {
-    const nodes = this.draughtsman.draw(this.draughtsman.read(source, false), this.paint);
-    const paint = this.draughtsman.paintOf(nodes.at(-1));
+    const nodes = this.renderer.draw(this.renderer.read(source, false), this.paint);
+    const paint = this.renderer.paintOf(nodes.at(-1));
     nodes.at(-1)?.classList.add("kkj-goes-on");
     this.show(nodes);
     this.open = this.open.slice(source.length - this.prefix.length);
@@ -169,12 +169,12 @@ class MarkdownPane implements Pane {
 
   private show(nodes: HTMLElement[]): void {
     if (this.isContinued) nodes[0]?.classList.add("kkj-continued");
-    this.sheet.show(nodes);
+    this.sections.show(nodes);
   }
 
   private done(count: number, source: string): void {
-    this.draughtsman.learn(source);
-    for (const node of this.sheet.finish(count, source)) {
+    this.renderer.learn(source);
+    for (const node of this.sections.finish(count, source)) {
       this.formulas.push(...formulasIn(node));
     }
   }

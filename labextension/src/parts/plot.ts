@@ -3,9 +3,10 @@
 
 import uPlot from "uplot";
 import uPlotCss from "uplot/dist/uPlot.min.css";
-import { suppressShortcuts } from "../button";
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
+import type { Pane, PaneContext } from "../panes/pane";
+import { suppressShortcuts } from "../ui/button";
+import { make } from "../ui/element";
+import { addStyle } from "../ui/styles";
 import css from "./plot/plot.css";
 import { asTable, Points } from "./plot/points";
 
@@ -230,10 +231,4 @@ function written(value: number | null): string {
 
 function shown(_: uPlot, value: number | null): string {
   return value === null || value === undefined ? "–" : written(value);
-}
-
-function make(tag: "div" | "label", className: string): HTMLElement {
-  const element = document.createElement(tag);
-  element.className = className;
-  return element;
 }

@@ -1,7 +1,7 @@
 // The progress pane: a bar, a rate, the time that is left.
 
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
+import type { Pane, PaneContext } from "../panes/pane";
+import { addStyle } from "../ui/styles";
 import { describeProgress, type Mark, readMarks, recent, shareOf } from "./progress/marks";
 import css from "./progress/progress.css";
 

@@ -1,9 +1,10 @@
 // The trace pane: the frames of a call as a sequence diagram that grows; what a frame holds opens
 // below its arrow.
 
-import { suppressShortcuts } from "../button";
-import type { Pane, PaneContext } from "../panes";
-import { addStyle } from "../styles";
+import type { Pane, PaneContext } from "../panes/pane";
+import { suppressShortcuts } from "../ui/button";
+import { make, setText } from "../ui/element";
+import { addStyle } from "../ui/styles";
 import { asText, type Row, Rows } from "./trace/rows";
 import css from "./trace/trace.css";
 
@@ -56,8 +57,8 @@ class TracePane implements Pane {
     const { trace, drawn, body } = this;
     trace.add(this.pending);
     this.pending = "";
-    write(this.heading, trace.heading);
-    write(this.summary, trace.summary);
+    setText(this.heading, trace.heading);
+    setText(this.summary, trace.summary);
     for (const gone of drawn.splice(trace.rows.length)) gone.element.remove();
     // After a replacement every row is a new one, but what is open in the page stays open.
     for (const index of trace.changed) {
@@ -101,16 +102,16 @@ class DrawnRow {
   show(row: Row): void {
     const kinds = [row.run ? "kkj-trace-run" : "", `kkj-trace-${row.direction}`];
     this.element.className = kinds.join(" ").trim();
-    write(this.time, row.time);
+    setText(this.time, row.time);
     showSide(this.left, row.direction === "in" ? "◀" : "");
     showSide(this.right, row.direction === "out" ? "▶" : "");
-    write(this.size, row.size);
-    write(this.label, row.label);
+    setText(this.size, row.size);
+    setText(this.label, row.label);
     const hint = row.payload === undefined ? "" : " {…}";
-    write(this.detail, (row.detail ? ` ${row.detail}` : "") + hint);
+    setText(this.detail, (row.detail ? ` ${row.detail}` : "") + hint);
     if (row.payload !== undefined) {
       this.payload ??= this.makeFoldable();
-      write(this.payload, row.payload);
+      setText(this.payload, row.payload);
     } else if (this.payload) {
       this.payload = null;
       this.middle.replaceChildren(this.line("div"));
@@ -125,7 +126,7 @@ class DrawnRow {
     return payload;
   }
 
-  private line(tag: string): HTMLElement {
+  private line(tag: "div" | "summary"): HTMLElement {
     const line = make(tag, "kkj-trace-label");
     line.append(this.label, this.detail);
     return line;
@@ -147,27 +148,9 @@ class DrawnRow {
 /** The end of an arrow: its tip, or the line as far as the lifeline. */
 function showSide(side: HTMLElement, tip: string): void {
   side.className = tip ? "kkj-trace-tip" : "kkj-trace-end";
-  write(side, tip);
+  setText(side, tip);
 }
 
 function ends(): Node[] {
-  const [left, middle, right] = ["span", "i", "span"].map((tag) => make(tag, "")) as [
-    HTMLElement,
-    HTMLElement,
-    HTMLElement,
-  ];
-  left.textContent = "notebook";
-  middle.textContent = " ⟷ ";
-  right.textContent = "server";
-  return [left, middle, right];
-}
-
-function write(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function make(tag: string, className: string): HTMLElement {
-  const element = document.createElement(tag);
-  element.className = className;
-  return element;
+  return [make("span", "", "notebook"), make("i", "", " ⟷ "), make("span", "", "server")];
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,12 @@ import pytest
 from support.endpoints import PATIENCE_S, Endpoint, until
 
 import kkjupyter as kk
+from kkjupyter import limits
+from kkjupyter.client import session
+from kkjupyter.client.http import requests
+from kkjupyter.runtime import logs, loop_threads
+from kkjupyter.runtime.ticker import ticker
+from kkjupyter.server import server as server_module
 
 ROOT = Path(next(iter(kk.__path__))).parent
 
@@ -92,6 +100,70 @@ def test_closing_a_server_in_the_fork_leaves_that_of_the_parent(endpoint: Endpoi
         assert in_fork(lambda: server.close() is None)
         with server.connect() as api:
             assert api.add(2, 2).result(timeout_s=PATIENCE_S) == 4
+
+
+def test_what_runs_in_threads_runs_in_the_fork_as_well(endpoint: Endpoint) -> None:
+    """It has none of those that its parent has started."""
+
+    def is_run() -> bool:
+        seen: list[int] = []
+        call = api.progress(2, lambda i, n: seen.append(i))  # nobody waits, so a thread is used
+        until(lambda: len(seen) == 2)
+        ticked = threading.Event()
+        ticker().post(ticked.set, 0.001)
+        return ticked.wait(PATIENCE_S) and call.result(timeout_s=PATIENCE_S) is not None
+
+    with kk.serve(endpoint, token=False) as server, server.connect() as api:
+        assert is_run()
+        assert in_fork(is_run)
+
+
+# Of each module with a lock that any thread may hold at the moment of the fork.
+LOCKS = {
+    "sessions": lambda: session._sessions_lock,
+    "servers": lambda: server_module._servers_lock,
+    "HTTP clients": lambda: requests._clients_lock,
+    "loops": lambda: loop_threads._lock,
+    "generators": lambda: limits.GENERATOR_SLOTS._lock,
+    "lines of the log": lambda: next(
+        one._lock
+        for one in logging.getLogger("kkjupyter").filters
+        if isinstance(one, logs.LineLimit)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_that_a_thread_held_is_free_in_the_fork(endpoint: Endpoint, name: str) -> None:
+    def use_everything() -> bool:
+        logs.SafeLogger("kkjupyter").warning("in a fork")
+        with limits.GENERATOR_SLOTS._lock:
+            pass
+        for transport in ("websocket", "http"):
+            with (
+                kk.serve(endpoint, token=False, transport=transport) as server,
+                kk.connect(server.url, protocol="compact", codec="json") as api,
+            ):
+                if api.add(1, 2).result(timeout_s=PATIENCE_S) != 3:
+                    return False
+        return True
+
+    assert use_everything()
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with LOCKS[name]():
+            held.set()
+            over.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(PATIENCE_S)
+        assert in_fork(use_everything)
+    finally:
+        over.set()
+        holder.join()
 
 
 PROGRAM = """

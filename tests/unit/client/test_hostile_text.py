@@ -10,11 +10,12 @@ import itertools
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.traces.secrets import Excerpts
-from kkjupyter.validation.checking import _mismatch
+from kkjupyter.validation.mismatch import mismatch_of
 from kkjupyter.wire.vovk.forms import read_form
 from kkjupyter.wire.vovk.reply import read_failure
 
@@ -53,6 +54,11 @@ def _page(text: str) -> object:
     return read_failure(500, text.encode(), {"content-type": "text/html"})
 
 
+def _misfit(text: str) -> object:
+    found = mismatch_of(msgspec.ValidationError(text), dict[str, int], {}, lambda value, hint: True)
+    return found.where
+
+
 def _form(text: str) -> object:
     try:
         return read_form(f"--b\r\n{text}\r\n\r\n\r\n--b--".encode(), f"multipart/form-data; {text}")
@@ -64,7 +70,7 @@ READERS: list[Callable[[str], object]] = [
     plain,
     lambda text: without_controls(text, keep_colours=True),
     Excerpts(["secret"]).hide,
-    _mismatch,
+    _misfit,
     _page,
     _form,
 ]

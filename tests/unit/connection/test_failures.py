@@ -97,6 +97,16 @@ def test_what_cannot_be_sent_is_left_out() -> None:
     assert encoder.taken.message == "no money"
 
 
+def test_something_is_always_returned() -> None:
+    def encode(error: kk.RemoteError) -> bytes:
+        if not isinstance(error.name, str):
+            raise kk.EncodeError("name", "it is not text")
+        return error.message.encode()
+
+    error = kk.RemoteError("odd", name=5)  # type: ignore[arg-type]
+    assert encode_failure(encode, error) == b"the error cannot be sent"
+
+
 def test_the_frames_of_the_engine_are_not_shown() -> None:
     def fails() -> None:
         remote_error(None)  # type: ignore[arg-type]

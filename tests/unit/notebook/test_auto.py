@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from support.shown import ViewedRun
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output import assets, control
 from kkjupyter.notebook.output.screens import CellScreen, open_screen
 from kkjupyter.notebook.output.widget import LiveWidget
+from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, AutoView, View, make_view
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
@@ -110,7 +112,7 @@ def test_the_page_is_told_to_start_anew(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_new_beginning_sends_everything_and_names_the_pane() -> None:
     view = auto()
-    widget = LiveWidget(view=view, status=DONE, on_cancel=lambda: False)
+    widget = LiveWidget(view=view, run=ViewedRun(DONE))
     sent: list[dict[str, Any]] = []
     widget.send = sent.append
     view.feed([1])
@@ -128,8 +130,11 @@ def test_a_part_is_known_by_what_is_in_it(tmp_path: pathlib.Path) -> None:
     part = assets.id_of(path)
     assert part is not None
     assert part.startswith("loud-")
-    assert control.answer_part({"id": part}) == {"status": "ok", "source": "export {}"}
-    assert control.answer_part({"id": "x"})["status"] == "error"
+    assert control.answer_part({"id": part}, RunRegistry()) == {
+        "status": "ok",
+        "source": "export {}",
+    }
+    assert control.answer_part({"id": "x"}, RunRegistry())["status"] == "error"
     assert assets.id_of(None) is None
     other = tmp_path / "other" / "loud.js"
     other.parent.mkdir()
@@ -183,7 +188,7 @@ def test_a_view_may_be_given_as_what_makes_it() -> None:
 @pytest.mark.parametrize("wrong", [5, Numbers(), lambda: 5])
 def test_what_makes_no_view(wrong: Any) -> None:
     with pytest.raises(UsageError, match="a view is named, or made by"):
-        open_screen(wrong, DONE, lambda: None)
+        open_screen(wrong, ViewedRun(DONE))
 
 
 @pytest.mark.parametrize(

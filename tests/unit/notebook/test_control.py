@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.shown import ViewedRun
 
 from kkjupyter.notebook.output import control
+from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.output.widget import LiveWidget
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.run import Run
@@ -23,9 +25,7 @@ class Stream:
         self.gate = threading.Event()
         self.run: Run = begin(self._items(), "text")
         self.view = make_view("text")
-        self.widget = LiveWidget(
-            view=self.view, status=self.run.status(), on_cancel=self.run.press_cancel
-        )
+        self.widget = LiveWidget(view=self.view, run=self.run)
         self.run.start()
 
     def _items(self) -> Iterator[str]:
@@ -51,17 +51,17 @@ def stream() -> Iterator[Stream]:
 
 
 def test_what_runs_is_known_and_goes_on(stream: Stream) -> None:
-    answer = control.answer_state(stream.named)
+    answer = control.answer_state(stream.named, registry)
     assert (answer["status"], answer["known"], answer["end"]) == ("ok", True, 0)
     assert answer["state"]["state"] == "waiting"
     assert not stream.run.is_ending
 
 
 def test_a_cancel_says_whether_it_cancelled_anything(stream: Stream) -> None:
-    first = control.answer_cancel(stream.named)
+    first = control.answer_cancel(stream.named, registry)
     assert (first["cancelled"], first["runs"], first["known"]) == (True, [stream.run.number], True)
     stream.end()
-    again = control.answer_cancel(stream.named)
+    again = control.answer_cancel(stream.named, registry)
     assert (again["cancelled"], again["runs"]) == (False, [])
     assert (again["known"], again["state"]["state"]) == (True, "cancelled")
 
@@ -70,7 +70,7 @@ def test_a_view_that_was_left_behind_tells_the_end_of_its_run(stream: Stream) ->
     """As one that failed: it was not told of the end, but the run has ended."""
     stream.end()
     assert stream.widget.status.state == "waiting"
-    assert control.answer_state(stream.named)["state"]["state"] == "done"
+    assert control.answer_state(stream.named, registry)["state"]["state"] == "done"
 
 
 def test_a_view_that_was_told_of_the_end_is_known_for_good(stream: Stream) -> None:
@@ -78,44 +78,41 @@ def test_a_view_that_was_told_of_the_end_is_known_for_good(stream: Stream) -> No
     stream.end()
     stream.widget.end(stream.run.status(), {})
     registry._finished.pop(stream.run.number)  # as after twenty further streams
-    answer = control.answer_state(stream.named)
+    answer = control.answer_state(stream.named, registry)
     assert (answer["known"], answer["state"]["state"], answer["end"]) == (True, "done", 3)
 
 
 def test_the_number_of_another_process_is_not_this_ones(stream: Stream) -> None:
     """After a restart numbers begin anew: an old page must not cancel a new stream."""
     old = {**stream.named, "key": "of another kernel"}
-    for answer in (control.answer_state(old), control.answer_cancel(old)):
+    for answer in (control.answer_state(old, registry), control.answer_cancel(old, registry)):
         assert (answer["known"], answer["state"], answer["end"]) == (False, None, None)
     assert not stream.run.is_ending
 
 
 def test_a_number_alone_is_enough_where_nothing_is_shown(stream: Stream) -> None:
-    answer = control.answer_state({"run_id": stream.run.number})
+    answer = control.answer_state({"run_id": stream.run.number}, registry)
     assert (answer["known"], answer["state"]["title"]) == (True, stream.run.title)
-    assert control.answer_state({"run_id": 10**9})["known"] is False
-    assert control.answer_cancel({"run_id": 10**9})["cancelled"] is False
+    assert control.answer_state({"run_id": 10**9}, registry)["known"] is False
+    assert control.answer_cancel({"run_id": 10**9}, registry)["cancelled"] is False
 
 
 def test_a_view_that_is_gone_is_forgotten() -> None:
     class View:
-        status = Any
+        status = run_status = cancel = Any
         end_offset = 0
 
-        def cancel(self) -> bool:
-            return False
-
-    view = View()
-    registry.add_view("gone soon", view)  # type: ignore[arg-type]
-    assert registry.view("gone soon") is view
+    view: Any = View()
+    page_views.add("gone soon", view)
+    assert page_views.get("gone soon") is view
     del view
-    assert registry.view("gone soon") is None
+    assert page_views.get("gone soon") is None
 
 
 @pytest.mark.parametrize("content", [{}, {"run_id": "3"}, {"run_id": None, "key": "k"}])
 def test_what_names_no_run_is_refused(content: dict[str, Any]) -> None:
-    assert control.answer_state(content)["status"] == "error"
-    assert control.answer_cancel(content)["status"] == "error"
+    assert control.answer_state(content, registry)["status"] == "error"
+    assert control.answer_cancel(content, registry)["status"] == "error"
 
 
 def test_an_answer_comes_even_if_cancelling_fails(
@@ -137,9 +134,9 @@ def test_an_answer_comes_even_if_cancelling_fails(
     def fails() -> bool:
         raise RuntimeError("no way")
 
-    widget = LiveWidget(view=stream.view, status=stream.run.status(), on_cancel=fails)
+    widget = LiveWidget(view=stream.view, run=ViewedRun(stream.run.status(), fails))
     kernel = Kernel()
-    control.install(kernel)
+    control.install(kernel, registry)
     named = {"content": {"run_id": stream.run.number, "key": widget.key}}
     kernel.control_handlers["kkjupyter_cancel"](None, None, named)
     assert kernel.sent[0]["kind"] == "kkjupyter_cancel_reply"

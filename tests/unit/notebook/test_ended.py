@@ -11,13 +11,14 @@ from typing import Any
 import ipywidgets
 import pytest
 from support.endpoints import until
+from support.shown import ViewedRun
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.magic.commands import _run_of
 from kkjupyter.notebook.output import widget
-from kkjupyter.notebook.output.ended import EndedWidgets
-from kkjupyter.notebook.output.widget import LiveWidget, size_of_bundle
+from kkjupyter.notebook.output.ended import EndedWidgets, size_of_bundle
+from kkjupyter.notebook.output.widget import LiveWidget
 from kkjupyter.notebook.run.registry import RunRegistry, registry
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.show import compare_screens
@@ -47,7 +48,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def ended_widget(text: str = "abc", **options: Any) -> LiveWidget:
     view = make_view("text", **options)
-    live = LiveWidget(view=view, status=status("streaming"), on_cancel=lambda: None)
+    live = LiveWidget(view=view, run=ViewedRun(status("streaming")))
     view.feed([text])
     live.end(status(), view.bundle(status()))
     return live
@@ -63,15 +64,12 @@ def is_open(live: Any) -> bool:
 
 
 def test_it_holds_neither_its_view_nor_the_run(ended: EndedWidgets) -> None:
-    class Target:
-        def cancel(self) -> None: ...
-
-    target = Target()
+    run = ViewedRun(status("streaming"))
     view = make_view("json")
-    live = LiveWidget(view=view, status=status("streaming"), on_cancel=target.cancel)
+    live = LiveWidget(view=view, run=run)
     live.end(status(), view.bundle(status()))
-    gone = [weakref.ref(view), weakref.ref(target)]
-    del view, target
+    gone = [weakref.ref(view), weakref.ref(run)]
+    del view, run
     gc.collect()
     assert [one() for one in gone] == [None, None]
 
@@ -156,7 +154,7 @@ def test_the_oldest_are_forgotten_beyond_the_bytes_and_closed_beyond_the_number(
 def test_a_comparison_goes_with_its_columns(ended: EndedWidgets) -> None:
     views = {name: make_view("text") for name in "AB"}
     widgets = {
-        name: LiveWidget(view=view, status=status(), on_cancel=lambda: None, place="key")
+        name: LiveWidget(view=view, run=ViewedRun(status()), place="key")
         for name, view in views.items()
     }
     whole = compare_screens.ColumnsWidget(widgets, "key")
@@ -166,9 +164,11 @@ def test_a_comparison_goes_with_its_columns(ended: EndedWidgets) -> None:
     whole.send = answers.append
     ask(whole, kind="bundle")
     assert answers == []
+    answer = {"kind": "bundle", "bundle": {"text/plain": "both"}}
     whole.end({"text/plain": "both"})
+    assert answers == [answer]  # it was asked for too early
     ask(whole, kind="bundle")
-    assert answers == [{"kind": "bundle", "bundle": {"text/plain": "both"}}]
+    assert answers == [answer, answer]
     assert whole.held_bytes > 0
     ask(whole, kind="saved")
     assert not any(is_open(one) for one in [whole, *widgets.values()])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import until
+from support.shown import ViewedRun
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
@@ -188,7 +189,7 @@ def test_a_view_that_raises_ends_as_json(
 def test_the_item_is_named_however_many_came_at_once(page: Page, size: int, at: int) -> None:
     items: list[Any] = [{"word": str(n)} for n in range(300)]
     items[at] = None
-    screen = screens.open_screen("words", registry_status(), lambda: None)
+    screen = screens.open_screen("words", ViewedRun(registry_status()))
     lines: list[str] = []
     owner = Owner(items, lines)
     screen.bind(owner)

@@ -19,8 +19,8 @@ from kkjupyter.notebook.views.markdown.emphasis import add_cjk_emphasis
 from kkjupyter.notebook.views.markdown.html import html_of
 
 LABEXTENSION = Path(__file__).parents[3] / "labextension"
-EMPHASIS = json.loads((LABEXTENSION / "test" / "emphasis-cases.json").read_text())
-CASES = json.loads((LABEXTENSION / "test" / "markdown-cases.json").read_text())["cases"]
+EMPHASIS = json.loads((LABEXTENSION / "test" / "cases" / "emphasis.json").read_text())
+CASES = json.loads((LABEXTENSION / "test" / "cases" / "markdown.json").read_text())["cases"]
 CASES += EMPHASIS["cases"]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.notebook.run import owner as module
-from kkjupyter.notebook.run.owner import Cell, Cells
+from kkjupyter.notebook.run.cell import Cell
+from kkjupyter.notebook.run.owner import Cells
 
 
 class FakeRun:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import matplotlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,6 +219,15 @@ def test_a_line_with_gaps_and_a_single_point_are_drawn() -> None:
     assert (59, 130, 196, 255) in {colour for _, colour in colours}
     assert (217, 122, 31, 255) not in {colour for _, colour in colours}
     assert draw_plot([])
+
+
+def test_a_name_is_no_formula_whatever_the_user_has_set_up() -> None:
+    """A name may be a peer's: it goes neither to the maths parser nor to TeX."""
+    lines = [Series(r"$\frac{1$ \input{x} _^", [(0, 1), (1, 2)])]
+    plain = draw_plot(lines, x_label="$")
+    style = {"text.usetex": True, "font.size": 40, "lines.marker": "x", "lines.linestyle": ":"}
+    with matplotlib.rc_context(style):
+        assert draw_plot(lines, x_label="$") == plain
 
 
 def test_each_of_many_lines_has_its_key_in_the_picture() -> None:

@@ -25,7 +25,7 @@ class FakeFeed:
         self.over = False
         self.items: list[Any] = []
         self.cancelled = 0
-        self.bell = Notifier()
+        self.notifier = Notifier()
 
     @property
     def finished(self) -> bool:
@@ -40,9 +40,9 @@ class FakeFeed:
         return taken
 
     def on_ready(self, callback: Callable[[], object]) -> None:
-        self.bell.on_notify(callback)
+        self.notifier.on_notify(callback)
         if self.items or self.over:
-            self.bell.notify()
+            self.notifier.notify()
 
     def cancel(self) -> None:
         self.cancelled += 1
@@ -53,12 +53,12 @@ class FakeFeed:
     def put(self, *items: Any) -> None:
         self.kind = "stream"
         self.items += items
-        self.bell.notify()
+        self.notifier.notify()
 
     def end(self, failure: BaseException | None = None) -> None:
         self.failure = failure
         self.over = True
-        self.bell.notify()
+        self.notifier.notify()
 
 
 class FakeScreen:

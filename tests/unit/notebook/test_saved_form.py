@@ -22,9 +22,10 @@ from kkjupyter.notebook.views.saved_form import (
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 ROOT = Path(__file__).resolve().parents[3]
-# Both makers of the static output are held to this file: saved_form.py here, static.ts by vitest.
+# Both makers of the static output are held to this file: saved_form.py here, and by vitest
+# saved-form.ts.
 # To write it anew: python tests/unit/notebook/test_saved_form.py
-CASES = ROOT / "labextension" / "test" / "static-cases.json"
+CASES = ROOT / "labextension" / "test" / "cases" / "saved-form.json"
 
 
 def status(**changes: Any) -> Status:

@@ -13,8 +13,9 @@ import pytest
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.safe_text import rewritten
-from kkjupyter.notebook.views import View, fonts, make_view
+from kkjupyter.notebook.views import View, make_view
 from kkjupyter.notebook.views.markdown.html import TooSlow, html_of
+from kkjupyter.notebook.views.plot import fonts
 from kkjupyter.notebook.views.saved_form import Body
 from kkjupyter.notebook.views.transcript import Excerpt
 
@@ -93,7 +94,7 @@ def test_a_comparison_shares_one_limit() -> None:
         assert file_bytes(view.bundle(DONE)) <= LIMIT
 
 
-REWRITING = json.loads((LABEXTENSION / "test" / "rewriting-cases.json").read_text())
+REWRITING = json.loads((LABEXTENSION / "test" / "cases" / "carriage-returns.json").read_text())
 
 
 class Lines(View):
@@ -153,6 +154,6 @@ def test_letters_of_pictures_are_letters_or_there_is_none(monkeypatch: pytest.Mo
     for one, other in (("шаг", "год"), ("Größe", "Grüße"), ("温度", "湿度"), ("🔥", "🎉")):
         drawn = picture(one)
         assert drawn is None or drawn != picture(other)
-    monkeypatch.setattr(fonts, "_all", lambda size_px: ())
+    monkeypatch.setattr(fonts, "_all", lambda: ())
     assert picture("Größe") is None
     assert picture("plain") is not None

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from support.shown import ViewedRun
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen, open_screen
@@ -56,7 +57,7 @@ def test_auto_becomes_the_view_that_suits_the_first_item() -> None:
 
 def test_an_unknown_view() -> None:
     with pytest.raises(UsageError, match="did you mean 'json'"):
-        open_screen("jsn", status(), lambda: None)
+        open_screen("jsn", ViewedRun(status()))
 
 
 class FakeWidget:

@@ -1,8 +1,7 @@
-"""Traces as a notebook shows them: the table, the picture, the text, and ``%rpc trace``."""
+"""Traces as a notebook shows them: the table, the text, and ``%rpc trace``."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -11,17 +10,13 @@ from typing import Any
 
 import pytest
 from IPython.core.formatters import DisplayFormatter
-from PIL import Image
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.client.remote import Remote
 from kkjupyter.notebook.shell import formatters
-from kkjupyter.notebook.views import fonts
 from kkjupyter.notebook.views.trace import display as traces
-from kkjupyter.notebook.views.trace.display import trace_bundle
 from kkjupyter.notebook.views.trace.html import trace_html
-from kkjupyter.notebook.views.trace.png import SCALE, trace_png
 from kkjupyter.traces.recorder import everywhere
 from kkjupyter.traces.trace import Trace, TraceRow
 
@@ -91,48 +86,12 @@ def test_the_table_survives_a_sanitiser() -> None:
 
 def test_a_trace_of_nothing_says_so() -> None:
     assert "nothing has gone over the wire" in trace_html(trace_of())
-    assert picture(trace_of()).width > 0
 
 
-def picture(trace: Trace) -> Image.Image:
-    with Image.open(io.BytesIO(trace_png(trace) or b"")) as image:
-        image.load()
-        return image
-
-
-@pytest.mark.parametrize("detail", ["m", "m" * 50, "m" * 5_000])
-def test_the_picture_grows_with_the_words_to_a_limit(detail: str) -> None:
-    image = picture(trace_of(TraceRow(0.0, "out", "request", 1, 10, detail), *ROWS))
-    assert 400 * SCALE < image.width < 900 * SCALE
-    assert 200 * SCALE < image.height < 400 * SCALE
-
-
-def test_there_is_no_picture_of_letters_that_no_font_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fonts, "_all", lambda size_px: ())
-    trace = trace_of(TraceRow(0.0, "out", "request", 1, 10, "漢字"), *ROWS)
-    assert trace_png(trace) is None
-    assert sorted(trace_bundle(trace)) == ["text/html", "text/plain"]
-
-
-def test_the_picture_is_small_and_shows_the_arrows() -> None:
-    data = trace_png(trace_of(*ROWS)) or b""
-    assert len(data) < 40_000
-    colours = {colour for _, colour in picture(trace_of(*ROWS)).convert("RGB").getcolors() or ()}
-    assert (255, 255, 255) in colours
-    assert any(blue > 150 and red < 60 for red, _, blue in colours)
-
-
-def test_a_very_long_trace_is_cut_in_the_picture_only() -> None:
+def test_a_very_long_trace_is_shown_whole() -> None:
     rows = tuple(TraceRow(float(n), "out", "throw", 1, 1, str(n), float(n)) for n in range(250))
-    assert picture(trace_of(*rows)).height < 2_000 * SCALE
     assert trace_html(trace_of(*rows)).count("<tr") == 251
     assert trace_of(*rows).text.count("throw") == 250
-
-
-def test_a_bundle_has_something_for_everybody() -> None:
-    bundle = traces.trace_bundle(trace_of(*ROWS))
-    assert set(bundle) == {"text/html", "image/png", "text/plain"}
-    assert bundle["text/plain"].startswith("countdown(5) · ")
 
 
 def test_the_shell_shows_a_trace_as_a_diagram() -> None:
@@ -141,7 +100,7 @@ def test_the_shell_shows_a_trace_as_a_diagram() -> None:
     shown, _ = shell.display_formatter.format(trace_of(*ROWS))
     assert "◄" in shown["text/plain"]
     assert shown["text/html"].startswith("<div")
-    assert shown["image/png"]
+    assert "image/png" not in shown
     listed, _ = shell.display_formatter.format([trace_of(*ROWS)])
     assert listed == {"text/plain": "[<Trace 3 countdown(5)>]"}
     formatters.uninstall(shell)

@@ -162,6 +162,6 @@ def test_what_stays_has_a_shape_for_everybody() -> None:
     vendor = bundle.pop("application/vnd.kkjupyter.v1+json")
     assert vendor["pane"] == "trace"
     assert played(vendor["source"])[0][0]["payload"] == "{}"
-    assert set(bundle) == {"text/html", "image/png", "text/plain"}
+    assert set(bundle) == {"text/html", "text/plain"}
     assert "◄" in bundle["text/plain"]
     json.dumps(bundle)

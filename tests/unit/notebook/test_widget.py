@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.shown import ViewedRun
 
 import kkjupyter
-from kkjupyter.notebook.output import control
 from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
-from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, make_view
 
@@ -30,7 +29,7 @@ class Rig:
         self.view = view
         self.cancels = 0
         self.sent: list[dict[str, Any]] = []
-        self.widget = LiveWidget(view=view, status=status(), on_cancel=self._cancel)
+        self.widget = LiveWidget(view=view, run=ViewedRun(status(), self._cancel))
         self.widget.send = self.sent.append
 
     def _cancel(self) -> bool:
@@ -94,15 +93,6 @@ def test_cancel_is_passed_on_and_the_answer_says_what_came_of_it(rig: Rig) -> No
     assert rig.ask(kind="state") == {"kind": "state", **state}
 
 
-def test_a_view_of_a_run_that_nobody_knows_says_so(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only what is over is forgotten: a page that thinks otherwise has missed the end."""
-    monkeypatch.setattr(control, "registry", RunRegistry())  # other tests' runs have numbers, too
-    answer = rig.ask(kind="state")
-    assert answer == {"kind": "state", "known": False, "state": None, "end": None}
-
-
 def test_copy_gives_everything_retained() -> None:
     rig = Rig(make_view("text", saved_bytes=10))
     rig.push("0123456789" * 10)
@@ -114,8 +104,16 @@ def test_the_bundle_is_there_after_the_end(rig: Rig) -> None:
     assert rig.ask(kind="bundle") is None
     bundle = rig.view.bundle(status("done"))
     rig.widget.end(status("done"), bundle)
-    assert rig.sent == [{"kind": "end", "end": 3, "status": status("done").to_json()}]
+    assert rig.sent == [
+        {"kind": "bundle", "bundle": bundle},  # that was asked for too early
+        {"kind": "end", "end": 3, "status": status("done").to_json()},
+    ]
     assert rig.ask(kind="bundle") == {"kind": "bundle", "bundle": bundle}
+
+
+def test_a_bundle_that_nobody_wants_is_not_sent(rig: Rig) -> None:
+    rig.widget.end(status("done"), rig.view.bundle(status("done")))
+    assert [message["kind"] for message in rig.sent] == ["end"]
 
 
 @pytest.mark.parametrize("content", [{}, {"kind": "what"}, {"kind": "need"}, {"kind": 5}])
@@ -136,7 +134,7 @@ def test_the_text_travels_only_when_the_state_is_asked_for(rig: Rig) -> None:
 
 def test_a_further_widget_starts_with_all_that_came(rig: Rig) -> None:
     rig.push("abc")
-    second = LiveWidget(view=rig.view, status=status(), on_cancel=lambda: False)
+    second = LiveWidget(view=rig.view, run=ViewedRun(status()))
     assert second.get_state()["snapshot"]["text"] == "abc"
     assert second.model_id != rig.widget.model_id
 

@@ -166,13 +166,16 @@ class Interrupts:
         self._timers: list[threading.Timer] = []
 
     def after(self, delay_s: float, ready: Callable[[], object] = lambda: True) -> None:
-        self._timers.append(signal_after(delay_s, ready))
+        timer = signal_timer(delay_s, ready)
+        self._timers.append(timer)  # first: the one before may interrupt this
+        timer.start()
 
     def stop(self) -> None:
         """No more come after this."""
         for timer in self._timers:
             timer.cancel()
-            timer.join()
+            if timer.ident is not None:  # else an interrupt came before its start
+                timer.join()
         self._timers.clear()
 
 
@@ -183,18 +186,20 @@ def interrupts() -> Iterator[Interrupts]:
             raise KeyboardInterrupt
 
     interrupts = Interrupts()
-    before = signal.signal(signal.SIGUSR1, raise_interrupt)
+    signal.signal(signal.SIGUSR1, raise_interrupt)
     yield interrupts
+    interrupts.wanted = False
     interrupts.stop()
-    signal.signal(signal.SIGUSR1, before)
+    # Not what was there before: one that is still on its way would end the process.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
-def signal_after(
+def signal_timer(
     delay_s: float,
     ready: Callable[[], object] = lambda: True,
     number: signal.Signals = signal.SIGUSR1,
 ) -> threading.Timer:
-    """Signal the main thread, ``delay_s`` after now and after ``ready()``, whichever is later."""
+    """Signals the main thread, ``delay_s`` after its start and after ``ready()``."""
     main_thread = threading.main_thread().ident
     assert main_thread is not None
 
@@ -202,9 +207,7 @@ def signal_after(
         until(ready)
         signal.pthread_kill(main_thread, number)
 
-    timer = threading.Timer(delay_s, fire)
-    timer.start()
-    return timer
+    return threading.Timer(delay_s, fire)
 
 
 def interrupted_wait(wait: Callable[[], object]) -> float:
@@ -294,7 +297,8 @@ def test_ctrl_c_in_a_program_of_asyncio(
     api: Any, endpoint: Endpoint, wait: Callable[[Any], Any]
 ) -> None:
     """Its handler cancels the main task, which plain code that blocks the loop sees by itself."""
-    timer = signal_after(0.2, lambda: endpoint.calls, signal.SIGINT)
+    timer = signal_timer(0.2, lambda: endpoint.calls, signal.SIGINT)
+    timer.start()
     assert interrupted_wait(lambda: asyncio.run(wait(api))) < PATIENCE_S
     timer.join()
     until(lambda: len(endpoint.finals) == 1)
@@ -330,7 +334,8 @@ def test_a_programs_own_handler_of_sigint_stays_its_own(
     before = signal.signal(signal.SIGINT, handler)
     try:
         with serve_in_memory(endpoint) as server, server.connect() as api:
-            timer = signal_after(0.2, lambda: endpoint.calls, signal.SIGINT)
+            timer = signal_timer(0.2, lambda: endpoint.calls, signal.SIGINT)
+            timer.start()
             assert wait(api)
             timer.join()
             assert signal.getsignal(signal.SIGINT) is handler
@@ -395,7 +400,7 @@ def test_ctrl_c_while_a_call_is_sent_leaves_no_stream_behind(
 
     def interrupted(fn: Callable[..., object], *args: Any) -> None:
         post(fn, *args)
-        if fn == session._send:
+        if fn == session._send_or_fail:
             raise KeyboardInterrupt
 
     with serve_in_memory(Endpoint()) as server, server.connect(protocol=protocol) as api:

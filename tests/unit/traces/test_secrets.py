@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from kkjupyter.redaction import is_secret_name
 from kkjupyter.traces.secrets import (
     HIDDEN,
     Excerpts,
-    is_secret_name,
     without_secret_fields,
 )
 
@@ -129,5 +129,6 @@ def test_secret_fields_of_a_query_are_left_out() -> None:
 
 
 def test_names_that_may_be_secret() -> None:
-    assert all(map(is_secret_name, ("Authorization", "X-Key", "sessionId", "my-passwort")))
+    names = ("Authorization", "X-Key", "sessionId", "passwort", "Set-Cookie", "PWD", "X-Signature")
+    assert all(map(is_secret_name, names))
     assert not any(map(is_secret_name, ("Accept", "Content-Type", "X-Request-Id")))

@@ -23,9 +23,10 @@ from websockets.http11 import Response
 
 import kkjupyter as kk
 from kkjupyter.api.connect_options import ConnectOptions
+from kkjupyter.redaction import without_secrets
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.transports.websocket import client as connecting
-from kkjupyter.transports.websocket.client import connect_websocket, without_secrets
+from kkjupyter.transports.websocket.client import connect_websocket
 
 SECRET = "s3cr3t-t0ken"
 

@@ -25,7 +25,18 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from typing import Annotated, Any, Literal, NewType, Protocol, Self, TypedDict, TypeVar, Unpack
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NewType,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+)
 
 import msgspec
 import numpy as np
@@ -35,6 +46,7 @@ import kkjupyter as kk
 from kkjupyter.connection.failures import remote_error
 from kkjupyter.validation.checking import Mismatch, check_for
 from kkjupyter.validation.functions import RPCValidationError, Validator, validator_of
+from kkjupyter.validation.mismatch import mismatch_of
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -70,6 +82,15 @@ class Picky:
 class Options(msgspec.Struct):
     depth: int = 1
     tags: list[str] = []
+
+
+class Kebab(msgspec.Struct, rename="kebab"):
+    by_name: dict[str, Point]
+
+
+@dataclasses.dataclass
+class Page(Generic[T]):
+    items: list[dict[str, T]]
 
 
 class Tree(msgspec.Struct):
@@ -169,7 +190,25 @@ def test_what_fits_arrives_as_the_hint_has_it(hint: Any, value: Any, expected: A
         (list[int], [1, "a"], "Expected `int`, got `str`", (1,)),
         (Point, {}, "Object missing required field `x`", ()),
         (list[Point], [{"x": "a"}], "Expected `int`, got `str`", (0, "x")),
-        (dict[str, list[int]], {"k": ["a"]}, "Expected `int`, got `str`", ()),
+        (dict[str, list[int]], {"j": [], "k": ["a"]}, "Expected `int`, got `str`", ("k", 0)),
+        (dict[int, str], {"1": "a", "b": "c"}, "Expected `int`, got `str`", ("b",)),
+        (list[dict[str, Point]], [{"k": {"x": ""}}], "Expected `int`, got `str`", (0, "k", "x")),
+        (
+            Annotated[dict[str, int], msgspec.Meta(min_length=2)],
+            {"a": 1, "b": ""},
+            "Expected `int`, got `str`",
+            ("b",),
+        ),
+        (dict[str, int] | list[int] | None, {"a": ""}, "Expected `int`, got `str`", ("a",)),
+        (tuple[int, dict[str, int]], [1, {"a": 1, "b": ""}], "Expected `int`, got `str`", (1, "b")),
+        (
+            Kebab,
+            {"by-name": {"a": {"x": 1}, "b": {}}},
+            "Object missing required field `x`",
+            ("by-name", "b"),
+        ),
+        (set[int], ["a"], "Expected `int`, got `str`", (0,)),
+        (kk.Map, 5, "Expected `Map`, got `int`", ()),
         (Point | Named, {"z": 1}, "Expected `Point | Named`, got `object`", ()),
         (Point | Named, [], "Expected `Point | Named`, got `array`", ()),
         (Picky, {"n": 1}, "one is not allowed", ()),
@@ -191,6 +230,57 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(Mismatch) as caught:
         check(hint, value)
     assert (caught.value.text, caught.value.path) == (text, path)
+
+
+def test_the_entry_that_does_not_fit_is_found_with_little_more_work() -> None:
+    entries = {f"key {n}": n for n in range(1_000)} | {"odd": "one"}  # type: ignore[dict-item]
+    looked_at = 0
+
+    def fits(value: Any, hint: Any) -> bool:
+        nonlocal looked_at
+        looked_at += len(value)
+        return all(isinstance(inner, int) for inner in value.values())
+
+    error = msgspec.ValidationError("Expected `int`, got `str` - at `$.v[...]`")
+    found = mismatch_of(error, dict[str, int], entries, fits)
+    assert found.path == ("odd",)
+    assert looked_at <= len(entries) + 1
+
+
+def test_an_entry_is_looked_for_in_so_many_dicts() -> None:
+    hint, value = int, "a"
+    for _ in range(5):
+        hint, value = dict[str, hint], {"k": value}  # type: ignore[assignment, valid-type]
+    with pytest.raises(Mismatch) as caught:
+        check(hint, value)
+    assert caught.value.path == ("k", "k", "k")
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "path", "where"),
+    [
+        (dict[str, int], {"name": ""}, ("name",), ".name"),
+        (dict[str, int], {"two words\n": ""}, ("two words\n",), r"['two words\n']"),
+        (dict[int, int], {"7": ""}, ("7",), "['7']"),
+        (dict[int, int], {7: ""}, (7,), "[7]"),
+        (dict[float, int], {1.5: ""}, (), ""),
+        (Sequence[dict[str, T]], [{"a": 1}, 5], (1,), "[1]"),
+        (Page[int], {"items": [{"a": ""}]}, ("items", 0), ".items[0]"),  # of what, it does not say
+    ],
+)
+def test_where_in_a_value_is_told_as_far_as_it_can_be(
+    hint: Any, value: Any, path: tuple[str | int, ...], where: str
+) -> None:
+    with pytest.raises(Mismatch) as caught:
+        check(hint, value)
+    assert (caught.value.path, caught.value.where) == (path, where)
+
+
+def test_a_long_key_makes_no_long_message() -> None:
+    with pytest.raises(Mismatch) as caught:
+        check(dict[str, int], {"k" * 10_000: ""})
+    assert caught.value.path == ("k" * 10_000,)
+    assert len(caught.value.where) < 100
 
 
 @pytest.mark.parametrize(
@@ -316,6 +406,24 @@ def test_every_kind_of_parameter_is_checked() -> None:
         {"message": "fast: Expected `bool`, got `int`", "path": [4, "fast"]},
         {"message": "weight: Expected `float`, got `str`", "path": [4, "weight"]},
     ]
+
+
+def test_so_many_faults_are_named_and_no_more() -> None:
+    issues = refused(move, {"x": 1}, 1, *["a"] * 1_000)
+    assert [issue["path"] for issue in issues] == [[at] for at in range(2, 22)]
+    assert len(refused(move, {"x": 1}, **dict.fromkeys(map(str, range(1_000)), "a"))) == 20
+
+
+def test_what_a_peer_sends_is_not_repeated_at_length() -> None:
+    def f(word: Literal["a"], **options: int) -> None:
+        pass
+
+    (issue,) = refused(f, "b" * 10_000)
+    assert issue["message"].startswith("word: Invalid enum value 'bbb")
+    (option,) = refused(f, "a", **{"k" * 10_000: ""})
+    assert option["message"].endswith("…: Expected `int`, got `str`")
+    assert option["path"] == [1, "k" * 10_000]
+    assert max(len(issue["message"]), len(option["message"])) < 1_000
 
 
 def test_what_is_left_out_takes_its_default() -> None:
@@ -521,7 +629,6 @@ def test_items_of_a_stream(function: Any) -> None:
     checker = found.item_checker("f")
     assert checker is not None
     assert checker(1) == 1
-    assert found.check_item(2, "f") == 2
     with pytest.raises(RPCValidationError) as caught:
         checker("a")
     assert caught.value.phase == "output"
@@ -533,7 +640,6 @@ def test_streams_of_anything_are_not_looked_at() -> None:
         yield n
 
     assert validator(items).item_checker("f") is None
-    assert validator(items).check_item("a", "f") == "a"
 
 
 def test_a_stream_where_none_was_promised() -> None:

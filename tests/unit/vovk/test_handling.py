@@ -38,6 +38,14 @@ class Where:
     room: int
 
 
+class Broken(Exception):
+    """One that fails when it is looked at."""
+
+    @property
+    def cause(self) -> Any:
+        raise ZeroDivisionError
+
+
 class Echo(vovk.Controller):
     @vovk.post("request/{id}")
     async def request(self, req: vovk.Request) -> Any:
@@ -111,6 +119,7 @@ class Echo(vovk.Controller):
             "cause": vovk.HttpException(409, "taken", {"by": {1}}),
             "cancelled": asyncio.CancelledError(),
             "exit": SystemExit(3),
+            "broken": Broken(),
         }[what]
 
     @vovk.get("stream/{what}")
@@ -316,6 +325,7 @@ def test_replies(ask: Ask) -> None:
         ("cause", 409, "taken", None),
         ("cancelled", 500, "cancelled", None),
         ("exit", 500, "3", None),
+        ("broken", 500, "the error cannot be sent", None),
     ],
 )
 def test_what_a_handler_raises(

@@ -16,6 +16,8 @@ from kkjupyter.errors import EncodeError, ProtocolError, ValidationError
 from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.vovk.forms import (
     FORM,
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
     MULTIPART,
     File,
     encode_form,
@@ -26,6 +28,7 @@ from kkjupyter.wire.vovk.forms import (
 from kkjupyter.wire.vovk.request import build_request
 from kkjupyter.wire.vovk.schema.model import Handler
 
+PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
 ROOT = "http://127.0.0.1/api"
 PICTURE = File('é "1".png', b"\x89PNG\r\n--\x00", "image/png")
 FIELDS: dict[str, Any] = {
@@ -143,11 +146,21 @@ def test_what_has_no_place_in_a_form(body: Any, multipart: bool, path: str) -> N
         (b"--x--", MULTIPART),
         (b"--x\r\nContent-Disposition: form-data", f"{MULTIPART}; boundary=x"),
         (b"--x\r\n\r\n1\r\n--x--", f"{MULTIPART}; boundary=x"),
+        (b"a=1" + b"&a=1" * MAX_FIELDS, FORM),
+        (b"&" * 10 * MAX_FIELDS, FORM),
+        (PART * (MAX_FIELDS + 1) + b"--x--", f"{MULTIPART}; boundary=x"),
+        (b"--x\r\n" + b"a:b\r\n" * MAX_HEAD_BYTES + b"\r\n1\r\n--x--", f"{MULTIPART}; boundary=x"),
     ],
 )
 def test_what_is_no_form(data: bytes, content_type: str) -> None:
     with pytest.raises(ProtocolError, match="form"):
         read_form(data, content_type)
+
+
+def test_a_form_may_have_so_many_fields() -> None:
+    assert len(read_form(b"&a=1" * (MAX_FIELDS - 1), FORM)["a"]) == MAX_FIELDS - 1
+    data = PART * MAX_FIELDS + b"--x--"
+    assert len(read_form(data, f"{MULTIPART}; boundary=x")["a"]) == MAX_FIELDS
 
 
 @pytest.mark.parametrize(

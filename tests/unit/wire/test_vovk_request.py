@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kkjupyter.errors import EncodeError, UsageError, ValidationError
+from kkjupyter.errors import EncodeError, ProtocolError, UsageError, ValidationError
+from kkjupyter.wire.message_cost import MAX_DEPTH
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.query import decode_query, encode_query
 from kkjupyter.wire.vovk.request import build_path, build_request, build_url, default_api_root
@@ -194,12 +195,15 @@ def test_reading_a_query_of_3(text: str, query: dict[str, Any]) -> None:
 
 
 def test_a_query_that_nests_without_end() -> None:
-    found = decode_query("a" + "[0]" * 50_000 + "=1", "jsonlines")
+    for levels in (MAX_DEPTH, 50_000):
+        with pytest.raises(ProtocolError, match="nested more than 256 levels deep"):
+            decode_query("a" + "[0]" * levels + "=1", "jsonlines")
+    found = decode_query("a" + "[0]" * (MAX_DEPTH - 1) + "=1", "jsonlines")
     depth = 0
     inner = found["a"]
     while isinstance(inner, list):
         depth, inner = depth + 1, inner.pop()
-    assert (depth, inner) == (50_000, "1")
+    assert (depth, inner) == (MAX_DEPTH - 1, "1")
 
 
 CHARACTERS = st.characters(exclude_characters="[]", exclude_categories=["Cs"])

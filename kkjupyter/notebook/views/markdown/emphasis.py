@@ -4,7 +4,7 @@ CommonMark tells the marks that open from those that close by the blanks and the
 them; these scripts have no blanks, so ``**「太字」**です`` would stay as it is. Here their
 punctuation counts as letters, and marks beside their characters as if there were a blank; whatever
 else stands there is read as ever. ``labextension/src/parts/markdown/emphasis.ts`` has the same
-rule; ``labextension/test/emphasis-cases.json`` holds both to it.
+rule; ``labextension/test/cases/emphasis.json`` holds both to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Formulas in Markdown: taken out before anything else reads what is in them.
 
 Underscores, asterisks and backslashes of a formula are TeX, not Markdown.
-``labextension/src/parts/markdown/maths.ts`` has the same rules; ``markdown-cases.json`` next to its
+``labextension/src/parts/markdown/maths.ts`` has the same rules; ``cases/markdown.json`` next to its
 tests holds both to them.
 """
 

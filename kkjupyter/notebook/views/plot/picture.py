@@ -1,6 +1,8 @@
 """A plot as a PNG, for notebooks that are read where nothing is live.
 
-Drawn by Pillow at twice the size and on no background: the colours stand out on white and on black.
+Drawn by matplotlib, if it is installed, at twice the size and on no background: the colours stand
+out on white and on black. Every artist is placed and styled here: nothing is taken from the
+``rcParams`` of the user, which may hand the names of a peer to TeX.
 """
 
 from __future__ import annotations
@@ -9,15 +11,12 @@ import io
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from PIL import Image, ImageDraw
-
-from kkjupyter.notebook.views.fonts import Font, can_draw, font_for
 from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
 
 if TYPE_CHECKING:
-    from PIL.ImageDraw import ImageDraw as Draw
+    from kkjupyter.notebook.views.plot.fonts import Fonts
 
 __all__ = ["COLOURS", "draw_plot"]
 
@@ -28,8 +27,10 @@ COLOURS = (
 _INK = "#767676"
 _GRID = "#80808040"
 _SCALE = 2
+_DPI = 72 * _SCALE  # so that a point, in which lines and letters are measured, is a page pixel
 _WIDTH, _HEIGHT = 720 * _SCALE, 260 * _SCALE
-_FONT_PX = 11 * _SCALE
+_FONT_PT = 11
+_FONT_PX = _FONT_PT * _SCALE
 _GAP = 6 * _SCALE
 _KEY = 3 * _GAP
 _NAME_CHARS = 200
@@ -44,29 +45,89 @@ class _Line(Protocol):
 
 
 def draw_plot(series: Sequence[_Line], *, is_time: bool = False, x_label: str = "") -> bytes | None:
-    """A PNG of 1440 x 520 pixels, to be shown at half that size; None if no font has its letters.
+    """A PNG of 1440 x 520 pixels, to be shown at half that size.
 
     Args:
         series: the lines; those without a single value are left out.
         is_time: x is seconds since 1970.
         x_label: what x is.
+
+    Returns:
+        None if matplotlib is not installed, or no font has the letters of a name.
     """
-    if not can_draw(x_label, *(line.name[:_NAME_CHARS] for line in series)):
+    try:
+        from kkjupyter.notebook.views.plot.fonts import Fonts
+    except ImportError:  # matplotlib is an extra
         return None
-    image = Image.new("RGBA", (_WIDTH, _HEIGHT), (255, 255, 255, 0))
-    draw = ImageDraw.Draw(image)
+    fonts = Fonts(_FONT_PT, _DPI)
+    if not all(map(fonts.can_draw, (x_label, *(line.name[:_NAME_CHARS] for line in series)))):
+        return None
+    canvas = _Canvas(fonts)
     drawn = [
         (n, line) for n, line in enumerate(series) if any(y is not None for _, y in line.points)
     ]
     if drawn:
-        _draw(draw, drawn, is_time, x_label)
-    out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
-    return out.getvalue()
+        _draw(canvas, drawn, is_time, x_label)
+    return canvas.png()
+
+
+class _Canvas:
+    """Lines and words by their pixels, counted from the upper left corner."""
+
+    def __init__(self, fonts: Fonts) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        size_inch = _WIDTH / _DPI, _HEIGHT / _DPI
+        self._figure = Figure(figsize=size_inch, dpi=_DPI, facecolor="none", edgecolor="none")
+        self._canvas: Any = FigureCanvasAgg(self._figure)
+        self._fonts = fonts
+        self.width_of: Callable[[str], float] = fonts.width_px
+
+    def line(
+        self, places: Sequence[tuple[float, float]], colour: str, width: float = 1.0, **style: Any
+    ) -> None:
+        from matplotlib.lines import Line2D
+        from matplotlib.transforms import IdentityTransform
+
+        self._figure.add_artist(
+            Line2D(
+                [x for x, _ in places],
+                [_HEIGHT - y for _, y in places],
+                transform=IdentityTransform(),
+                **{"color": colour, "linewidth": width, "linestyle": "-", "marker": "", **style},
+                solid_joinstyle="round",
+                solid_capstyle="butt",
+            )
+        )
+
+    def dot(self, x: float, y: float, colour: str) -> None:
+        self.line([(x, y)], colour, marker="o", markersize=4, markeredgewidth=0)
+
+    def words(self, x: float, y: float, text: str, across: str, up: str) -> None:
+        from matplotlib.transforms import IdentityTransform
+
+        self._figure.text(
+            x,
+            _HEIGHT - y,
+            text,
+            transform=IdentityTransform(),
+            color=_INK,
+            font=self._fonts.font_for(text),
+            horizontalalignment=across,
+            verticalalignment=up,
+            parse_math=False,
+            usetex=False,
+        )
+
+    def png(self) -> bytes:
+        out = io.BytesIO()
+        self._canvas.print_png(out, metadata={"Software": None}, pil_kwargs={"optimize": True})
+        return out.getvalue()
 
 
 def _draw(
-    draw: Draw,
+    canvas: _Canvas,
     series: Sequence[tuple[int, _Line]],
     is_time: bool,
     x_label: str,
@@ -76,11 +137,11 @@ def _draw(
     low_x, high_x = min(xs), max(xs)
     low_y, high_y = _with_margin(min(ys), max(ys))
     y_ticks = number_ticks(low_y, high_y, _Y_TICKS)
-    left = _GAP + max(math.ceil(_width(draw, text)) for _, text in y_ticks) + _GAP
+    left = _GAP + max(math.ceil(canvas.width_of(text)) for _, text in y_ticks) + _GAP
     right = _WIDTH - 4 * _GAP
     has_legend = any(line.name for _, line in series)
     names = [line.name for _, line in series] if has_legend else []
-    legend = _legend(names, lambda text: _width(draw, text), left, right)
+    legend = _legend(names, canvas.width_of, left, right)
     top = max((y for _, y, _ in legend), default=0) + _FONT_PX / 2 + 2 * _GAP
     bottom = _HEIGHT - _FONT_PX - 3 * _GAP
 
@@ -90,39 +151,29 @@ def _draw(
 
     for value, text in y_ticks:
         _, y = at(low_x, value)
-        draw.line([(left, y), (right, y)], fill=_GRID, width=_SCALE)
-        draw.text((left - _GAP, y), text, fill=_INK, font=_font(text), anchor="rm")
+        canvas.line([(left, y), (right, y)], _GRID)
+        canvas.words(left - _GAP, y, text, "right", "center")
     ticks = time_ticks if is_time else number_ticks
     for value, text in ticks(low_x, high_x, _X_TICKS):
         x, _ = at(value, low_y)
-        draw.line([(x, bottom), (x, bottom + _GAP / 2)], fill=_INK, width=_SCALE)
+        canvas.line([(x, bottom), (x, bottom + _GAP / 2)], _INK)
         # The last one is not to reach over the edge.
-        x = min(x, _WIDTH - _width(draw, text) / 2)
-        draw.text((x, bottom + _GAP), text, fill=_INK, font=_font(text), anchor="mt")
-    draw.line([(left, bottom), (right, bottom)], fill=_INK, width=_SCALE)
+        x = min(x, _WIDTH - canvas.width_of(text) / 2)
+        canvas.words(x, bottom + _GAP, text, "center", "top")
+    canvas.line([(left, bottom), (right, bottom)], _INK)
     if x_label:
-        draw.text((right, bottom - _GAP / 2), x_label, fill=_INK, font=_font(x_label), anchor="rb")
+        canvas.words(right, bottom - _GAP / 2, x_label, "right", "bottom")
     for index, line in series:
         colour = COLOURS[index % len(COLOURS)]
         for run in _runs(line.points):
             places = [at(x, y) for x, y in run]
             if len(places) == 1:
-                (x, y), r = places[0], 2 * _SCALE
-                draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
+                canvas.dot(*places[0], colour)
             else:
-                draw.line(places, fill=colour, width=2 * _SCALE, joint="curve")
+                canvas.line(places, colour, 2)
     for (index, _), (x, y, text) in zip(series, legend, strict=False):  # or there is no legend
-        colour = COLOURS[index % len(COLOURS)]
-        draw.line([(x, y), (x + _KEY, y)], fill=colour, width=2 * _SCALE)
-        draw.text((x + _KEY + _GAP, y), text, fill=_INK, font=_font(text), anchor="lm")
-
-
-def _font(text: str) -> Font:
-    return font_for(text, _FONT_PX) or font_for("", _FONT_PX)  # type: ignore[return-value]
-
-
-def _width(draw: Draw, text: str) -> float:
-    return draw.textlength(text, _font(text))
+        canvas.line([(x, y), (x + _KEY, y)], COLOURS[index % len(COLOURS)], 2)
+        canvas.words(x + _KEY + _GAP, y, text, "left", "center")
 
 
 def _legend(

@@ -141,7 +141,7 @@ class PlotView(View):
         png = draw_plot(series, is_time=header["time"], x_label=header["x"] or "")
         plain = "".join([f"{one.summary()}\n" for one in series])
         source = "".join([f"{_line(line)}\n" for line in [header, *rows]])
-        if png is None:  # the names are letters in the text
+        if png is None:  # no matplotlib, or no font with the letters of the names
             text = f'<pre style="{TEXT}">\n{escape(plain)}</pre>'
             return Body(
                 html=f'<div style="padding-left: 7.8px">{text}</div>',

@@ -1,7 +1,7 @@
 """The texts of a table's cells, and how wide they are.
 
 ``labextension/src/parts/table/cells.ts`` has the same rules for the live view;
-``labextension/test/table-cases.json`` holds both to them.
+``labextension/test/cases/table.json`` holds both to them.
 """
 
 from __future__ import annotations

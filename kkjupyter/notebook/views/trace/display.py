@@ -5,28 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import kkjupyter as kk
+from kkjupyter.api import tracing
 from kkjupyter.client.remote import Remote, session_of
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.notebook.views.trace.html import trace_html
 from kkjupyter.traces.recorder import everywhere
 from kkjupyter.traces.trace import Trace
 
-__all__ = ["switch", "trace_bundle", "trace_command"]
-
-
-def trace_bundle(trace: Trace) -> dict[str, Any]:
-    """What stays of a trace in a notebook: a table, a picture, and text."""
-    from kkjupyter.notebook.views.trace.png import (
-        trace_png,  # a library that takes its time to load
-    )
-
-    png = trace_png(trace)
-    return {
-        "text/html": trace_html(trace),
-        **({} if png is None else {"image/png": png}),
-        "text/plain": trace.text,
-    }
+__all__ = ["switch", "trace_command"]
 
 
 def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str | Trace:
@@ -37,9 +22,9 @@ def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str |
     """
     match words:
         case ("last",):
-            return kk.trace()
+            return tracing.trace()
         case ("last", name):
-            return kk.trace(_connection(name, namespace))
+            return tracing.trace(_connection(name, namespace))
         case ("on" | "off" as state,):
             return switch(None, state == "on")
         case ("on" | "off" as state, name):

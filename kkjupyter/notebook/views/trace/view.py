@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Sequence
@@ -71,13 +70,8 @@ class TraceView(View):
 
     def bundle(self, status: Status) -> dict[str, Any]:
         """The diagram, in each of its shapes; what the state line says stands in the other view."""
-        from kkjupyter.notebook.views.trace.display import trace_bundle
-
         trace = self._record.trace()
-        pictures = trace_bundle(trace)
-        png = pictures.get("image/png")
-        others = {"image/png": base64.b64encode(png).decode("ascii")} if png else {}
-        body = Body(trace_html(trace), trace.text, data={"source": _source(trace)}, others=others)
+        body = Body(trace_html(trace), trace.text, data={"source": _source(trace)})
         if file_bytes(body) > SAVED_BYTES:
             text = fitting_text(_transcript_of(trace.text).excerpt, SAVED_BYTES).text
             return static_bundle(self.name, "text", Body("", text, notes=(ONLY_TEXT,)), status)
@@ -86,7 +80,6 @@ class TraceView(View):
             MIME_TYPE: {**kept, **status.sound().to_json()},
             "text/html": body.html,
             "text/plain": body.plain,
-            **body.others,
         }
 
     def checkpoint(self, status: Status) -> dict[str, Any]:

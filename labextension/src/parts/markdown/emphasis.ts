@@ -2,7 +2,7 @@
 // close by the blanks and the punctuation around them; these scripts have no blanks, so
 // `**「太字」**です` would stay as it is. Here their punctuation counts as letters, and marks beside
 // their characters as if there were a blank; whatever else stands there is read as ever.
-// kkjupyter/notebook/views/markdown/emphasis.py has the same rule; test/emphasis-cases.json holds both to it.
+// kkjupyter/notebook/views/markdown/emphasis.py has the same rule; test/cases/emphasis.json holds both to it.
 
 import type { MarkdownIt } from "markdown-it";
 

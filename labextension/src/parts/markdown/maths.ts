@@ -1,10 +1,9 @@
 // Formulas in Markdown: taken out before anything else reads their underscores, asterisks and
-// backslashes. kkjupyter/notebook/views/markdown/maths.py has the same rules; test/markdown-cases.json
+// backslashes. kkjupyter/notebook/views/markdown/maths.py has the same rules; test/cases/markdown.json
 // holds both to them.
 
 import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
-
-import type { Reading } from "./parser";
+import type { ParserEnv } from "./parser-env";
 
 /**
  * `$5 and $6` is money: no blank inside the dollars, no digit behind them. The first two end at the
@@ -108,7 +107,7 @@ function endOf(state: StateBlock, opening: RegExpExecArray, startLine: number, e
     if (at >= 0) return text.slice(at + closing.length).trim() ? 0 : line + 1;
   }
   // While it grows, it is a formula already.
-  return (state.env as Reading).growing && endLine === state.lineMax ? endLine : 0;
+  return (state.env as ParserEnv).growing && endLine === state.lineMax ? endLine : 0;
 }
 
 function lineOf(state: StateBlock, line: number): string {

@@ -2,7 +2,7 @@
 // grows may be cut.
 
 import type { Token } from "markdown-it";
-import { isWhole } from "./mend";
+import { isWhole } from "./unfinished";
 
 export interface Cut {
   /** The offset at which the rest begins. */

@@ -1,32 +1,25 @@
 // Markdown to safe HTML: raw HTML is text, links go where links may go, no image is fetched.
 // kkjupyter/notebook/views/markdown/view.py does the same for the saved output.
 
-import createParser, { type Env, type MarkdownIt, type Token } from "markdown-it";
+import createParser, { type MarkdownIt, type Token } from "markdown-it";
 import { addCjkEmphasis } from "./emphasis";
 import { addMaths, isHarmless } from "./maths";
-import { mended } from "./mend";
+import type { ParserEnv } from "./parser-env";
+import { closeOpenMarks } from "./unfinished";
 
 const LINK = /^(?:https?:\/\/|mailto:)/i;
 /** Of raster types only: an SVG may bring scripts and addresses of its own. */
 const IMAGE = /^data:image\/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]+$/i;
-
-/** What parsing is told and tells. */
-export interface Reading extends Env {
-  /** The source goes on: a formula may lack its end. */
-  growing?: boolean;
-  /** What is open at the end of the last inline text is closed. */
-  mended?: boolean;
-}
 
 export function makeParser(): MarkdownIt {
   const md = createParser({ html: false, maxNesting: 50 });
   md.validateLink = (url) => LINK.test(url) || IMAGE.test(url);
   addMaths(md);
   addCjkEmphasis(md);
-  md.core.ruler.before("inline", "mend", ({ env, tokens }) => {
-    const { mended: isMended } = env as Reading;
-    const last = isMended ? tokens.findLast(({ type }) => type === "inline") : undefined;
-    if (last) last.content = mended(last.content);
+  md.core.ruler.before("inline", "close_open_marks", ({ env, tokens }) => {
+    const { closesOpenMarks } = env as ParserEnv;
+    const last = closesOpenMarks ? tokens.findLast(({ type }) => type === "inline") : undefined;
+    if (last) last.content = closeOpenMarks(last.content);
   });
   const { escapeHtml } = md.utils;
   Object.assign(md.renderer.rules, {

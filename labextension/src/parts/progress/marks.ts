@@ -1,6 +1,6 @@
 // How far something is, in words. The Python side is kkjupyter/notebook/views/progress.py.
 
-import { duration } from "../../format";
+import { duration } from "../../text/numbers";
 
 const RATE_WINDOW_S = 30;
 

@@ -1,5 +1,5 @@
 // The cells and lines of a table's source, and their texts. kkjupyter/notebook/views/table/view.py and
-// cell_json.py write them; widths.py has the same texts, and test/table-cases.json holds both to it.
+// cell_json.py write them; widths.py has the same texts, and test/cases/table.json holds both to it.
 
 /**
  * A scalar stands for itself; `[]` is nothing at all, `["n", "NaN"]` a number that JSON cannot hold,

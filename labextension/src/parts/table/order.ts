@@ -1,5 +1,7 @@
 // The rows in the order of one column: a stable merge sort that works in slices of time, and takes
-// rows in that arrive later. Numbers come before texts, what is empty comes last either way.
+// rows in that arrive later. Numbers come before texts, what is empty comes last either way. The engine
+// sorts no more than a run at once: it would hold the page for half a second with 100,000 texts, and
+// for many seconds with a million.
 
 import { type Cell, fullText, kindOf } from "./cells";
 import type { Rows } from "./rows";

@@ -1,17 +1,17 @@
 // The pane: what is seen of the rows, and what a user does with them.
 
-import { makeButton, suppressShortcuts } from "../../button";
-import type { Pane } from "../../panes";
-import { addStyle } from "../../styles";
+import type { Pane } from "../../panes/pane";
+import { makeButton, suppressShortcuts } from "../../ui/button";
+import { addStyle } from "../../ui/styles";
+import { CellPopup } from "./cell-popup";
 import { fullText } from "./cells";
 import { drawColumnHead, drawGap, drawRow, isCut, make, redrawRow } from "./drawing";
-import { moved, type Place } from "./keys";
+import { moved, type Place } from "./keyboard";
 import { type Direction, Order } from "./order";
 import { Rows } from "./rows";
-import css from "./style.css";
+import css from "./table.css";
 import { tsvOf } from "./tsv";
 import { Viewport } from "./viewport";
-import { Whole } from "./whole";
 import { WIDEST_PX, Widths } from "./widths";
 
 const AT_BOTTOM_PX = 8;
@@ -31,7 +31,7 @@ export class TablePane implements Pane {
   private readonly size = document.createElement("span");
   private readonly newest = makeButton("Newest", "Go to the newest rows, and follow them");
   private readonly widths = new Widths(this.sizer);
-  private readonly whole = new Whole(this.element);
+  private readonly popup = new CellPopup(this.element);
   private readonly viewport = new Viewport(this.box, this.sizer, this.body, (place) =>
     this.drawPlace(place),
   );
@@ -210,7 +210,7 @@ export class TablePane implements Pane {
 
   private forget(): void {
     this.viewport.forget();
-    this.whole.hide();
+    this.popup.hide();
     this.drawnVersion = -1;
   }
 
@@ -262,7 +262,7 @@ export class TablePane implements Pane {
     if (!this.order && !this.nextOrder) {
       this.following = box.scrollHeight - box.scrollTop - box.clientHeight < AT_BOTTOM_PX;
     }
-    this.whole.hide();
+    this.popup.hide();
     this.schedule();
   }
 
@@ -285,8 +285,8 @@ export class TablePane implements Pane {
     const to = moved(active, event, extent);
     if (to) {
       this.activate(to);
-    } else if (event.key === "Escape" && (this.whole.isOpen || active)) {
-      if (this.whole.isOpen) this.whole.hide();
+    } else if (event.key === "Escape" && (this.popup.isOpen || active)) {
+      if (this.popup.isOpen) this.popup.hide();
       else this.activate(null);
     } else if ((event.key === "Enter" || event.key === " ") && active) {
       const cell = this.cellAt(active);
@@ -332,7 +332,7 @@ export class TablePane implements Pane {
 
   private open(element: HTMLElement, { row, column }: Place): void {
     const cell = this.cellOf(row, column);
-    if (this.whole.isOpen || isCut(element, cell)) this.whole.toggle(element, fullText(cell));
+    if (this.popup.isOpen || isCut(element, cell)) this.popup.toggle(element, fullText(cell));
   }
 
   private hint(target: EventTarget | null): void {

@@ -1,0 +1,28 @@
+// What draws the source of a view, as an interface; a part is a module that makes one.
+
+export interface Pane {
+  readonly element: HTMLElement;
+  /** More source; drawn with the next frame. */
+  append(source: string): void;
+  /** Everything so far is void; this is the source. */
+  replace(source: string): void;
+  /** Draw what is pending now. */
+  flush(): void;
+  /** Nothing more comes; called once. */
+  ended?(): void;
+  /** What the Copy button gives for this source, if not the source itself. */
+  copied?(source: string): string;
+  dispose(): void;
+}
+
+export interface PaneContext {
+  /** What a screen reader calls it. */
+  label: string;
+  /** Have the notebook typeset the formulas below this element, where it can. */
+  typeset?: ((element: HTMLElement) => void) | undefined;
+}
+
+/** What a part exports. */
+export interface PartModule {
+  makePane(context: PaneContext): Pane;
+}

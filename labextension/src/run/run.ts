@@ -1,0 +1,203 @@
+// One run as this page knows it: its text, its status, and what was asked of the kernel.
+// There is one for each model, however many views show it.
+
+import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "../kernel/messages";
+import { settled } from "../text/carriage-returns";
+import { nowMs } from "../ui/clock";
+
+/** So many deltas are joined, and what was written over forgotten, if nobody asks for the text. */
+const PARTS = 1_000;
+const ASK_AGAIN_MS = 2_000;
+const RATE_WINDOW_MS = 3_000;
+const RATE_SETTLES_MS = 500;
+
+export interface RunListener {
+  /** Text was added at the end. */
+  appended(text: string): void;
+  /** Everything shown so far is void; this is what there is. */
+  replaced(text: string): void;
+  /** The status changed, or a cancel went one step further. */
+  changed(): void;
+}
+
+export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "busy";
+
+const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
+
+export class Run {
+  view!: string;
+  /** What draws the source, and the part that has it; null where every page does. */
+  pane!: string;
+  part!: string | null;
+  cancelStep: CancelStep = "none";
+  /** How many UTF-16 units are missing in the middle of what this page holds. */
+  leftOut!: number;
+
+  private parts!: string[];
+  private end!: number;
+  private latest: Status;
+  private latestAt: number;
+  /** When the kernel was asked for what is missing; -Infinity while nothing is. */
+  private askAt = -Infinity;
+  private samples: [atMs: number, count: number][] = [];
+  private readonly listeners = new Set<RunListener>();
+  private isWithheld: boolean;
+
+  constructor(
+    private readonly send: Model["send"],
+    snapshot: Snapshot,
+    private readonly now: () => number = nowMs,
+  ) {
+    this.hold(snapshot);
+    this.isWithheld = snapshot.withheld ?? false;
+    this.latest = snapshot.status;
+    this.latestAt = this.now();
+  }
+
+  get text(): string {
+    if (this.parts.length > 1) this.join();
+    return this.parts[0] ?? "";
+  }
+
+  get over(): boolean {
+    return OVER.includes(this.latest.state);
+  }
+
+  /** The status with time gone on, and with a cancel of this page's in it. */
+  get status(): Status {
+    if (this.over) return this.latest;
+    const elapsed_s = this.latest.elapsed_s + (this.now() - this.latestAt) / 1_000;
+    const state = this.cancelStep === "none" ? this.latest.state : "cancelling";
+    return { ...this.latest, elapsed_s, state };
+  }
+
+  /** Items per second over the last seconds; null while that says nothing. */
+  get rate(): number | null {
+    const now = this.now();
+    const first = this.samples.find(([at]) => now - at <= RATE_WINDOW_MS);
+    if (!first || now - first[0] < RATE_SETTLES_MS) return null;
+    return ((this.latest.count - first[1]) * 1_000) / (now - first[0]);
+  }
+
+  listen(listener: RunListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Somebody looks at it: the text of one that is over is sent only then. */
+  shown(): void {
+    if (!this.isWithheld) return;
+    this.isWithheld = false;
+    this.ask();
+  }
+
+  receive(message: FromKernel): void {
+    switch (message.kind) {
+      case "delta":
+        this.append(message.offset, message.text);
+        this.update(message.status);
+        break;
+      case "reset":
+        this.hold(message);
+        for (const listener of this.listeners) listener.replaced(message.text);
+        this.update(message.status);
+        break;
+      case "end":
+        if (message.end > this.end) this.ask();
+        this.update(message.status);
+        break;
+      case "ack":
+      case "state":
+        this.answered(message);
+        break;
+    }
+  }
+
+  /** A cancel went one step further. An acknowledgement is never taken back. */
+  cancelReached(step: CancelStep): void {
+    if (this.over || this.cancelStep === "acknowledged") return;
+    this.cancelStep = step;
+    this.tell();
+  }
+
+  /** The kernel is gone: the end, as far as this page can say. */
+  lose(why: string): void {
+    if (this.over) return;
+    this.update({ ...this.status, state: "lost", error: why });
+  }
+
+  /** The kernel was asked what became of the run. */
+  private answered({ kind, known, state, end }: { kind: "ack" | "state" } & Report): void {
+    if (!known) {
+      this.lose("no longer known to the kernel");
+      return;
+    }
+    if (end > this.end) this.ask();
+    // The clock of a run that goes on does not run back.
+    const isOver = OVER.includes(state.state);
+    const elapsed_s = isOver ? state.elapsed_s : Math.max(state.elapsed_s, this.status.elapsed_s);
+    // Asked after the cancel, and the run goes on: the cancel did not arrive.
+    const isDeaf = this.cancelStep === "busy" || this.cancelStep === "interrupted";
+    if (kind === "state" && isDeaf) this.cancelStep = "none";
+    this.update({ ...state, elapsed_s });
+    if (kind === "ack") this.cancelReached("acknowledged");
+  }
+
+  private hold({ view, pane, part, text, end, left_out }: Snapshot): void {
+    this.view = view;
+    this.pane = pane;
+    this.part = part;
+    this.parts = [text];
+    this.end = end;
+    this.askAt = -Infinity;
+    this.leftOut = left_out;
+  }
+
+  private append(offset: number, text: string): void {
+    if (offset > this.end) {
+      this.ask();
+      return;
+    }
+    const fresh = text.slice(this.end - offset);
+    if (!fresh) return;
+    if (this.parts.push(fresh) > PARTS) this.join();
+    this.end += fresh.length;
+    this.askAt = -Infinity;
+    for (const listener of this.listeners) listener.appended(fresh);
+  }
+
+  private join(): void {
+    const text = this.parts.join("");
+    // A part may read a `\r` in its own way.
+    this.parts = [this.part ? text : settled(text)];
+  }
+
+  /**
+   * Ask for what is missing; once, until it came or enough time has passed.
+   * The answer may be lost, too: `isAgain` asks only for what was asked for and has not come.
+   */
+  ask(isAgain?: boolean): void {
+    const now = this.now();
+    if ((isAgain && this.askAt < 0) || now - this.askAt < ASK_AGAIN_MS) return;
+    this.askAt = now;
+    this.send({ kind: "need", offset: this.end });
+  }
+
+  private update(status: Status): void {
+    // An answer to an old question may arrive after the end.
+    if (this.over && !OVER.includes(status.state)) return;
+    const now = this.now();
+    this.latest = status;
+    this.latestAt = now;
+    if (status.state === "cancelling") this.cancelStep = "acknowledged";
+    if (status.count) {
+      while (now - (this.samples[0]?.[0] ?? now) > RATE_WINDOW_MS) this.samples.shift();
+      this.samples.push([now, status.count]);
+    }
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener.changed();
+  }
+}

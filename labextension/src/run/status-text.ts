@@ -1,0 +1,70 @@
+// The words of the state line. kkjupyter/notebook/views/saved_form.py says the same in
+// Python; test/cases/saved-form.json holds both to it.
+
+import type { Status } from "../kernel/messages";
+import { duration, items, perSecond, whole } from "../text/numbers";
+
+export interface Words {
+  glyph: string;
+  /** What a narrow view may leave out begins with the second part and goes from the end. */
+  parts: string[];
+}
+
+const GLYPHS = {
+  waiting: "◌",
+  streaming: "●",
+  cancelling: "■",
+  done: "✓",
+  cancelled: "■",
+  failed: "✕",
+  lost: "✕",
+} as const;
+
+/** What the state line calls it: a stream that has sent nothing yet is waited for. */
+export function shownState({ state, count }: Status): Status["state"] {
+  return state === "streaming" && !count ? "waiting" : state;
+}
+
+/** The state line of `status`. `rate` is in items per second, null while it is not known. */
+export function describe(status: Status, rate: number | null = null): Words {
+  const state = shownState(status);
+  return { glyph: GLYPHS[state], parts: sentence(state, status, rate).filter(Boolean) };
+}
+
+/** The same in one string. */
+export function oneLine(status: Status): string {
+  const { glyph, parts } = describe(status);
+  return `${glyph} ${parts.join(" · ")}`;
+}
+
+function sentence(state: Status["state"], status: Status, rate: number | null): string[] {
+  const { kind, count, error } = status;
+  const after = count ? ` after ${items(count)}` : "";
+  const first = status.first_item_s === null ? "" : `first ${duration(status.first_item_s)}`;
+  const counted = kind === "unary" ? "" : items(count);
+  switch (state) {
+    case "waiting":
+      // Tenths are all that can be read of a number that runs.
+      return [`waiting ${duration(status.elapsed_s, 0)}`];
+    case "streaming":
+      return [counted, rate === null ? "" : perSecond(rate), first];
+    case "cancelling":
+      return ["cancelling", count ? items(count) : ""];
+    case "done":
+      return [counted, counted && first, duration(status.elapsed_s)];
+    case "cancelled":
+      return [`cancelled${after}`];
+    case "failed":
+      return [failure(error, count)];
+    case "lost":
+      return [`${error}${after}`];
+  }
+}
+
+/** `ValueError after 2: something went wrong` */
+function failure(error: string, count: number): string {
+  const named = /^([^\s:]+)(:.*)?$/s.exec(error);
+  const name = named?.[1] ?? "failed";
+  const rest = named ? (named[2] ?? "") : error && `: ${error}`;
+  return `${name}${count ? ` after ${whole(count)}` : ""}${rest}`;
+}
