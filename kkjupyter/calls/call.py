@@ -102,11 +102,14 @@ class Call(Unresolved):
             raises instead, that is raised, and the stream has failed with it.
 
         Raises:
-            UsageError: this is no open stream, or the protocol cannot say that (kkrpc 0.x).
+            UsageError: this is not a running stream, or the protocol cannot say that (kkrpc 0.x).
         """
         state = self._state
         if state.phase != "streaming":
-            raise UsageError(f"{state.title} is no stream under way; nothing can be thrown into it")
+            raise UsageError(
+                f"{state.title} is not a running stream, so nothing can be thrown into it; call "
+                "throw() while its values come"
+            )
         return Call(state.throw(error))
 
     def result(self, timeout_s: float | None = None) -> Any:

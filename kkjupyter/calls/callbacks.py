@@ -207,7 +207,7 @@ class CallbackRegistry:
         name = getattr(entry.fn, "__name__", None) or repr(entry.fn)
         if isinstance(error, CallError):
             error.method = name
-        logger.error("%s: %s; it is not called any more", name, error)
+        logger.error("%s: %s; it is no longer called", name, error)
 
 
 def _identity(fn: Callable[..., Any]) -> Hashable:

@@ -457,7 +457,7 @@ class CallState(Waiters):
         if not self._looked_at:
             self._looked_at = True
             text = str(self.error)
-            logger.error("%s failed and nobody looked: %s", self.title, text)
+            logger.error("%s failed, and its result was never retrieved: %s", self.title, text)
 
 
 def _countdown(timeout_s: float | None) -> Callable[[], float | None]:

@@ -275,7 +275,7 @@ class CallTable:
         self.understood = True
         state = self._waiting.pop(event.call_id, None)
         if state is None:
-            self._send_cancel(None, event.stream_id, "nobody waits any more")
+            self._send_cancel(None, event.stream_id, "no longer wanted")
         else:
             self._open(state, event.stream_id)
             if state.claimed:
@@ -297,7 +297,7 @@ class CallTable:
         state = table.get(event.id)
         if state is not None:
             if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
-                self._send_cancel(state, event.id, "what came makes no sense")
+                self._send_cancel(state, event.id, "what came could not be read")
             table.pop(event.id, None)
             state.failed(event.error)
             self._reading.forget(state)

@@ -374,7 +374,7 @@ class Channel:
             # A program that sends back what it is sent; or one that uses an id of ours, by
             # which it harms no other call.
             error = ProtocolError(
-                "the other side sends back what it is sent; it is no kkrpc endpoint",
+                "the other side sends back what it is sent; it is not a kkrpc endpoint",
                 f"{event.operation} {'.'.join(event.path)}",
             )
             self.calls.failed(Failed(event.call_id, error))
@@ -408,7 +408,7 @@ class Channel:
     def _callback_invoked(self, event: CallbackInvoked) -> None:
         args, _ = self.revive(event.args, self.protocol.codec, "a callback")
         if event.callback_id not in self.functions:
-            self._report(NotUnderstood("a call of a function it does not have", event.callback_id))
+            self._report(NotUnderstood("a call of an unknown function", event.callback_id))
             return
         jobs = self.functions.invoke(event.callback_id, args, event.size_bytes)
         if jobs is None or not jobs.is_over_soft:
@@ -499,6 +499,8 @@ class Channel:
     def _report(self, event: NotUnderstood) -> None:
         self._reported += 1
         if self._reported <= _REPORT_LIMIT:
-            logger.warning("ignored from %s: %s: %.120s", self.url, event.reason, event.excerpt)
+            logger.warning(
+                "ignored a message from %s: %s: %.120s", self.url, event.reason, event.excerpt
+            )
         if self._reported == _REPORT_LIMIT:
-            logger.warning("more of that kind from %s is not reported", self.url)
+            logger.warning("further messages of that kind from %s are not reported", self.url)
