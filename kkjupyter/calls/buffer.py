@@ -31,14 +31,14 @@ HARD_LIMIT_BYTES = 64 * 1024 * 1024
 class StreamBuffer:
     """Values that have arrived and are not taken yet.
 
-    The limits are told, not enforced: over the soft limit the channel stops reading if nobody is
-    hurt by that, over the hard limit it gives the stream up.
+    The limits are reported, not enforced: over the soft limit the channel stops reading if that
+    hurts nobody, over the hard limit it gives the stream up.
 
     Sizes are those on the wire while little waits: to weigh every value would cost more than to
     read it. Beyond the soft limit they are weighed, as lists can take forty times their text.
 
     Attributes:
-        batch: values the consumer may pop without more ado, the next one last; here there are none.
+        batch: values that the consumer may pop directly, the next one last; always empty here.
         begun_items: how many values were taken, or belong to the batch that is being taken.
         largest_bytes: the size of the largest value so far.
     """
@@ -221,7 +221,7 @@ _START_ITEMS = 32
 
 
 class CreditWindow:
-    """How many values the peer may send before it is asked again. I/O loop only, save pull_at.
+    """How many values the peer may send before it is asked again. I/O loop only, except pull_at.
 
     The peers' own consumers keep to 32 values, asked for 16 at a time, however fast the link and
     however large a value. Here the window is bounded in bytes, and widens as long as nothing but
@@ -270,6 +270,6 @@ class CreditWindow:
             if self._granted - taken_items <= low_mark:
                 self._granted = taken_items + window
             self.pull_at = self._granted - low_mark
-            # The consumer may have gone past that mark before it was set, and then waits for ever.
+            # The consumer may have passed that mark before it was set; it would then wait forever.
             if buffer.taken_items < self.pull_at:
                 return self._granted - before

@@ -40,7 +40,7 @@ def next_number() -> int:
 
 
 class CallBackend(Protocol):
-    """What takes calls to the peer. On the I/O loop, save where it says otherwise."""
+    """What takes calls to the peer. On the I/O loop, unless a method says otherwise."""
 
     @property
     def reading_paused(self) -> bool:
@@ -167,8 +167,8 @@ class CallState(Waiters):
         title: what to show for it, ``"math.add(1, 2)"``.
         call_id: its id on the wire.
         backend: takes it to the peer.
-        timeout_s: how long the reply may take; None for ever.
-        idle_timeout_s: how long the next item may take; None for ever.
+        timeout_s: how long the reply may take; None for no limit.
+        idle_timeout_s: how long the next item may take; None for no limit.
     """
 
     def __init__(

@@ -31,7 +31,9 @@ _NOTIFY_INTERVAL_S = 0.001
 
 
 class CallTable:
-    """The calls of ours that are under way, and the peer's streams. I/O loop only, save as said.
+    """Our calls that are under way, and the peer's streams.
+
+    I/O loop only, unless a method says otherwise.
 
     Args:
         protocol: makes the messages.

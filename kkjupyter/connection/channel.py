@@ -280,7 +280,7 @@ class Channel:
     def _cannot_read(self, problem: Exception) -> None:
         """What has come cannot be read: a message without end, or no memory, or a fault here.
 
-        The connection ends, as whoever waits for what was in it would wait for ever.
+        The connection ends: code that waits for something in that data would wait forever.
         """
         if not isinstance(problem, ProtocolError):
             logger.error("what came from %s could not be read", self.url, exc_info=problem)
@@ -451,7 +451,7 @@ class Channel:
         if PROBE_NAME in event.excerpt:  # a client that asks for the other protocol as well
             return
         # Programs print to stdout what is no message; elsewhere, when nothing on a connection has
-        # made sense yet, waiting for an answer would be for ever.
+        # made sense yet, an answer would never come.
         is_lost = self._transport.keeps_boundaries and not self.calls.understood
         if is_lost and self.calls.is_waiting:
             self._give_up(ProtocolError(f"{self.url} does not speak kkrpc", event.excerpt))

@@ -57,7 +57,7 @@ def make_protocol(
 
 
 class Relay:
-    """Hands what a transport tells to whoever is in charge now.
+    """Passes what a transport reports to its present owner.
 
     Attributes:
         to: who that is.

@@ -273,7 +273,7 @@ class OutgoingStream:
             io_loop().post(self._record.sent, kind, message, detail)
 
     def _finish(self, exc: BaseException | None = None) -> None:
-        """Nothing more will be sent, save what controls wait for."""
+        """Nothing more will be sent, except the answers to controls."""
         self.over = True
         # It is the job's own, which holds this: a circle, with all arguments of the call in it.
         self._on_over = _nothing
