@@ -76,7 +76,7 @@ class RemoteCallbacks:
     Args:
         protocol: makes the messages.
         send_queue: takes them.
-        check_room: raises what a call ends with for which there is no room, given its size.
+        check_room: given the size of a call, raises what it fails with if there is no room.
     """
 
     def __init__(
