@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 
 import kkjupyter as kk
 from kkjupyter.api.connect_options import ConnectOptions
-from kkjupyter.calls import buffer, callback_jobs, callbacks, credit
+from kkjupyter.calls import buffer, callback_jobs, callbacks
 from kkjupyter.connection import channel, negotiation, send_queue
 from kkjupyter.notebook.views.markdown import html as markdown_html
 from kkjupyter.notebook.views.markdown import view as markdown_view
@@ -252,7 +252,7 @@ ROWS: dict[str, Row] = {
         tests=[f"{BOUNDS}a_client_that_says_nothing_is_disconnected_and_told_why"],
     ),
     "bytes of a stream that is not read: compact, Vovk": Row(
-        [credit.LIMIT_BYTES, buffer.SOFT_LIMIT_BYTES],
+        [buffer.CREDIT_LIMIT_BYTES, buffer.SOFT_LIMIT_BYTES],
         [
             "unit/calls/test_credit.py::test_it_grows_no_further_than_its_limit_in_bytes",
             "contract/test_vovk_calls.py::test_a_consumer_that_stops_reading_stops_the_server",
