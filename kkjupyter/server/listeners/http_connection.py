@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +12,12 @@ from kkjupyter.server.listeners.admission import Visitor
 from kkjupyter.transports.stalls import StallWatch
 
 __all__ = ["HttpConnection"]
+
+# So much is read at once. What is parsed at once is what was read: as chunks of one byte, or as
+# heads of requests, 256 KiB take 60 ms, and hundreds of connections may send such.
+_READ_BYTES = 8 * 1024
+# Of a body whose length was told, which nobody parses.
+_READ_MUCH_BYTES = 256 * 1024
 
 
 class HttpConnection(web.RequestHandler):
@@ -44,6 +51,7 @@ class HttpConnection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.read_much(False)
         timeout_s = self._limits.write_timeout_s
         if timeout_s is not None:
             connection = self.visitor.transport
@@ -68,6 +76,12 @@ class HttpConnection(web.RequestHandler):
                 loop = asyncio.get_running_loop()
                 self._head_timer = loop.call_later(timeout_s, self.visitor.transport.abort)
         super().data_received(data)
+
+    def read_much(self, is_much: bool) -> None:
+        """How much is read at once from now on."""
+        transport: Any = self.transport
+        if hasattr(transport, "max_size"):  # asyncio's own
+            transport.max_size = _READ_MUCH_BYTES if is_much else _READ_BYTES
 
     def know(self) -> None:
         """A request has come, as far as its head, which has shown what it has to."""
