@@ -16,7 +16,9 @@ import msgspec
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import EncodeError
+from kkjupyter.validation.collisions import collision_check
 from kkjupyter.validation.hints import Parts, converters, take_apart
+from kkjupyter.wire.message_cost import MAX_EQUAL_HASHES
 from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
@@ -95,7 +97,15 @@ class Check:
         items: how to check the items of a stream, or None.
     """
 
-    __slots__ = ("_converters", "_exact", "_from_text", "_is_result", "_parts", "items")
+    __slots__ = (
+        "_converters",
+        "_exact",
+        "_from_text",
+        "_is_result",
+        "_parts",
+        "_would_collide",
+        "items",
+    )
 
     def __init__(
         self, parts: Parts, items: Check | None, is_result: bool, from_text: bool = False
@@ -106,6 +116,7 @@ class Check:
         self._is_result = is_result
         self._exact = _exact_types(parts.data)
         self._converters = converters(parts.data)
+        self._would_collide = None if is_result else collision_check(parts.data)
 
     def __call__(self, value: Any) -> Any:
         """The value as the hint has it: a dict has become a dataclass, a list a tuple.
@@ -124,6 +135,8 @@ class Check:
             return self._convert_undefined()
         if parts.functions and callable(value):
             return value
+        if self._would_collide is not None and self._would_collide(value):
+            raise Mismatch(f"More than {MAX_EQUAL_HASHES} different values have the same hash")
         if _is_instance(value, parts.classes):
             return value
         if parts.classes and isinstance(value, _DATA + _DATA_CONTAINERS):
