@@ -182,6 +182,7 @@ ROWS: dict[str, Row] = {
         tests=[
             f"{BOUNDS}bytes_of_requests_under_way_are_bounded",
             "faults/test_unfinished.py::test_what_is_unfinished_is_held_up_to_the_limit_of_all",
+            "faults/test_unfinished.py::test_answers_over_http_that_nobody_takes",
             "unit/test_limits.py::test_what_is_refused_is_not_counted",
         ],
     ),
