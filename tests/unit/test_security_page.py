@@ -129,8 +129,12 @@ ROWS: dict[str, Row] = {
             "unit/wire/test_cost.py::test_the_paths_of_annotations_are_bounded",
         ],
     ),
-    "integers of one hash": Row(
-        [message_cost.MAX_EQUAL_HASHES], [f"{COST}integers_of_one_hash_are_refused"]
+    "integers of one hash; values of one hash for a set, or as keys": Row(
+        [message_cost.MAX_EQUAL_HASHES],
+        [
+            f"{COST}integers_of_one_hash_are_refused",
+            "unit/validation/test_collisions.py::test_a_crowd_of_one_hash_is_refused_soon",
+        ],
     ),
     "compressed bodies of requests": Row(
         [],
@@ -178,6 +182,7 @@ ROWS: dict[str, Row] = {
         tests=[
             f"{BOUNDS}bytes_of_requests_under_way_are_bounded",
             "faults/test_unfinished.py::test_what_is_unfinished_is_held_up_to_the_limit_of_all",
+            "faults/test_unfinished.py::test_answers_over_http_that_nobody_takes",
             "unit/test_limits.py::test_what_is_refused_is_not_counted",
         ],
     ),

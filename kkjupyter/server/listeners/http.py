@@ -63,7 +63,7 @@ class HttpServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=self._limit_bytes)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._listener = HttpListener(app, self._host, self._ssl, self._clients.load.limits)
+        self._listener = HttpListener(app, self._host, self._ssl, self._clients.load)
         return await self._listener.start(port)
 
     async def _stop_listening(self) -> None:

@@ -11,6 +11,8 @@ from typing import Final
 from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from kkjupyter.server.listeners.http_connection import HttpConnection
+
 __all__ = ["BadBody", "read_body", "unpack"]
 
 _BYTES_PER_S: Final = 1000
@@ -121,6 +123,9 @@ async def _read(
     chunks: list[bytes] = []
     size_bytes = 0
     begin_s = asyncio.get_running_loop().time()
+    connection = request.protocol
+    if isinstance(connection, HttpConnection) and request.content_length is not None:
+        connection.read_much(True)
     try:
         async with asyncio.timeout(timeout_s) as timer:
             while size_bytes <= limit_bytes and (chunk := await content.readany()):
@@ -141,6 +146,9 @@ async def _read(
             f"the body of the request did not come within {timeout_s:g} s (body_timeout_s)",
             is_late=True,
         ) from exc
+    finally:
+        if isinstance(connection, HttpConnection):
+            connection.read_much(False)
     return b"".join(chunks)
 
 

@@ -9,7 +9,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.limits import ServerLimits
+from kkjupyter.limits import ServerLoad
 from kkjupyter.plaintext import PlainRecords
 from kkjupyter.runtime.logs import limit_lines
 from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor
@@ -46,12 +46,15 @@ class HttpListener:
         app: what answers; not started yet.
         host: where to listen.
         ssl: adds TLS.
-        limits: how many connections there may be, and how long each may take for what.
+        load: what the clients have at once; its limits say how many connections there may be, and
+            how long each may take for what.
     """
 
     def __init__(
-        self, app: web.Application, host: str, ssl: SSLContext | None, limits: ServerLimits
+        self, app: web.Application, host: str, ssl: SSLContext | None, load: ServerLoad
     ) -> None:
+        limits = load.limits
+        self._load = load
         self._host = host
         self._ssl = ssl
         self.limits = limits
@@ -169,7 +172,7 @@ class HttpListener:
             lingering_time=_LINGER_S,
             keepalive_timeout=_FOR_EVER_S if keepalive_s is None else keepalive_s,
         )
-        connection.attend(visitor, self.limits)
+        connection.attend(visitor, self._load)
         return connection
 
 

@@ -61,9 +61,7 @@ class VovkServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=size_limit(self._clients.load.limits.message_bytes))
         self._face.add_to(app)
-        listener = self._listener = HttpListener(
-            app, self._host, self._ssl, self._clients.load.limits
-        )
+        listener = self._listener = HttpListener(app, self._host, self._ssl, self._clients.load)
         self._face.on_admitted = listener.know
         self._clients.count = lambda: listener.connections
         return await listener.start(port)
