@@ -15,7 +15,7 @@ def check_choice(what: str, value: str | None, choices: Sequence[str]) -> None:
     if value is not None and value not in choices:
         known = ", ".join(map(repr, choices))
         raise UsageError(
-            f"unknown {what} {value!r} (there is {known}){did_you_mean(str(value), choices)}"
+            f"unknown {what} {value!r} (known: {known}){did_you_mean(str(value), choices)}"
         )
 
 
@@ -23,8 +23,8 @@ def check_options(given: Iterable[str], known: Sequence[str]) -> None:
     """Every keyword argument must have a name that is known."""
     for name in given:
         if name not in known:
-            hint = did_you_mean(name, known) or f" (there is {', '.join(sorted(known))})"
-            raise UsageError(f"there is no option {name!r}{hint}")
+            hint = did_you_mean(name, known) or f" (known: {', '.join(sorted(known))})"
+            raise UsageError(f"unknown option {name!r}{hint}")
 
 
 def check_seconds(what: str, value: Any) -> None:
@@ -34,7 +34,7 @@ def check_seconds(what: str, value: Any) -> None:
     # `not ... >`, as a NaN is neither
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise UsageError(
-            f"{what} must be a number of seconds over 0, or None for no limit, not {value!r}"
+            f"{what} must be a number of seconds above 0, or None for no limit, not {value!r}"
         )
 
 

@@ -340,12 +340,12 @@ class BufferOverflow(CallError):
                 limit = limit.replace("items", "calls")
                 return (
                     f"{self.method}: a passed function is called faster than it returns, and more "
-                    f"than {limit} wait for it; let it return sooner, or have it called less"
+                    f"than {limit} wait for it; make it return faster, or call it less often"
                 )
             case "outbox":
                 return (
                     f"{self.method}: the other side does not read, and more than {limit} wait to "
-                    "be sent to it; await each call of its function, which waits for it to catch up"
+                    "be sent to it; await each call of its function, so that it can catch up"
                 )
         return (
             f"{self.method}: more than {limit} arrived unread; "

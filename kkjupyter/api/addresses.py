@@ -132,7 +132,7 @@ def _handler_for(options: ConnectOptions) -> Callable[[Channel], RequestHandler]
     if target is None:
         if given := [name for name in _EXPOSE_OPTIONS if options.get(name)]:
             raise UsageError(
-                f"{given[0]}= is about what the other side may reach here, and nothing is exposed "
+                f"{given[0]}= limits what the other side may reach here, but nothing is exposed "
                 "to it; add expose=..., or leave it out"
             )
         return None
@@ -159,7 +159,7 @@ _WEBSOCKET_OPTIONS = (
 def _check_no_websocket_options(url: str, options: ConnectOptions) -> None:
     for name in _WEBSOCKET_OPTIONS:
         if options.get(name):
-            raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} has no use for it")
+            raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} does not use it")
 
 
 _VOVK_OPTIONS = ("schema", "default_options", "fetcher", "stream_fetcher")
@@ -201,7 +201,7 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
     if schema is not None or protocol is not None:
         for name in ("protocol", "codec", "methods"):
             if options.get(name) and options.get(name) != "vovk":
-                raise UsageError(f"{name}= is for kkrpc, and {shown_url} is to be a Vovk server")
+                raise UsageError(f"{name}= is for kkrpc, but {shown_url} is used as a Vovk server")
     return VovkSession(
         url,
         schema,
@@ -216,7 +216,7 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
 
 def _nothing_known(shown_url: str, reason: str) -> UsageError:
     return UsageError(
-        f"{shown_url} is an HTTP address that does not say what is spoken there (asked for its "
+        f"{shown_url} is an HTTP address that does not say which protocol it speaks (asked for its "
         f"_schema_: {reason}); name it: protocol='classic' for kkrpc 0.x, protocol='compact' for "
         "1.0 to 2.x (--protocol in a magic); or, for Vovk, give its schema='.vovk-schema' or "
         "'vovk-metadata.json' (--schema), as 3.x tells it in development only. A WebSocket server "
@@ -231,7 +231,7 @@ def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
         given = options.get(name)
         if given is not None and (name == "expose" or given):
             raise UsageError(
-                f"{name}=: over HTTP the other side cannot call back, so that nothing can be "
+                f"{name}=: over HTTP the other side cannot call back, so nothing can be "
                 f"exposed to it; leave it out, or connect to a ws:// address, not {shown_url}"
             )
     for name in ("subprotocols", "compression"):
@@ -286,7 +286,7 @@ def _only_once(transport: Transport) -> Dial:
     async def dial() -> Transport:
         if not unused:
             raise ConnectError(
-                transport.url, "it was handed over as an open transport and cannot be opened again"
+                transport.url, "it was passed as an open transport, which cannot be opened again"
             )
         return unused.pop()
 
@@ -302,8 +302,10 @@ def _check_websocket_url(url: str) -> None:
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme in ("ws", "wss"):
         if "#" in url:
-            raise UsageError(f"{shown}: what follows '#' is never sent to a server; leave it out")
+            raise UsageError(f"{shown}: the part after '#' is never sent to a server; leave it out")
         return
     if not scheme and ":" in shown:
         raise UsageError(f"{shown!r} has no scheme; did you mean 'ws://{shown}'?")
-    raise UsageError(f"{shown!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'")
+    raise UsageError(
+        f"{shown!r} is not an address to connect to; it looks like 'ws://127.0.0.1:8765'"
+    )

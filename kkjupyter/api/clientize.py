@@ -45,7 +45,9 @@ def clientize(
     """
     run_before_connect()
     if options.get("schema") is not None:
-        raise UsageError("clientize takes the controller itself; schema= is for kk.connect")
+        raise UsageError(
+            "clientize takes the schema of the controller itself; schema= is for kk.connect"
+        )
     schema, name = schema_of_controller(controller)
     options["schema"] = schema
     session = make_vovk_session(api_root, **options)

@@ -90,7 +90,7 @@ def _server_at(url: str) -> Server:
     servers = {server.url: server for server in open_servers()}
     if url.rstrip("/") not in servers:
         raise UsageError(
-            f"no server of this process has the address {url!r}"
+            f"no server in this process has the address {url!r}"
             f"{did_you_mean(url, list(servers))} (kk.status() lists them)"
         )
     return servers[url.rstrip("/")]

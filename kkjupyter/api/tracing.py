@@ -40,10 +40,10 @@ def trace(of: Call | Remote | None = None) -> Trace:
         case Remote():
             session = session_of(of)
             record = session.recorder.last()
-            missing = f"nothing was called at {session.url} yet"
+            missing = f"no call was made at {session.url} yet"
         case None:
             record = newest_record()
-            missing = "nothing was called yet"
+            missing = "no call was made yet"
         case _:
             raise UsageError(
                 f"kk.trace takes a call or a connection, not {type(of).__name__}; without an "

@@ -62,7 +62,7 @@ def parse_headers(lines: list[str]) -> dict[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not (name.strip() and colon):
-            raise UsageError(f"--header wants 'Name: value', not {name!r}")
+            raise UsageError(f"--header needs 'Name: value', not {name!r}")
         found = _FROM_ENV.fullmatch(value.strip())
         if found:
             value = found["before"] + _from_environment(found["name"])
@@ -74,7 +74,7 @@ def _from_environment(name: str) -> str:
     try:
         return os.environ[name]
     except KeyError as exc:
-        raise UsageError(f"the environment has no variable {name}") from exc
+        raise UsageError(f"the environment variable is not set: {name}") from exc
 
 
 def _write_result(

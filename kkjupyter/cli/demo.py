@@ -52,7 +52,7 @@ def notebooks() -> list[Path]:
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if found := sorted(folder.glob("[0-9]*.ipynb")):
             return found
-    raise UsageError("this installation came without its notebooks; install kkjupyter again")
+    raise UsageError("the notebooks are missing from this installation; install kkjupyter again")
 
 
 def copy_notebooks(directory: Path) -> None:
@@ -71,7 +71,7 @@ def copy_notebooks(directory: Path) -> None:
                 file.write(source.read_bytes())
         except FileExistsError:
             changed = target.read_bytes() != source.read_bytes()
-            note = " (it differs from the one of this version)" if changed else ""
+            note = " (differs from the one in this version)" if changed else ""
             print(f"kept {target}{note}")
         else:
             print(f"copied {target}")

@@ -72,7 +72,7 @@ def _kernel(directory: Path, cell_timeout_s: float) -> Iterator[_Kernel]:
             try:
                 client.wait_for_ready(timeout=_START_S)
             except RuntimeError as exc:
-                raise CellFailed(f"the kernel does not start: {exc}") from exc
+                raise CellFailed(f"the kernel did not start: {exc}") from exc
             yield _Kernel(manager, client, cell_timeout_s)
         finally:
             client.stop_channels()

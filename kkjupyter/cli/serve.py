@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             print(f"token: {server.token}", flush=True)
         _print_listing(server.callable_names, server.readable_names)
         if server.open_door:
-            print(f"beware, {server.open_door}; leave --no-token out", file=sys.stderr)
+            print(f"warning: {server.open_door}; leave --no-token out", file=sys.stderr)
         print("Ctrl-C stops it", file=sys.stderr, flush=True)
         forever = threading.Event()
         while not forever.wait(_POLL_S):
@@ -80,8 +80,8 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
         if given is not None and given is not False and given != []:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{flag} does not go with --stdio: nothing listens there, and only the program "
-                "that starts this one can talk to it; leave one of the two out"
+                f"{flag} cannot be used with --stdio: only the program that starts this one can "
+                "talk to it; leave one of the two out"
             )
     stdio = take_stdio()  # first of all: already an import may print
     try:
@@ -89,7 +89,8 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
         reach = make_reach(exposed, options.expose, package=_package(options.target))
         if sys.__stderr__ is not None and stdio.at_terminal:
             print(
-                f"serving {options.target} over stdin and stdout; meant to be started by a program",
+                f"serving {options.target} over stdin and stdout; made to be started by another "
+                "program",
                 file=sys.__stderr__,
             )
             _print_listing(*_names(reach), file=sys.__stderr__)
@@ -118,7 +119,7 @@ def load_object(target: str) -> Any:
     """
     source, colon, name = target.rpartition(":")
     if not (colon and source and name):
-        raise UsageError(f"{target!r} does not say what to serve: module:name or file.py:name")
+        raise UsageError(f"{target!r} names nothing to serve; write module:name or file.py:name")
     is_file = source.endswith(".py")
     found: Any = _load_file(Path(source)) if is_file else _load_module(source)
     for part in name.split("."):
@@ -191,6 +192,6 @@ def _token(options: argparse.Namespace) -> str | bool:
         return False
     if options.token_env:
         if options.token_env not in os.environ:
-            raise UsageError(f"the environment has no variable {options.token_env}")
+            raise UsageError(f"the environment variable is not set: {options.token_env}")
         return os.environ[options.token_env]
     return options.token or True

@@ -92,7 +92,7 @@ def as_json(value: Any) -> str:
     try:
         return json.dumps(_plain(value), allow_nan=False)
     except RecursionError as exc:
-        reason = "it contains itself, which JSON cannot say; leave out --json"
+        reason = "it contains itself, which JSON cannot express; leave out --json"
         raise EncodeError("value", reason) from exc
 
 

@@ -36,19 +36,19 @@ def command_dial(
     for index, part in enumerate(command):
         # The value itself may be a secret.
         if not isinstance(part, str):
-            hint = "; str() makes it one" if isinstance(part, int | float) else ""
+            hint = "; use str(...)" if isinstance(part, int | float) else ""
             raise UsageError(
-                f"part {index + 1} of the command is no text but a {_kind(part)}{hint}"
+                f"part {index + 1} of the command must be text, not a {_kind(part)}{hint}"
             )
         _check_text(f"part {index + 1} of the command", part)
     if not command[0].strip():
-        raise UsageError("the command names no program; it looks like ['node', 'server.mjs']")
+        raise UsageError("the command has no program; it looks like ['node', 'server.mjs']")
     if env is not None:
         if not isinstance(env, Mapping):
             raise UsageError(f"env must be a mapping of names to values, not a {_kind(env)}")
         for name, value in env.items():
             if not isinstance(name, str) or not isinstance(value, str):
-                raise UsageError(f"env: {name!r} is not a text with a text as value")
+                raise UsageError(f"env: {name!r} must be text with a text value")
             if not name or "=" in name:
                 raise UsageError(f"env: {name!r} cannot be the name of a variable")
             _check_text(f"env: the name {name!r}", name)

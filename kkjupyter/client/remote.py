@@ -45,7 +45,8 @@ class Remote(RemoteName):
     def __getattr__(self, name: str) -> Remote:
         if name.startswith("_"):
             raise AttributeError(
-                f"{name!r} is not looked up remotely; write [{name!r}] for a remote name like that"
+                f"{name!r} is not looked up remotely; for a remote name that begins with '_' "
+                f"write [{name!r}]"
             )
         return Remote(self._kk_session, (*self._kk_path, name))
 
@@ -72,7 +73,8 @@ class Remote(RemoteName):
     def __setitem__(self, name: str, value: Any) -> None:
         if on_own_loop():
             raise UsageError(
-                f"setting {name} waits, and a handler must not; use `await kk.aset(...)` there"
+                f"setting {name} blocks, and a handler must not block; use `await kk.aset(...)` "
+                "there"
             )
         set_remote(self[name], value).result()
 
@@ -81,7 +83,7 @@ class Remote(RemoteName):
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self._kk_path:
-            raise UsageError("this is the connection itself; there is nothing to await")
+            raise UsageError("this is the connection itself; it has nothing to await")
         return get_remote(self).__await__()
 
     def __dir__(self) -> list[str]:
@@ -134,7 +136,7 @@ class Remote(RemoteName):
     def __reduce__(self) -> NoReturn:
         raise UsageError(
             f"{_written(self)} is a connection of this process and cannot be pickled; "
-            "connect in the other process, too"
+            "connect again in the other process"
         )
 
     def __enter__(self) -> Remote:

@@ -144,7 +144,7 @@ class Session(ProtocolCaller):
 
     @property
     def wire(self) -> Protocol:
-        assert self._protocol is not None, "connect() comes first"
+        assert self._protocol is not None, "call connect() first"
         return self._protocol
 
     @property
@@ -347,7 +347,7 @@ class Session(ProtocolCaller):
         )
         if told is not None and spoken.protocol != told:
             raise ConnectError(
-                self.url, f"it speaks the {spoken.protocol} protocol, not the {told} one"
+                self.url, f"the peer speaks the {spoken.protocol} protocol, not the {told} one"
             )
         if remembers:
             if len(_found) >= _FOUND_LIMIT:

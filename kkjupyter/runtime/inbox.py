@@ -78,7 +78,7 @@ class Inbox:
                 try:
                     fn(*args)
                 except self._logged:
-                    logger.exception("a hand-over to %s failed", self._name)
+                    logger.exception("a callback for %s failed", self._name)
                 if monotonic_s() >= end_s:  # tasks and sockets have their turn
                     break
         finally:

@@ -52,7 +52,7 @@ class Notifier:
                 wake()
             except Exception:
                 # The one who rings is not to blame, and others wait to be woken.
-                logger.exception("waking somebody failed")
+                logger.exception("waking a waiter failed")
 
     def on_ring(self, wake: Callable[[], object]) -> None:
         """Have ``wake()`` called at the next ring; it must be quick and may run in any thread."""

@@ -94,7 +94,7 @@ class AccessPolicy:
     ) -> None:
         for option, given in (("origins", origins), ("hosts", hosts)):
             if isinstance(given, str):
-                raise UsageError(f"{option} takes a list, also for a single one: [{given!r}]")
+                raise UsageError(f"{option} takes a list, even for one entry: [{given!r}]")
         self.token = token
         self._host = host
         self._origins = frozenset(origins)
@@ -111,7 +111,7 @@ class AccessPolicy:
         if self._is_local:
             return (
                 "no token: every program of every user on this machine can call this, and so can "
-                "every web page that comes from a port of this machine"
+                "web pages served from this machine"
             )
         return (
             "no token: everybody on the network can call this, and so can web pages that their "
@@ -133,7 +133,7 @@ class AccessPolicy:
         host, origin = visit.header("Host"), visit.origin
         if host is not None and not self.admits_host(host):
             shown = one_line(host[:_SHOWN_CHARS])
-            text = f"nothing is served as {shown}; whoever serves it can allow that name: "
+            text = f"this server does not answer to the name {shown}; its owner can allow it: "
             return http.HTTPStatus.FORBIDDEN, f"{text}hosts=[...]\n"
         if origin is not None and not self.admits_origin(origin):
             shown = one_line(origin[:_SHOWN_CHARS])
@@ -209,11 +209,11 @@ def make_token(host: str, token: str | bool, *, insecure: bool) -> str | None:
         UsageError: it would protect nothing, and nobody said that this is meant.
     """
     if isinstance(token, str) and not token:
-        raise UsageError("an empty token protects nothing; token=False says so openly")
+        raise UsageError("an empty token protects nothing; pass token=False to serve without one")
     if token is False and not is_loopback(host) and not insecure:
         raise UsageError(
             f"serving on {host} without a token lets everybody on the network call it; "
-            "leave the token on, or say insecure=True (--insecure in a shell) as well"
+            "leave the token on, or also pass insecure=True (--insecure in a shell) as well"
         )
     return token if isinstance(token, str) else secrets.token_urlsafe(24) if token else None
 

@@ -69,8 +69,8 @@ def current_context() -> CallContext:
     context = _current.get(None)
     if context is None:
         raise UsageError(
-            "no call is being answered here; context() is for functions that a server exposes, "
-            "and a thread started by one does not inherit it"
+            "no call is being handled here; context() works in functions that a server exposes, "
+            "and not in threads that they start"
         )
     return context
 
@@ -90,7 +90,7 @@ def check_interceptors(interceptors: Iterable[Interceptor]) -> tuple[Interceptor
         UsageError: one of them cannot be an interceptor, or it is a single one.
     """
     if callable(interceptors) or isinstance(interceptors, str):
-        raise UsageError("interceptors takes a list, also for a single one: interceptors=[...]")
+        raise UsageError("interceptors takes a list, even for one function: interceptors=[...]")
     try:
         checked = tuple(interceptors)
     except TypeError as exc:
@@ -105,10 +105,10 @@ def check_interceptors(interceptors: Iterable[Interceptor]) -> tuple[Interceptor
 def _check_interceptor(interceptor: Any) -> None:
     name = _name(interceptor)
     if not callable(interceptor):
-        raise UsageError(f"{name} is no interceptor: it cannot be called")
+        raise UsageError(f"{name} is not an interceptor: it cannot be called")
     if inspect.isasyncgenfunction(interceptor) or inspect.isgeneratorfunction(interceptor):
         raise UsageError(
-            f"{name} has a yield; an interceptor returns its result: "
+            f"{name} has a yield, but an interceptor returns its result: "
             "async def interceptor(ctx, next): return await next()"
         )
     try:
@@ -118,7 +118,7 @@ def _check_interceptor(interceptor: Any) -> None:
     try:
         signature.bind(None, None)
     except TypeError as exc:
-        raise UsageError(f"{name} is no interceptor: it must take (ctx, next)") from exc
+        raise UsageError(f"{name} is not an interceptor: it must take (ctx, next)") from exc
 
 
 async def around(
@@ -146,7 +146,7 @@ async def around(
             if inner is not None:
                 raise UsageError(
                     f"the interceptor {_name(interceptor)} called next() twice; "
-                    f"{context.method} runs once, so keep what the first one returned"
+                    f"{context.method} runs only once, so keep the first result"
                 )
             inner = layer(depth + 1)
             return inner
@@ -158,8 +158,8 @@ async def around(
             # It would otherwise look as if the handler had returned None.
             if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
                 raise UsageError(
-                    f"the interceptor {_name(interceptor)} did not wait for next(); "
-                    "write: result = await next()"
+                    f"the interceptor {_name(interceptor)} did not await next(); write: result = "
+                    "await next()"
                 )
         finally:
             if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:

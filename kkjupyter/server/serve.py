@@ -120,7 +120,7 @@ def start_server(
         server = HttpServer(exposed, door, host, ssl=ssl, gzip=options.get("gzip", False))
     else:
         if options.get("gzip"):
-            raise UsageError("gzip is for transport='http'; for WebSockets say compression")
+            raise UsageError("gzip is for transport='http'; for WebSockets use compression")
         server = WebSocketServer(
             exposed,
             door,

@@ -245,7 +245,7 @@ class Server:
             return f"another program has port {port}; {free}"
         name = _variable_of(holder)
         return (
-            f"{holder!r} of this process has port {port}; close it first, with "
+            f"{holder!r} in this process has port {port}; close it first, with "
             f"kk.close({name or repr(holder.url)}), or {free}"
         )
 

@@ -79,7 +79,9 @@ class Reply:
         url, status = self.url, self.status
         if 300 <= status < 400:
             target = self.location or "elsewhere"
-            return ConnectError(url, f"HTTP {status}: it redirects to {target}; connect there")
+            return ConnectError(
+                url, f"HTTP {status}: the server redirects to {target}; connect there"
+            )
         if status in (401, 403):
             return ConnectError(
                 url,
@@ -87,12 +89,12 @@ class Reply:
                 "pass token=..., or --token-env NAME in a magic or a shell",
             )
         if status in (404, 405):
-            return ConnectError(url, f"HTTP {status}: nothing takes calls at this path")
+            return ConnectError(url, f"HTTP {status}: the server takes no calls at this path")
         said = f"HTTP {status}" if status != 200 else "something else"
         other = "classic" if spoken.name == "compact" else "compact"
         hint = f"if it speaks the other one, name it: protocol={other!r}"
         if spoken.name == "compact" and spoken.codec == "superjson":
-            hint = "the peers read json only here: leave codec out"
+            hint = "the peers read only json here: leave codec out"
         return ProtocolError(
             f"{url} answered {said} instead of a reply in the {spoken.name} protocol ({hint})",
             excerpt(self.body),

@@ -85,14 +85,14 @@ class HttpSession(ProtocolCaller):
         check_seconds("idle_timeout_s", idle_timeout_s)
         if protocol is None:
             raise UsageError(
-                f"{shown_url} is an HTTP address, where nothing is sent to find out what is "
-                "spoken; name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 1.0 to "
+                f"{shown_url} is an HTTP address, and over HTTP the protocol is not detected; "
+                "name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 1.0 to "
                 f"2.x (--protocol in a magic). A WebSocket server is at {'ws' + shown_url[4:]!r}"
             )
         if protocol == "classic" and codec == "json":
             raise UsageError(
-                f"{shown_url}: over HTTP the classic protocol is read as superjson only; "
-                "leave codec out"
+                f"{shown_url}: over HTTP the classic protocol supports only superjson; leave "
+                "codec out"
             )
         super().__init__(
             shown_url,
@@ -167,7 +167,7 @@ class HttpSession(ProtocolCaller):
         """There are no streams."""
 
     def throw(self, state: CallState, error: Any) -> Call:
-        raise UsageError(f"{state.method} is no stream: HTTP carries none")
+        raise UsageError(f"{state.method} is not a stream: HTTP carries no streams")
 
     def cancel_call(self, state: CallState) -> None:
         self._requests.cancel(state)
@@ -182,8 +182,8 @@ class HttpSession(ProtocolCaller):
             return sent
         what = "a function" if isinstance(sent, CallbackRef) else "a stream"
         raise UsageError(
-            f"{call.state.method}: argument {index + 1} is {what} ({type(arg).__name__}), and "
-            f"HTTP carries values only; {INSTEAD}"
+            f"{call.state.method}: argument {index + 1} is {what} ({type(arg).__name__}), but "
+            f"HTTP carries only values; {INSTEAD}"
         )
 
     def _send(self, call: OutgoingCall) -> None:

@@ -82,7 +82,7 @@ class Commands:
         if cancelled:
             print(f"cancelled {', '.join(cancelled)}")
         else:
-            print(f"{runs[0].title} is over already" if runs else "nothing is streaming")
+            print(f"{runs[0].title} has already ended" if runs else "nothing is streaming")
 
     def show(self, request: Request) -> None:
         """``show ID``"""
@@ -115,7 +115,7 @@ class Commands:
         check_view(options.view)
         names = {**self._shell.user_ns, **local_ns}
         if body is None and options.interpolate:
-            raise UsageError("--interpolate is for %%rpc, whose text it fills in")
+            raise UsageError("--interpolate works only in %%rpc, where it fills in the text below")
         if body is not None:
             text = interpolate(body, names) if options.interpolate else body
             request = with_body(request, text, named=self._takes_body(request, names))
@@ -128,7 +128,7 @@ class Commands:
         if isinstance(source, Shown):
             if all(run.reply is not source.reply for run in registry.all()):
                 source.cancel()  # made for this line alone: nothing else will show it
-            raise UsageError("%rpc shows by itself: leave kk.show(...) out")
+            raise UsageError("%rpc shows the stream itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):
             return source
         if isinstance(source, Call) and (known := registry.get(source.id)) is not None:
@@ -153,8 +153,8 @@ class Commands:
             if option.name not in _FOR_COMPARISONS and getattr(options, option.field):
                 compared.cancel()
                 raise UsageError(
-                    f"{option.name} does not reach into kk.compare(...), which has arguments of "
-                    "its own: kk.compare({...}, view=...)"
+                    f"{option.name} has no effect inside kk.compare(...); use its own arguments: "
+                    f"kk.compare({...}, view=...)"
                 )
 
     def _store(self, reply: Reply | Replies, options: Options) -> None:
@@ -210,11 +210,11 @@ class Commands:
         if inspect.iscoroutine(value):
             value.close()
             raise UsageError(
-                "the expression gave a coroutine, which a magic cannot wait for: write "
-                f"`value = await {request.source.removeprefix('await ')}` in a line of its own"
+                "the expression gave a coroutine, and a magic cannot wait for it: write "
+                f"`value = await {request.source.removeprefix('await ')}` on its own line"
             )
         if request.awaited and not isinstance(value, (Call, Remote)) and not is_stream(value):
-            raise UsageError(f"there is nothing to await: it gave {type(value).__name__}")
+            raise UsageError(f"nothing to await: the expression gave {type(value).__name__}")
         return value
 
 
@@ -248,12 +248,12 @@ def _run_of(word: str) -> Run:
     run = registry.get(int(word)) if word.isdecimal() else None
     if run is None and word.isdecimal() and (title := registry.gone(int(word))) is not None:
         raise UsageError(
-            f"{title} is over, and its Reply was not kept, so there is nothing to show again; "
-            "keep it with --out NAME, or in a variable"
+            f"{title} has ended, and its Reply was not kept, so it cannot be shown again; keep it "
+            "with --out NAME, or in a variable"
         )
     if run is None:
         known = ", ".join(f"{run.number} {run.title}" for run in registry.all()) or "none yet"
-        raise UsageError(f"there is no stream {word} (known: {known})")
+        raise UsageError(f"unknown stream {word} (known: {known})")
     return run
 
 

@@ -64,8 +64,8 @@ class Connections:
         is_free = name not in self._namespace or holds_ours or _is_closed(present)
         if not is_free and not options.force:
             raise UsageError(
-                f"{name} is a variable of yours ({type(present).__name__}); "
-                f"choose another name (`%rpc connect {target} as NAME`) or add --force"
+                f"{name} is already a variable of yours ({type(present).__name__}); choose "
+                f"another name (`%rpc connect {target} as NAME`) or add --force"
             )
         same = entry is not None and (entry.target, _compared(entry.options)) == (
             target,
@@ -93,9 +93,9 @@ class Connections:
         remote = self._namespace.get(name)
         if not isinstance(remote, Remote):
             hint = did_you_mean(name, self.names)
-            raise UsageError(f"{name!r} is no connection{hint} (connected: {self._known()})")
+            raise UsageError(f"{name!r} is not a connection{hint} (connected: {self._known()})")
         if _is_closed(remote):
-            return f"{name} is closed already"
+            return f"{name} is already closed"
         entry = self._entries.get(name)
         if entry is not None and entry.remote is remote:
             ended = self._forget(name)
@@ -148,10 +148,10 @@ def _target_and_name(words: tuple[str, ...]) -> tuple[str, str]:
         raise UsageError(f"{name!r} cannot be the name of a variable")
     if target != "demo" and "://" not in target:
         raise UsageError(
-            f"{target!r} is no URL (ws://host:port); with an address in a variable, write "
+            f"{target!r} is not a URL (ws://host:port); if the address is in a variable, write "
             f"`{name} = kk.connect({target})`{did_you_mean(target, ['demo'])}"
             if target.isidentifier()
-            else f"{target!r} is no URL; did you mean 'ws://{target}'?"
+            else f"{target!r} is not a URL; did you mean 'ws://{target}'?"
         )
     return target, name
 
@@ -183,7 +183,7 @@ def _make(target: str, options: Options) -> _Entry:
             for header in options.headers
         }
     if options.token_env is not None and options.token_ask:
-        raise UsageError("--token-env and --token-ask are two ways to say one thing; choose one")
+        raise UsageError("--token-env and --token-ask exclude each other; use one of them")
     if options.token_env is not None:
         arguments["token"] = _from_environment(options.token_env)
     if options.token_ask:
@@ -195,9 +195,7 @@ def _asked_for(target: str) -> str:
     try:
         return getpass.getpass(f"token for {target}: ")
     except (EOFError, RuntimeError) as exc:  # ipykernel's StdinNotImplementedError is the latter
-        raise UsageError(
-            "--token-ask: there is nobody to ask here; use --token-env VARIABLE"
-        ) from exc
+        raise UsageError("--token-ask: nobody can be asked here; use --token-env VARIABLE") from exc
 
 
 def _from_environment(name: str) -> str:

@@ -41,7 +41,7 @@ def install(shell: Any, commands: Callable[[], Commands]) -> None:
         if request.command == CALL:
             return commands().call(request, cell, scope)
         if cell is not None:
-            raise UsageError(f"`{request.command}` takes no text below; write %rpc, with one %")
+            raise UsageError(f"`{request.command}` takes no text below it; write %rpc, with one %")
         return getattr(commands(), request.command)(request)
 
     rpc.__doc__ = help_text()

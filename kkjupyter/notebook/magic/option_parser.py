@@ -28,10 +28,10 @@ def _words(line: str, start: int, magic: str) -> Iterator[tuple[str, int]]:
             return
         found = _WORD.match(line, position)
         if found is None:
-            raise pointing_at("a quote that is not closed", line, position, magic)
+            raise pointing_at("a quote is not closed", line, position, magic)
         rest = line[found.end() : found.end() + 1]
         if rest and not rest.isspace():
-            raise pointing_at("a quote that is not closed", line, found.end(), magic)
+            raise pointing_at("a quote is not closed", line, found.end(), magic)
         yield _unquote(found[0]), position
         position = found.end()
 

@@ -106,14 +106,14 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "connect": Command(
-        "connect URL [as NAME]", "connect to an endpoint; NAME is `api` if not said"
+        "connect URL [as NAME]", "connect to an endpoint; without NAME it is called `api`"
     ),
-    "status": Command("status", "connections and calls that are open, streams on screen"),
+    "status": Command("status", "show open connections and calls, and streams on screen"),
     "cancel": Command("cancel [ID | --all]", "cancel a stream; the newest if no ID is given"),
-    "show": Command("show ID", "a further view of a running or finished stream"),
+    "show": Command("show ID", "show one more view of a running or finished stream"),
     "trace": Command(
         "trace on | off | last [NAME]",
-        "what goes over the wire: of the last call, or of every call from now on",
+        "show the frames on the wire: of the last call, or of every call from now on",
     ),
     "close": Command("close NAME", "close the connection behind NAME; its streams are cancelled"),
 }
@@ -178,27 +178,32 @@ _DECLARED = (
     ),
     Option("--out", "out", _CALL, "store the Reply in this variable", "NAME", _python_name),
     Option("--background", "background", _CALL, "return at once; the view stays live"),
-    Option("--take", "take", _CALL, "end after so many items, as `break` would", "N", _count),
+    Option("--take", "take", _CALL, "end after this many items, as `break` would", "N", _count),
     Option(
-        "--for", "for_s", _CALL, "end after so many seconds, likewise", "SECONDS", _positive_number
+        "--for",
+        "for_s",
+        _CALL,
+        "end after this many seconds, as `break` would",
+        "SECONDS",
+        _positive_number,
     ),
-    Option("--keep", "keep", _CALL, "re-running this cell does not cancel the stream"),
+    Option("--keep", "keep", _CALL, "keep the stream when this cell is run again"),
     Option(
         "--timeout",
         "timeout_s",
         (CALL, "connect"),
-        "fail when no reply came after so many seconds",
+        "fail if no reply comes within this many seconds",
         "SECONDS",
         _positive_number,
     ),
-    Option("--no-raise", "no_raise", _CALL, "an error is shown in the view, the cell goes on"),
-    Option("--trace", "trace", _CALL, "show the frames of this call, and what these hold"),
+    Option("--no-raise", "no_raise", _CALL, "show an error in the view, and let the cell go on"),
+    Option("--trace", "trace", _CALL, "show the frames of this call and their content"),
     Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
     Option(
         "--protocol",
         "protocol",
         _CONNECT,
-        "classic (kkrpc 0.x) or compact (2.x); without it the other side is asked",
+        "classic (kkrpc 0.x) or compact (2.x); detected if not given",
         "NAME",
     ),
     Option("--codec", "codec", _CONNECT, "how values are sent: superjson or json", "NAME"),
@@ -219,10 +224,10 @@ _DECLARED = (
         repeats=True,
     ),
     Option(
-        "--token-env", "token_env", _CONNECT, "the token is in this environment variable", "VAR"
+        "--token-env", "token_env", _CONNECT, "the environment variable that holds the token", "VAR"
     ),
     Option("--token-ask", "token_ask", _CONNECT, "ask for the token; it is not stored"),
-    Option("--force", "force", _CONNECT, "overwrite a variable of yours of that name"),
+    Option("--force", "force", _CONNECT, "overwrite your variable of that name"),
     Option("--all", "all", ("cancel",), "cancel every stream"),
     Option("--help", "help", (CALL, *COMMANDS), "this text"),
 )
@@ -258,8 +263,8 @@ def help_text(command: str | None = None) -> str:
     commands = [f"  {row.usage:<{width}}  {row.help}" for row in COMMANDS.values()]
     return "\n".join(
         [
-            "%rpc EXPRESSION [options]     call a remote method, show what it sends as it comes",
-            "%rpc COMMAND ...              what else there is",
+            "%rpc EXPRESSION [options]     call a remote method and show its items as they come",
+            "%rpc COMMAND ...              the other commands",
             "",
             "examples:",
             _EXAMPLES,

@@ -78,7 +78,7 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     words, options = words_and_options(CALL, line, end, magic)
     if words:
         raise UsageError(
-            f"{words[0]!r} is left over after the options; the expression comes first: "
+            f"{words[0]!r} is not part of the options; the expression comes first: "
             f"{magic} EXPRESSION --option ..."
         )
     text = line[:end].rstrip().removesuffix(";")
@@ -167,7 +167,7 @@ def interpolate(text: str, values: Mapping[str, Any]) -> str:
         name = found[1]
         if name not in values:
             hint = did_you_mean(name, [known for known in values if not known.startswith("_")])
-            raise UsageError(f"--interpolate: there is no variable {name!r}{hint}")
+            raise UsageError(f"--interpolate: unknown variable {name!r}{hint}")
         return str(values[name])
 
     return _BRACED_NAME.sub(replace, text)
@@ -261,7 +261,7 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
         # "source code string cannot contain null bytes"
         raise UsageError(f"not a Python expression: {error}") from None
     except _TOO_DEEP:
-        text = "the expression has too much in each other to be read; put a part in a variable"
+        text = "the expression is nested too deeply; put a part of it in a variable"
         raise UsageError(text) from None
 
 
@@ -269,8 +269,8 @@ def _what_was_meant(text: str, magic: str) -> str:
     """What to say of text that is no expression, but that somebody might well write."""
     words = re.match(r"\s*([A-Za-z]+)\s+[\w-]", text)
     if words and words[1] not in keyword.kwlist:
-        near = did_you_mean(words[1], list(COMMANDS)) or f" (there is: {', '.join(COMMANDS)})"
-        return f"there is no command {words[1]!r}{near}"
+        near = did_you_mean(words[1], list(COMMANDS)) or f" (known: {', '.join(COMMANDS)})"
+        return f"unknown command {words[1]!r}{near}"
     assigned = re.match(r"\s*(\w+)\s*=(?!=)\s*(.*)", text, re.DOTALL)
     if assigned:
         return f"to keep the result write `{assigned[1]} = {magic} {assigned[2].strip()}`"
@@ -293,7 +293,7 @@ def _without_await(tree: ast.Expression) -> ast.Expression:
             inner = node.value if isinstance(node, ast.Await) else node
             named = ast.unparse(inner) if isinstance(inner, ast.expr) else "..."
             raise UsageError(
-                f"`await` inside the expression cannot be waited for by a magic: write "
-                f"`value = await {named}` in a line of its own before, and use `value` here"
+                f"a magic cannot wait for an `await` inside the expression: write "
+                f"`value = await {named}` on its own line before it, and use `value` here"
             )
     return tree

@@ -76,7 +76,7 @@ def answer_part(content: dict[str, Any]) -> dict[str, Any]:
     """The source of a part of the front end; returns the content of the reply."""
     source = assets.source_of(str(content.get("id")))
     if source is None:
-        return _refusal(f"there is no part {content.get('id')!r} here")
+        return _refusal(f"unknown part {content.get('id')!r}")
     return {"status": "ok", "source": source}
 
 

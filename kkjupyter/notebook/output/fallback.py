@@ -64,7 +64,7 @@ class FallbackView(View):
         """The json view in the place of one that could not be made."""
         made = cls(JsonView(), in_terminal=in_terminal)
         name = choice if isinstance(choice, str) else getattr(choice, "__name__", repr(choice))
-        line = f"view {whole(name)!r} failed at its making: {_line(error)}; shown as JSON"
+        line = f"view {whole(name)!r} failed when it was made: {_line(error)}; shown as JSON"
         made._failures.append((line, error))
         return made
 

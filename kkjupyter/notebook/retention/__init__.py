@@ -59,8 +59,7 @@ class Items(list[Any]):
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise UsageError(
-            "the items of a Reply are what came, and cannot be changed; list(reply.items) makes "
-            "a list of your own"
+            "the items of a Reply cannot be changed; list(reply.items) makes a list that can"
         )
 
     append = extend = insert = pop = remove = clear = sort = reverse = _refuse

@@ -31,7 +31,7 @@ def dataframe_of(items: Sequence[Any], library: str | None = None) -> Any:
             raise UsageError("a data frame needs pandas or polars: %pip install pandas")
     elif library not in _MAKERS:
         raise UsageError(
-            f"there is no data frame of {library!r}{did_you_mean(library, list(_MAKERS))} "
+            f"unknown data frame library {library!r}{did_you_mean(library, list(_MAKERS))} "
             f"(libraries: {', '.join(_MAKERS)})"
         )
     try:

@@ -87,7 +87,9 @@ class Picked(Picking):
             return self._pick(item)
         except _NOT_THERE as error:
             text = plain(str(error))[:_NOTE_CHARS].replace("\n", " ")
-            self._tell(f"pick shows nothing of some items ({type(error).__name__}: {text})")
+            self._tell(
+                f"pick failed for some items, which are not shown ({type(error).__name__}: {text})"
+            )
             return None
         except StopIteration as error:
             # It would be taken for the end of a loop.
@@ -133,7 +135,7 @@ class ChunkTexts(Picking):
                 return shown
         first = [one for one in shown if type(one) is not Piece or one.choice == self._choice]
         if len(first) < len(shown):
-            self._tell("several choices came; one of them is shown")
+            self._tell("several choices arrived; one of them is shown")
         return first
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:

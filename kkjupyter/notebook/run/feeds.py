@@ -57,7 +57,7 @@ def open_feed(source: Any) -> Feed:
         )
     if not is_stream(source):
         raise UsageError(
-            f"{type(source).__name__} is a value, not a stream, so there is nothing to watch; "
+            f"{type(source).__name__} is a value, not a stream;  "
             "kk.show takes a call, an iterator or an async iterable (iter(x) makes an iterator)"
         )
     if is_async_stream(source):

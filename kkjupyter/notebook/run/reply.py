@@ -197,8 +197,8 @@ class Reply:
 
     def _why_not(self, error: TypeError) -> str:
         return (
-            f"{self.title}: its items cannot be kept ({error}); keep reply.text, or a list of what "
-            "you need of reply.items"
+            f"{self.title}: its items cannot be pickled ({error}); keep reply.text, or a list of "
+            "what you need of reply.items"
         )
 
     def _twin(self, state: dict[str, Any]) -> Self:

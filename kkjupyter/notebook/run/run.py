@@ -517,7 +517,9 @@ class Run:
                 self._say_end("cancelled", None, CallCancelled(self.title, self.reply.count))
             self._after(_LAST_OUTPUT_S, self._draw_what_is_there, on_worker=False)
         else:
-            self.notes.append("its view was still busy when it ended: shown is what it had drawn")
+            self.notes.append(
+                "its view was still busy when it ended: it shows what was drawn by then"
+            )
             if self._looped is not None:
                 self.reply.extend([item for item, _ in self._looped])
             state, error = self._verdict or ("cancelled", self.feed.error)

@@ -79,7 +79,7 @@ def group_cure(remote: Remote, name: str) -> str | None:
         return None
     shown = ", ".join(f"{name}.{_name(method)}" for method in below[:_METHODS_SHOWN])
     more = f" and {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
-    return f"{name} is a group of methods, which cannot be called itself: {shown}{more}"
+    return f"{name} is a group of methods and cannot be called:  {shown}{more}"
 
 
 def _kind(info: RemoteInfo) -> str:

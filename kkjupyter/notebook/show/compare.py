@@ -53,7 +53,7 @@ def compare(
     install_if_ipython()
     check_view(view)
     if not isinstance(sources, Mapping) or not sources:
-        raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')
+        raise UsageError('name the streams to compare: kk.compare({"A": ..., "B": ...})')
     runs: dict[str, Run] = {}
     try:
         for name, source in sources.items():
@@ -108,8 +108,8 @@ class Compared:
         if at_home:
             self._is_refused = True
             raise UsageError(
-                f"{', '.join(at_home)} of this comparison runs on this very loop, which `.wait()` "
-                "would stop; write `await kk.compare(...)`"
+                f"{', '.join(at_home)} of this comparison runs on this event loop, which "
+                "`.wait()` would block; write `await kk.compare(...)`"
             )
         return self.last_line()
 
@@ -159,7 +159,7 @@ class Compared:
 
     def _show(self) -> None:
         if self._is_used:
-            raise UsageError("this comparison is shown already; .replies has what came")
+            raise UsageError("this comparison is already shown; .replies has its items")
         from kkjupyter.notebook.show.compare_screens import (
             open_columns,  # ipywidgets: not before it is needed
         )

@@ -186,7 +186,7 @@ class Shown:
         if not self._run.is_over and lives_on_this_loop(self._run):
             self._is_refused = True
             raise UsageError(
-                f"{self._run.title} runs on this very loop, which {what} would stop; {cure}"
+                f"{self._run.title} runs on this event loop, which {what} would block; {cure}"
             )
 
     def _start_loop(self) -> None:
@@ -205,8 +205,8 @@ class Shown:
     def _refuse_again(self) -> None:
         if self._is_used:
             raise UsageError(
-                f"{self._run.title} is shown already, and its items go to one loop; "
-                "kk.show(...).reply has what came"
+                f"{self._run.title} is already shown, and only one loop can read its items; "
+                "kk.show(...).reply has them"
             )
 
     def __repr__(self) -> str:

@@ -82,7 +82,7 @@ def begin(
     if not isinstance(limits, Limits):
         raise UsageError(
             f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
-            "it is in kkjupyter.notebook.retention"
+            "import it from kkjupyter.notebook.retention"
         )
     by_view = ChunkTexts() if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)

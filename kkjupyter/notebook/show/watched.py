@@ -53,7 +53,7 @@ def collected(value: Any) -> Any:
     if isinstance(value, (Shown, Compared)):
         value.cancel()
         raise UsageError(
-            "%timeit runs a line many times, and each would show a view; "
-            "time the call itself: %timeit api.f()"
+            "%timeit runs a line many times and would show a view each time; time the call "
+            "itself: %timeit api.f()"
         )
     return value.result() if isinstance(value, Call) else value

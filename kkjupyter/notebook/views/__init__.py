@@ -56,14 +56,13 @@ def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits:
         made = choice() if callable(choice) else None
         if not isinstance(made, View):
             raise UsageError(
-                f"a view is named, or made by a class or function that gives a kk.View; not by "
-                f"{choice!r}"
+                f"view must be a name, or a class or function that makes a kk.View, not {choice!r}"
             )
         return make_view(made.terminal) if in_terminal and made.terminal else made
     if choice not in VIEWS:
         names = [AUTO, *VIEWS]
         raise UsageError(
-            f"there is no view {choice!r}{did_you_mean(choice, names)} (views: {', '.join(names)})"
+            f"unknown view {choice!r}{did_you_mean(choice, names)} (views: {', '.join(names)})"
         )
     if in_terminal and (stand_in := VIEWS[choice].terminal):
         return make_view(stand_in, **limits)

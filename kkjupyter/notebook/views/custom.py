@@ -29,9 +29,11 @@ def named_view(name: str, views: dict[str, type[View]], reserved: Sequence[str],
         UsageError: the name is none or is taken, or ``shape`` is neither.
     """
     if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
-        raise UsageError(f"a view is called by one word, not {name!r}")
+        raise UsageError(f"the name of a view must be one word, not {name!r}")
     if name in reserved:
-        raise UsageError(f"there is a view {name!r} already, and it stays; take another name")
+        raise UsageError(
+            f"view {name!r} already exists and cannot be replaced; choose another name"
+        )
     if isinstance(shape, type) and issubclass(shape, View):
         shape.name = name
         views[name] = shape

@@ -22,8 +22,8 @@ _LEAST_BYTES = 100_000
 _ROOM_BYTES = 4_000
 _PROBE_SHARE = 0.1
 _TRIES = 6
-ONLY_TEXT = "only the text is saved: the rest is too large for a notebook file"
-_MORE_IN_TEXT = "shown are the beginning and the newest part; the text of this output has more"
+ONLY_TEXT = "only the text is saved; the rest is too large for a notebook file"
+_MORE_IN_TEXT = "the beginning and the newest part are shown; the text of this output has more"
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 

@@ -105,7 +105,7 @@ class TextJoiner:
         try:
             line = line_of(item)
         except Exception as error:  # noqa: BLE001 - foreign code; the text goes on without it
-            line = f"<{type(item).__name__}: it cannot be written ({type(error).__name__})>"
+            line = f"<{type(item).__name__}: its text cannot be made ({type(error).__name__})>"
         pieces.append(f"{line}\n" if self._at_line_start else f"\n{line}\n")
         self._at_line_start = True
         self._kind = None

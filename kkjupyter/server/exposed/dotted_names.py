@@ -23,7 +23,7 @@ def dotted_names(option: str, names: Iterable[str], example: str) -> list[list[s
         UsageError: it is not a list of names that a client could reach.
     """
     if isinstance(names, str):
-        raise UsageError(f"{option} takes {example}, also for a single one")
+        raise UsageError(f"{option} takes {example}, even for one name")
     try:
         given = list(names)
     except TypeError as exc:
@@ -38,6 +38,6 @@ def _parts(option: str, name: Any, example: str) -> list[str]:
     if not all(map(is_public, parts)):
         raise UsageError(
             f"{option}: {name!r} has a part that is empty or begins with an underscore; "
-            "clients never reach such names"
+            "clients cannot reach such names"
         )
     return parts

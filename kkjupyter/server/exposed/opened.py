@@ -48,7 +48,7 @@ def _check(reach: Reach, without: Reach, path: list[str]) -> None:
             return
         known = list(map(str, above)) if isinstance(above, dict) else dir(above)
         raise UsageError(
-            f"expose: there is nothing at {name!r}{did_you_mean(path[exc.at], known)}"
+            f"expose: nothing found at {name!r}{did_you_mean(path[exc.at], known)}"
         ) from None
     if found is COMPUTED or callable(found) or is_stream(found) or isinstance(found, _PLAIN):
         return

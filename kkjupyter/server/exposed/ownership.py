@@ -59,7 +59,7 @@ def expose(what: T) -> T:
             return what
     raise UsageError(
         f"kk.expose marks classes and functions that are written in Python, not {what!r}; "
-        'name it where it is served instead: kk.serve(..., expose=["name"])'
+        'instead, name it where it is served: kk.serve(..., expose=["name"])'
     )
 
 

@@ -195,7 +195,7 @@ class Entrance:
     ) -> None:
         """Have it wait, unread, until there is room or it has sent its request."""
         limit = self._limits.unauthenticated_connections
-        assert limit is not None, "there would be room"
+        assert limit is not None, "there is room again"
         if self._limits.connections is not None and self._waiting >= self._limits.connections:
             turn_away(limit, "unauthenticated_connections")
             return

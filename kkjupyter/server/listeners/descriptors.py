@@ -121,7 +121,7 @@ class _ExhaustionReport:
             logger.warning(
                 "cannot accept connections: %s; they wait until others are closed. More file "
                 "descriptors (ulimit -n) or fewer connections (kk.ServerLimits) help "
-                "(%s such failures since this was said last)",
+                "(%s failures since the last warning)",
                 exc.strerror,
                 f"{self._unsaid:,}",
             )

@@ -63,7 +63,7 @@ async def read_body(
     try:
         body = await _read(request, limit_bytes, timeout_s)
     except (HttpProcessingError, ClientError, web.RequestPayloadError) as exc:
-        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is not what its headers say") from exc
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body does not match its headers") from exc
     if len(body) > limit_bytes:
         raise _too_long(limit_bytes, limit_name)
     encoding = request.headers.get(hdrs.CONTENT_ENCODING)
@@ -75,11 +75,11 @@ async def read_body(
     if encoding not in ("gzip", "x-gzip"):
         raise BadBody(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "this server unpacks gzip at most")
     if not body.startswith(_GZIP_MAGIC):
-        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is said to be gzip and is not")
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is declared as gzip but is not gzip")
     if not gzip:
         raise BadBody(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "compressed bodies are not accepted: send it as it is, or serve with gzip=True",
+            "compressed bodies are not accepted: send it uncompressed, or serve with gzip=True",
         )
     return unpack(body, limit_bytes)
 
@@ -94,11 +94,13 @@ def unpack(body: bytes, limit_bytes: int) -> bytes:
     try:
         data = unpacking.decompress(body, limit_bytes + 1)
     except zlib.error as exc:
-        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is broken gzip ({exc})") from exc
+        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is damaged gzip ({exc})") from exc
     if len(data) > limit_bytes:
         raise _too_long(limit_bytes)
     if not unpacking.eof or unpacking.unused_data:
-        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is cut off, or more than one gzip file")
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST, "the body is cut off, or has more than one gzip member"
+        )
     return data
 
 

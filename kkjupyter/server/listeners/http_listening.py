@@ -151,13 +151,13 @@ class HttpListener:
                 raise
             _logger.debug("a TLS handshake failed: %s", exc)
             return
-        assert secure is not None, "it says what it could not do"
+        assert secure is not None, "start_tls raises when it fails"
         visitor.transport = secure
         connection.connection_made(secure)
 
     def _new_connection(self, visitor: Visitor) -> HttpConnection:
         server = self._runner.server
-        assert server is not None, "start() comes first"
+        assert server is not None, "call start() first"
         keepalive_s = self.limits.keepalive_timeout_s
         connection = HttpConnection(
             server,

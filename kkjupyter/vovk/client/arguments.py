@@ -93,9 +93,9 @@ def read_input(where: str, args: Sequence[Any], given: Mapping[str, Any]) -> Cal
         raise UsageError(f"{where}: what is sent has names here: {hint}")
     for name in given:
         if name not in OPTIONS:
-            raise UsageError(f"{where}: there is no argument {name!r}{_meant(name)}")
+            raise UsageError(f"{where}: unknown argument {name!r}{_meant(name)}")
     if given.get("isStream") is not None and given.get("is_stream") is not None:
-        raise UsageError(f"{where}: isStream and is_stream are two names of one; choose one")
+        raise UsageError(f"{where}: isStream and is_stream are the same option; pass one of them")
     body = given.get("body")
     is_stream = given.get("is_stream") if given.get("isStream") is None else given["isStream"]
     return CallInput(
@@ -118,7 +118,7 @@ def call_title(method: str, given: Mapping[str, Any]) -> str:
 def _meant(name: str) -> str:
     if name in _SAID_OTHERWISE:
         return f"; use {_SAID_OTHERWISE[name]}"
-    return did_you_mean(name, OPTIONS) or f" (there is {', '.join(OPTIONS)})"
+    return did_you_mean(name, OPTIONS) or f" (known: {', '.join(OPTIONS)})"
 
 
 def _mapping(where: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

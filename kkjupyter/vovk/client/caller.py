@@ -24,9 +24,9 @@ from kkjupyter.wire.vovk.schema.names import Names
 __all__ = ["VovkCaller"]
 
 _OPERATIONS = {
-    "get": "there are no properties here; call it: {0}(...)",
-    "set": "there are no properties here; nothing can be set",
-    "new": "there are no classes here; call a method",
+    "get": "Vovk methods have no properties; call the method: {0}(...)",
+    "set": "Vovk methods have no properties; nothing can be set",
+    "new": "a Vovk server has no classes; call a method",
 }
 
 
@@ -97,7 +97,7 @@ class VovkCaller(Caller):
     @property
     def names(self) -> Names:
         """What may be called."""
-        assert self._names is not None, "connect() comes first"
+        assert self._names is not None, "call connect() first"
         return self._names
 
     def use(self, schema: Schema) -> None:

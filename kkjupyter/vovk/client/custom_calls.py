@@ -77,7 +77,7 @@ class CustomRun:
         """There is no credit."""
 
     def throw(self, state: CallState, error: Any) -> Call:
-        raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
+        raise UsageError(f"{state.method}: an error cannot be thrown into a stream over HTTP")
 
     # ---- the sink of a pump
 

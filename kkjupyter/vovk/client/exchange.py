@@ -78,7 +78,7 @@ class Exchange:
         """There is no credit: TCP does it."""
 
     def throw(self, state: CallState, error: Any) -> Call:
-        raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
+        raise UsageError(f"{state.method}: an error cannot be thrown into a stream over HTTP")
 
     # ---- the exchange
 

@@ -40,7 +40,7 @@ class VovkRemote(Remote):
     def __signature__(self) -> inspect.Signature:
         handler = _handler(self)
         if handler is None:
-            raise AttributeError(f"{self!r} is no method")
+            raise AttributeError(f"{self!r} is not a method")
         return handler_signature(handler)
 
     @property

@@ -59,9 +59,9 @@ def parse_json(data: bytes, source: str) -> Any:
     try:
         return json.loads(data)
     except ValueError as exc:  # of bytes that are no UTF-8, too
-        raise UsageError(f"schema: {source} is no JSON: {exc}") from exc
+        raise UsageError(f"schema: {source} is not JSON: {exc}") from exc
     except RecursionError as exc:
-        raise UsageError(f"schema: {source} is nested without end") from exc
+        raise UsageError(f"schema: {source} is nested too deeply") from exc
 
 
 def schema_of_controller(controller: Mapping[str, Any]) -> tuple[Schema, str]:

@@ -190,7 +190,7 @@ class VovkSession(VovkCaller):
         try:
             schema = read_schema(parse_json(body, _ENDPOINT), _ENDPOINT)
         except UsageError as exc:
-            raise self._no_schema("the answer is none") from exc
+            raise self._no_schema("the answer is None") from exc
         self.use(schema)
         self.api_root = _without_segment(root, schema)
 
@@ -208,7 +208,7 @@ class VovkSession(VovkCaller):
                 return read_schema(parse_json(body, shown_url), shown_url)
             files = {} if is_file else await self._folder(client, address)
             if not files:
-                raise UsageError(f"schema: {shown_url}: HTTP {status}; there is no schema")
+                raise UsageError(f"schema: {shown_url}: HTTP {status}; no schema there")
             return read_files(files)
         finally:
             if client is not self._requests.client:
@@ -235,11 +235,11 @@ class VovkSession(VovkCaller):
             if isinstance(exc, ConnectTimeout):
                 raise
             shown_url = without_secrets(address)
-            raise ConnectTimeout(shown_url, "the schema did not come in time") from exc
+            raise ConnectTimeout(shown_url, "the schema did not arrive in time") from exc
 
     def _no_schema_there(self, reason: str) -> UsageError:
         return UsageError(
-            f"{self.url} does not tell its schema ({reason}), as Vovk 3.x does in development; "
+            f"{self.url} does not offer its schema ({reason}), as Vovk 3.x does in development; "
             "pass schema= (a .vovk-schema folder or a vovk-metadata.json)"
         )
 

@@ -116,7 +116,7 @@ class Verb:
                 raise UsageError(f"a route needs a method, not {type(function).__name__}")
             if hasattr(function, ROUTE_ATTRIBUTE):
                 name = getattr(inspect.unwrap(function), "__name__", "the method")
-                raise UsageError(f"{name} has a route already; a method has one")
+                raise UsageError(f"{name} has a route already; a method can have only one")
             setattr(function, ROUTE_ATTRIBUTE, route)
             return function
 

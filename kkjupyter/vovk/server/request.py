@@ -98,7 +98,7 @@ class Request(Generic[Body, Query, Params]):
             text = self.headers.get("x-meta")
             meta = _json(text.encode(errors="surrogateescape"), "x-meta") if text else {}
             if not isinstance(meta, dict):
-                raise HttpException(400, "x-meta: a JSON object belongs there")
+                raise HttpException(400, "x-meta must be a JSON object")
             self._meta = meta
         return self._meta
 
@@ -109,7 +109,7 @@ class Request(Generic[Body, Query, Params]):
             HttpException: 400, it is no JSON; 413, its values would take too much memory.
         """
         if self._json is _UNREAD and not self._body:
-            raise HttpException(400, "the body is empty; JSON belongs there")
+            raise HttpException(400, "the body is empty; it must be JSON")
         body: Body = self.body_value()
         return body
 

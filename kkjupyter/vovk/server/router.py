@@ -77,7 +77,7 @@ class Router:
         published: dict[str, model.Controller] = {}
         for name, controller in _named(controllers):
             if name in published:
-                raise UsageError(f"two controllers are called {name!r}; name= in the class line")
+                raise UsageError(f"two controllers have the name {name!r}; name= in the class line")
             published[name] = self._publish(name, controller)
         segment = Segment(controllers=published)
         self.schema = Schema({"": segment}, wire_format, root_entry)
@@ -179,7 +179,7 @@ class _Pattern:
 
 def _named(controllers: Controllers) -> list[tuple[str, Controller]]:
     if isinstance(controllers, type | Controller | str):
-        raise UsageError("controllers takes a list, also for a single one: [HelloController]")
+        raise UsageError("controllers takes a list, even for one controller: [HelloController]")
     if isinstance(controllers, Mapping):
         return [(str(name), _instance(one)) for name, one in controllers.items()]
     instances = [_instance(one) for one in controllers]
@@ -189,7 +189,9 @@ def _named(controllers: Controllers) -> list[tuple[str, Controller]]:
 def _instance(controller: Any) -> Controller:
     kind = controller if isinstance(controller, type) else type(controller)
     if not issubclass(kind, Controller):
-        raise UsageError(f"{kind.__name__} is no vovk.Controller; make that its base class")
+        raise UsageError(
+            f"{kind.__name__} is not a vovk.Controller; derive it from vovk.Controller"
+        )
     if not isinstance(controller, type):
         made: Controller = controller
     else:
@@ -199,9 +201,11 @@ def _instance(controller: Any) -> Controller:
             raise UsageError(f"{kind.__name__}() fails ({exc}); give an instance instead") from exc
     for attribute in ("controller_name", "prefix"):
         if not isinstance(getattr(made, attribute), str):
-            raise UsageError(f"{kind.__name__}.{attribute} is a setting: text belongs there")
+            raise UsageError(f"{kind.__name__}.{attribute} is a setting and must be text")
     if not routes_of(kind):
-        raise UsageError(f"{kind.__name__} publishes nothing; decorate a method: @vovk.get.auto()")
+        raise UsageError(
+            f"{kind.__name__} has no published methods; decorate one: @vovk.get.auto()"
+        )
     return made
 
 

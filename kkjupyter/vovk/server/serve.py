@@ -180,7 +180,7 @@ def write_schema(
     if legacy is None:
         legacy = target.name == _METADATA_FILE
     if legacy and not is_file:
-        raise UsageError(f"old clients read one file; name it, for example {_METADATA_FILE}")
+        raise UsageError(f"old clients read one file; pass its path, for example {_METADATA_FILE}")
     schema = Router(
         controllers, wire_format=_wire_format(legacy), root_entry=_prefix(prefix).strip("/")
     ).schema

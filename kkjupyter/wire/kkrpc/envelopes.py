@@ -52,10 +52,10 @@ def revive(parts: dict[str, Any], meta: Any) -> dict[str, Any]:
         ProtocolError: the annotations do not fit.
     """
     if not isinstance(meta, dict):
-        raise ProtocolError("superjson annotations that are no object")
+        raise ProtocolError("superjson annotations that are not an object")
     root = superjson.decode({k: v for k, v in parts.items() if v is not msgspec.UNSET}, meta)
     if type(root) is not dict:
-        raise ProtocolError("superjson annotations of the message itself")
+        raise ProtocolError("superjson annotations on the message itself")
     return root
 
 

@@ -97,7 +97,7 @@ class _Writer:
         if kind is int:
             if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
                 return value
-            reason = f"JSON numbers end at ±(2**53 - 1); {_ADVICE}, or str(...) of it"
+            reason = f"JSON numbers are limited to ±(2**53 - 1); {_ADVICE}, or str(...) of it"
             raise self._refusal(place, reason)
         if kind is float:
             return (value or 0) if isfinite(value) else None
@@ -138,7 +138,7 @@ class _Writer:
 
     def _again(self, own: int, place: Place) -> Any:
         if own not in self._written:
-            raise self._refusal(place, f"it contains itself, which JSON cannot say; {_ADVICE}")
+            raise self._refusal(place, f"it contains itself, which JSON cannot express; {_ADVICE}")
         json, length_bytes = self._written[own]
         self._written_bytes += length_bytes
         self._shared_bytes += length_bytes

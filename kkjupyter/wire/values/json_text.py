@@ -27,7 +27,7 @@ from kkjupyter.wire.message_cost import (
 __all__ = ["TOO_DEEP", "dumps", "escape_non_ascii", "loads"]
 
 TOO_DEEP = (
-    f"it is nested too deeply: a message has {MAX_DEPTH} levels at most, with its envelope; "
+    f"it is nested too deeply: a message has at most {MAX_DEPTH} levels, its envelope included; "
     "send a flat list of parts, or text"
 )
 """Why a value cannot be sent."""
@@ -42,7 +42,7 @@ def dumps(value: Any) -> bytes:
     """``value``, made of JSON's own types, as UTF-8 without any line end in it.
 
     Raises:
-        EncodeError: something in it is no JSON value, or it is nested too deeply.
+        EncodeError: something in it is not a JSON value, or it is nested too deeply.
     """
     try:
         try:
@@ -105,4 +105,4 @@ def _loads(data: bytes) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")

@@ -186,7 +186,8 @@ def _regexp(pattern: re.Pattern[Any], path: str) -> RegExp:
         raise EncodeError(path, "JavaScript has no bytes patterns; compile it from str")
     if pattern.flags & (re.VERBOSE | re.LOCALE) or _PYTHON_ONLY.search(source):
         raise EncodeError(
-            path, f"{pattern!r} uses what only Python has; send RegExp(source, flags) instead"
+            path,
+            f"{pattern!r} uses features that only Python has; send RegExp(source, flags) instead",
         )
     return RegExp(
         source, "".join(letter for flag, letter in _FLAGS.items() if pattern.flags & flag)
@@ -234,7 +235,7 @@ def _refusal(value: Any) -> str:
     """Why ``value`` cannot be sent, and what to send instead."""
     name = type(value).__qualname__
     if hasattr(value, "__await__"):
-        return f"a {name} is no value yet; await it first"
+        return f"a {name} is not a value yet; await it first"
     if hasattr(value, "__aiter__") or hasattr(value, "__next__"):
         return f"a {name} streams, and a stream cannot be part of a value; send list(...) of it"
     if callable(value):

@@ -107,7 +107,7 @@ class _Walk:
         known = self._known.get(own)
         above = self._frames[-1] if self._frames else None
         if known is not None:
-            assert above is not None, "the root is met first"
+            assert above is not None, "the root comes first"
             self._count += known[0]
             above.height = max(above.height, known[1])
             if len(self._frames) + known[1] > MAX_DEPTH:
@@ -115,7 +115,7 @@ class _Walk:
             return False
         place = self._open.get(own)
         if place is not None:
-            assert above is not None, "the root is met first"
+            assert above is not None, "the root comes first"
             self._count += 1
             above.lowest = min(above.lowest, place)
             return False

@@ -18,7 +18,7 @@ MAX_SHARED_BYTES: Final = 64 * 1024 * 1024
 
 SHARED_TOO_OFTEN: Final = (
     f"its shared parts, written out, take more than {MAX_SHARED_BYTES:,} bytes; send each of them "
-    "once, and say by a key where it belongs"
+    "once, and refer to it by a key"
 )
 
 

@@ -62,7 +62,9 @@ def encode_item(value: Any, wire_format: WireFormat) -> bytes:
     """
     plain = json_codec.encode(value, prefix="item", tags_bytes=False)
     if type(plain) is dict and "isError" in plain and ("reason" in plain or len(plain) == 1):
-        raise EncodeError("item", "clients take an object with isError and reason for an error")
+        raise EncodeError(
+            "item", "clients would read an object with isError and reason as an error"
+        )
     return _with_end(plain, wire_format)
 
 

@@ -146,7 +146,7 @@ def read_form(data: bytes, content_type: str) -> dict[str, Any]:
         return _grouped(parse_qsl(text, keep_blank_values=True, errors="replace"))
     boundary = _BOUNDARY.search(content_type)
     if kind != MULTIPART or boundary is None:
-        raise ProtocolError(f"{content_type or 'a body without a type'} is no form")
+        raise ProtocolError(f"{content_type or 'a body without a type'} is not a form")
     end = b"\r\n--" + (boundary[1] or boundary[2]).encode("utf-8", "replace")
     _, *parts = (b"\r\n" + data).split(end)
     if not parts or not parts[-1].startswith(b"--"):
@@ -203,14 +203,14 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise EncodeError("body", "half a surrogate pair is no text") from exc
+        raise EncodeError("body", "half a surrogate pair is not text") from exc
 
 
 def _check_content_type(name: str, file: File) -> None:
     if not isinstance(file.content_type, str) or not _ONE_LINE.fullmatch(file.content_type):
         raise EncodeError(
             f"body.{name}.content_type",
-            "it is a media type in one line of printable ASCII, such as 'image/png'",
+            "it is a media type is one line of printable ASCII, such as 'image/png'",
         )
 
 

@@ -120,7 +120,7 @@ def read_failure(
     if 300 <= status < 400:
         target = _without_secrets(lowered.get("location", "nowhere"))
         shown = excerpt(target.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
-        return RemoteError(f"{phrase}: the server points to {shown}", status=status)
+        return RemoteError(f"{phrase}: the server redirects to {shown}", status=status)
     try:
         json = loads(body) if body.strip() else None
     except ProtocolError:

@@ -89,7 +89,7 @@ def build_request(
             if handler.http_method in ("GET", "HEAD"):
                 raise ValidationError(
                     handler.title,
-                    [{"path": "body", "message": f"a {handler.http_method} request has none"}],
+                    [{"path": "body", "message": f"a {handler.http_method} request has no body"}],
                 )
             wanted_type = given.get(given_names.get("content-type", ""), "")
             data, own["content-type"] = _encode_body(handler, body, wanted_type)
@@ -172,10 +172,10 @@ def _forced_root(handler: Handler, api_root: str, force_api_root: str) -> str:
         forced = urljoin(api_root, force_api_root)
         is_here = _origin(forced) == _origin(api_root)
     except ValueError as exc:
-        raise UsageError(f"{handler.title} lives at {force_api_root!r}: {exc}") from exc
+        raise UsageError(f"{handler.title} is at {force_api_root!r}: {exc}") from exc
     if not is_here:
         raise UsageError(
-            f"{handler.title} lives at {force_api_root}, which is another server: connect to that"
+            f"{handler.title} is at {force_api_root}, which is another server: connect to that"
         )
     return urlsplit(forced).path
 
@@ -235,7 +235,7 @@ def _text_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise EncodeError("body", "half a surrogate pair is no text") from exc
+        raise EncodeError("body", "half a surrogate pair is not text") from exc
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

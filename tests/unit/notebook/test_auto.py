@@ -182,16 +182,16 @@ def test_a_view_may_be_given_as_what_makes_it() -> None:
 
 @pytest.mark.parametrize("wrong", [5, Numbers(), lambda: 5])
 def test_what_makes_no_view(wrong: Any) -> None:
-    with pytest.raises(UsageError, match="a view is named, or made by"):
+    with pytest.raises(UsageError, match="view must be a name, or a class"):
         open_screen(wrong, DONE, lambda: None)
 
 
 @pytest.mark.parametrize(
     ("name", "shape", "match"),
     [
-        ("text", Numbers, "there is a view 'text' already"),
-        ("auto", Numbers, "there is a view 'auto' already"),
-        ("two words", Numbers, "called by one word"),
+        ("text", Numbers, "view 'text' already exists"),
+        ("auto", Numbers, "view 'auto' already exists"),
+        ("two words", Numbers, "must be one word"),
         ("five", 5, "takes a function from an item to its text, or a class"),
         ("five", int, "derives from kk.View"),
     ],

@@ -278,7 +278,7 @@ def _series(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> list[Se
 def _notes(header: Mapping[str, Any], excerpt: Excerpt) -> tuple[str, ...]:
     skipped = header.get("skipped", 0)
     notes = (
-        [f"{skipped:,} items are no numbers, or have no x, and are not drawn"] if skipped else []
+        [f"{skipped:,} items are not numbers, or have no x, and are not drawn"] if skipped else []
     )
     if excerpt.left_out:
         notes.append("points in the middle are left out")

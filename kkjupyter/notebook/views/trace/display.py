@@ -56,11 +56,11 @@ def switch(remote: Remote | None, is_on: bool) -> str:
     if not is_on:
         still_on = remote is not None and everywhere.is_on
         if still_on:
-            return "tracing is on for all connections: `%rpc trace off` ends that"
+            return "tracing is on for all connections: `%rpc trace off` turns it off"
         return "tracing is off"
     which.on()
     calls = "calls" if remote is None else "calls of this connection"
-    return f"tracing is on: {calls} from now on show their frames, and what these hold"
+    return f"tracing is on: {calls} from now on show their frames and their content"
 
 
 def _connection(name: str, namespace: Mapping[str, Any]) -> Remote:
@@ -70,6 +70,6 @@ def _connection(name: str, namespace: Mapping[str, Any]) -> Remote:
     known = [key for key, one in namespace.items() if isinstance(one, Remote)]
     known = [key for key in known if not key.startswith("_")]
     raise UsageError(
-        f"{name!r} is no connection{did_you_mean(name, known)} "
+        f"{name!r} is not a connection{did_you_mean(name, known)} "
         f"(connected: {', '.join(sorted(known)) or 'none'})"
     )

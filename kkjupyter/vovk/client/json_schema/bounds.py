@@ -97,7 +97,7 @@ def _matches(pattern: str, text: str) -> bool:
     try:
         return patterns.search(pattern, text, spend)
     except patterns.Unsupported as exc:
-        raise LeftOut(f"of the pattern {pattern:.80} only JavaScript knows") from exc
+        raise LeftOut(f"its pattern {pattern:.80} works only in JavaScript") from exc
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:

@@ -143,7 +143,7 @@ class HandlerChecks:
         except Unresolvable as exc:
             raise self._no_schema(part, "", f"{exc} is not in it") from exc
         except RecursionError as exc:
-            raise self._no_schema(part, "", "it, or the value, is nested without end") from exc
+            raise self._no_schema(part, "", "it, or the value, is nested too deeply") from exc
         except Exception as exc:
             # A URL that is none, a type in an odd place: a schema is the peer's, and what the
             # library raises for such a one (ValueError, TypeError, AttributeError) is not stated.
@@ -176,7 +176,7 @@ class HandlerChecks:
         from referencing import Registry
 
         if not isinstance(schema.get("$schema", ""), str):
-            raise self._no_schema(part, ".$schema", "text belongs there")
+            raise self._no_schema(part, ".$schema", "text is required")
         kind = bounded(validator_for(schema, default=Draft202012Validator))
         # Not by check_schema, which takes as long as it takes. Without formats: they would judge
         # JavaScript's patterns.

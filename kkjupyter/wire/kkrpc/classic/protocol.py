@@ -239,7 +239,9 @@ class Classic:
     def reply(self, call_id: str, value: Any, codec: str) -> bytes:
         """The value of a call; :class:`EncodeError` when it cannot be put on the wire."""
         if type(value) is dict and value.get("__stream") is True:
-            raise EncodeError("args.result", "the peers take an object with __stream for a stream")
+            raise EncodeError(
+                "args.result", "the peers would read an object with __stream as a stream"
+            )
         result = {} if value is undefined and codec == "json" else {"result": value}
         return self._encode(_response(call_id), "args", result, codec)
 

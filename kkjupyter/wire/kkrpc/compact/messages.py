@@ -246,7 +246,7 @@ class Reader:
             raise ProtocolError(f"unknown operation {shorten(message.op)}")
         path = message.p
         if type(path) is not list or not all(type(part) is str for part in path):
-            raise ProtocolError("a request whose path is no list of names")
+            raise ProtocolError("a request whose path is not a list of names")
         value = _value(message)
         if _stream_id(value) is not None:
             raise ProtocolError("a stream cannot be the value of a property")
@@ -268,7 +268,7 @@ class Reader:
     def _read_release(self, message: _Message, codec: Codec, line: bytes) -> Event:
         ids = message.ids
         if type(ids) is not list or not all(type(callback_id) is str for callback_id in ids):
-            raise ProtocolError("a release whose ids are no list of texts")
+            raise ProtocolError("a release whose ids are not a list of strings")
         return CallbacksReleased(tuple(ids))
 
 
@@ -328,7 +328,7 @@ def _arguments(message: _Message) -> list[Any]:
     if message.a is _UNSET:
         return []
     if type(message.a) is not list:
-        raise ProtocolError("arguments that are no list")
+        raise ProtocolError("arguments that are not a list")
     return [_argument(arg) for arg in message.a]
 
 

@@ -304,4 +304,4 @@ _ARGUMENT_PATH = re.compile(r"^args\.(\d+)\.v\b")
 
 def _refuse_handle(json: Any, shown: str) -> None:
     if type(json) is dict and json.get(STREAM_TAG) == STREAM_KIND and type(json.get("id")) is str:
-        raise EncodeError(shown, f"the peers take an object with {STREAM_TAG} for a stream")
+        raise EncodeError(shown, f"the peers would read an object with {STREAM_TAG} as a stream")

@@ -70,7 +70,7 @@ class Decoder:
             raise self._misfit("an annotation that is neither list nor object", tree)
         if len(tree) > 1:
             if not isinstance(tree[1], dict):
-                raise self._misfit("inner annotations that are no object", tree)
+                raise self._misfit("inner annotations that are not an object", tree)
             self._annotate(tree[1], slot)
         slot.put(self._revive(tree[0], slot.get()))
 
@@ -78,7 +78,7 @@ class Decoder:
         if isinstance(tag, str) and tag in _SHELLS:
             expected, make = _SHELLS[tag]
             if type(json) is not expected:
-                raise self._misfit(f"a {tag} that is no {expected.__name__}", json)
+                raise self._misfit(f"a {tag} that is not a {expected.__name__}", json)
             value = make(json)
             self._inner[id(value)] = json
             self._unfilled.append((value, json))
@@ -114,7 +114,7 @@ class Decoder:
                 slot.put(self.root)
             equalities = equalities[1] if len(equalities) > 1 else {}
         if not isinstance(equalities, dict):
-            raise self._misfit("referentialEqualities of another form", equalities)
+            raise self._misfit("referentialEqualities in an unknown form", equalities)
         for first, others in equalities.items():
             shared = self._slot(root, first).get()
             for slot in self._slots(root, self._paths(others)):
@@ -122,7 +122,7 @@ class Decoder:
 
     def _paths(self, texts: Any) -> list[Any]:
         if not isinstance(texts, list):
-            raise self._misfit("referentialEqualities of another form", texts)
+            raise self._misfit("referentialEqualities in an unknown form", texts)
         return texts
 
     def _slots(self, slot: _Slot, paths: Iterable[Any]) -> Iterator[_Slot]:
@@ -161,7 +161,7 @@ class Decoder:
     def _parse(self, text: Any) -> list[str]:
         """The steps of a path as it is written in annotations; at least one."""
         if not isinstance(text, str):
-            raise self._misfit("a path that is no text", text)
+            raise self._misfit("a path that is not text", text)
         if "\\" not in text:
             return text.split(".")
         if self._legacy:
@@ -208,7 +208,7 @@ def _fill(value: Any, json: Any) -> None:
     if type(value) is Map:
         for row in json:
             if type(row) is not list or len(row) != 2:
-                raise ProtocolError("superjson: a map's row that is no pair", shorten(row))
+                raise ProtocolError("superjson: a map entry that is not a pair", shorten(row))
             value[_holdable(row[0], value)] = row[1]
     elif type(value) is set:
         for item in json:

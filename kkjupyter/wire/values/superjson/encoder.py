@@ -197,8 +197,8 @@ class Encoder:
         if self._path_bytes > MAX_ANNOTATION_BYTES:
             raise EncodeError(
                 shorten(path),
-                f"the paths to all that JSON cannot say take more than {MAX_ANNOTATION_BYTES:,} "
-                "bytes; shorten its keys, or send it in parts",
+                "the paths to values that JSON cannot express take more than "
+                f"{MAX_ANNOTATION_BYTES:,} bytes; shorten its keys, or send it in parts",
             )
 
     def path(self, place: Place) -> str:
@@ -347,7 +347,7 @@ def _regexp(value: RegExp) -> Leaf:
 def _url(value: URL) -> Leaf:
     scheme, colon, _ = value.partition(":")
     if not (colon and scheme[:1].isalpha() and scheme.isascii()):
-        raise EncodeError("", f"{str(value)!r} is no absolute URL; send it as plain str")
+        raise EncodeError("", f"{str(value)!r} is not an absolute URL; send it as plain str")
     return str(value), ["URL"]
 
 

@@ -91,7 +91,7 @@ class Names:
                 raise self._missing(path, index, at)
             at = found
         there = ", ".join(at.names)
-        raise UsageError(f"{'.'.join(path) or 'the API'} is no method; in it there are: {there}")
+        raise UsageError(f"{'.'.join(path) or 'the API'} is not a method; it contains: {there}")
 
     def below(self, path: Sequence[str]) -> list[str]:
         """What may follow ``path``, with all spellings, sorted; empty if nothing does."""
@@ -104,7 +104,7 @@ class Names:
         word = path[index]
         where = f" in {'.'.join(path[:index])}" if index else ""
         if isinstance(at.get(word), Handler):
-            return UsageError(f"{'.'.join(path[: index + 1])} is a method: nothing is below it")
+            return UsageError(f"{'.'.join(path[: index + 1])} is a method, so it has no members")
         hint = did_you_mean(word, sorted(at.spellings)) or f"; there are: {', '.join(at.names)}"
         return UsageError(f"the schema has no {word!r}{where}{hint}")
 

@@ -55,9 +55,7 @@ def read_schema(json: Any, source: str = "schema") -> Schema:
     if "openapi" in fields:
         raise top.fault(f"an OpenAPI document, not {_EXPECTED}")
     if "config" in fields:
-        raise top.fault(
-            f"no controllers in it: {META_FILE} goes with the other files of its folder"
-        )
+        raise top.fault(f"no controllers in it: {META_FILE} needs the other files of its folder")
     return _metadata(top)
 
 
@@ -129,7 +127,7 @@ class _Node:
 
     def object(self) -> dict[str, Any]:
         if not isinstance(self.json, dict):
-            raise self.fault(f"{_kind(self.json)}, where an object belongs")
+            raise self.fault(f"{_kind(self.json)}, but it must be an object")
         return self.json
 
     def optional_object(self) -> dict[str, Any]:
@@ -137,7 +135,7 @@ class _Node:
 
     def text(self) -> str:
         if not isinstance(self.json, str):
-            raise self.fault(f"{_kind(self.json)}, where text belongs")
+            raise self.fault(f"{_kind(self.json)}, but it must be text")
         return self.json
 
     def optional_text(self) -> str:
@@ -247,7 +245,7 @@ def _handler(node: _Node, name: str, pattern: Handler) -> Handler:
     method = node.child("httpMethod")
     http_method = method.text().upper()
     if http_method not in _HTTP_METHODS:
-        raise method.fault(f"{http_method!r} is no HTTP method")
+        raise method.fault(f"{http_method!r} is not an HTTP method")
     return replace(
         pattern,
         name=name,
