@@ -39,7 +39,7 @@ _PLACE = re.compile(r" \((byte \d+)\)$")  # as msgspec says it
 
 
 def dumps(value: Any) -> bytes:
-    """``value``, made of JSON's own types, as UTF-8 without any line end in it.
+    """``value``, which has only JSON's own types, as UTF-8 without line ends.
 
     Raises:
         EncodeError: something in it is not a JSON value, or it is nested too deeply.
@@ -75,11 +75,11 @@ def loads(data: bytes, *, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Any:
 
     Args:
         data: the text.
-        memory_bytes: how much memory the value may take; it is weighed before it is made.
+        memory_bytes: how much memory the value may take, estimated before it is decoded.
 
     Raises:
-        MessageTooBig: it would take more.
-        ProtocolError: it is no JSON, or nested too deeply; ``excerpt`` shows its beginning.
+        MessageTooBig: the value would take more.
+        ProtocolError: it is not JSON, or nested too deeply; ``excerpt`` shows its beginning.
     """
     if len(data) >= CHECKED_FROM_BYTES:
         check_weight(data, memory_bytes)

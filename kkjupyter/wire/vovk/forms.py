@@ -1,6 +1,6 @@
 """Forms as bodies, written and read: with files (``multipart/form-data``) and without.
 
-As browsers have it: a list is a field that comes several times, and names carry UTF-8.
+As in browsers, a list is a field that occurs several times, and names are UTF-8.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ MULTIPART: Final = "multipart/form-data"
 _BYTES: Final = "application/octet-stream"
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
 _PARAMETER: Final = re.compile(r';\s*(name|filename)="([^"]*)"', re.IGNORECASE)
-# What could end a name or begin another line of the head; more than one server takes any control
-# character for a line end.
+# Characters that could end a name or begin another header line; several servers treat any control
+# character as a line end.
 _ESCAPED: Final = {char: f"%{ord(char):02X}" for char in ['"', *map(chr, range(0x20)), "\x7f"]}
 _ESCAPES: Final = re.compile("|".join(_ESCAPED.values()))
 _TO_ESCAPE: Final = re.compile(r'["\x00-\x1f\x7f]')
@@ -48,10 +48,10 @@ class File:
     """A file in a form.
 
     Attributes:
-        name: what it is called, without a path.
-        data: what is in it.
-        content_type: its media type. It becomes a line of the form's head: anything but printable
-            ASCII in it is refused when the form is made.
+        name: the file's name, without a path.
+        data: its content.
+        content_type: its media type. It becomes a header line in the form; anything but printable
+            ASCII is refused when the form is made.
     """
 
     name: str
@@ -63,7 +63,7 @@ class File:
 
 
 def form_types(content_types: Iterable[str]) -> list[str]:
-    """Which kinds of form are among these media types; none where JSON will do, too."""
+    """The kinds of form among these media types; empty if JSON is accepted as well."""
     types = [name.partition(";")[0].strip() for name in content_types]
     if any(name in ("*/*", "application/json") or name.endswith("+json") for name in types):
         return []
@@ -71,7 +71,7 @@ def form_types(content_types: Iterable[str]) -> list[str]:
 
 
 def has_files(body: Any) -> bool:
-    """Whether only a form with files can carry it."""
+    """Whether it needs a form with files."""
     fields = _fields(body) if isinstance(body, Mapping) else ()
     return any(isinstance(value, File) for _, value in fields)
 
@@ -80,12 +80,12 @@ def encode_form(body: Any, *, multipart: bool) -> tuple[bytes, str]:
     """A form and its media type.
 
     Args:
-        body: names to text, numbers, :class:`File` or bytes, which are a file called like the
-            field; or to lists of these. What is None is left out.
+        body: a dict of names to text, numbers, :class:`File`, or bytes (a file with the name of the
+            field), or to lists of these. None is left out.
         multipart: whether files are allowed.
 
     Raises:
-        EncodeError: something has no place in a form; ``path`` says which.
+        EncodeError: a value cannot be part of a form; ``path`` says which.
     """
     if not isinstance(body, Mapping):
         raise EncodeError("body", f"a form is a dict, not a {type(body).__name__}")
@@ -112,10 +112,11 @@ def encode_form(body: Any, *, multipart: bool) -> tuple[bytes, str]:
 
 
 def form_values(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A form as what its JSON Schema is about: a file is text of as many characters as bytes.
+    """A form in the shape that its JSON Schema describes: a file is a text with a character for
+    each byte.
 
     Raises:
-        EncodeError: something has no place in a form.
+        EncodeError: a value cannot be part of a form.
     """
     values: dict[str, Any] = {}
     for name, value in body.items():
@@ -131,14 +132,14 @@ def form_values(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_form(data: bytes, content_type: str) -> dict[str, Any]:
-    """The fields of a form: text, or :class:`File`; a list where a name comes several times.
+    """The fields of a form: text or :class:`File`, or a list if a name occurs several times.
 
     Args:
         data: the body.
         content_type: the header, with the boundary.
 
     Raises:
-        ProtocolError: it is no form, or a broken one.
+        ProtocolError: it is not a form, or a damaged one.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == FORM:
