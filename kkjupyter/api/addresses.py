@@ -1,4 +1,4 @@
-"""From what a user gives as a target to a session that can reach it."""
+"""Makes the session for a target that the user gives."""
 
 from __future__ import annotations
 
@@ -56,12 +56,13 @@ def make_session(
     """A session that is not connected yet.
 
     Args:
-        target: an address, a command to start, an open transport, or what makes transports.
-        url: how to call the latter in messages.
-        options: those of :func:`kkjupyter.connect`.
+        target: an address, a command to start, an open transport, or a function that makes
+            transports.
+        url: the name of such a transport in messages.
+        options: as for :func:`kkjupyter.connect`.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
@@ -75,7 +76,7 @@ def make_session(
     dial: Dial
     probe_timeout_s: float | None = None
     if isinstance(target, list | tuple):
-        # A program says nothing before it has started up.
+        # A program answers nothing before it has started up.
         probe_timeout_s = math.inf if connect_timeout_s is None else connect_timeout_s
         url, dial = programs.command_dial(target, options)
         _check_no_websocket_options(url, options)
@@ -116,10 +117,12 @@ def make_session(
 
 
 def remote_of(session: Session | HttpSession | VovkSession) -> Remote:
-    """What a user gets of a session."""
+    """The Remote that the user gets for a session."""
     if isinstance(session, ProtocolCaller):
         return Remote(session)
-    from kkjupyter.vovk.client.remote import VovkRemote  # with all about schemas: not for kkrpc
+    from kkjupyter.vovk.client.remote import (
+        VovkRemote,
+    )  # loads schema code: not for kkrpc
 
     return VovkRemote(session)
 
@@ -175,7 +178,7 @@ def _check_no_vovk_options(options: ConnectOptions) -> None:
 def _http_session(url: str, options: ConnectOptions) -> HttpSession | VovkSession:
     if options.get("protocol") in (None, "vovk") or options.get("schema") is not None:
         return make_vovk_session(url, **options)
-    from kkjupyter.client.http.session import HttpSession  # the library takes its time to load
+    from kkjupyter.client.http.session import HttpSession  # the library is slow to load
 
     _check_no_vovk_options(options)
     return HttpSession(
@@ -188,12 +191,12 @@ def _http_session(url: str, options: ConnectOptions) -> HttpSession | VovkSessio
 
 
 def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSession:
-    """A session with a Vovk server, not connected yet; without a schema it finds out there.
+    """A session with a Vovk server, not connected yet; without a schema it asks the server for one.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
-    from kkjupyter.vovk.client.session import VovkSession  # the library takes its time to load
+    from kkjupyter.vovk.client.session import VovkSession  # the library is slow to load
 
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     shown_url = without_secrets(url)
@@ -225,7 +228,7 @@ def _nothing_known(shown_url: str, reason: str) -> UsageError:
 
 
 def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
-    """What every session over HTTP takes."""
+    """The options that every session over HTTP takes."""
     shown_url = without_secrets(url)
     for name in ("expose", *_EXPOSE_OPTIONS):
         given = options.get(name)
@@ -280,7 +283,7 @@ def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float)
 
 
 def _only_once(transport: Transport) -> Dial:
-    """A transport that was handed in ready-made cannot be made anew."""
+    """Use a given transport once: it cannot be opened again."""
     unused = [transport]
 
     async def dial() -> Transport:

@@ -1,4 +1,4 @@
-"""From a command that a user gives as a target to what starts the program, each time anew."""
+"""Turns a command that a user gives as a target into a function that starts the program."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OPTIONS = ("cwd", "env")
 def command_dial(
     command: list[Any] | tuple[Any, ...], options: Mapping[str, Any]
 ) -> tuple[str, Callable[[], Awaitable[Transport]]]:
-    """What to call a program in messages, and what starts it.
+    """A program's name in messages, and a function that starts it.
 
     Args:
         command: the program and its arguments; paths are taken as text.
-        options: those of :func:`kkjupyter.connect`.
+        options: as for :func:`kkjupyter.connect`.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     command = [os.fspath(part) if isinstance(part, os.PathLike) else part for part in command]
     env = options.get("env")
@@ -74,7 +74,7 @@ def looks_like_command(text: str) -> bool:
 
 
 def _check_text(what: str, text: str) -> None:
-    """It must be something that an operating system takes."""
+    """Check that it is text that an operating system accepts."""
     if "\0" in text:
         raise UsageError(f"{what} contains a null character")
     try:

@@ -1,4 +1,4 @@
-"""A path on the other side, written as attributes: ``api.math.add``; calling it makes a Call."""
+"""A remote name, written as attributes: ``api.math.add``; calling it makes a Call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Remote(RemoteName):
-    """What :func:`kkjupyter.connect` returns, and every attribute of it.
+    """A connection, as :func:`kkjupyter.connect` returns it, or a remote name below it.
 
     ``api.math.add(1, 2)`` makes a Call; ``await api.settings.theme`` reads a property, and
     ``api.settings.theme = "dark"`` sets one, waiting for the answer. Names with a leading
@@ -154,15 +154,15 @@ class Remote(RemoteName):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RemoteInfo:
-    """What is known of a Remote, without asking the other side.
+    """What is known about a Remote without asking the other side.
 
     Attributes:
-        url: where it leads, without secrets.
-        protocol: the protocol spoken.
-        codec: of the messages sent.
-        state: of the connection, in words.
+        url: its address, without secrets.
+        protocol: its protocol.
+        codec: the codec of the messages sent.
+        state: the state of the connection, in words.
         path: the attribute path, empty for the connection itself.
-        methods: dotted names known to exist there.
+        methods: known dotted names of the other side.
     """
 
     url: str
@@ -174,7 +174,7 @@ class RemoteInfo:
 
 
 def describe(remote: Remote) -> RemoteInfo:
-    """What is known of ``remote``; its attributes are remote names, so this is a function."""
+    """What is known about ``remote``. A function, because its attributes are remote names."""
     session = remote._kk_session
     return RemoteInfo(
         session.url,
@@ -202,7 +202,7 @@ def set_remote(remote: Remote, value: Any) -> Call:
 
 
 def new_remote(remote: Remote, *args: Any, **kwargs: Any) -> Call:
-    """A call that makes an instance."""
+    """A call that creates an instance."""
     return remote._kk_session.call("new", remote._kk_path, args, kwargs)
 
 
@@ -213,7 +213,7 @@ def call_remote(
     idle_timeout_s: float | None = None,
     **kwargs: Any,
 ) -> Call:
-    """Call it with time limits of its own."""
+    """Call it with its own time limits."""
     check_seconds("timeout_s", timeout_s)
     check_seconds("idle_timeout_s", idle_timeout_s)
     return remote._kk_session.call(

@@ -1,4 +1,4 @@
-"""What a server answers to a call over HTTP: the value of the call, or why there is none."""
+"""Reads a server's reply to a call over HTTP: the value of the call, or its error."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Reply:
     """One reply.
 
     Attributes:
-        url: who answers, without secrets.
+        url: the server's address, without secrets.
         status: the HTTP status.
-        body: all of it; empty where it does not matter.
-        location: where it redirects to, without secrets.
+        body: the whole body; empty if it does not matter.
+        location: the target of a redirect, without secrets.
     """
 
     url: str
@@ -35,9 +35,9 @@ class Reply:
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def value(self, call_id: str, spoken: Protocol) -> Any:
-        """The value of the call; or what it fails with is raised.
+        """The value of the call, or raise its error.
 
-        A reply in the protocol counts whatever its status, as the peers have it.
+        A reply in the protocol counts whatever its HTTP status, as with the peers.
 
         Args:
             call_id: the id of the call.
@@ -45,8 +45,8 @@ class Reply:
 
         Raises:
             RemoteError: the other side failed, or answers with a stream.
-            ConnectError: nobody there takes calls.
-            ProtocolError: this is no reply in that protocol.
+            ConnectError: the server takes no calls at this address.
+            ProtocolError: it is not a reply in that protocol.
         """
         match self._event_for(call_id, spoken):
             case Replied(value=value):
@@ -60,7 +60,7 @@ class Reply:
         raise self.refusal(spoken)
 
     def _event_for(self, call_id: str, spoken: Protocol) -> Event | None:
-        # One of its own, as what is left of a reply must not spoil the next.
+        # A separate one, so that the rest of a reply cannot spoil the next.
         protocol = make_protocol(
             spoken.name,
             spoken.codec,
@@ -75,7 +75,7 @@ class Reply:
         return None
 
     def refusal(self, spoken: Protocol) -> KKError:
-        """The error for what is no reply in the protocol ``spoken``."""
+        """The error for a reply that is not in the protocol ``spoken``."""
         url, status = self.url, self.status
         if 300 <= status < 400:
             target = self.location or "elsewhere"
