@@ -120,9 +120,8 @@ def remote_of(session: Session | HttpSession | VovkSession) -> Remote:
     """The Remote that the user gets for a session."""
     if isinstance(session, ProtocolCaller):
         return Remote(session)
-    from kkjupyter.vovk.client.remote import (
-        VovkRemote,
-    )  # loads schema code: not for kkrpc
+    # It loads everything about schemas, which kkrpc does not need.
+    from kkjupyter.vovk.client.remote import VovkRemote
 
     return VovkRemote(session)
 

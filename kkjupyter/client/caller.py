@@ -242,7 +242,8 @@ class ProtocolCaller(Caller):
         state.record = self.recorder.begin(
             state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
-        handle = Call(state)  # first: what Ctrl-C leaves behind here is then recognized as dropped
+        # First of all: what Ctrl-C leaves behind here is then recognized as dropped.
+        handle = Call(state)
         try:
             is_sent = not (call.streams or state.has_functions) and self._send_here(call)
         except BaseException:

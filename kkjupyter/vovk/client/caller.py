@@ -1,4 +1,4 @@
-"""Making calls of Vovk handlers: names, arguments, checks and fetchers; not yet how they travel."""
+"""Makes calls of Vovk handlers: names, arguments, checks and fetchers, but not the sending."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ _OPERATIONS = {
 
 
 class VovkCaller(Caller):
-    """Calls of what a schema has. A subclass brings them out.
+    """Calls the handlers of a schema; a subclass sends the requests.
 
     Args:
-        url: where to, without secrets, for messages.
-        validate: whether JSON Schemas count, for every call that says nothing else.
-        default_options: for every call: ``body``, ``query``, ``params``, ``headers``; what
-            a call says itself counts.
+        url: the address without secrets, for messages.
+        validate: whether calls are checked against JSON Schemas by default.
+        default_options: defaults for every call: ``body``, ``query``, ``params``, ``headers``; the
+            options of a call override them.
         fetcher: carries out calls; by default :func:`default_fetcher`.
-        stream_fetcher: carries out calls of which a stream is expected.
-        timeout_s: for the answer of every call that says nothing else.
-        idle_timeout_s: for the next item of every call that says nothing else.
-        meta: called for each call; what it returns is sent along.
+        stream_fetcher: carries out calls that expect a stream.
+        timeout_s: the default limit for the answer of a call, in seconds.
+        idle_timeout_s: the default limit for the next item of a stream, in seconds.
+        meta: called for each call; its result is sent with the call.
 
     Attributes:
         api_root: the address of the API, complete.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
 
     api_root: str
@@ -82,7 +82,7 @@ class VovkCaller(Caller):
         self._checks: dict[tuple[str, str, str], HandlerChecks] = {}
         self._custom: set[CallState] = set()
 
-    # ---- what a subclass brings
+    # ---- what a subclass defines
 
     def _start(self, state: VovkState, request: HttpRequest, fetch: Fetch) -> None:
         """Send a request; its outcome goes to ``state``. I/O loop only."""
@@ -96,12 +96,12 @@ class VovkCaller(Caller):
 
     @property
     def names(self) -> Names:
-        """What may be called."""
+        """The names that can be called."""
         assert self._names is not None, "call connect() first"
         return self._names
 
     def use(self, schema: Schema) -> None:
-        """Have calls go by ``schema``."""
+        """Use ``schema`` for calls from now on."""
         self._schema = schema
         self._names = Names(schema)
         self.methods = _methods(schema)
@@ -116,7 +116,7 @@ class VovkCaller(Caller):
 
     @property
     def has_checks(self) -> bool:
-        """Whether there is anything that calls are held to."""
+        """Whether calls are checked against anything."""
         segments = self._schema.segments.values() if self._schema is not None else ()
         return self._validate and any(
             handler.validation
@@ -126,7 +126,7 @@ class VovkCaller(Caller):
         )
 
     def checks_of(self, handler: Handler) -> HandlerChecks:
-        """What checks the input of ``handler``; kept, as schemas take their time to read."""
+        """The checks for the input of ``handler``; kept, because schemas are slow to read."""
         key = (handler.segment, handler.controller, handler.name)
         checks = self._checks.get(key)
         if checks is None:
@@ -146,7 +146,7 @@ class VovkCaller(Caller):
         timeout_s: float | None = None,
         idle_timeout_s: float | None = None,
     ) -> Call:
-        """As for any caller; ``kwargs`` as in :data:`~kkjupyter.vovk.client.arguments.OPTIONS`.
+        """Like any caller's; ``kwargs`` as in :data:`~kkjupyter.vovk.client.arguments.OPTIONS`.
 
         Raises:
             ValidationError: the input breaks the schema, or a path parameter is missing or unknown.
@@ -199,7 +199,8 @@ class VovkCaller(Caller):
         fetch._made.append(state)
         wire = f"vovk, {handler.wire_format}"
         state.record = self.recorder.begin(state.number, state.title, wire, state.buffer)
-        handle = VovkCall(state)  # first: what Ctrl-C leaves behind here is found to be dropped
+        # First of all: what Ctrl-C leaves behind here is then recognized as dropped.
+        handle = VovkCall(state)
         io_loop().post(self._start, state, request, fetch)
         return handle
 
@@ -226,7 +227,7 @@ class VovkCaller(Caller):
 
 
 def _methods(schema: Schema) -> list[str]:
-    """The dotted names of all handlers, as in the schema; with the segment where it takes one."""
+    """The dotted names of all handlers, as in the schema; with the segment if one is needed."""
     homes: dict[str, int] = {}
     for segment in schema.segments.values():
         for name in segment.controllers:
