@@ -1,4 +1,4 @@
-"""The dotted names that an option opens something by: ``expose=``, ``writable=``."""
+"""The dotted names in options that open something to clients: ``expose=``, ``writable=``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def dotted_names(option: str, names: Iterable[str], example: str) -> list[list[s
     """The parts of each name.
 
     Args:
-        option: what the user calls it.
-        names: what the user gave.
-        example: what it takes, in the words of an error.
+        option: its name for the user.
+        names: the names that the user gave.
+        example: what it takes, as a text for errors.
 
     Raises:
-        UsageError: it is not a list of names that a client could reach.
+        UsageError: it is not a list of names that a client can reach.
     """
     if isinstance(names, str):
         raise UsageError(f"{option} takes {example}, even for one name")

@@ -1,4 +1,4 @@
-"""The body of a request: read within bounds of size and time, unpacked only where that is asked."""
+"""Reads the body of a request within limits of size and time, and decompresses it if allowed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _GZIP_WINDOW: Final = 31  # a gzip header, and a window of any size
 
 
 class BadBody(Exception):
-    """A body that is not taken.
+    """A body that is refused.
 
     Attributes:
         status: the HTTP status to answer with.
-        text: what is wrong with it, in a line.
-        is_late: whether the rest of it is still to come, so that the connection is of no use.
+        text: what is wrong with it, in one line.
+        is_late: whether its rest is still to come, so that the connection cannot be used again.
     """
 
     def __init__(self, status: HTTPStatus, text: str, *, is_late: bool = False) -> None:
@@ -41,19 +41,19 @@ async def read_body(
     gzip: bool,
     is_unpacked: bool = False,
 ) -> bytes:
-    """The whole body. Cancelling is safe; the connection is of no use after that.
+    """Read the whole body. Cancelling is safe; the connection cannot be used after that.
 
     Args:
-        request: not read yet.
-        limit_bytes: how long the body may be, packed and unpacked, if the application does not say
-            less.
-        timeout_s: how long it may take, and a second more for each 1,000 bytes that have come, so
-            that a slow link may be slow; None for any time.
-        gzip: whether it may be packed with gzip.
-        is_unpacked: whether the application that this is a part of has done that.
+        request: one that was not read yet.
+        limit_bytes: how long the body may be, compressed and decompressed, unless the application
+            has a lower limit.
+        timeout_s: how long it may take, in seconds, plus a second for each 1,000 bytes received,
+            for slow links; None for no limit.
+        gzip: whether it may be compressed with gzip.
+        is_unpacked: whether the surrounding application has already decompressed it.
 
     Raises:
-        BadBody: it is too long, late or broken, or packed in a way that is not accepted.
+        BadBody: it is too long, late or damaged, or compressed in a way that is not accepted.
     """
     limit_name = "message_bytes"
     if 0 < request.client_max_size < limit_bytes:
@@ -85,10 +85,10 @@ async def read_body(
 
 
 def unpack(body: bytes, limit_bytes: int) -> bytes:
-    """What was packed with gzip; never more of it is unpacked than the limit.
+    """Decompress a gzip body, never beyond the limit.
 
     Raises:
-        BadBody: it is more than that, or it is not gzip, or not all of it.
+        BadBody: it is longer than the limit, not gzip, or incomplete.
     """
     unpacking = zlib.decompressobj(_GZIP_WINDOW)
     try:
@@ -105,12 +105,12 @@ def unpack(body: bytes, limit_bytes: int) -> bytes:
 
 
 async def _read(request: web.Request, limit_bytes: int, timeout_s: float | None) -> bytes:
-    """The body as it comes; little more of it than the limit, from a client that sends more."""
+    """The body as it arrives; little more than the limit is read of a longer one."""
     content = request.content
     if content.at_eof():
         return b""
     if content.is_eof() and request.content_length is not None:
-        return await content.readany()  # it came together with the head, as small ones do
+        return await content.readany()  # it arrived together with the head, as small ones do
     chunks: list[bytes] = []
     size_bytes = 0
     begin_s = asyncio.get_running_loop().time()
