@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal may not know every character
+            stream.reconfigure(errors="replace")  # a terminal may lack some characters
     clean_log()
     try:
         return _command(options.command)(options)
@@ -183,7 +183,7 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], ExitCode]:
-    """Import what one command needs, and nothing of the others."""
+    """Import only what one command needs."""
     if name == "demo":
         from kkjupyter.cli.demo import run
     elif name == "serve":

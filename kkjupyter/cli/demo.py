@@ -58,7 +58,7 @@ def notebooks() -> list[Path]:
 def copy_notebooks(directory: Path) -> None:
     """Copy the notebooks, and the modules they import, to ``directory``.
 
-    A file that is there already is never touched.
+    An existing file is never changed.
     """
     sources = notebooks()
     folder = sources[0].parent
@@ -87,7 +87,7 @@ def _run_lab(options: argparse.Namespace) -> ExitCode:
     if options.no_browser or not _has_display():
         argv.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        argv.append("--allow-root")  # a container; the server listens on loopback only
+        argv.append("--allow-root")  # in a container; the server listens on loopback only
     # Through the environment, because everybody on the machine can read a command line.
     environment = {**os.environ, "JUPYTER_TOKEN": secrets.token_hex(24)}
     started_s = time.time()
@@ -108,8 +108,8 @@ def _run_lab(options: argparse.Namespace) -> ExitCode:
 def _wait_for_url(lab: subprocess.Popen[bytes], directory: Path, started_s: float) -> str | None:
     """The address of the server just started, with its token; None if it does not start.
 
-    A server tells its address in a file of the runtime directory. It may have taken another port
-    than it was asked for, so only that file knows.
+    A server writes its address into a file in the runtime directory. Only that file has the right
+    port, because the server may use another than it was given.
     """
     from jupyter_core.paths import jupyter_runtime_dir
 
@@ -129,7 +129,7 @@ def _wait_for_url(lab: subprocess.Popen[bytes], directory: Path, started_s: floa
 
 
 def _stopped(lab: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a server that has had the same Ctrl-C."""
+    """Wait for the end of a server that got the same Ctrl-C."""
     try:
         lab.wait(_LAB_STOP_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):

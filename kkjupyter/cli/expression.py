@@ -1,4 +1,4 @@
-"""``countdown(5)`` on a command line -> a path and arguments. Nothing is evaluated."""
+"""Parses ``countdown(5)`` on a command line into a path and arguments. Nothing is evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPELLINGS = {"true": "True", "false": "False", "null": "None", "undefined": "No
 
 @dataclass(frozen=True)
 class Expression:
-    """A call, or a property where ``is_call`` is false."""
+    """A call, or a property if ``is_call`` is false."""
 
     path: tuple[str, ...]
     is_call: bool = False
@@ -28,7 +28,7 @@ def parse_expression(text: str) -> Expression:
     """Read a dotted name, or a call of one with literal arguments.
 
     Raises:
-        UsageError: it is anything else; the text says what, and what to write.
+        UsageError: it is anything else; the text says what to write.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -40,7 +40,7 @@ def parse_expression(text: str) -> Expression:
         raise UsageError(f"the expression is nested too deeply; {_HOW}") from exc
     try:
         return _expression(node)
-    except RecursionError as exc:  # from Python 3.13 on its parser reads more than others walk
+    except RecursionError as exc:  # since 3.13 the parser accepts more than can be walked
         raise UsageError(f"the expression is nested too deeply; {_HOW}") from exc
 
 

@@ -1,4 +1,4 @@
-"""``kkjupyter serve module:name``: serve an object until Ctrl-C, or over stdio until its end."""
+"""``kkjupyter serve module:name``: serves an object until Ctrl-C, or over stdio until its end."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
                 f"{flag} cannot be used with --stdio: only the program that starts this one can "
                 "talk to it; leave one of the two out"
             )
-    stdio = take_stdio()  # first of all: already an import may print
+    stdio = take_stdio()  # first of all: an import may already print
     try:
         exposed = load_object(options.target)
         reach = make_reach(exposed, options.expose, package=_package(options.target))
@@ -109,9 +109,9 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
 
 
 def load_object(target: str) -> Any:
-    """The object that ``module:name`` or ``path/file.py:name`` names.
+    """Load the object that ``module:name`` or ``path/file.py:name`` names.
 
-    A class, or a function, is called without arguments to make the object.
+    A class or a function is called without arguments to make the object.
 
     Raises:
         UsageError: there is no such module or name, or it needs arguments. An exception raised by
@@ -143,7 +143,7 @@ def _package(target: str) -> str:
 
 
 def _file_module(path: Path) -> str:
-    # A name of its own: a user's json.py must not replace json.
+    # A separate module name: a user's json.py must not replace json.
     return f"served_{path.stem}"
 
 
@@ -156,7 +156,7 @@ def _names(reach: Reach) -> tuple[list[str], list[str]]:
 def _print_listing(
     callable_names: Sequence[str], readable_names: Sequence[str], file: TextIO | None = None
 ) -> None:
-    """Say what clients can reach, so that nobody serves what he did not mean to."""
+    """Print what clients can reach, so that nothing is served by mistake."""
     print(listed("clients can call", callable_names), file=file or sys.stderr)
     if readable_names:
         print(listed("clients can read", readable_names), file=file or sys.stderr)
@@ -169,14 +169,14 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is None or not f"{name}.".startswith(f"{exc.name}."):
-            raise  # the module is there, and something that it imports is not
+            raise  # the module exists, but something that it imports does not
         raise UsageError(f"no module named {exc.name!r} (for a file, write {name}.py)") from exc
 
 
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does
+    sys.path.insert(0, str(path.resolve().parent))  # like `python file.py`
     name = _file_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
