@@ -1,4 +1,4 @@
-"""What each ``%rpc`` command does. The magic parses and delegates to this."""
+"""The ``%rpc`` commands; the magic parses a line and delegates to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Commands:
     """The commands of one shell.
 
     Args:
-        shell: the IPython shell whose variables are meant.
+        shell: the IPython shell with the user's variables.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -102,14 +102,14 @@ class Commands:
     # ---- a call
 
     def call(self, request: Request, body: str | None, local_ns: Mapping[str, Any]) -> Any:
-        """Evaluate the expression and show what it gives.
+        """Evaluate the expression and show its result.
 
         Returns:
-            A unary call's value or a stream's Reply; what is neither call nor stream, as it is.
+            A unary call's value, a stream's Reply, or any other value as it is.
 
         Raises:
-            UsageError: the expression cannot be right.
-            BaseException: what it raised, or what the call failed with.
+            UsageError: the expression is not valid.
+            BaseException: what it raised, or the error of the call.
         """
         options = request.options
         check_view(options.view)
@@ -127,7 +127,7 @@ class Commands:
             return source.last_line()
         if isinstance(source, Shown):
             if all(run.reply is not source.reply for run in registry.all()):
-                source.cancel()  # made for this line alone: nothing else will show it
+                source.cancel()  # made for this line only: nothing else will show it
             raise UsageError("%rpc shows the stream itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):
             return source
@@ -170,7 +170,7 @@ class Commands:
         assert request.expression is not None
         code = compile(request.expression, _FILENAME, "eval")
         user_ns = self._shell.user_ns
-        # In a function, its locals go on top, in one namespace, so that lambdas see them, too.
+        # In a function, its locals are added to one namespace, so that lambdas see them, too.
         names: dict[str, Any] = user_ns
         if local_ns is not user_ns:
             names = {**user_ns, **local_ns}
@@ -185,7 +185,8 @@ class Commands:
             raise UsageError(f"{error}{did_you_mean(error.name, known)}") from None
 
     def _takes_body(self, request: Request, names: Mapping[str, Any]) -> bool:
-        """Whether the call, or what ``kk.call`` calls, is a Vovk handler: what is sent has a name.
+        """Whether the call, or the call in ``kk.call``, is for a Vovk handler, whose input has
+        names.
 
         Only dotted names are looked up, which runs no code of the user's.
         """
@@ -198,7 +199,7 @@ class Commands:
         return _is_vovk(called)
 
     def _stream_of(self, value: Any, request: Request) -> Any:
-        """``value``, or what was meant by it; names what was forgotten."""
+        """``value``, or the stream that was meant by it; the error names what was forgotten."""
         if isinstance(value, Remote) and describe(value).path:
             if request.awaited:
                 return get_remote(value)
@@ -223,7 +224,7 @@ def _is_vovk(value: object) -> bool:
 
 
 def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """What ``api.HelloRPC["streamTokens"]`` stands for; None if it is anything but names."""
+    """The value of names such as ``api.HelloRPC["streamTokens"]``; None for any other code."""
     match node:
         case ast.Name():
             return names.get(node.id)
@@ -240,7 +241,7 @@ def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
         return None
     try:
         return holder[key]
-    except UsageError:  # evaluating it will say so
+    except UsageError:  # evaluating it will report that
         return None
 
 

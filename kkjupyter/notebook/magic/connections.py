@@ -1,4 +1,4 @@
-"""The connections that ``%rpc connect`` made, by the name of the variable that holds each."""
+"""The connections made by ``%rpc connect``, by the names of their variables."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class _Entry:
 
 
 class Connections:
-    """What ``%rpc connect`` and ``%rpc close`` do.
+    """Implements ``%rpc connect`` and ``%rpc close``.
 
     Args:
-        namespace: where the user's variables are.
+        namespace: the user's variables.
     """
 
     def __init__(self, namespace: MutableMapping[str, Any]) -> None:
@@ -51,10 +51,10 @@ class Connections:
         )
 
     def connect(self, words: tuple[str, ...], options: Options) -> str:
-        """Connect as ``URL [as NAME]`` says; returns what to tell the user.
+        """Connect for ``URL [as NAME]``; returns the text for the user.
 
         Raises:
-            UsageError: the words are wrong, or NAME holds something of the user's.
+            UsageError: the words are not valid, or NAME is another variable of the user's.
             ConnectError: it cannot be reached.
         """
         target, name = _target_and_name(words)
@@ -73,7 +73,7 @@ class Connections:
         )
         if entry is not None and holds_ours and same and not _is_closed(entry.remote):
             return f"{name} is connected: {_in_words(entry.remote)}"
-        # First the new one: if it fails, the old one is still there.
+        # Connect first: if that fails, the old connection is still there.
         made = _make(target, options)
         ended = self._forget(name) if entry is not None else []
         self._entries[name] = made
@@ -82,7 +82,7 @@ class Connections:
         return f"{name} is connected: {_in_words(made.remote)}{replaced}"
 
     def close(self, words: tuple[str, ...]) -> str:
-        """Close what ``NAME`` holds; returns what to tell the user.
+        """Close the connection in ``NAME``; returns the text for the user.
 
         Raises:
             UsageError: there is no connection of that name.
@@ -130,7 +130,7 @@ def _ended_by(remote: Remote, server: Server | None) -> list[str]:
 
 
 def _ends(run: Run) -> bool:
-    # Its feed is over as soon as the connection is; its last output takes a moment more.
+    # Its feed ends with the connection; its last output takes a moment longer.
     return run.feed.finished and run.wait(_SETTLE_S)
 
 

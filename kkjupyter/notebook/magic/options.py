@@ -1,7 +1,7 @@
 """The sub-commands and options of ``%rpc``, declared once.
 
-Parsing, help text, completion and "did you mean" are all made from the two tables in this module:
-:data:`COMMANDS` and :data:`OPTIONS`. To add an option is to add a row.
+Parsing, help text, completion and "did you mean" all use the two tables in this module,
+:data:`COMMANDS` and :data:`OPTIONS`. To add an option, add a row.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of one ``%rpc`` line; what was not given has its default."""
+    """The options of one ``%rpc`` line, with defaults for those that were not given."""
 
     view: str | None = None
     out: str | None = None
@@ -79,12 +79,13 @@ class Option:
 
     Attributes:
         name: as typed, ``"--view"``.
-        field: the field of :class:`Options` it fills.
+        field: its field in :class:`Options`.
         commands: the commands that take it.
         help: one line.
-        metavar: what its value is called in the help, or None for a flag.
-        convert: makes the value from the text; raises ValueError with the expectation as text.
-        repeats: may be given more than once, and its values are gathered.
+        metavar: the name of its value in the help, or None for a flag.
+        convert: makes the value from the text; raises ValueError with a text that says what is
+            expected.
+        repeats: whether it may be given more than once; the values are collected.
     """
 
     name: str
@@ -98,7 +99,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of :data:`COMMANDS`: how a sub-command is written, and what it does, in one line."""
+    """A row of :data:`COMMANDS`: how to write a sub-command, and what it does, in one line."""
 
     usage: str
     help: str
@@ -136,7 +137,7 @@ def _count(text: str) -> int:
 
 
 def is_variable_name(text: str) -> bool:
-    """Whether a variable can be called ``text``: ``class`` cannot be used afterwards."""
+    """Whether ``text`` can be the name of a variable; a keyword such as ``class`` cannot."""
     return text.isidentifier() and not keyword.iskeyword(text)
 
 
@@ -253,7 +254,7 @@ _EXAMPLES = """\
 
 
 def help_text(command: str | None = None) -> str:
-    """What ``%rpc --help`` prints; for one command if it is named."""
+    """The text of ``%rpc --help``, for one command if it is named."""
     if command in COMMANDS:
         usage = f"%rpc {COMMANDS[command].usage}"
         options = _option_lines(command)

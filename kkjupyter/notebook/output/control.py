@@ -1,21 +1,21 @@
-"""The control channel: the road that is open while a cell blocks the kernel.
+"""Messages on the control channel, which works while a cell blocks the kernel.
 
-A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` at its end:
+A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` appended:
 
 - ``kkjupyter_cancel`` with ``{"run_id": 3}``, ``{"run_id": 3, "key": "..."}`` or ``{"all": true}``:
   cancel. The reply, ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, says whether
-  anything was cancelled. With a key it is one view that asks, and the reply has what the next
-  message gets, too.
-- ``kkjupyter_state`` with ``{"run_id": 3}`` or ``{"run_id": 3, "key": "..."}``: what became of a
-  run. The reply is ``{"status": "ok", "run_id": 3, "known": true, "state": {...}, "end": 812}``:
-  the run's :class:`Status` and, with a key, where the view's text ends. ``known`` is false, and the
+  anything was cancelled. With a key the question comes from one view, and the reply also contains
+  what the next message returns.
+- ``kkjupyter_state`` with ``{"run_id": 3}`` or ``{"run_id": 3, "key": "..."}``: the state of a run.
+  The reply is ``{"status": "ok", "run_id": 3, "known": true, "state": {...}, "end": 812}``: the
+  run's :class:`Status` and, with a key, where the view's text ends. ``known`` is false, and the
   rest null, if this kernel does not know the run: it is another process, or has forgotten the run,
-  which it does only when that is over.
+  which happens only after its end.
 - ``kkjupyter_part`` with ``{"id": "markdown-..."}``: a part of the front end that a page lacks; the
   reply is ``{"status": "ok", "source": "..."}``.
 
-A ``key`` is the id of a view, which no other kernel has: numbers begin anew in each. The handlers
-run in the kernel's control thread.
+A ``key`` is the id of a view and unique; the numbers of runs start again in each kernel. The
+handlers run in the kernel's control thread.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NOT_KNOWN: dict[str, Any] = {"known": False, "state": None, "end": None}
 
 
 def answer_cancel(content: dict[str, Any]) -> dict[str, Any]:
-    """Do what a request asks for; returns the content of the reply."""
+    """Carry out a cancel request; returns the content of the reply."""
     if content.get("all") is True:
         numbers = [run.number for run in registry.running() if run.cancel()]
         return {"status": "ok", "run_id": None, "cancelled": bool(numbers), "runs": numbers}
@@ -64,7 +64,7 @@ def answer_cancel(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer_state(content: dict[str, Any]) -> dict[str, Any]:
-    """What became of a run; returns the content of the reply."""
+    """Answer a question about a run; returns the content of the reply."""
     number, key = content.get("run_id"), content.get("key")
     if not isinstance(number, int):
         return _refusal('give {"run_id": number} or {"run_id": number, "key": text}')
@@ -73,7 +73,7 @@ def answer_state(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer_part(content: dict[str, Any]) -> dict[str, Any]:
-    """The source of a part of the front end; returns the content of the reply."""
+    """Answer with the source of a part of the front end; returns the content of the reply."""
     source = assets.source_of(str(content.get("id")))
     if source is None:
         return _refusal(f"unknown part {content.get('id')!r}")
@@ -92,7 +92,7 @@ def report(view: PageView) -> dict[str, Any]:
     """What a page needs to know about the run that a view shows: known, state and end."""
     status = view.status
     if not status.over:
-        # The view may have been left behind, as one is that failed; the run knows better.
+        # The view may be outdated, for example if it failed; the run knows better.
         run = registry.get(status.run_id)
         if run is None:
             return _NOT_KNOWN
@@ -112,17 +112,17 @@ def _report_of(number: int, key: object) -> dict[str, Any]:
 
 
 def install(shell: Any) -> None:
-    """Listen on the control channel, if this kernel lets us. Idempotent."""
+    """Listen on the control channel, if this kernel allows it. Idempotent."""
     kernel = getattr(shell, "kernel", None)
     handlers = getattr(kernel, "control_handlers", None)
     if kernel is None or handlers is None:
-        return  # a terminal, or a kernel of another make: the other roads remain
+        return  # a terminal, or another kind of kernel: other ways to cancel remain
     for message_type, answer in ANSWERS.items():
         handlers[message_type] = _handler(kernel, message_type, answer)
 
 
 def uninstall(shell: Any) -> None:
-    """Listen no more. Idempotent."""
+    """Stop listening. Idempotent."""
     handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
     if handlers is not None:
         for message_type in ANSWERS:
@@ -136,7 +136,7 @@ def _handler(
         try:
             content = answer(parent.get("content") or {})
         except Exception as error:
-            # Without a reply the page would take the kernel for busy, and interrupt it.
+            # Without a reply the page would assume a busy kernel, and interrupt it.
             logger.exception("%s failed", message_type)
             content = _refusal(f"{type(error).__name__}: {error}")
         kernel.session.send(stream, f"{message_type}_reply", content, parent, ident=ident)
