@@ -1,7 +1,7 @@
-"""Fonts that can draw a text: the letters of a picture are letters, or there is no picture.
+"""Finds fonts that can draw a text; without one there is no picture.
 
-Pillow's own font has little more than ASCII. For other letters there are matplotlib's, if it is
-installed, and what the system has.
+Pillow's own font has little more than ASCII. For other letters there are the fonts of matplotlib,
+if it is installed, and of the system.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Font", "can_draw", "font_for"]
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
-# By file name, as Pillow finds them: those with many alphabets, then those of East Asia.
+# File names, as Pillow finds them: fonts with many alphabets, then those of East Asia.
 _NAMES = (
     *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "FreeSans.ttf"),
     *("Arial Unicode.ttf", "Arial.ttf", "arial.ttf", "segoeui.ttf", "Helvetica.ttc"),
@@ -28,14 +28,14 @@ _NAMES = (
     *("msyh.ttc", "msgothic.ttc", "YuGothM.ttc", "malgun.ttf", "simsun.ttc"),
     *("NotoSansDevanagari-Regular.ttf", "NotoSansThai-Regular.ttf", "NotoSansArabic-Regular.ttf"),
 )
-# No font has a letter there; what it draws is what it has in place of letters it lacks.
+# No font has a letter there, so it draws its sign for missing letters.
 _NOBODYS = "\U0010ffff"
 # Scripts written from right to left, and those whose letters change with their neighbours, need it.
 _HAS_SHAPING = bool(features.check("raqm"))
 
 
 def font_for(text: str, size_px: int) -> Font | None:
-    """The first font that has all the letters of ``text``; None if there is none."""
+    """The first font that has all letters of ``text``; None without one."""
     if text.isascii():
         return _own(size_px)
     if not _HAS_SHAPING and any(map(_needs_shaping, text)):
@@ -44,7 +44,7 @@ def font_for(text: str, size_px: int) -> Font | None:
 
 
 def can_draw(*texts: str) -> bool:
-    """Whether there is a font for each of them."""
+    """Whether there is a font for each text."""
     return all(font_for(text, _ANY_PX) is not None for text in texts)
 
 

@@ -1,6 +1,7 @@
-"""A plot as a PNG, for notebooks that are read where nothing is live.
+"""A plot as a PNG, for notebooks without live views.
 
-Drawn by Pillow at twice the size and on no background: the colours stand out on white and on black.
+Drawn by Pillow at twice the size, without a background: the colours are visible on white and on
+black.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def draw_plot(series: Sequence[_Line], *, is_time: bool = False, x_label: str = 
     """A PNG of 1440 x 520 pixels, to be shown at half that size; None if no font has its letters.
 
     Args:
-        series: the lines; those without a single value are left out.
-        is_time: x is seconds since 1970.
-        x_label: what x is.
+        series: the lines; empty ones are left out.
+        is_time: whether x is seconds since 1970.
+        x_label: the label of the x axis.
     """
     if not can_draw(x_label, *(line.name[:_NAME_CHARS] for line in series)):
         return None
@@ -96,7 +97,7 @@ def _draw(
     for value, text in ticks(low_x, high_x, _X_TICKS):
         x, _ = at(value, low_y)
         draw.line([(x, bottom), (x, bottom + _GAP / 2)], fill=_INK, width=_SCALE)
-        # The last one is not to reach over the edge.
+        # The last one must not extend over the edge.
         x = min(x, _WIDTH - _width(draw, text) / 2)
         draw.text((x, bottom + _GAP), text, fill=_INK, font=_font(text), anchor="mt")
     draw.line([(left, bottom), (right, bottom)], fill=_INK, width=_SCALE)
@@ -128,12 +129,12 @@ def _width(draw: Draw, text: str) -> float:
 def _legend(
     names: Sequence[str], width_of: Callable[[str], float], left: float, right: float
 ) -> list[tuple[float, float, str]]:
-    """Where the key of each line begins, and its name, shortened to a third of a row."""
+    """The position of each line's key, and its name, shortened to a third of a row."""
     room = (right - left) / 3 - _KEY - 5 * _GAP
     places: list[tuple[float, float, str]] = []
     across, y = left, _GAP + _FONT_PX / 2
     for name in names:
-        text = name[:_NAME_CHARS]  # to measure a text takes time
+        text = name[:_NAME_CHARS]  # measuring a text takes time
         while width_of(text) > room:
             text = f"{text[: len(text) * 9 // 10 - 1]}…"
         width = _KEY + _GAP + width_of(text)
@@ -145,7 +146,7 @@ def _legend(
 
 
 def _share(value: float, low: float, high: float) -> float:
-    """How far ``value`` is from ``low`` to ``high``; of halves, as the whole may be no float."""
+    """The position of ``value`` between ``low`` and ``high``; halved, to stay within floats."""
     span = high / 2 - low / 2
     return (value / 2 - low / 2) / span if span > 0 else 0.5
 

@@ -1,4 +1,4 @@
-"""Traces in the notebook: how they are shown, and what ``%rpc trace`` does."""
+"""Traces in the notebook: their output, and ``%rpc trace``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["switch", "trace_bundle", "trace_command"]
 
 
 def trace_bundle(trace: Trace) -> dict[str, Any]:
-    """What stays of a trace in a notebook: a table, a picture, and text."""
+    """The saved output of a trace: a table, a picture, and text."""
     from kkjupyter.notebook.views.trace.png import (
-        trace_png,  # a library that takes its time to load
+        trace_png,  # slow to load
     )
 
     png = trace_png(trace)
@@ -30,10 +30,10 @@ def trace_bundle(trace: Trace) -> dict[str, Any]:
 
 
 def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str | Trace:
-    """What ``%rpc trace ...`` does; returns what to tell or to show.
+    """Carry out ``%rpc trace ...``; returns the text or the trace to show.
 
     Raises:
-        UsageError: the words are wrong, or there is nothing to show.
+        UsageError: the words are not valid, or there is nothing to show.
     """
     match words:
         case ("last",):
@@ -50,7 +50,7 @@ def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str |
 
 
 def switch(remote: Remote | None, is_on: bool) -> str:
-    """Turn the keeping of payloads on or off, for one connection or for all."""
+    """Turn recording of payloads on or off, for one connection or for all."""
     which = everywhere if remote is None else session_of(remote).recorder.switch
     which.clear()
     if not is_on:

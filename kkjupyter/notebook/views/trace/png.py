@@ -1,4 +1,4 @@
-"""A sequence diagram as a picture, for what shows no HTML: LaTeX, slides, a mail."""
+"""A sequence diagram as a picture, for readers without HTML: LaTeX, slides, mail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TIME_PX: Final = 66
 _SIZE_PX: Final = 74
 _LEAST_LANE_PX: Final = 300
 _MOST_LANE_PX: Final = 620
-# A picture that is higher than that is of no use; the text has every row.
+# A higher picture is of no use; the text has every row.
 _ROWS: Final = 60
 _LAST_ROWS: Final = 15
 
@@ -48,7 +48,7 @@ def trace_png(trace: Trace) -> bytes | None:
 
 
 class _Drawing:
-    """Measures in page pixels; what is drawn is :data:`SCALE` times as large."""
+    """Draws with sizes in page pixels; the picture is :data:`SCALE` times as large."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
