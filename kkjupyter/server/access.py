@@ -149,10 +149,11 @@ class AccessPolicy:
         return is_equal and self.token is not None
 
     def without_token(self, query: str) -> str:
-        """``query`` of a URL without parameters that contain this server's token. The handler of a
-        call could repeat it. Names and values are compared after decoding. Other parameters with
-        that name belong to the API; but a token that cannot be a common word is removed under any
-        name. A part after ``#`` does not belong to a query and is removed, too.
+        """``query`` of a URL without parameters that contain this server's token.
+
+        The handler of a call could repeat it. Names and values are compared after decoding. Other
+        parameters with that name belong to the API; but a token that cannot be a common word is
+        removed under any name. A part after ``#`` does not belong to a query and is removed, too.
         """
         if self.token is None:
             return query

@@ -1,12 +1,12 @@
 """The heartbeat of a kernel's streams, which tells front ends which ones run.
 
-A message of our own on IOPub, ``kkjupyter_running`` with
-``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and
-needs no question: a question would go through the control channel, whose answers make JupyterLab
-show a busy kernel as idle. The lab extension's toolbar button uses the number. A live view uses the
-rest: a run that is not in ``runs`` is over, and so may be one without a message for several times
-    ``next_s``; if ``counts`` has more items than the page received, and no more arrive, something
-    was lost. Front ends that do not know the message ignore it.
+A message of our own on IOPub, ``kkjupyter_running`` with ``{"running": 2, "runs": [3, 7], "counts":
+[120, 4], "next_s": 2.0}``, that belongs to no cell and needs no question: a question would go
+through the control channel, whose answers make JupyterLab show a busy kernel as idle. The lab
+extension's toolbar button uses the number. A live view uses the rest: a run that is not in ``runs``
+is over, and so may be one without a message for several times ``next_s``; if ``counts`` has more
+items than the page received, and no more arrive, something was lost. Front ends that do not know
+the message ignore it.
 
 It is sent when a run begins or ends, when a page opens or asks, and repeatedly while something
 runs. Jupyter counts each message as activity, so an endless heartbeat would keep a forgotten kernel

@@ -2,6 +2,7 @@
 
 Items go ``feed -> reply and screens``, on the run's own worker thread. Either the worker takes them
 itself, or a ``for`` over ``kk.show(...)`` takes them and passes them on after its body got them.
+
 The end has two moments: the run *is over* (no more items, and waiters go on), and it *is settled*
 (its last output was sent). Usually the first waits for the second. If the worker is stuck in a
 function of the user's when the run is cancelled, the run is *left*: it is over at once, with what

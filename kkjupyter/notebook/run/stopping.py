@@ -2,9 +2,11 @@
 
 ``next()`` of a user's iterator runs in the cell's thread, because thread-bound state must work
 there: ``torch.no_grad()``, a database cursor, signal handlers. To stop it, a signal is sent to the
-    main thread, whose handler raises :class:`Stopped`. That ends a ``time.sleep``, a lock, a
-    ``queue.get`` or a socket operation like an interrupt. C code that does not check for signals
-    ends when it returns. The signal is SIGURG: it is hardly ever used, and ignored by default.
+main thread, whose handler raises :class:`Stopped`. That ends a ``time.sleep``, a lock, a
+``queue.get`` or a socket operation like an interrupt. C code that does not check for signals ends
+when it returns.
+
+The signal is SIGURG: it is hardly ever used, and ignored by default.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 Such a cell runs as a task, and ipykernel's SIGINT handler asks the event loop to cancel that task.
 Code that keeps the loop busy never notices: a plain ``for`` over a call, ``.result()``, the body of
-a loop that computes. And a sleeping loop is not woken by it. So from our first wait or loop in such
-a cell to its end, our handler replaces ipykernel's, and no other: a program's own handler, and
-Python's, stay in place.
+a loop that computes. And a sleeping loop is not woken by it.
+
+So from our first wait or loop in such a cell to its end, our handler replaces ipykernel's, and no
+other: a program's own handler, and Python's, stay in place.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def line_of(value: Any) -> str:
     A datetime is its ISO text, bytes show their number and beginning, numpy scalars are Python's,
     and values that JSON lacks (``undefined``, a BigInt, a set, a user's object) are written as in
     Python: ``{"when": 2026-01-02T03:04:05+00:00, "size": undefined}``. Never raises, and takes no
-        longer than a line of some thousand characters.
+    longer than a line of some thousand characters.
     """
     writer = _Writer()
     writer.write(value, ())

@@ -150,8 +150,9 @@ ProgressView.terminal = TerminalProgressView
 
 
 def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
-    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as in the front end. When it is over, finished or
-    not, the remaining time is omitted.
+    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as in the front end.
+
+    When it is over, finished or not, the remaining time is omitted.
     """
     newest = marks[-1]
     since = next(mark for mark in marks if newest.at_s - mark.at_s <= _RATE_WINDOW_S)

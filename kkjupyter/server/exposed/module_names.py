@@ -23,8 +23,8 @@ def origin_of(module: types.ModuleType, name: str) -> Origin:
 
     Runs no code of the module. A name in ``__all__`` is always given. For other names the source
     decides: functions and classes that the module defines, and names that it assigns, are given.
-        Names that it imports are foreign, even from its own package. Without a source, plain values
-        count as found, and nothing from another module does.
+    Names that it imports are foreign, even from its own package. Without a source, plain values
+    count as found, and nothing from another module does.
     """
     found = vars(module)[name]
     if name in _listed(module):

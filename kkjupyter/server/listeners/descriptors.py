@@ -91,8 +91,9 @@ def deepen_queue(sockets: Iterable[Any]) -> None:
 
 
 class _ExhaustionReport:
-    """Logs in one line, at most once a minute, that no connection can be accepted. asyncio logs
-    each attempt, a hundred times a second, with a traceback.
+    """Logs in one line, at most once a minute, that no connection can be accepted.
+
+    asyncio logs each attempt, a hundred times a second, with a traceback.
     """
 
     def __init__(self, before: Handler | None) -> None:

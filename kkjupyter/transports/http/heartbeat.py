@@ -4,7 +4,7 @@ Silence does not mean that a peer is gone: a call may compute for an hour, and a
 item a day. TCP's keepalive notices a machine that is gone, but not a frozen program or a frozen
 machine in between. So two kkjupyter peers with nothing in between that speaks HTTP agree on a
 heartbeat: the client offers it with ``Connection: kk-heartbeat``, which a proxy must not pass on;
-    the server answers ``Connection: kk-heartbeat`` and ``Kk-Heartbeat: 15``, and from then on
+the server answers ``Connection: kk-heartbeat`` and ``Kk-Heartbeat: 15``, and from then on
 
 - while a reply has not begun, the server sends the head of an interim reply, ``102 Processing``,
   one more byte of it every 15 s, and its end only when the reply itself begins, because a client

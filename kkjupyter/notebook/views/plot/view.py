@@ -39,9 +39,11 @@ class PlotView(View):
 
     A field called ``x``, ``t``, ``time``, ``step`` or similar is the x axis; without one, items are
     numbered. Datetimes may be x. Fields that are not numbers are left out. A note counts items
-    without any number, or without an x if the others have one. Up to 100,000 points are sent;
-    beyond that, the lowest and highest of each group of neighbours, so that the outline stays true
-    and a million points cost a few megabytes. All items are in ``reply.items``.
+    without any number, or without an x if the others have one.
+
+    Up to 100,000 points are sent; beyond that, the lowest and highest of each group of neighbours,
+    so that the outline stays true and a million points cost a few megabytes. All items are in
+    ``reply.items``.
 
     Args:
         last: how many of the newest points to draw, until the reader asks for all.

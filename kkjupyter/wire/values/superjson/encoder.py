@@ -3,8 +3,8 @@
 The result differs from the JavaScript library's in two ways, because its own reader would lose data
 otherwise. The library names the shortest path of a shared object first, and we name the path found
 first: its reader could otherwise overwrite an object, and with it the references inside. And the
-    library replaces Set members and Map keys, which moves them to the end, so that the next path
-    reaches another one; we send a shared object there as a copy.
+library replaces Set members and Map keys, which moves them to the end, so that the next path
+reaches another one; we send a shared object there as a copy.
 """
 
 from __future__ import annotations
