@@ -221,7 +221,7 @@ def _nothing_known(shown_url: str, reason: str) -> UsageError:
         f"{shown_url} is an HTTP address that does not say which protocol it speaks (asked for its "
         f"_schema_: {reason}); name it: protocol='classic' for kkrpc 0.x, protocol='compact' for "
         "1.0 to 2.x (--protocol in a magic); or, for Vovk, give its schema='.vovk-schema' or "
-        "'vovk-metadata.json' (--schema), as 3.x tells it in development only. A WebSocket server "
+        "'vovk-metadata.json' (--schema), as 3.x offers it only in development. A WebSocket server "
         f"is at {'ws' + shown_url[4:]!r}"
     )
 

@@ -40,7 +40,7 @@ exit codes:
   3    cannot connect, the connection was lost, or the peer speaks something else
   4    --timeout ran out before the reply
   130  cancelled with Ctrl-C
-  141  whoever read the output went away (as `| head` does); the stream was cancelled
+  141  the reader of the output is gone (as with `| head`); the stream was cancelled
   143  terminated; the stream was cancelled"""
 
 _CODES: tuple[tuple[type[KKError], ExitCode], ...] = (

@@ -141,7 +141,7 @@ def _forget(client: HttpClient) -> None:
 
 
 def _close_soon(client: HttpClient) -> None:
-    """Close it without anyone waiting for the end. I/O loop only."""
+    """Close it without anyone waiting for the end."""
     task = asyncio.get_running_loop().create_task(client.close())
     _closing.add(task)
     task.add_done_callback(_closing.discard)

@@ -88,7 +88,7 @@ class Connections:
             UsageError: there is no connection of that name.
         """
         if len(words) != 1:
-            raise UsageError(f"say which: `%rpc close NAME` (connected: {self._known()})")
+            raise UsageError(f"name the connection: `%rpc close NAME` (connected: {self._known()})")
         name = words[0]
         remote = self._namespace.get(name)
         if not isinstance(remote, Remote):

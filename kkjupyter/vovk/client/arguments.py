@@ -90,7 +90,7 @@ def read_input(where: str, args: Sequence[Any], given: Mapping[str, Any]) -> Cal
         hint = ", ".join(f"{name}=..." for name in ("body", "query", "params", "headers"))
         if isinstance(args[0], Mapping) and args[0] and set(args[0]) <= set(OPTIONS):
             hint = "write ** before the dict, or " + hint
-        raise UsageError(f"{where}: what is sent has names here: {hint}")
+        raise UsageError(f"{where}: arguments of Vovk calls have names: {hint}")
     for name in given:
         if name not in OPTIONS:
             raise UsageError(f"{where}: unknown argument {name!r}{_meant(name)}")

@@ -190,7 +190,7 @@ class VovkSession(VovkCaller):
         try:
             schema = read_schema(parse_json(body, _ENDPOINT), _ENDPOINT)
         except UsageError as exc:
-            raise self._no_schema("the answer is None") from exc
+            raise self._no_schema("the answer is not a schema") from exc
         self.use(schema)
         self.api_root = _without_segment(root, schema)
 

@@ -34,7 +34,7 @@ def permission_hint(path: Sequence[str], option: str = "writable") -> str:
         option: the option of ``kk.serve``; ``"expose"`` is for calling and reading.
     """
     name = ".".join(path)[:_PATH_CHARS]
-    return f'clients may not; whoever serves it can allow it: kk.serve(..., {option}=["{name}"])'
+    return f'clients may not do that; the server can allow it: kk.serve(..., {option}=["{name}"])'
 
 
 def read_object(error: Any, depth: int = 1) -> RemoteError:

@@ -134,7 +134,7 @@ def test_checks_can_be_turned_off() -> None:
 @pytest.mark.parametrize(
     ("args", "given", "text"),
     [
-        (({"hello": 1},), {}, r"has names here: body=\.\.\."),
+        (({"hello": 1},), {}, r"calls have names: body=\.\.\."),
         (({"body": 1, "isStream": True},), {}, r"write \*\* before the dict"),
         ((), {"boddy": 1}, "unknown argument 'boddy'; did you mean 'body'"),
         ((), {"disableClientValidation": True}, "use validate=False"),

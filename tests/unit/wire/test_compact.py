@@ -609,24 +609,24 @@ def test_errors_as_peers_send_them() -> None:
             ["x", "y"],
             "not_writable",
             1,
-            "Cannot set x.y: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., writable=["x.y"])',
+            "Cannot set x.y: clients may not do that; "
+            'the server can allow it: kk.serve(..., writable=["x.y"])',
         ),
         (
             "new",
             ["x", "y"],
             "not_exposed",
             1,
-            "Cannot call x.y: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., expose=["x.y"])',
+            "Cannot call x.y: clients may not do that; "
+            'the server can allow it: kk.serve(..., expose=["x.y"])',
         ),
         (
             "get",
             ["x"],
             "not_exposed",
             0,
-            "Cannot read x: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., expose=["x"])',
+            "Cannot read x: clients may not do that; "
+            'the server can allow it: kk.serve(..., expose=["x"])',
         ),
         ("new", ["nope"], "missing", 0, "TypeError: undefined is not a constructor"),
         ("new", ["a", "b"], "missing", 0, "Cannot access b on undefined"),
