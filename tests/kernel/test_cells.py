@@ -224,7 +224,7 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
         ("%rpc connect ws://h as h --token-env NO_SUCH_VARIABLE", "is not set in this kernel"),
         ("%rpc connect ws://127.0.0.1:1 as h --token-ask", "--token-env"),
         ("Api = 1\n%rpc connect demo as Api", "is already a variable of yours"),
-        ("%rpc trac on", "no command 'trac'; did you mean 'trace'"),
+        ("%rpc trac on", "unknown command 'trac'; did you mean 'trace'"),
         ("%rpc trace sideways", "write `%rpc trace on [NAME]`"),
         ("%rpc x = api.add(1, 2)", "x = %rpc api.add(1, 2)"),
     ]:

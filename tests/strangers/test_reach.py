@@ -258,7 +258,7 @@ def test_names_open_more_and_only_these(holder: Holder) -> None:
         (["_secret"], "underscore"),
         (["df.__class__"], "underscore"),
         (["df."], "empty"),
-        (["nothing"], "there is nothing at 'nothing'"),
+        (["nothing"], "nothing found at 'nothing'"),
         (["methd"], "did you mean 'method'"),
         (["df"], r'expose=\["df\.method"\]'),
         (["mod"], r'expose=\["mod\.method"\]'),
