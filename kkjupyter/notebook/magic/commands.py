@@ -154,7 +154,7 @@ class Commands:
                 compared.cancel()
                 raise UsageError(
                     f"{option.name} has no effect inside kk.compare(...); use its own arguments: "
-                    f"kk.compare({...}, view=...)"
+                    "kk.compare({...}, view=...)"
                 )
 
     def _store(self, reply: Reply | Replies, options: Options) -> None:
