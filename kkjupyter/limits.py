@@ -83,7 +83,7 @@ class ServerLimits:
         generator_threads_per_connection: and for one connection.
 
     Raises:
-        UsageError: a limit is no positive number.
+        UsageError: a limit is not a positive number.
     """
 
     message_bytes: int | None = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""One connection of an HTTP server, with an eye on what it keeps waiting."""
+"""One connection of an HTTP server, with limits on how long it may make the server wait."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def _kept(response: web.StreamResponse) -> dict[str, str]:
 
 
 class HttpConnection(web.RequestHandler):
-    """One connection, with an eye on what it keeps waiting.
+    """One connection, with limits on how long it may make the server wait.
 
     Attributes:
-        visitor: what the entrance knows of it.
-        heard_s: when the client said something last, by the loop's clock.
-        has_heartbeat: whether it says something every now and then, as agreed.
+        visitor: its record at the entrance.
+        heard_s: when the client last sent something, by the loop's clock, in seconds.
+        has_heartbeat: whether it sends a heartbeat, as agreed.
     """
 
     __slots__ = (
@@ -81,10 +81,10 @@ class HttpConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self.heard_s = self._clock()
-        if self.visitor.idle_since_s is not None and data.strip():  # no mere heartbeat
+        if self.visitor.idle_since_s is not None and data.strip():  # not only a heartbeat
             self.visitor.idle_since_s = None
             timeout_s = self._limits.handshake_timeout_s
-            # A head that has come as a whole, as nearly all do, needs no time.
+            # A head that arrived as a whole, as nearly all do, needs no time limit.
             if timeout_s is not None and b"\r\n\r\n" not in data:
                 loop = asyncio.get_running_loop()
                 self._head_timer = loop.call_later(timeout_s, self.visitor.transport.abort)
@@ -97,16 +97,16 @@ class HttpConnection(web.RequestHandler):
             transport.max_size = _READ_MUCH_BYTES if is_much else _READ_BYTES
 
     def know(self) -> None:
-        """A request has come, as far as its head, which has shown what it has to."""
+        """Mark it as known: the head of a request has arrived, with its token."""
         self.visitor.show()
         self._stop_head_timer()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the rest of a reply; the library calls this for every one."""
+        """Send the rest of a reply; the library calls this for every reply."""
         self._stop_head_timer()
-        if not self.visitor.is_known and not resp.prepared:  # no second try
+        if not self.visitor.is_known and not resp.prepared:  # not tried twice
             resp.force_close()
         body = resp.body if isinstance(resp, web.Response) and not resp.prepared else None
         # Until it is taken; how many are, and how soon, is up to the clients.
