@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["heads", "messages", "mutated", "rpc_lines", "schemas", "streamed_bodies"]
 
 ROOT = Path(__file__).resolve().parent.parent
-_WIRE = ROOT / "tests" / "wire"
+_RECORDED = ROOT / "tests" / "wire" / "peers"
 
 # What readers stumble over: ends of lines and of numbers, escapes, marks of the codecs.
 _TOKENS = [
@@ -52,9 +52,9 @@ _SCHEMAS = [
 
 
 def messages(folder: str) -> list[bytes]:
-    """Every message of the recordings in ``tests/wire/transcripts/FOLDER``, both directions."""
+    """Every message of one folder of the recordings of kkrpc, both directions."""
     found: list[bytes] = []
-    for path in sorted((_WIRE / "transcripts" / folder).glob("*.jsonl")):
+    for path in sorted((_RECORDED / "kkrpc" / "transcripts" / folder).glob("*.jsonl")):
         for line in path.read_text("utf-8").splitlines()[1:]:
             text = json.loads(line).get("text", "")
             if text:
@@ -65,7 +65,7 @@ def messages(folder: str) -> list[bytes]:
 def heads() -> list[bytes]:
     """Requests as recorded, head and body, for HTTP/1.1."""
     found: list[bytes] = []
-    for path in sorted((_WIRE / "vovk").glob("*.http")):
+    for path in sorted((_RECORDED / "vovk").glob("*.http")):
         lines = path.read_bytes().splitlines()
         head = [line[2:] for line in lines if line.startswith(b"> ") and len(line) > 2]
         if head and head[0].endswith(b"HTTP/1.1"):
@@ -90,7 +90,7 @@ def streamed_bodies() -> list[bytes]:
 
 def schemas() -> list[bytes]:
     """Whole schemas of Vovk, and JSON Schemas as a handler has them."""
-    files = sorted((_WIRE / "vovk" / "schemas").glob("*.json"))
+    files = sorted((_RECORDED / "vovk" / "schemas").glob("*.json"))
     return [path.read_bytes() for path in files] + [json.dumps(one).encode() for one in _SCHEMAS]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import vovk_api
-from wire.vovk.exchanges import Exchange, exchange, names, schema_file
+from wire.peers.vovk.exchanges import Exchange, exchange, names, schema_file
 
 from kkjupyter import vovk
 from kkjupyter.vovk.server.server import VovkServer

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.http_servers import listening, read_request, reply
 from support.vovk_servers import HELLO, bounded
-from wire.vovk.exchanges import schema_file
+from wire.peers.vovk.exchanges import schema_file
 
 import kkjupyter as kk
 from kkjupyter.client.remote import describe

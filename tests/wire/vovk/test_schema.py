@@ -22,7 +22,7 @@ from kkjupyter.wire.vovk.schema.writing import (
     write_segment,
 )
 
-RECORDED = Path(__file__).parents[2] / "wire" / "vovk" / "schemas"
+RECORDED = Path(__file__).parents[1] / "peers" / "vovk" / "schemas"
 
 
 def recorded(name: str) -> Any:

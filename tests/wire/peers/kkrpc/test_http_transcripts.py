@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from wire.api import make_api
-from wire.recordings import FOLDER, comparable
+from wire.peers.kkrpc.api import make_api
+from wire.peers.kkrpc.recordings import FOLDER, comparable
 
 import kkjupyter as kk
 from kkjupyter.server.listeners.http import HttpServer

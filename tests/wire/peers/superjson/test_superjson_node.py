@@ -34,7 +34,7 @@ from kkjupyter.wire.values.json_text import dumps, loads
 
 pytestmark = pytest.mark.timeout(180)  # seconds; 15 on a quiet machine
 
-FOLDER = Path(__file__).parent / "node"
+FOLDER = Path(__file__).parent
 BATCH = 8  # values in one example of hypothesis: making examples costs more than sending them
 TREES = 2_000
 LINKED = 1_000

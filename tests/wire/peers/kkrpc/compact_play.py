@@ -16,8 +16,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.server import ServerConnection, serve
-from wire.recordings import Frame, Transcript
-from wire.scenarios import PATIENCE_S
+from wire.peers.kkrpc.recordings import Frame, Transcript
+from wire.peers.kkrpc.scenarios import PATIENCE_S
 
 __all__ = [
     "ClientPlay",

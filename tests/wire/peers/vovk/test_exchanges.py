@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire.vovk.exchanges import Exchange, exchange, names, schema_file
+from wire.peers.vovk.exchanges import Exchange, exchange, names, schema_file
 
 from kkjupyter.errors import (
     ConnectionLost,

@@ -1,6 +1,6 @@
 """A program that plays the server's part of a stdio recording to one client of ours.
 
-    python -m wire.stdio_player FOLDER REPORT
+    python -m wire.peers.kkrpc.stdio_player FOLDER REPORT
 
 It writes what the recorded server wrote, as soon as as many requests have come as that one had got,
 with the ids of this client. Every line that it is sent goes to the file REPORT.
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from wire.recordings import exchanges
+from wire.peers.kkrpc.recordings import exchanges
 
 __all__ = ["pieces", "requests", "write_apart"]
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire.compact_play import handle_id, meaning
-from wire.recordings import comparable, exchanges
-from wire.scenarios import until
+from wire.peers.kkrpc.compact_play import handle_id, meaning
+from wire.peers.kkrpc.recordings import comparable, exchanges
+from wire.peers.kkrpc.scenarios import until
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote
@@ -28,9 +28,9 @@ from kkjupyter.client.remote import Remote
 if sys.platform == "win32":
     pytest.skip("tells whether a pipe has been read as POSIX does", allow_module_level=True)
 
-from wire.stdio_player import pieces, requests, write_apart
+from wire.peers.kkrpc.stdio_player import pieces, requests, write_apart
 
-TESTS = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parents[3]
 README = Path(__file__).with_name("README.md")
 VERSIONS = {"classic": "0.7.0", "compact": "2.1.0"}
 PATIENCE_S = 20.0
@@ -185,7 +185,13 @@ def test_our_client_asks_and_understands_as_the_recorded_bytes_say(
     protocol: str, tmp_path: Path
 ) -> None:
     report = tmp_path / "asked.jsonl"
-    player = [sys.executable, "-m", "wire.stdio_player", f"{protocol}-stdio", str(report)]
+    player = [
+        sys.executable,
+        "-m",
+        "wire.peers.kkrpc.stdio_player",
+        f"{protocol}-stdio",
+        str(report),
+    ]
     recorded = steps(protocol)
     with kk.connect(
         player,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from wire.api import Error
-from wire.scenarios import CLIENT, as_json, said
+from wire.peers.kkrpc.api import Error
+from wire.peers.kkrpc.scenarios import CLIENT, as_json, said
 
 from kkjupyter.calls.call import Call
 from kkjupyter.client.remote import Remote

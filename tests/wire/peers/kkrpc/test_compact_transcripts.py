@@ -17,17 +17,17 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
-from wire.api import make_api
-from wire.compact_play import (
+from wire.peers.kkrpc.api import make_api
+from wire.peers.kkrpc.compact_play import (
     ClientPlay,
     RecordedServer,
     by_call,
     handle_id,
     without_items,
 )
-from wire.compact_scenarios import COMPACT_CLIENT
-from wire.recordings import Frame, Transcript, exchanges, transcripts
-from wire.scenarios import EPOCH, as_json, until
+from wire.peers.kkrpc.compact_scenarios import COMPACT_CLIENT
+from wire.peers.kkrpc.recordings import Frame, Transcript, exchanges, transcripts
+from wire.peers.kkrpc.scenarios import EPOCH, as_json, until
 
 import kkjupyter as kk
 from kkjupyter.server.server import Server
