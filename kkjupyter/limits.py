@@ -70,8 +70,8 @@ class ServerLimits:
         requests_per_connection: and on one connection.
         streams: how many streams are open in all, those among arguments, too.
         streams_per_connection: and on one connection.
-        callbacks_per_call: of functions that a client has passed to the server: how many calls wait
-            for one that is busy; then the call that the function was passed with fails.
+        callbacks_per_call: of functions that a handler has passed to its client: how many calls
+            of one that is busy wait; then the call that the function was passed with fails.
         buffered_bytes: how much is held for all clients: requests under way, messages and bodies
             that have not come in full, stream items that are not read, messages that a client does
             not read.

@@ -1,8 +1,9 @@
 """Run the project's checks in order, say how long each took, and sum up in one line.
 
     python tools/check.py                 everything (what `make test` does)
-    python tools/check.py ruff mypy       these only
-    python tools/check.py --with-needs browser    these, after the set-up they need
+    python tools/check.py ruff browser    these only, after the set-up they need
+
+What a step needs stands in the table here, and nowhere else; make knows only of environments.
 
 A step that fails ends only the steps that need it: they fail at their place, and say why. So one
 run shows everything that is wrong, and a machine without a browser still runs all other checks.
@@ -231,8 +232,8 @@ EXTRA_STEPS = (
 )
 
 
-def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
-    """The steps of these names (all if none is named), in the order of the table."""
+def select(names: Sequence[str]) -> list[Step]:
+    """The steps of these names and what they need (all if none is named), in the table's order."""
     by_name = {step.name: step for step in (*STEPS, *EXTRA_STEPS)}
     if not names:
         return list(STEPS)
@@ -243,7 +244,7 @@ def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
 
     def add(name: str) -> None:
         wanted.add(name)
-        for need in by_name[name].needs if with_needs else ():
+        for need in by_name[name].needs:
             add(need)
 
     for name in names:
@@ -254,7 +255,6 @@ def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the project's checks in order.")
     parser.add_argument("names", nargs="*", help="the checks to run (default: all)")
-    parser.add_argument("--with-needs", action="store_true", help="also their set-up steps")
     options = parser.parse_args()
     os.environ.update(machine.environment())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -268,7 +268,7 @@ def main() -> int:
     failed: dict[str, str] = {}  # and why
     rows: list[str] = []
     started_s = time.monotonic()
-    for step in select(options.names, with_needs=options.with_needs):
+    for step in select(options.names):
         if not (ROOT / step.path).exists():
             absent.append(step.name)
             rows.append(f"  absent           {step.name} ({step.path} does not exist)")

@@ -137,6 +137,8 @@ class Session(ProtocolCaller):
         note_session(self)
 
     def __del__(self) -> None:
+        if io_loop is None:  # so late in a program's end that modules have no names any more
+            return
         # Nobody can call any more, and no call is under way: that would hold the session. Functions
         # passed for good (a subscription) keep the connection.
         channel = self.__dict__.get("_channel")

@@ -57,7 +57,7 @@ def make_protocol(
 
 
 class Relay:
-    """Hands what a transport tells to whoever is in charge now.
+    """Passes what a transport reports to its present owner.
 
     Attributes:
         to: who that is.
@@ -140,7 +140,7 @@ class _Asking:
             self.rest += probe.rest
             found.set_result((answer.protocol, answer.codec))
         elif probe.echoed:
-            self._fail("it sends back what it is sent; it is no kkrpc endpoint")
+            self._fail("it sends back what it is sent; it is not a kkrpc endpoint")
 
     def writable(self) -> None:
         """Nothing here waits for that."""

@@ -31,7 +31,7 @@ class Visit:
     """What a request says of where it comes from, and what it shows.
 
     Attributes:
-        headers: all that came under each name that the door looks at.
+        headers: all that came under each name that the policy looks at.
         tokens: all that it shows.
     """
 
@@ -69,7 +69,7 @@ class Visit:
 
 
 class AccessPolicy:
-    """The checks at one server's door.
+    """The checks of who may call one server.
 
     A token keeps strangers out, and pages with them: no page knows it. Besides, a page's origin
     must be admitted where the browser tells it. Without a token, more is looked at. Where the
@@ -118,16 +118,16 @@ class AccessPolicy:
             "browsers show"
         )
 
-    def turn_away(self, visit: Visit) -> Rejection | None:
+    def rejection(self, visit: Visit) -> Rejection | None:
         """Why a client may not come in; None if it may."""
-        turned = self.turn_away_page(visit)
+        reason = self.page_rejection(visit)
         # All are looked at, so that the time tells nothing of which was right.
-        if turned is None and self.token is not None and not sum(map(self.is_token, visit.tokens)):
+        if reason is None and self.token is not None and not sum(map(self.is_token, visit.tokens)):
             return http.HTTPStatus.UNAUTHORIZED, "token missing or wrong\n"
-        return turned
+        return reason
 
-    def turn_away_page(self, visit: Visit) -> Rejection | None:
-        """As :meth:`turn_away`, of one that need not show a token yet: a preflight."""
+    def page_rejection(self, visit: Visit) -> Rejection | None:
+        """As :meth:`rejection`, of one that need not show a token yet: a preflight."""
         if name := visit.doubled:
             return http.HTTPStatus.BAD_REQUEST, f"{name} came more than once\n"
         host, origin = visit.header("Host"), visit.origin

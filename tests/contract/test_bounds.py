@@ -360,7 +360,7 @@ def test_a_subscription_that_is_busy_too_long_is_given_up_and_said_so(
         # Apart: what is called before the reply would run where the reply is waited for.
         api.publish().result(timeout_s=PATIENCE_S)
         until(lambda: bool(said()), 20)
-        assert "it is not called any more" in said()[0]
+        assert "it is no longer called" in said()[0]
         gate.set()
         served.gate.set()
         assert waiting.result(timeout_s=PATIENCE_S) == "waited"

@@ -539,7 +539,7 @@ def test_a_failure_nobody_looked_at_is_reported_once(
     until(lambda: warnings_of(caplog))
     time.sleep(0.05)
     (text,) = warnings_of(caplog)
-    assert "fails('unseen\\x1b[31m') failed and nobody looked: " in text
+    assert "fails('unseen\\x1b[31m') failed, and its result was never retrieved: " in text
     assert text.endswith("ValueError: unseen")
 
 

@@ -364,7 +364,7 @@ def test_a_generator_that_ends_when_something_is_thrown(peer: RawPeer, endpoint:
 def test_nothing_can_be_thrown_into_a_stream_that_is_over(api: Any) -> None:
     call = api.countdown(1)
     assert list(call) == [1, 0]
-    with pytest.raises(kk.UsageError, match="no stream under way"):
+    with pytest.raises(kk.UsageError, match="not a running stream"):
         call.throw(ValueError())
 
 

@@ -85,7 +85,7 @@ class HttpServer(Server):
         asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         if request.method != hdrs.METH_OPTIONS or visit.origin is None or not asks:
             return None
-        if self._access.turn_away_page(visit) is not None:
+        if self._access.page_rejection(visit) is not None:
             return None  # turned away like everything else from there
         return web.Response(
             status=http.HTTPStatus.NO_CONTENT,
@@ -97,7 +97,7 @@ class HttpServer(Server):
         )
 
     async def _answer(self, request: web.Request, visit: Visit) -> web.Response:
-        turned = self._access.turn_away(visit)
+        turned = self._access.rejection(visit)
         if turned is not None:
             return web.Response(status=turned[0], text=turned[1])
         if self._listener is not None:

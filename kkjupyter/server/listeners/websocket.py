@@ -133,7 +133,7 @@ class WebSocketServer(Server):
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         get_all = request.headers.get_all
-        turned = self._access.turn_away(Visit.of(get_all, request.path, _offered_tokens(request)))
+        turned = self._access.rejection(Visit.of(get_all, request.path, _offered_tokens(request)))
         if turned is not None:
             return connection.respond(*turned)
         limit = self._limits.connections

@@ -235,9 +235,9 @@ class VovkApp:
         if origin is not None and self.door.admits_origin(origin):
             common[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             common[hdrs.VARY] = hdrs.ORIGIN
-            if _is_preflight(request) and self.door.turn_away_page(visit) is None:
+            if _is_preflight(request) and self.door.page_rejection(visit) is None:
                 return _preflight_reply(request)
-        turned = self.door.turn_away(visit)
+        turned = self.door.rejection(visit)
         return None if turned is None else self._refusal(turned[0], turned[1].strip())
 
     def _query(self, request: web.Request) -> str:

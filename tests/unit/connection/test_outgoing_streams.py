@@ -12,8 +12,7 @@ import pytest
 from support.endpoints import PATIENCE_S, until
 
 import kkjupyter as kk
-from kkjupyter.connection.outgoing_streams import OutgoingStream, as_exception
-from kkjupyter.connection.stream_table import OutgoingStreams
+from kkjupyter.connection.outgoing_streams import OutgoingStream, OutgoingStreams, as_exception
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.waiting import Notifier
 from kkjupyter.wire.events import Credited, Ended, Failed, Item

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from kkjupyter.connection.outgoing_streams import OutgoingStream
-from kkjupyter.connection.stream_table import OutgoingStreams
+from kkjupyter.connection.outgoing_streams import OutgoingStream, OutgoingStreams
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.wire.events import Credited, Thrown
 from kkjupyter.wire.kkrpc.compact.protocol import Compact

@@ -221,6 +221,13 @@ def test_a_line_with_gaps_and_a_single_point_are_drawn() -> None:
     assert draw_plot([])
 
 
+def test_a_picture_is_small_as_the_file_has_it_twice() -> None:
+    lines = [
+        Series(name, [(n, math.sin(n / 9 + len(name))) for n in range(4_000)]) for name in "ab"
+    ]
+    assert len(draw_plot(lines, x_label="minute") or "") < 40_000
+
+
 def test_a_name_is_no_formula_whatever_the_user_has_set_up() -> None:
     """A name may be a peer's: it goes neither to the maths parser nor to TeX."""
     lines = [Series(r"$\frac{1$ \input{x} _^", [(0, 1), (1, 2)])]

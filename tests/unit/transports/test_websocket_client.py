@@ -434,7 +434,7 @@ def test_no_foreign_error_leaves_connect(
     assert caught.value.reason.strip()
 
 
-# ---- a WebSocket server that is no kkrpc endpoint
+# ---- a WebSocket server that is not a kkrpc endpoint
 
 
 def test_an_echo_server(elsewhere: Elsewhere) -> None:
@@ -445,7 +445,7 @@ def test_an_echo_server(elsewhere: Elsewhere) -> None:
     url = elsewhere.websocket(echo)
     with kk.connect(url, protocol="classic") as api:
         for _ in range(2):  # the second call connects again, and learns the same
-            with quickly(), pytest.raises(kk.ProtocolError, match="no kkrpc endpoint"):
+            with quickly(), pytest.raises(kk.ProtocolError, match="not a kkrpc endpoint"):
                 api.add(1, 2).result()
 
 

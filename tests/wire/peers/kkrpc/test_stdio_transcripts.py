@@ -142,7 +142,7 @@ def test_our_server_answers_as_the_recorded_one(
     server.stdin.close()
     assert server.stdout.read() == b"", "one answer too many"
     assert server.wait() == 0
-    assert server.stderr.read() == b"ignored from stdin: not a message: noise line\n"
+    assert server.stderr.read() == b"ignored a message from stdin: not a message: noise line\n"
 
 
 # ---- our client
