@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "Exchange", "Frame", "Transcript", "comparable", "exchanges", "transcripts"]
+from wire.peers.sessions import scenarios
 
-FOLDER = Path(__file__).parent / "transcripts"
-CODECS = {
-    "classic": {"classic-json": "json", "classic-superjson": "superjson"},
-    "compact": {"compact-json": "json"},
-}
+__all__ = [
+    "Exchange",
+    "Frame",
+    "Transcript",
+    "comparable",
+    "exchanges",
+    "transcripts",
+]
+
+FOLDER = Path(__file__).parent
+CODECS = {"classic": ("json", "superjson"), "compact": ("json",)}
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,10 @@ class Transcript:
 
 def transcripts(protocol: str = "classic") -> Iterator[Transcript]:
     """All of a protocol's over WebSocket, in a stable order."""
-    for folder, codec in CODECS[protocol].items():
-        for path in sorted((FOLDER / folder).glob("*.jsonl")):
-            head, *lines = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+    for codec in CODECS[protocol]:
+        for scenario, (head, *lines) in scenarios(FOLDER / f"{protocol}-{codec}.jsonl").items():
             yield Transcript(
-                path.stem,
+                scenario,
                 codec,
                 tuple(
                     Frame(line["dir"] == "c2s", line["text"], line.get("binary", False))
@@ -70,20 +75,29 @@ def transcripts(protocol: str = "classic") -> Iterator[Transcript]:
 class Exchange:
     """What one side wrote on another transport, at once: an HTTP body, or bytes of a stream.
 
-    ``status`` is that of an HTTP response, else None.
+    The last three are None but for HTTP: a request has a method, a response the others, unless none
+    came.
     """
 
     from_client: bool
     text: str
+    method: str | None = None
     status: int | None = None
+    content_type: str | None = None
 
 
-def exchanges(folder: str) -> list[Exchange]:
-    """The one recording in ``folder`` ("compact-http")."""
-    _, *lines = (FOLDER / folder / "basic.jsonl").read_text("utf-8").splitlines()
+def exchanges(session: str) -> list[Exchange]:
+    """What was said in ``session`` ("compact-http"), which has one scenario."""
+    ((_, *lines),) = scenarios(FOLDER / f"{session}.jsonl").values()
     return [
-        Exchange(line["dir"] == "c2s", line["text"], line.get("status"))
-        for line in map(json.loads, lines)
+        Exchange(
+            line["dir"] == "c2s",
+            line["text"],
+            line.get("method"),
+            line.get("status"),
+            line.get("contentType"),
+        )
+        for line in lines
     ]
 
 

@@ -1,6 +1,6 @@
 """A program that plays the server's part of a stdio recording to one client of ours.
 
-    python -m wire.peers.kkrpc.stdio_player FOLDER REPORT
+    python -m wire.peers.kkrpc.stdio_player SESSION REPORT
 
 It writes what the recorded server wrote, as soon as as many requests have come as that one had got,
 with the ids of this client. Every line that it is sent goes to the file REPORT.
@@ -57,11 +57,11 @@ def _kind(line: str) -> str:
     return str(message.get("type") or message.get("t"))
 
 
-def play(folder: str, report: BinaryIO) -> None:
+def play(session: str, report: BinaryIO) -> None:
     """Play to the end of the recording, then listen until the client leaves."""
     ids: dict[str, str] = {}  # as recorded -> as the client has it
     asked = ""
-    for exchange in exchanges(folder):
+    for exchange in exchanges(session):
         if exchange.from_client:
             asked += exchange.text
             continue

@@ -85,7 +85,7 @@ def test_every_frame_is_understood(transcript: Transcript) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "from_client", "rubbish"),
+    ("session", "from_client", "rubbish"),
     [
         ("compact-http", True, ['[{"t":"q"', "{bad"]),
         ("compact-http", False, []),
@@ -94,13 +94,13 @@ def test_every_frame_is_understood(transcript: Transcript) -> None:
     ],
 )
 def test_what_went_over_other_transports(
-    folder: str, from_client: bool, rubbish: list[str]
+    session: str, from_client: bool, rubbish: list[str]
 ) -> None:
     # An HTTP body is a message; what is written to a stream may be any part of one.
-    end = "\n" if folder == "compact-http" else ""
+    end = "\n" if session == "compact-http" else ""
     data = "".join(
         f"{exchange.text}{end}"
-        for exchange in exchanges(folder)
+        for exchange in exchanges(session)
         if exchange.from_client == from_client and exchange.status in (None, 200)
     ).encode()
     events = Compact("json").receive([data])

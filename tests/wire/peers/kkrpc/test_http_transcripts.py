@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from wire.peers.kkrpc.api import make_api
-from wire.peers.kkrpc.recordings import FOLDER, comparable
+from wire.peers.kkrpc.recordings import comparable, exchanges
 
 import kkjupyter as kk
 from kkjupyter.server.listeners.http import HttpServer
@@ -39,18 +39,17 @@ class Exchange:
 
 
 def recorded(protocol: str) -> list[Exchange]:
-    text = (FOLDER / f"{protocol}-http" / "basic.jsonl").read_text("utf-8")
-    _, *lines = map(json.loads, text.splitlines())
+    said = exchanges(f"{protocol}-http")
     return [
         Exchange(
             protocol,
-            asked["method"],
-            asked["text"],
-            answered.get("status"),
-            (answered.get("contentType") or "").partition(";")[0],
-            answered["text"],
+            asked.method or "",
+            asked.text,
+            answered.status,
+            (answered.content_type or "").partition(";")[0],
+            answered.text,
         )
-        for asked, answered in zip(lines[::2], lines[1::2], strict=True)
+        for asked, answered in zip(said[::2], said[1::2], strict=True)
     ]
 
 
