@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.http_servers import listening, read_request
-from support.vovk_servers import LAST_CHUNK, bounded, chunk, head
+from support.servers.http_servers import listening, read_request
+from support.vovk.servers import LAST_CHUNK, bounded, chunk, head
 from wire.peers.vovk.exchanges import Exchange, exchange, names, schema_file
 from wire.peers.vovk.test_exchanges import EXPECTED, HELLO, Result, check
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.connection.outgoing_streams import OutgoingStream, OutgoingStreams, as_exception

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import auntil, until
+from support.waiting import auntil, until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError

@@ -10,8 +10,8 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from support.endpoints import until
-from support.shown import ViewedRun
+from support.viewed_run import ViewedRun
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError

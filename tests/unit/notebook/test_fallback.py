@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.endpoints import until
-from support.shown import ViewedRun
+from support.viewed_run import ViewedRun
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError

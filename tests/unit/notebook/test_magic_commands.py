@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.errors import CallCancelled

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
-from support.http_servers import listening
-from support.vovk_servers import HELLO, LAST_CHUNK, Peer, head, lines
+from support.servers.http_servers import listening
+from support.vovk.servers import HELLO, LAST_CHUNK, Peer, head, lines
 
 import kkjupyter as kk
 from kkjupyter import notebook

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.http_servers import listening, read_request, reply
-from support.vovk_servers import HELLO, bounded
+from support.servers.http_servers import listening, read_request, reply
+from support.vovk.servers import HELLO, bounded
 from wire.peers.vovk.exchanges import schema_file
 
 import kkjupyter as kk

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from support.vovk_servers import bounded
+from support.vovk.servers import bounded
 
 from kkjupyter.errors import EncodeError, ProtocolError, ValidationError
 from kkjupyter.vovk.client.json_schema.validation import HandlerChecks

@@ -30,7 +30,7 @@ __all__ = [
     "server_command",
 ]
 
-NODE_DIR = Path(__file__).resolve().parent.parent / "peers" / "node"
+NODE_DIR = Path(__file__).resolve().parents[2] / "peers" / "node"
 BUNDLE_VARIABLE = "KKRPC_PEERS"
 BUNDLED_VERSIONS = ("0.7.0", "2.1.0")
 _ANSWER_S = 30.0

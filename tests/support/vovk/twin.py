@@ -10,7 +10,7 @@ from typing import Any, Final, TypedDict
 
 from kkjupyter import vovk
 from kkjupyter.vovk.server.server import VovkServer
-from support.vovk_apps import App
+from support.vovk.apps import App
 
 __all__ = ["serve_twin", "twin_controllers"]
 

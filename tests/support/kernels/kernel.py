@@ -31,7 +31,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from support.kernel_versions import NEWEST, VERSIONS, folder_of, is_installed
+from support.kernels.versions import NEWEST, VERSIONS, folder_of, is_installed
 
 __all__ = [
     "NEWEST",

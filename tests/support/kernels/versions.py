@@ -1,6 +1,6 @@
 """The ipykernel versions the tests run on, and how they come to be installed next to each other.
 
-``python tests/support/kernel_versions.py`` installs them. Each goes into a folder of its own under
+``python tests/support/kernels/versions.py`` installs them. Each goes into a folder of its own under
 .kernels/ without its dependencies: they are those of the environment, which all versions share.
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
+ROOT: Final = Path(__file__).resolve().parents[3]
 KERNELS_DIR: Final = ROOT / ".kernels"
 
 #: The version most tests run on: the newest.

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 
-from .loopserver import LoopServer
+from support.servers.loop_server import LoopServer
 
 __all__ = ["FreezingLink"]
 

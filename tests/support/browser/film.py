@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Locator
 
-from .lab import Lab
+from support.browser.lab import Lab
 
 __all__ = ["Film"]
 

@@ -11,8 +11,8 @@ import pytest
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote
-from support import peer_api
-from support.peers import Line, NodeClient, NodeServer, server_command
+from support.peers import api as peer_api
+from support.peers.node import Line, NodeClient, NodeServer, server_command
 
 __all__ = [
     "COMPACT",

@@ -10,7 +10,7 @@ The delay is made in the page, where its WebSockets are: no proxy, so nothing el
 
 from __future__ import annotations
 
-from support.lab import Lab
+from support.browser.lab import Lab
 
 __all__ = ["PageLink"]
 

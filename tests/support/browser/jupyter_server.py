@@ -16,7 +16,13 @@ from typing import Any, Final, Literal, Self
 
 import nbformat
 
-from support.kernels import NEWEST, jupyter_environment, kernel_name, wait_until, write_kernelspecs
+from support.kernels.kernel import (
+    NEWEST,
+    jupyter_environment,
+    kernel_name,
+    wait_until,
+    write_kernelspecs,
+)
 
 __all__ = ["FrontEnd", "JupyterServer", "make_notebook"]
 

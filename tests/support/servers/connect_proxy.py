@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 
-from .loopserver import LoopServer
+from support.servers.loop_server import LoopServer
 
 __all__ = ["ConnectProxy"]
 

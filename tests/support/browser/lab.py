@@ -34,8 +34,8 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import Error as PlaywrightError
 
-from support.server import FrontEnd, JupyterServer
-from support.traffic import Traffic
+from support.browser.jupyter_server import FrontEnd, JupyterServer
+from support.browser.traffic import Traffic
 
 __all__ = ["HOLD", "Lab", "Pages", "Stalls", "Theme", "launch_chromium"]
 

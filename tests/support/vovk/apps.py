@@ -1,6 +1,6 @@
 """Real Vovk servers: the applications in ``tests/peers/vovk_*``, built once and started at will.
 
-    python tests/support/vovk_apps.py        builds both
+    python tests/support/vovk/apps.py        builds both
 
 A build is kept in the application's own ``.next`` and made anew when its sources or its lock file
 change. Nothing reaches out to the network: the packages must be there (``npm ci``).
@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from support.peers import NODE_DIR, NodeScripts, find_node
+from support.peers.node import NODE_DIR, NodeScripts, find_node
 
 __all__ = ["APPS", "NEW", "OLD", "App", "JsClient", "NextServer", "build"]
 
