@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from support.viewed_run import ViewedRun
 
-import kkjupyter
 from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, make_view
-
-STATIC = Path(next(iter(kkjupyter.__path__))) / "static"
 
 
 def status(state: Any = "streaming", count: int = 1) -> Status:
@@ -146,14 +141,6 @@ def test_the_first_display_has_two_mime_types(rig: Rig) -> None:
     assert "not finished when saved" in bundle["text/plain"]
 
 
-def test_the_module_is_small_and_needs_nothing() -> None:
-    source = (STATIC / "widget.js").read_text(encoding="utf-8")
-    assert len(source.encode()) < 30_000
-    assert re.search(r"export\s*{\s*[\w$]+ as default\s*}", source)
-    assert not re.search(r"\bimport\s*[\w{*\"']", source)
-    assert "kkjupyter_" in source  # the messages on the control channel
-
-
 def test_incoming_messages_go_to_a_subshell_where_the_kernel_would_not_send_them_there() -> None:
     class Comm:
         comm_id = "x"
@@ -165,16 +152,3 @@ def test_incoming_messages_go_to_a_subshell_where_the_kernel_would_not_send_them
     prefer_subshells(comm)
     assert comm._reply_subshell_for({}, "subshell-1") == "subshell-1"
     prefer_subshells(object())  # an older kernel: nothing to change
-
-
-def test_what_moves_stands_still_for_those_who_ask_for_that() -> None:
-    """The styles are in the modules; a bar that grows is all that moves today."""
-    modules = {path.name: path.read_text() for path in STATIC.glob("*.js")}
-    moving = {
-        name: text
-        for name, text in modules.items()
-        if re.search(r"\b(?:transition|animation):(?! ?none)", text)
-    }
-    assert moving
-    for name, text in moving.items():
-        assert "@media(prefers-reduced-motion:reduce)" in text, name
