@@ -1,4 +1,4 @@
-"""From plain code, or from a coroutine on another loop, to a coroutine on the I/O loop."""
+"""Runs coroutines on the I/O loop for plain code and for coroutines on other loops."""
 
 from __future__ import annotations
 

@@ -375,7 +375,7 @@ def test_a_vovk_cancel_is_the_end_of_the_connection(vovk_api: Any) -> None:
 
 
 def test_what_has_no_trace_is_told(api: Any) -> None:
-    with pytest.raises(kk.UsageError, match="nothing was called"):
+    with pytest.raises(kk.UsageError, match="no call was made"):
         kk.trace(api)
     with pytest.raises(kk.UsageError, match="takes a call or a connection"):
         kk.trace("api")  # type: ignore[arg-type]

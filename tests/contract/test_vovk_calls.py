@@ -210,7 +210,7 @@ def test_a_redirect_is_not_followed() -> None:
     async def main() -> None:
         answer = reply(b"", "308 Permanent Redirect", location="/elsewhere")
         async with connected(Peer([answer])) as api:
-            with pytest.raises(kk.RemoteError, match="the server points to /elsewhere"):
+            with pytest.raises(kk.RemoteError, match="the server redirects to /elsewhere"):
                 await api.HelloRPC.streamTokens()
 
     bounded(main)

@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 
 import kkjupyter as kk
 from kkjupyter.api.connect_options import ConnectOptions
-from kkjupyter.calls import buffer, callback_jobs, callbacks, credit
+from kkjupyter.calls import buffer, callback_jobs, callbacks
 from kkjupyter.connection import channel, negotiation, send_queue
 from kkjupyter.notebook.views.markdown import html as markdown_html
 from kkjupyter.notebook.views.markdown import view as markdown_view
@@ -129,8 +129,12 @@ ROWS: dict[str, Row] = {
             "unit/wire/test_cost.py::test_the_paths_of_annotations_are_bounded",
         ],
     ),
-    "integers of one hash": Row(
-        [message_cost.MAX_EQUAL_HASHES], [f"{COST}integers_of_one_hash_are_refused"]
+    "integers of one hash; values of one hash for a set, or as keys": Row(
+        [message_cost.MAX_EQUAL_HASHES],
+        [
+            f"{COST}integers_of_one_hash_are_refused",
+            "unit/validation/test_collisions.py::test_a_crowd_of_one_hash_is_refused_soon",
+        ],
     ),
     "compressed bodies of requests": Row(
         [],
@@ -178,6 +182,7 @@ ROWS: dict[str, Row] = {
         tests=[
             f"{BOUNDS}bytes_of_requests_under_way_are_bounded",
             "faults/test_unfinished.py::test_what_is_unfinished_is_held_up_to_the_limit_of_all",
+            "faults/test_unfinished.py::test_answers_over_http_that_nobody_takes",
             "unit/test_limits.py::test_what_is_refused_is_not_counted",
         ],
     ),
@@ -252,7 +257,7 @@ ROWS: dict[str, Row] = {
         tests=[f"{BOUNDS}a_client_that_says_nothing_is_disconnected_and_told_why"],
     ),
     "bytes of a stream that is not read: compact, Vovk": Row(
-        [credit.LIMIT_BYTES, buffer.SOFT_LIMIT_BYTES],
+        [buffer.CREDIT_LIMIT_BYTES, buffer.SOFT_LIMIT_BYTES],
         [
             "unit/calls/test_credit.py::test_it_grows_no_further_than_its_limit_in_bytes",
             "contract/test_vovk_calls.py::test_a_consumer_that_stops_reading_stops_the_server",

@@ -188,10 +188,10 @@ def test_shared_parts_are_written_a_stated_number_of_times(
 def test_the_paths_of_annotations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(superjson_encoder, "MAX_ANNOTATION_BYTES", 1000)
     superjson.encode({"k" * 100: [BigInt(1)] * 5})
-    with pytest.raises(EncodeError, match="paths to all that JSON cannot say"):
+    with pytest.raises(EncodeError, match="paths to values that JSON cannot express"):
         superjson.encode({"k" * 100: [BigInt(1)] * 20})
     shared = [1]
-    with pytest.raises(EncodeError, match="paths to all that JSON cannot say"):
+    with pytest.raises(EncodeError, match="paths to values that JSON cannot express"):
         superjson.encode({"k" * 100: [shared] * 20})
 
 

@@ -29,7 +29,7 @@ def test_our_streams(client: NodeClient) -> None:
 
 @on(HTTP)
 def test_our_callbacks_are_not_sent(api: Remote) -> None:
-    with pytest.raises(kk.UsageError, match="HTTP carries values only"):
+    with pytest.raises(kk.UsageError, match="HTTP carries only values"):
         api.onProgress(3, print)
 
 

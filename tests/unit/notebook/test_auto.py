@@ -194,9 +194,9 @@ def test_what_makes_no_view(wrong: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "match"),
     [
-        ("text", Numbers, "there is a view 'text' already"),
-        ("auto", Numbers, "there is a view 'auto' already"),
-        ("two words", Numbers, "called by one word"),
+        ("text", Numbers, "view 'text' already exists"),
+        ("auto", Numbers, "view 'auto' already exists"),
+        ("two words", Numbers, "must be one word"),
         ("five", 5, "takes a function from an item to its text, or a class"),
         ("five", int, "derives from kk.View"),
     ],

@@ -59,7 +59,7 @@ def test_all_are_waited_for_and_printed_one_after_the_other(
     out = capsys.readouterr().out
     assert "── A\nHello there\n✓ 2 items" in out
     assert "── B\nHi\n✓ 1 item" in out
-    with pytest.raises(UsageError, match="shown already"):
+    with pytest.raises(UsageError, match="already shown"):
         compared.wait()
 
 
@@ -151,7 +151,7 @@ def test_cancelled_before_it_is_shown_it_is_complete_all_the_same(
 
 @pytest.mark.parametrize("sources", [{}, [1, 2], "x"])
 def test_what_cannot_be_compared(sources: Any) -> None:
-    with pytest.raises(UsageError, match="by name"):
+    with pytest.raises(UsageError, match="name the streams"):
         kk.compare(sources)
 
 

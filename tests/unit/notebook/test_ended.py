@@ -206,9 +206,9 @@ def test_a_reply_lives_as_long_as_somebody_holds_it(capsys: pytest.CaptureFixtur
     del again, held
     until(lambda: gc.collect() >= 0 and registry.get(number) is None)
     assert registry.gone(number) == "list_iterator"
-    with pytest.raises(UsageError, match="list_iterator is over, and its Reply was not kept"):
+    with pytest.raises(UsageError, match="list_iterator has ended, and its Reply was not kept"):
         _run_of(str(number))
-    with pytest.raises(UsageError, match="there is no stream 0"):
+    with pytest.raises(UsageError, match="unknown stream 0"):
         _run_of("0")
 
 

@@ -205,9 +205,9 @@ def test_an_event_that_lacks_it_shows_nothing_and_that_is_said_once(
     out = capsys.readouterr().out
     assert (reply.status, reply.text, reply.items) == ("done", "Hello", EVENTS)
     assert out.startswith("Hello\n✓ 4 items")
-    assert f"pick shows nothing of some items ({error}" in out
+    assert f"pick failed for some items, which are not shown ({error}" in out
     assert reply.text == "Hello"
-    assert out.count("pick shows nothing") == len(shown._run.notes) == 1
+    assert out.count("pick failed for some items") == len(shown._run.notes) == 1
 
 
 def test_a_pick_that_finds_everything_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -376,7 +376,7 @@ def test_what_is_shown_of_a_stream(
 
 def test_other_choices_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     kk.show(iter([delta("one"), delta("two", index=1), delta("two", index=1)])).wait()
-    assert capsys.readouterr().out.count("several choices came; one of them is shown") == 1
+    assert capsys.readouterr().out.count("several choices arrived; one of them is shown") == 1
 
 
 class Odd:

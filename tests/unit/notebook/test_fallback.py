@@ -159,7 +159,7 @@ class RaisesWithoutText(Words):
         (ReturnsNumbers, TypeError, "failed between items 1 and 4: TypeError"),
         (ReturnsHalfACharacter, UnicodeEncodeError, "UnicodeEncodeError"),
         (IsNotMadeWhole, AttributeError, "AttributeError"),
-        (CannotBeMade, OSError, "failed at its making: OSError: no such file"),
+        (CannotBeMade, OSError, "failed when it was made: OSError: no such file"),
         (Exits, SystemExit, "SystemExit: 3"),
         (IsCancelled, asyncio.CancelledError, "CancelledError"),
         (HasNoCheckpoint, ValueError, "failed at its beginning: ValueError: at once"),

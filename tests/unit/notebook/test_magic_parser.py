@@ -114,14 +114,14 @@ def test_an_apostrophe_in_a_comment_or_option_needs_no_python() -> None:
         ("api.f() --out class", "--out needs the name of a Python variable, not 'class'"),
         ("api.f() --keep=1", "--keep takes no value"),
         ("api.f() --take 1 --take 2", "--take is given twice"),
-        ("api.f() --view json more", "'more' is left over after the options"),
-        ("api.f() --view 'json", "a quote that is not closed"),
-        ("conect demo as api", "there is no command 'conect'; did you mean 'connect'?"),
-        ("watch on", "there is no command 'watch' (there is: connect, status, "),
+        ("api.f() --view json more", "'more' is not part of the options"),
+        ("api.f() --view 'json", "a quote is not closed"),
+        ("conect demo as api", "unknown command 'conect'; did you mean 'connect'?"),
+        ("watch on", "unknown command 'watch' (known: connect, status, "),
         ("x = api.f(1)", "to keep the result write `x = %rpc api.f(1)`"),
         ("for x in api.f(): pass", "not a Python expression"),
         ("api.f 3", "not a Python expression"),
-        ("api.f([await g()])", "write `value = await g()` in a line of its own before"),
+        ("api.f([await g()])", "write `value = await g()` on its own line before"),
         ("[n async for n in api.f()]", "`await` inside the expression"),
         ("api.f($x)", "not a Python expression"),
         ("api.f('a", "not a Python expression"),
@@ -179,7 +179,7 @@ def test_help_as_a_word() -> None:
     for line in ("help.topic", "help(5)"):
         assert parse(line).expression is not None
     assert parse("help", {"help"}).source == "help"  # a variable of one's own
-    with pytest.raises(UsageError, match="there is no command 'help'"):
+    with pytest.raises(UsageError, match="unknown command 'help'"):
         parse("help nothing")
 
 
@@ -285,7 +285,7 @@ def test_interpolation_replaces_names_only(text: str, expected: str) -> None:
 
 
 def test_an_unknown_name_in_an_interpolated_text() -> None:
-    with pytest.raises(UsageError, match="no variable 'topci'; did you mean 'topic'"):
+    with pytest.raises(UsageError, match="unknown variable 'topci'; did you mean 'topic'"):
         interpolate("{topci}", {"topic": 1})
 
 

@@ -236,7 +236,7 @@ def test_rows_without_a_date_are_counted_and_the_others_drawn() -> None:
     ]
     bundle = check("plot", rows)
     assert "min 1, max 3" in bundle["text/plain"]
-    assert "2 items are no numbers, or have no x" in bundle["text/html"]
+    assert "2 items are not numbers, or have no x" in bundle["text/html"]
     points = [json.loads(line) for line in bundle[MIME_TYPE]["source"].splitlines()[1:]]
     assert [x for x, _ in points] == [1704067200, 1704153600]
 

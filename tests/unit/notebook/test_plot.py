@@ -85,7 +85,7 @@ def test_items_that_are_no_numbers_are_counted() -> None:
     header, _ = drawn(1, "x", {"a": None}, [1])
     assert header["skipped"] == 3
     bundle = bundle_of(1, "x")
-    assert "1 items are no numbers" in bundle["text/html"]
+    assert "1 items are not numbers" in bundle["text/html"]
     nothing = bundle_of("x")
     assert "image/png" not in nothing
     assert nothing["text/plain"] == ""

@@ -351,7 +351,7 @@ def test_items_of_any_kind_are_kept() -> None:
 def test_items_that_cannot_be_kept_are_told_of(keep: Any, items: list[Any]) -> None:
     reply = Reply("f()")
     reply.extend(items)
-    with pytest.raises(TypeError, match=r"f\(\): its items cannot be kept .*; keep reply.text"):
+    with pytest.raises(TypeError, match=r"f\(\): its items cannot be pickled .*; keep reply.text"):
         keep(reply)
     assert copy.copy(reply).items == items
 

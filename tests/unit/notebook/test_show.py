@@ -56,9 +56,9 @@ def test_await_and_async_loops(capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_is_used_once() -> None:
     shown = kk.show(letters())
     for _ in shown:
-        with pytest.raises(UsageError, match="is shown already"):
+        with pytest.raises(UsageError, match="is already shown"):
             shown.wait()
-    with pytest.raises(UsageError, match="is shown already"):
+    with pytest.raises(UsageError, match="is already shown"):
         iter(shown)
 
 
@@ -185,10 +185,10 @@ def test_iterators_that_are_asked_for_and_not_used_claim_nothing(shown: bool) ->
             bar = Bar(source)
             assert bar.total is None
             assert list(bar) == ["a", "b", "c"]
-            with pytest.raises(UsageError, match=r"is shown already|is already being read"):
+            with pytest.raises(UsageError, match=r"is already shown|is already being read"):
                 iter(source)
             assert bar.spare is not None
-            with pytest.raises(UsageError, match=r"is shown already|is already being read"):
+            with pytest.raises(UsageError, match=r"is already shown|is already being read"):
                 next(bar.spare)
 
         async def in_a_coroutine() -> list[Any]:
@@ -233,10 +233,10 @@ def test_a_group_of_methods_is_named_as_such() -> None:
 def test_what_was_refused_is_not_warned_of(recwarn: pytest.WarningsRecorder) -> None:
     async def main() -> None:
         for way in (lambda shown: shown.wait(), iter):
-            with pytest.raises(UsageError, match="runs on this very loop"):
+            with pytest.raises(UsageError, match="runs on this event loop"):
                 way(kk.show(aletters()))
         shown = kk.show(aletters())
-        with pytest.raises(UsageError, match=r"`\.wait\(\)` would stop; write `await kk\.show"):
+        with pytest.raises(UsageError, match=r"`\.wait\(\)` would block; write `await kk\.show"):
             shown.wait()
         assert (await shown).items == ["a", "b", "c"]
         again = shown.wait()  # it is over, so nothing is waited for

@@ -125,7 +125,7 @@ def test_cancel_frees_whoever_waits_whatever_the_worker_does(
     until(lambda: run.is_settled)
     out = capsys.readouterr().out
     assert out.startswith("first ")
-    assert "its view was still busy when it ended: shown is what it had drawn" in out
+    assert "its view was still busy when it ended: it shows what was drawn by then" in out
     gate.set()  # what comes back late changes nothing
     until(lambda: not any("kkjupyter-fake" in thread.name for thread in threading.enumerate()))
     assert capsys.readouterr().out == ""
@@ -346,7 +346,7 @@ def test_a_cell_waits_for_its_last_output_and_says_so(
     threading.Timer(0.5, gate.set).start()
     wait_for_output(run)
     assert run.is_settled
-    said = "fake() is over, its output is still being drawn; Interrupt ends the wait"
+    said = "fake() has ended; its output is still being drawn; Interrupt ends the wait"
     assert said in capsys.readouterr().out
 
 

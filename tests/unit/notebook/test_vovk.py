@@ -113,7 +113,7 @@ def test_what_is_not_there(cells: Cells) -> None:
         cells.run("%rpc api.HelloRPC.streamTokns()")
     with pytest.raises(kk.UsageError, match=r"is not called yet: .*\(\.\.\.\) calls it$"):
         cells.run("%rpc api.HelloRPC.streamTokens")
-    with pytest.raises(kk.UsageError, match="no properties here"):
+    with pytest.raises(kk.UsageError, match="have no properties"):
         cells.run("%rpc await api.HelloRPC.streamTokens")
 
 

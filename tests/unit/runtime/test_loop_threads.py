@@ -78,7 +78,7 @@ def test_what_fails_is_logged_and_the_loop_lives_on(
     loop.post(fail)
     loop.post(done.set)
     assert done.wait(PATIENCE_S)
-    assert "a hand-over to test-loop failed" in caplog.text
+    assert "a callback for test-loop failed" in caplog.text
 
 
 def test_ctrl_c_in_the_middle_of_a_post_leaves_no_loop_asleep(

@@ -329,24 +329,24 @@ def test_causes_are_followed_to_a_depth() -> None:
             "a.b",
             "not_writable",
             1,
-            "Property a.b cannot be set: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., writable=["a.b"])',
+            "Property a.b cannot be set: clients may not do that; "
+            'the server can allow it: kk.serve(..., writable=["a.b"])',
         ),
         (
             "call",
             "a.b",
             "not_exposed",
             1,
-            "Method a.b cannot be called: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., expose=["a.b"])',
+            "Method a.b cannot be called: clients may not do that; "
+            'the server can allow it: kk.serve(..., expose=["a.b"])',
         ),
         (
             "get",
             "a",
             "not_exposed",
             0,
-            "Property a cannot be read: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., expose=["a"])',
+            "Property a cannot be read: clients may not do that; "
+            'the server can allow it: kk.serve(..., expose=["a"])',
         ),
         ("get", "", "no_path", 0, "Invalid get request: missing path"),
         ("set", "", "no_path", 0, "Invalid set request: missing path"),

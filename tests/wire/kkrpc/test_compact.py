@@ -204,9 +204,9 @@ def test_two_arguments_may_be_one_object() -> None:
         ({"op": "frob"}, "unknown operation 'frob'"),
         ({"op": ["call"]}, "unknown operation ['call']"),
         ({"op": "ref"}, "Remote reference operations require kkrpc/remote-refs"),
-        ({"p": "add"}, "a request whose path is no list of names"),
-        ({"p": [1]}, "a request whose path is no list of names"),
-        ({"a": None}, "arguments that are no list"),
+        ({"p": "add"}, "a request whose path is not a list of names"),
+        ({"p": [1]}, "a request whose path is not a list of names"),
+        ({"a": None}, "arguments that are not a list"),
         ({"a": [{"__kkrpc_next_arg__": "callback"}]}, "a callback without an id that is text"),
         ({"v": HANDLE}, "a stream cannot be the value of a property"),
     ],
@@ -495,9 +495,9 @@ def test_causes_that_form_a_ring_are_followed_to_a_depth() -> None:
         (line(t="sr", id="c", v=1), "a stream's message without a stream id"),
         (line(t="sr", id="c", sid=5, e={"m": "x"}), "a stream's message without a stream id"),
         (line(t="sr", sid="s", v=1), "a message without an id that is text"),
-        (line(t="cb", id="c", a="x"), "arguments that are no list"),
-        (line(t="cbr", ids="x"), "a release whose ids are no list of texts"),
-        (line(t="cbr", ids=[1]), "a release whose ids are no list of texts"),
+        (line(t="cb", id="c", a="x"), "arguments that are not a list"),
+        (line(t="cbr", ids="x"), "a release whose ids are not a list of strings"),
+        (line(t="cbr", ids=[1]), "a release whose ids are not a list of strings"),
     ],
 )
 def test_nobody_waits_for_an_answer_to_these(frame: bytes, reason: str) -> None:
@@ -609,24 +609,24 @@ def test_errors_as_peers_send_them() -> None:
             ["x", "y"],
             "not_writable",
             1,
-            "Cannot set x.y: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., writable=["x.y"])',
+            "Cannot set x.y: clients may not do that; "
+            'the server can allow it: kk.serve(..., writable=["x.y"])',
         ),
         (
             "new",
             ["x", "y"],
             "not_exposed",
             1,
-            "Cannot call x.y: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., expose=["x.y"])',
+            "Cannot call x.y: clients may not do that; "
+            'the server can allow it: kk.serve(..., expose=["x.y"])',
         ),
         (
             "get",
             ["x"],
             "not_exposed",
             0,
-            "Cannot read x: clients may not; "
-            'whoever serves it can allow it: kk.serve(..., expose=["x"])',
+            "Cannot read x: clients may not do that; "
+            'the server can allow it: kk.serve(..., expose=["x"])',
         ),
         ("new", ["nope"], "missing", 0, "TypeError: undefined is not a constructor"),
         ("new", ["a", "b"], "missing", 0, "Cannot access b on undefined"),

@@ -42,7 +42,7 @@ def test_a_divider_in_a_text_is_hidden() -> None:
     [{"isError": True}, {"isError": False, "reason": 1}, {"isError": True, "reason": 1, "a": 2}],
 )
 def test_an_item_that_clients_would_take_for_an_error(value: Any) -> None:
-    with pytest.raises(EncodeError, match="cannot encode item: clients take an object"):
+    with pytest.raises(EncodeError, match="cannot encode item: clients would read an object"):
         encode_item(value, "jsonlines")
 
 

@@ -145,7 +145,7 @@ def test_a_page_becomes_an_error(body: bytes, text: str) -> None:
 
 def test_a_redirect() -> None:
     error = read_failure(308, b"/api/x", {"Location": "/api/x\x1b"})
-    assert str(error) == "HTTP 308: Permanent Redirect: the server points to /api/x\ufffd"
+    assert str(error) == "HTTP 308: Permanent Redirect: the server redirects to /api/x\ufffd"
     assert "nowhere" in str(read_failure(302, b"", {}))
 
 
@@ -162,7 +162,7 @@ def test_a_redirect() -> None:
 )
 def test_a_redirect_tells_no_secret(location: str, shown: str) -> None:
     error = read_failure(308, b"", {"Location": location})
-    assert str(error) == f"HTTP 308: Permanent Redirect: the server points to {shown}"
+    assert str(error) == f"HTTP 308: Permanent Redirect: the server redirects to {shown}"
 
 
 def test_a_status_without_a_name() -> None:

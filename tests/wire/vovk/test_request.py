@@ -59,13 +59,13 @@ def test_a_segment_that_lives_elsewhere_on_the_same_server() -> None:
 
 
 def test_a_segment_that_lives_nowhere() -> None:
-    with pytest.raises(UsageError, match=r"C\.act lives at 'http://h:99999/': Port out of range"):
+    with pytest.raises(UsageError, match=r"C\.act is at 'http://h:99999/': Port out of range"):
         build_url(handler(force_api_root="http://h:99999/"), "http://h/api")
 
 
 @pytest.mark.parametrize("root", ["https://h/x", "http://h:81/x", "//evil/x", "http://other/x"])
 def test_nothing_is_sent_to_another_server(root: str) -> None:
-    with pytest.raises(UsageError, match=r"C\.act lives at .*connect to that"):
+    with pytest.raises(UsageError, match=r"C\.act is at .*connect to that"):
         build_url(handler(force_api_root=root), "http://h/api")
 
 
@@ -283,7 +283,7 @@ def test_no_body() -> None:
 
 
 def test_get_has_no_body() -> None:
-    with pytest.raises(ValidationError, match="body: a GET request has none"):
+    with pytest.raises(ValidationError, match="body: a GET request has no body"):
         build_request(handler(method="GET"), ROOT, body=0)
 
 

@@ -26,7 +26,7 @@ from kkjupyter.wire.vovk.stream_body import DIVIDER, BodyDecoder, BodyEvent, Ite
 
 FORMATS: list[WireFormat] = ["jsonlines", "divider"]
 ENDS = {"jsonlines": b"\n", "divider": DIVIDER}
-LOST = ConnectionLost("http://h", "the answer broke off")
+LOST = ConnectionLost("http://h", "the connection ended in the middle of the answer")
 
 both = pytest.mark.parametrize("wire_format", FORMATS)
 

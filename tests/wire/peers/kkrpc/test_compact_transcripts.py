@@ -163,7 +163,7 @@ def better_rich_values(recorded: Messages) -> Messages:
     return [by_id.get(message["id"], message) for message in recorded]
 
 
-NO_PATH = "a request whose path is no list of names"
+NO_PATH = "a request whose path is not a list of names"
 STREAM_INSIDE = (
     "a async_generator streams, and a stream cannot be part of a value; send list(...) of it"
 )

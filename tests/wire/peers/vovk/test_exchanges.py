@@ -249,7 +249,7 @@ EXPECTED = {f"new-{name}": one for name, one in (BOTH | NEW).items()} | {
 def events_of(recorded: Exchange, pieces: list[bytes]) -> list[BodyEvent]:
     decoder = BodyDecoder("jsonlines" if kind_of(recorded) == "jsonlines" else "divider")
     events = [event for piece in pieces for event in decoder.feed(piece)]
-    lost = ConnectionLost("http://127.0.0.1", "the answer broke off")
+    lost = ConnectionLost("http://127.0.0.1", "the connection ended in the middle of the answer")
     events += decoder.cut(lost) if recorded.is_cut else decoder.end()
     assert decoder.is_over
     assert decoder.items_received == sum(len(e.values) for e in events if isinstance(e, Items))
