@@ -29,7 +29,7 @@ from kkjupyter.notebook.views.table.widths import Column
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 
-CASES = Path(__file__).parents[3] / "labextension" / "test" / "cases" / "table.json"
+CASES = Path(__file__).parents[4] / "labextension" / "test" / "cases" / "table.json"
 
 Point = namedtuple("Point", "x y")
 

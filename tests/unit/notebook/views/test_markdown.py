@@ -18,7 +18,7 @@ from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.views.markdown.emphasis import add_cjk_emphasis
 from kkjupyter.notebook.views.markdown.html import html_of
 
-LABEXTENSION = Path(__file__).parents[3] / "labextension"
+LABEXTENSION = Path(__file__).parents[4] / "labextension"
 EMPHASIS = json.loads((LABEXTENSION / "test" / "cases" / "emphasis.json").read_text())
 CASES = json.loads((LABEXTENSION / "test" / "cases" / "markdown.json").read_text())["cases"]
 CASES += EMPHASIS["cases"]

@@ -21,10 +21,10 @@ from kkjupyter.notebook.views.saved_form import (
 )
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 # Both makers of the static output are held to this file: saved_form.py here, and by vitest
 # saved-form.ts.
-# To write it anew: python tests/unit/notebook/test_saved_form.py
+# To write it anew: python tests/unit/notebook/views/test_saved_form.py
 CASES = ROOT / "labextension" / "test" / "cases" / "saved-form.json"
 
 

@@ -21,7 +21,7 @@ from kkjupyter.notebook.views.transcript import Excerpt
 
 DONE = Status(1, "f()", "done", "stream", 1, 1.0, 0.1)
 LIMIT = 400_000
-LABEXTENSION = Path(__file__).parents[3] / "labextension"
+LABEXTENSION = Path(__file__).parents[4] / "labextension"
 
 
 class Stubborn(View):

@@ -17,8 +17,8 @@ from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
 # Both makers of the words are held to this file: progress.py here, marks.ts by vitest.
-# To write it anew: python tests/unit/notebook/test_progress.py
-CASES = Path(__file__).resolve().parents[3] / "labextension" / "test" / "cases" / "progress.json"
+# To write it anew: python tests/unit/notebook/views/test_progress.py
+CASES = Path(__file__).resolve().parents[4] / "labextension" / "test" / "cases" / "progress.json"
 
 MARKS: dict[str, list[Mark]] = {
     "10 % · 1 of 10": [Mark(0, 1, 10)],
