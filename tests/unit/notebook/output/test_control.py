@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.viewed_run import ViewedRun
+from support.runs import ViewedRun
 
 from kkjupyter.notebook.output import control
 from kkjupyter.notebook.output.page_views import page_views

@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from support.viewed_run import ViewedRun
+from support.runs import FakeFeed, ViewedRun
 from support.waiting import until
 
 import kkjupyter as kk
@@ -20,11 +20,10 @@ from kkjupyter.notebook.output import widget
 from kkjupyter.notebook.output.ended import EndedWidgets, size_of_bundle
 from kkjupyter.notebook.output.widget import LiveWidget
 from kkjupyter.notebook.run.registry import RunRegistry, registry
+from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.show import compare_screens
 from kkjupyter.notebook.views import make_view
-
-from .test_run import FakeFeed, Run
 
 
 def status(state: Any = "done") -> Status:

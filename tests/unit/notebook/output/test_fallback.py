@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.viewed_run import ViewedRun
+from support.runs import ViewedRun
 from support.waiting import until
 
 import kkjupyter as kk

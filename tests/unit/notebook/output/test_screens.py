@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from support.viewed_run import ViewedRun
+from support.runs import ViewedRun
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen, open_screen

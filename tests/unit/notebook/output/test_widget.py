@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from support.viewed_run import ViewedRun
+from support.runs import ViewedRun
 
 from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 from kkjupyter.notebook.run_status import Status

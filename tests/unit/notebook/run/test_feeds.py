@@ -6,21 +6,15 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 from kkjupyter.errors import CallCancelled, UsageError
 from kkjupyter.notebook.run.feeds import Feed, open_feed, title_of
 from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed
-
-
-def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
-    end_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.002)
 
 
 def drain(feed: Feed) -> list[Any]:

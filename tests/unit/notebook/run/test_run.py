@@ -4,97 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from kkjupyter.errors import CallCancelled, CallTimeout
+from support.runs import FakeFeed, FakeScreen, started
+from support.waiting import until
+
+from kkjupyter.errors import CallTimeout
 from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.runtime.ticker import Ticker
-from kkjupyter.runtime.waiting import Notifier
-
-
-class FakeFeed:
-    """What a Consumer offers, filled by the test."""
-
-    def __init__(self) -> None:
-        self.kind: Literal["unary", "stream"] | None = None
-        self.value: Any = None
-        self.failure: BaseException | None = None
-        self.over = False
-        self.items: list[Any] = []
-        self.cancelled = 0
-        self.notifier = Notifier()
-
-    @property
-    def finished(self) -> bool:
-        return self.over and not self.items
-
-    @property
-    def error(self) -> BaseException | None:
-        return self.failure
-
-    def take(self, limit: int = 1000) -> list[Any]:
-        taken, self.items[:] = self.items[:limit], self.items[limit:]
-        return taken
-
-    def on_ready(self, callback: Callable[[], object]) -> None:
-        self.notifier.on_notify(callback)
-        if self.items or self.over:
-            self.notifier.notify()
-
-    def cancel(self) -> None:
-        self.cancelled += 1
-        if not self.over:
-            self.items.clear()
-            self.end(CallCancelled("fake"))
-
-    def put(self, *items: Any) -> None:
-        self.kind = "stream"
-        self.items += items
-        self.notifier.notify()
-
-    def end(self, failure: BaseException | None = None) -> None:
-        self.failure = failure
-        self.over = True
-        self.notifier.notify()
-
-
-class FakeScreen:
-    def __init__(self, fails: bool = False) -> None:
-        self.items: list[Any] = []
-        self.states: list[str] = []
-        self.ended = threading.Event()
-        self.last: Status | None = None
-        self.fails = fails
-
-    def feed(self, items: Sequence[Any], status: Status) -> None:
-        if self.fails:
-            raise ZeroDivisionError
-        self.items += items
-        if not self.states or self.states[-1] != status.state:
-            self.states.append(status.state)
-
-    def end(self, status: Status) -> None:
-        self.last = status
-        self.states.append(status.state)
-        self.ended.set()
-
-
-def started(**options: Any) -> tuple[Run, FakeFeed, FakeScreen]:
-    feed, screen = FakeFeed(), FakeScreen()
-    run = Run(10**9, "fake()", feed, **options)
-    run.add_screen(screen)
-    run.start()
-    return run, feed, screen
-
-
-def until(condition: Callable[[], object]) -> None:
-    end_s = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.002)
 
 
 def test_a_stream_to_its_end() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from support.runs import FakeFeed, FakeScreen, started
 from support.waiting import until
 
 import kkjupyter as kk
@@ -25,8 +26,6 @@ from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run.worker import Worker
 from kkjupyter.notebook.views import make_view
 from kkjupyter.runtime.ticker import Ticker
-
-from .test_run import FakeFeed, FakeScreen, started
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.viewed_run import ViewedRun
+from support.runs import ViewedRun
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError

@@ -8,28 +8,21 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import math
-import time
 from array import array
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote, set_remote
 from kkjupyter.wire.values.javascript import BigInt, Map, RegExp, undefined
 
-__all__ = ["CLIENT", "PATIENCE_S", "as_json", "said", "until"]
+__all__ = ["CLIENT", "PATIENCE_S", "as_json", "said"]
 
 PATIENCE_S = 5.0
 EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.005)
 
 
 def said(run: Callable[[], Any]) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from wire.peers.kkrpc.api import make_api
@@ -27,7 +28,7 @@ from wire.peers.kkrpc.compact_play import (
 )
 from wire.peers.kkrpc.compact_scenarios import COMPACT_CLIENT
 from wire.peers.kkrpc.recordings import Frame, Transcript, exchanges, transcripts
-from wire.peers.kkrpc.scenarios import EPOCH, as_json, until
+from wire.peers.kkrpc.scenarios import EPOCH, as_json
 
 import kkjupyter as kk
 from kkjupyter.server.server import Server

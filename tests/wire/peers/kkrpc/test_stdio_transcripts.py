@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import until
 from wire.peers.kkrpc.compact_play import handle_id, meaning
 from wire.peers.kkrpc.recordings import comparable, exchanges
-from wire.peers.kkrpc.scenarios import until
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote

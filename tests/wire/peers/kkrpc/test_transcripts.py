@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 from wire.peers.kkrpc.api import make_api
 from wire.peers.kkrpc.recordings import Frame, Transcript, comparable, transcripts
-from wire.peers.kkrpc.scenarios import CLIENT, PATIENCE_S, as_json, until
+from wire.peers.kkrpc.scenarios import CLIENT, PATIENCE_S, as_json
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote
