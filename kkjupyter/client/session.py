@@ -361,7 +361,7 @@ class Session(ProtocolCaller):
         )
         if told is not None and negotiated.protocol != told:
             raise ConnectError(
-                self.url, f"it speaks the {negotiated.protocol} protocol, not the {told} one"
+                self.url, f"the peer speaks the {negotiated.protocol} protocol, not the {told} one"
             )
         if remembers:
             if len(_found) >= _FOUND_LIMIT:

@@ -51,7 +51,7 @@ class Notifier:
                 wake()
             except Exception:
                 # The one who notifies is not to blame, and others wait to be woken.
-                logger.exception("waking somebody failed")
+                logger.exception("waking a waiter failed")
 
     def on_notify(self, wake: Callable[[], object]) -> None:
         """Have ``wake()`` called at the next notice; it must be quick and may run in any thread."""

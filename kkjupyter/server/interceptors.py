@@ -158,7 +158,7 @@ async def _layer(
         if inner is not None:
             raise UsageError(
                 f"the interceptor {_name(interceptor)} called next() twice; "
-                f"{context.method} runs once, so keep what the first one returned"
+                f"{context.method} runs only once, so keep the first result"
             )
         inner = _layer(depth + 1, interceptors, context, handler)
         return inner
@@ -170,8 +170,8 @@ async def _layer(
         # It would otherwise look as if the handler had returned None.
         if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
             raise UsageError(
-                f"the interceptor {_name(interceptor)} did not wait for next(); "
-                "write: result = await next()"
+                f"the interceptor {_name(interceptor)} did not await next(); write: result = "
+                "await next()"
             )
     finally:
         if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:

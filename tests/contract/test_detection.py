@@ -136,7 +136,7 @@ def test_nothing_exposed_is_ever_called_to_find_out(start: Any) -> None:
 
 def test_compact_was_told_and_classic_is_spoken() -> None:
     with raw_server(GENERATIONS["0.7 json"]) as url:
-        with pytest.raises(kk.ConnectError, match="it speaks the classic protocol") as caught:
+        with pytest.raises(kk.ConnectError, match="the peer speaks the classic protocol") as caught:
             kk.connect(url, protocol="compact")
         assert caught.value.url == url
 

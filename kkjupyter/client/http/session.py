@@ -167,7 +167,7 @@ class HttpSession(ProtocolCaller):
         """Nothing to grant: there are no streams."""
 
     def throw(self, state: CallState, error: Any) -> CallState:
-        raise UsageError(f"{state.method} is no stream: HTTP carries none")
+        raise UsageError(f"{state.method} is not a stream: HTTP carries no streams")
 
     def cancel_call(self, state: CallState) -> None:
         self._requests.cancel(state)

@@ -183,7 +183,9 @@ def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> Non
         if run.is_cancelled:  # they want the cell to be free
             wait_blocking(run.notifier, ready, _SETTLE_S)
         elif not wait_blocking(run.notifier, ready, _QUIET_S):
-            print(f"{run.title} is over, its output is still being drawn; Interrupt ends the wait")
+            print(
+                f"{run.title} has ended; its output is still being drawn; Interrupt ends the wait"
+            )
             if not wait_blocking(run.notifier, ready, _OUTPUT_S):
                 print(f"the output of {run.title} will be complete later")
     except KeyboardInterrupt:

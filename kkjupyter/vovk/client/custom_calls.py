@@ -77,7 +77,7 @@ class CustomRun:
         """Nothing to grant: there is no credit."""
 
     def throw(self, state: CallState, error: Any) -> CallState:
-        raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
+        raise UsageError(f"{state.method}: an error cannot be thrown into a stream over HTTP")
 
     # ---- the sink of a pump
 

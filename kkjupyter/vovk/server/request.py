@@ -116,7 +116,7 @@ class Request(Generic[Body, Query, Params]):
             HttpException: 400, it is not JSON; 413, its values would take too much memory.
         """
         if self._json is _UNREAD and not self._body:
-            raise HttpException(400, "the body is empty; JSON belongs there")
+            raise HttpException(400, "the body is empty; it must be JSON")
         await self.load_body_value()
         body: Body = self.body_value()
         return body

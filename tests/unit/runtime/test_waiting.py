@@ -67,7 +67,7 @@ def test_one_that_fails_does_not_keep_others_asleep(caplog: pytest.LogCaptureFix
     notifier.on_notify(lambda: woken.append(1))
     notifier.notify()
     assert woken == [1]
-    assert "waking somebody failed" in caplog.text
+    assert "waking a waiter failed" in caplog.text
 
 
 def test_no_change_goes_unseen() -> None:

@@ -187,7 +187,7 @@ def test_a_view_may_be_given_as_what_makes_it() -> None:
 
 @pytest.mark.parametrize("wrong", [5, Numbers(), lambda: 5])
 def test_what_makes_no_view(wrong: Any) -> None:
-    with pytest.raises(UsageError, match="a view is named, or made by"):
+    with pytest.raises(UsageError, match="view must be a name, or a class or function"):
         open_screen(wrong, ViewedRun(DONE))
 
 
