@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.runtime.waiting import Notifier
 
-__all__ = ["FakeFeed", "FakeScreen", "ViewedRun", "started"]
+__all__ = ["FakeFeed", "FakeScreen", "FakeWidget", "ViewedRun", "started"]
 
 
 class FakeFeed:
@@ -90,6 +91,23 @@ def started(**options: Any) -> tuple[Run, FakeFeed, FakeScreen]:
     run.add_screen(screen)
     run.start()
     return run, feed, screen
+
+
+class FakeWidget:
+    """Notes what a screen pushes, and when."""
+
+    def __init__(self) -> None:
+        self.pushed: list[tuple[float, str]] = []
+        self.ended: Status | None = None
+
+    def display_bundle(self) -> dict[str, Any]:
+        return {"text/plain": "waiting"}
+
+    def push(self, delta: str, status: Status) -> None:
+        self.pushed.append((time.monotonic(), delta))
+
+    def end(self, status: Status, bundle: dict[str, Any]) -> None:
+        self.ended = status
 
 
 class ViewedRun:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from support.runs import ViewedRun
+from support.runs import FakeWidget, ViewedRun
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen, open_screen
@@ -58,21 +58,6 @@ def test_auto_becomes_the_view_that_suits_the_first_item() -> None:
 def test_an_unknown_view() -> None:
     with pytest.raises(UsageError, match="did you mean 'json'"):
         open_screen("jsn", ViewedRun(status()))
-
-
-class FakeWidget:
-    def __init__(self) -> None:
-        self.pushed: list[tuple[float, str]] = []
-        self.ended: Status | None = None
-
-    def display_bundle(self) -> dict[str, Any]:
-        return {"text/plain": "waiting"}
-
-    def push(self, delta: str, status: Status) -> None:
-        self.pushed.append((time.monotonic(), delta))
-
-    def end(self, status: Status, bundle: dict[str, Any]) -> None:
-        self.ended = status
 
 
 def test_a_cell_is_told_at_most_thirty_times_a_second(

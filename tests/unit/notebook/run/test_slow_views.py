@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from support.runs import FakeFeed, FakeScreen, started
+from support.runs import FakeFeed, FakeScreen, FakeWidget, started
 from support.waiting import until
 
 import kkjupyter as kk
@@ -135,8 +135,6 @@ def test_cancel_frees_whoever_waits_whatever_the_worker_does(
 def test_cancel_does_not_wait_for_the_last_output_either(
     kind: type[Words], gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from .test_screens import FakeWidget
-
     outputs: list[Any] = []
     monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda *_, **__: None)
     monkeypatch.setattr(
