@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, auntil, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, auntil, until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop

@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, settle, until
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S, settle, until
 
 import kkjupyter as kk
 from kkjupyter.wire.events import Failed, Opened, Requested

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
-from support.rawpeers import RawPeer, raw_server
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_server
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.connection.negotiation import make_protocol

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.server.interceptors import CallContext

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
-from support.vovk_api import NEW, OLD
+from support.endpoints import Endpoint
+from support.vovk.api import NEW, OLD
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import websockets.asyncio.client
-from support.endpoints import Endpoint, until
-from support.proxy import ConnectProxy
-from support.tls import AUTHORITY_FILE, CertificateName, certificate_file, server_context
+from support.endpoints import Endpoint
+from support.servers.connect_proxy import ConnectProxy
+from support.servers.tls import AUTHORITY_FILE, CertificateName, certificate_file, server_context
+from support.waiting import until
 from websockets.http11 import Request
 from websockets.sync.client import connect
 from websockets.sync.server import serve

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil, until
-from support.freezing import FreezingLink
-from support.rawpeers import raw_client
+from support.peers.raw import raw_client
+from support.servers.freezing_link import FreezingLink
+from support.waiting import PATIENCE_S, auntil, until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S
-from support.floods import worst_cpu_s
-from support.rawhttp import head
+from support.hostile.floods import worst_cpu_s
+from support.hostile.raw_http import head
+from support.waiting import PATIENCE_S
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.rawhttp import head, raw_socket
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.hostile.raw_http import head, raw_socket
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.floods import CONTINUATION, TEXT, frame, open_socket
-from support.rawhttp import head
+from support.hostile.floods import CONTINUATION, TEXT, frame, open_socket
+from support.hostile.raw_http import head
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import vovk

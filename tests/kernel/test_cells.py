@@ -8,7 +8,13 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from support.kernels import Kernel, jupyter_environment, kernel_name, wait_until, write_kernelspecs
+from support.kernels.kernel import (
+    Kernel,
+    jupyter_environment,
+    kernel_name,
+    wait_until,
+    write_kernelspecs,
+)
 
 from .endpoint import SETUP, outputs_text, prepare, value_of
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk

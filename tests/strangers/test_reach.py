@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.endpoints import Endpoint
-from support.rawpeers import raw_client
+from support.peers.raw import raw_client
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory

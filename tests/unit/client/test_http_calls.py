@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.endpoints import auntil
-from support.http_servers import Handler, answering, listening, never, read_request, reply
+from support.servers.http_servers import Handler, answering, listening, never, read_request, reply
+from support.waiting import auntil
 
 import kkjupyter as kk
 from kkjupyter.client.remote import session_of

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil, until
+from support.waiting import PATIENCE_S, auntil, until
 
 from kkjupyter.runtime import decoders
 from kkjupyter.runtime.decoders import WORTH_A_THREAD_BYTES, decode, submit

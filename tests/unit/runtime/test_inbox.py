@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S
+from support.waiting import PATIENCE_S
 
 from kkjupyter.runtime.inbox import inbox_of
 from kkjupyter.runtime.waiting import Notifier, wait_async

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 from kkjupyter.runtime import loop_threads
 from kkjupyter.runtime.loop_threads import LoopThread, handler_loop, io_loop, on_own_loop

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.rawpeers import raw_client
+from support.peers.raw import raw_client
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import vovk

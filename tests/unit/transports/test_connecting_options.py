@@ -11,7 +11,7 @@ import pytest
 import websockets.exceptions
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tls import AUTHORITY_FILE, certificate_file, server_context
+from support.servers.tls import AUTHORITY_FILE, certificate_file, server_context
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 from websockets.proxy import parse_proxy

@@ -15,9 +15,17 @@ from typing import Any
 import aiohttp
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
-from support.endpoints import auntil
-from support.http_servers import Handler, answering, listening, never, read_request, reply, saying
-from support.tls import AUTHORITY_FILE, CertificateName, server_context
+from support.servers.http_servers import (
+    Handler,
+    answering,
+    listening,
+    never,
+    read_request,
+    reply,
+    saying,
+)
+from support.servers.tls import AUTHORITY_FILE, CertificateName, server_context
+from support.waiting import auntil
 from yarl import URL
 
 import kkjupyter as kk

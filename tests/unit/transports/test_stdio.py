@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from support.endpoints import auntil
+from support.waiting import auntil
 
 import kkjupyter as kk
 from kkjupyter.transports.stdio import client as stdio

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import websockets.exceptions
-from support.endpoints import PATIENCE_S, Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, until
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.frames import Close

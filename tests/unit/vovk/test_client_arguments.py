@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 import pytest
-from support.http_servers import reply
-from support.vovk_servers import HELLO, Peer, bounded, connected
+from support.servers.http_servers import reply
+from support.vovk.servers import HELLO, Peer, bounded, connected
 
 import kkjupyter as kk
 

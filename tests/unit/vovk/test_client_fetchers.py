@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil
-from support.http_servers import listening, reply
-from support.vovk_servers import (
+from support.servers.http_servers import listening, reply
+from support.vovk.servers import (
     HELLO,
     LAST_CHUNK,
     Peer,
@@ -22,6 +21,7 @@ from support.vovk_servers import (
     lines,
     until_it_fails,
 )
+from support.waiting import PATIENCE_S, auntil
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 import aiohttp
 import pytest
-from support.endpoints import settle
+from support.waiting import settle
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.http_servers import listening, read_request, reply
-from support.vovk_servers import HELLO, bounded
-from wire.vovk.exchanges import schema_file
+from support.servers.http_servers import listening, read_request, reply
+from support.vovk.servers import HELLO, bounded
+from wire.peers.vovk.exchanges import schema_file
 
 import kkjupyter as kk
 from kkjupyter.client.remote import describe
