@@ -343,7 +343,8 @@ class _Job:
             on_over=self._make_room,
         )
         if protocol.has_credit:
-            io_loop().post(self._channel.outgoing.add, stream)
+            # At once: posted to the I/O loop it could come there after the peer's first pull.
+            self._channel.outgoing.add(stream)
         if self.is_cancelled:
             stream.cancel()
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
