@@ -139,7 +139,7 @@ NEW: dict[str, Expected] = {
     "schema-endpoint-production": http_error(404, "Route '_schema_' is not found"),
     "streamTokens-no-accept": stream("streamTokens", TOKENS, query={"delay": 10}, **WORLD),
     "streamTokens-no-accept-gzip": stream("streamTokens", TOKENS, query={"delay": 10}, **WORLD),
-    "trailing-slash": http_error(308, "points to /api/hello/stream-sync"),
+    "trailing-slash": http_error(308, "redirects to /api/hello/stream-sync"),
     "unary-array": unary("unaryArray", [1, 2, 3]),
     "unary-nothing": unary("unaryNothing", None),
     "unary-string": unary("unaryString", "plain"),
