@@ -20,9 +20,8 @@ from typing import Any, TypeVar
 
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.hooks import run_before_wait
-from kkjupyter.runtime.inbox import inbox_of
 from kkjupyter.runtime.logs import SafeLogger
-from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
+from kkjupyter.runtime.loop_threads import inbox_of, io_loop, on_own_loop
 from kkjupyter.runtime.turns import CancelWatch, give_turn, turn_is_due
 
 __all__ = ["Notifier", "run_async", "run_blocking", "wait_async", "wait_blocking"]
