@@ -63,7 +63,7 @@ def nothing_left_open() -> Iterator[None]:
     yield
     left = [session for session in _open_sessions() if session.number not in before]
     if left:
-        from kkjupyter.runtime.bridge import run_blocking
+        from kkjupyter.runtime.waiting import run_blocking
 
         for session in left:
             run_blocking(session.close())

@@ -17,8 +17,8 @@ from kkjupyter.client.remote import (
     set_remote,
 )
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.runtime.waiting import run_async, run_blocking
 from kkjupyter.server.serve import ServeOptions, start_server
 from kkjupyter.server.server import Server, open_servers
 from kkjupyter.transports.base import Transport

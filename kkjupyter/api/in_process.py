@@ -21,8 +21,8 @@ from kkjupyter.client.remote import Remote
 from kkjupyter.client.session import Session
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.runtime.waiting import run_async, run_blocking
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach

@@ -11,8 +11,8 @@ from kkjupyter.calls.call import Call
 from kkjupyter.calls.unresolved import RemoteName
 from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
-from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import on_own_loop
+from kkjupyter.runtime.waiting import run_async, run_blocking
 
 __all__ = [
     "Remote",

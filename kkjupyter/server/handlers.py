@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kkjupyter.limits import ServerLimits, run_function
-from kkjupyter.validation.per_function import PerFunction
+from kkjupyter.validation.functions import PerFunction
 from kkjupyter.validation.refusals import ArgumentsError
 
 __all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]

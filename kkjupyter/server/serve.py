@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.runtime.waiting import run_blocking
 from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach
