@@ -133,7 +133,7 @@ def call(
         idle_timeout_s: for each next item of a stream, in seconds, while somebody waits for it;
             then the stream fails with CallTimeout and the peer is told. None takes the connection's
             own limit, which by default is none: silence alone ends no stream.
-        kwargs: sent as one trailing object.
+        kwargs: by name to a kkjupyter server, as one trailing object to any other peer.
 
     Raises:
         UsageError: ``remote`` is no remote name, or a limit is not a positive number.

@@ -166,6 +166,8 @@ class ProtocolCaller(Caller):
     def __init__(self, url: str, functions: CallbackRegistry, **options: Any) -> None:
         super().__init__(url, **options)
         self._functions = functions
+        # Whether the peer binds keyword arguments by name; None until it was asked.
+        self._binds_names: bool | None = None
 
     # ---- what a subclass brings
 
@@ -248,6 +250,8 @@ class ProtocolCaller(Caller):
             self._meta_of_call(method),
             {},
             contextvars.copy_context(),
+            has_keywords=bool(kwargs),
+            binds_names=bool(kwargs and self._binds_names),
         )
         are_scalars = SCALARS.issuperset(map(type, call.args)) and value is undefined
         try:

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from kkjupyter.calls.call import is_stream
 from kkjupyter.client.remote import Remote
 from kkjupyter.connection.channel import Channel
@@ -34,6 +36,7 @@ from kkjupyter.server.response_task import Answer, answer_call, answer_with
 from kkjupyter.server.reverse_caller import ReverseCaller
 from kkjupyter.wire.events import Requested, StreamRef
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
+from kkjupyter.wire.kkrpc.reserved import DESCRIBE_NAME, KEYWORDS_NAME
 
 __all__ = ["Producer"]
 
@@ -205,6 +208,27 @@ class Producer:
                     del self._jobs[call_id]
 
 
+def _has_keywords(request: Requested, exposed: Exposed) -> bool:
+    """Whether the client says that the last argument holds keyword arguments."""
+    return (
+        request.path[:1] == (KEYWORDS_NAME,)
+        and request.operation in ("call", "new")
+        and bool(request.args)
+        and type(request.args[-1]) is dict
+        and not exposed.reach.is_there(KEYWORDS_NAME)
+    )
+
+
+def _is_question(request: Requested, exposed: Exposed) -> bool:
+    """Whether the client asks what is understood here."""
+    return (
+        request.path == (DESCRIBE_NAME,)
+        and request.operation == "call"
+        and not request.args
+        and not exposed.reach.is_there(DESCRIBE_NAME)
+    )
+
+
 def _end_unbegun(jobs: list[_Job]) -> None:
     for job in jobs:
         if not job.has_begun:
@@ -217,12 +241,16 @@ class _Job:
     Made on the I/O loop; runs on the handler loop.
 
     Attributes:
+        request: what is asked for, without the sign that it has keyword arguments.
         has_begun: whether it runs, or has run.
         is_cancelled: whether nobody wants the answer; where many are cancelled, the rest of
             :meth:`cancel` comes later.
     """
 
     def __init__(self, producer: Producer, request: Requested, streams: int) -> None:
+        self._has_keywords = _has_keywords(request, producer.exposed)
+        if self._has_keywords:
+            request = msgspec.structs.replace(request, path=request.path[1:])
         self.request = request
         self.streams = streams
         self._producer = producer
@@ -386,9 +414,16 @@ class _Job:
         request, exposed = self.request, self._producer.exposed
         if self._is_unanswered_probe:
             raise Unreachable("missing")
+        if _is_question(request, exposed):
+            # Nothing that an interceptor could have anything against: it tells of no name.
+            return Answer({"keywords": True})
+        args, kwargs = self._args, {}
+        if self._has_keywords:
+            args, kwargs = args[:-1], dict(args[-1])
         context = CallContext(
             ".".join(request.path),
-            self._args,
+            args,
+            kwargs,
             meta=request.meta or {},
             caller=self._producer.caller,
             operation=request.operation,
@@ -428,6 +463,7 @@ class _Job:
             context,
             interceptors=interceptors,
             validate=self._producer.exposed.validate,
+            has_keywords=self._has_keywords,
         )
         return Answer(by_value(answer.value)) if context.operation == "new" else answer
 

@@ -17,7 +17,7 @@ from kkjupyter.limits import ServerLimits, run_function
 from kkjupyter.validation.per_function import PerFunction
 from kkjupyter.validation.refusals import ArgumentsError
 
-__all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
+__all__ = ["MAX_FUNCTION_THREADS", "as_positional", "by_value", "call_function", "spread"]
 
 MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
 """How many plain functions run at once for one client, if its server says nothing else."""
@@ -114,6 +114,32 @@ def spread(function: Callable[..., Any], args: Sequence[Any]) -> tuple[list[Any]
     ):
         return list(args[:-1]), dict(options)
     return list(args), {}
+
+
+def as_positional(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The same call with the arguments of positional parameters in their places.
+
+    A parameter left out before one that is given gets its default. What does not fit is left as it
+    is: it is refused when the function is called.
+    """
+    unchanged = list(args), dict(kwargs)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return unchanged
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    while positional and positional[-1].name not in given:
+        positional.pop()
+    if len(positional) <= len(args):
+        return unchanged
+    names = {p.name for p in positional}
+    return (
+        [given.get(p.name, p.default) for p in positional],
+        {name: value for name, value in kwargs.items() if name not in names},
+    )
 
 
 def by_value(instance: Any) -> Any:

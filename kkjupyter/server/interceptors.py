@@ -38,7 +38,8 @@ class CallContext:
     Attributes:
         method: the name called, ``"data.stream"``.
         args: the positional arguments, checked; may be changed or replaced.
-        kwargs: the keyword arguments, from the caller's trailing object; may be changed, too.
+        kwargs: the keyword arguments of keyword-only parameters; may be changed, too. Where a
+            keyword names a positional parameter, its value is in ``args``.
         meta: what the caller says about the call; empty where the protocol carries nothing.
         state: for interceptors to leave things for each other and for the handler.
         caller: the caller's own API, where it has one; else None.
