@@ -129,6 +129,7 @@ def serve_in_memory(
     writable: WritableOption = (),
     debug: bool = False,
     limits: ServerLimits | None = None,
+    describe: bool = True,
     url: str = "",
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
@@ -141,6 +142,7 @@ def serve_in_memory(
         writable: what clients may assign to.
         debug: whether clients are sent tracebacks.
         limits: what clients may have at once.
+        describe: whether clients are told the names, signatures and docstrings of methods.
         url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
     reach = make_reach(obj, expose, package=serving_package())
@@ -151,5 +153,6 @@ def serve_in_memory(
         permission=permission(writable, reach),
         debug=debug,
         limits=check_limits(limits),
+        describe=describe,
     )
     return MemoryServer(exposed, url or f"memory:{next(_numbers)}")

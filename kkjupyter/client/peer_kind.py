@@ -24,7 +24,14 @@ from kkjupyter.wire.values.javascript import undefined
 if TYPE_CHECKING:
     from kkjupyter.client.caller import ProtocolCaller
 
-__all__ = ["ASK_S", "binds_names", "make_question", "says_binds_names", "warn_of_silence"]
+__all__ = [
+    "ASK_S",
+    "answer_of",
+    "binds_names",
+    "make_question",
+    "says_binds_names",
+    "warn_of_silence",
+]
 
 ASK_S: Final = 5.0
 """So long a peer may take to answer, in seconds."""
@@ -32,7 +39,7 @@ ASK_S: Final = 5.0
 logger = SafeLogger("kkjupyter")
 
 
-def make_question(caller: ProtocolCaller, *args: str) -> OutgoingCall:
+def make_question(caller: ProtocolCaller, *args: Any) -> OutgoingCall:
     """A call that asks the peer of ``caller`` what it understands, to be sent. It is not recorded.
 
     Args:
@@ -61,21 +68,27 @@ async def binds_names(state: CallState, url: str) -> bool:
         ConnectionLost: there is no connection any more.
         CallCancelled: it was closed from here.
     """
-    call = Call(state)
     try:
-        answer = await call
+        return says_binds_names(await answer_of(state))
     except ConnectionLost:
         raise
     except CallTimeout:
         warn_of_silence(url)
         return False
     except KKError:
-        if call.state == "cancelled":
+        if state.phase == "cancelled":
             raise
         return False  # that there is no such method, in whatever words
-    if answer is call:  # a stream
+
+
+async def answer_of(state: CallState) -> Any:
+    """The value of a question; None if it is a stream. I/O loop only; raises as a call."""
+    call = Call(state)
+    answer = await call
+    if answer is call:
         call.cancel()
-    return says_binds_names(answer)
+        return None
+    return answer
 
 
 def says_binds_names(answer: Any) -> bool:

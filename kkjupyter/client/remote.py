@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Generator
 from typing import Any, NoReturn
 
@@ -86,7 +87,7 @@ class Remote(RemoteName):
 
     def __dir__(self) -> list[str]:
         depth = len(self._kk_path)
-        split = [method.split(".") for method in self._kk_session.methods]
+        split = [method.split(".") for method in self._kk_session.method_names()]
         return sorted(
             {
                 parts[depth]
@@ -94,6 +95,13 @@ class Remote(RemoteName):
                 if tuple(parts[:depth]) == self._kk_path and parts[depth:]
             }
         )
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        described = self._kk_session.description(self._kk_path) if self._kk_path else None
+        if described is None or described.signature is None:
+            raise AttributeError(f"the signature of {_written(self)} is not known")
+        return described.signature
 
     def __iter__(self) -> NoReturn:
         self._refuse_loop("for")
@@ -148,6 +156,22 @@ class Remote(RemoteName):
 
     async def __aexit__(self, *exc: object) -> None:
         await run_async(self._kk_session.close())
+
+
+class _Docstring:
+    """Of the class its own, of a name what the server tells of the method, if it does."""
+
+    def __init__(self, of_class: str | None) -> None:
+        self._of_class = of_class
+
+    def __get__(self, remote: Remote | None, owner: type[Remote]) -> str | None:
+        if remote is None or not remote._kk_path:
+            return self._of_class
+        described = remote._kk_session.description(remote._kk_path)
+        return self._of_class if described is None else described.text(remote._kk_path[-1])
+
+
+Remote.__doc__ = _Docstring(Remote.__doc__)  # type: ignore[assignment]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller, ProtocolCaller
-from kkjupyter.client.peer_kind import binds_names, make_question
+from kkjupyter.client.peer_kind import answer_of, binds_names, make_question
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.connection.negotiation import (
     PROTOCOLS,
@@ -211,6 +211,7 @@ class Session(ProtocolCaller):
 
     def forked(self) -> None:
         states = self.calls
+        self._looks.clear()
         channel, self._channel = self._channel, None  # the next call makes a new one
         if channel is not None:
             leave_to_parent(channel)
@@ -225,6 +226,35 @@ class Session(ProtocolCaller):
     def reading_paused(self) -> bool:
         channel = self._channel
         return channel is not None and channel.reading.paused
+
+    @property
+    def _can_ask(self) -> bool:
+        channel = self._channel
+        return channel is not None and channel.is_open and not self.closed
+
+    async def _ask_about(self, *args: Any) -> Any:
+        if self._asking is not None:
+            await asyncio.shield(self._asking)
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            return None
+        if self._binds_names is None:
+            found = await self._ask_whether_ours(channel)
+            if self._channel is not channel:
+                return None
+            self._binds_names = found
+        if not self._binds_names:
+            return None
+        question = make_question(self, *args)
+        question.state.start_timer()
+        channel.start(question)
+        return await answer_of(question.state)
+
+    async def _ask_whether_ours(self, channel: Channel) -> bool:
+        question = make_question(self)
+        question.state.start_timer()
+        channel.start(question)
+        return await binds_names(question.state, self.url)
 
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
@@ -331,10 +361,7 @@ class Session(ProtocolCaller):
         channel = self._channel
         assert channel is not None
         try:
-            question = make_question(self)
-            question.state.start_timer()
-            channel.start(question)
-            found = await binds_names(question.state, self.url)
+            found = await self._ask_whether_ours(channel)
         except Exception as error:
             # Nothing is sent without an answer: arguments could end up in the wrong place.
             self._asking = None
@@ -386,6 +413,7 @@ class Session(ProtocolCaller):
         )
         self._functions.connection_lost()
         self._binds_names = None  # another kind of peer may answer at the old address
+        self._looks.clear()
         self._channel = Channel(
             transport, self._protocol, functions=self._functions, recorder=self.recorder
         )

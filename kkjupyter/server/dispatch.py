@@ -8,6 +8,7 @@ at its next yield. A peer that does not read stops both, through the send queue.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import threading
 from collections import deque
@@ -28,9 +29,10 @@ from kkjupyter.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.turns import TURN_S, monotonic_s
 from kkjupyter.runtime.waiting import wait_async
+from kkjupyter.server.exposed.description import describe_method, describe_names
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.places import Unreachable
-from kkjupyter.server.handlers import by_value
+from kkjupyter.server.handlers import by_value, call_function
 from kkjupyter.server.interceptors import CallContext, Interceptor
 from kkjupyter.server.response_task import Answer, answer_call, answer_with
 from kkjupyter.server.reverse_caller import ReverseCaller
@@ -224,7 +226,6 @@ def _is_question(request: Requested, exposed: Exposed) -> bool:
     return (
         request.path == (DESCRIBE_NAME,)
         and request.operation == "call"
-        and not request.args
         and not exposed.reach.is_there(DESCRIBE_NAME)
     )
 
@@ -415,8 +416,7 @@ class _Job:
         if self._is_unanswered_probe:
             raise Unreachable("missing")
         if _is_question(request, exposed):
-            # Nothing that an interceptor could have anything against: it tells of no name.
-            return Answer({"keywords": True})
+            return await self._answer_question()
         args, kwargs = self._args, {}
         if self._has_keywords:
             args, kwargs = args[:-1], dict(args[-1])
@@ -451,6 +451,30 @@ class _Job:
             # Not before they were asked: who may not call shall not find out what there is.
             return await self._fail_inside(failure, context)
         return await self._call(function, context, exposed.interceptors)
+
+    async def _answer_question(self) -> Answer:
+        exposed = self._producer.exposed
+        reach = exposed.reach
+        match self._args:
+            case []:
+                # Nothing that an interceptor could have anything against: it tells of no name.
+                return Answer({"keywords": True})
+            case ["names"] if exposed.describe and not exposed.is_guarded:
+                return Answer(await call_function(describe_names, [reach], {}))
+            case ["method", [*path]] if exposed.describe and all(type(n) is str for n in path):
+                context = CallContext(
+                    ".".join(path),
+                    [],
+                    meta=self.request.meta or {},
+                    caller=self._producer.caller,
+                    operation="get",
+                )
+                return await answer_with(
+                    functools.partial(call_function, describe_method, [reach, path], {}),
+                    context,
+                    interceptors=exposed.interceptors,
+                )
+        raise Unreachable("missing")
 
     async def _call(
         self,

@@ -156,6 +156,8 @@ class HttpSession(ProtocolCaller):
         await self._requests.close()
 
     def forked(self) -> None:
+        self._looks.clear()
+        self._asking = asyncio.Lock()  # whoever held it did not come along
         self._requests.forked(self.url)
 
     # ---- what calls ask of their backend
@@ -199,12 +201,29 @@ class HttpSession(ProtocolCaller):
             return
         self._requests.start(state, partial(self._exchange, call))
 
+    @property
+    def _can_ask(self) -> bool:
+        return not self.closed
+
+    async def _ask_about(self, *args: Any) -> Any:
+        if not await self._is_ours():
+            return None
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await self._ask(make_question(self, *args))
+        except TimeoutError:  # then nothing is known of it
+            return None
+
+    async def _is_ours(self) -> bool:
+        """Whether the server binds keyword arguments by name; asked once."""
+        async with self._asking:
+            if self._binds_names is None:
+                self._binds_names = await self._find_binds_names()
+        return self._binds_names
+
     async def _exchange(self, call: OutgoingCall) -> Settle:
         if call.has_keywords:
-            async with self._asking:
-                if self._binds_names is None:
-                    self._binds_names = await self._find_binds_names()
-            call.bind_names(self._binds_names)
+            call.bind_names(await self._is_ours())
             call.encode(self._protocol)
         return partial(call.state.replied, await self._ask(call))
 

@@ -11,7 +11,11 @@ from typing import Final
 __all__ = ["DESCRIBE_NAME", "KEYWORDS_NAME"]
 
 DESCRIBE_NAME: Final = "kk-describe"
-"""Called, it tells what the server understands: ``{"keywords": true}``."""
+"""Called, it tells what the server understands: ``{"keywords": true}``.
+
+Called with ``"names"`` it lists the methods, and with ``"method"`` and a path it describes one,
+unless the server does not offer that.
+"""
 
 KEYWORDS_NAME: Final = "kk-keywords"
 """Before the path of a call or a constructor: the last argument holds keyword arguments, each of
