@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Generator
 from typing import Any, NoReturn
 
 from kkjupyter.argument_checks import check_seconds
 from kkjupyter.calls.call import Call
-from kkjupyter.calls.unresolved import RemoteName
+from kkjupyter.calls.unresolved import NoSuchAttribute, RemoteName
 from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.bridge import run_async, run_blocking
@@ -25,6 +26,24 @@ __all__ = [
     "session_of",
     "set_remote",
 ]
+
+
+# Modules that find out what an object is by calling methods that it may have: Shift-Tab asks for
+# getdoc(), marimo for a database's cursor(), matplotlib for to_numpy(). Whole packages are not
+# listed: some call functions that users hand to them.
+_PROBING_MODULES = (
+    "IPython.core.completer",
+    "IPython.core.guarded_eval",
+    "IPython.core.oinspect",
+    "IPython.lib.pretty",
+    "IPython.utils.",
+    "_pydevd_bundle.",
+    "jedi.",
+    "marimo._data.",
+    "marimo._output.",
+    "marimo._sql.",
+    "matplotlib.cbook",
+)
 
 
 class Remote(RemoteName):
@@ -61,6 +80,8 @@ class Remote(RemoteName):
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         if not self._kk_path:
             raise UsageError(self._kk_hint())
+        if not (args or kwargs):
+            _refuse_probe(self, sys._getframe(1).f_globals.get("__name__"))
         return self._kk_session.call("call", self._kk_path, args, kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -246,6 +267,21 @@ def call_remote(
         timeout_s=timeout_s,
         idle_timeout_s=idle_timeout_s,
     )
+
+
+def _refuse_probe(remote: Remote, module: object) -> None:
+    """Refuse a call without arguments by code that only looks what kind of object it has.
+
+    ``api.anything`` exists for whoever asks, and the call would run on the server.
+
+    Raises:
+        NoSuchAttribute: ``module``, whose code calls, is one that does so.
+    """
+    if isinstance(module, str) and module.startswith(_PROBING_MODULES):
+        raise NoSuchAttribute(
+            f"{module} calls {_written(remote)}() to find out what kind of object it is, and that "
+            "is not a call to send; from a function of your own it is: lambda: ..."
+        )
 
 
 def _written(remote: Remote) -> str:
