@@ -53,7 +53,8 @@ def show(
     the object, too.
 
     Args:
-        source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
+        source: a call, an iterator (a generator, an LLM client's stream), an async iterable, or a
+            list, tuple, set, range or deque, whose items are there at once.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
             (:func:`kkjupyter.view`), or something that makes one.
@@ -66,7 +67,7 @@ def show(
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is no stream or is read already, there is no such view, or
+        UsageError: ``source`` is not a stream or is read already, there is no such view, or
             ``pick`` is no function.
     """
     run_before_show()

@@ -70,7 +70,7 @@ def begin(
     """Claim ``source`` for a run of the present cell.
 
     Args:
-        source: a call, an iterator or an async iterable.
+        source: a call, an iterator, an async iterable or a collection; see :func:`open_feed`.
         view: what will show it. To one for text, a chunk of an LLM client's is its text.
         title: what is shown for it; by default the call, or the generator's name.
         pick: what of each item is shown, whatever the view.
