@@ -1,8 +1,8 @@
 """The library that checks values against JSON Schemas, without what takes seconds to import.
 
-``jsonschema`` imports everything that knows one of JSON Schema's formats. The one for ``iri``, which
-comes with JupyterLab, builds a grammar when it is imported: 2 seconds of computing. Formats are not
-looked at here, so the grammar is built when somebody else checks that format.
+``jsonschema`` imports everything that knows one of JSON Schema's formats. The one for ``iri``
+comes with JupyterLab and builds a grammar when it is imported: 2 seconds of computing. Formats are
+not looked at here, so the grammar is built when somebody else checks that format.
 """
 
 from __future__ import annotations
