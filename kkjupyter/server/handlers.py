@@ -24,6 +24,7 @@ MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
 
 # What travels as itself, although its instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
+_MAX_MISFIT_CHARS = 300
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
 
@@ -125,11 +126,14 @@ def as_positional(
     is: it is refused when the function is called.
     """
     unchanged = list(args), dict(kwargs)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
+    signature = _signature(function)
+    if signature is None:
         return unchanged
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        return unchanged
+    parameters = signature.parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     while positional and positional[-1].name not in given:
         positional.pop()
@@ -211,11 +215,27 @@ def _find_keywords(function: Callable[..., Any]) -> _Keywords | None:
 _keywords = PerFunction(_find_keywords)
 
 
+def _find_signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # some callables written in C have none
+        return None
+
+
+_signature = PerFunction(_find_signature)
+
+
 class _Default:
     """Stands for a default in a signature shown to a peer, whom its value does not concern."""
 
     def __repr__(self) -> str:
         return "..."
+
+
+def _shorten(text: str) -> str:
+    """``text`` without the middle, if it is long: it holds a name of the client's."""
+    half = _MAX_MISFIT_CHARS // 2
+    return text if len(text) <= _MAX_MISFIT_CHARS else f"{text[:half]}…{text[-half:]}"
 
 
 def _misfit(
@@ -239,5 +259,5 @@ def _misfit(
             return_annotation=signature.empty,
         )
         name = getattr(function, "__name__", None) or type(function).__name__
-        return f"{exc}; the function is {name}{shown}"
+        return f"{_shorten(str(exc))}; the function is {name}{shown}"
     return None

@@ -85,6 +85,12 @@ def test_what_does_not_fit_is_refused(api: Any) -> None:
             call().result()
 
 
+def test_a_name_as_long_as_a_message_is_not_sent_back(api: Any) -> None:
+    with pytest.raises(kk.RemoteError, match="unexpected keyword argument") as caught:
+        api.chat("x", **{"y" * 100_000: 1}).result()
+    assert len(str(caught.value)) < 1_000
+
+
 def test_calls_arrive_in_the_order_they_were_made(
     start: Callable[..., Any], spoken: dict[str, str]
 ) -> None:
