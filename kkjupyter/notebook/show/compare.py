@@ -9,13 +9,14 @@ from typing import Any
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
-from kkjupyter.notebook.run.feeds import awaited
+from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
 from kkjupyter.notebook.run.owner import cells
 from kkjupyter.notebook.run.reply import Reply
+from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import GRACE_S, cancel_and_settle
-from kkjupyter.notebook.show.waiting import begin, check_view, lives_on_this_loop, never_shown
+from kkjupyter.notebook.show.waiting import begin, check_view, never_shown, wait
 from kkjupyter.notebook.views import AUTO, ViewChoice
 from kkjupyter.runtime.hooks import run_before_show
 from kkjupyter.runtime.waiting import wait_async
@@ -103,14 +104,10 @@ class Compared:
                 stop: write ``await``.
             BaseException: what the first of them failed with, if all of them failed.
         """
-        at_home = [run.title for run in self._runs.values() if lives_on_this_loop(run)]
-        if at_home:
-            self._is_refused = True
-            raise UsageError(
-                f"{', '.join(at_home)} of this comparison runs on this very loop, which `.wait()` "
-                "would stop; write `await kk.compare(...)`"
-            )
-        return self.last_line()
+        self._refuse_here()
+        replies = self.last_line()
+        self._refuse_here()  # what a function gave may turn out to be such a stream
+        return replies
 
     def last_line(self) -> Replies:
         """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
@@ -118,24 +115,45 @@ class Compared:
         Returns:
             As :meth:`wait`; of streams that go on, Replies that are not complete.
         """
-        at_home = [run for run in self._runs.values() if lives_on_this_loop(run)]
-        for run in at_home:
-            run.notes.append(
-                "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
-            )
+        noted = self._note_those_here()
         self._show()
-        if at_home:  # waiting here would stop the very loop that drives it
+        if noted:  # waiting here would stop the very loop that drives it
             return self.replies
         try:
             for run in self._runs.values():
-                run.wait()
+                wait(run)
         except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
             self.cancel()
             for run in self._runs.values():
                 cancel_and_settle(run)
             hide_our_frames(interrupt)
             raise
-        return self._outcome()
+        return self.replies if self._note_those_here() else self._outcome()
+
+    def _those_here(self) -> list[Run]:
+        """Those that need the very loop that waiting in plain code would stop."""
+        runs = self._runs.values()
+        return [run for run in runs if not run.is_over and lives_on_this_loop(run.feed)]
+
+    def _note_those_here(self) -> bool:
+        """Say of those that they go on; return whether there are any."""
+        those = self._those_here()
+        for run in those:
+            run.notes.append(
+                "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
+            )
+        return bool(those)
+
+    def _refuse_here(self) -> None:
+        titles = [run.title for run in self._those_here()]
+        if titles:
+            self._is_refused = True
+            if self._is_used:
+                self.cancel()
+            raise UsageError(
+                f"{', '.join(titles)} of this comparison runs on this very loop, which `.wait()` "
+                "would stop; write `await kk.compare(...)`"
+            )
 
     def __await__(self) -> Generator[Any, None, Replies]:
         return self._finished().__await__()
@@ -167,6 +185,10 @@ class Compared:
         self.replies.shown_in = present_execution()
         with cells.output():
             open_columns(self._runs, self._view)
+        # All at the same moment, whatever the start of a run takes.
+        for run in self._runs.values():
+            if isinstance(run.feed, RequestFeed):
+                run.feed.ask()
         for run in self._runs.values():
             run.start()
 

@@ -8,10 +8,12 @@ from typing import Any
 from kkjupyter.calls.call import Call
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
-from kkjupyter.notebook.run.feeds import awaited
-from kkjupyter.notebook.run.local_feeds import AsyncFeed, LocalFeed
+from kkjupyter.notebook.run.driving import DrivenFeed
+from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
+from kkjupyter.notebook.run.local_feeds import AsyncFeed
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
+from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import GRACE_S, AsyncShownIterator, ShownIterator
@@ -19,7 +21,6 @@ from kkjupyter.notebook.show.waiting import (
     await_kind,
     begin,
     check_view,
-    lives_on_this_loop,
     never_shown,
     outcome,
     play,
@@ -112,8 +113,11 @@ class Shown:
                 that waiting here would stop: write ``await``.
             BaseException: what the stream failed with.
         """
-        self._refuse_here("`.wait()`", "write `await kk.show(...)`")
-        return self.last_line()
+        how = "`.wait()`", "write `await kk.show(...)`"
+        self._refuse_here(*how)
+        result = self.last_line()
+        self._refuse_here(*how)  # what a function gave may turn out to be such a stream
+        return result
 
     def last_line(self) -> Any:
         """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
@@ -148,15 +152,15 @@ class Shown:
                 show_trace(run)
         feed = run.feed
         in_task = (
-            isinstance(feed, AsyncFeed)
+            isinstance(feed, (AsyncFeed, RequestFeed))
             and not self._again
-            and lives_on_this_loop(run)
+            and lives_on_this_loop(feed)
             and feed.claim_task()
         )
         if not self._again:
             run.start()
         try:
-            if in_task and isinstance(feed, AsyncFeed):
+            if in_task and isinstance(feed, (AsyncFeed, RequestFeed)):
                 await feed.drive_in_task()
             await wait_async(run.notifier, lambda: run.is_over)
         except BaseException as error:  # CancelledError above all: the cell was interrupted
@@ -182,8 +186,10 @@ class Shown:
         self._start_loop()
 
     def _refuse_here(self, what: str, cure: str) -> None:
-        if not self._run.is_over and lives_on_this_loop(self._run):
+        if not self._run.is_over and lives_on_this_loop(self._run.feed):
             self._is_refused = True
+            if self._is_used:
+                self._run.cancel()
             raise UsageError(
                 f"{self._run.title} runs on this very loop, which {what} would stop; {cure}"
             )
@@ -191,8 +197,8 @@ class Shown:
     def _start_loop(self) -> None:
         self._use()
         run = self._run
-        if isinstance(run.feed, LocalFeed):
-            run.feed.ahead_items = 0  # the loop's body sets the pace
+        if isinstance(run.feed, DrivenFeed):
+            run.feed.run_ahead_no_more()  # the loop's body sets the pace
         run.start_loop()
         show_again(run, self._view)
         show_trace(run)
