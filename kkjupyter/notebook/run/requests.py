@@ -282,12 +282,11 @@ class _Opening:
                 raise StopIteration
             self._request = None
             owner.note_request()
-            try:
-                # In C, so that a signal that stops this thread comes before the function has
-                # returned or after its result is kept, where `close` finds it.
-                self._given.extend(itertools.starmap(request, ((),)))
-            except StopIteration as stop:
-                raise RuntimeError(f"{owner.title} raised StopIteration") from stop
+            # In C, so that a signal that stops this thread comes before the function has returned,
+            # or after its result is kept, where `close` finds it.
+            self._given.extend(itertools.starmap(request, ((),)))
+            if not self._given:  # to `extend` that is an end
+                raise RuntimeError(f"{owner.title} raised StopIteration")
             if not owner.is_wanted:
                 return None  # nobody takes that; what follows is `close`
             feed = owner.opened(self._given[0])
