@@ -37,8 +37,13 @@ def compare(
     cell, and with ``await``, it waits for the end of all; async iterables of the notebook's own
     need the ``await``. One that fails shows that in its column, and the others go on.
 
+    The times are comparable if each source is a function that makes its request: all of these are
+    called at the same moment, each in a thread of its own or on the loop, and the clock of each
+    starts with its call. Streams that are open already have been asked for one after the other.
+
     Args:
-        sources: calls, iterators or async iterables, by the names that stand above them.
+        sources: calls, iterators, async iterables, or functions without arguments that give one of
+            these, as for :func:`kkjupyter.show`; by the names that stand above them.
         view: how items are shown, as for :func:`kkjupyter.show`.
         pick: what of each item is shown, likewise.
         limits: how much each Reply keeps.
@@ -48,7 +53,8 @@ def compare(
         a dict of the Replies, by name.
 
     Raises:
-        UsageError: there is nothing to compare, or a source does not stream or is read already.
+        UsageError: there is nothing to compare; or a source does not stream, is read already, is a
+            class or needs arguments.
     """
     run_before_show()
     check_view(view)

@@ -53,8 +53,15 @@ def show(
     iterators (``__aiter__`` without ``__anext__``) it closes the one it was given: others may read
     the object, too.
 
+    Give it a function that makes the request, and the clock starts with that: it is called when the
+    stream is waited for, in the thread that would read the stream (an ``async def``, on the loop).
+    Of a stream that is open already nobody knows when it was asked for, so its state line says
+    "first after opening". A cancel stops the request, or closes what that gives later.
+
     Args:
-        source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
+        source: a call, an iterator (a generator, an LLM client's stream) or an async iterable; or a
+            function without arguments (``lambda: client.chat.completions.create(...)``) that gives
+            one of these, an awaitable of one, or a value, which is then the value of the cell.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
             (:func:`kkjupyter.view`), or something that makes one.
@@ -67,8 +74,9 @@ def show(
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is no stream or is read already, there is no such view, or
-            ``pick`` is no function.
+        UsageError: ``source`` is not a stream, is read already, is a class or needs arguments;
+            there is no such view; or ``pick`` is not a function. What the function raises, or a
+            UsageError if it gives None, is raised where the stream is waited for.
     """
     run_before_show()
     check_view(view)
