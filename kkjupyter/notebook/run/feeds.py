@@ -114,9 +114,11 @@ def _check_request(function: Callable[..., Any]) -> None:
     try:
         signature.bind()
     except TypeError as error:
+        # Of an object that can be called, only its class has a name.
+        call = f"{name}(...)" if title != name else "..."
         raise UsageError(
             f"{title} cannot be called without arguments ({error}); "
-            f"write kk.show(lambda: {name}(...)) with them"
+            f"write kk.show(lambda: {call}) with them"
         ) from None
 
 

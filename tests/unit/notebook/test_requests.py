@@ -216,6 +216,11 @@ class Plain:
     pass
 
 
+class NeedsToo:
+    def __call__(self, prompt: str) -> Iterator[str]:
+        return letters()
+
+
 def needs(prompt: str, *, model: str) -> Iterator[str]:
     return letters()
 
@@ -227,6 +232,7 @@ def needs(prompt: str, *, model: str) -> Iterator[str]:
         (needs, r"needs\(\) cannot be called without .*prompt.*kk.show\(lambda: needs\(...\)\)"),
         (functools.partial(needs, "x"), "needs.*cannot be called without arguments.*model"),
         (lambda n: n, "lambda cannot be called without arguments"),
+        (NeedsToo(), r"NeedsToo cannot be called .*prompt.*kk.show\(lambda: \.\.\.\) with them"),
     ],
 )
 def test_what_cannot_be_called_is_refused_at_once(source: Any, text: str) -> None:
