@@ -175,7 +175,9 @@ def test_a_call_is_one_of_the_streams(api: Any, capsys: pytest.CaptureFixture[st
         return api.countdown(2)
 
     for request in (lambda: api.countdown(2), acall):
-        assert kk.show(request).wait().items == [2, 1, 0]
+        reply = kk.show(request).wait()
+        assert reply.items == [2, 1, 0]
+        assert 0 < reply.first_item_s <= reply.elapsed_s  # the end is the call's, not the request's
         assert list(kk.show(request)) == [2, 1, 0]
         assert kk.compare({"A": request}).wait()["A"].items == [2, 1, 0]
     assert kk.show(lambda: api.add(1, 2)).wait() == 3
@@ -293,16 +295,20 @@ def test_a_function_that_fails_fails_its_run_alone(
 # ---- where it is called
 
 
-def test_the_cells_own_thread_makes_the_request_and_reads_the_stream() -> None:
+def test_the_cells_own_thread_makes_the_request_and_reads_the_stream(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     threads: list[threading.Thread] = []
 
     def request() -> Iterator[threading.Thread]:
         threads.append(threading.current_thread())
         return iter(threading.current_thread, None)
 
-    for thread in kk.show(request):
+    shown = kk.show(request)
+    for thread in shown:
         threads.append(thread)
         break
+    until(lambda: shown._run.is_settled)
     assert len(threads) == 2
     assert set(threads) == {threading.main_thread()}
 
