@@ -33,6 +33,8 @@ FRONT_END = "labextension"
 # The peers' tests run one at a time: they use both cores as it is.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 FILE_WORKERS = ("--numprocesses=2", "--dist=loadfile")
+# What the steps "fast" and "newer" run of the two: the wire room without its real peers.
+UNIT_TESTS = ("tests/unit", "tests/wire", "--ignore=tests/wire/peers")
 
 
 class StepFailed(Exception):
@@ -116,14 +118,13 @@ def pictures() -> None:
 
 def wire_tests() -> None:
     """The wire room's own tests; together they must reach every branch of it."""
-    where = [path for path in ("tests/unit/wire", "tests/wire") if (ROOT / path).exists()]
-    pytest(*where, *WORKERS, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
+    pytest("tests/wire", *WORKERS, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
     command(PY, "-m", "coverage", "report", "--include=*/kkjupyter/wire/*", "--fail-under=100")
 
 
 def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -> None:
-    """Unit and contract tests once more on the newest Python of this machine: the quick ones, or
-    those that are ``marked``."""
+    """Unit, wire and contract tests once more on the newest Python of this machine: the quick ones,
+    or those that are ``marked``."""
     newest = machine.newest_python()
     if newest is None:
         print(f"no Python newer than {sys.version_info.major}.{sys.version_info.minor} found here")
@@ -132,11 +133,11 @@ def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -
     version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
     print(f"on {version.stdout.strip()}")
     failed: list[str] = []
-    for path in ("tests/unit", "tests/contract"):
+    for paths in (UNIT_TESTS, ("tests/contract",)):
         try:
-            pytest(path, *WORKERS, *options, marked=marked, python=python)
+            pytest(*paths, *WORKERS, *options, marked=marked, python=python)
         except StepFailed as exc:
-            failed.append(f"{path}: {exc}")
+            failed.append(f"{paths[0]}: {exc}")
     if failed:
         raise StepFailed("; ".join(failed))
 
@@ -174,15 +175,15 @@ STEPS = (
     Step("committed-build", compare_front_end, "kkjupyter/static", ("build",)),
     Step("install", install_package),
     Step("chromium", chromium.setup),
-    Step("kernels", lambda: command(PY, "tests/support/kernel_versions.py")),
-    npm_ci("npm-wire", "tests/wire/node"),
+    Step("kernels", lambda: command(PY, "tests/support/kernels/versions.py")),
+    npm_ci("npm-wire", "tests/wire/peers/superjson"),
     npm_ci("npm-peers", "tests/peers/node"),
     npm_ci("npm-vovk-new", "tests/peers/vovk_new"),
     npm_ci("npm-vovk-old", "tests/peers/vovk_old"),
     Step(
         "vovk-servers",
-        lambda: command(PY, "tests/support/vovk_apps.py"),
-        "tests/support/vovk_apps.py",
+        lambda: command(PY, "tests/support/vovk/apps.py"),
+        "tests/support/vovk/apps.py",
         ("npm-peers", "npm-vovk-new", "npm-vovk-old"),
     ),
     Step("no-test-forgotten", no_test_forgotten),
@@ -190,8 +191,7 @@ STEPS = (
     Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
     Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
-    # The wire room's are run by the step "wire", which counts the branches they reach.
-    tests("unit", "--ignore=tests/unit/wire", workers=WORKERS),
+    tests("unit", workers=WORKERS),
     tests("contract", workers=WORKERS),
     tests("guides", workers=WORKERS),
     # What goes wrong on purpose, and what strangers try. Some take all of a machine.
@@ -205,7 +205,7 @@ STEPS = (
     tests("notebooks", "--timeout=180", workers=FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
-    Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit", ("npm-wire",)),
+    Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit"),
 )
 # What is the same once more: on other versions, in other sizes, and the pictures.
 MATRIX_TESTS = "tests/browser"  # the only ones that are marked for it
@@ -216,9 +216,7 @@ MATRIX_STEPS = (
         MATRIX_TESTS,
         ("install", "kernels", "chromium"),
     ),
-    Step(
-        "matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit", ("npm-wire",)
-    ),
+    Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
 )
 # Checks with a name of their own that repeat some of the others.
 EXTRA_STEPS = (
@@ -227,7 +225,7 @@ EXTRA_STEPS = (
     *MATRIX_STEPS,
     Step(
         "fast",
-        lambda: pytest("tests/unit", *WORKERS, marked="not slow and not matrix"),
+        lambda: pytest(*UNIT_TESTS, *WORKERS, marked="not slow and not matrix"),
         "tests/unit",
         ("install",),
     ),

@@ -192,8 +192,8 @@ async def find_protocol(
         told = f" (if it is {codec})" if codec is not None else ""
         raise ConnectError(
             transport.url,
-            f"it did not say within {timeout_s:g} s which protocol it speaks{told}; if it is a "
-            "kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
+            f"the peer did not say within {timeout_s:g} s which protocol it speaks{told}; if it is "
+            "a kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, 'compact' for 2.x",
         )
     if asking.end_reason is not None:
         raise ConnectError(

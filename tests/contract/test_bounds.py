@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.rawhttp import raw_socket, read_to_end
+from support.hostile.raw_http import raw_socket, read_to_end
+from support.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_raw
 

@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, auntil, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, auntil, until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop
@@ -621,7 +622,7 @@ def test_a_failing_on_ready_harms_nobody(api: Any, caplog: pytest.LogCaptureFixt
     consumer.on_ready(fail)
     until(lambda: consumer.finished)
     assert api.add(1, 2).result() == 3
-    until(lambda: "waking somebody failed" in warnings_of(caplog))
+    until(lambda: "waking a waiter failed" in warnings_of(caplog))
 
 
 # ---- callbacks

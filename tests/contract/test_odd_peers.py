@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.wire.events import Acknowledged, Credited, Item, Opened, StreamRef

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
-from support.rawpeers import RawPeer, raw_client
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_client
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.rawhttp import head, raw_socket
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.hostile.raw_http import head, raw_socket
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -221,7 +221,7 @@ def test_what_makes_no_sense_is_reported_so_often(
         for _ in range(100):
             peer.send(b'{"t": "?"}\n')
         assert peer.call("echo", 1).value == 1
-        lines = [one for one in caplog.messages if "ignored from" in one]
+        lines = [one for one in caplog.messages if "ignored a message from" in one]
     assert 1 <= len(lines) <= 20
 
 
@@ -251,7 +251,7 @@ def test_a_schema_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vovk_session, "_SCHEMA_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        with pytest.raises(kk.ConnectTimeout, match="the schema did not come in time"):
+        with pytest.raises(kk.ConnectTimeout, match="the schema did not arrive in time"):
             kk.connect(
                 f"http://127.0.0.1:{port}/api",
                 schema=f"http://127.0.0.1:{port}/schema.json",

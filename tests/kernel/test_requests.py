@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.kernels import Kernel, wait_until
+from support.kernels.kernel import Kernel, wait_until
 
 from .endpoint import outputs_text, prepare, value_of
 

@@ -112,7 +112,7 @@ ROWS: dict[str, Row] = {
         [forms.MAX_FIELDS, forms.MAX_HEAD_BYTES],
         [
             f"{STATED}a_form_has_so_many_fields",
-            "unit/wire/test_vovk_forms.py::test_what_is_no_form",
+            "wire/vovk/test_forms.py::test_what_is_no_form",
         ],
     ),
     "bytes of a line in the head of an HTTP request; lines of that": Row(
@@ -125,12 +125,16 @@ ROWS: dict[str, Row] = {
     "bytes of shared parts, of annotations' paths, written out": Row(
         [write_path.MAX_SHARED_BYTES],
         [
-            "unit/wire/test_cost.py::test_shared_parts_are_written_a_stated_number_of_times",
-            "unit/wire/test_cost.py::test_the_paths_of_annotations_are_bounded",
+            "wire/test_cost.py::test_shared_parts_are_written_a_stated_number_of_times",
+            "wire/test_cost.py::test_the_paths_of_annotations_are_bounded",
         ],
     ),
-    "integers of one hash": Row(
-        [message_cost.MAX_EQUAL_HASHES], [f"{COST}integers_of_one_hash_are_refused"]
+    "integers of one hash; values of one hash for a set, or as keys": Row(
+        [message_cost.MAX_EQUAL_HASHES],
+        [
+            f"{COST}integers_of_one_hash_are_refused",
+            "unit/validation/test_collisions.py::test_a_crowd_of_one_hash_is_refused_soon",
+        ],
     ),
     "compressed bodies of requests": Row(
         [],
@@ -178,6 +182,7 @@ ROWS: dict[str, Row] = {
         tests=[
             f"{BOUNDS}bytes_of_requests_under_way_are_bounded",
             "faults/test_unfinished.py::test_what_is_unfinished_is_held_up_to_the_limit_of_all",
+            "faults/test_unfinished.py::test_answers_over_http_that_nobody_takes",
             "unit/test_limits.py::test_what_is_refused_is_not_counted",
         ],
     ),
@@ -346,11 +351,11 @@ ROWS: dict[str, Row] = {
         ],
     ),
     "brackets and signs in each other in a `%rpc` line": Row(
-        [], ["unit/notebook/test_magic_parser.py::test_more_than_python_reads_is_an_error_of_ours"]
+        [], ["unit/notebook/magic/test_parser.py::test_more_than_python_reads_is_an_error_of_ours"]
     ),
     "causes of an error": Row(
         [error_objects._MAX_CAUSES],
-        ["unit/wire/test_classic.py::test_causes_are_followed_to_a_depth"],
+        ["wire/kkrpc/test_classic.py::test_causes_are_followed_to_a_depth"],
     ),
     "lines of the log: of a kind, of a logger": Row(
         [logs.LINES_PER_S, logs.LINES_PER_S_IN_ALL],
@@ -372,7 +377,7 @@ ROWS: dict[str, Row] = {
     ),
     "Markdown that is saved as HTML": Row(
         [markdown_view._MAX_CHARS, markdown_html._MOST_S],
-        ["unit/notebook/test_markdown.py::test_a_very_long_answer_is_saved_as_its_text"],
+        ["unit/notebook/views/test_markdown.py::test_a_very_long_answer_is_saved_as_its_text"],
     ),
 }
 

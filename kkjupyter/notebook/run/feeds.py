@@ -1,8 +1,8 @@
-"""Anything that streams, as one kind of source: what a call's Consumer offers.
+"""One interface for all sources that stream: that of a call's Consumer.
 
 A :class:`~kkjupyter.calls.call.Call` gives its Consumer; :mod:`~kkjupyter.notebook.run.local_feeds`
 has iterators and async iterables, :mod:`~kkjupyter.notebook.run.requests` functions that make one.
-All are taken from without waiting and can be cancelled from any thread, at once.
+Items are taken from all of them without waiting, and all can be cancelled at once from any thread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def open_feed(source: Any) -> Feed:
     """Start to consume ``source``; a function is not called before its first item is wanted.
 
     Raises:
-        UsageError: it does not stream, or something reads it already; the text names the cure.
+        UsageError: it does not stream, or is already read; the text says what to do.
     """
     if isinstance(source, Call):
         return source.consume()
@@ -53,7 +53,7 @@ def open_feed(source: Any) -> Feed:
         )
     if not is_stream(source):
         raise UsageError(
-            f"{type(source).__name__} is a value, not a stream, so there is nothing to watch; "
+            f"{type(source).__name__} is a value, not a stream; "
             "kk.show takes a call, an iterator, an async iterable or a function that makes one "
             "(iter(x) makes an iterator)"
         )
@@ -135,9 +135,9 @@ def _is_async(function: Any) -> bool:
 
 
 def awaited(feed: Feed) -> Feed:
-    """The feed to take in place of ``feed``, not begun, where a coroutine waits for it.
+    """The feed to use instead of an unused ``feed`` if a coroutine waits for it.
 
-    What is an iterator and an async iterator in one class is then read as the latter.
+    An object that is both an iterator and an async iterator is then read as the latter.
     """
     if isinstance(feed, RequestFeed):
         feed.prefers_async = True
@@ -183,7 +183,7 @@ def _is_created(source: AsyncGeneratorType[Any, Any]) -> bool:
 
 
 def title_of(source: Any) -> str:
-    """What to call a source on screen."""
+    """The name of a source on screen."""
     if isinstance(source, Call):
         return source.title
     while isinstance(source, functools.partial):

@@ -1,4 +1,4 @@
-"""The loops over ``kk.show(...)``: they take the items, the view follows."""
+"""The iterators of ``kk.show(...)``: the loop takes the items, and the view follows."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ GRACE_S = 1.0
 
 
 class _Loop:
-    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it.
+    """The common part of both iterators. Nothing else holds one: leaving the loop disposes of it.
 
     Args:
-        run: whose items it takes.
-        begin: called at the first item; until then the loop claims nothing. Some who loop, as
+        run: the run whose items it takes.
+        begin: called at the first item; until then the loop claims nothing. Some callers, such as
             ``tqdm.auto``, ask for an iterator more than once and use one of them.
     """
 
@@ -41,12 +41,12 @@ class _Loop:
         if self._begin is not None:
             self._begin()
             self._begin = None
-            # The run lets go of it at its end, which may come before this thread has closed it.
+            # The run drops it at its end, which may come before this thread has closed it.
             self._feed = self._run.feed
             run_before_wait()
 
     def _next_now(self) -> tuple[Any, ...]:
-        """The next item in a tuple of its own, or nothing if there is none now."""
+        """The next item in a tuple, or an empty one if there is none now."""
         items = self._feed.take(1)
         if items:
             self._run.handed_out(items[0])
@@ -77,7 +77,7 @@ class _Loop:
         return lambda: bool(news) or self._run.is_ending
 
     def _advance_here(self) -> bool:
-        """Advance the source in this thread, the loop's own; False if something else does."""
+        """Advance the source in the loop's own thread; False if something else does."""
         feed = self._feed
         if isinstance(feed, DrivenFeed) and feed.stay():
             feed.advance()
@@ -92,7 +92,7 @@ class _Loop:
     def __del__(self) -> None:
         if not self._is_through and self._begin is None:
             self._leave_here()  # as the end of a plain `for` closes its generator
-            # A finalizer may run in the middle of anything: it only posts.
+            # A finalizer may run in the middle of anything, so it only posts.
             self._run.is_left = True
             self._run.let_go()
 
@@ -110,7 +110,7 @@ class ShownIterator(_Loop):
             self._begun()
         run = self._run
         try:
-            self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
+            self._watch.raise_if_cancelled()  # plain code gives its loop no chance to deliver it
             while True:
                 if not run.has_room():
                     wait_blocking(run.notifier, run.has_room)
@@ -138,18 +138,18 @@ class ShownIterator(_Loop):
         return lambda: has_news() or lives_on_this_loop(feed)
 
     def _refuse_own_loop(self) -> None:
-        """What a function gave may need the very loop that this one stops."""
+        """What a function gave may need the very loop that this one blocks."""
         if isinstance(self._feed, RequestFeed) and lives_on_this_loop(self._feed):
             self._is_through = True
             cancel_and_settle(self._run)
             raise UsageError(
-                f"{self._run.title} runs on this very loop, which a plain `for` would stop; "
+                f"{self._run.title} runs on this event loop, which a plain `for` would block; "
                 "use `async for`"
             )
 
 
 class AsyncShownIterator(_Loop):
-    """Gives its event loop back at least every 2 ms, however much there is to take."""
+    """Yields to its event loop at least every 2 ms, however many items are there."""
 
     def __init__(self, run: Run, begin: Callable[[], object]) -> None:
         super().__init__(run, begin)
@@ -183,6 +183,6 @@ class AsyncShownIterator(_Loop):
 
 
 def cancel_and_settle(run: Run) -> None:
-    """What an interrupt does: cancel, and leave the last output the time to get out."""
+    """Handle an interrupt: cancel, and give the last output time to be sent."""
     run.cancel()
     run.wait(GRACE_S)

@@ -112,9 +112,7 @@ def test_what_must_come_once(name: str) -> None:
 
 def test_what_it_means_that_there_is_no_token() -> None:
     assert AccessPolicy("127.0.0.1", "secret").warning == ""
-    assert (
-        "every web page that comes from a port of this machine" in AccessPolicy("::1", None).warning
-    )
+    assert "so can web pages served from this machine" in AccessPolicy("::1", None).warning
     assert "everybody on the network" in AccessPolicy("0.0.0.0", None).warning
     with pytest.raises(kk.UsageError, match=r"hosts takes a list.*\['a'\]"):
         AccessPolicy("127.0.0.1", None, hosts="a")
