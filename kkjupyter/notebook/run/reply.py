@@ -12,6 +12,7 @@ from typing import Any, Self
 from kkjupyter.errors import KKError, error_line
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.run.dataframes import dataframe_of
+from kkjupyter.notebook.run.driving import Moments
 from kkjupyter.notebook.run.extractors import Picker, Picking, as_they_are
 from kkjupyter.notebook.run_status import RunState
 from kkjupyter.notebook.views.text_joining import TextJoiner
@@ -19,6 +20,7 @@ from kkjupyter.notebook.views.text_joining import TextJoiner
 __all__ = ["Reply", "joined_text"]
 
 _ERRORS = ("error", "view_error")
+_KEPT = ("status", "first_item_s", "was_open", "shown_in", "is_text")
 
 
 class Reply:
@@ -37,6 +39,7 @@ class Reply:
         view_error: the exception of a view that failed while it was shown (the stream went on, and
             the json view took its place), or None.
         first_item_s: seconds from the call to the first item, or None.
+        was_open: whether the stream was open already when it was given: its times count from then.
         limits: the limits of what is kept.
         shown_in: the number of the execution whose cell has its newest view, or None; as the last
             line of that cell it is not shown again.
@@ -44,7 +47,11 @@ class Reply:
     """
 
     def __init__(
-        self, title: str, limits: Limits = DEFAULT_LIMITS, pick: Picker = as_they_are
+        self,
+        title: str,
+        limits: Limits = DEFAULT_LIMITS,
+        pick: Picker = as_they_are,
+        moments: Moments | None = None,
     ) -> None:
         self.title = title
         self._pick = pick
@@ -53,12 +60,14 @@ class Reply:
         self.error: BaseException | None = None
         self.view_error: BaseException | None = None
         self.first_item_s: float | None = None
+        self.was_open = False
         self.shown_in: int | None = None
         self.is_text = False
         self._kept_text: str | None = None
         self._retained = Retained(limits)
-        self._started_at = time.monotonic()
-        self._ended_at: float | None = None
+        self._moments = moments or Moments()
+        self._given_at_s = time.monotonic()
+        self._ended_at_s: float | None = None
 
     # What may be read, at any time and from any thread.
 
@@ -139,7 +148,12 @@ class Reply:
     @property
     def elapsed_s(self) -> float:
         """Seconds from the call to its end, or until now."""
-        return (self._ended_at or time.monotonic()) - self._started_at
+        ended_at_s = self._ended_at_s or self._moments.ended_at_s or time.monotonic()
+        return ended_at_s - self._started_at_s
+
+    @property
+    def _started_at_s(self) -> float:
+        return self._moments.asked_at_s or self._given_at_s
 
     @property
     def is_over(self) -> bool:
@@ -151,7 +165,8 @@ class Reply:
     def extend(self, items: Sequence[Any]) -> None:
         """Add new items."""
         if items and self.first_item_s is None:
-            self.first_item_s = time.monotonic() - self._started_at
+            came_at_s = self._moments.first_item_at_s or time.monotonic()
+            self.first_item_s = came_at_s - self._started_at_s
         self._retained.extend(items)
         if items and self.status == "waiting":
             self.status = "streaming"
@@ -162,7 +177,7 @@ class Reply:
         """Set how it ended; it does not change afterwards."""
         self.value = value
         self.error = error
-        self._ended_at = time.monotonic()
+        self._ended_at_s = self._moments.ended_at_s or time.monotonic()
         self.status = status
 
     # Copying and pickling.
@@ -210,7 +225,7 @@ class Reply:
     def _state(self, parts: tuple[list[Any], list[Any], int] | None = None) -> dict[str, Any]:
         """Its present content, for a copy."""
         head, newest, left_out = self._retained.parts() if parts is None else parts
-        names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
+        names = ("title", "limits", "elapsed_s", *_KEPT)
         return {
             **{name: getattr(self, name) for name in (*names, "value", *_ERRORS)},
             "items": [*head, *newest],
@@ -220,7 +235,7 @@ class Reply:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        for name in ("status", "first_item_s", "shown_in", "is_text", "value"):
+        for name in (*_KEPT, "value"):
             setattr(self, name, state[name])
         self._retained = Retained.of(
             Items(state["items"], left_out=state["left_out"], gap_at=state["gap_at"]), self.limits
@@ -229,8 +244,8 @@ class Reply:
         for name in _ERRORS:
             error = state[name]
             setattr(self, name, error.restored() if isinstance(error, _KeptError) else error)
-        self._ended_at = time.monotonic()
-        self._started_at = self._ended_at - state["elapsed_s"]
+        self._ended_at_s = time.monotonic()
+        self._given_at_s = self._ended_at_s - state["elapsed_s"]
 
     def __repr__(self) -> str:
         number = self.count
