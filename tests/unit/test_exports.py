@@ -10,7 +10,7 @@ from kkjupyter import errors
 FUNCTIONS = {
     *{"connect", "aconnect", "close", "get", "set", "aset", "new", "call"},
     *{"show", "compare", "serve", "status", "demo", "context", "view"},
-    *{"trace", "tracing", "expose"},
+    *{"trace", "tracing", "expose", "chunks"},
 }
 CLASSES = {"ClientLimits", "ServerLimits", "View"}
 VALUES = {*{"undefined", "BigInt", "Boxed", "Date", "Map", "RegExp", "URL"}, "Uint8ClampedArray"}
