@@ -25,6 +25,8 @@ def read(chunk: Fields) -> list[Part] | None:
     candidates = chunk.get("candidates")
     if candidates is not None and not is_list(candidates):
         return None
+    if "content" in chunk:  # a message of another client, which counts by the same name
+        return None
     if not any(name in chunk for name in _ENVELOPE) and not (
         candidates and "content" in fields(candidates[0])
     ):
