@@ -41,7 +41,7 @@ help:
 	@echo "make frontend            build the front end into kkjupyter/static"
 	@echo "make docs                the site, into .artifacts/site"
 	@echo "make test-NAME           NAME: unit contract guides wire cli kernel browser peers"
-	@echo "                         notebooks docs packaging newer vitest"
+	@echo "                         notebooks docs packaging clients newer vitest"
 	@echo "                         (peers, also those that npm lacks: KKRPC_PEERS=FOLDER make test-peers)"
 	@echo "make fuzz [SECONDS=600]  hostile peers beside an honest client, who must be answered in a second"
 	@echo "make soak [SECONDS=600]  mixed use; neither client nor server may grow (SEED=N repeats a run)"
@@ -133,7 +133,7 @@ bench: $(VENV)/.test
 	  $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean:
-	rm -rf $(VENV) .venv-newer .kernels .node .chromium .artifacts dist .coverage .coverage.*
+	rm -rf $(VENV) .venv-newer .venv-clients .kernels .node .chromium .artifacts dist .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf tests/peers/vovk_*/.next tests/peers/vovk_*/next-env.d.ts
 	find . -name node_modules -type d -prune -exec rm -rf {} +

@@ -140,6 +140,11 @@ def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -
         raise StepFailed("; ".join(failed))
 
 
+def client_tests() -> None:
+    """The chunks of LLM clients as objects of their own classes, in a venv of their own."""
+    pytest("tests/clients", "--timeout=120", python=machine.make_clients_venv())
+
+
 def no_test_forgotten() -> None:
     """Fail if a test belongs to no step, and would silently never run."""
     known = {step.path for step in STEPS}
@@ -204,6 +209,7 @@ STEPS = (
     tests("notebooks", "--timeout=180", workers=FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
+    Step("clients", client_tests, "tests/clients"),
     Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit", ("npm-wire",)),
 )
 # What is the same once more: on other versions, in other sizes, and the pictures.

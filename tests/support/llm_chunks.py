@@ -164,7 +164,7 @@ def block_delta(index: int, kind: str, **delta: Any) -> dict[str, Any]:
     return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **delta}}
 
 
-MESSAGE_START = {
+MESSAGE_START: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
