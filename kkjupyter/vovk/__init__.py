@@ -1,4 +1,4 @@
-"""Vovk.ts in Python: controllers that are served, and one's own way to call those of others.
+"""Vovk.ts in Python: serving controllers, and calling the controllers of a schema.
 
 ::
 
@@ -25,8 +25,16 @@ if TYPE_CHECKING:
         default_fetcher,
         default_stream_fetcher,
     )
-    from kkjupyter.vovk.server.controller import Controller
-    from kkjupyter.vovk.server.decorators import delete, get, head, options, patch, post, put
+    from kkjupyter.vovk.server.controller import (
+        Controller,
+        delete,
+        get,
+        head,
+        options,
+        patch,
+        post,
+        put,
+    )
     from kkjupyter.vovk.server.delegating import delegate
     from kkjupyter.vovk.server.exceptions import HttpException, Throw
     from kkjupyter.vovk.server.request import Request
@@ -58,8 +66,8 @@ __all__ = [
     "write_schema",
 ]
 
-# Where the public names are, as "module:name". Either half is loaded when it is asked for:
-# who calls needs no server, and both halves are used by what stands below this face.
+# Where the public names are, as "module:name". Each half is loaded when it is needed: a client
+# needs no server, and the modules below use both halves without this one.
 _HOMES = {
     "Controller": "kkjupyter.vovk.server.controller:Controller",
     "Fetch": "kkjupyter.api.clientize:Fetch",
@@ -73,13 +81,13 @@ _HOMES = {
     "default_fetcher": "kkjupyter.api.clientize:default_fetcher",
     "default_stream_fetcher": "kkjupyter.api.clientize:default_stream_fetcher",
     "delegate": "kkjupyter.vovk.server.delegating:delegate",
-    "delete": "kkjupyter.vovk.server.decorators:delete",
-    "get": "kkjupyter.vovk.server.decorators:get",
-    "head": "kkjupyter.vovk.server.decorators:head",
-    "options": "kkjupyter.vovk.server.decorators:options",
-    "patch": "kkjupyter.vovk.server.decorators:patch",
-    "post": "kkjupyter.vovk.server.decorators:post",
-    "put": "kkjupyter.vovk.server.decorators:put",
+    "delete": "kkjupyter.vovk.server.controller:delete",
+    "get": "kkjupyter.vovk.server.controller:get",
+    "head": "kkjupyter.vovk.server.controller:head",
+    "options": "kkjupyter.vovk.server.controller:options",
+    "patch": "kkjupyter.vovk.server.controller:patch",
+    "post": "kkjupyter.vovk.server.controller:post",
+    "put": "kkjupyter.vovk.server.controller:put",
     "serve": "kkjupyter.vovk.server.serve:serve",
     "write_schema": "kkjupyter.vovk.server.serve:write_schema",
 }

@@ -1,6 +1,6 @@
-"""What of an item is shown: all of it, what a function picks, or of an LLM client's chunk the text.
+"""Which part of an item is shown: all of it, what a function picks, or an LLM chunk's text.
 
-Only views and texts see what was picked; loops and ``reply.items`` have the items as they came.
+Only views and texts use the picked part; loops and ``reply.items`` have the items as they came.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 Picker = Callable[[Sequence[Any]], Sequence[Any]]
 
-# What an event lacks, or is not: such an event has nothing to show.
+# Raised when an event lacks something or is of another type: it has nothing to show.
 _NOT_THERE = (AttributeError, KeyError, IndexError, TypeError)
 _NOTE_CHARS = 160
 
@@ -40,10 +40,10 @@ def as_they_are(items: Sequence[Any]) -> Sequence[Any]:
 
 
 class Picking:
-    """A picker that has something to say about what it does not show.
+    """A picker that reports items that it does not show.
 
     Attributes:
-        notes: where it says so, each thing once; None for nowhere.
+        notes: the list that gets each report, once; None for none.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class Picking:
         self._told: set[str] = set()
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What views show of these items."""
+        """The parts of these items that views show."""
         raise NotImplementedError
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What the text of a Reply has of these items. Never raises."""
+        """The parts of these items for the text of a Reply. Never raises."""
         raise NotImplementedError
 
     def _tell(self, note: str) -> None:
@@ -67,8 +67,8 @@ class Picking:
 class Picked(Picking):
     """Shows ``pick(item)`` for each item.
 
-    It shows nothing of an item for which that is None, or which lacks what ``pick`` asks for: if it
-    raises AttributeError, KeyError, IndexError or TypeError. Anything else it raises is raised.
+    It shows nothing for an item if the result is None, or if the item lacks what ``pick`` needs
+    (AttributeError, KeyError, IndexError or TypeError). Other exceptions are raised.
 
     Args:
         pick: the user's function.
@@ -79,11 +79,11 @@ class Picked(Picking):
         self._pick = pick
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What was picked of those that have it."""
+        """The picked parts of the items that have one."""
         return [shown for item in items if (shown := self._picked(item)) is not None]
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The same; nothing of an item for which ``pick`` fails in any way."""
+        """The same, without items for which ``pick`` fails in any way."""
         shown: list[Any] = []
         for item in items:
             try:
@@ -98,10 +98,11 @@ class Picked(Picking):
         except _NOT_THERE as error:
             text = plain(str(error))[:_NOTE_CHARS].replace("\n", " ")
             if not self._told:
-                self._tell(f"pick shows nothing of some items ({type(error).__name__}: {text})")
+                name = type(error).__name__
+                self._tell(f"pick failed for some items, which are not shown ({name}: {text})")
             return None
         except StopIteration as error:
-            # It would be taken for the end of a loop.
+            # It would look like the end of a loop.
             raise RuntimeError("pick raised StopIteration") from error
 
 
@@ -109,7 +110,7 @@ def picker(pick: Callable[[Any], Any]) -> Picked:
     """Shows ``pick(item)`` for each item; see :class:`Picked`.
 
     Raises:
-        UsageError: it is no function.
+        UsageError: it is not a function.
     """
     if not callable(pick):
         raise UsageError(
@@ -120,12 +121,11 @@ def picker(pick: Callable[[Any], Any]) -> Picked:
 
 
 class ChunkTexts(Picking):
-    """Shows the text in place of each chunk of an LLM client's; other items as they are.
+    """Shows the text of each chunk of an LLM client; other items as they are.
 
-    What a chunk is, is known by its shape: there is an extractor for each in ``notebook/chunks``.
-    One without text (a role, the usage at the end) shows nothing. A model's reasoning and its tool
-    calls are shown where they came, each marked as what it is; of several alternatives the one that
-    comes first is shown.
+    A chunk is known by its shape; ``notebook/chunks`` has an extractor for each. A chunk without
+    text (a role, the usage at the end) shows nothing. A model's reasoning and its tool calls are
+    shown where they arrived, and marked; of several alternatives the first one is shown.
     """
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class ChunkTexts(Picking):
         self._stream = ChunkStream()
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The alternative that came first of all that is text, the other items as they are."""
+        """The text of the first alternative; other items as they are."""
         shown: list[Any] = []
         for item in items:
             pieces = self._stream.read(item)
@@ -142,10 +142,10 @@ class ChunkTexts(Picking):
                 shown.append(item)
                 continue
             for piece in pieces:
-                # What has no text is of any choice: it says that there will be some.
+                # A piece without text counts for any choice: it announces text.
                 if piece and piece.choice != self._choice:
                     if self._choice is not None:
-                        self._tell("several choices came; one of them is shown")
+                        self._tell("several choices arrived; one of them is shown")
                         continue
                     self._choice = piece.choice
                 shown.append(piece)
@@ -156,7 +156,7 @@ class ChunkTexts(Picking):
         return shown
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The answer alone, of the alternative with the lowest number; other items as they are."""
+        """Only the answer, of the alternative with the lowest number; other items as they are."""
         shown = chunk_texts(items)
         choice = first_choice(shown)
         return [

@@ -1,22 +1,24 @@
-"""Controllers as what can be asked for: their schema, and who answers which path."""
+"""The routes of controllers: their schema, and the handler for each path."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
+
 from kkjupyter.errors import UsageError
-from kkjupyter.vovk.server.controller import Controller, routes_of
-from kkjupyter.vovk.server.decorators import AutoRule, Route
-from kkjupyter.vovk.server.handler_schema import describe, json_schema
+from kkjupyter.vovk.server.controller import AutoRule, Controller, Route, routes_of
 from kkjupyter.vovk.server.signatures import HandlerCall
 from kkjupyter.wire.vovk.schema import model
 from kkjupyter.wire.vovk.schema.model import (
     PARTS,
     ROOT_ENTRY,
+    JsonSchema,
     Schema,
     Segment,
     WireFormat,
@@ -30,6 +32,8 @@ __all__ = ["Controllers", "Published", "Router"]
 Controllers = Iterable[Controller | type[Controller]] | Mapping[str, Controller | type[Controller]]
 """Classes, of which an instance is made, or instances; a mapping says what they are called."""
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REF = "#/$defs/"
 # Between decoded path segments, where a slash may be part of one.
 _PART = "\0"
 
@@ -39,9 +43,9 @@ class Published:
     """One handler.
 
     Attributes:
-        handler: what the schema says of it.
-        function: what is called.
-        call: how.
+        handler: its entry in the schema.
+        function: the function to call.
+        call: how to call it.
     """
 
     handler: model.Handler
@@ -50,19 +54,19 @@ class Published:
 
 
 class Router:
-    """All that a server offers.
+    """Everything that a server offers.
 
     Args:
         controllers: see :data:`Controllers`.
-        wire_format: how it streams.
+        wire_format: the format of its streams.
         root_entry: the path of the API, for the schema.
 
     Attributes:
-        schema: what there is, for clients.
-        handlers: the same, for calls.
+        schema: the schema for clients.
+        handlers: the handlers by name.
 
     Raises:
-        UsageError: a controller cannot be one, or two handlers have the same name or path.
+        UsageError: a controller is not valid, or two handlers have the same name or path.
     """
 
     def __init__(
@@ -77,7 +81,7 @@ class Router:
         published: dict[str, model.Controller] = {}
         for name, controller in _named(controllers):
             if name in published:
-                raise UsageError(f"two controllers are called {name!r}; name= in the class line")
+                raise UsageError(f"two controllers have the name {name!r}; name= in the class line")
             published[name] = self._publish(name, controller)
         segment = Segment(controllers=published)
         self.schema = Schema({"": segment}, wire_format, root_entry)
@@ -86,13 +90,14 @@ class Router:
 
     @property
     def segment(self) -> Segment:
-        """The one segment there is, the root's."""
+        """The only segment, the root's."""
         return self.schema.segments[""]
 
     def find(self, http_method: str, raw_path: str) -> tuple[Published, dict[str, str]] | None:
-        """The handler for a path, and its parameters; None if there is none.
+        """The handler for a path, and its path parameters; None if there is no handler.
 
-        Text in a path is preferred to a parameter. A parameter may hold an encoded slash.
+        Literal text in a path takes precedence over a parameter. A parameter may hold an encoded
+        slash.
 
         Args:
             http_method: upper case.
@@ -128,13 +133,13 @@ class Router:
             controller_name,
             controller.prefix,
             wire_format=self.wire_format,
-            operation=describe(function, route),
+            operation=_describe(function, route),
         )
         call = HandlerCall(function, handler.title, handler.param_names)
         validation = {
             part: schema
             for part in PARTS
-            if part in call.hints and (schema := json_schema(call.hints[part])) is not None
+            if part in call.hints and (schema := _json_schema(call.hints[part])) is not None
         }
         handler = dataclasses.replace(handler, validation=validation)
         if route.path is None:
@@ -156,7 +161,7 @@ class Router:
 
 
 class _Pattern:
-    """Which paths one handler answers."""
+    """The paths that one handler answers."""
 
     def __init__(self, published: Published) -> None:
         handler = published.handler
@@ -179,7 +184,7 @@ class _Pattern:
 
 def _named(controllers: Controllers) -> list[tuple[str, Controller]]:
     if isinstance(controllers, type | Controller | str):
-        raise UsageError("controllers takes a list, also for a single one: [HelloController]")
+        raise UsageError("controllers takes a list, even for one controller: [HelloController]")
     if isinstance(controllers, Mapping):
         return [(str(name), _instance(one)) for name, one in controllers.items()]
     instances = [_instance(one) for one in controllers]
@@ -189,7 +194,9 @@ def _named(controllers: Controllers) -> list[tuple[str, Controller]]:
 def _instance(controller: Any) -> Controller:
     kind = controller if isinstance(controller, type) else type(controller)
     if not issubclass(kind, Controller):
-        raise UsageError(f"{kind.__name__} is no vovk.Controller; make that its base class")
+        raise UsageError(
+            f"{kind.__name__} is not a vovk.Controller; derive it from vovk.Controller"
+        )
     if not isinstance(controller, type):
         made: Controller = controller
     else:
@@ -199,9 +206,11 @@ def _instance(controller: Any) -> Controller:
             raise UsageError(f"{kind.__name__}() fails ({exc}); give an instance instead") from exc
     for attribute in ("controller_name", "prefix"):
         if not isinstance(getattr(made, attribute), str):
-            raise UsageError(f"{kind.__name__}.{attribute} is a setting: text belongs there")
+            raise UsageError(f"{kind.__name__}.{attribute} is a setting and must be text")
     if not routes_of(kind):
-        raise UsageError(f"{kind.__name__} publishes nothing; decorate a method: @vovk.get.auto()")
+        raise UsageError(
+            f"{kind.__name__} has no published methods; decorate one: @vovk.get.auto()"
+        )
     return made
 
 
@@ -210,3 +219,32 @@ def _auto_path(handler: model.Handler, rule: AutoRule) -> str:
         return auto_path_before_3(handler.controller, handler.name)
     params = handler.validation.get("params", {}).get("properties", {})
     return auto_path(handler.name, list(params))
+
+
+def _json_schema(hint: Any) -> JsonSchema | None:
+    """``hint`` as JSON Schema; None if that cannot say it, or says nothing."""
+    try:
+        schema = msgspec.json.schema(hint)
+    except Exception:  # noqa: BLE001  a hint can be anything; what clients are not told they send
+        return None
+    schema = _without_outer_ref(schema)
+    return {"$schema": _DIALECT, **schema} if schema else None
+
+
+def _describe(function: Callable[..., Any], route: Route) -> Mapping[str, Any]:
+    """Summary and description, from the decorator or else the docstring."""
+    first, _, rest = (inspect.getdoc(function) or "").partition("\n")
+    summary = first.strip() if route.summary is None else route.summary
+    description = rest.strip() if route.description is None else route.description
+    told = {"summary": summary, "description": description}
+    return {key: text for key, text in told.items() if text}
+
+
+def _without_outer_ref(schema: dict[str, Any]) -> dict[str, Any]:
+    """The definition itself where there was only a reference to it; else readers look twice."""
+    ref = schema.get("$ref", "")
+    definitions = dict(schema.get("$defs", {}))
+    outer = definitions.pop(ref.removeprefix(_REF), None)
+    if outer is None or f'"{ref}"'.encode() in msgspec.json.encode([outer, definitions]):
+        return schema
+    return {**outer, "$defs": definitions} if definitions else dict(outer)

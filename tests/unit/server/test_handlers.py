@@ -16,7 +16,7 @@ import pytest
 
 from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.server.handlers import by_value, call_function, spread
-from kkjupyter.validation.per_function import PerFunction
+from kkjupyter.validation.functions import PerFunction
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
