@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from kkjupyter.errors import KKError, error_line
+from kkjupyter.notebook.chunks.stream import ToolCall
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.run.dataframes import dataframe_of
 from kkjupyter.notebook.run.driving import Moments
-from kkjupyter.notebook.run.extractors import Picker, Picking, as_they_are
+from kkjupyter.notebook.run.extractors import Answer, Picker, Picking, answer_of, as_they_are
 from kkjupyter.notebook.run_status import RunState
 from kkjupyter.notebook.views.text_joining import TextJoiner
 
@@ -64,6 +65,7 @@ class Reply:
         self.shown_in: int | None = None
         self.is_text = False
         self._kept_text: str | None = None
+        self._latest_answer: tuple[int, Answer | None] = (0, None)
         self._retained = Retained(limits)
         self._moments = moments or Moments()
         self._given_at_s = time.monotonic()
@@ -95,8 +97,9 @@ class Reply:
         """What was shown, as one text.
 
         Strings are joined as they are, other items are lines of JSON. In a stream of text, None is
-        left out and bytes are UTF-8. For an LLM client's chunks it is the answer, or the reasoning
-        if there is no answer. For a unary call it is the value as text. Never raises.
+        left out and bytes are UTF-8. For an LLM client's chunks it is only the answer
+        (``reasoning``, ``tool_calls`` and ``usage`` have the rest). For a unary call it is the
+        value as text. Never raises.
         """
         if self._kept_text is not None:
             return self._kept_text
@@ -117,6 +120,62 @@ class Reply:
         if isinstance(self._pick, Picking):
             return self._pick.for_text(items)
         return self._pick(items)
+
+    @property
+    def reasoning(self) -> str:
+        """What the model has thought before its answer; empty if the stream has none. Never raises.
+
+        Like the properties below, it is taken from the items, whatever the view. Each is for the
+        chunks of an LLM client's, and of several alternatives for the one with the lowest number.
+        """
+        return self._answer().reasoning
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tools that the model wants to be called, in order. Never raises.
+
+        While the stream runs, the last one may not be complete.
+        """
+        return [*self._answer().tool_calls]
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What the provider has counted (tokens), by its own names; None if it said nothing.
+
+        Never raises.
+        """
+        return copy.deepcopy(self._answer().usage)
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as chat APIs take it, to be appended to the messages of the next request.
+
+        It has ``role`` and ``content``, and ``tool_calls`` if the model wants any. A stream that is
+        not one of chunks gives its text. Never raises.
+        """
+        answer = self._answer()
+        text = self.text if answer.text is None else _paired(answer.text)
+        message: dict[str, Any] = {"role": answer.role, "content": text}
+        if answer.tool_calls:
+            message["content"] = text or None
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in answer.tool_calls
+            ]
+        return message
+
+    def _answer(self) -> Answer:
+        count, answer = self._latest_answer
+        if answer is None or count != self._retained.count:
+            head, newest, left_out = self._retained.parts()
+            count = len(head) + len(newest) + left_out
+            answer = answer_of([*head, *newest])
+            self._latest_answer = (count, answer)
+        return answer
 
     def dataframe(self, library: str | None = None) -> Any:
         """The items as a data frame of pandas or polars: a row for each, as they came.
@@ -312,7 +371,11 @@ def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
     first = next((item for item in items if item is not None), None)
     is_text = is_text or issubclass(type(first), str)
     joiner = TextJoiner(is_text=is_text)
-    text = joiner.feed(items) + joiner.flush()
+    return _paired(joiner.feed(items) + joiner.flush())
+
+
+def _paired(text: str) -> str:
+    """``text`` with whole characters for the halves of pairs that stand side by side."""
     if any("\ud800" <= char <= "\udfff" for char in text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return text
