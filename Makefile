@@ -83,7 +83,6 @@ demo: $(VENV)/.demo
 
 .PHONY: docs
 docs: $(VENV)/.docs
-	@$(INSTALL)
 	@$(CHECK) site
 	@echo "the site: .artifacts/site/index.html"
 
@@ -94,16 +93,16 @@ test: $(VENV)/.test
 	@$(CHECK)
 
 test-fast: $(VENV)/.test
-	@$(CHECK) install ruff mypy fast
+	@$(CHECK) ruff mypy fast
 
 test-matrix: $(VENV)/.test
-	@$(CHECK) --with-needs matrix-browser matrix-newer
+	@$(CHECK) matrix-browser matrix-newer
 
 pictures: $(VENV)/.test
-	@$(CHECK) --with-needs pictures
+	@$(CHECK) pictures
 
 test-%: $(VENV)/.test
-	@$(CHECK) --with-needs $*
+	@$(CHECK) $*
 
 lint: $(VENV)/.test
 	@$(CHECK) ruff
@@ -113,10 +112,10 @@ format: $(VENV)/.test
 	@$(VENV)/bin/ruff check --fix
 
 types: $(VENV)/.test
-	@$(CHECK) --with-needs install mypy tsc
+	@$(CHECK) mypy tsc
 
 frontend: $(VENV)/.test
-	@$(CHECK) --with-needs build
+	@$(CHECK) build
 
 kernels: $(VENV)/.test
 	@$(CHECK) kernels

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.kernels import NEWEST, Kernel
+from support.kernels.kernel import NEWEST, Kernel
 
 AIM_MS = 100
 SERVER = """

@@ -34,8 +34,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support import peer_api
-from support.peers import (
+from support.peers import api as peer_api
+from support.peers.node import (
     BUNDLE_VARIABLE,
     BUNDLED_VERSIONS,
     Line,

@@ -34,7 +34,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import psutil
-from support.vovk_apps import APPS, NEW, OLD, App, JsClient, NextServer
+from support.vovk.apps import APPS, NEW, OLD, App, JsClient, NextServer
 
 import kkjupyter as kk
 
@@ -119,8 +119,8 @@ return [items, (performance.now() - start) / 1000, (user + system) / 1e6];
 
 TWIN = """
 import json, sys
-from support.vovk_apps import NEW, OLD
-from support.vovk_twin import serve_twin
+from support.vovk.apps import NEW, OLD
+from support.vovk.twin import serve_twin
 
 with serve_twin(OLD if sys.argv[1] == OLD.name else NEW) as server:
     print(json.dumps(server.url), flush=True)

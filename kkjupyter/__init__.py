@@ -113,9 +113,9 @@ __all__ = [
 ]
 
 
-# Where the public names are, but for the errors: "module:name", or "module:" for the module itself.
-# A module is imported when one of its names is asked for. All of them at once took longer than
-# IPython itself.
+# Where the public names are, except the errors: "module:name", or "module:" for the module itself.
+# A module is imported when one of its names is used. Importing all of them took longer than
+# importing IPython.
 _HOMES = {
     "URL": "kkjupyter.wire.values.javascript:URL",
     "BigInt": "kkjupyter.wire.values.javascript:BigInt",
@@ -157,7 +157,7 @@ def __getattr__(name: str) -> Any:
     module_name, _, attribute = home.partition(":")
     module = importlib.import_module(module_name)
     value = getattr(module, attribute) if attribute else module
-    # A sub-package that has been imported is there under its name already: `demo` can be called.
+    # An imported sub-package already has its name here, which is why `demo` can be called.
     globals().setdefault(name, value)
     return value
 
@@ -167,7 +167,7 @@ def __dir__() -> list[str]:
 
 
 def _prepare_if_ipython() -> None:
-    """Before the first connect inside IPython: a call may be the last line of a cell."""
+    """Prepare IPython before the first connect: a call may be the last line of a cell."""
     if "IPython" in sys.modules:
         from kkjupyter.notebook import prepare_for_calls
 

@@ -19,9 +19,9 @@
     └─ UsageError
 
 No foreign exception leaves the package unwrapped; ``raise ... from exc`` keeps the original.
-The exceptions are ``KeyboardInterrupt``, ``asyncio.CancelledError`` and whatever the user's own
-code raises. Errors hold data in fields, as it came; the text is built by ``_text``, and ``str()``
-gives it without what a terminal would obey.
+The exceptions are ``KeyboardInterrupt``, ``asyncio.CancelledError`` and errors of the user's own
+code. Errors keep data in fields, as it arrived; ``_text`` builds the text, and ``str()`` returns it
+without control sequences.
 """
 
 from __future__ import annotations
@@ -56,12 +56,13 @@ AnyKKError = TypeVar("AnyKKError", bound="KKError")
 
 
 class KKError(Exception):
-    """The root: ``except kk.KKError`` catches everything this package raises on its own.
+    """The root: ``except kk.KKError`` catches all errors that this package raises.
 
-    Errors can be copied and pickled; their fields survive that.
+    Errors can be copied and pickled with their fields.
 
-    ``str(error)`` is safe to print, log and save, whoever's words are in it: control sequences,
-    halves of characters and overrides of the direction are taken out. The fields hold what came.
+    ``str(error)`` is safe to print, log and save, even with a peer's text in it: control sequences,
+    halves of characters and overrides of the writing direction are removed. The fields hold the
+    data as it arrived.
     """
 
     def __str__(self) -> str:
@@ -71,7 +72,7 @@ class KKError(Exception):
         return super().__str__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Python would call the class with `args`, which are not always those of __init__.
+        # Python would call the class with `args`, which can differ from those of __init__.
         return _rebuild, (type(self), self.args, self.__dict__)
 
     def __copy__(self) -> Self:
@@ -84,9 +85,9 @@ class ConnectError(KKError, ConnectionError):
     """A connection could not be made, or a server could not begin to listen.
 
     Attributes:
-        url: where to, without any secret.
-        reason: what went wrong, in a sentence's tail ("connection refused").
-        listening: whether it was a server that could not listen there.
+        url: the address, without any secret.
+        reason: what went wrong, as the end of a sentence ("connection refused").
+        listening: whether a server could not listen there.
     """
 
     listening = False
@@ -109,10 +110,10 @@ class ConnectTimeout(ConnectError, TimeoutError):
 
 
 class ConnectionLost(KKError, ConnectionError):
-    """A connection ended while something on it was under way.
+    """A connection ended while it was in use.
 
     Attributes:
-        url: where to, without any secret.
+        url: the address, without any secret.
         reason: why, as far as this side can tell.
         items_received: how many values of the stream had arrived (0 for a unary call).
     """
@@ -135,7 +136,7 @@ class ProtocolError(KKError):
 
     Attributes:
         reason: what is wrong with it.
-        excerpt: the beginning of what was sent, shortened.
+        excerpt: the beginning of the data, shortened.
     """
 
     def __init__(self, reason: str, excerpt: str = "") -> None:
@@ -151,10 +152,10 @@ class MessageTooBig(ProtocolError):
     """One message is larger than this side accepts.
 
     Attributes:
-        size_bytes: how large it is, as far as known.
-        limit_bytes: how large it may be.
-        in_memory: whether that is about the memory that its values would take, not about its text;
-            ``size_bytes`` is an estimate then.
+        size_bytes: its size, as far as it is known.
+        limit_bytes: the largest size that is accepted.
+        in_memory: whether both are about the memory of its values and not about its text; then
+            ``size_bytes`` is an estimate.
     """
 
     def __init__(self, size_bytes: int, limit_bytes: int, *, in_memory: bool = False) -> None:
@@ -171,10 +172,10 @@ class MessageTooBig(ProtocolError):
 
 
 class CallError(KKError):
-    """One call failed; others on the same connection are not touched.
+    """One call failed; others on the same connection are not affected.
 
     Attributes:
-        method: the method's name, as called (``"math.add"``); empty where it is not known.
+        method: the name of the method, as called (``"math.add"``); empty if it is not known.
     """
 
     method: str = ""
@@ -187,9 +188,9 @@ class RemoteError(CallError):
         name: the remote error's class name (``"TypeError"``).
         message: its message.
         stack: the remote stack trace as text, or None.
-        cause: what the remote side gave as cause: a RemoteError, any value, or None.
+        cause: the cause that the remote side sent: a RemoteError, any value, or None.
         data: further properties of the error object (``{"code": "E_FAIL"}``).
-        status: the HTTP status it came with, or None where there is none.
+        status: the HTTP status of the reply, or None.
     """
 
     def __init__(
@@ -222,7 +223,7 @@ class RemoteError(CallError):
 
 
 class RemoteThrow(RemoteError):
-    """The remote side threw a value that is no error object.
+    """The remote side threw a value that is not an error object.
 
     Attributes:
         value: the thrown value, as it is (``{"hello": "World"}``).
@@ -252,10 +253,10 @@ class CallTimeout(CallError, TimeoutError):
 
 
 class CallCancelled(CallError):
-    """The call was cancelled from elsewhere while somebody waited for it.
+    """The call was cancelled from elsewhere while it was waited for.
 
     Attributes:
-        items_received: how many values had been taken before.
+        items_received: how many values were taken before.
     """
 
     def __init__(self, method: str, items_received: int = 0) -> None:
@@ -291,7 +292,7 @@ class EncodeError(CallError):
     """A value cannot be put on the wire.
 
     Attributes:
-        path: which part of which argument (``"args.0.when"``).
+        path: the part of the argument (``"args.0.when"``).
         reason: why not, and what to send instead.
     """
 
@@ -307,14 +308,14 @@ class EncodeError(CallError):
 
 
 class BufferOverflow(CallError):
-    """More has come than is taken, beyond the hard limit; only what it came for was ended.
+    """More data arrived than was read, beyond the hard limit; only its own stream or call was
+    ended.
 
     Attributes:
         limit_items: how many unread items are held at most, or None.
         limit_bytes: how many unread bytes are held at most, or None.
-        what: ``"stream"``: a stream is not read as fast as it comes; ``"callback"``: a passed
-            function is called faster than it returns; ``"outbox"``: the other side does not read
-            what is sent to it.
+        what: ``"stream"``: a stream is read too slowly; ``"callback"``: a passed function is called
+            faster than it returns; ``"outbox"``: the other side does not read what is sent to it.
     """
 
     def __init__(
@@ -340,12 +341,12 @@ class BufferOverflow(CallError):
                 limit = limit.replace("items", "calls")
                 return (
                     f"{self.method}: a passed function is called faster than it returns, and more "
-                    f"than {limit} wait for it; let it return sooner, or have it called less"
+                    f"than {limit} wait for it; make it return faster, or call it less often"
                 )
             case "outbox":
                 return (
                     f"{self.method}: the other side does not read, and more than {limit} wait to "
-                    "be sent to it; await each call of its function, which waits for it to catch up"
+                    "be sent to it; await each call of its function, so that it can catch up"
                 )
         return (
             f"{self.method}: more than {limit} arrived unread; "
@@ -354,11 +355,11 @@ class BufferOverflow(CallError):
 
 
 class UsageError(KKError):
-    """Something was asked for in a way that cannot work; the text says what to do instead."""
+    """Something was used in a way that cannot work; the text says what to do instead."""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A question to append to an error about ``word``, or ``""`` when nothing known is near."""
+    """A question to append to an error about ``word``, or ``""`` if no known word is similar."""
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     if not near:
         lowered = {name.lower(): name for name in known}
@@ -383,13 +384,13 @@ def _count(items: int) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """An error in one line of plain text: ``"ValueError: something went wrong"``."""
+    """An error on one line of plain text: ``"ValueError: something went wrong"``."""
     try:
         text = plain(str(error)).strip()
     except Exception:  # noqa: BLE001 - an error of the user's, whose text raises
         text = ""
     first = text.splitlines()[0] if text else ""
     if isinstance(error, RemoteError) and error.name not in ("", "Error"):
-        return first  # it begins with the remote side's name for it
+        return first  # it begins with the remote side's error name
     name = type(error).__name__
     return f"{name}: {first}" if first else name

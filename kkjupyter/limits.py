@@ -70,11 +70,11 @@ class ServerLimits:
         requests_per_connection: and on one connection.
         streams: how many streams are open in all, those among arguments, too.
         streams_per_connection: and on one connection.
-        callbacks_per_call: of functions that a client has passed to the server: how many calls wait
-            for one that is busy; then the call that the function was passed with fails.
+        callbacks_per_call: of functions that a handler has passed to its client: how many calls
+            of one that is busy wait; then the call that the function was passed with fails.
         buffered_bytes: how much is held for all clients: requests under way, messages and bodies
-            that have not come in full, stream items that are not read, messages that a client does
-            not read.
+            that have not come in full, stream items that are not read, messages and answers that
+            a client does not read.
         buffered_bytes_per_connection: and for one connection.
         function_threads: how many plain functions run at once; the next ones wait.
         function_threads_per_connection: and for one connection.
@@ -83,7 +83,7 @@ class ServerLimits:
         generator_threads_per_connection: and for one connection.
 
     Raises:
-        UsageError: a limit is no positive number.
+        UsageError: a limit is not a positive number.
     """
 
     message_bytes: int | None = 4 * 1024 * 1024

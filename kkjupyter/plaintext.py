@@ -1,20 +1,20 @@
-"""Text of a peer's, without what it must not do: the one home of every rule about that.
+"""Makes a peer's text harmless; all rules about that are in this module.
 
 A terminal obeys control sequences: they move the cursor, set titles, write the clipboard (OSC 52),
-ask questions whose answers are typed into the shell. A kernel cannot send half a surrogate pair. A
-line of a log or of an error can be made to read backwards, or to look like two.
+and ask questions whose answers are typed into the shell. A kernel cannot send half a surrogate
+pair. A line of a log or of an error can be made to read backwards, or to look like two lines.
 
-What is done where:
+Which function is used where:
 
 - errors, titles, names, log lines: :func:`plain`, also :func:`one_line`, :class:`PlainRecords`;
 - values, where a terminal shows them: :func:`without_controls`;
 - values in the page, where each character has its place: :func:`printable`;
 - frames, in a trace or an error: :func:`readable`.
 
-Overrides of the direction (U+202A to U+202E, U+2066 to U+2069) are taken out of everything that is
-not a value: around our own words they make a text look like another. In values they stay, since
-Hebrew and Arabic are written with them, and each value stands for itself. The marks U+200E, U+200F
-and U+061C have no effect beyond their neighbours and stay everywhere.
+Overrides of the direction (U+202A to U+202E, U+2066 to U+2069) are removed from everything that is
+not a value: beside our own words they can make a text look like another. In values they stay,
+because Hebrew and Arabic are written with them, and each value is shown separately. The marks
+U+200E, U+200F and U+061C have no effect beyond their neighbours and stay everywhere.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = [
     "without_controls",
 ]
 
-# Each looks no further than the next escape: where many begin and none ends, each would else be
-# searched to the end of the text. Whatever is cut in two (by the end of an item, by a control in
-# the middle), no escape is ever left over.
+# Each match ends at the next escape: otherwise, with many unclosed ones, each would be searched to
+# the end of the text. Even if a sequence is cut in two (by the end of an item, or by a control in
+# the middle), no escape is left over.
 _COLOUR: Final = r"\x1b\[[0-9;]*m"
 _CONTROL: Final = r"""\x1b\[[0-?]*[ -/]*[@-~]               # CSI: cursor, erasing, modes
              | \x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|\Z)  # OSC, DCS, ...: titles, links, clipboard
@@ -58,7 +58,7 @@ _PICTURES: Final = {
 def encodable(text: str) -> str:
     """``text`` with U+FFFD for each lone half of a character, as JavaScript may send it.
 
-    A kernel cannot send one to the page: it would show no error at all.
+    A kernel cannot send one to the page, and would not even report an error.
     """
     if text.isascii():
         return text
@@ -66,12 +66,12 @@ def encodable(text: str) -> str:
 
 
 def without_controls(text: str, *, keep_colours: bool = False, keep_returns: bool = False) -> str:
-    """``text`` without what a terminal would obey; tabs and newlines stay.
+    """``text`` without control sequences; tabs and newlines stay.
 
     Args:
-        text: anybody's.
-        keep_colours: sequences that only set colours stay, too.
-        keep_returns: so do carriage returns: a line may be written over.
+        text: text from any source.
+        keep_colours: whether sequences that only set colours stay, too.
+        keep_returns: whether carriage returns stay, too, so that a line may be overwritten.
     """
     if text.isprintable():
         return text
@@ -84,11 +84,11 @@ def without_controls(text: str, *, keep_colours: bool = False, keep_returns: boo
 
 
 def plain(text: str) -> str:
-    """``text`` as an error, a title or a name may hold it: encodable, no controls, one direction.
+    """``text`` for an error, a title or a name: encodable, no controls, one direction.
 
     Tabs and newlines stay.
     """
-    if text.isprintable():  # neither a control nor half a character is
+    if text.isprintable():  # controls and halves of characters are not
         return text
     return undirected(without_controls(encodable(text)))
 
@@ -101,7 +101,7 @@ def undirected(text: str) -> str:
 def one_line(text: str) -> str:
     """``text`` with an escape (``\\n``, ``\\x1b``) for each character that is not printable.
 
-    For a line of a log: nobody else must be able to write lines of his own into it.
+    For a line of a log, into which no one else must be able to write separate lines.
     """
     if text.isprintable():
         return text
@@ -127,10 +127,10 @@ def readable(text: str, *, keep_lines: bool = True) -> str:
 
 
 class PlainRecords(logging.Filter):
-    """Makes plain text of what a record of a log says; drops none. For a logger of ours.
+    """Turns the records of our loggers into plain text; drops none.
 
-    What stands in for a ``%s`` is one line. Of a traceback that holds controls (an error's text may
-    be a client's) the text is made here: a formatter would use it as it is.
+    A value for ``%s`` becomes one line. The text of a traceback with controls (an error's text may
+    be a client's) is made here, because a formatter would use it unchanged.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,8 +1,9 @@
 """Run the project's checks in order, say how long each took, and sum up in one line.
 
     python tools/check.py                 everything (what `make test` does)
-    python tools/check.py ruff mypy       these only
-    python tools/check.py --with-needs browser    these, after the set-up they need
+    python tools/check.py ruff browser    these only, after the set-up they need
+
+What a step needs stands in the table here, and nowhere else; make knows only of environments.
 
 A step that fails ends only the steps that need it: they fail at their place, and say why. So one
 run shows everything that is wrong, and a machine without a browser still runs all other checks.
@@ -32,6 +33,8 @@ FRONT_END = "labextension"
 # The peers' tests run one at a time: they use both cores as it is.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 FILE_WORKERS = ("--numprocesses=2", "--dist=loadfile")
+# What the steps "fast" and "newer" run of the two: the wire room without its real peers.
+UNIT_TESTS = ("tests/unit", "tests/wire", "--ignore=tests/wire/peers")
 
 
 class StepFailed(Exception):
@@ -115,14 +118,13 @@ def pictures() -> None:
 
 def wire_tests() -> None:
     """The wire room's own tests; together they must reach every branch of it."""
-    where = [path for path in ("tests/unit/wire", "tests/wire") if (ROOT / path).exists()]
-    pytest(*where, *WORKERS, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
+    pytest("tests/wire", *WORKERS, "--cov=kkjupyter.wire", "--cov-branch", "--cov-report=")
     command(PY, "-m", "coverage", "report", "--include=*/kkjupyter/wire/*", "--fail-under=100")
 
 
 def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -> None:
-    """Unit and contract tests once more on the newest Python of this machine: the quick ones, or
-    those that are ``marked``."""
+    """Unit, wire and contract tests once more on the newest Python of this machine: the quick ones,
+    or those that are ``marked``."""
     newest = machine.newest_python()
     if newest is None:
         print(f"no Python newer than {sys.version_info.major}.{sys.version_info.minor} found here")
@@ -131,11 +133,11 @@ def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -
     version = subprocess.run([str(python), "--version"], check=True, capture_output=True, text=True)
     print(f"on {version.stdout.strip()}")
     failed: list[str] = []
-    for path in ("tests/unit", "tests/contract"):
+    for paths in (UNIT_TESTS, ("tests/contract",)):
         try:
-            pytest(path, *WORKERS, *options, marked=marked, python=python)
+            pytest(*paths, *WORKERS, *options, marked=marked, python=python)
         except StepFailed as exc:
-            failed.append(f"{path}: {exc}")
+            failed.append(f"{paths[0]}: {exc}")
     if failed:
         raise StepFailed("; ".join(failed))
 
@@ -173,15 +175,15 @@ STEPS = (
     Step("committed-build", compare_front_end, "kkjupyter/static", ("build",)),
     Step("install", install_package),
     Step("chromium", chromium.setup),
-    Step("kernels", lambda: command(PY, "tests/support/kernel_versions.py")),
-    npm_ci("npm-wire", "tests/wire/node"),
+    Step("kernels", lambda: command(PY, "tests/support/kernels/versions.py")),
+    npm_ci("npm-wire", "tests/wire/peers/superjson"),
     npm_ci("npm-peers", "tests/peers/node"),
     npm_ci("npm-vovk-new", "tests/peers/vovk_new"),
     npm_ci("npm-vovk-old", "tests/peers/vovk_old"),
     Step(
         "vovk-servers",
-        lambda: command(PY, "tests/support/vovk_apps.py"),
-        "tests/support/vovk_apps.py",
+        lambda: command(PY, "tests/support/vovk/apps.py"),
+        "tests/support/vovk/apps.py",
         ("npm-peers", "npm-vovk-new", "npm-vovk-old"),
     ),
     Step("no-test-forgotten", no_test_forgotten),
@@ -189,8 +191,7 @@ STEPS = (
     Step("mypy", lambda: command(PY, "-m", "mypy"), needs=("install",)),
     Step("tsc", lambda: npm("run", "check", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
     Step("vitest", lambda: npm("test", cwd=FRONT_END), FRONT_END, ("npm-frontend",)),
-    # The wire room's are run by the step "wire", which counts the branches they reach.
-    tests("unit", "--ignore=tests/unit/wire", workers=WORKERS),
+    tests("unit", workers=WORKERS),
     tests("contract", workers=WORKERS),
     tests("guides", workers=WORKERS),
     # What goes wrong on purpose, and what strangers try. Some take all of a machine.
@@ -204,7 +205,7 @@ STEPS = (
     tests("notebooks", "--timeout=180", workers=FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
-    Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit", ("npm-wire",)),
+    Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit"),
 )
 # What is the same once more: on other versions, in other sizes, and the pictures.
 MATRIX_TESTS = "tests/browser"  # the only ones that are marked for it
@@ -215,9 +216,7 @@ MATRIX_STEPS = (
         MATRIX_TESTS,
         ("install", "kernels", "chromium"),
     ),
-    Step(
-        "matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit", ("npm-wire",)
-    ),
+    Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
 )
 # Checks with a name of their own that repeat some of the others.
 EXTRA_STEPS = (
@@ -226,15 +225,15 @@ EXTRA_STEPS = (
     *MATRIX_STEPS,
     Step(
         "fast",
-        lambda: pytest("tests/unit", *WORKERS, marked="not slow and not matrix"),
+        lambda: pytest(*UNIT_TESTS, *WORKERS, marked="not slow and not matrix"),
         "tests/unit",
         ("install",),
     ),
 )
 
 
-def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
-    """The steps of these names (all if none is named), in the order of the table."""
+def select(names: Sequence[str]) -> list[Step]:
+    """The steps of these names and what they need (all if none is named), in the table's order."""
     by_name = {step.name: step for step in (*STEPS, *EXTRA_STEPS)}
     if not names:
         return list(STEPS)
@@ -245,7 +244,7 @@ def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
 
     def add(name: str) -> None:
         wanted.add(name)
-        for need in by_name[name].needs if with_needs else ():
+        for need in by_name[name].needs:
             add(need)
 
     for name in names:
@@ -256,7 +255,6 @@ def select(names: Sequence[str], *, with_needs: bool) -> list[Step]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the project's checks in order.")
     parser.add_argument("names", nargs="*", help="the checks to run (default: all)")
-    parser.add_argument("--with-needs", action="store_true", help="also their set-up steps")
     options = parser.parse_args()
     os.environ.update(machine.environment())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -270,7 +268,7 @@ def main() -> int:
     failed: dict[str, str] = {}  # and why
     rows: list[str] = []
     started_s = time.monotonic()
-    for step in select(options.names, with_needs=options.with_needs):
+    for step in select(options.names):
         if not (ROOT / step.path).exists():
             absent.append(step.name)
             rows.append(f"  absent           {step.name} ({step.path} does not exist)")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 __all__ = ["heads", "messages", "mutated", "rpc_lines", "schemas", "streamed_bodies"]
 
 ROOT = Path(__file__).resolve().parent.parent
-_WIRE = ROOT / "tests" / "wire"
+_RECORDED = ROOT / "tests" / "wire" / "peers"
 
 # What readers stumble over: ends of lines and of numbers, escapes, marks of the codecs.
 _TOKENS = [
@@ -51,28 +52,29 @@ _SCHEMAS = [
 ]
 
 
-def messages(folder: str) -> list[bytes]:
-    """Every message of the recordings in ``tests/wire/transcripts/FOLDER``, both directions."""
-    found: list[bytes] = []
-    for path in sorted((_WIRE / "transcripts" / folder).glob("*.jsonl")):
-        for line in path.read_text("utf-8").splitlines()[1:]:
-            text = json.loads(line).get("text", "")
-            if text:
-                found.append(text.encode("utf-8", "surrogatepass"))
-    return found
+def messages(session: str) -> list[bytes]:
+    """Every message of a recorded session of kkrpc ("compact-json"), both directions."""
+    texts = (line.get("text") for line in _lines(f"kkrpc/{session}"))
+    return [text.encode("utf-8", "surrogatepass") for text in texts if text]
+
+
+def _lines(session: str) -> list[dict[str, Any]]:
+    with (_RECORDED / f"{session}.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def heads() -> list[bytes]:
     """Requests as recorded, head and body, for HTTP/1.1."""
     found: list[bytes] = []
-    for path in sorted((_WIRE / "vovk").glob("*.http")):
-        lines = path.read_bytes().splitlines()
-        head = [line[2:] for line in lines if line.startswith(b"> ") and len(line) > 2]
-        if head and head[0].endswith(b"HTTP/1.1"):
-            body = b'{"hello":"world"}' if head[0].startswith(b"POST") else b""
-            has_length = any(line.lower().startswith(b"content-length") for line in head)
-            length = [] if has_length else [b"Content-Length: %d" % len(body)]
-            found.append(b"\r\n".join([*head, *length, b"", body]))
+    for line in [*_lines("vovk/new"), *_lines("vovk/old")]:
+        if line.get("dir") == "c2s":
+            body = line.get("text", "")
+            has_length = any(
+                field.lower().startswith("content-length") for field in line["headers"]
+            )
+            length = [] if has_length else [f"Content-Length: {len(body)}"]
+            head = [line["line"], *line["headers"], *length]
+            found.append("\r\n".join([*head, "", body]).encode())
     for message in messages("classic-http") + messages("compact-http"):
         found.append(
             b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -90,7 +92,7 @@ def streamed_bodies() -> list[bytes]:
 
 def schemas() -> list[bytes]:
     """Whole schemas of Vovk, and JSON Schemas as a handler has them."""
-    files = sorted((_WIRE / "vovk" / "schemas").glob("*.json"))
+    files = sorted((_RECORDED / "vovk" / "schemas").glob("*.json"))
     return [path.read_bytes() for path in files] + [json.dumps(one).encode() for one in _SCHEMAS]
 
 

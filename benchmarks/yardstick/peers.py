@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import psutil
-from support.peers import BUNDLED_VERSIONS, Line, NodeClient, NodeServer, bundles_are_there
+from support.peers.node import BUNDLED_VERSIONS, Line, NodeClient, NodeServer, bundles_are_there
 
 from yardstick.figures import Promise, Sample, Unit
 from yardstick.programs import Client, Server, our_program

@@ -1,4 +1,4 @@
-"""From what a user gives as a target to a session that can reach it."""
+"""Makes the session for a target that the user gives."""
 
 from __future__ import annotations
 
@@ -57,12 +57,13 @@ def make_session(
     """A session that is not connected yet.
 
     Args:
-        target: an address, a command to start, an open transport, or what makes transports.
-        url: how to call the latter in messages.
-        options: those of :func:`kkjupyter.connect`.
+        target: an address, a command to start, an open transport, or a function that makes
+            transports.
+        url: the name of such a transport in messages.
+        options: as for :func:`kkjupyter.connect`.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
@@ -76,7 +77,7 @@ def make_session(
     dial: Dial
     probe_timeout_s: float | None = None
     if isinstance(target, list | tuple):
-        # A program says nothing before it has started up.
+        # A program answers nothing before it has started up.
         probe_timeout_s = math.inf if connect_timeout_s is None else connect_timeout_s
         url, dial = programs.command_dial(target, options)
         _check_no_websocket_options(url, options)
@@ -117,10 +118,11 @@ def make_session(
 
 
 def remote_of(session: Session | HttpSession | VovkSession) -> Remote:
-    """What a user gets of a session."""
+    """The Remote that the user gets for a session."""
     if isinstance(session, ProtocolCaller):
         return Remote(session)
-    from kkjupyter.vovk.client.remote import VovkRemote  # with all about schemas: not for kkrpc
+    # It loads everything about schemas, which kkrpc does not need.
+    from kkjupyter.vovk.client.remote import VovkRemote
 
     return VovkRemote(session)
 
@@ -133,7 +135,7 @@ def _handler_for(options: ConnectOptions) -> Callable[[Channel], RequestHandler]
     if target is None:
         if given := [name for name in _EXPOSE_OPTIONS if options.get(name)]:
             raise UsageError(
-                f"{given[0]}= is about what the other side may reach here, and nothing is exposed "
+                f"{given[0]}= limits what the other side may reach here, but nothing is exposed "
                 "to it; add expose=..., or leave it out"
             )
         return None
@@ -160,7 +162,7 @@ _WEBSOCKET_OPTIONS = (
 def _check_no_websocket_options(url: str, options: ConnectOptions) -> None:
     for name in _WEBSOCKET_OPTIONS:
         if options.get(name):
-            raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} has no use for it")
+            raise UsageError(f"{name}= is for ws:// and wss:// addresses; {url} does not use it")
 
 
 _VOVK_OPTIONS = ("schema", "default_options", "fetcher", "stream_fetcher")
@@ -176,7 +178,7 @@ def _check_no_vovk_options(options: ConnectOptions) -> None:
 def _http_session(url: str, options: ConnectOptions) -> HttpSession | VovkSession:
     if options.get("protocol") in (None, "vovk") or options.get("schema") is not None:
         return make_vovk_session(url, **options)
-    from kkjupyter.client.http.session import HttpSession  # the library takes its time to load
+    from kkjupyter.client.http.session import HttpSession  # the library is slow to load
 
     _check_no_vovk_options(options)
     return HttpSession(
@@ -189,12 +191,12 @@ def _http_session(url: str, options: ConnectOptions) -> HttpSession | VovkSessio
 
 
 def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSession:
-    """A session with a Vovk server, not connected yet; without a schema it finds out there.
+    """A session with a Vovk server, not connected yet; without a schema it asks the server for one.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
-    from kkjupyter.vovk.client.session import VovkSession  # the library takes its time to load
+    from kkjupyter.vovk.client.session import VovkSession  # the library is slow to load
 
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     shown_url = without_secrets(url)
@@ -202,7 +204,7 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
     if schema is not None or protocol is not None:
         for name in ("protocol", "codec", "methods"):
             if options.get(name) and options.get(name) != "vovk":
-                raise UsageError(f"{name}= is for kkrpc, and {shown_url} is to be a Vovk server")
+                raise UsageError(f"{name}= is for kkrpc, but {shown_url} is used as a Vovk server")
     return VovkSession(
         url,
         schema,
@@ -217,22 +219,22 @@ def make_vovk_session(url: str, **options: Unpack[ConnectOptions]) -> VovkSessio
 
 def _nothing_known(shown_url: str, reason: str) -> UsageError:
     return UsageError(
-        f"{shown_url} is an HTTP address that does not say what is spoken there (asked for its "
+        f"{shown_url} is an HTTP address that does not say which protocol it speaks (asked for its "
         f"_schema_: {reason}); name it: protocol='classic' for kkrpc 0.x, protocol='compact' for "
         "1.0 to 2.x (--protocol in a magic); or, for Vovk, give its schema='.vovk-schema' or "
-        "'vovk-metadata.json' (--schema), as 3.x tells it in development only. A WebSocket server "
+        "'vovk-metadata.json' (--schema), as 3.x offers it only in development. A WebSocket server "
         f"is at {'ws' + shown_url[4:]!r}"
     )
 
 
 def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
-    """What every session over HTTP takes."""
+    """The options that every session over HTTP takes."""
     shown_url = without_secrets(url)
     for name in ("expose", *_EXPOSE_OPTIONS):
         given = options.get(name)
         if given is not None and (name == "expose" or given):
             raise UsageError(
-                f"{name}=: over HTTP the other side cannot call back, so that nothing can be "
+                f"{name}=: over HTTP the other side cannot call back, so nothing can be "
                 f"exposed to it; leave it out, or connect to a ws:// address, not {shown_url}"
             )
     for name in ("subprotocols", "compression"):
@@ -281,13 +283,13 @@ def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float)
 
 
 def _only_once(transport: Transport) -> Dial:
-    """A transport that was handed in ready-made cannot be made anew."""
+    """Use a given transport once: it cannot be opened again."""
     unused = [transport]
 
     async def dial() -> Transport:
         if not unused:
             raise ConnectError(
-                transport.url, "it was handed over as an open transport and cannot be opened again"
+                transport.url, "it was passed as an open transport, which cannot be opened again"
             )
         return unused.pop()
 
@@ -303,8 +305,10 @@ def _check_websocket_url(url: str) -> None:
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme in ("ws", "wss"):
         if "#" in url:
-            raise UsageError(f"{shown}: what follows '#' is never sent to a server; leave it out")
+            raise UsageError(f"{shown}: the part after '#' is never sent to a server; leave it out")
         return
     if not scheme and ":" in shown:
         raise UsageError(f"{shown!r} has no scheme; did you mean 'ws://{shown}'?")
-    raise UsageError(f"{shown!r} is no address to connect to; it looks like 'ws://127.0.0.1:8765'")
+    raise UsageError(
+        f"{shown!r} is not an address to connect to; it looks like 'ws://127.0.0.1:8765'"
+    )

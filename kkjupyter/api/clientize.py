@@ -1,4 +1,4 @@
-"""The consuming side of Vovk, as ``from kkjupyter import vovk`` has it."""
+"""The client side of Vovk in ``from kkjupyter import vovk``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 def clientize(
     controller: Mapping[str, Any], *, api_root: str, **options: Unpack[ConnectOptions]
 ) -> VovkRemote:
-    """One controller of a schema as an object to call, as ``clientizeController`` makes it.
+    """A client for one controller of a schema, like ``clientizeController``.
 
     Nothing is sent before the first call. ``kk.close(...)`` closes it.
 
@@ -41,15 +41,18 @@ def clientize(
             the like, as for :func:`kkjupyter.connect`.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     run_before_connect()
     if options.get("schema") is not None:
-        raise UsageError("clientize takes the controller itself; schema= is for kk.connect")
+        raise UsageError(
+            "clientize takes the schema of the controller itself; schema= is for kk.connect"
+        )
     schema, name = schema_of_controller(controller)
     options["schema"] = schema
     session = make_vovk_session(api_root, **options)
     if session.has_checks:
-        # Beside JupyterLab that takes a second or more; the first call may have to wait for less.
+        # With JupyterLab on the machine this takes a second or more, which the first call need not
+        # wait for.
         threading.Thread(target=load_library, name="kkjupyter-import", daemon=True).start()
     return VovkRemote(session, (name,))

@@ -1,4 +1,4 @@
-"""What can be said about a connection that is to be made."""
+"""The options of a new connection."""
 
 from __future__ import annotations
 
@@ -21,43 +21,45 @@ class ConnectOptions(TypedDict, total=False):
     """The keyword arguments of :func:`connect` and :func:`aconnect`.
 
     Attributes:
-        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None asks the peer. Over
-            HTTP those must be named, and None means ``"vovk"``.
-        codec: ``"superjson"`` or ``"json"``, of what is sent; None takes what the peer answers in.
-            Answers are read in either.
-        headers: sent with the handshake; over HTTP, as token and cookies, with every request.
+        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); None detects it. Over
+            HTTP it must be named, and None means ``"vovk"``.
+        codec: ``"superjson"`` or ``"json"``, for what is sent; None uses the codec that the peer
+            answers in. Answers are read in both.
+        headers: sent with the handshake; over HTTP with every request, like token and cookies.
         token: sent as ``Authorization: Bearer``.
         cookies: sent with the handshake, names to values.
         subprotocols: offered in the handshake, in order of preference.
         ssl: how to check the server of a ``wss://`` or ``https://`` address; by default as the
             system does.
-        ca_file: a file of certificates (PEM); they and what they have issued are trusted, and
-            nobody else. For a private authority or a server's self-signed certificate.
+        ca_file: a file of certificates (PEM); only they and what they have issued are trusted. For
+            a private authority or a server's self-signed certificate.
         proxy: ``"http://user:password@host:port"``, or ``https``, ``socks5h`` and so on; True (the
-            default) for what the environment says, which is never asked about this machine; None
-            for none.
-        compression: ``"deflate"`` to offer it, for slow networks; None (the default) for none.
-        timeout_s: for the reply of every call, in seconds; None waits for ever.
-        idle_timeout_s: for the next item of every stream, in seconds, while somebody waits for it;
-            then the stream fails with :class:`CallTimeout` and the server is told to end it. None
-            (the default) waits for ever, as an item may rightly take an hour. A server that is gone
-            is noticed without it: after 40 s on a WebSocket (pings), and over HTTP (TCP's
-            keepalive; between a client and a server of this package a heartbeat, too, which sees
-            what is frozen); a program over stdio that is stopped, after as long.
-        connect_timeout_s: for connecting, in seconds; 10 by default.
+            default) for the one in the environment, which is never used for this machine; None for
+            no proxy.
+        compression: ``"deflate"`` to offer it, for slow networks; None (the default) for no
+            compression.
+        timeout_s: the limit for the reply of every call, in seconds; None for no limit.
+        idle_timeout_s: the limit for the next item of every stream, in seconds, while your code
+            waits for it; then the stream fails with :class:`CallTimeout`, and the server is told to
+            end it. None (the default) for no limit, because an item may take an hour. A server that
+            is gone is noticed anyway, after 40 s: on a WebSocket by pings, over HTTP by TCP's
+            keepalive (between kkjupyter client and server also by a heartbeat, which notices a
+            frozen one), over stdio when the program is stopped.
+        connect_timeout_s: the limit for connecting, in seconds; 10 by default.
         limits: how large a message from the other side may be; see
             :class:`kkjupyter.ClientLimits`.
-        methods: names known to exist there, for completion.
-        meta: called for each call, without arguments; the dict it returns is sent along, and the
-            other side's interceptors see it.
-        expose: what the other side may call in turn; as for :func:`kkjupyter.serve`. Not over HTTP.
-        interceptors: around every operation of the other side on what is exposed.
-        writable: what of it the other side may assign to; as for :func:`kkjupyter.serve`, nothing
+        methods: names of the other side's methods, for completion.
+        meta: a function that is called without arguments for each call; the dict that it returns is
+            sent with the call, for the other side's interceptors.
+        expose: an object that the other side may call, as for :func:`kkjupyter.serve`. Not over
+            HTTP.
+        interceptors: run around every operation of the other side on the exposed object.
+        writable: what the other side may assign to in it, as for :func:`kkjupyter.serve`; nothing
             by default.
-        debug: True sends the other side the tracebacks of what is exposed.
+        debug: True sends the other side the tracebacks of the exposed object's errors.
         cwd: the directory to start a command in; that of this process otherwise.
         env: environment variables of a command, on top of those of this process.
-        schema: of a Vovk server: a ``.vovk-schema`` folder, a ``vovk-metadata.json``, the address
+        schema: for Vovk: a ``.vovk-schema`` folder, a ``vovk-metadata.json``, the address
             of either, or its parsed JSON. None asks the server's ``_schema_``.
         validate: of Vovk: False sends what breaks the schema's JSON Schemas, too. They are checked
             with jsonschema, which comes with ``kkjupyter[vovk]``. Without it True is a UsageError,

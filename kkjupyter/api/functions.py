@@ -1,4 +1,4 @@
-"""The public functions, as ``import kkjupyter as kk`` has them."""
+"""The public functions of ``import kkjupyter as kk``."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def connect(target: str | Sequence[str] | Transport, **options: Unpack[ConnectOp
     """Connect and return the remote API.
 
     Args:
-        target: an address (``"ws://127.0.0.1:8765"``), a command to start, whose stdin and stdout
-            are spoken to (``["node", "server.mjs"]``), or an open transport.
+        target: an address (``"ws://127.0.0.1:8765"``), a command to start and talk to over its
+            stdin and stdout (``["node", "server.mjs"]``), or an open transport.
         options: see :class:`ConnectOptions`.
 
     Raises:
-        ConnectError: it cannot be reached or started, or is no WebSocket server; with url and
+        ConnectError: it cannot be reached or started, or is not a WebSocket server; with url and
             reason.
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     run_before_connect()
     session = make_session(target, **options)
@@ -60,7 +60,7 @@ def connect(target: str | Sequence[str] | Transport, **options: Unpack[ConnectOp
 async def aconnect(
     target: str | Sequence[str] | Transport, **options: Unpack[ConnectOptions]
 ) -> Remote:
-    """As :func:`connect`, to be awaited. Cancelling is safe."""
+    """Like :func:`connect`, but awaited. Cancelling is safe."""
     run_before_connect()
     session = make_session(target, **options)
     await run_async(session.connect())
@@ -71,10 +71,10 @@ def close(what: Remote | Server | str) -> None:
     """Close a connection or a server: cancel what runs on it, then disconnect. Idempotent.
 
     Args:
-        what: the connection, the server, or the address of a server of this process.
+        what: the connection, the server, or the address of a server in this process.
 
     Raises:
-        UsageError: it is something else, or no server of this process has that address.
+        UsageError: it is something else, or no server in this process has that address.
     """
     if isinstance(what, str):
         _server_at(what).close()
@@ -90,29 +90,29 @@ def _server_at(url: str) -> Server:
     servers = {server.url: server for server in open_servers()}
     if url.rstrip("/") not in servers:
         raise UsageError(
-            f"no server of this process has the address {url!r}"
+            f"no server in this process has the address {url!r}"
             f"{did_you_mean(url, list(servers))} (kk.status() lists them)"
         )
     return servers[url.rstrip("/")]
 
 
 def get(remote: Remote) -> Any:
-    """The value of a remote property, waiting in plain code: ``kk.get(api.settings.theme)``."""
+    """Get a remote property and wait for it, in plain code: ``kk.get(api.settings.theme)``."""
     return get_remote(_remote(remote, "get")).result()
 
 
 def set(remote: Remote, value: Any) -> None:  # noqa: A001  `kk.set`, beside `kk.get`
-    """Set a remote property, waiting in plain code; as ``api.settings.theme = value``."""
+    """Set a remote property and wait, in plain code; like ``api.settings.theme = value``."""
     set_remote(_remote(remote, "set"), value).result()
 
 
 async def aset(remote: Remote, value: Any) -> None:
-    """Set a remote property, to be awaited."""
+    """Like :func:`set`, but awaited."""
     await set_remote(_remote(remote, "aset"), value)
 
 
 def new(remote: Remote, *args: Any, **kwargs: Any) -> Call:
-    """Make a remote instance: ``kk.new(api.Counter, 10).result()``. It arrives by value."""
+    """Create a remote instance: ``kk.new(api.Counter, 10).result()``. It arrives as a copy."""
     return new_remote(_remote(remote, "new"), *args, **kwargs)
 
 
@@ -126,17 +126,17 @@ def call(
     """Call with time limits: ``kk.call(api.slow, 1, timeout_s=5)``.
 
     Args:
-        remote: what to call.
+        remote: the remote method to call.
         args: its arguments.
-        timeout_s: for the reply, in seconds; then the call fails with CallTimeout and the peer is
-            told. None takes the connection's own limit.
-        idle_timeout_s: for each next item of a stream, in seconds, while somebody waits for it;
-            then the stream fails with CallTimeout and the peer is told. None takes the connection's
-            own limit, which by default is none: silence alone ends no stream.
+        timeout_s: the limit for the reply, in seconds; then the call fails with CallTimeout and the
+            peer is told. None uses the connection's limit.
+        idle_timeout_s: the limit for each next item of a stream, in seconds, while your code waits
+            for it; then the stream fails with CallTimeout and the peer is told. None uses the
+            connection's limit; by default there is none.
         kwargs: sent as one trailing object.
 
     Raises:
-        UsageError: ``remote`` is no remote name, or a limit is not a positive number.
+        UsageError: ``remote`` is not a remote name, or a limit is not a positive number.
     """
     return call_remote(
         _remote(remote, "call"), *args, timeout_s=timeout_s, idle_timeout_s=idle_timeout_s, **kwargs
@@ -146,17 +146,17 @@ def call(
 def serve(
     obj: Any, host: str = "127.0.0.1", port: int = 0, **options: Unpack[ServeOptions]
 ) -> Server:
-    """Serve the public names of ``obj`` to kkrpc clients of either generation.
+    """Serve the public names of ``obj`` to kkrpc clients of all versions.
 
     Args:
-        obj: a dict, module, instance or class; functions, generators and nested ones of these.
-        host: where to listen.
+        obj: a dict, module, instance or class with functions, generators and nested objects.
+        host: the address to listen on.
         port: the TCP port; 0 takes a free one.
         options: see :class:`ServeOptions`.
 
     Raises:
-        ConnectError: the port cannot be had.
-        UsageError: an argument cannot be right.
+        ConnectError: the server cannot listen on the port.
+        UsageError: an argument is not valid.
     """
     return start_server(obj, host, port, **options)
 

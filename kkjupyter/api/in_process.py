@@ -1,4 +1,4 @@
-"""Serving an object inside this process, without a port: for tests, and for APIs used side by side.
+"""Serves an object inside this process, without a port; for tests and local APIs.
 
 ::
 
@@ -6,7 +6,7 @@
         api = server.connect()
         assert api.add(1, 2).result() == 3
 
-Everything but the socket is the real thing: the wire, streams, cancel, backpressure, reconnecting.
+Everything except the socket is real: the wire, streams, cancel, backpressure, reconnecting.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ _numbers = itertools.count(1)
 
 
 class MemoryServer:
-    """What :func:`serve_in_memory` returns; used as a :class:`~kkjupyter.server.server.Server`.
+    """The server that :func:`serve_in_memory` returns; used like a
+    :class:`~kkjupyter.server.server.Server`.
 
     Attributes:
-        url: what its connections are called in messages.
+        url: the name of its connections in messages.
         closed: whether :meth:`close` was called.
     """
 
@@ -59,31 +60,31 @@ class MemoryServer:
 
     @property
     def running(self) -> int:
-        """How many of their calls and streams are being worked on."""
+        """How many of their calls and streams are running."""
         return self._clients.running
 
     def connect(self, **options: Any) -> Remote:
-        """A new connection; ``options`` as :func:`kkjupyter.connect`."""
+        """A new connection; ``options`` as for :func:`kkjupyter.connect`."""
         session = self._session(options)
         run_blocking(session.connect())
         return Remote(session)
 
     async def aconnect(self, **options: Any) -> Remote:
-        """As :meth:`connect`, to be awaited."""
+        """Like :meth:`connect`, but awaited. Cancelling is safe."""
         session = self._session(options)
         await run_async(session.connect())
         return Remote(session)
 
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have ``fn(*args)`` called on the loop that handlers run on. Any thread."""
+        """Call ``fn(*args)`` on the loop that handlers run on. Any thread."""
         handler_loop().post(fn, *args)
 
     def disconnect(self) -> None:
-        """Break every connection off, as a failing network does. The server stays."""
+        """Abort every connection, as a failing network would. The server stays open."""
         run_blocking(self._break_off())
 
     def close(self) -> None:
-        """Cancel what runs and disconnect everybody. Idempotent."""
+        """Cancel what runs and disconnect all clients. Idempotent."""
         if not self.closed:
             self.closed = True
             self.disconnect()
@@ -135,13 +136,13 @@ def serve_in_memory(
 
     Args:
         obj: as for :func:`kkjupyter.serve`.
-        interceptors: around every operation, the first outermost.
-        validate: whether type hints are held to.
-        expose: what clients may reach besides.
+        interceptors: run around every operation, the first one outermost.
+        validate: whether arguments and results are checked against type hints.
+        expose: what else clients may reach.
         writable: what clients may assign to.
-        debug: whether clients are sent tracebacks.
+        debug: whether tracebacks are sent to clients.
         limits: what clients may have at once.
-        url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
+        url: the name of its connections in messages; ``"memory:1"`` and so on if empty.
     """
     reach = make_reach(obj, expose, package=serving_package())
     exposed = Exposed(

@@ -1,4 +1,4 @@
-"""What is open in this process: connections, calls, servers."""
+"""The open connections, calls and servers of this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CallStatus", "ConnectionStatus", "ServerStatus", "Status", "status"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallStatus:
-    """One call under way."""
+    """One running call."""
 
     id: int
     title: str
@@ -39,12 +39,12 @@ class ServerStatus:
     """One server of this process.
 
     Attributes:
-        url: where it listens.
+        url: the address that it listens on.
         clients: how many are connected.
-        running: how many of their calls are being worked on.
-        callable_names: what they can call, as it was when it was served.
-        readable_names: what they can read besides.
-        open_door: what it means that there is no token; empty if there is one.
+        running: how many of their calls are running.
+        callable_names: what they can call, as of when it was served.
+        readable_names: what else they can read.
+        open_door: a warning if there is no token, else empty.
     """
 
     url: str

@@ -19,19 +19,19 @@ __all__ = ["record_of", "trace", "tracing"]
 
 
 def trace(of: Call | Remote | None = None) -> Trace:
-    """What went over the wire for a call: direction, time and size of its frames.
+    """The frames that went over the wire for a call, with direction, time and size.
 
-    As the last line of a cell it is drawn as a sequence diagram; its ``rows`` are the frames. That
-    much is always kept of the newest calls of every connection. What the frames hold is there if
-    the call was made while that was asked for: ``with kk.tracing(api): ...``, ``%rpc trace on``, or
-    ``%rpc api.method() --trace``. Tokens, cookies and the like are left out of it.
+    As the last line of a cell it is drawn as a sequence diagram; its ``rows`` are the frames. This
+    is always kept for the newest calls of every connection. The content of the frames is kept only
+    if the call was made while that was turned on: ``with kk.tracing(api): ...``, ``%rpc trace on``,
+    or ``%rpc api.method() --trace``. Tokens, cookies and other secrets are left out.
 
     Args:
-        of: a call, under way or over; or a connection, whose last call is meant; without it the
-            last call of all is.
+        of: a call, running or ended; or a connection, for its last call; by default the last call
+            of all.
 
     Raises:
-        UsageError: there is nothing of the kind.
+        UsageError: there is no such call.
     """
     record: CallRecord | None
     match of:
@@ -41,10 +41,10 @@ def trace(of: Call | Remote | None = None) -> Trace:
         case Remote():
             session = session_of(of)
             record = session.recorder.last()
-            missing = f"nothing was called at {session.url} yet"
+            missing = f"no call was made at {session.url} yet"
         case None:
             record = newest_record()
-            missing = "nothing was called yet"
+            missing = "no call was made yet"
         case _:
             raise UsageError(
                 f"kk.trace takes a call or a connection, not {type(of).__name__}; without an "
@@ -56,7 +56,7 @@ def trace(of: Call | Remote | None = None) -> Trace:
 
 
 def record_of(call: Call) -> CallRecord | None:
-    """What is noted of a call; of one that a fetcher of the user's makes up, of its newest part."""
+    """The record of a call; for a call of a user's fetcher, the record of its newest part."""
     return _record_of(call._state)
 
 
@@ -68,10 +68,10 @@ def _record_of(state: CallState) -> CallRecord | None:
 
 @contextlib.contextmanager
 def tracing(*connections: Remote) -> Iterator[None]:
-    """Inside it, what the frames hold is kept for :func:`trace`, besides direction, time and size.
+    """A block in which the content of frames is kept for :func:`trace`, too.
 
     Args:
-        connections: of these; without any, of all.
+        connections: the connections to trace; all if none is given.
     """
     for one in connections:
         if not isinstance(one, Remote):

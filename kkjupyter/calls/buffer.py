@@ -1,20 +1,25 @@
-"""One stream's buffer: filled on the I/O loop, emptied by one consumer in any thread.
+"""One stream's buffer, and the credit for more.
 
-No lock: each counter has one writer, and ``deque`` hands items over atomically.
+Filled on the I/O loop, emptied by one consumer in any thread. No lock: each counter has one writer,
+and ``deque`` hands items over atomically.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from typing import Any
 
 from kkjupyter.wire.message_cost import weigh_value
 
 __all__ = [
+    "CREDIT_LIMIT_BYTES",
     "HARD_LIMIT_BYTES",
+    "NOT_NOW",
     "SOFT_LIMIT_BYTES",
     "SOFT_LIMIT_ITEMS",
     "BatchBuffer",
+    "CreditWindow",
     "StreamBuffer",
 ]
 
@@ -26,14 +31,14 @@ HARD_LIMIT_BYTES = 64 * 1024 * 1024
 class StreamBuffer:
     """Values that have arrived and are not taken yet.
 
-    The limits are told, not enforced: over the soft limit the channel stops reading if nobody is
-    hurt by that, over the hard limit it gives the stream up.
+    The limits are reported, not enforced: over the soft limit the channel stops reading if that
+    hurts nobody, over the hard limit it gives the stream up.
 
     Sizes are those on the wire while little waits: to weigh every value would cost more than to
     read it. Beyond the soft limit they are weighed, as lists can take forty times their text.
 
     Attributes:
-        batch: values the consumer may pop without more ado, the next one last; here there are none.
+        batch: values that the consumer may pop directly, the next one last; always empty here.
         begun_items: how many values were taken, or belong to the batch that is being taken.
         largest_bytes: the size of the largest value so far.
     """
@@ -205,3 +210,66 @@ class BatchBuffer(StreamBuffer):
     def clear(self) -> None:
         self._batches.clear()
         self.batch = []
+
+
+CREDIT_LIMIT_BYTES = 4 * 1024 * 1024
+NOT_NOW = sys.maxsize
+_CREDIT_LIMIT_ITEMS = 65_536
+# As the peers begin; but the first pull asks for one value only, because 32 values may be 128 MB
+# as long as none was seen.
+_START_ITEMS = 32
+
+
+class CreditWindow:
+    """How many values the peer may send before it is asked again. I/O loop only, except pull_at.
+
+    The peers' own consumers keep to 32 values, asked for 16 at a time, however fast the link and
+    however large a value. Here the window is bounded in bytes, and widens as long as nothing but
+    the window is what the stream waits for.
+
+    Args:
+        buffer: what the values are put into and taken from.
+
+    Attributes:
+        pull_at: how many values must have been taken before more credit is due. The consumer
+            looks at it after each value, and sets it to :data:`NOT_NOW` when it has asked.
+    """
+
+    def __init__(self, buffer: StreamBuffer) -> None:
+        self.pull_at = NOT_NOW
+        self._buffer = buffer
+        self._granted = 0
+        self._window_items = _START_ITEMS
+        self._seen_items = 0
+        self._was_dry = False
+
+    def received(self) -> None:
+        """Values have come; called once for all that came together."""
+        buffer = self._buffer
+        put_items = buffer.put_items
+        if put_items == self._seen_items:
+            return
+        # The peer had used up what it was granted, and all of that had been taken before these
+        # came: both sides waited for the credit to travel.
+        if self._was_dry and buffer.taken_items >= self._seen_items:
+            self._window_items = min(2 * self._window_items, _CREDIT_LIMIT_ITEMS)
+        self._was_dry = put_items >= self._granted
+        self._seen_items = put_items
+
+    def due(self) -> int:
+        """How many credits to grant now; they count as granted."""
+        buffer = self._buffer
+        before = self._granted
+        while True:
+            window = 1
+            if buffer.put_items:
+                # All that was granted may come in values as large as the largest so far.
+                fitting = CREDIT_LIMIT_BYTES // max(1, buffer.largest_bytes)
+                window = max(1, min(self._window_items, fitting))
+            taken_items, low_mark = buffer.taken_items, window // 2
+            if self._granted - taken_items <= low_mark:
+                self._granted = taken_items + window
+            self.pull_at = self._granted - low_mark
+            # The consumer may have passed that mark before it was set; it would then wait forever.
+            if buffer.taken_items < self.pull_at:
+                return self._granted - before

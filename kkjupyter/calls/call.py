@@ -25,10 +25,10 @@ __all__ = ["Call", "Consumer", "is_stream"]
 
 
 def is_stream(value: Any) -> bool:
-    """The one rule of what streams, for results and for arguments.
+    """Whether ``value`` is a stream: the one rule, for results and for arguments.
 
-    An async iterable does, and an iterator (a generator, ``map``, an open file). Lists, tuples,
-    sets, dicts, strings, bytes, ranges, arrays and data frames are values. A remote name is
+    An async iterable is one, and so is an iterator (a generator, ``map``, an open file). Lists,
+    tuples, sets, dicts, strings, bytes, ranges, arrays and data frames are values. A remote name is
     neither: its ``__aiter__`` only says that the ``()`` were forgotten.
     """
     kind = type(value)
@@ -41,9 +41,9 @@ class Call(Unresolved):
     """One call, under way since it was made.
 
     ``await call`` gives the value of a unary call; for a stream it gives the Call itself, opened.
-    ``for`` and ``async for`` give the values of a stream as they come; leaving the loop, however,
-    cancels the call at once. ``with`` and ``async with`` cancel at their end. Nothing is kept: what
-    was taken is gone. A Call may be used from any thread, by one loop.
+    ``for`` and ``async for`` give the values of a stream as they come; leaving the loop in any way
+    cancels the call at once. ``with`` and ``async with`` cancel at their end. A Call does not keep
+    the values that were taken. It may be used from any thread, and read by one loop.
 
     Attributes:
         method: the method's name, as called.
@@ -102,11 +102,14 @@ class Call(Unresolved):
             raises instead, that is raised, and the stream has failed with it.
 
         Raises:
-            UsageError: this is no open stream, or the protocol cannot say that (kkrpc 0.x).
+            UsageError: this is not a running stream, or the protocol cannot say that (kkrpc 0.x).
         """
         state = self._state
         if state.phase != "streaming":
-            raise UsageError(f"{state.title} is no stream under way; nothing can be thrown into it")
+            raise UsageError(
+                f"{state.title} is not a running stream, so nothing can be thrown into it; call "
+                "throw() while its values come"
+            )
         return Call(state.throw(error))
 
     def result(self, timeout_s: float | None = None) -> Any:
@@ -162,7 +165,7 @@ class Call(Unresolved):
             await state.wait_async(state.answered)
         except BaseException:  # CancelledError above all: the cell was interrupted
             state.cancel()
-            state.look()  # whoever waited is gone; a failure meanwhile is nobody's
+            state.look()  # nobody waits any more: a failure meanwhile needs no report
             raise
         if state.kind == "stream":
             return self
@@ -221,7 +224,7 @@ class Call(Unresolved):
     def __getitem__(self, key: object) -> NoReturn:
         raise UsageError(self._kk_hint())
 
-    if not TYPE_CHECKING:  # a type checker shall go on to find names that are not there
+    if not TYPE_CHECKING:  # type checkers should still find misspelt names
 
         def __getattr__(self, name):
             if name.startswith("_"):  # Python and IPython probe many
@@ -239,6 +242,8 @@ class Call(Unresolved):
         return f"<Call {self.id} {self.title}: {self.state}>"
 
     def __del__(self) -> None:
+        if io_loop is None:  # so late in a program's end that modules have no names any more
+            return
         state = self.__dict__.get("_state")
         if state is not None and not (state.over and state.error is None):
             io_loop().post(state.abandon)

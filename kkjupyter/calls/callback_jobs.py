@@ -69,8 +69,8 @@ class Job:
         self._jobs = jobs
 
     def _call(self) -> Any:
-        # A context can be entered only once at a time; a copy can always be. Made only now: those
-        # that wait may be many.
+        # A context can be entered only once at a time; a copy can always be. It is made only now:
+        # many may wait.
         self._context = self._context.copy()
         if self._jobs is not None:
             self._context.run(_inside.set, (*self._context.get(_inside, ()), self._jobs))
@@ -79,7 +79,7 @@ class Job:
     def run(self) -> None:
         """Run it in this thread; its errors are logged.
 
-        What is no error but an order to whoever waits here (KeyboardInterrupt, SystemExit) is his.
+        KeyboardInterrupt and SystemExit are not caught: they are for the code that waits here.
         """
         try:
             result = self._call()
@@ -89,7 +89,7 @@ class Job:
             self._log_failure()
 
     def run_unwaited(self) -> None:
-        """As :meth:`run`, where nobody waits: orders are logged, too, as nobody would follow."""
+        """As :meth:`run`, where no code waits: KeyboardInterrupt and SystemExit are logged, too."""
         try:
             self.run()
         except BaseException as exc:  # noqa: BLE001  logged
@@ -113,7 +113,7 @@ class Job:
             waiter = asyncio.current_task()
             if not task.cancelled() or (waiter is not None and waiter.cancelling()):
                 raise
-            # It has cancelled itself: whoever waits for the call was told nothing.
+            # It cancelled itself: the code that waits for the call was not told.
             self._log_failure()
 
     def _run_coroutine(self, coro: Coroutine[Any, Any, Any]) -> None:

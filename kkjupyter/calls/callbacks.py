@@ -145,7 +145,7 @@ class CallbackRegistry:
             self.release(callback_ids)
 
     def connection_lost(self) -> None:
-        """No peer holds any of them, save those of calls that are still to be sent. Any thread."""
+        """The peer that held them is gone: forget all but those of unsent calls. Any thread."""
         with self._lock:
             for callback_id in [i for i, entry in self._entries.items() if entry.is_over]:
                 self._drop(callback_id)
@@ -166,7 +166,7 @@ class CallbackRegistry:
     def invoke(self, callback_id: str, args: Sequence[Any], size_bytes: int = 0) -> Jobs | None:
         """The peer calls a function; what waits for it now. I/O loop only.
 
-        None when it is not to be called: there is none of that id, or its call was ended here.
+        None when nothing is called: the id is unknown, or this side has ended its call.
 
         Args:
             callback_id: its id.
@@ -207,7 +207,7 @@ class CallbackRegistry:
         name = getattr(entry.fn, "__name__", None) or repr(entry.fn)
         if isinstance(error, CallError):
             error.method = name
-        logger.error("%s: %s; it is not called any more", name, error)
+        logger.error("%s: %s; it is no longer called", name, error)
 
 
 def _identity(fn: Callable[..., Any]) -> Hashable:

@@ -32,8 +32,8 @@ _GRACE_S = 0.05
 class Unclaimed:
     """Stands for the call of a loop until that takes its first item, and claims the call then.
 
-    Some who loop, as ``tqdm.auto``, ask for an iterator more than once and use one of them. The
-    loop's way for each item is no longer for this.
+    Some code, such as ``tqdm.auto``, asks for an iterator more than once and uses one of them. This
+    costs the loop nothing for each item.
 
     Args:
         claim: claims the call, or raises UsageError; it holds the user's handle, too.

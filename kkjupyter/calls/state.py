@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from kkjupyter.calls.buffer import StreamBuffer
+from kkjupyter.calls.buffer import NOT_NOW, CreditWindow, StreamBuffer
 from kkjupyter.calls.callback_jobs import Job, Jobs
-from kkjupyter.calls.credit import NOT_NOW, CreditWindow
 from kkjupyter.calls.titles import Title
 from kkjupyter.errors import CallCancelled, CallError, CallTimeout, ConnectionLost, KKError
 from kkjupyter.runtime.logs import SafeLogger
@@ -41,7 +40,7 @@ def next_number() -> int:
 
 
 class CallBackend(Protocol):
-    """What takes calls to the peer. On the I/O loop, save where it says otherwise."""
+    """What takes calls to the peer. On the I/O loop, unless a method says otherwise."""
 
     @property
     def reading_paused(self) -> bool:
@@ -168,8 +167,8 @@ class CallState(Waiters):
         title: what to show for it, ``"math.add(1, 2)"``.
         call_id: its id on the wire.
         backend: takes it to the peer.
-        timeout_s: how long the reply may take; None for ever.
-        idle_timeout_s: how long the next item may take; None for ever.
+        timeout_s: how long the reply may take; None for no limit.
+        idle_timeout_s: how long the next item may take; None for no limit.
     """
 
     def __init__(
@@ -458,7 +457,7 @@ class CallState(Waiters):
         if not self._looked_at:
             self._looked_at = True
             text = str(self.error)
-            logger.error("%s failed and nobody looked: %s", self.title, text)
+            logger.error("%s failed, and its result was never retrieved: %s", self.title, text)
 
 
 def _countdown(timeout_s: float | None) -> Callable[[], float | None]:

@@ -23,7 +23,7 @@ _reprs.maxstring = _reprs.maxother = _reprs.maxlong = 4 * _TITLE_CHARS
 class Title:
     """As :func:`title_of`, written when it is first asked for, by ``str()``.
 
-    Until then the arguments are held. Whoever makes one for what may change writes it at once.
+    Until then it holds the arguments. For arguments that may change, call ``str()`` at once.
     """
 
     __slots__ = ("_parts", "_text")

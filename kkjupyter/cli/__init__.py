@@ -40,7 +40,7 @@ examples:
   kkjupyter serve tools.py:api --port 9000 --token-env KK_TOKEN
   kkjupyter serve tools:Tools --no-token
   kkjupyter serve tools:Tools --http             one POST for each call
-  kkjupyter serve tools.py:api --stdio           for whoever starts it as a program"""
+  kkjupyter serve tools.py:api --stdio           for a program that starts it"""
 
 _LAST_PORT = 65_535
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal may not know every character
+            stream.reconfigure(errors="replace")  # a terminal may lack some characters
     clean_log()
     try:
         return _command(options.command)(options)
@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_demo(add("demo", "open the example notebooks in JupyterLab"))
     _add_serve(add("serve", "serve a Python object over WebSocket, HTTP or stdio", _SERVE_EXAMPLES))
-    _add_call(add("call", "call a method and write what it gives", _CALL_EXAMPLES))
+    _add_call(add("call", "call a method and print its result or stream", _CALL_EXAMPLES))
     return parser
 
 
@@ -117,13 +117,15 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--http", action="store_true", help="HTTP instead of WebSocket: calls, but no streams"
     )
     how.add_argument(
-        "--stdio", action="store_true", help="talk over stdin and stdout, and listen nowhere"
+        "--stdio", action="store_true", help="talk over stdin and stdout instead of a port"
     )
     add("--host", help="where to listen (default: 127.0.0.1)")
-    add("--port", type=_port, metavar="N", help="0: a free one (default: 8765)")
+    add("--port", type=_port, metavar="N", help="the port; 0 picks a free one (default: 8765)")
     token = parser.add_mutually_exclusive_group()
     token.add_argument("--token", help="the token clients need (default: one is made and printed)")
-    token.add_argument("--token-env", metavar="NAME", help="take it from the environment instead")
+    token.add_argument(
+        "--token-env", metavar="NAME", help="the environment variable that holds the token"
+    )
     token.add_argument("--no-token", action="store_true", help="serve everybody who can connect")
     add("--insecure", action="store_true", help="allow --no-token beyond this machine")
     add(
@@ -147,7 +149,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="let clients assign to NAME and all data below it, such as settings; can be repeated",
     )
-    add("--debug", action="store_true", help="send clients the tracebacks of what fails here")
+    add("--debug", action="store_true", help="send tracebacks of errors to clients")
 
 
 def _add_call(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +159,7 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
     style = parser.add_mutually_exclusive_group()
     for name, text in (
         ("json", "write JSON lines"),
-        ("text", "write strings one after the other, as tokens want it"),
+        ("text", "write strings without line ends between them, as for tokens"),
     ):
         style.add_argument(f"--{name}", dest="style", action="store_const", const=name, help=text)
     parser.set_defaults(style="plain")
@@ -174,14 +176,14 @@ def _add_call(parser: argparse.ArgumentParser) -> None:
     add(
         "--protocol",
         metavar="NAME",
-        help="classic (kkrpc 0.x) or compact (2.x); without it the other side is asked",
+        help="classic (kkrpc 0.x) or compact (2.x); detected if not given",
     )
-    add("--codec", metavar="NAME", help="of what is sent: superjson or json")
+    add("--codec", metavar="NAME", help="how values are encoded: superjson or json")
     add("--schema", metavar="PATH", help="Vovk: a .vovk-schema, a vovk-metadata.json, or its URL")
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], ExitCode]:
-    """Import what one command needs, and nothing of the others."""
+    """Import only what one command needs."""
     if name == "demo":
         from kkjupyter.cli.demo import run
     elif name == "serve":
@@ -201,17 +203,17 @@ def _positive_number(text: str) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
 
 
 def _positive_integer(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to {_LAST_PORT:,} are")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid port (0 to {_LAST_PORT})")
     return int(text)

@@ -1,4 +1,4 @@
-"""``kkjupyter call URL 'countdown(5)'``: values to stdout as they come."""
+"""``kkjupyter call URL 'countdown(5)'``: writes values to stdout as they arrive."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _POLL_S = 0.1
 
 
 def run(options: argparse.Namespace) -> ExitCode:
-    """Make the call and write what it gives.
+    """Make the call and write its values.
 
     Raises:
-        KKError: whatever went wrong; ``main`` turns it into a line and an exit code.
-        KeyboardInterrupt: Ctrl-C; the call has been cancelled.
+        KKError: the call failed; ``main`` turns it into a line and an exit code.
+        KeyboardInterrupt: Ctrl-C; the call was cancelled.
     """
     expression = parse_expression(options.expression)
     api = kk.connect(
@@ -62,7 +62,7 @@ def parse_headers(lines: list[str]) -> dict[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not (name.strip() and colon):
-            raise UsageError(f"--header wants 'Name: value', not {name!r}")
+            raise UsageError(f"--header needs 'Name: value', not {name!r}")
         found = _FROM_ENV.fullmatch(value.strip())
         if found:
             value = found["before"] + _from_environment(found["name"])
@@ -74,7 +74,7 @@ def _from_environment(name: str) -> str:
     try:
         return os.environ[name]
     except KeyError as exc:
-        raise UsageError(f"the environment has no variable {name}") from exc
+        raise UsageError(f"the environment variable is not set: {name}") from exc
 
 
 def _write_result(
@@ -87,7 +87,7 @@ def _write_result(
         writer.write(kk.get(target))
         return
     call = kk.call(target, *expression.args, timeout_s=options.timeout, **expression.kwargs)
-    with call:  # leaving it, however that happens, cancels the call
+    with call:  # leaving the block in any way cancels the call
         try:
             _follow(call, options, writer)
         finally:
@@ -95,7 +95,7 @@ def _write_result(
 
 
 def _follow(call: Any, options: argparse.Namespace, writer: Writer) -> None:
-    """Write items, or the one value, until the call ends or ``--take`` is reached."""
+    """Write the items, or the single value, until the call ends or ``--take`` is reached."""
     consumer = call.consume()
     left = options.take
     while True:

@@ -55,13 +55,13 @@ def notebooks() -> list[Path]:
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if found := sorted(folder.glob("[0-9]*.ipynb")):
             return found
-    raise UsageError("this installation came without its notebooks; install kkjupyter again")
+    raise UsageError("the notebooks are missing from this installation; install kkjupyter again")
 
 
 def copy_notebooks(directory: Path) -> None:
     """Copy the notebooks, and the modules they import, to ``directory``.
 
-    A file that is there already is never touched.
+    An existing file is never changed.
     """
     sources = notebooks()
     folder = sources[0].parent
@@ -74,7 +74,7 @@ def copy_notebooks(directory: Path) -> None:
                 file.write(source.read_bytes())
         except FileExistsError:
             changed = target.read_bytes() != source.read_bytes()
-            note = " (it differs from the one of this version)" if changed else ""
+            note = " (differs from the one in this version)" if changed else ""
             print(f"kept {target}{note}")
         else:
             print(f"copied {target}")
@@ -90,7 +90,7 @@ def _run_lab(options: argparse.Namespace) -> ExitCode:
     if options.no_browser or not _has_display():
         argv.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        argv.append("--allow-root")  # a container; the server listens on loopback only
+        argv.append("--allow-root")  # in a container; the server listens on loopback only
     # Through the environment, because everybody on the machine can read a command line.
     environment = {**os.environ, "JUPYTER_TOKEN": secrets.token_hex(24)}
     started_s = time.time()
@@ -111,8 +111,8 @@ def _run_lab(options: argparse.Namespace) -> ExitCode:
 def _wait_for_url(lab: subprocess.Popen[bytes], directory: Path, started_s: float) -> str | None:
     """The address of the server just started, with its token; None if it does not start.
 
-    A server tells its address in a file of the runtime directory. It may have taken another port
-    than it was asked for, so only that file knows.
+    A server writes its address into a file in the runtime directory. Only that file has the right
+    port, because the server may use another than it was given.
     """
     from jupyter_core.paths import jupyter_runtime_dir
 
@@ -132,7 +132,7 @@ def _wait_for_url(lab: subprocess.Popen[bytes], directory: Path, started_s: floa
 
 
 def _stopped(lab: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a server that has had the same Ctrl-C."""
+    """Wait for the end of a server that got the same Ctrl-C."""
     try:
         lab.wait(_LAB_STOP_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):

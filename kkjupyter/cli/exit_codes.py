@@ -1,4 +1,4 @@
-"""Exit codes, and which error means which."""
+"""Exit codes, and the errors that they stand for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EXIT_CODES_HELP", "ExitCode", "exit_code_for"]
 
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """The exit codes of the ``kkjupyter`` command."""
 
     OK = 0
     FAILED = 1
@@ -40,7 +40,7 @@ exit codes:
   3    cannot connect, the connection was lost, or the peer speaks something else
   4    --timeout ran out before the reply
   130  cancelled with Ctrl-C
-  141  whoever read the output went away (as `| head` does); the stream was cancelled
+  141  the reader of the output is gone (as with `| head`); the stream was cancelled
   143  terminated; the stream was cancelled"""
 
 _CODES: tuple[tuple[type[KKError], ExitCode], ...] = (
@@ -56,7 +56,7 @@ _CODES: tuple[tuple[type[KKError], ExitCode], ...] = (
 
 
 def exit_code_for(error: KKError) -> ExitCode:
-    """The exit code for an error of ours; what the remote side raised is FAILED."""
+    """The exit code for an error of ours; FAILED for an error of the remote side."""
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code

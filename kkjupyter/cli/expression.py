@@ -1,4 +1,4 @@
-"""``countdown(5)`` on a command line -> a path and arguments. Nothing is evaluated."""
+"""Parses ``countdown(5)`` on a command line into a path and arguments. Nothing is evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPELLINGS = {"true": "True", "false": "False", "null": "None", "undefined": "No
 
 @dataclass(frozen=True)
 class Expression:
-    """A call, or a property where ``is_call`` is false."""
+    """A call, or a property if ``is_call`` is false."""
 
     path: tuple[str, ...]
     is_call: bool = False
@@ -28,7 +28,7 @@ def parse_expression(text: str) -> Expression:
     """Read a dotted name, or a call of one with literal arguments.
 
     Raises:
-        UsageError: it is anything else; the text says what, and what to write.
+        UsageError: it is anything else; the text says what to write.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -37,11 +37,11 @@ def parse_expression(text: str) -> Expression:
     except ValueError as exc:  # a null character
         raise UsageError(f"{text!r:.200} is not an expression ({exc}); {_HOW}") from exc
     except (MemoryError, RecursionError) as exc:  # Python's own parser
-        raise UsageError(f"there is too much in each other to be read; {_HOW}") from exc
+        raise UsageError(f"the expression is nested too deeply; {_HOW}") from exc
     try:
         return _expression(node)
-    except RecursionError as exc:  # from Python 3.13 on its parser reads more than others walk
-        raise UsageError(f"there is too much in each other to be read; {_HOW}") from exc
+    except RecursionError as exc:  # since 3.13 the parser accepts more than can be walked
+        raise UsageError(f"the expression is nested too deeply; {_HOW}") from exc
 
 
 def _expression(node: ast.expr) -> Expression:
@@ -61,7 +61,7 @@ def _path(node: ast.expr) -> tuple[str, ...]:
         return (node.id,)
     if isinstance(node, ast.Attribute):
         return (*_path(node.value), node.attr)
-    raise UsageError(f"{ast.unparse(node)!r} is no dotted name; {_HOW}")
+    raise UsageError(f"{ast.unparse(node)!r} is not a dotted name; {_HOW}")
 
 
 def _literal(node: ast.expr) -> Any:
@@ -70,5 +70,9 @@ def _literal(node: ast.expr) -> Any:
     except ValueError as exc:
         source = ast.unparse(node)
         spelling = _SPELLINGS.get(source)
-        hint = f"write {spelling}" if spelling else "only literals can be passed, as 5, 'x', [1, 2]"
-        raise UsageError(f"the argument {source!r} is no literal: {hint}") from exc
+        hint = (
+            f"write {spelling}"
+            if spelling
+            else "only literals can be passed, such as 5, 'x', [1, 2]"
+        )
+        raise UsageError(f"the argument {source!r} is not a literal: {hint}") from exc

@@ -32,11 +32,11 @@ _INTERRUPT_S = 5.0
 
 
 class CellFailed(Exception):
-    """A cell did not end well; the text says how."""
+    """A cell failed; the text says how."""
 
 
 class _ThisPython(KernelSpecManager):
-    """Offers one kernel: this very interpreter, whatever else the user has installed."""
+    """Offers one kernel: this interpreter, whatever else the user has installed."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -44,9 +44,9 @@ class _ThisPython(KernelSpecManager):
 
 
 def execute(notebook: Path, *, cell_timeout_s: float) -> ExitCode:
-    """Run all cells, stop at the first that fails, save a copy with what came.
+    """Run all cells, stop at the first that fails, save a copy with the outputs.
 
-    The copy is ``<name>.executed.ipynb`` beside the notebook. The kernel is shut down in any case.
+    The copy is ``<name>.executed.ipynb`` beside the notebook. The kernel is always shut down.
     """
     document = nbformat.read(notebook, as_version=4)
     copy = notebook.with_suffix(".executed.ipynb")
@@ -64,10 +64,10 @@ def execute(notebook: Path, *, cell_timeout_s: float) -> ExitCode:
 
 @contextmanager
 def _kernel(directory: Path, cell_timeout_s: float) -> Iterator[_Kernel]:
-    """A kernel that works in ``directory``, shut down at the end."""
+    """A kernel with the working directory ``directory``, shut down at the end."""
     with tempfile.TemporaryDirectory(prefix="kkjupyter-", ignore_cleanup_errors=True) as sockets:
-        # A socket file in a directory of ours is closed to everybody else on the machine. Windows
-        # has none, and listens on loopback, with a key.
+        # Other users of the machine cannot reach a socket file in our own directory. Windows has
+        # none, so there the kernel listens on loopback, with a key.
         where = {} if sys.platform == "win32" else {"transport": "ipc", "ip": f"{sockets}/kernel"}
         manager = KernelManager(kernel_spec_manager=_ThisPython(), **where)
         manager.start_kernel(cwd=str(directory.resolve()))
@@ -77,7 +77,7 @@ def _kernel(directory: Path, cell_timeout_s: float) -> Iterator[_Kernel]:
             try:
                 client.wait_for_ready(timeout=_START_S)
             except RuntimeError as exc:
-                raise CellFailed(f"the kernel does not start: {exc}") from exc
+                raise CellFailed(f"the kernel did not start: {exc}") from exc
             yield _Kernel(manager, client, cell_timeout_s)
         finally:
             client.stop_channels()
@@ -98,7 +98,7 @@ def _run_cells(document: nbformat.NotebookNode, kernel: _Kernel) -> None:
 
 
 class _Kernel:
-    """Runs cells, one after the other, within a time-out."""
+    """Runs cells, one after the other, with a time limit."""
 
     def __init__(
         self, manager: KernelManager, client: BlockingKernelClient, cell_timeout_s: float
@@ -111,9 +111,9 @@ class _Kernel:
         """Run one cell.
 
         Raises:
-            CellFailed: it raised, took too long, or the kernel died. Cells with the tag
+            CellFailed: it raised an error, took too long, or the kernel died. Cells with the tag
                 "raises-exception" may raise.
-            KeyboardInterrupt: Ctrl-C; the cell has been interrupted, and what it said is kept.
+            KeyboardInterrupt: Ctrl-C; the cell was interrupted, and its output is kept.
         """
         outputs.begin(cell)
         request = self._client.execute(cell.source, allow_stdin=False)
@@ -131,7 +131,7 @@ class _Kernel:
             raise CellFailed(f"a cell failed: {_head(cell)}")
 
     def _follow(self, request: str, outputs: Outputs, timeout_s: float) -> bool:
-        """Pass on what the kernel says until it has done the request; False if that takes long."""
+        """Pass on the kernel's output until the request is done; False if that takes too long."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             try:

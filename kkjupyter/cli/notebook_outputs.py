@@ -1,4 +1,4 @@
-"""What a kernel says while a cell runs: onto the terminal at once, and into the notebook."""
+"""Writes a kernel's output to the terminal at once, and into the notebook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Screen:
-    """A terminal, or whatever stdout is, to which output is added as it comes."""
+    """The terminal, or another stdout, to which output is added as it arrives."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -39,7 +39,7 @@ class Screen:
             self.line(f"\x1b[1m{line}\x1b[0m" if self._colours else line)
 
     def add(self, text: str) -> None:
-        """Write text as it is, flushed; only what would move the cursor is left out."""
+        """Write text as it is, flushed; only cursor movements are left out."""
         text = without_controls(text, keep_colours=self._colours)
         if text:
             self._out.write(text)
@@ -47,7 +47,7 @@ class Screen:
             self._open_line = not text.endswith("\n")
 
     def line(self, text: str) -> None:
-        """Write text on lines of its own."""
+        """Write text on separate lines."""
         self.end_line()
         self.add(text + "\n")
 
@@ -58,7 +58,7 @@ class Screen:
 
 
 class Outputs:
-    """Takes the messages of a kernel, shows them, and keeps them in the cell they belong to."""
+    """Takes the messages of a kernel, shows them, and keeps them in their cell."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -70,18 +70,18 @@ class Outputs:
         self._last_shown: str | None = None
 
     def begin(self, cell: NotebookNode) -> None:
-        """What comes from now on belongs to ``cell``."""
+        """Begin ``cell``: output belongs to it from now on."""
         self._screen.end_line()
         self._cell = cell
         self._clear_first = False
         self._last_shown = None
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """End the cell."""
         self._screen.end_line()
 
     def take(self, message: Mapping[str, Any], *, is_ours: bool) -> None:
-        """Show and keep one IOPub message; those that carry no output are ignored.
+        """Show and keep one IOPub message; messages without output are ignored.
 
         Args:
             is_ours: whether the running cell caused it. An earlier cell's text is shown, but only
@@ -117,7 +117,7 @@ class Outputs:
         text = _text_of(content["data"])
         widget = content["data"].get(_WIDGET_VIEW)
         if widget is not None:
-            # What it shows comes as messages to the widget; the text only stands in for it.
+            # Its content comes as messages to the widget; the text only stands in for it.
             self._views[widget["model_id"]] = display_id or widget["model_id"]
         elif display_id is None:
             self._forget_last()
@@ -128,7 +128,7 @@ class Outputs:
             self._show_display(display_id, text)
 
     def _show_live(self, content: Mapping[str, Any]) -> None:
-        """Write what a live view of ours is told to append; other widgets are no text."""
+        """Write what one of our live views is told to append; other widgets have no text."""
         said = content["data"].get("content") or {}
         display_id = self._views.get(content["comm_id"])
         if display_id is None or not said.get("text"):
@@ -139,7 +139,7 @@ class Outputs:
             self._show_display(display_id, said["text"])
 
     def _show_display(self, display_id: str, text: str) -> None:
-        """Write what is new in a display; all of it where it is not the last on the screen."""
+        """Write the new part of a display, or all of it if it is not the last on the screen."""
         shown = self._shown.get(display_id, "")
         self._shown[display_id] = text
         if self._last_shown != display_id:

@@ -1,4 +1,4 @@
-"""``kkjupyter serve module:name``: serve an object until Ctrl-C, or over stdio until its end."""
+"""``kkjupyter serve module:name``: serves an object until Ctrl-C, or over stdio until its end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> ExitCode:
             print(f"token: {server.token}", flush=True)
         _print_listing(server.callable_names, server.readable_names)
         if server.open_door:
-            print(f"beware, {server.open_door}; leave --no-token out", file=sys.stderr)
+            print(f"warning: {server.open_door}; leave --no-token out", file=sys.stderr)
         print("Ctrl-C stops it", file=sys.stderr, flush=True)
         forever = threading.Event()
         while not forever.wait(_POLL_S):
@@ -80,16 +80,17 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
         if given is not None and given is not False and given != []:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{flag} does not go with --stdio: nothing listens there, and only the program "
-                "that starts this one can talk to it; leave one of the two out"
+                f"{flag} cannot be used with --stdio: only the program that starts this one can "
+                "talk to it; leave one of the two out"
             )
-    stdio = take_stdio()  # first of all: already an import may print
+    stdio = take_stdio()  # first of all: an import may already print
     try:
         exposed = load_object(options.target)
         reach = make_reach(exposed, options.expose, package=_package(options.target))
         if sys.__stderr__ is not None and stdio.at_terminal:
             print(
-                f"serving {options.target} over stdin and stdout; meant to be started by a program",
+                f"serving {options.target} over stdin and stdout; made to be started by another "
+                "program",
                 file=sys.__stderr__,
             )
             _print_listing(*_names(reach), file=sys.__stderr__)
@@ -108,9 +109,9 @@ def _run_stdio(options: argparse.Namespace) -> ExitCode:
 
 
 def load_object(target: str) -> Any:
-    """The object that ``module:name`` or ``path/file.py:name`` names.
+    """Load the object that ``module:name`` or ``path/file.py:name`` names.
 
-    A class, or a function, is called without arguments to make the object.
+    A class or a function is called without arguments to make the object.
 
     Raises:
         UsageError: there is no such module or name, or it needs arguments. An exception raised by
@@ -118,7 +119,7 @@ def load_object(target: str) -> Any:
     """
     source, colon, name = target.rpartition(":")
     if not (colon and source and name):
-        raise UsageError(f"{target!r} does not say what to serve: module:name or file.py:name")
+        raise UsageError(f"{target!r} names nothing to serve; write module:name or file.py:name")
     is_file = source.endswith(".py")
     found: Any = _load_file(Path(source)) if is_file else _load_module(source)
     for part in name.split("."):
@@ -142,7 +143,7 @@ def _package(target: str) -> str:
 
 
 def _file_module(path: Path) -> str:
-    # A name of its own: a user's json.py must not replace json.
+    # A separate module name: a user's json.py must not replace json.
     return f"served_{path.stem}"
 
 
@@ -155,7 +156,7 @@ def _names(reach: Reach) -> tuple[list[str], list[str]]:
 def _print_listing(
     callable_names: Sequence[str], readable_names: Sequence[str], file: TextIO | None = None
 ) -> None:
-    """Say what clients can reach, so that nobody serves what he did not mean to."""
+    """Print what clients can reach, so that nothing is served by mistake."""
     print(listed("clients can call", callable_names), file=file or sys.stderr)
     if readable_names:
         print(listed("clients can read", readable_names), file=file or sys.stderr)
@@ -168,14 +169,14 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:
         if exc.name is None or not f"{name}.".startswith(f"{exc.name}."):
-            raise  # the module is there, and something that it imports is not
+            raise  # the module exists, but something that it imports does not
         raise UsageError(f"no module named {exc.name!r} (for a file, write {name}.py)") from exc
 
 
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does
+    sys.path.insert(0, str(path.resolve().parent))  # like `python file.py`
     name = _file_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -191,6 +192,6 @@ def _token(options: argparse.Namespace) -> str | bool:
         return False
     if options.token_env:
         if options.token_env not in os.environ:
-            raise UsageError(f"the environment has no variable {options.token_env}")
+            raise UsageError(f"the environment variable is not set: {options.token_env}")
         return os.environ[options.token_env]
     return options.token or True

@@ -1,4 +1,4 @@
-"""Values -> lines on stdout."""
+"""Writes values as lines on stdout."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ __all__ = ["Writer", "as_json", "clean_log"]
 
 
 class _CleanLog(logging.Handler):
-    """Writes the log to stderr where nobody has set up logging, as Python does, but printable.
+    """Writes the log to stderr as printable text, if logging is not set up otherwise.
 
-    What a handler of a server raises can hold a client's text, and what a client reports, a
-    server's.
+    Errors of a server's handlers can contain a client's text, and errors of a client a server's.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -33,20 +32,20 @@ class _CleanLog(logging.Handler):
 
 
 def clean_log() -> None:
-    """From now on the log's way to the terminal is printable, unless a program sets up its own."""
+    """Make the log on the terminal printable from now on, unless a program sets up its own."""
     logging.lastResort = _CleanLog(logging.WARNING)
 
 
 class Writer:
-    """Writes values one by one, each flushed, so that a pipe sees them as they come.
+    """Writes values one by one, each flushed, so that a pipe gets them as they arrive.
 
     Args:
         out: where to.
         style: ``"plain"`` writes a line for each value, a string without quotation marks;
-            ``"text"`` writes strings one after the other, as tokens want it; ``"json"`` writes
+            ``"text"`` writes strings without line ends between them, for tokens; ``"json"`` writes
             JSON lines.
 
-    Each ``write`` may raise BrokenPipeError when the reader has gone.
+    Each ``write`` may raise BrokenPipeError if the reader is gone.
     """
 
     def __init__(self, out: TextIO, style: str = "plain") -> None:
@@ -80,9 +79,9 @@ class Writer:
 
 
 def as_json(value: Any) -> str:
-    """One line of JSON for any value a call can give.
+    """One line of JSON for any value that a call can return.
 
-    What JSON has no word for is written as JavaScript's own JSON does: dates as ISO strings,
+    Values that JSON lacks are written as in JavaScript's JSON: dates as ISO strings,
     undefined, NaN and infinities as null, sets as arrays, bytes as arrays of numbers. The line is
     ASCII, so that half a surrogate pair does not break it.
 
@@ -92,7 +91,7 @@ def as_json(value: Any) -> str:
     try:
         return json.dumps(_plain(value), allow_nan=False)
     except RecursionError as exc:
-        reason = "it contains itself, which JSON cannot say; leave out --json"
+        reason = "it contains itself, which JSON cannot express; leave out --json"
         raise EncodeError("value", reason) from exc
 
 

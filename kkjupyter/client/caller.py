@@ -1,4 +1,4 @@
-"""Making calls to one peer, whatever carries them there."""
+"""Makes calls to one peer, over any kind of connection."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _SHORT_BYTES = 1024
 
 
 class Caller:
-    """What :class:`~kkjupyter.client.remote.Remote` stands on: one connection, as its user sees it.
+    """One connection as its user sees it; a :class:`~kkjupyter.client.remote.Remote` is built on
+    it.
 
     Args:
-        url: where to, without secrets, for messages.
-        timeout_s: for the reply of every call that says nothing else.
-        idle_timeout_s: for the next item of every call that says nothing else.
-        methods: names known to exist there, for completion and the card.
-        meta: called for each call; what it returns is sent along.
+        url: the address without secrets, for messages.
+        timeout_s: the default limit for the reply of a call, in seconds.
+        idle_timeout_s: the default limit for the next item of a stream, in seconds.
+        methods: names of the other side's methods, for completion and the repr.
+        meta: called for each call; its result is sent with the call.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Caller:
 
     @property
     def protocol(self) -> str:
-        """The name of the protocol spoken."""
+        """The name of the protocol."""
         raise NotImplementedError
 
     @property
@@ -71,18 +72,18 @@ class Caller:
     def state(self) -> str:
         """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``.
 
-        Over HTTP ``"open"`` is a request under way, ``"idle"`` none, and ``"last call failed:
-        reason"`` one that did not reach the server, or lost it.
+        Over HTTP ``"open"`` means that a request is running, ``"idle"`` that none is, and ``"last
+        call failed: reason"`` that the last one did not reach the server, or lost it.
         """
         raise NotImplementedError
 
     @property
     def calls(self) -> list[CallState]:
-        """Calls under way, oldest first."""
+        """Running calls, oldest first."""
         raise NotImplementedError
 
     async def connect(self) -> None:
-        """See whether the other side is there. I/O loop only."""
+        """Check that the other side can be reached. I/O loop only."""
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -90,9 +91,9 @@ class Caller:
         raise NotImplementedError
 
     def forked(self) -> None:
-        """This process is a fork, the connection the other one's: forget it.
+        """Forget the parent's connection in a forked process.
 
-        Calls under way fail here; the next one connects anew.
+        Running calls fail here; the next one connects again.
         """
 
     def call(
@@ -110,7 +111,7 @@ class Caller:
 
         Raises:
             EncodeError: an argument cannot be put on the wire; nothing was sent.
-            UsageError: the connection was closed, or an argument cannot be carried.
+            UsageError: the connection was closed, or an argument cannot be sent.
         """
         method = ".".join(path)
         self._check_open(method)
@@ -155,11 +156,11 @@ class Caller:
 
 
 class ProtocolCaller(Caller):
-    """Calls as messages of a kkrpc protocol. Subclasses bring them out.
+    """Makes calls as messages of a kkrpc protocol; subclasses send them.
 
     Args:
-        url: where to, without secrets, for messages.
-        functions: those the peer may call back.
+        url: the address without secrets, for messages.
+        functions: the functions that the peer may call back.
         options: see :class:`Caller`.
     """
 
@@ -167,21 +168,21 @@ class ProtocolCaller(Caller):
         super().__init__(url, **options)
         self._functions = functions
 
-    # ---- what a subclass brings
+    # ---- what a subclass defines
 
     @property
     def wire(self) -> Protocol:
-        """The protocol that calls are encoded with."""
+        """The protocol that encodes the calls."""
         raise NotImplementedError
 
     def _send(self, call: OutgoingCall) -> None:
-        """Take it to the peer; its outcome goes to ``call.state``. I/O loop only."""
+        """Send it to the peer; its outcome goes to ``call.state``. I/O loop only."""
         raise NotImplementedError
 
     def _send_here(self, call: OutgoingCall) -> bool:
-        """Send it in the thread at hand, if that can be done at once. Any thread.
+        """Send it in the current thread, if that is possible at once.
 
-        Returns whether it was taken; if not, nothing was done, and :meth:`_send` has to.
+        Any thread. Returns whether it was sent. If not, nothing was done: call :meth:`_send`.
         """
         return False
 
@@ -193,22 +194,22 @@ class ProtocolCaller(Caller):
         raise NotImplementedError
 
     def cancel_call(self, state: CallState) -> None:
-        """Tell the peer that nobody wants the answer any more."""
+        """Tell the peer that the answer is no longer wanted."""
         raise NotImplementedError
 
     def reconsider_reading(self) -> None:
-        """Somebody waits now who did not before, or a buffer has room."""
+        """Decide again whether to read: a new waiter has come, or a buffer has room."""
         raise NotImplementedError
 
     def pull(self, state: CallState) -> None:
-        """Grant the peer as much credit as is due for this stream."""
+        """Grant the peer the credit that is due for this stream."""
         raise NotImplementedError
 
     def throw(self, state: CallState, error: Any) -> CallState:
         """Raise ``error`` inside the generator behind a stream; any thread."""
         raise NotImplementedError
 
-    # ---- what users of it see
+    # ---- what its users see
 
     @property
     def protocol(self) -> str:
@@ -252,7 +253,7 @@ class ProtocolCaller(Caller):
         are_scalars = SCALARS.issuperset(map(type, call.args)) and value is undefined
         try:
             if not are_scalars:
-                str(title)  # now: what it shows may change
+                str(title)  # now, because the argument may change
                 for index, arg in enumerate(call.args):
                     call.args[index] = self._wire_arg(arg, index, call, protocol)
             call.encode(protocol)
@@ -264,7 +265,8 @@ class ProtocolCaller(Caller):
         state.observer = self.recorder.begin(
             state.number, title, f"{protocol.name}, {protocol.codec}", state.buffer
         )
-        handle = Call(state)  # first: what Ctrl-C leaves behind here is found to be dropped
+        # First of all: what Ctrl-C leaves behind here is then recognized as dropped.
+        handle = Call(state)
         try:
             is_sent = not (call.streams or state.has_functions) and self._send_here(call)
         except BaseException:

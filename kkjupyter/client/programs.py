@@ -1,4 +1,4 @@
-"""From a command that a user gives as a target to what starts the program, each time anew."""
+"""Turns a command that a user gives as a target into a function that starts the program."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OPTIONS = ("cwd", "env")
 def command_dial(
     command: list[Any] | tuple[Any, ...], options: Mapping[str, Any]
 ) -> tuple[str, Callable[[], Awaitable[Transport]]]:
-    """What to call a program in messages, and what starts it.
+    """A program's name in messages, and a function that starts it.
 
     Args:
         command: the program and its arguments; paths are taken as text.
-        options: those of :func:`kkjupyter.connect`.
+        options: as for :func:`kkjupyter.connect`.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     command = [os.fspath(part) if isinstance(part, os.PathLike) else part for part in command]
     env = options.get("env")
@@ -36,19 +36,19 @@ def command_dial(
     for index, part in enumerate(command):
         # The value itself may be a secret.
         if not isinstance(part, str):
-            hint = "; str() makes it one" if isinstance(part, int | float) else ""
+            hint = "; use str(...)" if isinstance(part, int | float) else ""
             raise UsageError(
-                f"part {index + 1} of the command is no text but a {_kind(part)}{hint}"
+                f"part {index + 1} of the command must be text, not a {_kind(part)}{hint}"
             )
         _check_text(f"part {index + 1} of the command", part)
     if not command[0].strip():
-        raise UsageError("the command names no program; it looks like ['node', 'server.mjs']")
+        raise UsageError("the command has no program; it looks like ['node', 'server.mjs']")
     if env is not None:
         if not isinstance(env, Mapping):
             raise UsageError(f"env must be a mapping of names to values, not a {_kind(env)}")
         for name, value in env.items():
             if not isinstance(name, str) or not isinstance(value, str):
-                raise UsageError(f"env: {name!r} is not a text with a text as value")
+                raise UsageError(f"env: {name!r} must be text with a text value")
             if not name or "=" in name:
                 raise UsageError(f"env: {name!r} cannot be the name of a variable")
             _check_text(f"env: the name {name!r}", name)
@@ -74,7 +74,7 @@ def looks_like_command(text: str) -> bool:
 
 
 def _check_text(what: str, text: str) -> None:
-    """It must be something that an operating system takes."""
+    """Check that it is text that an operating system accepts."""
     if "\0" in text:
         raise UsageError(f"{what} contains a null character")
     try:

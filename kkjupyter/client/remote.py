@@ -1,4 +1,4 @@
-"""A path on the other side, written as attributes: ``api.math.add``; calling it makes a Call."""
+"""A remote name, written as attributes: ``api.math.add``; calling it makes a Call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Remote(RemoteName):
-    """What :func:`kkjupyter.connect` returns, and every attribute of it.
+    """A connection, as :func:`kkjupyter.connect` returns it, or a remote name below it.
 
     ``api.math.add(1, 2)`` makes a Call; ``await api.settings.theme`` reads a property, and
     ``api.settings.theme = "dark"`` sets one, waiting for the answer. Names with a leading
@@ -45,7 +45,8 @@ class Remote(RemoteName):
     def __getattr__(self, name: str) -> Remote:
         if name.startswith("_"):
             raise AttributeError(
-                f"{name!r} is not looked up remotely; write [{name!r}] for a remote name like that"
+                f"{name!r} is not looked up remotely; for a remote name that begins with '_' "
+                f"write [{name!r}]"
             )
         return Remote(self._kk_session, (*self._kk_path, name))
 
@@ -72,7 +73,8 @@ class Remote(RemoteName):
     def __setitem__(self, name: str, value: Any) -> None:
         if on_own_loop():
             raise UsageError(
-                f"setting {name} waits, and a handler must not; use `await kk.aset(...)` there"
+                f"setting {name} blocks, and a handler must not block; use `await kk.aset(...)` "
+                "there"
             )
         set_remote(self[name], value).result()
 
@@ -81,7 +83,7 @@ class Remote(RemoteName):
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self._kk_path:
-            raise UsageError("this is the connection itself; there is nothing to await")
+            raise UsageError("this is the connection itself; it has nothing to await")
         return get_remote(self).__await__()
 
     def __dir__(self) -> list[str]:
@@ -134,7 +136,7 @@ class Remote(RemoteName):
     def __reduce__(self) -> NoReturn:
         raise UsageError(
             f"{_written(self)} is a connection of this process and cannot be pickled; "
-            "connect in the other process, too"
+            "connect again in the other process"
         )
 
     def __enter__(self) -> Remote:
@@ -152,15 +154,15 @@ class Remote(RemoteName):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RemoteInfo:
-    """What is known of a Remote, without asking the other side.
+    """What is known about a Remote without asking the other side.
 
     Attributes:
-        url: where it leads, without secrets.
-        protocol: the protocol spoken.
-        codec: of the messages sent.
-        state: of the connection, in words.
+        url: its address, without secrets.
+        protocol: its protocol.
+        codec: the codec of the messages sent.
+        state: the state of the connection, in words.
         path: the attribute path, empty for the connection itself.
-        methods: dotted names known to exist there.
+        methods: known dotted names of the other side.
     """
 
     url: str
@@ -172,7 +174,7 @@ class RemoteInfo:
 
 
 def describe(remote: Remote) -> RemoteInfo:
-    """What is known of ``remote``; its attributes are remote names, so this is a function."""
+    """What is known about ``remote``. A function, because its attributes are remote names."""
     session = remote._kk_session
     return RemoteInfo(
         session.url,
@@ -200,7 +202,7 @@ def set_remote(remote: Remote, value: Any) -> Call:
 
 
 def new_remote(remote: Remote, *args: Any, **kwargs: Any) -> Call:
-    """A call that makes an instance."""
+    """A call that creates an instance."""
     return remote._kk_session.call("new", remote._kk_path, args, kwargs)
 
 
@@ -211,7 +213,7 @@ def call_remote(
     idle_timeout_s: float | None = None,
     **kwargs: Any,
 ) -> Call:
-    """Call it with time limits of its own."""
+    """Call it with its own time limits."""
     check_seconds("timeout_s", timeout_s)
     check_seconds("idle_timeout_s", idle_timeout_s)
     return remote._kk_session.call(

@@ -1,4 +1,4 @@
-"""A connection as the user has it: where it leads, and a channel that is made anew after a loss."""
+"""A connection to one address, with a channel that is opened again after a loss."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ _sessions_lock = threading.Lock()
 
 
 def note_session(session: Caller) -> None:
-    """Have :func:`open_sessions` list it, for as long as somebody holds it."""
+    """Add it to :func:`open_sessions`, for as long as it is referenced."""
     with _sessions_lock:
         _sessions.add(session)
 
 
 def open_sessions() -> list[Caller]:
     """Every session that is not closed, oldest first."""
-    with _sessions_lock:  # a set that grows cannot be walked
+    with _sessions_lock:  # a set cannot be iterated while it grows
         sessions = list(_sessions)
     return sorted((s for s in sessions if not s.closed), key=lambda s: s.number)
 
 
 def _forget_connections() -> None:
-    """In a fork: the connections are the other process's. Both would take each other's answers."""
+    """Forget the parent's connections in a fork: both would take each other's answers."""
     global _sessions_lock
     _sessions_lock = threading.Lock()
     with _sessions_lock:
@@ -73,26 +73,26 @@ if hasattr(os, "register_at_fork"):
 class Session(ProtocolCaller):
     """Calls to one address.
 
-    The first channel is made by :meth:`connect`. When it is lost, calls under way fail and are not
+    The first channel is made by :meth:`connect`. When it is lost, running calls fail and are not
     sent again; the next call makes a new channel.
 
     Args:
-        url: where to, without secrets, for messages.
+        url: the address without secrets, for messages.
         dial: makes a new transport; called on the I/O loop.
-        protocol: ``"classic"`` or ``"compact"``; None has the peer asked.
-        codec: of the messages sent; None takes the one the peer answers in, or superjson if it is
-            not asked. Answers are read in either.
-        timeout_s: for the reply of every call that says nothing else.
-        idle_timeout_s: for the next item of every call that says nothing else.
-        methods: names known to exist there, for completion and the card.
-        meta: called for each call; what it returns is sent along.
-        probe_timeout_s: how long the peer may take to say what it speaks, in seconds; None for
-            what suits a server that runs already. With a time of its own nothing is remembered.
-        make_handler: makes who answers the peer's own calls, for each channel.
+        protocol: ``"classic"`` or ``"compact"``; None detects it.
+        codec: the codec of the messages sent; None for the one that the peer answers in, or
+            superjson if the protocol is not detected. Answers are read in both.
+        timeout_s: the default limit for the reply of a call, in seconds.
+        idle_timeout_s: the default limit for the next item of a stream, in seconds.
+        methods: names of the other side's methods, for completion and the repr.
+        meta: called for each call; its result is sent with the call.
+        probe_timeout_s: the limit for detecting the protocol, in seconds; None for one that suits a
+            running server. With a given limit the protocol is not remembered.
+        make_handler: makes the handler of the peer's own calls, for each channel.
         limits: how large a message may be.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
 
     def __init__(
@@ -137,6 +137,8 @@ class Session(ProtocolCaller):
         note_session(self)
 
     def __del__(self) -> None:
+        if io_loop is None:  # so late in a program's end that modules have no names any more
+            return
         # Nobody can call any more, and no call is under way: that would hold the session. Functions
         # passed for good (a subscription) keep the connection.
         channel = self.__dict__.get("_channel")
@@ -147,7 +149,7 @@ class Session(ProtocolCaller):
 
     @property
     def wire(self) -> Protocol:
-        assert self._protocol is not None, "connect() comes first"
+        assert self._protocol is not None, "call connect() first"
         return self._protocol
 
     @property
@@ -190,7 +192,7 @@ class Session(ProtocolCaller):
         try:
             await self._open_channel()
         except BaseException:
-            self.closed = True  # nobody gets it
+            self.closed = True  # it is not handed out
             raise
 
     async def close(self) -> None:
@@ -224,7 +226,7 @@ class Session(ProtocolCaller):
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
         if state.phase == "cancelled":
-            state.buffer.clear()  # once more: here nothing is put meanwhile
+            state.buffer.clear()  # once more: here nothing is added in the meantime
         for call in [call for call in self._unsent if call.state is state]:
             self._unsent.remove(call)
             call.close_streams()
@@ -250,7 +252,7 @@ class Session(ProtocolCaller):
 
     def _send(self, call: OutgoingCall) -> None:
         state = call.state
-        if self.closed:  # since the call was made
+        if self.closed:  # closed since the call was made
             state.cancel()
             call.close_streams()
             return
@@ -268,7 +270,7 @@ class Session(ProtocolCaller):
 
     def _send_here(self, call: OutgoingCall) -> bool:
         channel, state, io = self._channel, call.state, io_loop()
-        # What this thread has posted before, a call or a cancel, leaves before.
+        # A call or a cancel that this thread posted earlier is sent first.
         if channel is None or io.is_busy or not call.is_encoded_for(channel.protocol):
             return False
         record = record_of(state)
@@ -285,7 +287,7 @@ class Session(ProtocolCaller):
         except KKError as error:
             self._fail_unsent(error)
         except Exception as error:
-            # Whatever a transport forgot to translate: nobody may wait for it for ever.
+            # An error that a transport did not translate: still, no one may wait for ever.
             self._fail_unsent(error)
             raise
         else:
@@ -304,7 +306,7 @@ class Session(ProtocolCaller):
     def _start(self, call: OutgoingCall) -> None:
         assert self._channel is not None
         try:
-            call.encode(self.wire)  # anew, if another kind of peer answers at the old address
+            call.encode(self.wire)  # again, in case another kind of peer answers now
         except KKError as error:
             call.state.failed(error)
             call.close_streams()
@@ -347,10 +349,10 @@ class Session(ProtocolCaller):
             self._channel.data_received(negotiated.rest)
 
     async def _agree(self, transport: Transport) -> NegotiatedProtocol:
-        """Which protocol to speak; the peer is asked unless that is known."""
+        """Choose the protocol; it is detected unless it is known."""
         told = self._told_protocol
         if told is not None and (self._told_codec is not None or told == "classic"):
-            # A classic peer reads either codec, message by message.
+            # A classic peer reads both codecs, message by message.
             return NegotiatedProtocol(told, "superjson", [], None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
@@ -359,7 +361,7 @@ class Session(ProtocolCaller):
         )
         if told is not None and negotiated.protocol != told:
             raise ConnectError(
-                self.url, f"it speaks the {negotiated.protocol} protocol, not the {told} one"
+                self.url, f"the peer speaks the {negotiated.protocol} protocol, not the {told} one"
             )
         if remembers:
             if len(_found) >= _FOUND_LIMIT:

@@ -11,10 +11,9 @@ from kkjupyter.calls.buffer import HARD_LIMIT_BYTES
 from kkjupyter.calls.state import CallState
 from kkjupyter.connection.channel_trace import ChannelTrace, error_name
 from kkjupyter.connection.outgoing_call import OutgoingCall
-from kkjupyter.connection.outgoing_streams import OutgoingStream
+from kkjupyter.connection.outgoing_streams import OutgoingStream, OutgoingStreams
 from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.send_queue import SendQueue
-from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import BufferOverflow, KKError, ProtocolError, RemoteError, UsageError
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop
@@ -32,7 +31,9 @@ _NOTIFY_INTERVAL_S = 0.001
 
 
 class CallTable:
-    """The calls of ours that are under way, and the peer's streams. I/O loop only, save as said.
+    """Our calls that are under way, and the peer's streams.
+
+    I/O loop only, unless a method says otherwise.
 
     Args:
         protocol: makes the messages.
@@ -276,7 +277,7 @@ class CallTable:
         self.understood = True
         state = self._waiting.pop(event.call_id, None)
         if state is None:
-            self._send_cancel(None, event.stream_id, "nobody waits any more")
+            self._send_cancel(None, event.stream_id, "no longer wanted")
         else:
             self._open(state, event.stream_id)
             if state.claimed:
@@ -298,7 +299,7 @@ class CallTable:
         state = table.get(event.id)
         if state is not None:
             if isinstance(event.error, ProtocolError):  # ours: the peer believes that all is well
-                self._send_cancel(state, event.id, "what came makes no sense")
+                self._send_cancel(state, event.id, "what came could not be read")
             table.pop(event.id, None)
             state.failed(event.error)
             self._reading.forget(state)

@@ -22,10 +22,10 @@ from kkjupyter.connection.call_table import CallTable
 from kkjupyter.connection.channel_trace import ChannelTrace
 from kkjupyter.connection.failures import encode_acknowledgement
 from kkjupyter.connection.outgoing_call import OutgoingCall
+from kkjupyter.connection.outgoing_streams import OutgoingStreams
 from kkjupyter.connection.read_flow_control import ReadFlowControl
 from kkjupyter.connection.remote_callbacks import RemoteCallbacks
 from kkjupyter.connection.send_queue import SendQueue
-from kkjupyter.connection.stream_table import OutgoingStreams
 from kkjupyter.errors import (
     BufferOverflow,
     ConnectionLost,
@@ -280,7 +280,7 @@ class Channel:
     def _cannot_read(self, problem: Exception) -> None:
         """What has come cannot be read: a message without end, or no memory, or a fault here.
 
-        The connection ends, as whoever waits for what was in it would wait for ever.
+        The connection ends: code that waits for something in that data would wait forever.
         """
         if not isinstance(problem, ProtocolError):
             logger.error("what came from %s could not be read", self.url, exc_info=problem)
@@ -374,7 +374,7 @@ class Channel:
             # A program that sends back what it is sent; or one that uses an id of ours, by
             # which it harms no other call.
             error = ProtocolError(
-                "the other side sends back what it is sent; it is no kkrpc endpoint",
+                "the other side sends back what it is sent; it is not a kkrpc endpoint",
                 f"{event.operation} {'.'.join(event.path)}",
             )
             self.calls.failed(Failed(event.call_id, error))
@@ -408,15 +408,15 @@ class Channel:
     def _callback_invoked(self, event: CallbackInvoked) -> None:
         args, _ = self.revive(event.args, self.protocol.codec, "a callback")
         if event.callback_id not in self.functions:
-            self._report(NotUnderstood("a call of a function it does not have", event.callback_id))
+            self._report(NotUnderstood("a call of an unknown function", event.callback_id))
             return
         jobs = self.functions.invoke(event.callback_id, args, event.size_bytes)
-        if jobs is None or not jobs.is_over_soft:
+        if jobs is None:
             return
-        if jobs.is_over(**self._callback_limits):
+        if jobs.is_over(**self._callback_limits):  # which may be below the soft limit
             error = BufferOverflow("a callback", what="callback", **self._callback_limits)
             self.functions.give_up(event.callback_id, error)
-        else:
+        elif jobs.is_over_soft:
             self.reading.too_many(jobs)
 
     def revive(
@@ -451,7 +451,7 @@ class Channel:
         if PROBE_NAME in event.excerpt:  # a client that asks for the other protocol as well
             return
         # Programs print to stdout what is no message; elsewhere, when nothing on a connection has
-        # made sense yet, waiting for an answer would be for ever.
+        # made sense yet, an answer would never come.
         is_lost = self._transport.keeps_boundaries and not self.calls.understood
         if is_lost and self.calls.is_waiting:
             self._give_up(ProtocolError(f"{self.url} does not speak kkrpc", event.excerpt))
@@ -499,6 +499,8 @@ class Channel:
     def _report(self, event: NotUnderstood) -> None:
         self._reported += 1
         if self._reported <= _REPORT_LIMIT:
-            logger.warning("ignored from %s: %s: %.120s", self.url, event.reason, event.excerpt)
+            logger.warning(
+                "ignored a message from %s: %s: %.120s", self.url, event.reason, event.excerpt
+            )
         if self._reported == _REPORT_LIMIT:
-            logger.warning("more of that kind from %s is not reported", self.url)
+            logger.warning("further messages of that kind from %s are not reported", self.url)

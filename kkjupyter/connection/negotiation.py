@@ -57,7 +57,7 @@ def make_protocol(
 
 
 class Relay:
-    """Hands what a transport tells to whoever is in charge now.
+    """Passes what a transport reports to its present owner.
 
     Attributes:
         to: who that is.
@@ -140,7 +140,7 @@ class _Asking:
             self.rest += probe.rest
             found.set_result((answer.protocol, answer.codec))
         elif probe.echoed:
-            self._fail("it sends back what it is sent; it is no kkrpc endpoint")
+            self._fail("it sends back what it is sent; it is not a kkrpc endpoint")
 
     def writable(self) -> None:
         """Nothing here waits for that."""
@@ -192,8 +192,8 @@ async def find_protocol(
         told = f" (if it is {codec})" if codec is not None else ""
         raise ConnectError(
             transport.url,
-            f"it did not say within {timeout_s:g} s which protocol it speaks{told}; if it is a "
-            "kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 2.x",
+            f"the peer did not say within {timeout_s:g} s which protocol it speaks{told}; if it is "
+            "a kkrpc endpoint, name it: protocol='classic' for kkrpc 0.x, 'compact' for 2.x",
         )
     if asking.end_reason is not None:
         raise ConnectError(

@@ -1,4 +1,4 @@
-"""A call on its way to the peer, before it is in the hands of whoever carries it there."""
+"""A call of ours on its way to the peer: its arguments, and the frame made of them."""
 
 from __future__ import annotations
 

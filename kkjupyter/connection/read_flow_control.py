@@ -39,7 +39,7 @@ class ReadFlowControl:
         must_read: whether reading goes on even though a buffer is full.
 
     Attributes:
-        paused: whether it is not read now, save for a moment now and then, because nobody takes
+        paused: whether it is not read now, except for a moment now and then, because nobody takes
             what has come. Any thread.
         over_soft: the calls whose buffers are full.
         busy: calls of passed functions that wait, too many of them.
@@ -70,7 +70,7 @@ class ReadFlowControl:
 
     @property
     def holds(self) -> bool:
-        """Whether it is not read now, for whatever reason, save for a moment now and then."""
+        """Whether it is not read now, for whatever reason, except for a moment now and then."""
         return self.paused or self.owed_too_much
 
     def reconsider(self) -> None:

@@ -61,6 +61,8 @@ class RemoteCallback:
             io_loop().post(self._callbacks.release, self._id)
 
     def __del__(self) -> None:
+        if io_loop is None:  # so late in a program's end that modules have no names any more
+            return
         if not self.__dict__.get("_released", True):
             io_loop().post(self._callbacks.collected, self._id)
 
@@ -74,7 +76,7 @@ class RemoteCallbacks:
     Args:
         protocol: makes the messages.
         send_queue: takes them.
-        check_room: raises what a call ends with for which there is no room, given its size.
+        check_room: given the size of a call, raises what it fails with if there is no room.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Messages on their way out of one connection, and the brake for whoever makes too many."""
+"""Messages on their way out of one connection, and what slows down those who make too many."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class SendQueue:
             return True
 
     def check_room(self, size_bytes: int, method: str) -> None:
-        """Whether so much more may be sent without waiting, by whoever could wait. Any thread.
+        """Check that so much more may be queued without waiting. Any thread.
 
         Raises:
             BufferOverflow: the peer does not read, and too much waits for it already.

@@ -1,8 +1,8 @@
 """A small endpoint to try things on: countdowns, rows, a file watcher, a toy language model.
 
 ``kk.demo()`` and ``%rpc connect demo as api`` serve the object that :func:`make_api` makes. It is
-ordinary Python, and meant to be read: whatever an object offers under a public name can be called
-from a notebook, and async generators are streamed.
+ordinary Python, and meant to be read: everything that an object has under a public name can be
+called from a notebook, and async generators are streamed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["demo", "make_api"]
 
 
 def make_api() -> DemoApi:
-    """Make a fresh demo object; each has settings and watchers of its own."""
+    """Make a new demo object; each has its own settings and watchers."""
     return DemoApi()
 
 
 def demo() -> Server:
-    """Serve a fresh demo object on a free loopback port: ``api = kk.demo().connect()``.
+    """Serve a new demo object on a free loopback port: ``api = kk.demo().connect()``.
 
-    Clients may set its ``settings``, and see the tracebacks of what its methods raise.
+    Clients may set its ``settings``, and see the tracebacks of its methods' errors.
 
     Raises:
         ConnectError: there is no free port.
@@ -34,7 +34,7 @@ def demo() -> Server:
 
 
 class _CallableModule(ModuleType):
-    """Lets ``kk.demo()`` go on working once this package is imported.
+    """Keeps ``kk.demo()`` working after this package is imported.
 
     Importing ``kkjupyter.demo`` makes Python bind the name ``demo`` in ``kkjupyter`` to the
     package, in place of the function of that name.

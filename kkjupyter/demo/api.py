@@ -1,10 +1,10 @@
-"""What the demo endpoint offers.
+"""The API of the demo endpoint.
 
-The names are those a remote caller writes, hence the camelCase. Every stream is an async
-generator: it produces one value at a time, and whoever reads it may stop at any of them. The
+The names are those that a remote caller writes, so they are in camelCase. Every stream is an async
+generator: it produces one value at a time, and its reader may stop after any of them. The
 pauses (``pause_s``, in seconds) only make the streaming visible; 0 turns them off.
 
-``@expose`` (``kk.expose`` outside) lets clients reach a class also where an object of another
+``@expose`` (``kk.expose`` outside) lets clients reach a class even if an object from another
 package holds an instance of it, or inherits from it.
 """
 
@@ -28,7 +28,7 @@ __all__ = ["Counter", "DemoApi"]
 @expose
 @dataclass
 class Counter:
-    """Something to construct: ``kk.new(api.Counter, 10)``. Its fields travel back."""
+    """A class to construct: ``kk.new(api.Counter, 10)``. Its fields are sent back."""
 
     count: int = 0
     step: int = 1
@@ -91,7 +91,7 @@ class DemoApi:
             await asyncio.sleep(pause_s)
 
     async def ticks(self, *, pause_s: float = 0.1) -> AsyncIterator[int]:
-        """Count 0, 1, 2 ... without end: a stream that somebody has to stop."""
+        """Count 0, 1, 2 ... without end: a stream that has to be stopped."""
         for number in itertools.count():
             yield number
             await asyncio.sleep(pause_s)
@@ -116,8 +116,7 @@ class DemoApi:
     async def watchFiles(self, path: str) -> AsyncIterator[dict[str, str]]:
         """Report every change directly in ``path`` as it happens, until the reader stops.
 
-        ``finally`` runs when the reader stops, so :meth:`openWatchers` tells whether that was
-        heard.
+        ``finally`` runs when the reader stops, so :meth:`openWatchers` tells whether that worked.
 
         Raises:
             FileNotFoundError: there is nothing at ``path``.
@@ -135,7 +134,7 @@ class DemoApi:
             self._open_watchers -= 1
 
     def openWatchers(self) -> int:
-        """Return how many :meth:`watchFiles` streams are open now."""
+        """Return how many :meth:`watchFiles` streams are open."""
         return self._open_watchers
 
     # -- a callback ---------------------------------------------------------------------------
@@ -161,7 +160,7 @@ class DemoApi:
         some tokens longer than ``max_tokens``.
 
         Raises:
-            ValueError: there is no such model.
+            ValueError: the model does not exist.
         """
         if model != "toy":
             raise ValueError(f"no model named {model!r}; this endpoint has 'toy'")

@@ -1,6 +1,6 @@
 """A toy language model: it has counted which token follows which, and rolls dice.
 
-It works as the large ones do, only smaller in every respect. A *token* is a piece of a word with
+It works like the large ones, only smaller in every respect. A *token* is a piece of a word with
 the space before it (" walk", "ing", ","). The model looks at the last few tokens, asks which
 tokens followed them in the text it has read, and draws one of those. No numbers are learnt: the
 text itself is the memory.
@@ -65,7 +65,7 @@ _PIECE = re.compile(
 
 
 class Token(NamedTuple):
-    """A piece of text, and the quotation or brackets it stands in (``""``, ``'"'``, ``'("'``).
+    """A piece of text, and the quotation or brackets around it (``""``, ``'"'``, ``'("'``).
 
     Spoken and told words are different tokens. So the quotation marks of an answer pair up by
     themselves: after the words of a speech, only more speech or its end was ever seen.
@@ -81,19 +81,19 @@ def split(text: str) -> list[str]:
 
 
 def breath(token: str) -> float:
-    """How long to pause after ``token``; 1 is the pause after an ordinary word."""
+    """The relative pause after ``token``; 1 is the pause after an ordinary word."""
     if token.endswith((".", "!", "?", "\n")):
         return 6.0
     if token.endswith((",", ";", ":")):
         return 3.0
-    return 0.5 + len(token) % 4 / 3  # 0.5 to 1.5: nobody speaks like a clock
+    return 0.5 + len(token) % 4 / 3  # 0.5 to 1.5, so that it does not tick like a clock
 
 
 class ToyModel:
     """A model of one text.
 
     Args:
-        text: what to read: paragraphs between blank lines, with straight quotation marks.
+        text: the text to learn from: paragraphs between blank lines, with straight quotation marks.
     """
 
     def __init__(self, text: str) -> None:
@@ -111,8 +111,8 @@ class ToyModel:
     def tokens(self, prompt: str, *, max_tokens: int = 120) -> Iterator[str]:
         """Answer ``prompt``, a token at a time; the same prompt gets the same answer.
 
-        The answer ends with a sentence: with the first that ends after a length which the dice
-        choose, at most ``max_tokens``.
+        The answer ends with a whole sentence: the first that ends after a random length of at most
+        ``max_tokens``.
         """
         dice = Random(prompt)
         enough = dice.randint(min(_SHORTEST, max_tokens), max_tokens)
@@ -132,7 +132,7 @@ class ToyModel:
     def _opening(self, prompt: str, dice: Random) -> list[Token]:
         """Begin like a sentence that has a word of the prompt, up to that word.
 
-        The last word that the model knows is taken: what is asked about stands late in a question.
+        The last word that the model knows is used: the topic usually comes late in a question.
         """
         words = [_word(piece) for piece in split(prompt)]
         known = [word for word in words if word in self._mentions and word not in _SMALL_WORDS]
@@ -159,7 +159,7 @@ def load() -> ToyModel:
 
 
 def _with_place(pieces: Iterable[str]) -> Iterator[Token]:
-    """Note of each piece whether it stands inside a quotation or brackets."""
+    """Note for each piece whether it is inside a quotation or brackets."""
     inside = ""
     for piece in pieces:
         mark = piece.strip()

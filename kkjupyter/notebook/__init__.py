@@ -1,10 +1,9 @@
-"""The notebook room: the only one that knows IPython, ipykernel and widgets.
+"""The notebook side: the only chapter that uses IPython, ipykernel and widgets.
 
 :func:`load` and :func:`unload` are ``%load_ext kkjupyter`` and ``%unload_ext kkjupyter``;
 :func:`install_if_ipython` makes calls work as the last line of a cell without them, and
-:func:`prepare_for_calls` has ready what shows them. Of the modules below, those that are put into a
-shell import nothing but each other and what is small: see
-:mod:`kkjupyter.notebook.shell.class_names`.
+:func:`prepare_for_calls` loads what shows them. The modules that are put into a shell import only
+each other and small modules: see :mod:`kkjupyter.notebook.shell.class_names`.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ _commands: Commands | None = None
 
 
 def install_if_ipython() -> None:
-    """Where IPython runs, let a call be the last line of a cell, and Cancel get through.
+    """In IPython, make calls work as the last line of a cell, and let Cancel get through.
 
-    Idempotent and cheap. What shows a call is not imported by it.
+    Idempotent and cheap; it does not import what shows a call.
     """
     global _installed_in
     shell = get_ipython()
@@ -58,10 +57,10 @@ before_show.append(install_if_ipython)
 
 
 def prepare_for_calls() -> None:
-    """Before every connect: the above, and where IPython runs, import what shows a call.
+    """Run before every connect: the above and, in IPython, import what shows a call.
 
-    It takes a tenth of a second, and the user waits for the connection anyway. Later it would hold
-    up the first items of the first stream, and count in its ``%time``.
+    It takes a tenth of a second, while the user waits for the connection anyway. Later it would
+    delay the first items of the first stream, and count in its ``%time``.
     """
     install_if_ipython()
     shell = get_ipython()
@@ -93,7 +92,7 @@ def load(shell: Any) -> None:
 
 
 def _is_reloading() -> bool:
-    """Whether IPython's ``reload_extension`` is what calls; it has no other way to say so."""
+    """Whether IPython's ``reload_extension`` is the caller, which it does not say otherwise."""
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_code is ExtensionManager.reload_extension.__code__:
@@ -103,7 +102,7 @@ def _is_reloading() -> bool:
 
 
 def unload(shell: Any) -> None:
-    """``%unload_ext kkjupyter``: cancel all streams, close what was connected, undo the rest.
+    """``%unload_ext kkjupyter``: cancel all streams, close connections, undo the rest.
 
     ``%reload_ext`` unloads, too, but a user who types it wants to go on: streams and connections
     stay.

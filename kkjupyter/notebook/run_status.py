@@ -17,15 +17,15 @@ class Status:
     """A run at one moment.
 
     Attributes:
-        run_id: what ``%rpc status`` and ``%rpc cancel`` call it.
+        run_id: its number in ``%rpc status`` and ``%rpc cancel``.
         title: the call, shortened: ``"countdown(5)"``.
         state: ``"cancelling"`` from the request until the run has ended.
         kind: ``"unary"`` or ``"stream"``; None before the reply.
         count: items so far.
-        elapsed_s: since the call was sent; the total once it has ended.
-        first_item_s: from sending to the first item, or None if there was none yet.
+        elapsed_s: seconds since the call was sent; the total once it has ended.
+        first_item_s: seconds from sending to the first item, or None before it.
         error: ``"ValueError: something went wrong"`` of a failed run, else ``""``.
-        notes: what else the user should know ("an earlier run is still streaming"), a line each.
+        notes: further lines for the user ("an earlier run is still streaming").
     """
 
     run_id: int
@@ -40,11 +40,11 @@ class Status:
 
     @property
     def over(self) -> bool:
-        """Whether the run has ended; it does not change any more."""
+        """Whether the run has ended, so that this no longer changes."""
         return self.state in ("done", "cancelled", "failed")
 
     def sound(self) -> Status:
-        """The same with texts that can be encoded and shown: they hold words of the peer's."""
+        """The same with texts made safe to encode and show, since they contain the peer's text."""
         return replace(
             self,
             title=plain(self.title),
@@ -53,7 +53,7 @@ class Status:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain JSON: what the front end gets and what is saved."""
+        """The same as plain JSON, as it is sent to the front end and saved."""
         sound = self.sound()
         return {
             **asdict(sound),

@@ -1,4 +1,4 @@
-"""Making remote text safe to show without changing what a reader sees."""
+"""Makes remote text safe to show without changing what a reader sees."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["PairJoiner", "rewritten", "whole"]
 
 
 def rewritten(text: str) -> str:
-    """``text`` as a terminal would show it in the end: after ``\\r`` a line is written over.
+    """``text`` as a terminal would finally show it: after ``\\r`` a line is overwritten.
 
-    ``\\r\\n`` is the end of a line, and what a shorter text does not reach of a longer one stays.
+    ``\\r\\n`` ends a line; the rest of a longer text stays after a shorter one.
     """
     if "\r" not in text:
         return text
@@ -21,14 +21,14 @@ def _written_over(line: str) -> str:
     if "\r" not in line:
         return line
     shown = ""
-    for written in reversed(line.split("\r")):  # what came last lies on top
+    for written in reversed(line.split("\r")):  # the last text is on top
         if len(written) > len(shown):
             shown += written[len(shown) :]
     return shown
 
 
 class PairJoiner:
-    """Joins surrogate pairs that were cut in two by whoever split the text into items.
+    """Joins surrogate pairs that were cut when a text was split into items.
 
     JavaScript cuts strings between UTF-16 units ("😀"[0]), so half a character may arrive now and
     the other half with the next item. A half that stays alone becomes U+FFFD.
@@ -38,7 +38,7 @@ class PairJoiner:
         self._high = ""
 
     def feed(self, text: str) -> str:
-        """``text`` as far as it is complete, with what was held back before it."""
+        """``text`` as far as it is complete, after the part held back before."""
         if self._high:
             text = self._high + text
             self._high = ""
@@ -54,5 +54,5 @@ class PairJoiner:
 
 
 def whole(text: str) -> str:
-    """``text`` as something that can be encoded: lone surrogates replaced, controls visible."""
+    """``text`` made encodable: lone surrogates replaced, controls visible."""
     return printable(encodable(text))

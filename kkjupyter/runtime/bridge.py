@@ -1,4 +1,4 @@
-"""From plain code, or from a coroutine on another loop, to a coroutine on the I/O loop."""
+"""Runs coroutines on the I/O loop for plain code and for coroutines on other loops."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def run_blocking(coro: Coroutine[Any, Any, T]) -> T:
     """
     if on_own_loop():
         coro.close()
-        raise UsageError("this waits, and a handler must not; use the form to `await` there")
+        raise UsageError(
+            "this call blocks, and a handler must not block; use the form to `await` there"
+        )
     future, notifier = _start(coro)
     try:
         wait_blocking(notifier, future.done)

@@ -1,4 +1,4 @@
-"""How many bytes all connections of a server hold together."""
+"""A count of the bytes that all connections of a server hold together."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import threading
 
 __all__ = ["Budget", "Share"]
 
-# A share is told in steps, so that it costs nothing for each message.
+# A share reports in steps, so that a single message costs nothing.
 _STEP_BYTES = 64 * 1024
 
 
 class Budget:
-    """Counts what is held, to a limit that is told, not enforced. Any thread.
+    """Counts the bytes held, and tells when they reach a limit; it enforces nothing. Any thread.
 
     Args:
-        limit_bytes: None for none.
+        limit_bytes: None for no limit.
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
@@ -24,16 +24,16 @@ class Budget:
 
     @property
     def held_bytes(self) -> int:
-        """How much is held now."""
+        """How many bytes are held now."""
         return self._held_bytes
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether no more should be taken in."""
+        """Whether the limit is reached, so that no more should be accepted."""
         return self.limit_bytes is not None and self._held_bytes > self.limit_bytes
 
     def fits(self, size_bytes: int) -> bool:
-        """Whether so much more can be taken in; the first thing always can."""
+        """Whether so many more bytes can be accepted; the first ones always can."""
         return (
             self.limit_bytes is None
             or not self._held_bytes
@@ -41,16 +41,16 @@ class Budget:
         )
 
     def change(self, by_bytes: int) -> None:
-        """So much more is held, or less."""
+        """Count so many more bytes, or fewer if negative."""
         with self._lock:
             self._held_bytes += by_bytes
 
 
 class Share:
-    """What one holder has of a budget.
+    """The part of a budget that one holder uses.
 
     Args:
-        budget: None for a holder that none counts.
+        budget: None for a holder that is not counted.
     """
 
     __slots__ = ("_budget", "_lock", "_told_bytes")
@@ -62,16 +62,16 @@ class Share:
 
     @property
     def limit_bytes(self) -> int | None:
-        """That of the budget."""
+        """The limit of the budget."""
         return self._budget.limit_bytes if self._budget is not None else None
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the budget is."""
+        """Whether the budget is exhausted."""
         return self._budget is not None and self._budget.is_exhausted
 
     def hold(self, held_bytes: int) -> None:
-        """So much is held now; small changes are told when they add up. Any thread."""
+        """Set how much is held now; small changes are reported when they add up. Any thread."""
         budget = self._budget
         if budget is None:
             return

@@ -1,4 +1,4 @@
-"""Where a room further up may hang something in."""
+"""Hooks through which higher chapters add what is to run before a connection or a wait."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Handing work over to an event loop from any thread, many hand-overs with one wake-up.
+"""Posts work to an event loop from any thread, with one wake-up for many posts.
 
-To wake a loop that sleeps takes a byte through a pair of sockets, read in two system calls, and a
-change of threads. So whoever finds that it was woken, and has not come to its work yet, adds his.
+Waking a sleeping loop takes a byte through a pair of sockets, read in two system calls, and a
+switch of threads. So work that is posted while the loop is waking up is only added to the queue.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ _inboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Inbox] = weakref.
 
 
 class Inbox:
-    """What is to be done on one event loop, which has one only.
+    """The queue of work for one event loop; a loop has exactly one.
 
     Args:
-        loop: where it is done. It may be closed; nothing is done then.
-        name: what the loop is called in the log.
+        loop: the loop that does the work. If it is closed, nothing is done.
+        name: the loop's name in the log.
     """
 
-    # What is logged; anything else goes up to whoever runs the loop.
+    # These are logged; anything else is raised to the code that runs the loop.
     _logged: type[BaseException] = Exception
 
     def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
-        self._loop_ref = weakref.ref(loop)  # it is looked up by its loop, see below
+        self._loop_ref = weakref.ref(loop)  # inboxes are looked up by their loop, see below
         self._name = name
         self._waiting: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._is_woken = False
         _inboxes[loop] = self
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have ``fn(*args)`` called on the loop, soon and in order. Any thread, also a finalizer.
+        """Call ``fn(*args)`` on the loop, soon and in order. Safe in any thread and in finalizers.
 
-        However many calls are posted before the loop has done them all, it is woken once.
+        The loop is woken once, however many calls are posted before it has done them all.
         """
         self._waiting.append((fn, args))
         if self._is_woken:
@@ -53,15 +53,15 @@ class Inbox:
         try:
             self._wake()
         except RuntimeError:
-            pass  # the loop is closed: nobody is left to be told anything
+            pass  # the loop is closed: no work is left for it
         except BaseException:
-            # Ctrl-C came in between: nothing may be left that says the loop was woken.
+            # Ctrl-C came in between: the flag that says the loop was woken must not stay.
             self._is_woken = False
             raise
 
     @property
     def is_busy(self) -> bool:
-        """Whether something was posted that is not done yet. Any thread."""
+        """Whether posted work is not done yet. Any thread."""
         return self._is_woken
 
     def _wake(self) -> None:
@@ -78,11 +78,11 @@ class Inbox:
                 try:
                     fn(*args)
                 except self._logged:
-                    logger.exception("a hand-over to %s failed", self._name)
-                if monotonic_s() >= end_s:  # tasks and sockets have their turn
+                    logger.exception("a callback for %s failed", self._name)
+                if monotonic_s() >= end_s:  # tasks and sockets get their turn
                     break
         finally:
-            # First lower the flag, then look once more: what was posted in between is not lost.
+            # First clear the flag, then look once more: work posted in between is not lost.
             self._is_woken = False
             if waiting:
                 self._is_woken = True
@@ -90,10 +90,10 @@ class Inbox:
 
 
 def inbox_of(loop: asyncio.AbstractEventLoop) -> Inbox:
-    """The one inbox that all share who hand over to ``loop``, which is running here."""
+    """The inbox that all who post to ``loop`` share; the loop runs in this thread."""
     inbox = _inboxes.get(loop)
     if inbox is None:
-        # What was posted too late for a loop that is closed would hold that loop for ever.
+        # Work posted too late for a closed loop would keep that loop alive for ever.
         for reference in _inboxes.keyrefs():
             other = reference()
             if other is not None and other.is_closed():

@@ -1,5 +1,5 @@
-"""Loggers for code that goes on, whatever the user's filters and handlers do, and whatever a peer
-does: how much one can have written is bounded."""
+"""Loggers for code that must go on whatever the user's filters and handlers do, and whatever a peer
+does: the number of lines that a peer can cause is bounded."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _WINDOW_S: Final = 1.0
 
 
 class LineLimit(logging.Filter):
-    """Passes so many records of a kind within a second, then one that says how many more came.
+    """Passes a number of records of a kind within a second, then one that counts the others.
 
-    A kind is a level, a text before its arguments are put in, and the first of these: whom or what
-    it is about. Any thread.
+    A kind is a level, a message before its arguments are put in, and the first argument, which says
+    whom or what it is about. Any thread.
 
     Args:
-        logger: whose filter this is.
-        lines_per_s: how many of a kind.
-        lines_per_s_in_all: and of all.
+        logger: the logger that this filter belongs to.
+        lines_per_s: how many records of a kind pass.
+        lines_per_s_in_all: how many records of all kinds pass.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class LineLimit(logging.Filter):
         self._last: logging.LogRecord | None = None
 
     def begin_anew(self) -> None:
-        """Forget what was counted, as if a second had passed. Any thread."""
+        """Reset the counts, as if a second had passed. Any thread."""
         with self._lock:
             self._sum()
 
     def forked(self) -> None:
-        """This process is a fork: whoever held the lock, and the timer, did not come along."""
+        """Reset in a forked process: the lock's owner and the timer are not in it."""
         self._lock = threading.Lock()
         self._has_timer = False
 
@@ -89,7 +89,7 @@ class LineLimit(logging.Filter):
             self._counts[kind] = count + 1
             self._passed += 1
             return True
-        if not self._has_timer:  # whoever floods may stop, and the number is to be told then, too
+        if not self._has_timer:  # the number must also be logged if the flood stops
             self._has_timer = True
             self._tell_in(_WINDOW_S)
         self._left_out += 1
@@ -104,7 +104,7 @@ class LineLimit(logging.Filter):
     def _tell(self) -> None:
         with self._lock:
             rest_s = self._began_s + _WINDOW_S - time.monotonic()
-            if rest_s > 0 and self._left_out:  # another second has begun meanwhile
+            if rest_s > 0 and self._left_out:  # another second has begun in the meantime
                 self._tell_in(rest_s)
                 return
             self._has_timer = False
@@ -114,7 +114,7 @@ class LineLimit(logging.Filter):
             self._logger.handle(summary)
 
     def _sum(self) -> logging.LogRecord | None:
-        """What says how many were left out; the counting begins anew."""
+        """The record that says how many were left out; resets the count."""
         self._counts.clear()
         self._passed = 0
         left_out, self._left_out = self._left_out, 0
@@ -134,7 +134,7 @@ class LineLimit(logging.Filter):
 
 
 def limit_lines(logger: logging.Logger) -> None:
-    """Bound what ``logger`` writes within a second. Idempotent."""
+    """Limit what ``logger`` writes within a second. Idempotent."""
     if not any(isinstance(one, LineLimit) for one in logger.filters):
         limit = LineLimit(logger)
         logger.addFilter(limit)
@@ -142,14 +142,14 @@ def limit_lines(logger: logging.Logger) -> None:
             os.register_at_fork(after_in_child=limit.forked)
 
 
-_PLAIN = PlainRecords()  # one, as a logger that is asked for twice takes it once
+_PLAIN = PlainRecords()  # only one: a logger adds the same filter only once
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """Logs plain text; what a filter or a handler raises goes to ``sys.excepthook``. Any thread.
+    """Logs plain text; what a filter or a handler raises goes to ``sys.excepthook``.
 
-    They run in the middle of an answer or of a loop that many share, neither of which may end
-    for a log file that cannot be written. What is logged within a second is bounded.
+    Any thread. Filters and handlers run in the middle of an answer or of a shared loop, and neither
+    may end because a log file cannot be written. The lines within a second are limited.
 
     Args:
         name: of the logger.
@@ -161,7 +161,7 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
         self.logger.addFilter(_PLAIN)
 
     def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
-        """As :meth:`logging.Logger.log`."""
+        """Like :meth:`logging.Logger.log`."""
         options.setdefault("stacklevel", 2)  # the caller's line, not this one
         try:
             self.logger.log(level, msg, *args, **options)

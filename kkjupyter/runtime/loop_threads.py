@@ -1,10 +1,10 @@
-"""The background event loops and the door to them.
+"""The background event loops, and how to run work on them.
 
-Two daemon threads, each with a loop of its own, started at first use: :func:`io_loop` moves bytes
-and keeps buffers, :func:`handler_loop` runs exposed async functions, so that blocking user code
-cannot delay a cancel. ``anyio``'s blocking portal was looked at: it wakes the loop once for each
-call and lives inside a ``with`` block; here many hand-overs share one wake-up and the loops live
-as long as the process.
+Two daemon threads, each with its own loop, start at first use: :func:`io_loop` moves bytes and
+keeps buffers, :func:`handler_loop` runs exposed async functions, so that blocking user code cannot
+delay a cancel. ``anyio``'s blocking portal does not fit: it wakes the loop once for each call and
+lives inside a ``with`` block; here many posts share one wake-up, and the loops live as long as the
+process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LoopThread(Inbox):
         name: the thread's name, shown by debuggers.
     """
 
-    _logged = BaseException  # nobody runs the loop who could be told
+    _logged = BaseException  # no one runs the loop who could handle it
 
     def __init__(self, name: str) -> None:
         # On Windows the default policy gives a ProactorEventLoop, which pipes and sockets need.
@@ -44,7 +44,7 @@ class LoopThread(Inbox):
         self._stopping = False
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), name=name, daemon=True)
-        if sys.is_finalizing():  # a finalizer posts, in a fork: no thread gets to run any more
+        if sys.is_finalizing():  # a finalizer posts in a fork, where no thread runs
             self.loop.close()
             return
         self._thread.start()
@@ -60,7 +60,7 @@ class LoopThread(Inbox):
                 logger.exception("a task tried to end %s", self._thread.name)
 
     def stop(self, timeout_s: float) -> None:
-        """End the thread, for good; wait at most ``timeout_s`` seconds for that."""
+        """End the thread for good; wait at most ``timeout_s`` seconds for its end."""
         self._stopping = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout_s)
@@ -71,13 +71,13 @@ class LoopThread(Inbox):
         return threading.get_ident() == self._thread.ident
 
     def _wake(self) -> None:
-        if self.is_current:  # it need not be torn from its sleep
+        if self.is_current:  # it need not be woken
             self.loop.call_soon(self._drain)
         else:
             self.loop.call_soon_threadsafe(self._drain)
 
     def flush(self, timeout_s: float) -> None:
-        """Wait until what was posted before has been done, at most ``timeout_s`` seconds."""
+        """Wait until all work posted before is done, at most ``timeout_s`` seconds."""
         done = threading.Event()
         self.post(done.set)
         done.wait(timeout_s)
@@ -114,15 +114,15 @@ def handler_loop() -> LoopThread:
 
 def on_own_loop() -> bool:
     """Whether the caller runs on one of these loops, where a blocking wait would be a deadlock."""
-    return any(loop.is_current for loop in [*_loops.values()])  # another may begin meanwhile
+    return any(loop.is_current for loop in [*_loops.values()])  # another may start in the meantime
 
 
-# What a fork has inherited and must not finalize, see below.
+# What a fork inherits and must not finalize, see below.
 _inherited: list[object] = []
 
 
 def leave_to_parent(thing: object) -> None:
-    """In a fork: ``thing`` is the other process's, and no finalizer shall ever end it here."""
+    """Keep ``thing`` alive in a fork: it belongs to the parent and must not be finalized here."""
     _inherited.append(thing)
 
 
@@ -136,13 +136,13 @@ def _forget_after_fork() -> None:
 
 
 def _let_go(thread: LoopThread) -> None:
-    """What is closed here shall not be closed for the parent, too.
+    """Let go of the parent's loop, so that closing something here does not close it there.
 
-    Both processes share what a selector asks of the kernel (epoll), so this one gets another. The
-    loop itself is never collected: its thread's frame holds it, and by that all it holds.
+    Both processes share the selector's state in the kernel (epoll), so this one gets a new
+    selector. The loop itself is never collected: its thread's frame holds it and all that it holds.
     """
-    loop = getattr(thread, "loop", None)  # none while it starts
-    selector = getattr(loop, "_selector", None)  # other kinds of loops have none
+    loop = getattr(thread, "loop", None)  # there is none while it starts
+    selector = getattr(loop, "_selector", None)  # other kinds of loops have no selector
     if selector is not None:
         leave_to_parent(selector)
         vars(loop).update(_selector=selectors.DefaultSelector(), _inherited=_inherited)

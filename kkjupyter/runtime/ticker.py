@@ -1,8 +1,8 @@
 """The clock of all views: one thread that calls short functions, some of them later.
 
-What takes its time (formatting, a function of the user's) runs on the
-:class:`~kkjupyter.notebook.run.worker.Worker` of its stream, never here: one that is slow here
-would hold up all others.
+Slow work (formatting, a function of the user's) runs on the
+:class:`~kkjupyter.notebook.run.worker.Worker` of its stream, never here, where it would delay all
+others.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from collections.abc import Callable
 __all__ = ["Ticker", "Timer", "ticker"]
 
 Job = Callable[[], object]
-# So many withdrawn timers may lie in the heap before it is cleared of them.
+# How many withdrawn timers may be in the heap before they are removed.
 _WITHDRAWN_KEPT = 64
 logger = logging.getLogger("kkjupyter")
 
 
 class Timer:
-    """A function that is to be called, and may be withdrawn until then."""
+    """A function that is to be called later; it can be withdrawn until then."""
 
     __slots__ = ("_job", "_ticker")
 
@@ -35,24 +35,24 @@ class Timer:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether nothing is left to be called."""
+        """Whether it was withdrawn or called already."""
         return self._job is None
 
     def cancel(self) -> None:
-        """Have it called no more, and hold nothing of it. Idempotent; any thread."""
+        """Withdraw the function and drop it. Idempotent; any thread."""
         if self._job is not None:
             self._job = None
             self._ticker.clear_withdrawn()
 
     def run(self) -> None:
-        """Call it, once."""
+        """Call the function, once."""
         job, self._job = self._job, None
         if job is not None:
             job()
 
 
 class Ticker:
-    """A daemon thread that runs posted functions, in order, some of them later.
+    """A daemon thread that runs posted functions in order, some of them later.
 
     It starts with the first post and lives as long as the process.
     """
@@ -79,14 +79,14 @@ class Ticker:
                 self._start_lock.release()
 
     def post(self, job: Job, delay_s: float = 0.0) -> Timer:
-        """Have ``job()`` called on the thread. Any thread, also a finalizer."""
+        """Call ``job()`` on the ticker's thread. Safe in any thread and in finalizers."""
         timer = Timer(self, job)
         self._inbox.put((time.monotonic() + delay_s if delay_s > 0 else 0.0, timer))
         return timer
 
     def clear_withdrawn(self) -> None:
-        """A timer was withdrawn; of many such, the heap is cleared soon. Any thread."""
-        self._withdrawn += 1  # a lost count only means that it is cleared a little later
+        """Count a withdrawn timer; many of them are soon removed from the heap. Any thread."""
+        self._withdrawn += 1  # a lost count only delays the removal
         if self._withdrawn == _WITHDRAWN_KEPT:
             self.post(lambda: None)  # wakes the thread, which looks
 
@@ -111,7 +111,7 @@ class Ticker:
                 timer.run()
             except Exception:
                 logger.exception("a view failed")
-            del timer  # this thread may now sleep for long, and is to keep nothing alive
+            del timer  # this thread may now sleep for long and must keep nothing alive
 
 
 _ticker = Ticker()

@@ -1,8 +1,8 @@
-"""Taking turns on an event loop: other tasks get theirs, and a cancelled task sees that it is.
+"""Taking turns on an event loop, so that other tasks run and a cancelled task notices it.
 
-A consumer whose buffer is never empty waits for nothing. In ``async for`` it gives its loop back
-all the same, every 2 ms. Plain code cannot do that; but it can look whether the task that it runs
-in was cancelled, for nobody else can tell it.
+A consumer whose buffer is never empty never waits. In ``async for`` it still yields to its loop
+every 2 ms. Plain code cannot do that, but it can check whether the task that it runs in was
+cancelled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kkjupyter.transports.fairness import TURN_S
 
 __all__ = ["TURN_S", "CancelWatch", "TurnKeeper", "give_turn", "monotonic_s", "turn_is_due"]
 
-# As long as all turns of all others may take before each gets shorter ones.
+# How long the turns of all others may take together before each gets shorter ones.
 _ROUND_S = 0.01
 _SHORTEST_TURN_S = 0.0001
 
@@ -25,20 +25,20 @@ monotonic_s = time.monotonic
 
 def present_task() -> asyncio.Task[object] | None:
     """The task that the caller runs in; None in plain code where no loop runs."""
-    loop = asyncio._get_running_loop()  # no exception where there is none: it is asked often
+    loop = asyncio._get_running_loop()  # no exception without a loop: this is called often
     return None if loop is None else asyncio.current_task(loop)
 
 
 class CancelWatch:
-    """Whether the task at hand was cancelled since this was made, and goes on nevertheless.
+    """Notices that the current task was cancelled since this was made, and still runs.
 
-    That is so in plain code, which leaves its loop no moment to deliver a CancelledError, and where
-    something has caught one and dropped it. ``asyncio.timeout`` and task groups take back what they
-    have asked for, so it does not count.
+    That happens in plain code, which gives its loop no chance to deliver a CancelledError, and
+    where something has caught and dropped one. ``asyncio.timeout`` and task groups withdraw their
+    cancels, so those do not count.
 
     Attributes:
-        cancelling: how often the task was asked to end, to be called; None where there is no task.
-        before: what that gave when this was made.
+        cancelling: a function that returns how often the task was cancelled; None without a task.
+        before: its value when this was made.
     """
 
     __slots__ = ("_task", "before", "cancelling")
@@ -53,20 +53,20 @@ class CancelWatch:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it was; in another task it begins anew."""
+        """Whether the task was cancelled; in another task the count starts again."""
         task = present_task()
         if task is not self._task:
             self._bind(task)
         return self.cancelling is not None and self.cancelling() > self.before
 
     def raise_if_cancelled(self) -> None:
-        """Raise CancelledError if it was."""
+        """Raise CancelledError if the task was cancelled."""
         if self.is_cancelled:
             raise asyncio.CancelledError("the task was cancelled")
 
 
 class TurnKeeper(CancelWatch):
-    """For a loop that takes what is there: gives its event loop back, at least every 2 ms."""
+    """For a loop over buffered items: yields to the event loop at least every 2 ms."""
 
     __slots__ = ("_due_at_s",)
 
@@ -75,9 +75,9 @@ class TurnKeeper(CancelWatch):
         self._due_at_s = monotonic_s() + TURN_S
 
     async def before_item(self) -> None:
-        """To be awaited before each item. Raises CancelledError if the task was cancelled."""
+        """Await this before each item. Raises CancelledError if the task was cancelled."""
         if monotonic_s() >= self._due_at_s or self.is_cancelled:
-            await asyncio.sleep(0)  # first of all, so that what is on its way arrives
+            await asyncio.sleep(0)  # at first, so that what is on its way arrives
             self.raise_if_cancelled()
             self._due_at_s = monotonic_s() + TURN_S
 
@@ -95,10 +95,10 @@ def turn_is_due() -> bool:
 
 
 async def give_turn() -> None:
-    """Let the others on this loop have their turn. For what is awaited and need not wait.
+    """Let others on this loop run; for code that is awaited but need not wait.
 
-    The next turn is shorter where many have theirs: a hundred streams keep nobody waiting for as
-    long as a hundred turns. Cancelling is safe.
+    The next turn is shorter if many take turns, so that a hundred streams do not make each wait for
+    a hundred full turns. Cancelling is safe.
     """
     gave_at_s = monotonic_s()
     await asyncio.sleep(0)

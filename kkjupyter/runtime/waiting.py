@@ -1,8 +1,7 @@
-"""Waiting for what happens on another thread: in plain code and in ``await``, always interruptible.
+"""Interruptible waiting for other threads, in plain code and in ``await``.
 
-A plain wait of the main thread comes back at least every 0.1 s, so that a KeyboardInterrupt is seen
-on every platform. Nothing else wakes up by itself, and no result is delayed: that wakes the waiter
-at once.
+A plain wait in the main thread wakes up at least every 0.1 s, so that a KeyboardInterrupt is seen
+on every platform. No other wait polls. A result is never delayed: it wakes the waiter at once.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ logger = SafeLogger("kkjupyter")
 
 
 class Notifier:
-    """Wakes whoever waits for a change: threads and coroutines alike.
+    """Wakes threads and coroutines that wait for a change.
 
     Whoever makes the change makes it first and notifies then; whoever waits registers first and
     looks then. So no change goes unseen, without a lock.
@@ -52,7 +51,7 @@ class Notifier:
                 wake()
             except Exception:
                 # The one who notifies is not to blame, and others wait to be woken.
-                logger.exception("waking somebody failed")
+                logger.exception("waking a waiter failed")
 
     def on_notify(self, wake: Callable[[], object]) -> None:
         """Have ``wake()`` called at the next notice; it must be quick and may run in any thread."""
@@ -76,9 +75,9 @@ def wait_blocking(
         timeout_s: give up after that many seconds; None waits for ever.
 
     Raises:
-        UsageError: called on one of the package's own loops, where it would wait for itself.
-        KeyboardInterrupt: as it comes.
-        CancelledError: called in a task, which a signal handler cancelled meanwhile.
+        UsageError: it is called on one of the package's own loops, where it would wait for itself.
+        KeyboardInterrupt: the wait was interrupted.
+        CancelledError: a signal handler cancelled the task that this runs in.
     """
     if ready():
         return True
@@ -92,7 +91,7 @@ def wait_blocking(
 
 def _sleep_until(notifier: Notifier, ready: Callable[[], bool], timeout_s: float | None) -> bool:
     deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-    # Signal handlers run in the main thread; nothing comes to any other one by surprise.
+    # Signal handlers run in the main thread; other threads are not interrupted.
     is_main = threading.current_thread() is threading.main_thread()
     poll_s = _POLL_S if is_main else threading.TIMEOUT_MAX
     watch = CancelWatch()
@@ -120,7 +119,7 @@ async def wait_async(
 ) -> bool:
     """Wait in a coroutine until ``ready()``; return whether it is. Cancelling is safe.
 
-    Where there is nothing to wait for, other tasks have a turn now and then all the same.
+    Even if there is nothing to wait for, other tasks get a turn now and then.
 
     Args:
         notifier: notified after every change that may make ``ready()`` true.
@@ -156,13 +155,13 @@ async def wait_async(
 
 
 class _Alarm:
-    """What a coroutine sleeps on; it is one task's, and goes off once.
+    """What a coroutine sleeps on; it belongs to one task and goes off once.
 
-    To asyncio it is a future, as far as a task asks for that. One of asyncio's own that is set from
-    another thread takes its loop two turns before the task goes on; this one takes one.
+    To asyncio it is a future, as far as a task needs one. A future of asyncio's own that is set
+    from another thread takes two turns of the loop before the task goes on; this one takes one.
 
     Args:
-        loop: that of the task.
+        loop: the task's event loop.
 
     Attributes:
         was_set_off: whether :meth:`set_off` was called.
@@ -191,7 +190,7 @@ class _Alarm:
         self._inbox.post(self.go_off)
 
     def go_off(self) -> None:
-        """Have the task go on. On its loop only."""
+        """Let the task go on. On its loop only."""
         sleeper, self._sleeper = self._sleeper, None
         if sleeper is not None:
             wake, context = sleeper
@@ -200,7 +199,7 @@ class _Alarm:
             else:
                 context.run(wake, self)
 
-    # ---- what the task asks of it
+    # ---- what the task calls
 
     def __await__(self) -> Generator[_Alarm, None, None]:
         self._asyncio_future_blocking = True
@@ -227,6 +226,6 @@ class _Alarm:
             try:
                 raise error
             finally:
-                # Its traceback has this frame, and that of the sleeper: what is left in a circle
-                # lives until the garbage collector comes, a loop over a call for one.
+                # Its traceback holds this frame and the sleeper's: objects in a reference cycle,
+                # such as a loop over a call, would live until the garbage collector runs.
                 del error

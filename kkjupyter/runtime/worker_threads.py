@@ -1,7 +1,7 @@
-"""Worker threads: for exposed plain functions, and for callbacks that nobody waits for.
+"""Worker threads for exposed plain functions, and for callbacks whose call is not waited for.
 
-A pool is bounded, and so is each lane of it: one client, one call. What blocks in one lane holds up
-that lane only, as long as the pool has threads left.
+A pool is bounded, and so is each of its lanes (one client, one call). A blocked lane delays only
+itself, as long as the pool has threads left.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from kkjupyter.runtime.inbox import inbox_of
 
 __all__ = ["Lane", "WorkerPool", "settle"]
 
-# How long a thread without work stays, so that a pool that is no longer used leaves none behind.
+# How long a thread without work stays, so that an unused pool ends its threads.
 _IDLE_S = 5.0
 
 _pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
 
 
 class Lane:
-    """Whose work it is: at most ``limit_threads`` threads of a pool work for one at a time.
+    """An owner of work: at most ``limit_threads`` threads of a pool work for one lane at a time.
 
     Args:
-        limit_threads: None for all that the pool has.
+        limit_threads: None for all of the pool's.
     """
 
     __slots__ = ("limit_threads", "running", "waiting")
@@ -40,7 +40,7 @@ class Lane:
 
     @property
     def is_full(self) -> bool:
-        """Whether its next work has to wait, whatever the pool has."""
+        """Whether its next work has to wait, even if the pool has free threads."""
         return self.limit_threads is not None and self.running >= self.limit_threads
 
 
@@ -48,15 +48,15 @@ _Work = tuple[Callable[[], object], Lane]
 
 
 class WorkerPool:
-    """A bounded pool of daemon threads, for any loop; threads start and end as they are needed.
+    """A bounded pool of daemon threads, for any loop; threads start and end as needed.
 
     Not :class:`concurrent.futures.ThreadPoolExecutor`: the interpreter joins its threads at exit,
     so one handler that blocks for an hour would keep a finished program alive for an hour.
 
     Args:
-        name: what the threads are called.
-        limit_threads: how many there are at most; further work waits for a free one. None for any
-            number.
+        name: the name of the threads.
+        limit_threads: how many there are at most; further work waits for a free one. None for no
+            limit.
     """
 
     def __init__(self, name: str, limit_threads: int | None) -> None:
@@ -66,7 +66,7 @@ class WorkerPool:
         _pools.add(self)
 
     def _forget_threads(self) -> None:
-        """Begin without any; a fork takes none along."""
+        """Start without threads: a fork has none of its parent's."""
         self._changed = threading.Condition()
         self._ready: deque[_Work] = deque()
         self._threads = 0
@@ -80,7 +80,8 @@ class WorkerPool:
     async def run(self, fn: Callable[[], Any], lane: Lane | None = None) -> Any:
         """Run ``fn()`` in a thread and return its value. On any loop.
 
-        Cancelling stops the waiting. A function that has begun goes on; another is forgotten.
+        Cancelling stops the waiting. A function that has begun goes on; one that has not is
+        dropped.
         """
         lane = lane or Lane()
         loop = asyncio.get_running_loop()
@@ -88,7 +89,7 @@ class WorkerPool:
         done: asyncio.Future[Any] = loop.create_future()
 
         def work() -> None:
-            if done.cancelled():  # while it waited for a thread
+            if done.cancelled():  # cancelled while it waited for a thread
                 return
             try:
                 value = fn()
@@ -110,11 +111,11 @@ class WorkerPool:
             raise
 
     def submit(self, work: Callable[[], object], lane: Lane | None = None) -> None:
-        """Have ``work()`` called in a thread, which it must not end. Any thread.
+        """Call ``work()`` in a thread. Any thread.
 
         Args:
-            work: raises nothing.
-            lane: whose it is; nobody's in particular if None.
+            work: a function that raises nothing.
+            lane: the lane that it counts for, if any.
         """
         lane = lane or Lane()
         with self._changed:
@@ -130,7 +131,7 @@ class WorkerPool:
                 self._threads += 1
 
     def _withdraw(self, work: Callable[[], object], lane: Lane) -> None:
-        """Forget what has not begun: a thread for it may never come."""
+        """Drop work that has not begun: it may never get a thread."""
         with self._changed:
             if (work, lane) in lane.waiting:
                 lane.waiting.remove((work, lane))
@@ -151,7 +152,7 @@ class WorkerPool:
             try:
                 work()
             finally:
-                del work  # else its last function would be held until the next one comes
+                del work  # else it would be kept alive until the next one arrives
                 self._finish(lane)
 
     def _finish(self, lane: Lane) -> None:
@@ -159,11 +160,11 @@ class WorkerPool:
             self._leave(lane)
 
     def _leave(self, lane: Lane) -> None:
-        """Under the lock: one of the lane is over, so its next may begin."""
+        """Called under the lock: a work of the lane has ended, so its next may begin."""
         lane.running -= 1
         if lane.waiting and not lane.is_full:
             lane.running += 1
-            self._ready.append(lane.waiting.popleft())  # a thread that is free looks next
+            self._ready.append(lane.waiting.popleft())  # a free thread looks next
 
 
 def _forget_threads() -> None:
@@ -181,7 +182,7 @@ def settle(done: asyncio.Future[Any], value: Any, error: BaseException | None) -
         return
     if error is None:
         done.set_result(value)
-    # A future cannot carry the one, and the other would close whoever waits for it.
+    # A future cannot carry the first, and the second would close the waiting coroutine.
     elif isinstance(error, StopIteration | GeneratorExit):
         failure = RuntimeError(f"{type(error).__name__} was raised")
         failure.__cause__ = error

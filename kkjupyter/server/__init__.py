@@ -1,1 +1,1 @@
-"""The serving side: who may come in, what they reach, and how each request is answered."""
+"""Serving an object: access, what clients reach, and how requests are answered."""

@@ -1,4 +1,4 @@
-"""Who may come in: token, host and web origin, checked alike by every server that listens."""
+"""Access to a server: checks of token, host and web origin, the same for every listener."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _LONG_TOKEN_CHARS = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Visit:
-    """What a request says of where it comes from, and what it shows.
+    """The origin and the tokens of a request.
 
     Attributes:
-        headers: all that came under each name that the door looks at.
+        headers: all that came under each name that the policy looks at.
         tokens: all that it shows.
     """
 
@@ -42,47 +42,47 @@ class Visit:
     def of(
         cls, get_all: Callable[[str], list[str]], path: str, more_tokens: Iterable[str] = ()
     ) -> Visit:
-        """That of a request.
+        """The visit of a request.
 
         Args:
             get_all: all values of a header; an empty list if there is none.
-            path: as asked for, with its query.
-            more_tokens: what it shows elsewhere.
+            path: the requested path, with its query.
+            more_tokens: tokens from other places.
         """
         tokens = [*bearer_tokens(get_all("Authorization")), *query_tokens(path), *more_tokens]
         return cls({name: get_all(name) for name in _ONCE}, tokens)
 
     @property
     def doubled(self) -> str:
-        """The name of a header that came several times and must not; else empty."""
+        """The name of a header that is repeated and must not be; else empty."""
         return next((name for name, values in self.headers.items() if len(values) > 1), "")
 
     def header(self, name: str) -> str | None:
-        """The one value of a header; None if there is none, or more than one."""
+        """The only value of a header; None if it is missing or repeated."""
         values = self.headers[name]
         return values[0].strip() if len(values) == 1 else None
 
     @property
     def origin(self) -> str | None:
-        """Whose page it comes from, as a browser says; None if it does not say."""
+        """The origin of the page that it comes from, if the browser says so; else None."""
         return self.header("Origin")
 
 
 class AccessPolicy:
-    """The checks at one server's door.
+    """The checks of who may call one server.
 
-    A token keeps strangers out, and pages with them: no page knows it. Besides, a page's origin
-    must be admitted where the browser tells it. Without a token, more is looked at. Where the
-    browser does not tell the origin (images, links, forms of old), the request must not come from
-    another site; and only names of this server are answered, as a page that has made its own name
-    point here (DNS rebinding) asks for that name.
+    A token keeps strangers out, and web pages, too, because no page knows it. Besides, a page's
+    origin must be allowed if the browser sends it. Without a token there are more checks. If the
+    browser does not send the origin (images, links, old forms), the request must not come from
+    another site. And only requests for this server's names are answered, because a page that has
+    pointed its own name here (DNS rebinding) asks for that name.
 
     Args:
-        host: where the server listens.
-        token: the secret clients must show; None for everybody.
+        host: the address that the server listens on.
+        token: the secret that clients must send; None to admit everybody.
         origins: web origins whose pages may connect, besides the server's own; ``"*"`` for all.
-        hosts: names by which clients may ask for it, besides; ``"*"`` for all. Those of ``origins``
-            are among them.
+        hosts: further names by which clients may address it; ``"*"`` for all. The hosts of
+            ``origins`` are included.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class AccessPolicy:
     ) -> None:
         for option, given in (("origins", origins), ("hosts", hosts)):
             if isinstance(given, str):
-                raise UsageError(f"{option} takes a list, also for a single one: [{given!r}]")
+                raise UsageError(f"{option} takes a list, even for one entry: [{given!r}]")
         self.token = token
         self._host = host
         self._origins = frozenset(origins)
@@ -105,35 +105,35 @@ class AccessPolicy:
 
     @property
     def warning(self) -> str:
-        """What it means that there is no token; empty if there is one."""
+        """A warning if there is no token, else empty."""
         if self.token is not None:
             return ""
         if self._is_local:
             return (
                 "no token: every program of every user on this machine can call this, and so can "
-                "every web page that comes from a port of this machine"
+                "web pages served from this machine"
             )
         return (
             "no token: everybody on the network can call this, and so can web pages that their "
             "browsers show"
         )
 
-    def turn_away(self, visit: Visit) -> Rejection | None:
+    def rejection(self, visit: Visit) -> Rejection | None:
         """Why a client may not come in; None if it may."""
-        turned = self.turn_away_page(visit)
+        reason = self.page_rejection(visit)
         # All are looked at, so that the time tells nothing of which was right.
-        if turned is None and self.token is not None and not sum(map(self.is_token, visit.tokens)):
+        if reason is None and self.token is not None and not sum(map(self.is_token, visit.tokens)):
             return http.HTTPStatus.UNAUTHORIZED, "token missing or wrong\n"
-        return turned
+        return reason
 
-    def turn_away_page(self, visit: Visit) -> Rejection | None:
-        """As :meth:`turn_away`, of one that need not show a token yet: a preflight."""
+    def page_rejection(self, visit: Visit) -> Rejection | None:
+        """As :meth:`rejection`, of one that need not show a token yet: a preflight."""
         if name := visit.doubled:
             return http.HTTPStatus.BAD_REQUEST, f"{name} came more than once\n"
         host, origin = visit.header("Host"), visit.origin
         if host is not None and not self.admits_host(host):
             shown = one_line(host[:_SHOWN_CHARS])
-            text = f"nothing is served as {shown}; whoever serves it can allow that name: "
+            text = f"this server does not answer to the name {shown}; its owner can allow it: "
             return http.HTTPStatus.FORBIDDEN, f"{text}hosts=[...]\n"
         if origin is not None and not self.admits_origin(origin):
             shown = one_line(origin[:_SHOWN_CHARS])
@@ -143,17 +143,17 @@ class AccessPolicy:
         return None
 
     def is_token(self, shown: str) -> bool:
-        """Whether ``shown`` is this server's token; takes the same time whatever is shown."""
+        """Whether ``shown`` is this server's token; takes the same time for any text."""
         expected = (self.token or "").encode(errors="replace")
         is_equal = hmac.compare_digest(shown.encode(errors="replace"), expected)
         return is_equal and self.token is not None
 
     def without_token(self, query: str) -> str:
-        """``query``, a URL's, without parameters that show this server's token.
+        """``query`` of a URL without parameters that contain this server's token.
 
-        The handler of a call could repeat it. Names and values are compared as decoded. Other
-        parameters of that name are the API's own; but a token that nobody takes for a word is
-        taken out under any name. What follows ``#`` is no part of a query, and goes, too.
+        The handler of a call could repeat it. Names and values are compared after decoding. Other
+        parameters with that name belong to the API; but a token that cannot be a common word is
+        removed under any name. A part after ``#`` does not belong to a query and is removed, too.
         """
         if self.token is None:
             return query
@@ -167,7 +167,9 @@ class AccessPolicy:
         return len(token) >= _LONG_TOKEN_CHARS and token in unquote_plus(pair)
 
     def admits_origin(self, origin: str) -> bool:
-        """A page of another site could use the visitor's network position; loopback pages may."""
+        """Whether pages of ``origin`` may connect; loopback pages may, pages of other sites may
+        not.
+        """
         if origin in self._origins or "*" in self._origins:
             return True
         host = _host_of_origin(origin)
@@ -176,9 +178,9 @@ class AccessPolicy:
     def admits_host(self, host: str) -> bool:
         """Whether ``host``, as a request has it, is a name of this server.
 
-        With a token any is, as proxies and tunnels give it names that nobody here knows. Without,
-        on loopback those of loopback are; elsewhere addresses, as no page can make one its own, and
-        this machine's own names.
+        With a token any name is accepted, because proxies and tunnels use names that are unknown
+        here. Without one, the loopback names are accepted on loopback; elsewhere addresses, because
+        no page can own one, and this machine's own names.
         """
         if self._any_host or self.token is not None:
             return True
@@ -188,32 +190,32 @@ class AccessPolicy:
         return not self._is_local and (_is_address(name) or name in _names_of_this_machine())
 
     def _is_from_another_site(self, visit: Visit) -> bool:
-        """Whether a browser says so of a request whose origin it does not tell."""
+        """Whether the browser says so, for a request without an origin."""
         match visit.header("Sec-Fetch-Site"):
-            case None | "none" | "same-origin":  # no browser, or its user, or our own page
+            case None | "none" | "same-origin":  # not a browser, its user, or our own page
                 return False
-            case "same-site":  # another port of this machine, where pages may call in any case
+            case "same-site":  # another port of this machine, whose pages may always call
                 return not (self._is_local and visit.header("Sec-Fetch-Mode") == "navigate")
         return True
 
 
 def make_token(host: str, token: str | bool, *, insecure: bool) -> str | None:
-    """The secret of a server to be.
+    """The secret for a new server.
 
     Args:
-        host: where it will listen.
-        token: a string is the secret, True makes one, False means none.
-        insecure: whether none is meant also where others can reach it.
+        host: the address that it will listen on.
+        token: a string is the secret, True makes one, False means no token.
+        insecure: whether to allow no token even if others can reach it.
 
     Raises:
-        UsageError: it would protect nothing, and nobody said that this is meant.
+        UsageError: the server would be unprotected, and ``insecure`` is not set.
     """
     if isinstance(token, str) and not token:
-        raise UsageError("an empty token protects nothing; token=False says so openly")
+        raise UsageError("an empty token protects nothing; pass token=False to serve without one")
     if token is False and not is_loopback(host) and not insecure:
         raise UsageError(
             f"serving on {host} without a token lets everybody on the network call it; "
-            "leave the token on, or say insecure=True (--insecure in a shell) as well"
+            "leave the token on, or also pass insecure=True (--insecure in a shell) as well"
         )
     return token if isinstance(token, str) else secrets.token_urlsafe(24) if token else None
 

@@ -1,4 +1,4 @@
-"""The clients of one served object, whatever they came in by."""
+"""The clients of one served object, from all listeners."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ __all__ = ["Clients"]
 
 
 class Clients:
-    """Gives each new connection a channel and a producer. I/O loop only, save the numbers.
+    """Gives each new connection a channel and a producer.
 
-    Each speaks the protocol and the codec that its first message is in.
+    I/O loop only, except the numbers. Each connection uses the protocol and codec of its first
+    message.
 
     Args:
-        exposed: what they may reach.
+        exposed: the object that they may reach.
 
     Attributes:
-        load: what they have at once.
+        load: the count of what they use at once.
     """
 
     def __init__(self, exposed: Exposed) -> None:
@@ -38,7 +39,7 @@ class Clients:
 
     @property
     def running(self) -> int:
-        """How many of their calls and streams are being worked on. Any thread."""
+        """How many of their calls and streams are running. Any thread."""
         return sum(producer.running for producer in list(self._producers))
 
     def add(
@@ -50,9 +51,9 @@ class Clients:
         """Serve one more client, until its connection is gone.
 
         Args:
-            transport: not opened yet.
-            on_silence: called, with the limit in seconds, when it has said nothing within
-                ``first_message_timeout_s``; None lets it take its time.
+            transport: one that is not opened yet.
+            on_silence: called with the limit, in seconds, if the client sends nothing within
+                ``first_message_timeout_s``; None for no limit.
         """
         load = self.load.connection()
         timeout_s = self.load.limits.first_message_timeout_s
@@ -87,6 +88,6 @@ class Clients:
         negotiation.open()
 
     def stop(self) -> None:
-        """Cancel what runs for any of them."""
+        """Cancel everything that runs for them."""
         for producer in list(self._producers):
             producer.stop()

@@ -1,4 +1,4 @@
-"""Runs what a peer asks for, and ends it when the peer no longer wants it.
+"""Runs the requests of a peer, and ends them when the peer no longer wants them.
 
 Async functions and async generators run on the handler loop, sync functions in a thread pool, each
 sync generator in a thread of its own. A cancel ends an async producer where it waits; a sync one
@@ -37,13 +37,13 @@ from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
 __all__ = ["Producer"]
 
-# Requests of one client that were read and have not begun: with more, it is not read.
+# How many requests of one client may be read without having begun; with more, reading stops.
 _UNBEGUN_HIGH = 128
 _UNBEGUN_LOW = 32
-# So many begin in one turn of the handlers' loop, which is then the next client's; fewer where that
-# takes longer.
+# How many begin in one turn of the handlers' loop before the next client's turn; fewer if they take
+# longer.
 _BEGUN_AT_ONCE = 64
-# Of the jobs of a client that has left, so many are ended before others have a turn.
+# How many jobs of a client that has left are ended before others get a turn.
 _ENDED_AT_ONCE = 64
 
 
@@ -51,10 +51,10 @@ class Producer:
     """Answers the requests of one connection.
 
     Args:
-        exposed: what they may reach.
-        channel: whose requests.
-        on_closed: told when the connection is gone.
-        load: what they may be at once; of a server that has no other client if None.
+        exposed: the object that the peer may reach.
+        channel: the peer's channel.
+        on_closed: called when the connection is gone.
+        load: the limits for what runs at once; None for a server with no other client.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Producer:
         self.channel = channel
         self.caller = Remote(ReverseCaller(channel))
         self._on_closed = on_closed
-        # A peer may use an id twice; both are run, and both are cancelled. In the order they came.
+        # A peer may use an id twice; both calls run, and both are cancelled. In order of arrival.
         self._jobs: dict[str, dict[_Job, None]] = {}
         self._running = 0
         self._lock = threading.Lock()  # of these two
@@ -81,7 +81,7 @@ class Producer:
         self._is_held_back = False
         self._at_once = _BEGUN_AT_ONCE
 
-    # ---- told by the channel; I/O loop only
+    # ---- called by the channel; I/O loop only
 
     def requested(self, request: Requested) -> None:
         streams = sum(type(arg) is StreamRef for arg in request.args)
@@ -103,9 +103,9 @@ class Producer:
             self.channel.hold_back()
 
     def _begin_some(self, last_began_at_s: float | None = None) -> None:
-        """Begin with a few of the requests. Handler loop only.
+        """Begin a few of the requests.
 
-        Those of other clients have their turn before the next ones.
+        Handler loop only. Other clients get a turn before the next ones.
         """
         now_s = monotonic_s()
         if last_began_at_s is not None:
@@ -115,13 +115,13 @@ class Producer:
         begun = [self._unbegun.popleft() for _ in range(min(self._at_once, len(self._unbegun)))]
         for job in begun:
             job.start()
-        # Behind their first steps, which one that is cancelled before does not come to.
+        # After their first steps, which a job that is cancelled earlier never reaches.
         asyncio.get_running_loop().call_soon(_end_unbegun, begun)
         if self._is_held_back and len(self._unbegun) <= _UNBEGUN_LOW:
             io_loop().post(self._read_on)
         if not self._unbegun:
             self._is_beginning = False
-            if not self._unbegun:  # none has come in between
+            if not self._unbegun:  # no request has come in between
                 return
             self._is_beginning = True
         asyncio.get_running_loop().call_soon(self._begin_some, now_s)
@@ -132,7 +132,7 @@ class Producer:
             self.channel.go_on()
 
     def _refuse(self, request: Requested, error: LimitExceeded) -> None:
-        """Answer that this is too much; what was passed with it goes back."""
+        """Answer that this exceeds a limit, and return what was passed with it."""
         channel, codec = self.channel, request.codec
         if not self._refused:
             what = ".".join(request.path)
@@ -154,7 +154,7 @@ class Producer:
         self._on_closed(self)
 
     def stop(self) -> None:
-        """End all that runs, at once: the server closes. I/O loop only."""
+        """End all that runs at once, because the server closes. I/O loop only."""
         self.channel.outgoing.is_ending = True
         self._end_all()
         while self._ending:
@@ -174,14 +174,14 @@ class Producer:
         self._running -= len(jobs)
 
     def _end_some(self) -> None:
-        """Cancel what is to be ended; where that is much, others have their turns in between."""
+        """Cancel what is to be ended; if that is much, others get turns in between."""
         if self._is_ending_some:
             return
         for _ in range(min(_ENDED_AT_ONCE, len(self._ending))):
             self._ending.popleft().cancel()
         if self._ending:
             self._is_ending_some = True
-            # Behind what these have to do at their end.
+            # After their clean-up.
             handler_loop().post(handler_loop().post, io_loop().post, self._end_more)
 
     def _end_more(self) -> None:
@@ -190,11 +190,11 @@ class Producer:
 
     @property
     def running(self) -> int:
-        """How many requests are being worked on, without those that were cancelled. Any thread."""
+        """How many requests are running, without cancelled ones. Any thread."""
         return self._running
 
     def finished(self, job: _Job) -> None:
-        """A job has come to its end. Any thread."""
+        """A job has ended. Any thread."""
         call_id = job.request.call_id
         with self._lock:
             jobs = self._jobs.get(call_id)
@@ -212,13 +212,13 @@ def _end_unbegun(jobs: list[_Job]) -> None:
 
 
 class _Job:
-    """One request being worked on. Once cancelled it sends nothing more.
+    """One running request.
 
-    Made on the I/O loop; runs on the handler loop.
+    Once cancelled it sends nothing more. It is made on the I/O loop and runs on the handler loop.
 
     Attributes:
         has_begun: whether it runs, or has run.
-        is_cancelled: whether nobody wants the answer; where many are cancelled, the rest of
+        is_cancelled: whether the answer is no longer wanted; if many are cancelled, the rest of
             :meth:`cancel` comes later.
     """
 
@@ -239,29 +239,29 @@ class _Job:
         )
 
     def start(self) -> None:
-        """Handler loop only."""
+        """Start the handler. Handler loop only."""
         if not self.is_cancelled:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def end(self) -> None:
-        """Nothing more comes of it. Handler loop only."""
+        """End it without an answer. Handler loop only."""
         self._make_room()
         self._producer.finished(self)
         if self._stream is not None:
             io_loop().post(self._channel.outgoing.discard, self._stream)
 
     def cancel(self) -> None:
-        """End it where it waits. Any thread; returns at once."""
+        """Cancel it where it waits. Any thread; returns at once."""
         self.is_cancelled = True
         if self._stream is not None:
             self._stream.cancel()
         handler_loop().post(self._cancel_task)
 
     def _cancel_task(self) -> None:
-        # Once: a second time would interrupt what it does at its end.
+        # Only once: a second time would interrupt its clean-up.
         if self._task is not None and not self._task.cancelling():
             self._task.cancel()
-        # Here, too: a task that is cancelled before its first step never comes to its end.
+        # Here, too: a task that is cancelled before its first step never reaches its own end.
         self._release_arguments()
 
     def _send(self, message: bytes) -> None:
@@ -285,7 +285,7 @@ class _Job:
                 await self._take_stream(answer.value)
                 self._open_stream(answer)
             else:
-                await self._until_read()  # however many answers are ready at once
+                await self._until_read()  # once, however many answers are ready
                 self._make_room()
                 message = protocol.reply(request.call_id, answer.value, request.codec)
                 if not (self._producer.running == 1 and self._send_here(message)):
@@ -320,7 +320,7 @@ class _Job:
         self.streams += 1
 
     def _make_room(self) -> None:
-        """It no longer counts; before the peer can know that it is over, and asks for the next."""
+        """Stop counting it, before the peer can know that it is over and ask for the next."""
         if not self._is_released:
             self._is_released = True
             self._producer.load.release(self.request.size_bytes, self.streams)
@@ -328,7 +328,7 @@ class _Job:
     def _open_stream(self, answer: Answer) -> None:
         request, protocol = self.request, self._protocol
         stream_id = protocol.new_id() if protocol.has_credit else request.call_id
-        # Set before the look below: a cancel that does not find it there is seen here.
+        # Set before the check below: a cancel that does not find it set is noticed here.
         stream = self._stream = OutgoingStream(
             answer.value,
             stream_id,
@@ -349,7 +349,7 @@ class _Job:
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
 
     def _fail(self, exc: BaseException) -> None:
-        """Tell the peer, and the log; a cancelled job has nobody but the log left to tell."""
+        """Report the failure to the peer and the log; for a cancelled job only to the log."""
         request = self.request
         title = ".".join(request.path)
         if self.is_cancelled or (isinstance(exc, ConnectionLost) and not self._channel.is_open):
@@ -364,14 +364,14 @@ class _Job:
             debug=self._producer.exposed.debug,
         )
         self._make_room()
-        # What it was passed goes back first, as the peers have it: behind what that posts.
+        # Its arguments are returned first, as the peers do it, so this comes after what that posts.
         self._release_arguments(failed=True)
         io_loop().post(self._send, message)
 
     def _release_arguments(self, *, failed: bool = False) -> None:
-        """Return to the peer the streams among the arguments that nobody reads.
+        """Return the unread streams among the arguments to the peer.
 
-        After a failure or a cancel nobody shall: a thread that waits for one would wait on.
+        After a failure or a cancel, none may be read: a thread that waits for one would wait on.
         """
         stopped = (
             failed or self.is_cancelled or (self._stream is not None and self._stream.cancelled)
@@ -413,7 +413,7 @@ class _Job:
         except Exception as failure:
             if not exposed.interceptors:
                 raise
-            # Not before they were asked: who may not call shall not find out what there is.
+            # Only after they were asked: a caller without permission must not find out what exists.
             return await self._fail_inside(failure, context)
         return await self._call(function, context, exposed.interceptors)
 
@@ -434,7 +434,7 @@ class _Job:
     async def _call_computed(
         self, seek: Callable[[Sequence[str]], Callable[..., Any]], context: CallContext
     ) -> Answer:
-        """Call what a property gives; the property is not read before the interceptors say so."""
+        """Call the value of a property; it is not read before the interceptors allow it."""
         exposed = self._producer.exposed
         check_item: ItemCheck | None = None
 
@@ -450,7 +450,7 @@ class _Job:
 
     @property
     def _is_unanswered_probe(self) -> bool:
-        """Whether it only asks what is spoken here; no interceptor can have anything against it."""
+        """Whether it only detects the protocol, which needs no permission of interceptors."""
         path, reach = self.request.path, self._producer.exposed.reach
         return list(path) == [PROBE_NAME] and not reach.is_there(PROBE_NAME)
 

@@ -1,4 +1,4 @@
-"""Letting handlers that were cancelled come to their end."""
+"""Waits for the end of cancelled handlers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from kkjupyter.runtime.loop_threads import handler_loop
 
 __all__ = ["let_finish"]
 
-# How long they are given for what they do in their `finally`.
+# How long they may take for their `finally`.
 _FINALLY_S = 1.0
 _POLL_S = 0.01
 
 
 def let_finish() -> None:
-    """Wait until what was cancelled has ended, a second at most. Not on the package's own loops.
+    """Wait until cancelled handlers have ended, a second at most.
 
-    What was posted to the handler loop before, cancels among it, has its effect first.
+    Not on the package's own loops. Work posted to the handler loop earlier, including cancels, is
+    done first.
     """
     finishing = handler_loop().submit(_finish())
     try:
         finishing.result(_FINALLY_S)
-    except TimeoutError:  # some handler takes too long, or blocks the loop
+    except TimeoutError:  # a handler takes too long, or blocks the loop
         finishing.cancel()
 
 

@@ -1,4 +1,4 @@
-"""Calling an exposed function the way its kind needs."""
+"""Calls exposed functions: async ones on the loop, others in threads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
 MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
 """How many plain functions run at once for one client, if its server says nothing else."""
 
-# What travels as itself, although its instances have a __dict__.
+# Types that are sent as they are, although their instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
@@ -34,21 +34,21 @@ async def call_function(
     *,
     on_late_failure: Callable[[BaseException], object] = lambda exc: None,
 ) -> Any:
-    """Call it and return its value or its stream; an awaitable is awaited. Handler loop only.
+    """Call it and return its value or stream; an awaitable is awaited. Handler loop only.
 
     Async functions and generators are started here, everything else runs in a worker thread, in a
     copy of this context. Cancelling is safe; a function in a thread goes on to its end.
 
     Args:
-        function: what is called.
-        args: by position.
-        kwargs: by name.
-        on_late_failure: told what a function in a thread raised when nobody waited any more; in
-            that thread, or here.
+        function: the function to call.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+        on_late_failure: called with an exception of a function in a thread that is no longer waited
+            for; in that thread, or here.
 
     Raises:
         ArgumentsError: the arguments do not fit; the text names the parameters.
-        Exception: whatever the function raises.
+        Exception: what the function raises.
     """
     try:
         if _runs_on_loop(function):
@@ -89,7 +89,7 @@ async def _run_in_thread(
         with lock:
             abandoned = True
             missed = failure
-        # It failed before, and the cancellation was quicker than the news of that.
+        # It had failed already, and the cancellation arrived before that news.
         if missed is not None:
             on_late_failure(missed)
         raise
@@ -98,10 +98,10 @@ async def _run_in_thread(
 
 
 def spread(function: Callable[..., Any], args: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """JavaScript's trailing options object as keyword arguments, where the function takes some.
+    """JavaScript's trailing options object as keyword arguments, if the function takes them.
 
-    That is where it has keyword-only parameters of these names, or takes any (``**options``) and
-    has no positional parameter left for the object.
+    That is the case if it has keyword-only parameters of these names, or takes any (``**options``)
+    and has no positional parameter left for the object.
     """
     if not args or type(args[-1]) is not dict or not args[-1]:
         return list(args), {}
@@ -117,7 +117,7 @@ def spread(function: Callable[..., Any], args: Sequence[Any]) -> tuple[list[Any]
 
 
 def by_value(instance: Any) -> Any:
-    """A constructed instance as it travels: its own public fields. Values stay as they are."""
+    """A new instance as it is sent: its own public fields. Plain values stay as they are."""
     fields = getattr(instance, "__dict__", None)
     if fields is None or isinstance(instance, _VALUES + _CONTAINERS):
         return instance
@@ -129,7 +129,7 @@ def by_value(instance: Any) -> Any:
 
 
 def _is_started_on_loop(function: Callable[..., Any]) -> bool:
-    """Whether calling ``function`` only makes a coroutine or a generator, without running code."""
+    """Whether calling ``function`` only makes a coroutine or a generator and runs no code yet."""
     called = inspect.unwrap(function)
     while isinstance(called, functools.partial):
         called = called.func
@@ -147,11 +147,11 @@ _runs_on_loop = PerFunction(_is_started_on_loop)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Keywords:
-    """What of a signature decides whether an options object is spread.
+    """The parts of a signature that decide whether an options object is spread.
 
     Attributes:
         required: how many positional parameters have no default.
-        positional: how many there are; more than any call has where there is ``*args``.
+        positional: how many positional parameters there are; with ``*args`` more than any call has.
         only: the names of keyword-only parameters.
         any: whether there is ``**options``.
     """
@@ -163,7 +163,7 @@ class _Keywords:
 
 
 def _find_keywords(function: Callable[..., Any]) -> _Keywords | None:
-    """None for what takes no keywords, or has no signature."""
+    """The keyword parameters; None if there are none, or no signature."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -186,7 +186,7 @@ _keywords = PerFunction(_find_keywords)
 
 
 class _Default:
-    """Stands for a default in a signature shown to a peer, whom its value does not concern."""
+    """Stands for a default value in a signature that is shown to a peer."""
 
     def __repr__(self) -> str:
         return "..."

@@ -1,13 +1,13 @@
-"""Code around every operation on a server, as the layers of an onion.
+"""Interceptors: code around every operation on a server, in layers.
 
 An interceptor is ``async def interceptor(ctx, next)``; it awaits ``next()`` for the handler's
-result, may change ``ctx.args`` before and the result after, or raise instead. ``ctx.operation``
-says what is asked for: a call, reading a property, setting one, or making an instance. A name that
-does not exist goes through the interceptors, too, so that one who may not call cannot find out what
-there is. Arguments are checked before the first interceptor, the result after the last, so
-interceptors see what is valid; only of a method behind a property they are checked later, as the
-property is not read before the interceptors were asked. For a stream the result is the iterable:
-interceptors see the call, not each item, but may return another iterable around it.
+result, may change ``ctx.args`` before and the result after, or raise instead. ``ctx.operation`` is
+the operation: a call, reading a property, setting one, or making an instance. A name that does not
+exist also goes through the interceptors, so that a caller without permission cannot find out what
+exists. Arguments are checked before the first interceptor, and the result after the last, so
+interceptors see valid values. Only the arguments of a method behind a property are checked later,
+because the property is not read before the interceptors were asked. For a stream the result is the
+iterable: interceptors see the call, not each item, but may return another iterable around it.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ __all__ = [
 
 @dataclasses.dataclass(slots=True)
 class CallContext:
-    """What interceptors and, by ``kkjupyter.context()``, handlers see of a call.
+    """A call as interceptors and, through ``kkjupyter.context()``, handlers see it.
 
     Attributes:
         method: the name called, ``"data.stream"``.
         args: the positional arguments, checked; may be changed or replaced.
         kwargs: the keyword arguments, from the caller's trailing object; may be changed, too.
-        meta: what the caller says about the call; empty where the protocol carries nothing.
-        state: for interceptors to leave things for each other and for the handler.
-        caller: the caller's own API, where it has one; else None.
-        operation: ``"call"``, ``"get"``, ``"set"`` or ``"new"``. ``args`` of a ``"set"`` holds the
-            one value, of a ``"get"`` nothing.
+        meta: the caller's data about the call; empty if the protocol carries none.
+        state: a dict that interceptors and the handler share.
+        caller: the caller's own API, if it has one; else None.
+        operation: ``"call"``, ``"get"``, ``"set"`` or ``"new"``. For ``"set"``, ``args`` holds the
+            new value; for ``"get"`` it is empty.
     """
 
     method: str
@@ -61,24 +61,24 @@ _current: contextvars.ContextVar[CallContext] = contextvars.ContextVar("kkjupyte
 
 
 def current_context() -> CallContext:
-    """The context of the call that is being answered: in async and sync handlers, in generators.
+    """The context of the current call, in async and sync handlers and in generators.
 
     Raises:
-        UsageError: no handler is running here.
+        UsageError: this is not called from a handler.
     """
     context = _current.get(None)
     if context is None:
         raise UsageError(
-            "no call is being answered here; context() is for functions that a server exposes, "
-            "and a thread started by one does not inherit it"
+            "no call is being handled here; context() works in functions that a server exposes, "
+            "and not in threads that they start"
         )
     return context
 
 
 def set_current_context(context: CallContext) -> None:
-    """Make ``context`` the current one for the rest of this task, what it streams included.
+    """Make ``context`` the current one for the rest of this task, including its stream.
 
-    For a task that answers one call and ends: there is no way back.
+    For a task that answers one call and ends, because it cannot be undone.
     """
     _current.set(context)
 
@@ -87,10 +87,10 @@ def check_interceptors(interceptors: Iterable[Interceptor]) -> tuple[Interceptor
     """``interceptors`` as a tuple.
 
     Raises:
-        UsageError: one of them cannot be an interceptor, or it is a single one.
+        UsageError: one of them is not an interceptor, or it is not a list.
     """
     if callable(interceptors) or isinstance(interceptors, str):
-        raise UsageError("interceptors takes a list, also for a single one: interceptors=[...]")
+        raise UsageError("interceptors takes a list, even for one function: interceptors=[...]")
     try:
         checked = tuple(interceptors)
     except TypeError as exc:
@@ -105,20 +105,20 @@ def check_interceptors(interceptors: Iterable[Interceptor]) -> tuple[Interceptor
 def _check_interceptor(interceptor: Any) -> None:
     name = _name(interceptor)
     if not callable(interceptor):
-        raise UsageError(f"{name} is no interceptor: it cannot be called")
+        raise UsageError(f"{name} is not an interceptor: it cannot be called")
     if inspect.isasyncgenfunction(interceptor) or inspect.isgeneratorfunction(interceptor):
         raise UsageError(
-            f"{name} has a yield; an interceptor returns its result: "
+            f"{name} has a yield, but an interceptor returns its result: "
             "async def interceptor(ctx, next): return await next()"
         )
     try:
         signature = inspect.signature(interceptor)
-    except (TypeError, ValueError):  # some callables written in C have none
+    except (TypeError, ValueError):  # some callables written in C have no signature
         return
     try:
         signature.bind(None, None)
     except TypeError as exc:
-        raise UsageError(f"{name} is no interceptor: it must take (ctx, next)") from exc
+        raise UsageError(f"{name} is not an interceptor: it must take (ctx, next)") from exc
 
 
 async def around(
@@ -128,11 +128,11 @@ async def around(
 ) -> Any:
     """Run ``handler`` inside ``interceptors``, the first outermost, and return the result.
 
-    An interceptor that returns without having called ``next`` answers in the handler's stead. A
-    plain function will do for one, too: it returns ``next()`` or a value, and must not block.
+    An interceptor that returns without calling ``next`` answers instead of the handler. It may be a
+    plain function, which returns ``next()`` or a value, and must not block.
 
     Raises:
-        UsageError: an interceptor called ``next`` twice, or did not wait for it.
+        UsageError: an interceptor called ``next`` twice, or did not await it.
     """
     return await _layer(0, interceptors, context, handler)
 
@@ -158,7 +158,7 @@ async def _layer(
         if inner is not None:
             raise UsageError(
                 f"the interceptor {_name(interceptor)} called next() twice; "
-                f"{context.method} runs once, so keep what the first one returned"
+                f"{context.method} runs only once, so keep the first result"
             )
         inner = _layer(depth + 1, interceptors, context, handler)
         return inner
@@ -170,8 +170,8 @@ async def _layer(
         # It would otherwise look as if the handler had returned None.
         if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:
             raise UsageError(
-                f"the interceptor {_name(interceptor)} did not wait for next(); "
-                "write: result = await next()"
+                f"the interceptor {_name(interceptor)} did not await next(); write: result = "
+                "await next()"
             )
     finally:
         if inner is not None and inspect.getcoroutinestate(inner) == inspect.CORO_CREATED:

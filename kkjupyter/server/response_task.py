@@ -1,4 +1,4 @@
-"""One request for a function, answered: checked, intercepted, run, and checked again."""
+"""Answers one request for a function: checks, interceptors, the function, and checks again."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["Answer", "answer_call", "answer_with"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call came to.
+    """The outcome of a call.
 
     Attributes:
         value: the result, or the stream.
-        check_item: for a stream whose items are to be checked: returns the item to send, raises
-            RPCValidationError for one that may not be sent. Any thread.
+        check_item: for a stream with checked items: returns the item to send, and raises
+            RPCValidationError for one that must not be sent. Any thread.
     """
 
     value: Any
@@ -42,22 +42,22 @@ async def answer_call(
     interceptors: Sequence[Interceptor] = (),
     validate: bool = True,
 ) -> Answer:
-    """Run an exposed function, or make an instance of an exposed class. Handler loop only.
+    """Run an exposed function, or make an instance of an exposed class.
 
-    As in the peers: arguments are checked first, then come the interceptors, in them the handler,
-    at last the result is checked, as the interceptors returned it. The context is current for the
-    rest of this task, so that what it streams sees it, too.
+    Handler loop only. As in the peers, the arguments are checked first, then the interceptors run,
+    with the handler inside, and last the result of the interceptors is checked. The context stays
+    current for the rest of this task, so that its stream sees it, too.
 
     Args:
-        function: what is called.
+        function: the function to call.
         context: its ``args`` as received; a trailing options object moves to ``kwargs``.
-        interceptors: around the handler, the first outermost.
-        validate: whether type hints are held to.
+        interceptors: run around the handler, the first one outermost.
+        validate: whether type hints are checked.
 
     Raises:
-        RPCValidationError: arguments or result are not what the hints say.
+        RPCValidationError: arguments or result do not match the hints.
         TypeError: too many, too few or unknown arguments.
-        Exception: whatever the function or an interceptor raises.
+        Exception: what the function or an interceptor raises.
     """
     context.args, context.kwargs = spread(function, context.args)
     set_current_context(context)
@@ -88,15 +88,15 @@ async def answer_with(
     *,
     interceptors: Sequence[Interceptor] = (),
 ) -> Answer:
-    """Answer a request that calls no function: for a property, or for a name that is not there.
+    """Answer a request that calls no function: for a property, or for a missing name.
 
     Args:
-        handler: what is done.
-        context: what interceptors see, and the code of a property.
-        interceptors: around it, the first outermost.
+        handler: carries out the request.
+        context: the call as interceptors, and a property's code, see it.
+        interceptors: run around it, the first one outermost.
 
     Raises:
-        Exception: whatever the handler or an interceptor raises.
+        Exception: what the handler or an interceptor raises.
     """
     set_current_context(context)
     return Answer(await (around(interceptors, context, handler) if interceptors else handler()))

@@ -15,10 +15,10 @@ __all__ = ["ReverseCaller"]
 
 
 class ReverseCaller(ProtocolCaller):
-    """Calls over a channel that the peer has opened. It ends with the channel.
+    """Makes calls over a channel that the peer has opened. It ends with the channel.
 
     Args:
-        channel: open.
+        channel: an open channel.
     """
 
     def __init__(self, channel: Channel) -> None:

@@ -1,4 +1,4 @@
-"""From what a user wants served to a server that listens."""
+"""Turns the object and the options of ``kk.serve`` into a listening server."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ class ServeOptions(TypedDict, total=False):
 
     Attributes:
         transport: ``"websocket"`` (the default), or ``"http"``: one POST for each call, without
-            streams and callbacks, as the peers have it.
-        token: True (the default) makes one, a string is one, False serves without, on loopback
+            streams and callbacks, as with the peers.
+        token: True (the default) makes one, a string is one, False serves without one, on loopback
             only.
-        insecure: needed, too, to serve without a token where others can reach it.
+        insecure: also needed to serve without a token where others can reach the server.
         interceptors: ``async def interceptor(ctx, next)`` around every operation: calls, reading
             and setting properties, constructors.
         limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
-        validate: whether arguments, results and stream items must be what the functions' type
-            hints say; they must by default.
-        expose: what clients may call and read besides, as dotted names: ``["df.head"]``. Without
-            it they may call what the object's own classes define, what stands by name in a served
-            dict or module, and the same of objects whose class is of the same top-level package,
-            of the code that serves them, of ``__main__``, or marked with :func:`kkjupyter.expose`.
-            Anything else is a value: read, never called.
-        hosts: names that clients may call this server by, besides the one it listens at; ``["*"]``
-            for any. Without a token, others are turned away; with one, none is.
+        validate: whether arguments, results and stream items must match the functions' type hints;
+            True by default.
+        expose: what else clients may call and read, as dotted names: ``["df.head"]``. By default
+            they may call what the object's own classes define, the names in a served dict or
+            module, and the same in objects whose class is from the same top-level package, from the
+            code that serves them, from ``__main__``, or marked with :func:`kkjupyter.expose`.
+            Anything else is a value, which is read and never called.
+        hosts: names by which clients may address this server, besides the one that it listens on;
+            ``["*"]`` for any. Other names are refused only if there is no token.
         writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
             and all public data below it. True opens the entries of dicts and lists and the fields
-            of dataclasses, wherever the object holds them. Nothing by default. What can be called,
-            globals of a module, attributes of a class and names with a leading underscore are never
-            opened.
-        debug: True sends clients the traceback of what a handler raises, with file names and lines
-            of source. Without it they get name, message, public fields and cause of the error, and
-            the traceback goes to the log only (logger ``kkjupyter.server``).
+            of dataclasses, wherever the object holds them. Nothing by default. Values that can be
+            called, globals of a module, attributes of a class and names with a leading underscore
+            are never opened.
+        debug: True sends clients the traceback of a handler's error, with file names and lines of
+            source. Otherwise they get name, message, public fields and cause of the error, and the
+            traceback goes only to the log (logger ``kkjupyter.server``).
         origins: web origins whose pages may connect, besides the server's own.
         ssl: makes it a ``wss://`` or ``https://`` server; a context for servers, with a certificate
             loaded.
-        compression: ``"deflate"`` agrees to it with WebSocket clients that offer it; None (the
+        compression: ``"deflate"`` accepts it from WebSocket clients that offer it; None (the
             default) does not.
-        gzip: whether the body of a request over HTTP may be packed with gzip; not by default.
-            Unpacked it may be as long as any other.
-        subprotocols: agrees to the first of these that a WebSocket client offers, or else to none;
-            if there are none here, to the first that a client offers.
+        gzip: whether the body of a request over HTTP may be compressed with gzip; not by default.
+            The usual limit applies to the decompressed body.
+        subprotocols: the server accepts the first of these that a WebSocket client offers, or none;
+            if this is empty, the first one that a client offers.
     """
 
     transport: Literal["websocket", "http"]
@@ -115,12 +115,12 @@ def start_server(
         for name in ("compression", "subprotocols"):
             if options.get(name):
                 raise UsageError(f"{name} is for WebSockets; leave it out with transport='http'")
-        from kkjupyter.server.listeners.http import HttpServer  # aiohttp takes its time to import
+        from kkjupyter.server.listeners.http import HttpServer  # aiohttp is slow to import
 
         server = HttpServer(exposed, access, host, ssl=ssl, gzip=options.get("gzip", False))
     else:
         if options.get("gzip"):
-            raise UsageError("gzip is for transport='http'; for WebSockets say compression")
+            raise UsageError("gzip is for transport='http'; for WebSockets use compression")
         server = WebSocketServer(
             exposed,
             access,

@@ -1,4 +1,4 @@
-"""What every server has in common, whatever it listens with."""
+"""The common base of all servers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _servers_lock = threading.Lock()
 
 def open_servers() -> list[Server]:
     """Every server that is not closed, oldest first."""
-    with _servers_lock:  # a set that grows cannot be walked
+    with _servers_lock:  # a set cannot be iterated while it grows
         servers = list(_servers)
     return sorted((s for s in servers if not s.closed), key=lambda s: s._number)
 
 
 def _variable_of(server: Server) -> str | None:
-    """The user's name for a server, in a notebook or a script."""
+    """The user's variable for a server, in a notebook or a script."""
     names = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
     return next(
         (key for key, one in list(names.items()) if one is server and not key.startswith("_")),
@@ -52,23 +52,25 @@ def _variable_of(server: Server) -> str | None:
 
 
 class ClientTracker(Protocol):
-    """Who is connected to a server, and what it does for them."""
+    """Counts and stops the clients of a server."""
 
     def __len__(self) -> int:
-        """How many clients there are. Any thread."""
+        """How many clients are connected. Any thread."""
 
     @property
     def running(self) -> int:
-        """How many of their calls and streams are being worked on. Any thread."""
+        """How many of their calls and streams are running. Any thread."""
 
     def stop(self) -> None:
-        """Cancel what runs for any of them. I/O loop only."""
+        """Cancel everything that runs for them. I/O loop only."""
 
 
 def _close_after_fork() -> None:
-    """Those who connect go on to reach the parent; what is closed here would be closed there."""
+    """Mark servers as closed in a fork: clients reach the parent, and closing here would close
+    there.
+    """
     global _servers_lock
-    _servers_lock = threading.Lock()  # whoever held it did not come along
+    _servers_lock = threading.Lock()  # the lock's owner is not in this process
     for server in list(_servers):
         server.closed = True
 
@@ -94,7 +96,7 @@ class Server:
         scheme: str,
         ssl: SSLContext | None,
     ) -> None:
-        """Made, not listening yet.
+        """Make a server that does not listen yet.
 
         Args:
             exposed: what clients may reach; None if that is not told by names alone.
@@ -120,39 +122,39 @@ class Server:
     _path = ""
     """What follows the port in the address."""
 
-    # ---- what a subclass brings; I/O loop only
+    # ---- what a subclass defines; I/O loop only
 
     async def _listen(self, port: int) -> int:
-        """Begin to listen; return the port. OSError when it cannot be had."""
+        """Begin to listen; return the port. Raises OSError if it cannot listen there."""
         raise NotImplementedError
 
     async def _stop_listening(self) -> None:
-        """Undo that; disconnect everybody."""
+        """Stop listening; disconnect all clients."""
         raise NotImplementedError
 
-    # ---- what it is
+    # ---- its properties
 
     @property
     def url(self) -> str:
-        """Where it listens, without the token."""
+        """The address that it listens on, without the token."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{self._scheme}://{host}:{self.port}{self._path}"
 
     @property
     def token(self) -> str | None:
-        """The secret clients must show, or None. Taken as ``Authorization: Bearer``, as
+        """The secret that clients must send, or None. Accepted as ``Authorization: Bearer``, as
         ``?token=`` in the address, or, by a WebSocket server, as a subprotocol
         ``kkjupyter.token.<token>``."""
         return self._access.token
 
     @property
     def callable_names(self) -> tuple[str, ...]:
-        """What clients can call, as dotted names, as it was when it was served."""
+        """What clients can call, as dotted names, as of when it was served."""
         return tuple(name for name, kind in self._listing or () if kind == "call")
 
     @property
     def readable_names(self) -> tuple[str, ...]:
-        """What clients can read besides, likewise."""
+        """What else clients can read, as dotted names, as of when it was served."""
         return tuple(name for name, kind in self._listing or () if kind == "read")
 
     @property
@@ -162,7 +164,7 @@ class Server:
 
     @property
     def running(self) -> int:
-        """How many calls and streams of clients are being worked on."""
+        """How many calls and streams of clients are running."""
         return self._clients.running
 
     @property
@@ -171,9 +173,9 @@ class Server:
         return len(self._clients)
 
     def connect(self, **options: Any) -> Remote:
-        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`.
+        """Connect to this server with its token; ``options`` as for :func:`kkjupyter.connect`.
 
-        Its own certificate is trusted, whoever has issued it, unless ``options`` say otherwise.
+        Its own certificate is trusted, whoever issued it, unless ``options`` say otherwise.
         """
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host)
         url = f"{self._scheme}://{host}:{self.port}{self._path}" if host else self.url
@@ -187,17 +189,18 @@ class Server:
         return remote
 
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have ``fn(*args)`` called on the loop that handlers run on. Any thread.
+        """Call ``fn(*args)`` on the loop that handlers run on.
 
-        For what is awaited there and filled elsewhere: ``server.call_soon(queue.put_nowait, x)``;
-        an ``asyncio.Queue`` filled from a cell would not wake its reader.
+        Any thread. For objects that are awaited there and filled elsewhere:
+        ``server.call_soon(queue.put_nowait, x)``; an ``asyncio.Queue`` filled from a cell would not
+        wake its reader.
         """
         handler_loop().post(fn, *args)
 
     def close(self) -> None:
-        """Stop listening, cancel what runs, disconnect everybody. Idempotent.
+        """Stop listening, cancel what runs, disconnect all clients.
 
-        Then waits, for a second at most, until handlers have run their ``finally``.
+        Idempotent. Then wait, for a second at most, until handlers have run their ``finally``.
         """
         if not self.closed:
             run_blocking(self._stop())
@@ -221,7 +224,7 @@ class Server:
     # ---- I/O loop only
 
     async def start(self, port: int) -> None:
-        """Begin to listen; 0 takes a free port. ConnectError when it cannot be had."""
+        """Begin to listen; 0 picks a free port. Raises ConnectError if it cannot listen there."""
         try:
             self.port = await self._listen(port)
         except OSError as exc:
@@ -233,7 +236,7 @@ class Server:
             ) from exc
 
     def _why_not(self, port: int, error: OSError) -> str:
-        """What is in the way, and what to do about it."""
+        """Why it cannot listen, and what to do about it."""
         if error.errno not in _IN_USE:
             return error.strerror or str(error)
         holder = next((s for s in open_servers() if s._is_at(self._host, port)), None)
@@ -242,7 +245,7 @@ class Server:
             return f"another program has port {port}; {free}"
         name = _variable_of(holder)
         return (
-            f"{holder!r} of this process has port {port}; close it first, with "
+            f"{holder!r} in this process has port {port}; close it first, with "
             f"kk.close({name or repr(holder.url)}), or {free}"
         )
 

@@ -303,7 +303,7 @@ class CallRecord:
             del entries[_FIRST_ROWS + 1]
 
     def _fold_turns(self) -> None:
-        """Credit and chunks that take turns become one row each, save the newest of them."""
+        """Credit and chunks that take turns become one row each, except the newest of them."""
         entries = self._entries
         newest = entries[-_TURNS:]
         if len(newest) < _TURNS:

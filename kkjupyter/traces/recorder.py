@@ -98,11 +98,11 @@ class Recorder:
         self._lock = threading.Lock()
 
     def hide(self, secrets: Iterable[str | None]) -> None:
-        """Have no trace show these, wherever they stand."""
+        """Keep these out of all traces, wherever they stand."""
         self._secrets.update(secret for secret in secrets if secret)
 
     def hide_headers(self, headers: Mapping[str, str] | None) -> None:
-        """Have no trace show the values of those that are secret by their name."""
+        """Keep the values of headers with secret names out of all traces."""
         for name, value in (headers or {}).items():
             if is_secret_name(name):
                 scheme, _, credential = value.partition(" ")
@@ -137,7 +137,7 @@ class Recorder:
     def _tidy_outdated(self) -> None:
         """Of older calls, know only those under way.
 
-        Who holds on to many calls need not hold on to all that was said in them.
+        A user who keeps many calls does not keep all their payloads.
         """
         outdated, self._outdated = self._outdated, []
         for record in outdated:

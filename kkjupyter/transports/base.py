@@ -1,8 +1,7 @@
-"""What the engine asks of a transport.
+"""The interface of a transport.
 
-Every method is called on the event loop the transport was made on, save those that say otherwise,
-and none of them waits, save :meth:`Transport.close`. A transport tells its owner what happens
-through :class:`Owner`.
+Every method is called on the event loop that the transport was made on, unless it says otherwise.
+Only :meth:`Transport.close` waits. A transport reports to its :class:`Owner`.
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ DEFAULT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
 class Owner(Protocol):
-    """Whom a transport reports to."""
+    """The object that a transport reports to."""
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
-        """All that one wake-up brought: bytes, or whole messages where boundaries are kept."""
+        """Take what one wake-up brought: bytes, or whole messages where boundaries are kept."""
 
     def writable(self) -> None:
         """:attr:`Transport.writable` has become true again."""
 
     def closed(self, reason: str) -> None:
-        """Nothing more will come or go; called exactly once."""
+        """The connection is over: nothing more is received or sent. Called exactly once."""
 
 
 class Transport(Protocol):
     """One duplex connection.
 
     Attributes:
-        url: where it leads, for messages to the user; without any secret.
+        url: the address to show to the user, without any secret.
         keeps_boundaries: one message sent arrives as one of the chunks received.
     """
 
@@ -41,23 +40,23 @@ class Transport(Protocol):
     keeps_boundaries: bool
 
     def open(self, owner: Owner) -> None:
-        """Begin to report to ``owner``; what arrived before is reported first."""
+        """Begin to report to ``owner``, beginning with what has already arrived."""
 
     def send(self, messages: Sequence[bytes]) -> None:
-        """Hand over messages. They are queued if need be; nothing happens once closed."""
+        """Send messages, queued if necessary. Does nothing once closed."""
 
     @property
     def writable(self) -> bool:
-        """Whether the peer keeps up with what was sent. Sending is possible all the same."""
+        """Whether the peer keeps up with what was sent. Sending is possible even if it does not."""
 
     def pause_reading(self) -> None:
-        """Read no more, so that the peer feels it. Idempotent."""
+        """Stop reading, so that the peer has to wait. Idempotent."""
 
     def resume_reading(self) -> None:
         """Read again. Idempotent."""
 
     async def close(self) -> None:
-        """Close in good order, within about a second. Idempotent; cancelling aborts."""
+        """Close gracefully, within about a second. Idempotent; cancelling aborts."""
 
     def abort(self) -> None:
         """Close at once. Idempotent."""
@@ -65,10 +64,10 @@ class Transport(Protocol):
 
 @runtime_checkable
 class DirectTransport(Protocol):
-    """A transport that need not be on its loop to send."""
+    """A transport that can also send from other threads than its loop's."""
 
     def send_here(self, message: bytes) -> bool:
-        """Send one message in the thread at hand, if nothing waits before it. Any thread.
+        """Send one message in the current thread, if nothing waits before it. Any thread.
 
-        Returns whether it is taken; if not, nothing was done, and :meth:`Transport.send` has to.
+        Returns whether it was sent. If not, nothing was done: call :meth:`Transport.send`.
         """

@@ -1,9 +1,9 @@
-"""One event loop, many connections: who has much to do takes turns with the others.
+"""Fairness between the connections of one event loop: those with much work take turns.
 
 Work that a peer can make large (parsing what it sent, writing what it asked for) is cut into steps
-of a few milliseconds. A connection does one turn of them at once; what is left waits in a row with
-what is left of others. Between two rounds of that row the loop looks at its sockets again, so that
-who sends little is answered at once, however many others send much.
+of a few milliseconds. A connection does one turn of them at once; the rest waits in a queue with
+the rest of others. Between two rounds of that queue the loop looks at its sockets again, so a peer
+that sends little is answered at once, however many others send much.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ TURN_S = 0.002
 _ROUND_S = 0.005
 """So long all that wait for their turns may work between two looks at the sockets, in seconds."""
 
-# The select() of a busy loop lets go of the interpreter's lock, but takes it again before a thread
-# that waits for it has woken up. As that thread is woken each time, it never comes to demand the
-# lock, as it does after 5 ms of waiting. So it could wait for seconds.
+# The select() of a busy loop releases the interpreter's lock, but takes it again before a thread
+# that waits for it has woken up. Because that thread is woken each time, it never reaches the 5 ms
+# of waiting after which it would demand the lock. So it could wait for seconds.
 _YIELD_S = 0.00005
 
 monotonic_s = time.monotonic
 
 
 class Piecework:
-    """Work of one connection that is done in turns. On one event loop only.
+    """Work of one connection that is done in turns, on one event loop.
 
     Args:
-        step: does a little, a few milliseconds at most; returns whether there is more to do.
-        after: called at the end of each turn, for what is not worth doing after each step.
+        step: works for a few milliseconds at most, and returns whether there is more to do.
+        after: called at the end of each turn, for work that is too much after each step.
 
     Attributes:
         is_at_work: whether it has its turn.
@@ -50,12 +50,12 @@ class Piecework:
         self._after = after
 
     def go_on(self) -> None:
-        """Work for one turn; what is left is done in the next ones. Nothing if it waits already."""
+        """Work for one turn, and queue the rest. Does nothing if it is already queued."""
         if not (self.is_waiting or self.is_at_work) and self.work():
             self.queue()
 
     def queue(self) -> None:
-        """Have it go on when it is its turn."""
+        """Queue it for its next turn."""
         if not self.is_waiting:
             self.is_waiting = True
             _row_of(asyncio.get_running_loop()).add(self)
@@ -77,15 +77,15 @@ class Piecework:
 
 
 def claim_turn() -> bool:
-    """Whether nobody else has much to do; then the caller may do somewhat more than a step at once.
+    """Whether no other connection has much to do, so that the caller may do more than one step.
 
-    It is so for one caller between two looks at the sockets.
+    True for one caller between two looks at the sockets.
     """
     return _row_of(asyncio.get_running_loop()).claim()
 
 
 class _Row:
-    """All that wait for their turns on one loop."""
+    """The queue of all that wait for their turn on one loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = weakref.ref(loop)
@@ -123,7 +123,7 @@ class _Row:
             work.is_waiting = False
             try:
                 is_left = work.work()
-            finally:  # one that fails takes no turn from the others
+            finally:  # a failing one must not cost the others their turn
                 if self._waiting:
                     self._schedule()
             if is_left:

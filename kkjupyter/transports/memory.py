@@ -47,7 +47,7 @@ class MemoryTransport:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing goes through any more."""
+        """Whether the connection is closed."""
         return self._closed
 
     def pause_reading(self) -> None:
@@ -101,10 +101,10 @@ class MemoryTransport:
 
 
 def memory_pair(url: str = "memory:") -> tuple[MemoryTransport, MemoryTransport]:
-    """Two ends; what one sends the other receives.
+    """Make two connected ends: each receives what the other sends.
 
     Args:
-        url: how both call themselves in messages.
+        url: the name of both in messages.
     """
     near, far = MemoryTransport(url), MemoryTransport(url)
     near._peer, far._peer = far, near

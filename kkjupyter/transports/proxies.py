@@ -1,11 +1,12 @@
-"""The proxy in between: which one, and what it had to say."""
+"""Proxies: which one to use, and why one refused."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-# In `websockets.uri` up to version 15, in `websockets.proxy` since; its user has it in both.
+# In `websockets.uri` up to version 15, in `websockets.proxy` since then; the module
+# that uses it has it in both.
 from websockets.asyncio.client import get_proxy  # type: ignore[attr-defined]
 from websockets.exceptions import InvalidProxyMessage, InvalidProxyStatus, ProxyError
 from websockets.uri import parse_uri
@@ -18,17 +19,18 @@ _SCHEMES = ("http", "https", "socks5h", "socks5", "socks4a", "socks4")
 
 
 def check_proxy(proxy: Any) -> None:
-    """A proxy must be an address, or True for the environment's, or None or False for none.
+    """Check that a proxy is an address, True for the environment's, or None or False for no proxy.
 
     Raises:
-        UsageError: it is something else. The text does not repeat it, as a password may be in it.
+        UsageError: it is something else. The text does not repeat it, because it may hold a
+            password.
     """
     if isinstance(proxy, bool | None):
         return
     if not isinstance(proxy, str):
         raise UsageError(
-            "proxy must be an address ('http://host:port'), True for what the environment says, "
-            f"or None for none, not {type(proxy).__name__}"
+            "proxy must be an address ('http://host:port'), True for the one in the environment, "
+            f"or None for no proxy, not {type(proxy).__name__}"
         )
     if not is_proxy_address(proxy):
         raise UsageError(
@@ -39,12 +41,12 @@ def check_proxy(proxy: Any) -> None:
 
 
 def is_proxy_address(text: str) -> bool:
-    """Whether the library will take it."""
+    """Whether the library accepts it."""
     try:
         parts = urlsplit(text)
         unquote(f"{parts.username}{parts.password}", errors="strict")
         has_port = parts.port != 0
-    except ValueError:  # brackets, a port that is no number, escapes that are no UTF-8
+    except ValueError:  # brackets, a port that is not a number, escapes that are not UTF-8
         return False
     return (
         parts.scheme in _SCHEMES
@@ -58,21 +60,21 @@ def is_proxy_address(text: str) -> bool:
 
 
 def environment_proxy(url: str) -> str | None:
-    """What the environment (``https_proxy``, ``no_proxy``, ...) or the system says for ``url``.
+    """The proxy for ``url`` in the environment (``https_proxy``, ``no_proxy``, ...) or the system.
 
     Raises:
-        InvalidURI: it is no WebSocket address.
+        InvalidURI: ``url`` is not a WebSocket address.
     """
     proxy = get_proxy(parse_uri(url))
     return None if proxy is None else str(proxy)
 
 
 def proxy_reason(exc: ProxyError, *, named_user: bool) -> str:
-    """What the proxy said, as what follows its name in a sentence.
+    """Why the proxy refused, as the end of a sentence that begins with its name.
 
     Args:
-        exc: what the library made of it.
-        named_user: whether a user and a password were shown to it.
+        exc: the library's error.
+        named_user: whether a user and a password were sent to it.
     """
     match exc:
         case InvalidProxyStatus():
@@ -86,9 +88,9 @@ def proxy_reason(exc: ProxyError, *, named_user: bool) -> str:
                 )
             if status in (502, 503, 504):
                 return f"cannot reach the server (HTTP {status})"
-            return f"does not let it through (HTTP {status})"
+            return f"refused the connection (HTTP {status})"
         case InvalidProxyMessage():
             if isinstance(exc.__cause__, EOFError):
                 return "ended the connection without an answer; is it an HTTP proxy?"
             return "does not speak HTTP; is it an HTTP proxy?"
-    return f"does not let it through ({exc.__cause__ or exc})"
+    return f"refused the connection ({exc.__cause__ or exc})"

@@ -1,7 +1,7 @@
-"""Noticing a peer that takes nothing of what is sent to it, or is gone without a word.
+"""Detects a peer that reads nothing, or that has vanished.
 
-The system reports neither: it keeps offering what is unsent to a peer that does not read for ever,
-and to a machine that is gone for a quarter of an hour.
+The system reports neither: it offers unsent data for ever to a peer that does not read, and for a
+quarter of an hour to a machine that is gone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _ACKED_AT: Final = 120
 
 
 def set_keepalive(sock: Any, silence_timeout_s: float) -> None:
-    """Have the system ask the peer's whether it is still there, once it says nothing.
+    """Have the system probe the peer's machine when the peer is silent.
 
-    A connection on which nothing is under way to the peer then ends after ``silence_timeout_s`` if
-    the machine is gone: half of that passes in silence, in the rest it is asked four times.
+    If the machine is gone, a connection with nothing unsent ends after ``silence_timeout_s``: half
+    of that passes in silence, in the other half the machine is probed four times.
 
     Args:
-        sock: a socket; nothing happens to one that is not TCP, or is closed.
-        silence_timeout_s: at least a second for each of the two halves is what systems know.
+        sock: a socket; one that is closed, or is not TCP, is left alone.
+        silence_timeout_s: in seconds; systems count each half in whole seconds, at least one.
     """
     idle_s = max(1, round(silence_timeout_s / 2))
     each_s = max(1, round(silence_timeout_s / 2 / _LOOKS))
@@ -38,18 +38,18 @@ def set_keepalive(sock: Any, silence_timeout_s: float) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in values.items():
-            if hasattr(socket, name):  # not every system has them all
+            if hasattr(socket, name):  # not every system has all of them
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class StallWatch:
-    """Looks now and then whether a peer takes what waits for it. On the transport's loop.
+    """Checks now and then whether a peer reads what waits for it. On the transport's loop.
 
     Args:
         transport: a connection.
-        timeout_s: how long nothing may be taken, in seconds; it is seen within a quarter more.
-        on_stall: called once when that is over; it is to end the connection.
-        is_excused: whether the peer may take its time.
+        timeout_s: how long the peer may read nothing, in seconds; noticed at most a quarter later.
+        on_stall: called once after that; it must end the connection.
+        is_excused: whether the limit does not apply at present.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StallWatch:
         self._timer = self._loop.call_later(self._interval_s, self._look)
 
     def stop(self) -> None:
-        """The connection is gone. Idempotent."""
+        """Stop checking: the connection is gone. Idempotent."""
         self._timer.cancel()
 
     def _look(self) -> None:
@@ -88,7 +88,7 @@ class StallWatch:
 
 
 def _waiting_bytes(transport: asyncio.WriteTransport) -> int:
-    """What the peer has not taken, here and, where that can be asked, in the system."""
+    """How much the peer has not read, here and, where the system tells it, in the system."""
     size_bytes = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")
     if sys.platform == "linux" and sock is not None and sock.fileno() >= 0:
@@ -102,7 +102,7 @@ def _waiting_bytes(transport: asyncio.WriteTransport) -> int:
 
 
 def _taken_bytes(transport: asyncio.WriteTransport) -> int | None:
-    """What the peer's system has acknowledged so far; None where that cannot be asked."""
+    """How much the peer's system has acknowledged so far; None where that is not known."""
     sock = transport.get_extra_info("socket")
     if sys.platform != "linux" or sock is None or sock.fileno() < 0:
         return None

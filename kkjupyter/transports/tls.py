@@ -1,4 +1,4 @@
-"""TLS: whom to trust, and why somebody was not trusted."""
+"""TLS: which certificates to trust, and why one was refused."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _FLIGHTS = 6
 def client_context(
     url: str, context: ssl.SSLContext | None, ca_file: str | os.PathLike[str] | None
 ) -> ssl.SSLContext | None:
-    """How to check the server at ``url``; None for what the system trusts.
+    """The context that checks the server at ``url``; None to trust what the system trusts.
 
     Args:
-        url: ``ws://``, ``wss://`` or their like of HTTP, without secrets.
+        url: a ``ws://``, ``wss://``, ``http://`` or ``https://`` address, without secrets.
         context: as the user made it.
-        ca_file: certificates in PEM form; they and what they have issued are trusted, nobody else.
+        ca_file: certificates in PEM form; only they and what they have issued are trusted.
 
     Raises:
-        UsageError: these do not go together, or the file is of no use.
+        UsageError: these exclude each other, or the file cannot be used.
     """
     if context is None and ca_file is None:
         return None
     given = "ssl" if context is not None else "ca_file"
     if context is not None and ca_file is not None:
         raise UsageError(
-            "ssl= and ca_file= are two ways to say one thing; "
-            "choose one, or ssl.load_verify_locations(ca_file)"
+            "ssl= and ca_file= exclude each other; "
+            "pass one, or call ssl.load_verify_locations(ca_file)"
         )
     scheme, _, rest = url.partition("://")
     if scheme.lower() in ("ws", "http"):
@@ -48,7 +48,7 @@ def client_context(
     if not isinstance(context, ssl.SSLContext):
         raise UsageError(
             f"ssl must be an ssl.SSLContext, not {type(context).__name__}; "
-            "to trust a certificate in a file, say ca_file='that file.pem'"
+            "to trust a certificate in a file, pass ca_file='that file.pem'"
         )
     if context.protocol == ssl.PROTOCOL_TLS_SERVER:
         raise UsageError(
@@ -59,10 +59,10 @@ def client_context(
 
 def check_server_context(context: Any, host: str) -> bytes | None:
     """The certificate, in DER form, that a server with ``context`` shows a client that asks for
-    ``host``; None if there is no telling.
+    ``host``; None if that cannot be known.
 
     Raises:
-        UsageError: no server can work with it.
+        UsageError: no server can work with this context.
     """
     if not isinstance(context, ssl.SSLContext) or context.protocol == ssl.PROTOCOL_TLS_CLIENT:
         what = "one for clients" if isinstance(context, ssl.SSLContext) else type(context).__name__
@@ -86,10 +86,10 @@ def check_server_context(context: Any, host: str) -> bytes | None:
 
 
 def certificate_of(context: ssl.SSLContext, host: str) -> bytes | None:
-    """Shake hands with ``context``, in memory, to see its certificate.
+    """The certificate of ``context``, from a handshake in memory.
 
     Raises:
-        ssl.SSLError: it shakes hands with nobody.
+        ssl.SSLError: the handshake fails.
     """
     asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     asking.check_hostname = False
@@ -109,7 +109,7 @@ def certificate_of(context: ssl.SSLContext, host: str) -> bytes | None:
 
 
 def context_for(certificate: bytes) -> ssl.SSLContext:
-    """Trusts the owner of this very certificate (in DER form), whatever name is in it."""
+    """A context that trusts exactly this certificate (in DER form), whatever name is in it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -118,10 +118,10 @@ def context_for(certificate: bytes) -> ssl.SSLContext:
 
 
 def tls_reason(exc: ssl.SSLError, scheme: str) -> str:
-    """What is wrong, and what may help; ``scheme`` is that of addresses with TLS."""
+    """What is wrong and what may help; ``scheme`` is the one of TLS addresses."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         text = f"the TLS certificate was refused: {exc.verify_message}"
-        code = getattr(exc, "verify_code", 0)  # not every such error was made by OpenSSL
+        code = getattr(exc, "verify_code", 0)  # not every such error comes from OpenSSL
         if code in _NOT_TRUSTED:
             return f"{text}; if you know it or who issued it, pass ca_file='that certificate.pem'"
         if code in _ANOTHER_NAME:
@@ -151,6 +151,6 @@ def _trusting(ca_file: Any) -> ssl.SSLContext:
     except (OSError, ValueError) as exc:
         why = getattr(exc, "strerror", None) or exc
         raise UsageError(f"ca_file {shown} cannot be read: {why}") from exc
-    # Python does so by itself since 3.13: the server's own certificate will do as well.
+    # As Python does by itself since 3.13: the server's own certificate is enough.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

@@ -25,7 +25,9 @@ import msgspec.inspect
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.errors import EncodeError
+from kkjupyter.validation.collisions import collision_check
 from kkjupyter.validation.mismatch import UNIONS, Mismatch, mismatch_of
+from kkjupyter.wire.message_cost import MAX_EQUAL_HASHES
 from kkjupyter.wire.values.javascript import (
     URL,
     BigInt,
@@ -225,7 +227,7 @@ class Check:
         items: how to check the items of a stream, or None.
     """
 
-    __slots__ = ("_converters", "_exact", "items", "parts")
+    __slots__ = ("_converters", "_exact", "_would_collide", "items", "parts")
 
     def __init__(self, parts: Parts, *, is_result: bool, from_text: bool) -> None:
         self.parts = parts
@@ -241,6 +243,7 @@ class Check:
         self._converters = [
             _Converter(hint, is_result=is_result, from_text=from_text) for hint in hints
         ]
+        self._would_collide = None if is_result else collision_check(parts.data)
 
     def __call__(self, value: Any) -> Any:
         """The value as the hint has it: a dict has become a dataclass, a list a tuple.
@@ -259,6 +262,8 @@ class Check:
             return self._convert_undefined()
         if parts.functions and callable(value):
             return value
+        if self._would_collide is not None and self._would_collide(value):
+            raise Mismatch(f"More than {MAX_EQUAL_HASHES} different values have the same hash")
         if not parts.classes:
             return self._convert(value)
         if _is_instance(value, parts.classes):

@@ -1,4 +1,4 @@
-"""Vovk.ts in Python: controllers that are served, and one's own way to call those of others.
+"""Vovk.ts in Python: serving controllers, and calling the controllers of a schema.
 
 ::
 
@@ -58,8 +58,8 @@ __all__ = [
     "write_schema",
 ]
 
-# Where the public names are, as "module:name". Either half is loaded when it is asked for:
-# who calls needs no server, and both halves are used by what stands below this face.
+# Where the public names are, as "module:name". Each half is loaded when it is needed: a client
+# needs no server, and the modules below use both halves without this one.
 _HOMES = {
     "Controller": "kkjupyter.vovk.server.controller:Controller",
     "Fetch": "kkjupyter.api.clientize:Fetch",

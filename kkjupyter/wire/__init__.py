@@ -1,1 +1,1 @@
-"""Sans-I/O: bytes in, events out, and back; no sockets, loops, threads or clocks."""
+"""Protocols and codecs without I/O: bytes in, events out, and back; no sockets, loops or clocks."""

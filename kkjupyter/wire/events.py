@@ -1,7 +1,7 @@
-"""What a peer can say, whatever the protocol.
+"""The events that a peer's messages become, the same in every protocol.
 
-A protocol turns received bytes into these events; nothing here knows how they looked on the wire.
-The names describe what has happened, seen from this side. ``call_id`` and ``stream_id`` are the
+A protocol turns received bytes into these events; their form on the wire is not known here.
+The names say what happened, as seen from this side. ``call_id`` and ``stream_id`` are the
 peer's or our own ids, as text; in the classic protocol a stream carries the id of its call.
 """
 
@@ -42,19 +42,19 @@ Refusal = Literal[
 
 
 class CallbackRef(msgspec.Struct, frozen=True):
-    """Stands in a message where the sender had a function."""
+    """Stands for a function in a message."""
 
     id: str
 
 
 class StreamRef(msgspec.Struct, frozen=True):
-    """Stands in a message where the sender had a stream."""
+    """Stands for a stream in a message."""
 
     id: str
 
 
 class Replied(msgspec.Struct, gc=False):
-    """A call of ours has its value."""
+    """A call of ours got its value."""
 
     call_id: str
     value: Any
@@ -70,7 +70,7 @@ class Opened(msgspec.Struct, gc=False):
 class Item(msgspec.Struct, gc=False):
     """The next value of a stream.
 
-    ``size_bytes`` is its size on the wire; of a large one, how much memory it may take.
+    ``size_bytes`` is its size on the wire, or, for a large value, the memory that it may take.
     """
 
     stream_id: str
@@ -95,9 +95,9 @@ class Failed(msgspec.Struct):
 class _Measured(msgspec.Struct):
     """A message whose receiver may have to keep it.
 
-    ``size_bytes`` is how much memory that may take; of a short message, its size on the wire.
+    ``size_bytes`` is the memory that it may take, or, for a short message, its size on the wire.
 
-    Two that say the same are equal, however many bytes each of them took.
+    Messages with the same content are equal, whatever their size.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -105,7 +105,7 @@ class _Measured(msgspec.Struct):
             return NotImplemented
         return _said(self) == _said(other)
 
-    def __ne__(self, other: object) -> bool:  # the library's own would look at the sizes
+    def __ne__(self, other: object) -> bool:  # the generated one would compare the sizes
         return not self == other
 
 
@@ -117,8 +117,8 @@ class Requested(_Measured):
     """The peer asks for something of ours.
 
     ``args`` holds :class:`CallbackRef` where the peer passed a function and :class:`StreamRef`
-    where it passed a stream; ``value`` is set for ``set`` only. ``codec`` is the one the request
-    came in: the answer goes back in it. ``meta`` is what the peer says about the call, if anything.
+    where it passed a stream; ``value`` is set for ``set`` only. ``codec`` is the codec of the
+    request and of its answer. ``meta`` is the peer's data about the call, if any.
     """
 
     call_id: str
@@ -132,7 +132,7 @@ class Requested(_Measured):
 
 
 class Credited(msgspec.Struct, gc=False):
-    """The peer takes ``count`` more values of a stream of ours, or its end."""
+    """The peer accepts ``count`` more values of a stream of ours, or its end."""
 
     stream_id: str
     count: int
@@ -142,8 +142,8 @@ class Credited(msgspec.Struct, gc=False):
 class Cancelled(msgspec.Struct):
     """The peer no longer wants a stream of ours, or the answer to a call.
 
-    Where the protocol acknowledges that, ``control_id`` is set and ``value`` is what the peer wants
-    to have as the return value.
+    If the protocol acknowledges that, ``control_id`` is set and ``value`` is the return value that
+    the peer asks for.
     """
 
     stream_id: str
@@ -152,7 +152,7 @@ class Cancelled(msgspec.Struct):
 
 
 class Thrown(msgspec.Struct):
-    """The peer raises an error inside a generator of ours; ``error`` is a value, as it came."""
+    """The peer raises an error inside a generator of ours; ``error`` is the value as it arrived."""
 
     stream_id: str
     control_id: str
@@ -162,8 +162,8 @@ class Thrown(msgspec.Struct):
 class Acknowledged(msgspec.Struct):
     """The peer has carried out a cancel or a throw of ours.
 
-    ``done`` is whether the stream is over; if not, ``value`` is what it yielded in answer to a
-    throw. ``error`` is what it raised instead.
+    ``done`` is whether the stream is over; if not, ``value`` is what it yielded after a throw.
+    ``error`` is what it raised instead.
     """
 
     control_id: str
@@ -188,13 +188,14 @@ class CallbackInvoked(_Measured):
 
 
 class Closing(msgspec.Struct):
-    """The peer takes its leave; nothing more will come."""
+    """The peer says goodbye; nothing more will arrive."""
 
 
 class NotUnderstood(msgspec.Struct):
-    """Something that is no message. It harms nobody; ``excerpt`` is its beginning.
+    """Data that is not a message.
 
-    ``call_id`` is set where it is a message of sorts that somebody may wait to have answered.
+    It is ignored; ``excerpt`` is its beginning. ``call_id`` is set if it resembles a message whose
+    answer may be waited for.
     """
 
     reason: str

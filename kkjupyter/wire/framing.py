@@ -21,7 +21,7 @@ class LineBuffer:
     """Collects a byte stream and gives it back line by line.
 
     Args:
-        limit_bytes: how much may wait for its line end.
+        limit_bytes: how many bytes may wait for their line end.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
@@ -32,17 +32,17 @@ class LineBuffer:
 
     @property
     def held_bytes(self) -> int:
-        """How much waits for its line end."""
+        """How many bytes wait for their line end."""
         return self._held_bytes
 
     @property
     def is_overfull(self) -> bool:
-        """Whether more than the limit waits; :meth:`feed` raises then."""
+        """Whether more than the limit waits; the next :meth:`feed` will raise."""
         return self._held_bytes > self.limit_bytes
 
     @property
     def newest_piece(self) -> bytes:
-        """The part of what waits that came last; there must be something."""
+        """The newest part of what waits; there must be one."""
         return self._newest
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -50,7 +50,7 @@ class LineBuffer:
 
         Raises:
             MessageTooBig: more than the limit has been waiting since the last call; ``data`` is
-                not added. Complete lines are returned first, so none is lost.
+                not added. Complete lines are returned first, so that no line is lost.
         """
         if self.is_overfull:
             raise MessageTooBig(self._held_bytes, self.limit_bytes)
@@ -72,12 +72,12 @@ class LineBuffer:
         self._held_bytes += len(piece)
 
     def held(self) -> bytes:
-        """What waits for its line end."""
+        """The bytes that wait for their line end."""
         self._pieces = [b"".join(self._pieces)]
         return self._pieces[0]
 
     def take_held(self) -> bytes:
-        """Return what waits for its line end, and forget it."""
+        """Return the bytes that wait for their line end, and drop them."""
         held = b"".join(self._pieces)
         self._pieces.clear()
         self._held_bytes = 0
@@ -86,8 +86,8 @@ class LineBuffer:
 
 
 def has_more_lines(data: bytes, limit_lines: int) -> bool:
-    """Whether there are more line ends in ``data`` than so many."""
-    # Not count(): in a long message of one line it takes forty times as long to find none.
+    """Whether ``data`` has more than this many line ends."""
+    # Not count(): on a long message of one line it takes forty times as long.
     at = -1
     for _ in range(limit_lines + 1):
         at = data.find(b"\n", at + 1)
@@ -97,11 +97,11 @@ def has_more_lines(data: bytes, limit_lines: int) -> bool:
 
 
 def cut_at_lines(data: bytes, limit_bytes: int, limit_lines: int) -> Iterator[bytes]:
-    """``data`` in pieces, in order, each of which ends in a line end, save maybe the last.
+    """``data`` in pieces, in order; each ends in a line end, except perhaps the last.
 
     Args:
-        data: what is cut.
-        limit_bytes: how long a piece may be; a longer line is a piece of its own.
+        data: the bytes to cut.
+        limit_bytes: how long a piece may be; a longer line is a separate piece.
         limit_lines: how many lines may be in one.
     """
     start = 0
@@ -114,7 +114,7 @@ def cut_at_lines(data: bytes, limit_bytes: int, limit_lines: int) -> Iterator[by
 
 
 def _line_end(data: bytes, start: int, wanted: int) -> int:
-    """Behind the last line end before ``wanted``; if there is none, the next one, or the end."""
+    """The position after the last line end before ``wanted``, else the next one, else the end."""
     if wanted >= len(data):
         return len(data)
     return data.rfind(b"\n", start, wanted) + 1 or data.find(b"\n", wanted) + 1 or len(data)

@@ -1,9 +1,9 @@
-"""What a message will cost as values, told from its text before anything is made of it.
+"""Estimates the memory that a message's values will take, from its text, before decoding it.
 
-JSON is a compact way to order memory: ``[],`` is three bytes and 73 as a Python list. So a message
-is weighed first: its brackets, separators and quotes are counted, each with the memory it may stand
-for. Counting is fast. Within texts such characters mean nothing, so a message
-that seems too heavy is looked at again without its texts.
+A little JSON can take much memory: ``[],`` is three bytes, and 73 as a Python list. So a message is
+weighed first: its brackets, separators and quotes are counted, each with the memory it may stand
+for. Counting is fast. Within texts such characters mean nothing, so a message that seems too heavy
+is looked at again without its texts.
 """
 
 from __future__ import annotations
@@ -69,20 +69,20 @@ _COSTS: Final = (
     (b'"', _QUOTE_BYTES),
 )
 _MARK_BYTES: Final = 72
-# No text weighs more than this per byte; "{},{}," comes next to it.
+# No text weighs more than this per byte; "{},{}," comes close.
 _HEAVIEST: Final = 64
 
 _BLOCK_BYTES: Final = 64 * 1024
 _COUNTED_BYTES: Final = 1024 * 1024
 _PIECE: Final = 128
 _PROBES: Final = 8
-# Up to here counting all brackets takes less time than looking whether there are few.
+# Up to this size, counting all brackets takes less time than checking whether there are few.
 _SHORT_BYTES: Final = 4096
 _NO_MARKS: Final = bytes(set(range(256)).difference(b'"[]{},:'))
 _NO_BRACKETS: Final = bytes(set(range(256)).difference(b'"[]{}'))
 _FOUR_BYTE_LEADS: Final = bytes(range(0xF0))
 _BACKSLASHES: Final = re.compile(rb"\\*")
-# Every bracket as a step down or up, as signed bytes.
+# Every bracket as a step down or up, in signed bytes.
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
@@ -99,30 +99,30 @@ def weigh(data: bytes) -> int:
 
 
 def weigh_roughly(data: bytes) -> int:
-    """As :func:`weigh`, in one pass, for short messages: seldom less than they take."""
+    """Like :func:`weigh`, in one pass, for short messages; rarely an underestimate."""
     return len(data) + _MARK_BYTES * len(data.translate(None, _NO_MARKS))
 
 
 def held_bytes(data: bytes) -> int:
-    """How much memory a request takes that has been read from ``data``; as exact as it is cheap."""
+    """How much memory a request read from ``data`` takes, in bytes; a cheap estimate."""
     if len(data) < CHECKED_FROM_BYTES:
         return len(data)
     if len(data) < LARGE_BYTES:
         return weigh_roughly(data)
     if not any(_has_more(data, mark, _PROBES) for mark in (b",", b":", b"[", b"{")):
-        # A few long texts: blobs, mostly. There is little but their own bytes.
+        # A few long texts, mostly blobs: their own bytes are nearly everything.
         return len(data) * _bytes_per_char(data) + _MARK_BYTES * 10 * _PROBES
     return weigh(data)
 
 
 def item_bytes(data: bytes, value: Any) -> int:
-    """As :func:`held_bytes` for an item of a stream, whose buffer weighs small ones itself."""
+    """Like :func:`held_bytes`, for an item of a stream, whose buffer weighs small ones itself."""
     is_heavy = len(data) >= LARGE_BYTES and isinstance(value, (dict, list))
     return weigh(data) if is_heavy else len(data)
 
 
 def check_weight(data: bytes, limit_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
-    """Whether a message may be decoded; for what is at least CHECKED_FROM_BYTES long.
+    """Check that a message may be decoded; call it for at least CHECKED_FROM_BYTES.
 
     Args:
         data: the text of the message, or of several.
@@ -136,7 +136,7 @@ def check_weight(data: bytes, limit_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
         _check_memory(data, limit_bytes)
     if is_too_deep(data):
         raise ProtocolError(f"JSON nested too deeply: more than {MAX_DEPTH} levels", excerpt(data))
-    if len(data) >= LARGE_BYTES:  # the numbers of a shorter one take no time worth mentioning
+    if len(data) >= LARGE_BYTES:  # the numbers of a shorter one take too little time to matter
         _check_numbers(data)
 
 
@@ -152,7 +152,7 @@ def is_too_deep(data: bytes) -> bool:
         for at in range(0, len(brackets), _PIECE):
             piece = brackets[at : at + _PIECE]
             opening = piece.count(b"[") + piece.count(b"{")
-            # Only where it could be, one bracket after the other.
+            # One bracket after the other, but only where it could be too deep.
             if depth + opening > MAX_DEPTH and depth + _highest(piece) > MAX_DEPTH:
                 return True
             depth += 2 * opening - len(piece)
@@ -176,7 +176,7 @@ def _highest(brackets: bytes) -> int:
 def _check_memory(data: bytes, limit_bytes: int) -> None:
     text_bytes = len(data) * _bytes_per_char(data) + _VALUE_BYTES
     total = text_bytes
-    # Some at a time, so that nobody waits for the rest of what is too heavy already.
+    # In portions, so that a message that is already too heavy is not read to its end.
     for start in range(0, len(data), _COUNTED_BYTES):
         end = start + _COUNTED_BYTES
         total += sum(cost * data.count(mark, start, end) for mark, cost in _COSTS)
@@ -193,7 +193,7 @@ def _check_memory(data: bytes, limit_bytes: int) -> None:
 
 
 def _bytes_per_char(data: bytes) -> int:
-    """How wide Python stores a text that holds the widest character there is in ``data``."""
+    """How many bytes Python needs for each character of a text with the widest one in ``data``."""
     if data.isascii():
         if b"\\" not in data or b"\\u" not in data:  # one byte is found at twenty times the speed
             return 1
@@ -202,7 +202,7 @@ def _bytes_per_char(data: bytes) -> int:
 
 
 def _without_texts(data: bytes, dropped: bytes) -> Iterator[tuple[bytes, int]]:
-    """What is outside of texts in JSON, without the bytes ``dropped``; and the quotes counted."""
+    """The JSON outside of texts, without the bytes ``dropped``, and the number of quotes."""
     start, inside = 0, 0
     while start < len(data):
         end = min(start + _BLOCK_BYTES, len(data))
@@ -215,10 +215,10 @@ def _without_texts(data: bytes, dropped: bytes) -> Iterator[tuple[bytes, int]]:
             block = block.replace(b"\\\\", b"").replace(b'\\"', b"")
         marks = block.translate(None, dropped)
         quotes = marks.count(b'"')
-        if not inside and 2 * marks.count(b'""') == quotes:  # so every text is empty by now
+        if not inside and 2 * marks.count(b'""') == quotes:  # so every text is empty now
             marks = marks.translate(None, b'"')
         else:
-            # Two quotes less never change what is inside of a text, and most go with that.
+            # Removing two quotes never changes what is inside of a text, and it removes most.
             marks = b"".join(marks.replace(b'""', b"").split(b'"')[inside::2])
         yield marks, quotes
         inside ^= quotes & 1
@@ -240,10 +240,10 @@ _AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range
 
 
 def _check_numbers(data: bytes) -> None:
-    """Refuse a crowd of different integers that all have one hash; as text, they may be keys."""
+    """Refuse many different integers with the same hash; as text, they may be keys."""
     if b"\\" in data and b"\\u003" in data:
         data = _ESCAPED_DIGIT.sub(rb"\1", data)
-    # Every long number is met by at least one of these steps, so few digits are few such numbers.
+    # At least one of these steps hits every long number, so few digits mean few such numbers.
     steps = data[::_LEAST_DIGITS]
     if len(steps) - len(steps.translate(None, b"0123456789")) <= MAX_EQUAL_HASHES:
         return
@@ -260,11 +260,11 @@ def _check_numbers(data: bytes) -> None:
         )
 
 
-# ---- values that are there already
+# ---- values that exist already
 
 
 def weigh_value(value: Any) -> int:
-    """How much memory, in bytes, a value takes; a container that it holds twice counts once."""
+    """How much memory, in bytes, a value takes; a shared container counts once."""
     size = sys.getsizeof
     total = size(value)
     seen: set[int] = set()
@@ -288,10 +288,10 @@ _CONTAINERS: Final = frozenset({dict, list, set, Map})
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Let the garbage collector rest while one call of C makes very many objects.
+    """Pause the garbage collector while one C call makes very many objects.
 
     Up to Python 3.11 it would run within that call, four times as long as the call itself, and find
-    nothing: while C makes a value, nobody can drop a part of it.
+    nothing: no part of a value can become garbage while C makes it.
     """
     if not (_COLLECTS_WITHIN_C and gc.isenabled()):
         yield

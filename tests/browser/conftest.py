@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from support.kernels import NEWEST
-from support.lab import Lab, Pages, Theme, launch_chromium
-from support.server import FrontEnd, JupyterServer, make_notebook
+from support.browser.jupyter_server import FrontEnd, JupyterServer, make_notebook
+from support.browser.lab import Lab, Pages, Theme, launch_chromium
+from support.kernels.kernel import NEWEST
 
 ARTIFACTS = Path(__file__).resolve().parent.parent.parent / ".artifacts"
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
+from support.browser.lab import Lab
 from support.figures import keep_ms
-from support.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
-from support.traffic import Frame, Traffic
+from support.browser.lab import Lab
+from support.browser.traffic import Frame, Traffic
 
 OpenNotebook = Callable[..., Lab]
 

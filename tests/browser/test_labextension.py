@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 from playwright.sync_api import Locator, expect
-from support.lab import HOLD, Lab, Theme
-from support.server import FrontEnd, JupyterServer
+from support.browser.jupyter_server import FrontEnd, JupyterServer
+from support.browser.lab import HOLD, Lab, Theme
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view

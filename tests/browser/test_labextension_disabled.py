@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
-from support.server import FrontEnd
+from support.browser.jupyter_server import FrontEnd
+from support.browser.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from support.kernels import wait_until
-from support.lab import Lab
-from support.pagelink import PageLink
-from support.server import JupyterServer
+from support.browser.jupyter_server import JupyterServer
+from support.browser.lab import Lab
+from support.browser.page_link import PageLink
+from support.kernels.kernel import wait_until
 
 OpenNotebook = Callable[..., Lab]
 

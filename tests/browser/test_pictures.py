@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from support.film import Film
-from support.lab import Lab
+from support.browser.film import Film
+from support.browser.lab import Lab
 
 pytestmark = pytest.mark.matrix
 

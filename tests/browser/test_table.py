@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from nbconvert import HTMLExporter, LatexExporter
 from playwright.sync_api import expect
+from support.browser.lab import Lab, Theme
 from support.figures import keep_ms
-from support.lab import Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
 

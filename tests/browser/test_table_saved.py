@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
-from support.server import JupyterServer
+from support.browser.jupyter_server import JupyterServer
+from support.browser.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
+from support.browser.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
 

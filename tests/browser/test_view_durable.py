@@ -8,8 +8,8 @@ from collections.abc import Callable
 import nbformat
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
-from support.server import JupyterServer
+from support.browser.jupyter_server import JupyterServer
+from support.browser.lab import Lab
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view

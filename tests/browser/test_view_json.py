@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import HOLD, Lab
+from support.browser.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab, Theme
+from support.browser.lab import Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
 

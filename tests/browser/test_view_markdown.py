@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
+from support.browser.lab import HOLD, Lab, Theme
 from support.figures import keep_ms
-from support.lab import HOLD, Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from support.lab import Lab
+from support.browser.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from support.browser.lab import HOLD, Lab
 from support.figures import keep_ms
-from support.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
 

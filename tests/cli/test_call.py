@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.demo.api import DemoApi
@@ -226,8 +226,8 @@ def test_a_server_that_closes_in_mid_stream(
     [
         ("nope()", [], 1, "nope is not a function"),
         ("never()", ["--timeout", "0.2"], 4, "never: no reply within 0.2 s"),
-        ("countdown(n)", [], 2, "the argument 'n' is no literal"),
-        ("add(1, 2)", ["--header", "no colon"], 2, "--header wants 'Name: value'"),
+        ("countdown(n)", [], 2, "the argument 'n' is not a literal"),
+        ("add(1, 2)", ["--header", "no colon"], 2, "--header needs 'Name: value'"),
         ("add(1, 2)", ["--protocol", "morse"], 2, "morse"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 
@@ -292,7 +292,7 @@ def test_stdio_goes_with_nothing_that_listens(start: Start, flags: list[str]) ->
     process = start("kkjupyter.demo:make_api", "--stdio", *flags)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (2, "")
-    assert f"{flags[0]} does not go with --stdio" in err
+    assert f"{flags[0]} cannot be used with --stdio" in err
 
 
 def test_what_stdio_cannot_serve_is_told_on_stderr() -> None:

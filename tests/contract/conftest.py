@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
-from support.pipes import serve_over_pipes
+from support.servers.pipes import serve_over_pipes
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory

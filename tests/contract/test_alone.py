@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.client.remote import session_of

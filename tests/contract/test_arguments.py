@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
-from support.rawpeers import raw_client
+from support.endpoints import Endpoint
+from support.peers.raw import raw_client
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop

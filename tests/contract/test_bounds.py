@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.rawhttp import raw_socket, read_to_end
+from support.hostile.raw_http import raw_socket, read_to_end
+from support.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_raw
 
@@ -360,7 +360,7 @@ def test_a_subscription_that_is_busy_too_long_is_given_up_and_said_so(
         # Apart: what is called before the reply would run where the reply is waited for.
         api.publish().result(timeout_s=PATIENCE_S)
         until(lambda: bool(said()), 20)
-        assert "it is not called any more" in said()[0]
+        assert "it is no longer called" in said()[0]
         gate.set()
         served.gate.set()
         assert waiting.result(timeout_s=PATIENCE_S) == "waited"

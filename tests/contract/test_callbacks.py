@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop

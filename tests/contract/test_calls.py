@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, auntil, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, auntil, until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop
@@ -539,7 +540,7 @@ def test_a_failure_nobody_looked_at_is_reported_once(
     until(lambda: warnings_of(caplog))
     time.sleep(0.05)
     (text,) = warnings_of(caplog)
-    assert "fails('unseen\\x1b[31m') failed and nobody looked: " in text
+    assert "fails('unseen\\x1b[31m') failed, and its result was never retrieved: " in text
     assert text.endswith("ValueError: unseen")
 
 
@@ -621,7 +622,7 @@ def test_a_failing_on_ready_harms_nobody(api: Any, caplog: pytest.LogCaptureFixt
     consumer.on_ready(fail)
     until(lambda: consumer.finished)
     assert api.add(1, 2).result() == 3
-    until(lambda: "waking somebody failed" in warnings_of(caplog))
+    until(lambda: "waking a waiter failed" in warnings_of(caplog))
 
 
 # ---- callbacks

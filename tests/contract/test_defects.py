@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, settle, until
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S, settle, until
 
 import kkjupyter as kk
 from kkjupyter.wire.events import Failed, Opened, Requested
@@ -570,7 +571,7 @@ def test_19_what_cannot_be_told_from_a_marker_is_refused_in_words(api: Any, prot
     else:
         assert api.marked().result(timeout_s=5) == {"__stream": True, "of": "the user"}
         handle = {"__kkrpc_next_stream__": "async-iterable", "id": "x"}
-        with pytest.raises(kk.EncodeError, match="for a stream"):
+        with pytest.raises(kk.EncodeError, match="as a stream"):
             api.echo(handle)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
-from support.rawpeers import RawPeer, raw_server
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_server
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.connection.negotiation import make_protocol
@@ -135,7 +136,7 @@ def test_nothing_exposed_is_ever_called_to_find_out(start: Any) -> None:
 
 def test_compact_was_told_and_classic_is_spoken() -> None:
     with raw_server(GENERATIONS["0.7 json"]) as url:
-        with pytest.raises(kk.ConnectError, match="it speaks the classic protocol") as caught:
+        with pytest.raises(kk.ConnectError, match="the peer speaks the classic protocol") as caught:
             kk.connect(url, protocol="compact")
         assert caught.value.url == url
 

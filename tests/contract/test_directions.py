@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop

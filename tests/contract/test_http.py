@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
-from support.tls import AUTHORITY_FILE, server_context
+from support.endpoints import Endpoint
+from support.servers.tls import AUTHORITY_FILE, server_context
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.server.interceptors import CallContext

@@ -6,7 +6,8 @@ import json
 import random
 from typing import Any
 
-from support.endpoints import PATIENCE_S, Endpoint
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S
 
 from kkjupyter.api.in_process import serve_in_memory
 

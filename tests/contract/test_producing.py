@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, settle, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, settle, until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import io_loop

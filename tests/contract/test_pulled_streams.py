@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
-from support.rawpeers import RawPeer, raw_client
+from support.endpoints import Endpoint
+from support.peers.raw import RawPeer, raw_client
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.wire.events import Acknowledged, Ended, Failed, Item, Opened
@@ -364,7 +365,7 @@ def test_a_generator_that_ends_when_something_is_thrown(peer: RawPeer, endpoint:
 def test_nothing_can_be_thrown_into_a_stream_that_is_over(api: Any) -> None:
     call = api.countdown(1)
     assert list(call) == [1, 0]
-    with pytest.raises(kk.UsageError, match="no stream under way"):
+    with pytest.raises(kk.UsageError, match="not a running stream"):
         call.throw(ValueError())
 
 

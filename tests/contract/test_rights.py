@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.server.interceptors import CallContext
@@ -182,7 +183,7 @@ def test_plain_data_can_be_opened_as_a_whole(
 @pytest.mark.parametrize(
     ("writable", "text"),
     [
-        ("settings", "also for a single one"),
+        ("settings", "even for one name"),
         (5, "a list of dotted names"),
         ([5], "not text"),
         (["_secret"], "underscore"),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.endpoints import Endpoint
 from support.figures import keep_ms
-from support.links import delayed_link
-from support.rawpeers import raw_client
+from support.peers.raw import raw_client
+from support.servers.delayed_link import delayed_link
 
 import kkjupyter as kk
 from kkjupyter.wire.events import Item, Opened

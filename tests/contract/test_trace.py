@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
-from support.vovk_api import NEW, OLD
+from support.endpoints import Endpoint
+from support.vovk.api import NEW, OLD
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -374,7 +375,7 @@ def test_a_vovk_cancel_is_the_end_of_the_connection(vovk_api: Any) -> None:
 
 
 def test_what_has_no_trace_is_told(api: Any) -> None:
-    with pytest.raises(kk.UsageError, match="nothing was called"):
+    with pytest.raises(kk.UsageError, match="no call was made"):
         kk.trace(api)
     with pytest.raises(kk.UsageError, match="takes a call or a connection"):
         kk.trace("api")  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil, until
-from support.http_servers import listening, never, read_request, reply
-from support.vovk_servers import (
+from support.servers.http_servers import listening, never, read_request, reply
+from support.vovk.servers import (
     LAST_CHUNK,
     Peer,
     bounded,
@@ -25,6 +24,7 @@ from support.vovk_servers import (
     lines,
     until_it_fails,
 )
+from support.waiting import PATIENCE_S, auntil, until
 
 import kkjupyter as kk
 from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES
@@ -210,7 +210,7 @@ def test_a_redirect_is_not_followed() -> None:
     async def main() -> None:
         answer = reply(b"", "308 Permanent Redirect", location="/elsewhere")
         async with connected(Peer([answer])) as api:
-            with pytest.raises(kk.RemoteError, match="the server points to /elsewhere"):
+            with pytest.raises(kk.RemoteError, match="the server redirects to /elsewhere"):
                 await api.HelloRPC.streamTokens()
 
     bounded(main)

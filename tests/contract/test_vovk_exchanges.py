@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.http_servers import listening, read_request
-from support.vovk_servers import LAST_CHUNK, bounded, chunk, head
-from wire.vovk.exchanges import Exchange, exchange, names, schema_file
-from wire.vovk.test_exchanges import EXPECTED, HELLO, Result, check
+from support.servers.http_servers import listening, read_request
+from support.vovk.servers import LAST_CHUNK, bounded, chunk, head
+from wire.peers.vovk.exchanges import Exchange, exchange, names, schema_file
+from wire.peers.vovk.test_exchanges import EXPECTED, HELLO, Result, check
 
 import kkjupyter as kk
 from kkjupyter.vovk.client.call import VovkCall

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support import vovk_api
-from wire.vovk.exchanges import Exchange, exchange, names, schema_file
+from support.vovk import api as vovk_api
+from wire.peers.vovk.exchanges import Exchange, exchange, names, schema_file
 
 from kkjupyter import vovk
 from kkjupyter.vovk.server.server import VovkServer

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from support.endpoints import auntil, until
+from support.waiting import auntil, until
 
 import kkjupyter as kk
 from kkjupyter import vovk

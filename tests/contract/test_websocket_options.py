@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import websockets.asyncio.client
-from support.endpoints import Endpoint, until
-from support.proxy import ConnectProxy
-from support.tls import AUTHORITY_FILE, CertificateName, certificate_file, server_context
+from support.endpoints import Endpoint
+from support.servers.connect_proxy import ConnectProxy
+from support.servers.tls import AUTHORITY_FILE, CertificateName, certificate_file, server_context
+from support.waiting import until
 from websockets.http11 import Request
 from websockets.sync.client import connect
 from websockets.sync.server import serve
@@ -125,7 +126,7 @@ def test_a_server_that_answers_with_another_subprotocol() -> None:
 
     with stranger(select_subprotocol=choose) as (url, _):
         reason = refusal(url, subprotocols=[SECRET])
-    assert reason == "it agreed to a subprotocol or an extension that was not offered"
+    assert reason == "the server agreed to a subprotocol or an extension that was not offered"
 
 
 # ---- TLS
@@ -281,7 +282,7 @@ def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             assert api.add(1, 2).result() == 3
         assert proxy.asked == [f"elsewhere.invalid:{server.port}"] * 2
         monkeypatch.setenv("ws_proxy", f"ada:{SECRET}@proxy:3128")
-        assert "the proxy that the environment names" in refusal(url)
+        assert "the proxy in the environment" in refusal(url)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("407 Proxy Authentication Required", "", "wants a user and a password (HTTP 407); write"),
         ("407 Proxy Authentication Required", f"ada:{SECRET}", "refuses this user or password"),
-        ("403 Forbidden", f"ada:{SECRET}", "does not let it through (HTTP 403)"),
+        ("403 Forbidden", f"ada:{SECRET}", "refused the connection (HTTP 403)"),
         ("502 Bad Gateway", "", "cannot reach the server (HTTP 502)"),
         ("SSH-2.0-OpenSSH\r\n", "", "does not speak HTTP; is it an HTTP proxy?"),
     ],
@@ -319,7 +320,7 @@ def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websockets.asyncio.client, "connect_socks_proxy", missing)
     reason = refusal("ws://127.0.0.1:1", proxy=f"socks5h://ada:{SECRET}@127.0.0.1:1080")
     assert reason == (
-        "the proxy socks5h://127.0.0.1:1080 needs a package more: "
+        "the proxy socks5h://127.0.0.1:1080 needs one more package: "
         "pip install 'python-socks[asyncio]'"
     )
 
@@ -362,14 +363,14 @@ def test_compression_is_off_unless_both_want_it(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"compression": "gzip"}, "unknown compression 'gzip' (there is 'deflate')"),
+        ({"compression": "gzip"}, "unknown compression 'gzip' (known: 'deflate')"),
         ({"compression": "deflat"}, "did you mean 'deflate'?"),
         ({"compression": True}, "unknown compression True"),
         ({"subprotocols": "chat"}, "must be a list of names"),
         ({"cookies": {"a": f"{SECRET};"}}, "cookie 'a'"),
         ({"proxy": f"ada:{SECRET}@proxy"}, "proxy must look like"),
         ({"ca_file": AUTHORITY_FILE}, "ca_file= is for wss:// addresses"),
-        ({"cookie": {}}, "there is no option 'cookie'; did you mean 'cookies'?"),
+        ({"cookie": {}}, "unknown option 'cookie'; did you mean 'cookies'?"),
     ],
 )
 def test_what_no_client_can_want(options: dict[str, Any], text: str) -> None:
@@ -382,7 +383,7 @@ def test_what_no_client_can_want(options: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"compression": "gzip"}, "unknown compression 'gzip' (there is 'deflate')"),
+        ({"compression": "gzip"}, "unknown compression 'gzip' (known: 'deflate')"),
         ({"subprotocols": "chat"}, "must be a list of names"),
         ({"ssl": True}, "ssl must be an ssl.SSLContext for servers, not bool"),
         ({"ssl": ssl.create_default_context()}, "for servers, not one for clients"),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from support.kernels import Kernel, Run
+from support.kernels.kernel import Kernel, Run
 
 from kkjupyter.cli import build_parser
 

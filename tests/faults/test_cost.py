@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import until
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.floods import (
+from support.hostile.floods import (
     CONTINUATION,
     PING,
     TEXT,
@@ -23,7 +22,8 @@ from support.floods import (
     open_socket,
     worst_cpu_s,
 )
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S
-from support.floods import worst_cpu_s
-from support.rawhttp import head
+from support.hostile.floods import worst_cpu_s
+from support.hostile.raw_http import head
+from support.waiting import PATIENCE_S
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -153,6 +153,55 @@ def test_vovk_who_posts_what_is_dear_keeps_no_other_client_waiting(kind: str) ->
         ask()
         path = f"/api/takes/{'form' if is_form else 'body'}"
         with _posting(server.port, path, content_type, VOVK[kind]):
+            assert worst_cpu_s(ask, _FLOOD_S) < LIMIT_S
+
+
+FLOODS: dict[str, tuple[bytes, bytes]] = {
+    "chunks of one byte": (
+        head("POST", "/api/takes/body", None, "Transfer-Encoding: chunked"),
+        b"1\r\nx\r\n" * 40_000,
+    ),
+    "heads of requests": (b"", head("GET", "/api/takes") * 5_000),
+    "queries of many lists": (
+        b"",
+        head("GET", f"/api/takes/none?{'&'.join(f'a{n}[99]=' for n in range(700))}") * 30,
+    ),
+}
+
+
+@contextlib.contextmanager
+def _flooding(port: int, first: bytes, blob: bytes, clients: int) -> Iterator[None]:
+    """Clients that send ``first`` and then ``blob`` again and again, and come back when put out."""
+    stopped = threading.Event()
+
+    def send() -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as one:
+                one.settimeout(0.2)
+                one.sendall(first)
+                while not stopped.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        one.send(blob)
+
+    threads = [threading.Thread(target=send) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for thread in threads:
+            thread.join(60)
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_what_has_to_be_parsed_is_read_a_little_at_a_time(kind: str) -> None:
+    with (
+        vovk.serve([Takes], token=False) as server,
+        _asking(server.port, "/api/takes/body", "1") as ask,
+    ):
+        ask()
+        with _flooding(server.port, *FLOODS[kind], clients=60):
             assert worst_cpu_s(ask, _FLOOD_S) < LIMIT_S
 
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.rawhttp import head, raw_socket, read_to_end
+from support.hostile.raw_http import head, raw_socket, read_to_end
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support.endpoints import until
-from support.rawhttp import head, raw_socket
-from support.rawpeers import raw_client
+from support.hostile.raw_http import head, raw_socket
+from support.peers.raw import raw_client
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.runtime.logs import LINES_PER_S, LINES_PER_S_IN_ALL

@@ -1,4 +1,4 @@
-"""Messages and bodies that never come in full: what is held of all of them has one limit."""
+"""Messages that never come in full, answers that nobody takes: all together have one limit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
-from support.floods import CONTINUATION, TEXT, frame, open_socket
-from support.rawhttp import head
+from support.hostile.floods import CONTINUATION, TEXT, frame, open_socket
+from support.hostile.raw_http import head
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -25,11 +25,18 @@ class Api:
     async def length(self, text: str) -> int:
         return len(text)
 
+    async def large(self) -> str:
+        return "x" * 20 * MIB
+
 
 class Lengths(vovk.Controller, prefix="lengths"):
     @vovk.post("length")
     async def length(self, req: vovk.Request) -> int:
         return len(await req.text())
+
+    @vovk.get("large")
+    async def large(self) -> str:
+        return "x" * 20 * MIB
 
 
 def _served(transport: str) -> Any:
@@ -45,7 +52,8 @@ def _half_a_frame(port: int) -> socket.socket:
 def _fragments(port: int) -> socket.socket:
     sock = open_socket(f"ws://127.0.0.1:{port}")
     sock.sendall(frame(b'{"t":"q","id":"' + PART, TEXT, is_last=False))
-    sock.sendall(frame(b"x", CONTINUATION, is_last=False))
+    with contextlib.suppress(ConnectionError):  # there may be no room for it any more
+        sock.sendall(frame(b"x", CONTINUATION, is_last=False))
     return sock
 
 
@@ -107,3 +115,32 @@ def test_what_is_unfinished_is_held_up_to_the_limit_of_all(kind: str) -> None:
             assert load.budget.held_bytes <= LIMIT_BYTES + MIB
             assert len(ended) < len(sockets)  # only those who came when there was no room
         until(lambda: load.budget.held_bytes == 0)
+
+
+_CALL = b'{"t":"q","id":"1","op":"call","p":["large"],"a":[]}'
+_ASK = {
+    "http": head("POST", "/", None, f"Content-Length: {len(_CALL)}") + _CALL,
+    "Vovk": head("GET", "/api/lengths/large"),
+}
+
+
+@pytest.mark.parametrize("kind", _ASK)
+def test_answers_over_http_that_nobody_takes(kind: str) -> None:
+    limits = kk.ServerLimits(buffered_bytes=70 * MIB)
+    serving = {
+        "http": lambda: kk.serve(Api(), token=False, transport="http", limits=limits),
+        "Vovk": lambda: vovk.serve([Lengths], token=False, limits=limits),
+    }
+    with serving[kind]() as server, contextlib.ExitStack() as stack:
+        budget = server._clients.load.budget
+        statuses = []
+        for _ in range(6):
+            sock = stack.enter_context(
+                socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+            )
+            sock.sendall(_ASK[kind])
+            statuses.append(sock.recv(12)[9:])
+        assert statuses == [b"200"] * 3 + [b"503"] * 3
+        assert budget.held_bytes <= 70 * MIB
+        stack.close()
+        until(lambda: budget.held_bytes == 0)

@@ -1,4 +1,4 @@
-"""Kernels for the tests of this folder; see support/kernels.py for what they can do."""
+"""Kernels for the tests of this folder; see support/kernels/kernel.py for what they can do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.kernels import NEWEST, VERSIONS, Kernel
+from support.kernels.kernel import NEWEST, VERSIONS, Kernel
 
 StartKernel = Callable[..., Kernel]
 

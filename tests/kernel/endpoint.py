@@ -10,7 +10,7 @@ import ast
 import time
 from typing import Any
 
-from support.kernels import Kernel, Run, wait_until
+from support.kernels.kernel import Kernel, Run, wait_until
 
 __all__ = ["SETUP", "ended_after_s", "outputs_text", "prepare", "value_of", "wait_until_streaming"]
 

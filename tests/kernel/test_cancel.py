@@ -6,7 +6,7 @@ import time
 
 import pytest
 from support.figures import keep_ms
-from support.kernels import Kernel, wait_until
+from support.kernels.kernel import Kernel, wait_until
 
 from .endpoint import ended_after_s, outputs_text, prepare, value_of, wait_until_streaming
 

@@ -8,7 +8,13 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from support.kernels import Kernel, jupyter_environment, kernel_name, wait_until, write_kernelspecs
+from support.kernels.kernel import (
+    Kernel,
+    jupyter_environment,
+    kernel_name,
+    wait_until,
+    write_kernelspecs,
+)
 
 from .endpoint import SETUP, outputs_text, prepare, value_of
 
@@ -215,16 +221,16 @@ def test_errors_are_red_and_short(kernel: Kernel) -> None:
         ("%rpc aip.countdown(3)", "did you mean 'api'"),
         ("%rpc api.countdown", "api.countdown is not called yet"),
         ("%rpc asyncio.sleep(1)", "a coroutine"),
-        ("%rpc show 999", "there is no stream 999"),
-        ("%rpc close nothing", "is no connection"),
-        ("%rpc connect nonsense", "is no URL"),
+        ("%rpc show 999", "unknown stream 999"),
+        ("%rpc close nothing", "is not a connection"),
+        ("%rpc connect nonsense", "is not a URL"),
         ("%rpc connect demo as class", "'class' cannot be the name of a variable"),
         ("%rpc connect ws://127.0.0.1:1 as other", "cannot connect to ws://127.0.0.1:1"),
         ("%rpc connect ws://h --header 'X-Key: hunter2'", "--token-env"),
         ("%rpc connect ws://h as h --token-env NO_SUCH_VARIABLE", "is not set in this kernel"),
         ("%rpc connect ws://127.0.0.1:1 as h --token-ask", "--token-env"),
-        ("Api = 1\n%rpc connect demo as Api", "is a variable of yours"),
-        ("%rpc trac on", "no command 'trac'; did you mean 'trace'"),
+        ("Api = 1\n%rpc connect demo as Api", "is already a variable of yours"),
+        ("%rpc trac on", "unknown command 'trac'; did you mean 'trace'"),
         ("%rpc trace sideways", "write `%rpc trace on [NAME]`"),
         ("%rpc x = api.add(1, 2)", "x = %rpc api.add(1, 2)"),
     ]:
@@ -280,7 +286,7 @@ def test_connect_reuses_replaces_and_overwrites_nothing(kernel: Kernel) -> None:
     kernel.run("%rpc connect demo as mine --force").check()
     assert "countdown" in outputs_text(kernel.run("mine"))
     assert kernel.run("%rpc close mine").check().stdout.startswith("mine is closed")
-    assert kernel.run("%rpc close mine").check().stdout == "mine is closed already\n"
+    assert kernel.run("%rpc close mine").check().stdout == "mine is already closed\n"
     assert kernel.run("%rpc connect demo as mine").check().stdout.startswith("mine is connected")
     assert kernel.run("%rpc mine.add(1, 2)").check().result == "3"
 

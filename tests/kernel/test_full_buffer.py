@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from support.kernels import NEWEST, Kernel
+from support.kernels.kernel import NEWEST, Kernel
 
 from .endpoint import prepare, value_of
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from support.kernels import Kernel, KernelTimeout
+from support.kernels.kernel import Kernel, KernelTimeout
 
 
 def test_each_kernel_is_of_its_version(each_kernel: Kernel) -> None:

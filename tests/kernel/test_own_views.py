@@ -10,7 +10,13 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from support.kernels import Kernel, jupyter_environment, kernel_name, wait_until, write_kernelspecs
+from support.kernels.kernel import (
+    Kernel,
+    jupyter_environment,
+    kernel_name,
+    wait_until,
+    write_kernelspecs,
+)
 
 from .endpoint import outputs_text, prepare, value_of
 
@@ -138,7 +144,7 @@ def test_show_of_what_is_over(ready: Kernel) -> None:
     wait_until(lambda: value_of(ready, f"registry.get({number}) is None"), "it is forgotten")
     run = ready.run(f"%rpc show {number}")
     assert run.status == "error"
-    assert "words(2) is over, and its Reply was not kept" in run.evalue
+    assert "words(2) has ended, and its Reply was not kept" in run.evalue
 
 
 def test_a_page_that_is_reloaded_asks_for_little(ready: Kernel) -> None:

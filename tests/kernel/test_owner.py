@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.kernels import Kernel, Run, wait_until
+from support.kernels.kernel import Kernel, Run, wait_until
 
 from .endpoint import outputs_text, prepare, value_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from support.kernels import Kernel, wait_until
+from support.kernels.kernel import Kernel, wait_until
 
 from .endpoint import prepare, wait_until_streaming
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from support.kernels import jupyter_environment
+from support.kernels.kernel import jupyter_environment
 
 SETUP = """\
 import asyncio, kkjupyter as kk

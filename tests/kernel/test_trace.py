@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.kernels import Kernel
+from support.kernels.kernel import Kernel
 
 from .endpoint import prepare
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from support.notebook_runs import exercises
+from support.kernels.notebook_runs import exercises
 
 from kkjupyter.cli.demo import notebooks
 

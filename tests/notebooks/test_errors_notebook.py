@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from support.notebook_runs import Run, run_committed
+from support.kernels.notebook_runs import Run, run_committed
 
 FAILS = ["interrupt", "fails", "option", "name"]
 

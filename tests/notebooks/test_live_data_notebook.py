@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from support.notebook_runs import Run, run_committed
+from support.kernels.notebook_runs import Run, run_committed
 
 BARS = "▁▂▃▄▅▆▇█"
 

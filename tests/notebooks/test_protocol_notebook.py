@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from support.notebook_runs import Run, exercises, run_committed
+from support.kernels.notebook_runs import Run, exercises, run_committed
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from support.notebook_runs import Run, run_notebook
+from support.kernels.notebook_runs import Run, run_notebook
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from support.notebook_runs import Run, run_committed
-from support.provider import Provider
+from support.kernels.notebook_runs import Run, run_committed
+from support.servers.llm_provider import Provider
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from support.notebook_runs import EXECUTE, Run, run_notebook
-from support.provider import Provider
+from support.kernels.notebook_runs import EXECUTE, Run, run_notebook
+from support.servers.llm_provider import Provider
 
 from kkjupyter.cli.demo import copy_notebooks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.peers import BUNDLE_VARIABLE, BUNDLED_VERSIONS, bundles_are_there
+from support.peers.node import BUNDLE_VARIABLE, BUNDLED_VERSIONS, bundles_are_there
 
 # Nothing here is skipped: without the bundles there are no such tests.
 collect_ignore = [] if bundles_are_there() else ["bundled"]

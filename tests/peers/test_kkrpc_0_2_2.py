@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.peer_lines import calling, connected
-from support.peers import NODE_DIR, Line, NodeClient, NodeError, NodeServer, find_node
+from support.peers.lines import calling, connected
+from support.peers.node import NODE_DIR, Line, NodeClient, NodeError, NodeServer, find_node
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -100,4 +100,4 @@ def test_the_command_lists_what_is_exposed(tmp_path: Path) -> None:
 def test_the_command_says_what_it_means_that_there_is_no_token(tmp_path: Path) -> None:
     _, err = serve(tmp_path, "tools:Tools", "--no-token", "--expose", "folder.getpid")
     assert "clients can call: double, folder.getpid\n" in err
-    assert "every web page that comes from a port of this machine" in err
+    assert "so can web pages served from this machine" in err

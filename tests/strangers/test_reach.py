@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.endpoints import Endpoint
-from support.rawpeers import raw_client
+from support.peers.raw import raw_client
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
@@ -252,13 +252,13 @@ def test_names_open_more_and_only_these(holder: Holder) -> None:
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        ("df.head", "also for a single one"),
+        ("df.head", "even for one name"),
         (5, "a list of dotted names"),
         ([5], "not text"),
         (["_secret"], "underscore"),
         (["df.__class__"], "underscore"),
         (["df."], "empty"),
-        (["nothing"], "there is nothing at 'nothing'"),
+        (["nothing"], "nothing found at 'nothing'"),
         (["methd"], "did you mean 'method'"),
         (["df"], r'expose=\["df\.method"\]'),
         (["mod"], r'expose=\["mod\.method"\]'),

@@ -1,9 +1,10 @@
 """What a value is in JavaScript, described: to compare values across languages and round trips.
 
-``describe`` is written without a look at the codecs; ``tests/wire/node/driver.mjs`` describes real
-JavaScript values in the same way. A description is a JSON value: ``["number", "<8 bytes, hex>"]``,
-``["string", "<UTF-16, hex>"]``, ``["array", id, [...]]``; an object met again is ``["ref", id]``.
-Members of a Set come in an order of their own, because Python's sets have none.
+``describe`` is written without a look at the codecs; ``driver.mjs`` in
+``tests/wire/peers/superjson`` describes real JavaScript values in the same way. A description is a
+JSON value: ``["number", "<8 bytes, hex>"]``, ``["string", "<UTF-16, hex>"]``,
+``["array", id, [...]]``; an object met again is ``["ref", id]``. Members of a Set come in an order
+of their own, because Python's sets have none.
 """
 
 from __future__ import annotations

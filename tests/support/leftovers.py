@@ -18,8 +18,7 @@ from kkjupyter import vovk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.traces.record import CallRecord
-
-from .pipes import serve_over_pipes
+from support.servers.pipes import serve_over_pipes
 
 _SETTLE_S = 5.0
 _TRACED = 1000

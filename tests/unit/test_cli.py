@@ -63,16 +63,16 @@ def test_an_expression_is_a_path_and_literals(text: str, expression: Expression)
         ("", "is not an expression"),
         ("a = 1", "is not an expression"),
         ("a\0", "is not an expression"),
-        ("-" * 5_000 + "1", "too much in each other"),
-        ("-" * 20_000 + "1", "too much in each other"),
-        ("5", "'5' is no dotted name"),
-        ("countdown(5)(6)", "'countdown(5)' is no dotted name"),
-        ("__import__('os').system('x')", "is no dotted name"),
-        ("countdown(n)", "the argument 'n' is no literal: only literals"),
-        ("countdown(open('x'))", "is no literal"),
-        ("echo(true)", "the argument 'true' is no literal: write True"),
-        ("echo([null])", "is no literal"),
-        ("echo(*[1])", "is no literal"),
+        ("-" * 5_000 + "1", "nested too deeply"),
+        ("-" * 20_000 + "1", "nested too deeply"),
+        ("5", "'5' is not a dotted name"),
+        ("countdown(5)(6)", "'countdown(5)' is not a dotted name"),
+        ("__import__('os').system('x')", "is not a dotted name"),
+        ("countdown(n)", "the argument 'n' is not a literal: only literals"),
+        ("countdown(open('x'))", "is not a literal"),
+        ("echo(true)", "the argument 'true' is not a literal: write True"),
+        ("echo([null])", "is not a literal"),
+        ("echo(*[1])", "is not a literal"),
         ("echo(**{'a': 1})", "cannot be used here"),
     ],
 )
@@ -92,9 +92,9 @@ def test_headers(monkeypatch: pytest.MonkeyPatch) -> None:
         "X-When": "10:30",
         "Authorization": "Bearer s3cret",
     }
-    with pytest.raises(UsageError, match="--header wants 'Name: value', not 'X-Key'"):
+    with pytest.raises(UsageError, match="--header needs 'Name: value', not 'X-Key'"):
         parse_headers(["X-Key"])
-    with pytest.raises(UsageError, match="no variable KK_TEST_MISSING"):
+    with pytest.raises(UsageError, match="not set: KK_TEST_MISSING"):
         parse_headers(["X-Key: env:KK_TEST_MISSING"])
 
 
@@ -250,8 +250,8 @@ def test_a_file_is_loaded_without_replacing_a_module_of_its_name(tmp_path: Path)
 @pytest.mark.parametrize(
     ("target", "complaint"),
     [
-        ("kkjupyter.demo", "does not say what to serve"),
-        (":api", "does not say what to serve"),
+        ("kkjupyter.demo", "names nothing to serve"),
+        (":api", "names nothing to serve"),
         ("kkjupyter.demo:make_ap", "did you mean 'make_api'"),
         ("kkjupyter.dem:api", "no module named 'kkjupyter.dem'"),
         ("no_such_module_at_all:api", "for a file, write no_such_module_at_all.py"),
@@ -286,7 +286,7 @@ def test_copying_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     copy_notebooks(directory)
     assert (directory / names[0]).read_text() == "mine"
-    assert f"kept {directory / names[0]} (it differs" in capsys.readouterr().out
+    assert f"kept {directory / names[0]} (differs" in capsys.readouterr().out
 
 
 # -- output of a kernel ---------------------------------------------------------------------------

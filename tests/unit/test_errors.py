@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import kkjupyter
 from kkjupyter import errors
 from kkjupyter.errors import did_you_mean
 
@@ -78,7 +79,15 @@ EXAMPLES: list[tuple[errors.KKError, str]] = [
 
 
 def test_the_tree_is_the_one_drawn() -> None:
-    assert set(TREE) | {"KKError", "did_you_mean", "error_line"} == set(errors.__all__)
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type)
+        and issubclass(value, BaseException)
+        and value.__module__ == errors.__name__
+    }
+    assert defined == {*TREE, "KKError"}
+    assert defined <= set(kkjupyter.__all__)
     for name, parents in TREE.items():
         kind = getattr(errors, name)
         assert all(issubclass(kind, parent) for parent in parents)

@@ -7,6 +7,7 @@ Each test that says what is loaded asks a fresh interpreter. How long it takes i
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -131,7 +132,19 @@ def test_what_is_loaded_later_is_what_type_checkers_and_editors_see() -> None:
             home = f"kkjupyter.{alias.name}:" if is_module else f"{node.module}:{alias.name}"
             seen[alias.asname or alias.name] = home
     assert seen == kkjupyter._HOMES
-    assert set(seen) < set(kkjupyter.__all__)
+    raised = {name for name, value in vars(kkjupyter).items() if _is_error(value)}
+    assert sorted([*seen, *raised]) == sorted(kkjupyter.__all__)
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, kkjupyter.KKError)
+
+
+def test_every_public_function_and_class_is_explained() -> None:
+    for name in kkjupyter.__all__:
+        value = getattr(kkjupyter, name)
+        if callable(value):
+            assert inspect.getdoc(value), f"kkjupyter.{name} has no docstring"
 
 
 def test_demo_can_be_called_however_it_was_imported() -> None:

@@ -1,1 +1,1 @@
-"""Calls over HTTP: a request for each, its reply the answer."""
+"""kkrpc calls over HTTP: one request for each call, and its reply is the answer."""

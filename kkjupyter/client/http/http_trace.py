@@ -1,4 +1,4 @@
-"""What a call over HTTP has in a trace: a request, an answer, and what its body brings."""
+"""Records calls over HTTP for traces: the request, the answer, and the values in its body."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _Answer = tuple[str, int, bytes | None]
 
 
 class HttpTrace:
-    """Notes one exchange. I/O loop only. Sizes are those of the bodies.
+    """Records one exchange. I/O loop only. Sizes are those of the bodies.
 
     Args:
-        recorder: of the connection.
-        record: of the call; None where nothing is noted.
+        recorder: the recorder of the connection.
+        record: the record of the call; None if nothing is recorded.
 
     Attributes:
-        chunk: what has just arrived of the body of a stream.
+        chunk: the newest piece of a stream's body.
     """
 
     def __init__(self, recorder: Recorder, record: CallRecord | None) -> None:
@@ -46,14 +46,14 @@ class HttpTrace:
     def sent(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], detail: str = ""
     ) -> None:
-        """The request goes out.
+        """The request is sent.
 
         Args:
             method: ``"POST"`` and so on.
-            url: complete; of the query nothing secret is noted.
-            body: empty for none.
-            headers: those of a request; the library adds a few.
-            detail: what to call it; the path if empty.
+            url: complete; secrets in its query are left out.
+            body: empty for no body.
+            headers: the headers of the request; the library adds a few.
+            detail: its name in the trace; the path if empty.
         """
         record = self._record
         if record is None:
@@ -71,7 +71,7 @@ class HttpTrace:
     def opened(
         self, status: int, headers: Mapping[str, str], content_type: str, wire_format: WireFormat
     ) -> None:
-        """The answer is a stream: its head is there."""
+        """The answer is a stream, and its head has arrived."""
         if self._record is not None:
             self._record.chunk_kind = _KINDS[wire_format]
             self._end = b"\n" if wire_format == "jsonlines" else DIVIDER
@@ -81,7 +81,7 @@ class HttpTrace:
     def answered(
         self, status: int, headers: Mapping[str, str], content_type: str, body: bytes
     ) -> None:
-        """The answer is there as a whole; whether it is an error is seen when it is read."""
+        """The whole answer has arrived; reading it shows whether it is an error."""
         self._whole = self._answer(status, headers, content_type, body)
 
     def _answer(
@@ -93,7 +93,7 @@ class HttpTrace:
         return f"{status} {content_type}".rstrip(), len(body), payload
 
     def values(self, count: int) -> None:
-        """The chunk has brought so many values."""
+        """The chunk contained so many values."""
         record = self._record
         if record is not None:
             pieces = self._pieces() if record.keeps_payloads else []
@@ -108,7 +108,7 @@ class HttpTrace:
             self._record.note("in", "end", over=True)
 
     def over(self) -> None:
-        """Nothing more is expected, and all is well."""
+        """The exchange is over without an error."""
         record = self._record
         if record is not None:
             if self._whole is not None:
@@ -118,7 +118,7 @@ class HttpTrace:
 
     @contextlib.contextmanager
     def watching(self, state: CallState) -> Iterator[None]:
-        """Note how it ends, if that is before its time."""
+        """Record the end if it comes too early."""
         record = self._record
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a server answers to a call over HTTP: the value of the call, or why there is none."""
+"""Reads a server's reply to a call over HTTP: the value of the call, or its error."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Reply:
     """One reply.
 
     Attributes:
-        url: who answers, without secrets.
+        url: the server's address, without secrets.
         status: the HTTP status.
-        body: all of it; empty where it does not matter.
-        location: where it redirects to, without secrets.
+        body: the whole body; empty if it does not matter.
+        location: the target of a redirect, without secrets.
     """
 
     url: str
@@ -37,7 +37,7 @@ class Reply:
     def value(self, call_id: str, protocol: Protocol) -> Any:
         """The value of the call; or what it fails with is raised.
 
-        A reply in the protocol counts whatever its status, as the peers have it.
+        A reply in the protocol counts whatever its HTTP status, as with the peers.
 
         Args:
             call_id: the id of the call.
@@ -45,8 +45,8 @@ class Reply:
 
         Raises:
             RemoteError: the other side failed, or answers with a stream.
-            ConnectError: nobody there takes calls.
-            ProtocolError: this is no reply in that protocol.
+            ConnectError: the server takes no calls at this address.
+            ProtocolError: it is not a reply in that protocol.
         """
         match self._event_for(call_id, protocol):
             case Replied(value=value):
@@ -79,7 +79,9 @@ class Reply:
         url, status = self.url, self.status
         if 300 <= status < 400:
             target = self.location or "elsewhere"
-            return ConnectError(url, f"HTTP {status}: it redirects to {target}; connect there")
+            return ConnectError(
+                url, f"HTTP {status}: the server redirects to {target}; connect there"
+            )
         if status in (401, 403):
             return ConnectError(
                 url,
@@ -87,7 +89,7 @@ class Reply:
                 "pass token=..., or --token-env NAME in a magic or a shell",
             )
         if status in (404, 405):
-            return ConnectError(url, f"HTTP {status}: nothing takes calls at this path")
+            return ConnectError(url, f"HTTP {status}: the server takes no calls at this path")
         said = f"HTTP {status}" if status != 200 else "something else"
         other = "classic" if protocol.name == "compact" else "compact"
         hint = f"if it speaks the other one, name it: protocol={other!r}"

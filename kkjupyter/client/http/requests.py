@@ -1,4 +1,4 @@
-"""The calls of a session over HTTP that are under way: a request each, over one pool."""
+"""The running calls of a session over HTTP: one request for each, over one pool."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 class Requests:
-    """Runs the requests, settles the calls that fail, and ends what nobody wants any more.
+    """Runs the requests, settles calls that fail, and aborts requests that are no longer wanted.
 
-    A request is sent once, whatever happens; a failed one fails its call only. I/O loop only, save
-    where it says otherwise.
+    A request is never sent twice; if it fails, only its call fails. I/O loop only, unless a method
+    says otherwise.
 
     Args:
         owner: the session; when it is collected, its connections are closed.
-        client: sends them.
+        client: the client that sends the requests.
 
     Attributes:
         client: sends them.
@@ -50,8 +50,8 @@ class Requests:
         self.client = client
         self._lost_reason = ""
         self._tasks: dict[CallState, asyncio.Task[None]] = {}
-        # When nobody can call any more, and no call is under way: that would hold the session. Not
-        # __del__: collected together with this, the client would be found unclosed.
+        # When no one can call any more, and no call is running, which would hold the session. Not
+        # __del__: the client would be collected together with this, and be found unclosed.
         forgotten = weakref.finalize(owner, _forget, client)
         forgotten.atexit = False
         with _clients_lock:
@@ -64,16 +64,16 @@ class Requests:
 
     @property
     def state(self) -> str:
-        """What is true of the server as far as the requests tell. Any thread.
+        """The state of the server as the requests show it.
 
-        Between two requests nothing is known of it: a connection that is kept may be dead.
+        Any thread. Between two requests it is not known: a kept connection may be dead.
         """
         if self._lost_reason:
             return f"last call failed: {self._lost_reason}; the next call connects again"
         return "open" if self._tasks else "idle"
 
     def start(self, state: CallState, exchange: Exchange) -> None:
-        """Run ``exchange()`` and end ``state`` as it says.
+        """Run ``exchange()`` and settle ``state`` with its outcome.
 
         The time limit for the reply begins now.
         """
@@ -81,16 +81,16 @@ class Requests:
         self._tasks[state] = asyncio.get_running_loop().create_task(self._run(state, exchange))
 
     def cancel(self, state: CallState) -> None:
-        """Break the request off."""
+        """Abort the request."""
         state.stop_timer()
         task = self._tasks.pop(state, None)
         if task is not None:
             task.cancel()
 
     async def greet(self, address: str) -> HttpReply | None:
-        """See whether the server is there; None if it was reached and said nothing.
+        """Check that the server can be reached; None if it was reached but did not answer.
 
-        Asked by HEAD, which calls nothing. Servers that know of other methods only may be silent.
+        Uses HEAD, which calls nothing. Servers that know only other methods may not answer.
 
         Raises:
             ConnectError: it cannot be reached.
@@ -108,7 +108,7 @@ class Requests:
         await self.client.close()
 
     def forked(self, url: str) -> None:
-        """This process is a fork: connections and requests are the other one's."""
+        """Reset in a forked process: connections and requests belong to the parent."""
         tasks, self._tasks = self._tasks, {}
         leave_to_parent(self.client.forked())
         leave_to_parent(tasks)
@@ -123,14 +123,14 @@ class Requests:
         except KKError as error:
             self._end(state, partial(state.failed, error))
         except Exception as error:
-            # Whatever was forgotten to be translated: nobody may wait for it for ever.
+            # An error that was not translated: still, no one may wait for ever.
             self._end(state, partial(state.failed, error))
             raise
         else:
             self._end(state, settle)
 
     def _end(self, state: CallState, settle: Settle, *, lost_reason: str = "") -> None:
-        # Settled last: who waited for that may look at what is open now.
+        # Settled last: the code that waited may look at what is open now.
         self._lost_reason = lost_reason
         self._tasks.pop(state, None)
         settle()
@@ -141,7 +141,7 @@ def _forget(client: HttpClient) -> None:
 
 
 def _close_soon(client: HttpClient) -> None:
-    """Close it when nobody is there to wait for that. I/O loop only."""
+    """Close it without anyone waiting for the end."""
     task = asyncio.get_running_loop().create_task(client.close())
     _closing.add(task)
     task.add_done_callback(_closing.discard)
@@ -149,7 +149,7 @@ def _close_soon(client: HttpClient) -> None:
 
 def _forget_lock() -> None:
     global _clients_lock
-    _clients_lock = threading.Lock()  # whoever held it did not come along
+    _clients_lock = threading.Lock()  # the lock's owner is not in this process
 
 
 if hasattr(os, "register_at_fork"):
@@ -158,7 +158,7 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _close_all() -> None:
-    # Otherwise the library complains, after the last line of a script, of what nobody can see.
+    # Otherwise the library warns after the last line of a script, about something invisible.
     with _clients_lock:
         clients = list(_clients)
 

@@ -1,6 +1,6 @@
-"""kkrpc over HTTP, asking: each call is one request, its reply the answer; there is no channel.
+"""The client side of kkrpc over HTTP: each call is one request, and its reply is the answer.
 
-The peers answer values and errors this way, no streams and no callbacks.
+The peers answer with values and errors this way, but not with streams or callbacks.
 """
 
 from __future__ import annotations
@@ -37,29 +37,28 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class HttpSession(ProtocolCaller):
-    """Calls to one address over HTTP, many at a time; used as a session over a channel is.
+    """Calls to one address over HTTP, many at a time; used like a session over a channel.
 
-    A call is one POST. It is sent once, whatever happens; a failed one fails that call only.
-    Cancelling breaks its request off.
+    A call is one POST. It is never sent twice; if it fails, only that call fails. Cancelling aborts
+    its request.
 
     Args:
         url: ``http://`` or ``https://``; secrets in it are never shown.
-        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); nothing is posted to find
-            it out.
-        codec: of the messages sent; None for what the peers read over HTTP: superjson in the
-            classic protocol and json in the compact one.
+        protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (1.0 to 2.x); it is not detected.
+        codec: the codec of the messages sent; None for the one that the peers read over HTTP:
+            superjson in the classic protocol and json in the compact one.
         headers: sent with every request.
         ssl: a context for ``https://``; the library's default otherwise.
-        proxy: an address; True for what the environment says; None or False for none.
+        proxy: an address; True for the one in the environment; None or False for no proxy.
         connect_timeout_s: for connecting, in seconds.
         limits: how large a reply may be.
-        timeout_s: for the reply of every call that says nothing else.
-        idle_timeout_s: of no effect, as there are no streams.
-        methods: names known to exist there, for completion and the card.
-        meta: called for each call; what it returns is sent along.
+        timeout_s: the default limit for the reply of a call, in seconds.
+        idle_timeout_s: has no effect, because there are no streams.
+        methods: names of the other side's methods, for completion and the repr.
+        meta: called for each call; its result is sent with the call.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
 
     def __init__(
@@ -86,14 +85,14 @@ class HttpSession(ProtocolCaller):
         check_seconds("idle_timeout_s", idle_timeout_s)
         if protocol is None:
             raise UsageError(
-                f"{shown_url} is an HTTP address, where nothing is sent to find out what is "
-                "spoken; name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 1.0 to "
+                f"{shown_url} is an HTTP address, and over HTTP the protocol is not detected; "
+                "name it: protocol='classic' for kkrpc 0.x, protocol='compact' for 1.0 to "
                 f"2.x (--protocol in a magic). A WebSocket server is at {'ws' + shown_url[4:]!r}"
             )
         if protocol == "classic" and codec == "json":
             raise UsageError(
-                f"{shown_url}: over HTTP the classic protocol is read as superjson only; "
-                "leave codec out"
+                f"{shown_url}: over HTTP the classic protocol supports only superjson; leave "
+                "codec out"
             )
         super().__init__(
             shown_url,
@@ -133,9 +132,9 @@ class HttpSession(ProtocolCaller):
         return self._requests.calls
 
     async def connect(self) -> None:
-        """See whether the server is there. I/O loop only.
+        """Check that the server can be reached.
 
-        What it answers does not matter, save that a token is wanted.
+        I/O loop only. Its answer does not matter, unless it asks for a token.
 
         Raises:
             ConnectError: it cannot be reached.
@@ -145,7 +144,7 @@ class HttpSession(ProtocolCaller):
             if reply is not None and reply.status == 401:
                 raise self._read(reply).refusal(self._protocol)
         except BaseException:
-            await self.close()  # nobody gets it
+            await self.close()  # it is not handed out
             raise
 
     async def close(self) -> None:
@@ -162,18 +161,18 @@ class HttpSession(ProtocolCaller):
         return False
 
     def reconsider_reading(self) -> None:
-        """A reply is read as a whole."""
+        """Nothing to decide: a reply is read as a whole."""
 
     def pull(self, state: CallState) -> None:
-        """There are no streams."""
+        """Nothing to grant: there are no streams."""
 
     def throw(self, state: CallState, error: Any) -> CallState:
-        raise UsageError(f"{state.method} is no stream: HTTP carries none")
+        raise UsageError(f"{state.method} is not a stream: HTTP carries no streams")
 
     def cancel_call(self, state: CallState) -> None:
         self._requests.cancel(state)
 
-    # ---- asking
+    # ---- requests
 
     def _wire_arg(self, arg: Any, index: int, call: OutgoingCall, protocol: Protocol) -> Any:
         sent = super()._wire_arg(arg, index, call, protocol)
@@ -183,13 +182,13 @@ class HttpSession(ProtocolCaller):
             return sent
         what = "a function" if isinstance(sent, CallbackRef) else "a stream"
         raise UsageError(
-            f"{call.state.method}: argument {index + 1} is {what} ({type(arg).__name__}), and "
-            f"HTTP carries values only; {INSTEAD}"
+            f"{call.state.method}: argument {index + 1} is {what} ({type(arg).__name__}), but "
+            f"HTTP carries only values; {INSTEAD}"
         )
 
     def _send(self, call: OutgoingCall) -> None:
         state = call.state
-        if self.closed:  # since the call was made
+        if self.closed:  # closed since the call was made
             state.cancel()
             return
         if state.over:

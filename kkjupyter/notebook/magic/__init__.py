@@ -1,1 +1,1 @@
-"""``%rpc``: its grammar, its options, what each sub-command does, and completion."""
+"""``%rpc``: its grammar, options, sub-commands and completion."""

@@ -1,4 +1,4 @@
-"""What each ``%rpc`` command does. The magic parses and delegates to this."""
+"""The ``%rpc`` commands; the magic parses a line and delegates to them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Commands:
     """The commands of one shell.
 
     Args:
-        shell: the IPython shell whose variables are meant.
+        shell: the IPython shell with the user's variables.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -84,7 +84,7 @@ class Commands:
         if cancelled:
             print(f"cancelled {', '.join(cancelled)}")
         else:
-            print(f"{runs[0].title} is over already" if runs else "nothing is streaming")
+            print(f"{runs[0].title} has already ended" if runs else "nothing is streaming")
 
     def show(self, request: Request) -> None:
         """``show ID``"""
@@ -104,20 +104,20 @@ class Commands:
     # ---- a call
 
     def call(self, request: Request, body: str | None, local_ns: Mapping[str, Any]) -> Any:
-        """Evaluate the expression and show what it gives.
+        """Evaluate the expression and show its result.
 
         Returns:
-            A unary call's value or a stream's Reply; what is neither call nor stream, as it is.
+            A unary call's value, a stream's Reply, or any other value as it is.
 
         Raises:
-            UsageError: the expression cannot be right.
-            BaseException: what it raised, or what the call failed with.
+            UsageError: the expression is not valid.
+            BaseException: what it raised, or the error of the call.
         """
         options = request.options
         check_view(options.view)
         names = {**self._shell.user_ns, **local_ns}
         if body is None and options.interpolate:
-            raise UsageError("--interpolate is for %%rpc, whose text it fills in")
+            raise UsageError("--interpolate works only in %%rpc, where it fills in the text below")
         if body is not None:
             text = interpolate(body, names) if options.interpolate else body
             request = with_body(request, text, named=self._takes_body(request, names))
@@ -129,8 +129,8 @@ class Commands:
             return source.last_line()
         if isinstance(source, Shown):
             if all(run.reply is not source.reply for run in registry.all()):
-                source.cancel()  # made for this line alone: nothing else will show it
-            raise UsageError("%rpc shows by itself: leave kk.show(...) out")
+                source.cancel()  # made for this line only: nothing else will show it
+            raise UsageError("%rpc shows the stream itself: leave kk.show(...) out")
         if not isinstance(source, Call) and not is_stream(source):
             return source
         if isinstance(source, Call) and (known := registry.get(source.id)) is not None:
@@ -155,8 +155,8 @@ class Commands:
             if option.name not in _FOR_COMPARISONS and getattr(options, option.field):
                 compared.cancel()
                 raise UsageError(
-                    f"{option.name} does not reach into kk.compare(...), which has arguments of "
-                    "its own: kk.compare({...}, view=...)"
+                    f"{option.name} has no effect inside kk.compare(...); use its own arguments: "
+                    "kk.compare({...}, view=...)"
                 )
 
     def _store(self, reply: Reply | Replies, options: Options) -> None:
@@ -172,7 +172,7 @@ class Commands:
         assert request.expression is not None
         code = compile(request.expression, _FILENAME, "eval")
         user_ns = self._shell.user_ns
-        # In a function, its locals go on top, in one namespace, so that lambdas see them, too.
+        # In a function, its locals are added to one namespace, so that lambdas see them, too.
         names: dict[str, Any] = user_ns
         if local_ns is not user_ns:
             names = {**user_ns, **local_ns}
@@ -187,7 +187,8 @@ class Commands:
             raise UsageError(f"{error}{did_you_mean(error.name, known)}") from None
 
     def _takes_body(self, request: Request, names: Mapping[str, Any]) -> bool:
-        """Whether the call, or what ``kk.call`` calls, is a Vovk handler: what is sent has a name.
+        """Whether the call, or the call in ``kk.call``, is for a Vovk handler, whose input has
+        names.
 
         Only dotted names are looked up, which runs no code of the user's.
         """
@@ -200,7 +201,7 @@ class Commands:
         return _is_vovk(called)
 
     def _stream_of(self, value: Any, request: Request) -> Any:
-        """``value``, or what was meant by it; names what was forgotten."""
+        """``value``, or the stream that was meant by it; the error names what was forgotten."""
         if isinstance(value, Remote) and describe(value).path:
             if request.awaited:
                 return get_remote(value)
@@ -212,11 +213,11 @@ class Commands:
         if inspect.iscoroutine(value):
             value.close()
             raise UsageError(
-                "the expression gave a coroutine, which a magic cannot wait for: write "
-                f"`value = await {request.source.removeprefix('await ')}` in a line of its own"
+                "the expression gave a coroutine, and a magic cannot wait for it: write "
+                f"`value = await {request.source.removeprefix('await ')}` on its own line"
             )
         if request.awaited and not isinstance(value, (Call, Remote)) and not is_stream(value):
-            raise UsageError(f"there is nothing to await: it gave {type(value).__name__}")
+            raise UsageError(f"nothing to await: the expression gave {type(value).__name__}")
         return value
 
 
@@ -225,7 +226,7 @@ def _is_vovk(value: object) -> bool:
 
 
 def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """What ``api.HelloRPC["streamTokens"]`` stands for; None if it is anything but names."""
+    """The value of names such as ``api.HelloRPC["streamTokens"]``; None for any other code."""
     match node:
         case ast.Name():
             return names.get(node.id)
@@ -242,7 +243,7 @@ def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
         return None
     try:
         return holder[key]
-    except UsageError:  # evaluating it will say so
+    except UsageError:  # evaluating it will report that
         return None
 
 
@@ -250,12 +251,12 @@ def _run_of(word: str) -> Run:
     run = registry.get(int(word)) if word.isdecimal() else None
     if run is None and word.isdecimal() and (title := registry.gone(int(word))) is not None:
         raise UsageError(
-            f"{title} is over, and its Reply was not kept, so there is nothing to show again; "
-            "keep it with --out NAME, or in a variable"
+            f"{title} has ended, and its Reply was not kept, so it cannot be shown again; keep it "
+            "with --out NAME, or in a variable"
         )
     if run is None:
         known = ", ".join(f"{run.number} {run.title}" for run in registry.all()) or "none yet"
-        raise UsageError(f"there is no stream {word} (known: {known})")
+        raise UsageError(f"unknown stream {word} (known: {known})")
     return run
 
 

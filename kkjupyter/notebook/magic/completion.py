@@ -20,9 +20,9 @@ _KEYS = ("%rpc", "%%rpc")
 
 
 def candidates(text: str, connections: Connections) -> list[str] | None:
-    """What may stand at the end of ``text`` (the line up to the cursor, with the magic's name).
+    """Completions for the end of ``text`` (the line up to the cursor, with the magic's name).
 
-    None where a Python expression is being written: Python's own completion knows better.
+    None inside a Python expression, for which Python's own completion is better.
     """
     words = text.split()[1:]
     current = "" if not words or text[-1:].isspace() else words.pop()
@@ -54,9 +54,9 @@ def candidates(text: str, connections: Connections) -> list[str] | None:
 
 
 def _values(option: str) -> Iterable[str] | None:
-    """What can follow ``option``, if it is one that takes a value from a known set."""
+    """The values of ``option``, if they are a known set."""
     if option == "--view":
-        from kkjupyter.notebook.views import AUTO, VIEWS  # there are many: not for %load_ext
+        from kkjupyter.notebook.views import AUTO, VIEWS  # slow to import: not for %load_ext
 
         return [AUTO, *VIEWS]
     if option == "--token-env":
@@ -73,8 +73,8 @@ def install(shell: Any, connections: Callable[[], Connections]) -> None:
     """Complete the magics' lines.
 
     Args:
-        shell: in which they are written.
-        connections: gives what may be named in them. It is not called before one is completed.
+        shell: the shell in which they are written.
+        connections: returns the connections; not called before the first completion.
     """
 
     def complete(_: Any, event: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The connections that ``%rpc connect`` made, by the name of the variable that holds each."""
+"""The connections made by ``%rpc connect``, by the names of their variables."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class _Entry:
 
 
 class Connections:
-    """What ``%rpc connect`` and ``%rpc close`` do.
+    """Implements ``%rpc connect`` and ``%rpc close``.
 
     Args:
-        namespace: where the user's variables are.
+        namespace: the user's variables.
     """
 
     def __init__(self, namespace: MutableMapping[str, Any]) -> None:
@@ -52,10 +52,10 @@ class Connections:
         )
 
     def connect(self, words: tuple[str, ...], options: Options) -> str:
-        """Connect as ``URL [as NAME]`` says; returns what to tell the user.
+        """Connect for ``URL [as NAME]``; returns the text for the user.
 
         Raises:
-            UsageError: the words are wrong, or NAME holds something of the user's.
+            UsageError: the words are not valid, or NAME is another variable of the user's.
             ConnectError: it cannot be reached.
         """
         target, name = _target_and_name(words)
@@ -65,8 +65,8 @@ class Connections:
         is_free = name not in self._namespace or holds_ours or _is_closed(present)
         if not is_free and not options.force:
             raise UsageError(
-                f"{name} is a variable of yours ({type(present).__name__}); "
-                f"choose another name (`%rpc connect {target} as NAME`) or add --force"
+                f"{name} is already a variable of yours ({type(present).__name__}); choose "
+                f"another name (`%rpc connect {target} as NAME`) or add --force"
             )
         same = entry is not None and (entry.target, _compared(entry.options)) == (
             target,
@@ -74,7 +74,7 @@ class Connections:
         )
         if entry is not None and holds_ours and same and not _is_closed(entry.remote):
             return f"{name} is connected: {_in_words(entry.remote)}"
-        # First the new one: if it fails, the old one is still there.
+        # Connect first: if that fails, the old connection is still there.
         made = _make(target, options)
         ended = self._forget(name) if entry is not None else []
         self._entries[name] = made
@@ -83,20 +83,20 @@ class Connections:
         return f"{name} is connected: {_in_words(made.remote)}{replaced}"
 
     def close(self, words: tuple[str, ...]) -> str:
-        """Close what ``NAME`` holds; returns what to tell the user.
+        """Close the connection in ``NAME``; returns the text for the user.
 
         Raises:
             UsageError: there is no connection of that name.
         """
         if len(words) != 1:
-            raise UsageError(f"say which: `%rpc close NAME` (connected: {self._known()})")
+            raise UsageError(f"name the connection: `%rpc close NAME` (connected: {self._known()})")
         name = words[0]
         remote = self._namespace.get(name)
         if not isinstance(remote, Remote):
             hint = did_you_mean(name, self.names)
-            raise UsageError(f"{name!r} is no connection{hint} (connected: {self._known()})")
+            raise UsageError(f"{name!r} is not a connection{hint} (connected: {self._known()})")
         if _is_closed(remote):
-            return f"{name} is closed already"
+            return f"{name} is already closed"
         entry = self._entries.get(name)
         if entry is not None and entry.remote is remote:
             ended = self._forget(name)
@@ -131,7 +131,7 @@ def _ended_by(remote: Remote, server: Server | None) -> list[str]:
 
 
 def _ends(run: Run) -> bool:
-    # Its feed is over as soon as the connection is; its last output takes a moment more.
+    # Its feed ends with the connection; its last output takes a moment longer.
     return run.feed.finished and run.wait(_SETTLE_S)
 
 
@@ -149,10 +149,10 @@ def _target_and_name(words: tuple[str, ...]) -> tuple[str, str]:
         raise UsageError(f"{name!r} cannot be the name of a variable")
     if target != "demo" and "://" not in target:
         raise UsageError(
-            f"{target!r} is no URL (ws://host:port); with an address in a variable, write "
+            f"{target!r} is not a URL (ws://host:port); if the address is in a variable, write "
             f"`{name} = kk.connect({target})`{did_you_mean(target, ['demo'])}"
             if target.isidentifier()
-            else f"{target!r} is no URL; did you mean 'ws://{target}'?"
+            else f"{target!r} is not a URL; did you mean 'ws://{target}'?"
         )
     return target, name
 
@@ -184,7 +184,7 @@ def _make(target: str, options: Options) -> _Entry:
             for header in options.headers
         }
     if options.token_env is not None and options.token_ask:
-        raise UsageError("--token-env and --token-ask are two ways to say one thing; choose one")
+        raise UsageError("--token-env and --token-ask exclude each other; use one of them")
     if options.token_env is not None:
         arguments["token"] = _from_environment(options.token_env)
     if options.token_ask:
@@ -196,9 +196,7 @@ def _asked_for(target: str) -> str:
     try:
         return getpass.getpass(f"token for {target}: ")
     except (EOFError, RuntimeError) as exc:  # ipykernel's StdinNotImplementedError is the latter
-        raise UsageError(
-            "--token-ask: there is nobody to ask here; use --token-env VARIABLE"
-        ) from exc
+        raise UsageError("--token-ask: nobody can be asked here; use --token-env VARIABLE") from exc
 
 
 def _from_environment(name: str) -> str:

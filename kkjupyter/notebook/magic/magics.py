@@ -22,14 +22,14 @@ def install(shell: Any, commands: Callable[[], Commands]) -> None:
     """Register the magics. Idempotent.
 
     Args:
-        shell: whose magics they are.
-        commands: gives what they delegate to. It is not called before one of them runs.
+        shell: the shell that gets the magics.
+        commands: returns the commands; not called before a magic runs.
     """
 
     @no_var_expand
     @needs_local_scope
     def rpc(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
-        from kkjupyter.notebook.magic.parser import parse  # with msgspec: not for %load_ext
+        from kkjupyter.notebook.magic.parser import parse  # imports msgspec: not for %load_ext
 
         scope = shell.user_ns if local_ns is None else local_ns
         names = {*shell.user_ns, *scope}
@@ -41,7 +41,7 @@ def install(shell: Any, commands: Callable[[], Commands]) -> None:
         if request.command == CALL:
             return commands().call(request, cell, scope)
         if cell is not None:
-            raise UsageError(f"`{request.command}` takes no text below; write %rpc, with one %")
+            raise UsageError(f"`{request.command}` takes no text below it; write %rpc, with one %")
         return getattr(commands(), request.command)(request)
 
     rpc.__doc__ = help_text()

@@ -1,7 +1,7 @@
 """``%rpc api.f(`` over several lines: a line magic that ends where its brackets do.
 
-IPython ends a line magic with its line, so that a call pasted from Python code would need a
-backslash at each. This is an input transformer, IPython's own means for such things.
+IPython ends a line magic with its line, so a call pasted from Python code would need a backslash on
+each line. This is an input transformer, IPython's own mechanism for that.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _NAME = "rpc"
 
 
 class SpreadCall(TokenTransformBase):
-    """One such call, from its ``%`` to the end of the line on which its brackets close.
+    """A call over several lines, from its ``%`` to the line on which its brackets close.
 
     Args:
         start: row, from 1, and column of the ``%``.
         end: row of the end.
     """
 
-    priority = TokenTransformBase.priority - 1  # before IPython's own, which sees one line only
+    priority = TokenTransformBase.priority - 1  # before IPython's own, which sees only one line
 
     def __init__(self, start: tuple[int, int], end: int) -> None:
         super().__init__(start)  # type: ignore[no-untyped-call]
@@ -32,16 +32,16 @@ class SpreadCall(TokenTransformBase):
 
     @classmethod
     def find(cls, tokens_by_line: list[list[TokenInfo]]) -> Self | None:
-        """The first one in a cell; IPython asks again until there is none."""
+        """The first such call in a cell; IPython asks again until there is none."""
         for line in tokens_by_line:
             index = _magic_in(line)
-            # IPython's "lines" end where the brackets are closed, if they are.
+            # IPython's "lines" end where the brackets close, if they close.
             if index is not None and line[-1].type == NEWLINE and _is_spread(line[index:]):
                 return cls(line[index].start, line[-1].start[0])
         return None
 
     def transform(self, lines: list[str]) -> list[str]:
-        """The same as one line, and empty ones: what follows keeps its line number."""
+        """The call on one line, with empty lines after it, so that line numbers stay the same."""
         before = lines[: self.start_line]
         indent = lines[self.start_line][: self.start_col]
         magic, *rest = lines[self.start_line : self._end_line + 1]
@@ -51,7 +51,7 @@ class SpreadCall(TokenTransformBase):
 
 
 def _magic_in(line: list[TokenInfo]) -> int | None:
-    """Where ``%rpc`` stands: first in the line, or right of an ``=``."""
+    """The position of ``%rpc``: first in the line, or right of an ``=``."""
     is_first = True
     for index, token in enumerate(line[:-1]):
         if token.string == "%" and (is_first or line[index - 1].string == "="):
@@ -62,7 +62,7 @@ def _magic_in(line: list[TokenInfo]) -> int | None:
 
 
 def _is_spread(line: list[TokenInfo]) -> bool:
-    """Whether it goes on over the end of its row within brackets."""
+    """Whether its brackets are still open at the end of its line."""
     first_row = line[0].start[0]
     depth = 0
     for token in line:
@@ -75,7 +75,7 @@ def _is_spread(line: list[TokenInfo]) -> bool:
 
 
 def install(shell: Any) -> None:
-    """Have the shell understand them. Idempotent."""
+    """Make the shell accept such calls. Idempotent."""
     transformers = shell.input_transformer_manager.token_transformers
     if SpreadCall not in transformers:
         transformers.append(SpreadCall)

@@ -1,4 +1,4 @@
-"""Words and options of a ``%rpc`` line, split as a shell would, each fault shown with a caret."""
+"""Splits a ``%rpc`` line into words and options like a shell; errors show a caret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kkjupyter.redaction import is_secret_name
 
 __all__ = ["pointing_at", "refuse_secret_urls", "words_and_options"]
 
-# Of a line, so much on either side of the place that an error points at.
+# How much of a long line is shown on either side of an error.
 _SHOWN_CHARS = 76
 _WORD = re.compile(r"""(?:[^\s"'#]|(?<=\S)\#|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 
@@ -29,10 +29,10 @@ def _words(line: str, start: int, magic: str) -> Iterator[tuple[str, int]]:
             return
         found = _WORD.match(line, position)
         if found is None:
-            raise pointing_at("a quote that is not closed", line, position, magic)
+            raise pointing_at("a quote is not closed", line, position, magic)
         rest = line[found.end() : found.end() + 1]
         if rest and not rest.isspace():
-            raise pointing_at("a quote that is not closed", line, found.end(), magic)
+            raise pointing_at("a quote is not closed", line, found.end(), magic)
         yield _unquote(found[0]), position
         position = found.end()
 
@@ -98,7 +98,7 @@ def refuse_secret_urls(words: list[str]) -> None:
             continue
         try:
             parts = urlsplit(word)
-        except ValueError:  # not an address: whoever takes it will say so
+        except ValueError:  # not an address, as will be reported where it is used
             continue
         secret = [name for name, _ in parse_qsl(parts.query) if is_secret_name(name)]
         if secret or parts.password:
@@ -112,7 +112,7 @@ def refuse_secret_urls(words: list[str]) -> None:
 
 
 def pointing_at(message: str, line: str, column: int, magic: str) -> UsageError:
-    """An error that shows the line, or what of a long one is near, with a caret under the place."""
+    """An error that shows the line, or a part of a long one, with a caret under the place."""
     before = line[:column]
     row_start = before.rfind("\n") + 1
     row = line[row_start:].split("\n", 1)[0]

@@ -1,7 +1,7 @@
 """The sub-commands and options of ``%rpc``, declared once.
 
-Parsing, help text, completion and "did you mean" are all made from the two tables in this module:
-:data:`COMMANDS` and :data:`OPTIONS`. To add an option is to add a row.
+Parsing, help text, completion and "did you mean" all use the two tables in this module,
+:data:`COMMANDS` and :data:`OPTIONS`. To add an option, add a row.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of one ``%rpc`` line; what was not given has its default."""
+    """The options of one ``%rpc`` line, with defaults for those that were not given."""
 
     view: str | None = None
     out: str | None = None
@@ -78,12 +78,13 @@ class Option:
 
     Attributes:
         name: as typed, ``"--view"``.
-        field: the field of :class:`Options` it fills.
+        field: its field in :class:`Options`.
         commands: the commands that take it.
         help: one line.
-        metavar: what its value is called in the help, or None for a flag.
-        convert: makes the value from the text; raises ValueError with the expectation as text.
-        repeats: may be given more than once, and its values are gathered.
+        metavar: the name of its value in the help, or None for a flag.
+        convert: makes the value from the text; raises ValueError with a text that says what is
+            expected.
+        repeats: whether it may be given more than once; the values are collected.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of :data:`COMMANDS`: how a sub-command is written, and what it does, in one line."""
+    """A row of :data:`COMMANDS`: how to write a sub-command, and what it does, in one line."""
 
     usage: str
     help: str
@@ -105,14 +106,14 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "connect": Command(
-        "connect URL [as NAME]", "connect to an endpoint; NAME is `api` if not said"
+        "connect URL [as NAME]", "connect to an endpoint; without NAME it is called `api`"
     ),
-    "status": Command("status", "connections and calls that are open, streams on screen"),
+    "status": Command("status", "show open connections and calls, and streams on screen"),
     "cancel": Command("cancel [ID | --all]", "cancel a stream; the newest if no ID is given"),
-    "show": Command("show ID", "a further view of a running or finished stream"),
+    "show": Command("show ID", "show one more view of a running or finished stream"),
     "trace": Command(
         "trace on | off | last [NAME]",
-        "what goes over the wire: of the last call, or of every call from now on",
+        "show the frames on the wire: of the last call, or of every call from now on",
     ),
     "close": Command("close NAME", "close the connection behind NAME; its streams are cancelled"),
 }
@@ -135,7 +136,7 @@ def _count(text: str) -> int:
 
 
 def is_variable_name(text: str) -> bool:
-    """Whether a variable can be called ``text``: ``class`` cannot be used afterwards."""
+    """Whether ``text`` can be the name of a variable; a keyword such as ``class`` cannot."""
     return text.isidentifier() and not keyword.iskeyword(text)
 
 
@@ -177,27 +178,32 @@ _DECLARED = (
     ),
     Option("--out", "out", _CALL, "store the Reply in this variable", "NAME", _python_name),
     Option("--background", "background", _CALL, "return at once; the view stays live"),
-    Option("--take", "take", _CALL, "end after so many items, as `break` would", "N", _count),
+    Option("--take", "take", _CALL, "end after this many items, as `break` would", "N", _count),
     Option(
-        "--for", "for_s", _CALL, "end after so many seconds, likewise", "SECONDS", _positive_number
+        "--for",
+        "for_s",
+        _CALL,
+        "end after this many seconds, as `break` would",
+        "SECONDS",
+        _positive_number,
     ),
-    Option("--keep", "keep", _CALL, "re-running this cell does not cancel the stream"),
+    Option("--keep", "keep", _CALL, "keep the stream when this cell is run again"),
     Option(
         "--timeout",
         "timeout_s",
         (CALL, "connect"),
-        "fail when no reply came after so many seconds",
+        "fail if no reply comes within this many seconds",
         "SECONDS",
         _positive_number,
     ),
-    Option("--no-raise", "no_raise", _CALL, "an error is shown in the view, the cell goes on"),
-    Option("--trace", "trace", _CALL, "show the frames of this call, and what these hold"),
+    Option("--no-raise", "no_raise", _CALL, "show an error in the view, and let the cell go on"),
+    Option("--trace", "trace", _CALL, "show the frames of this call and their content"),
     Option("--interpolate", "interpolate", _CALL, "in %%rpc: replace {name} in the text below"),
     Option(
         "--protocol",
         "protocol",
         _CONNECT,
-        "classic (kkrpc 0.x) or compact (2.x); without it the other side is asked",
+        "classic (kkrpc 0.x) or compact (2.x); detected if not given",
         "NAME",
     ),
     Option("--codec", "codec", _CONNECT, "how values are sent: superjson or json", "NAME"),
@@ -218,10 +224,10 @@ _DECLARED = (
         repeats=True,
     ),
     Option(
-        "--token-env", "token_env", _CONNECT, "the token is in this environment variable", "VAR"
+        "--token-env", "token_env", _CONNECT, "the environment variable that holds the token", "VAR"
     ),
     Option("--token-ask", "token_ask", _CONNECT, "ask for the token; it is not stored"),
-    Option("--force", "force", _CONNECT, "overwrite a variable of yours of that name"),
+    Option("--force", "force", _CONNECT, "overwrite your variable of that name"),
     Option("--all", "all", ("cancel",), "cancel every stream"),
     Option("--help", "help", (CALL, *COMMANDS), "this text"),
 )
@@ -247,7 +253,7 @@ _EXAMPLES = """\
 
 
 def help_text(command: str | None = None) -> str:
-    """What ``%rpc --help`` prints; for one command if it is named."""
+    """The text of ``%rpc --help``, for one command if it is named."""
     if command in COMMANDS:
         usage = f"%rpc {COMMANDS[command].usage}"
         options = _option_lines(command)
@@ -257,8 +263,8 @@ def help_text(command: str | None = None) -> str:
     commands = [f"  {row.usage:<{width}}  {row.help}" for row in COMMANDS.values()]
     return "\n".join(
         [
-            "%rpc EXPRESSION [options]     call a remote method, show what it sends as it comes",
-            "%rpc COMMAND ...              what else there is",
+            "%rpc EXPRESSION [options]     call a remote method and show its items as they come",
+            "%rpc COMMAND ...              the other commands",
             "",
             "examples:",
             _EXAMPLES,

@@ -1,4 +1,4 @@
-"""What is written after ``%rpc``: text in, a :class:`Request` out. Knows no IPython.
+"""Parses the text after ``%rpc`` into a :class:`Request`, without IPython.
 
 A line is a sub-command if its first whole word is one, else a Python expression followed by
 options. The expression ends at the first known `` --option`` outside brackets and strings, so
@@ -36,10 +36,10 @@ class Request:
 
     Attributes:
         command: a sub-command, or ``"call"`` for an expression.
-        words: what followed the sub-command besides options (``("demo", "as", "api")``).
+        words: the words after the sub-command, without options (``("demo", "as", "api")``).
         expression: the tree to evaluate; None unless ``command`` is ``"call"`` and one was given.
         source: the expression as written.
-        awaited: whether an ``await`` stood in front of it; the tree is without.
+        awaited: whether it began with an ``await``; the tree has none.
         options: the options.
     """
 
@@ -57,12 +57,12 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     Args:
         line: the text, without the magic's name; comments are dropped.
         names: the variables that exist. ``x --wiew`` is an unknown option unless ``wiew`` is one.
-        magic: how the line began, for the text of errors.
+        magic: the beginning of the line, for errors.
 
     Raises:
         UsageError: the line cannot be understood; the text points at the place.
     """
-    # A habit of IPython's users, whose magics it keeps quiet; it is no part of any word.
+    # IPython's users end magics with it to silence them; it is not part of any word.
     line = line.rstrip().removesuffix(";")
     asked = _HELP.fullmatch(line)
     if asked and "help" not in names and (asked[1] is None or asked[1] in COMMANDS):
@@ -78,7 +78,7 @@ def parse(line: str, names: Container[str] = (), magic: str = "%rpc") -> Request
     words, options = words_and_options(CALL, line, end, magic)
     if words:
         raise UsageError(
-            f"{words[0]!r} is left over after the options; the expression comes first: "
+            f"{words[0]!r} is not part of the options; the expression comes first: "
             f"{magic} EXPRESSION --option ..."
         )
     text = line[:end].rstrip().removesuffix(";")
@@ -94,14 +94,14 @@ def with_body(request: Request, body: str, *, named: bool = False) -> Request:
     """Add the text below a ``%%rpc`` line to the call.
 
     Args:
-        request: what the line says.
-        body: the text. It goes into the syntax tree without its last newline.
-        named: add it as ``body=``, and what it holds if it is JSON; otherwise it is the last
-            positional argument, as it is.
+        request: the parsed line.
+        body: the text; its last newline is removed.
+        named: whether to add it as ``body=``, parsed if it is JSON; otherwise it becomes the last
+            positional argument, unchanged.
 
     Raises:
-        UsageError: the line is no call, so that there is nothing to add an argument to; or it has
-            a ``body=`` of its own.
+        UsageError: the line is not a call, so no argument can be added; or it already has a
+            ``body=``.
     """
     tree = request.expression
     if tree is None:
@@ -126,7 +126,7 @@ def with_body(request: Request, body: str, *, named: bool = False) -> Request:
 
 
 def _as_json(text: str) -> Any:
-    """What ``text`` holds if it is JSON, else the text."""
+    """The value of ``text`` if it is JSON, else the text."""
     try:
         return loads(text.encode())
     except (ProtocolError, UnicodeEncodeError):
@@ -142,7 +142,7 @@ def _literal(value: Any) -> ast.expr:
 
 
 def _placed(node: AnyNode, like: ast.AST) -> AnyNode:
-    """``node``, as if all of it stood where ``like`` does."""
+    """``node`` with the position of ``like`` for all of its parts."""
     for part in ast.walk(node):
         ast.copy_location(part, like)
     return node
@@ -154,7 +154,7 @@ _BRACED_NAME = re.compile(r"\{([^\W\d]\w*)\}")
 def interpolate(text: str, values: Mapping[str, Any]) -> str:
     """Replace ``{name}`` by the variable's value as text; every other brace stays.
 
-    ``{{name}}`` is left alone, too: templates use it.
+    ``{{name}}`` stays, too, because templates use it.
 
     Raises:
         UsageError: there is no such variable.
@@ -167,13 +167,13 @@ def interpolate(text: str, values: Mapping[str, Any]) -> str:
         name = found[1]
         if name not in values:
             hint = did_you_mean(name, [known for known in values if not known.startswith("_")])
-            raise UsageError(f"--interpolate: there is no variable {name!r}{hint}")
+            raise UsageError(f"--interpolate: unknown variable {name!r}{hint}")
         return str(values[name])
 
     return _BRACED_NAME.sub(replace, text)
 
 
-# Otherwise it would be Python's own `help`, which tells of something else.
+# Otherwise it would be Python's own `help`, which explains something else.
 _HELP = re.compile(r"\s*help(?:\s+([a-z]+))?\s*(?:#.*)?")
 
 # --- the expression ---
@@ -181,7 +181,7 @@ _HELP = re.compile(r"\s*help(?:\s+([a-z]+))?\s*(?:#.*)?")
 _OPTION = re.compile(r"--([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z][A-Za-z0-9]*)*)")
 
 
-# What Python's own parser raises where too much stands in each other.
+# What Python's parser raises for too deep nesting.
 _TOO_DEEP = (MemoryError, RecursionError)
 
 
@@ -196,7 +196,7 @@ def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
             break
         if found and found[1] not in names:
             unknown.setdefault(found[0], offset)
-    # Parsed once: a long line may have thousands of them.
+    # Parsed only once: a long line may have thousands of them.
     is_expression = not unknown or _is_expression(line[:end])
     for name, offset in unknown.items():
         hint = did_you_mean(name, [option.name for option in options_of(CALL)])
@@ -208,9 +208,9 @@ def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
 def _candidates(line: str) -> Iterator[tuple[int, bool]]:
     """Offsets outside brackets and strings where `` --`` or a comment begins.
 
-    Tokens are looked at one by one and only as far as needed: what stands after the expression
-    (``--header 'X: don"t'``) need not be Python. Where the tokenizer gives up, the expression has
-    a fault that compiling it will name.
+    Tokens are read one by one and only as far as needed: the text after the expression (``--header
+    'X: don"t'``) need not be Python. If the tokenizer fails, compiling the expression will name the
+    fault.
     """
     starts = [0]
     for row in io.StringIO(line):
@@ -232,7 +232,7 @@ def _candidates(line: str) -> Iterator[tuple[int, bool]]:
                     yield dash, False
                 dash = offset
     except (tokenize.TokenError, SyntaxError):
-        # IndentationError, for one: a fault of the expression, not of ours to judge.
+        # IndentationError, for example: a fault in the expression, reported elsewhere.
         return
 
 
@@ -261,16 +261,16 @@ def _parse_expression(text: str, magic: str) -> ast.Expression:
         # "source code string cannot contain null bytes"
         raise UsageError(f"not a Python expression: {error}") from None
     except _TOO_DEEP:
-        text = "the expression has too much in each other to be read; put a part in a variable"
+        text = "the expression is nested too deeply; put a part of it in a variable"
         raise UsageError(text) from None
 
 
 def _what_was_meant(text: str, magic: str) -> str:
-    """What to say of text that is no expression, but that somebody might well write."""
+    """The error for text that is not an expression but a likely mistake."""
     words = re.match(r"\s*([A-Za-z]+)\s+[\w-]", text)
     if words and words[1] not in keyword.kwlist:
-        near = did_you_mean(words[1], list(COMMANDS)) or f" (there is: {', '.join(COMMANDS)})"
-        return f"there is no command {words[1]!r}{near}"
+        near = did_you_mean(words[1], list(COMMANDS)) or f" (known: {', '.join(COMMANDS)})"
+        return f"unknown command {words[1]!r}{near}"
     assigned = re.match(r"\s*(\w+)\s*=(?!=)\s*(.*)", text, re.DOTALL)
     if assigned:
         return f"to keep the result write `{assigned[1]} = {magic} {assigned[2].strip()}`"
@@ -281,7 +281,7 @@ def _without_await(tree: ast.Expression) -> ast.Expression:
     """Drop an `await` in front of the whole expression; refuse any other.
 
     ``%rpc`` waits by itself. A magic runs inside the kernel's loop and cannot wait for anything
-    else that runs on it.
+    else on that loop.
     """
     if isinstance(tree.body, ast.Await):
         tree = ast.Expression(tree.body.value)
@@ -293,7 +293,7 @@ def _without_await(tree: ast.Expression) -> ast.Expression:
             inner = node.value if isinstance(node, ast.Await) else node
             named = ast.unparse(inner) if isinstance(inner, ast.expr) else "..."
             raise UsageError(
-                f"`await` inside the expression cannot be waited for by a magic: write "
-                f"`value = await {named}` in a line of its own before, and use `value` here"
+                f"a magic cannot wait for an `await` inside the expression: write "
+                f"`value = await {named}` on its own line before it, and use `value` here"
             )
     return tree

@@ -1,1 +1,1 @@
-"""Where a view appears: the widget, its control channel, the terminal."""
+"""The places where a view appears: the widget with its control channel, and the terminal."""

@@ -1,7 +1,7 @@
-"""The heavier pieces of the front end: sent once per page, when a view first needs one.
+"""The larger parts of the front end: sent once per page, when a view first needs one.
 
-A part is a built ES module. Its id holds a digest of its source, so that a page never mistakes one
-version for another.
+A part is a built ES module. Its id contains a digest of its source, so that a page never confuses
+two versions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _registered(path: pathlib.Path) -> str:
 
 
 def id_of(path: pathlib.Path | None) -> str | None:
-    """The id by which a page asks for the part in this file; from now on it gets it."""
+    """The id by which a page asks for the part in this file; it can do so from now on."""
     return None if path is None else _registered(path)
 
 

@@ -1,21 +1,21 @@
-"""The control channel: the road that is open while a cell blocks the kernel.
+"""Messages on the control channel, which works while a cell blocks the kernel.
 
-A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` at its end:
+A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` appended:
 
 - ``kkjupyter_cancel`` with ``{"run_id": 3}``, ``{"run_id": 3, "key": "..."}`` or ``{"all": true}``:
   cancel. The reply, ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, says whether
-  anything was cancelled. With a key it is one view that asks, and the reply has what the next
-  message gets, too.
-- ``kkjupyter_state`` with ``{"run_id": 3}`` or ``{"run_id": 3, "key": "..."}``: what became of a
-  run. The reply is ``{"status": "ok", "run_id": 3, "known": true, "state": {...}, "end": 812}``:
-  the run's :class:`Status` and, with a key, where the view's text ends. ``known`` is false, and the
+  anything was cancelled. With a key the question comes from one view, and the reply also contains
+  what the next message returns.
+- ``kkjupyter_state`` with ``{"run_id": 3}`` or ``{"run_id": 3, "key": "..."}``: the state of a run.
+  The reply is ``{"status": "ok", "run_id": 3, "known": true, "state": {...}, "end": 812}``: the
+  run's :class:`Status` and, with a key, where the view's text ends. ``known`` is false, and the
   rest null, if this kernel does not know the run: it is another process, or has forgotten the run,
-  which it does only when that is over.
+  which happens only after its end.
 - ``kkjupyter_part`` with ``{"id": "markdown-..."}``: a part of the front end that a page lacks; the
   reply is ``{"status": "ok", "source": "..."}``.
 
-A ``key`` is the id of a view, which no other kernel has: numbers begin anew in each. The handlers
-run in the kernel's control thread.
+A ``key`` is the id of a view and unique; the numbers of runs start again in each kernel. The
+handlers run in the kernel's control thread.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def answer_part(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     """The source of a part of the front end; returns the content of the reply."""
     source = assets.source_of(str(content.get("id")))
     if source is None:
-        return _refusal(f"there is no part {content.get('id')!r} here")
+        return _refusal(f"unknown part {content.get('id')!r}")
     return {"status": "ok", "source": source}
 
 
@@ -125,13 +125,13 @@ def install(shell: Any, runs: KnownRuns) -> None:
     kernel = getattr(shell, "kernel", None)
     handlers = getattr(kernel, "control_handlers", None)
     if kernel is None or handlers is None:
-        return  # a terminal, or a kernel of another make: the other roads remain
+        return  # a terminal, or another kind of kernel: other ways to cancel remain
     for message_type, answer in ANSWERS.items():
         handlers[message_type] = _handler(kernel, message_type, answer, runs)
 
 
 def uninstall(shell: Any) -> None:
-    """Listen no more. Idempotent."""
+    """Stop listening. Idempotent."""
     handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
     if handlers is not None:
         for message_type in ANSWERS:
@@ -145,7 +145,7 @@ def _handler(
         try:
             content = answer(parent.get("content") or {}, runs)
         except Exception as error:
-            # Without a reply the page would take the kernel for busy, and interrupt it.
+            # Without a reply the page would assume a busy kernel, and interrupt it.
             logger.exception("%s failed", message_type)
             content = _refusal(f"{type(error).__name__}: {error}")
         kernel.session.send(stream, f"{message_type}_reply", content, parent, ident=ident)

@@ -1,8 +1,8 @@
-"""What the kernel keeps of views that have ended: little, and for the whole process bounded.
+"""Keeps a limited amount of data of views that have ended, for the whole process.
 
-A page that was reloaded in mid-stream asks for the static output when the stream is over; one that
-is opened later asks for the text. Until a page says that its notebook has been saved with it, both
-are kept, as far as there is room.
+A page that was reloaded during a stream asks for the static output when the stream is over; a page
+that is opened later asks for the text. Both are kept, within the limit, until a page reports that
+its notebook was saved with them.
 """
 
 from __future__ import annotations
@@ -89,11 +89,12 @@ class EndedWidget(Protocol):
 
 
 class EndedWidgets:
-    """The widgets that have ended and that no page has saved, oldest first. Thread-safe.
+    """The widgets that have ended and are not saved by any page, oldest first. Thread-safe.
 
     Args:
-        held_bytes: of older ones text and output are forgotten beyond that; the newest keeps its.
-        held_widgets: older ones are closed beyond that.
+        held_bytes: the limit for text and output; beyond it those of older widgets are dropped, but
+            not the newest's.
+        held_widgets: the limit for open widgets; beyond it older ones are closed.
     """
 
     def __init__(self, held_bytes: int = HELD_BYTES, held_widgets: int = HELD_WIDGETS) -> None:
@@ -105,11 +106,11 @@ class EndedWidgets:
 
     @property
     def held_bytes(self) -> int:
-        """How much is kept now."""
+        """How many bytes are kept now."""
         return self._held_bytes
 
     def keep(self, widget: EndedWidget) -> None:
-        """It has ended, or holds less than it did."""
+        """Keep a widget that has ended, or update its size."""
         size_bytes = widget.held_bytes
         forgotten: list[EndedWidget] = []
         closed: list[EndedWidget] = []
@@ -134,7 +135,7 @@ class EndedWidgets:
             older.close()
 
     def saved(self, widget: EndedWidget) -> None:
-        """A page has saved its output: nobody needs it any more."""
+        """Drop a widget: a page has saved its output."""
         with self._lock:
             held = self._held.pop(widget.key, None)
             if held is None:

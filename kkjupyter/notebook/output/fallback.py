@@ -1,4 +1,4 @@
-"""What stands in for a view that raises: the json view, with all that came."""
+"""Replaces a view that raises an error by the json view, with all items so far."""
 
 from __future__ import annotations
 
@@ -22,30 +22,29 @@ logger = logging.getLogger("kkjupyter")
 
 
 class ViewOwner(Protocol):
-    """What a view that failed asks of the run that it shows."""
+    """The part of a run that a failed view uses."""
 
     def status(self) -> Status: ...
     def shown_so_far(self) -> tuple[Sequence[Any], int]:
-        """What views show of the items that are kept, and how many are left out."""
+        """What views show of the kept items, and how many items are left out."""
 
     def view_failed(self, line: str, error: BaseException) -> None:
         """A view raised ``error``; ``line`` says so to the user."""
 
 
-# Properties take the place of attributes: each is the present view's own.
+# Properties instead of attributes: each is the current view's.
 # mypy: disable-error-code="override, misc"
 
 
 class FallbackView(View):
-    """Shows what another view makes of the items; when that raises, what the json view makes.
+    """Shows items with another view and, when that raises, with the json view.
 
-    The new view begins with all items so far that are retained, the page draws it anew, and one
-    line names view, item and error. Should the json view fail, too, plain text takes its place,
-    which never does.
+    The new view begins with all kept items, the page draws it again, and one line names view, item
+    and error. If the json view also fails, plain text takes its place, which never fails.
 
     Args:
-        view: the one to show.
-        in_terminal: what was printed stays; only what comes from now on is shown otherwise.
+        view: the view to show.
+        in_terminal: whether printed text stays, so that only new items are shown differently.
     """
 
     def __init__(self, view: View, *, in_terminal: bool = False) -> None:
@@ -56,27 +55,27 @@ class FallbackView(View):
         self._fed = 0
         self._versions = 0
         self._sharing = 1
-        # Reentrant: what stands in may fail while it is being put in place.
+        # Reentrant: the replacement may fail while it is being installed.
         self._lock = threading.RLock()
 
     @classmethod
     def unmade(cls, choice: Any, error: Exception, *, in_terminal: bool = False) -> FallbackView:
-        """The json view in the place of one that could not be made."""
+        """The json view in place of one that could not be made."""
         made = cls(JsonView(), in_terminal=in_terminal)
         name = choice if isinstance(choice, str) else getattr(choice, "__name__", repr(choice))
-        line = f"view {whole(name)!r} failed at its making: {_line(error)}; shown as JSON"
+        line = f"view {whole(name)!r} failed when it was made: {_line(error)}; shown as JSON"
         made._failures.append((line, error))
         return made
 
     def bind(self, owner: ViewOwner) -> None:
-        """Say whose items they are, before the first of them is fed."""
+        """Set the owner of the items, before the first of them is fed."""
         self._owner = owner
         for line, error in self._failures:
             owner.view_failed(line, error)
 
     @property
     def name(self) -> str:
-        """That of the view which is shown."""
+        """The name of the current view."""
         return str(self._view.name)
 
     @property
@@ -91,7 +90,7 @@ class FallbackView(View):
 
     @property
     def version(self) -> int:
-        """Counts how often the source was begun anew, by whichever view."""
+        """Counts how often the source was restarted, by any view."""
         return self._versions + self._view.version
 
     @property
@@ -115,7 +114,7 @@ class FallbackView(View):
         return len(self._failures)
 
     def save_one_of(self, count: int) -> None:
-        """Share the notebook file's limit with others, whichever view is shown. Never raises."""
+        """Share the notebook file's limit with others, for any view. Never raises."""
         self._sharing = count
         view = self._view
         try:
@@ -140,7 +139,7 @@ class FallbackView(View):
         return source
 
     def finish(self) -> str:
-        """What was held back. Never raises."""
+        """The rest that was held back. Never raises."""
         view = self._view
         try:
             return _checked(view.finish())
@@ -172,7 +171,7 @@ class FallbackView(View):
             return self.bundle(status if self._owner is None else self._owner.status())
 
     def checkpoint(self, status: Status) -> dict[str, Any]:
-        """What stands next to the live widget. Never raises."""
+        """The text beside the live widget. Never raises."""
         view = self._view
         try:
             return view.checkpoint(status)
@@ -181,9 +180,9 @@ class FallbackView(View):
             return self._view.checkpoint(status)
 
     def bundle_as_it_is(self, status: Status) -> dict[str, Any]:
-        """The static output of what is drawn by now, while the view may be busy on another thread.
+        """The static output of what was drawn so far, while the view may be busy on another thread.
 
-        No code of the user's runs.
+        Runs no code of the user's.
         """
         view = self._view
         shown: object = view.chosen if isinstance(view, AutoView) else view
@@ -198,10 +197,10 @@ class FallbackView(View):
     def _fall_back(
         self, failed: View, error: BaseException, items: Sequence[Any] = (), place: str = ""
     ) -> str:
-        """Put another view in the place of ``failed``; returns its source."""
+        """Replace the view ``failed``; returns the source of the new one."""
         with self._lock:
             if self._view is not failed:
-                return ""  # another thread met the same
+                return ""  # another thread noticed the same failure
             stand_in: View = PlainView() if isinstance(failed, JsonView) else JsonView()
             stand_in.save_one_of(self._sharing)
             left_out = 0
@@ -226,7 +225,7 @@ class FallbackView(View):
 
 
 class PlainView(View):
-    """Each value as Python writes it, on a line of its own. Never raises."""
+    """Each value's repr on a separate line. Never raises."""
 
     name = "plain"
 
@@ -236,7 +235,7 @@ class PlainView(View):
 
 
 class _Counted(list[Any]):
-    """Items that know how far somebody has come with them."""
+    """Items that count how far they were read."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         super().__init__(items)
@@ -275,7 +274,7 @@ def _checked(source: Any) -> str:
 
 
 def _sound(bundle: Any) -> dict[str, Any]:
-    """``bundle``, if it is one that can be sent and stood in a column."""
+    """``bundle``, if it can be sent and shown in a column."""
     if not isinstance(bundle, dict):
         raise TypeError(f"a view's bundle is a dict, not {type(bundle).__name__}")
     for mime in ("text/plain", "text/html"):
@@ -302,6 +301,6 @@ def _plain(item: Any) -> str:
 
 
 def _is_an_interrupt(error: BaseException) -> bool:
-    """Whether it is the user's: those reach the main thread only."""
+    """Whether it is the user's interrupt: those reach only the main thread."""
     is_main = threading.current_thread() is threading.main_thread()
     return is_main and isinstance(error, (KeyboardInterrupt, SystemExit))

@@ -1,8 +1,8 @@
-"""Keeping Python's garbage collector from stopping all threads while a saved output is made.
+"""Keeps Python's garbage collector from stopping all threads while a saved output is made.
 
-A long answer becomes some hundred thousand objects for a few seconds. Each full collection looks at
-all objects of the process, holds all threads meanwhile (half a second was measured), and finds
-nothing. The collections of young objects go on.
+A long answer becomes some hundred thousand objects for a few seconds. Each full collection visits
+all objects of the process, stops all threads meanwhile (half a second was measured), and finds
+nothing. Collections of young objects go on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _threshold_before = 0
 
 @contextlib.contextmanager
 def without_full_collections() -> Iterator[None]:
-    """No full collection in here; several threads may be in at a time."""
+    """A block without full collections; several threads may be in it at a time."""
     global _users, _threshold_before
     with _lock:
         _users += 1
@@ -35,5 +35,5 @@ def without_full_collections() -> Iterator[None]:
         with _lock:
             _users -= 1
             young, middle, old = gc.get_threshold()
-            if not _users and old == _NEVER:  # else somebody has set it meanwhile
+            if not _users and old == _NEVER:  # otherwise it was changed in the meantime
                 gc.set_threshold(young, middle, _threshold_before)

@@ -1,7 +1,7 @@
-"""Where a view appears: a notebook's cell, or a terminal.
+"""The screens on which a view appears: a notebook's cell, or a terminal.
 
 Making a :class:`CellScreen` displays it, so that happens on the cell's own thread; everything else
-happens on the worker of the run that it shows.
+happens on the worker of its run.
 """
 
 from __future__ import annotations
@@ -53,28 +53,28 @@ logger = logging.getLogger("kkjupyter")
 
 
 class Screen(Protocol):
-    """What a run tells each place that shows it."""
+    """The interface by which a run reports to each place that shows it."""
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
-        """Items came, or (with none) the state changed."""
+        """Take new items; without items, only the state changed."""
 
     def end(self, status: Status) -> None:
-        """Nothing more comes; when this returns, the final output is on its way."""
+        """End it; when this returns, the final output is on its way."""
 
 
 class ScreenOwner(ViewOwner, Protocol):
-    """What a screen asks of the run that it shows."""
+    """The part of a run that a screen uses."""
 
     def post_later(self, job: Job, delay_s: float) -> object:
-        """Have ``job()`` called on the run's worker."""
+        """Call ``job()`` on the run's worker later."""
 
 
 class DrawnScreen:
-    """A screen with a view, which is never without one: see :class:`FallbackView`.
+    """A screen with a view, which is replaced if it fails: see :class:`FallbackView`.
 
     Args:
         view: formats the items.
-        in_terminal: what was shown cannot be taken back.
+        in_terminal: whether shown text cannot be taken back.
     """
 
     def __init__(self, view: View, *, in_terminal: bool = False) -> None:
@@ -83,12 +83,12 @@ class DrawnScreen:
         self._owner: ScreenOwner | None = None
 
     def bind(self, owner: ScreenOwner) -> None:
-        """Say which run it shows, before the first items."""
+        """Set the run that it shows, before the first items."""
         self._owner = owner
         self._view.bind(owner)
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
-        """Items came, or (with none) the state changed."""
+        """Take new items; without items, only the state changed."""
         raise NotImplementedError
 
     def end(self, status: Status) -> None:
@@ -96,7 +96,7 @@ class DrawnScreen:
         raise NotImplementedError
 
     def leave(self, status: Status) -> None:
-        """End with what is drawn by now: the view is still busy, on another thread.
+        """End with what was drawn so far: the view is still busy on another thread.
 
         Args:
             status: the run at its end.
@@ -104,7 +104,7 @@ class DrawnScreen:
         raise NotImplementedError
 
     def _latest(self, status: Status, failures: int) -> Status:
-        """``status``, or a newer one if a view has failed since there were ``failures``."""
+        """``status``, or a newer one if a view has failed since ``failures`` was counted."""
         if self._owner is None or self._view.failures == failures:
             return status
         return self._owner.status()
@@ -114,8 +114,8 @@ class Screens:
     """The places that show one run. Belongs to the run's worker.
 
     Args:
-        title: what the run is called in the log.
-        failed: told of a screen that raises, and is forgotten.
+        title: the name of the run in the log.
+        failed: called with the error of a screen that raises, which is then dropped.
     """
 
     def __init__(
@@ -126,20 +126,20 @@ class Screens:
         self._screens: list[Screen] = []
 
     def add(self, screen: Screen) -> None:
-        """Have one more."""
+        """Add a screen."""
         self._screens.append(screen)
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
-        """Tell all that items came, or (with none) that the state changed."""
+        """Pass new items to all; without items, only the state changed."""
         self._each(lambda screen: screen.feed(items, status))
 
     def end(self, status: Status) -> None:
-        """Tell all that nothing more comes, and forget them."""
+        """End all screens and drop them."""
         self._each(lambda screen: screen.end(status))
         self._screens.clear()
 
     def leave(self, status: Status) -> None:
-        """End all with what is drawn by now, while the worker is stuck in one of them."""
+        """End all with what was drawn so far, while the worker is stuck in one of them."""
         self._each(lambda screen: _leave(screen, status))
         self._screens.clear()
 
@@ -161,13 +161,13 @@ def _leave(screen: Screen, status: Status) -> None:
 
 
 def present_execution() -> int | None:
-    """The number of the execution this code belongs to; None outside IPython."""
+    """The number of the execution that this code belongs to; None outside IPython."""
     shell = get_ipython()
     return None if shell is None else int(shell.execution_count)
 
 
 def is_terminal() -> bool:
-    """Whether there is only text to show things with: no kernel, and so no front end."""
+    """Whether only text can be shown, because there is no kernel and so no front end."""
     return getattr(get_ipython(), "kernel", None) is None
 
 
@@ -180,13 +180,13 @@ def open_screen(choice: ViewChoice, run: ViewedRun) -> DrawnScreen:
     if is_terminal():
         return TerminalScreen(made_view(choice, in_terminal=True))
     view = made_view(choice)
-    from kkjupyter.notebook.output.widget import LiveWidget  # ipywidgets: not for terminals
+    from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
 
     return CellScreen(LiveWidget(view=view, run=run), view)
 
 
 def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
-    """A view that another takes the place of when it fails, be it at its making.
+    """Make a view that is replaced by another if it fails, even when it is made.
 
     Raises:
         UsageError: there is no view of that name.
@@ -201,10 +201,10 @@ def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
 
 
 class WidgetScreen(DrawnScreen):
-    """A widget that shows one run; what it leaves goes to ``ended``.
+    """A widget that shows one run; its static bundle goes to ``ended``.
 
     Args:
-        widget: what the front end shows while it runs.
+        widget: shown by the front end while it runs.
         view: formats the items; the widget's own.
         ended: takes the static bundle, in the context of the cell in which this was made.
     """
@@ -215,7 +215,7 @@ class WidgetScreen(DrawnScreen):
         super().__init__(view)
         self._widget = widget
         self._ended = ended
-        # What is sent by whichever thread belongs to this cell, too.
+        # Messages from any thread belong to this cell, too.
         self._context = contextvars.copy_context()
         self._status: Status | None = None
         self._version = self._view.version
@@ -224,7 +224,7 @@ class WidgetScreen(DrawnScreen):
         self._flush_is_due = False
         self._is_unsent = False
         self._has_ended = False
-        # Held while something is sent, never while a view works: it may be left meanwhile.
+        # Held while something is sent, never while a view works, which may be left in the meantime.
         self._sending = threading.Lock()
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
@@ -269,7 +269,7 @@ class WidgetScreen(DrawnScreen):
             if self._has_ended:
                 return
             self._status = status
-            if self._version != self._view.version:  # its view failed just now
+            if self._version != self._view.version:  # its view has just failed
                 self._flush()
             self._has_ended = True
             self._send(self._widget.end, status, bundle)
@@ -277,7 +277,7 @@ class WidgetScreen(DrawnScreen):
 
     def _flush_late(self) -> None:
         self._flush_is_due = False
-        # A busy machine comes here late, when newer items have taken this turn: then wait again.
+        # On a busy machine newer items may have used this turn already: then wait again.
         if self._is_unsent and self._status is not None:
             self.feed((), self._status)
 
@@ -298,15 +298,15 @@ class WidgetScreen(DrawnScreen):
         try:
             self._context.run(send, *what)
         except Exception:
-            # The page asks for what it lacks, and the saved output goes another way.
+            # The page asks for missing text, and the saved output is sent separately.
             logger.exception("a message to the page could not be sent")
 
 
 class CellScreen(WidgetScreen):
-    """A live view in a cell: a widget where there is a front end for it, a static output at last.
+    """A live view in a cell: a widget while it runs, and a static output at the end.
 
     Args:
-        widget: what the front end shows while it runs.
+        widget: shown by the front end while it runs.
         view: formats the items; the widget's own.
     """
 
@@ -317,7 +317,7 @@ class CellScreen(WidgetScreen):
 
 
 class TerminalScreen(DrawnScreen):
-    """Values printed as they come, for IPython in a terminal and for plain Python.
+    """Prints values as they arrive, for IPython in a terminal and for plain Python.
 
     Control sequences are stripped: in remote text they could move the cursor, set titles or worse.
 
@@ -331,7 +331,7 @@ class TerminalScreen(DrawnScreen):
         self._has_ended = False
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
-        """Print what came."""
+        """Print new items."""
         failures = self._view.failures
         text = self._view.feed(list(map(_bare, items)))
         if self._view.failures != failures and not self._at_line_start:
@@ -339,7 +339,7 @@ class TerminalScreen(DrawnScreen):
         self._write(text)
 
     def end(self, status: Status) -> None:
-        """Print what was held back, and how it ended."""
+        """Print the rest that was held back, and how the run ended."""
         failures = self._view.failures
         self._write(self._view.finish())
         self._end(self._latest(status, failures))
@@ -353,7 +353,7 @@ class TerminalScreen(DrawnScreen):
 
     def _write(self, text: str) -> None:
         if text and not self._has_ended:
-            # The views' text is encodable; a terminal's own encoding may still be narrower.
+            # The views' text is encodable, but a terminal's own encoding may be narrower.
             encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
             sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
             sys.stdout.flush()

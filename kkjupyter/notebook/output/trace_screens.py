@@ -1,4 +1,4 @@
-"""Where the diagram of a running call appears: below its view, or at the end in a terminal."""
+"""The screens for the diagram of a running call: below its view, or at the end in a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_trace_screen(record: CallRecord, run: ViewedRun) -> Screen:
     view = TraceView(record)
     if is_terminal():
         return _TerminalTrace(view, record)
-    from kkjupyter.notebook.output.widget import LiveWidget  # ipywidgets: not for terminals
+    from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
 
     shown = FallbackView(view)
     return _CellTrace(LiveWidget(view=shown, run=run), shown)
@@ -28,7 +28,7 @@ def open_trace_screen(record: CallRecord, run: ViewedRun) -> Screen:
 
 class _CellTrace(CellScreen):
     def feed(self, items: Sequence[Any], status: Status) -> None:
-        # Frames come without items, too; what the items are does not matter here.
+        # Frames also come without items; the items do not matter here.
         super().feed((None,), status)
 
 
@@ -38,7 +38,7 @@ class _TerminalTrace:
         self._record = record
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
-        """A terminal cannot be drawn anew."""
+        """Does nothing: a terminal cannot be redrawn."""
 
     def end(self, status: Status) -> None:
         self._view.finish()  # waits for what belongs to the end

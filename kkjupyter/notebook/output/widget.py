@@ -1,4 +1,4 @@
-"""The live view of one run: a widget that sends what is new and hears one word, cancel."""
+"""The live view of one run: a widget that sends new text and receives one command, cancel."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ MODULE = pathlib.Path(__file__).parent.parent.parent / "static" / "widget.js"
 class LiveWidget(anywidget.AnyWidget):
     """Shows one run while it streams.
 
-    Deltas are addressed by offset: a page that missed one, or was reloaded, asks for what it lacks,
-    and nothing is sent twice unasked. Several widgets may show one :class:`View`.
+    Deltas have offsets: a page that missed one, or was reloaded, asks for the missing text, and
+    nothing else is sent twice. Several widgets may show one :class:`View`.
 
-    :meth:`push` and :meth:`end` belong to one thread; what the page asks is answered on whatever
-    thread the question arrives. The widget stays open after :meth:`end`, until a page says that its
-    notebook was saved: one that was reloaded in mid-stream needs it to write the static bundle into
-    its notebook. Of its view it keeps the text only, and that as long as there is room
+    :meth:`push` and :meth:`end` belong to one thread; questions of the page are answered on the
+    thread on which they arrive. The widget stays open after :meth:`end`, until a page reports that
+    its notebook was saved: a page that was reloaded during the stream needs it to write the static
+    bundle into its notebook. It keeps only the text of its view, and that as long as there is room
     (:mod:`kkjupyter.notebook.output.ended`).
 
     Args:
@@ -51,15 +51,15 @@ class LiveWidget(anywidget.AnyWidget):
         place: the id of the widget in which this one is a column; ``""`` if it stands alone.
     """
 
-    # Its text, not its path: anywidget would hold each widget for ever, to tell it of changes.
+    # The text, not the path: anywidget would hold each widget for ever, to report changes.
     _esm = MODULE.read_text(encoding="utf-8")
 
     key = traitlets.Unicode().tag(sync=True)
     place = traitlets.Unicode().tag(sync=True)
     run_id = traitlets.Int().tag(sync=True)
     control_road = traitlets.Bool(True).tag(sync=True)
-    # Exists only in `get_state` (comm open, reload of the page): a trait that is assigned to would
-    # send the whole text at every change.
+    # Exists only in `get_state` (comm open, page reload): an assigned trait would send the whole
+    # text at every change.
     snapshot = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -75,7 +75,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._status = run.status()
         self._static = StaticOutput()
         key = uuid.uuid4().hex
-        # The page finds its own raw model, and its output in the notebook, by this id.
+        # By this id the page finds its own raw model, and its output in the notebook.
         super().__init__(
             key=key,
             model_id=key,
@@ -91,12 +91,12 @@ class LiveWidget(anywidget.AnyWidget):
 
     @property
     def status(self) -> Status:
-        """The run as the page was told of it last."""
+        """The run as it was last reported to the page."""
         return self._status
 
     @property
     def end_offset(self) -> int:
-        """Where the text ends, in UTF-16 units."""
+        """The length of the text, in UTF-16 units."""
         return self._view.transcript.end
 
     def run_status(self) -> Status:
@@ -110,10 +110,10 @@ class LiveWidget(anywidget.AnyWidget):
     # ---- for the view thread
 
     def push(self, delta: str, status: Status) -> None:
-        """Send what is new; at most 30 times a second, please.
+        """Send new text. Call it at most 30 times a second.
 
         Args:
-            delta: what the view was fed since the last push (may be empty): the end of its text.
+            delta: the text added to the view since the last push (may be empty).
             status: the run now.
         """
         self._status = status
@@ -121,7 +121,7 @@ class LiveWidget(anywidget.AnyWidget):
         self.send({"kind": "delta", "offset": offset, "text": delta, "status": status.to_json()})
 
     def start_anew(self, status: Status) -> None:
-        """Send everything once more: the view has become another one.
+        """Send everything once more, because the view was replaced.
 
         Args:
             status: the run now.
@@ -135,7 +135,7 @@ class LiveWidget(anywidget.AnyWidget):
         Args:
             status: the run at its end.
             bundle: the static bundle, :meth:`View.bundle`. Show it through the display handle, too;
-                a page that was reloaded meanwhile does not hear that, and asks for this copy.
+                a page that was reloaded does not get that message, and asks for this copy.
         """
         self._status = status
         view = self._view
@@ -160,23 +160,23 @@ class LiveWidget(anywidget.AnyWidget):
             self._view.transcript = Transcript(0)
 
     def close(self) -> None:
-        """Be known to no page any more."""
+        """Close it for all pages."""
         close_layout(self)
         super().close()
 
     def display_bundle(self) -> dict[str, Any]:
-        """The first display: this widget, and what stands there for whoever has no widgets."""
+        """The first display: this widget, and the text for front ends without widgets."""
         assert isinstance(self._view, View)
         return {**self._view.checkpoint(self._status), **widget_reference(self.model_id)}
 
     # ---- for the page
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """The model's state; with what the view has to show, when all of it is asked for."""
+        """The model's state, including the view's text if the whole state is requested."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if key is None:
             # A page that is loaded asks for all widgets at once, and shows few of those that are
-            # over: these ask for their text then.
+            # over; these ask for their text later.
             is_over = isinstance(self._view, _Ended)
             state["snapshot"] = self._snapshot(Excerpt("", 0, 0) if is_over else None)
             page_views.page_came()
@@ -224,7 +224,7 @@ class LiveWidget(anywidget.AnyWidget):
     def _send_missing(self, offset: int) -> None:
         transcript = self._view.transcript
         if isinstance(self._view, _Ended) and not transcript.end:
-            # There was none, or it is not kept any more; the page at least learns of the end.
+            # There was none, or it is no longer kept; the page at least learns of the end.
             self.send({"kind": "end", "end": offset, "status": self._status.to_json()})
             return
         if transcript.end - offset <= self._view.saved_bytes:
@@ -238,7 +238,7 @@ class LiveWidget(anywidget.AnyWidget):
 
 @dataclass(slots=True)
 class _Ended:
-    """What is left of a view whose run is over: what a page may still ask for."""
+    """The rest of a view whose run is over: what a page may still ask for."""
 
     name: str
     pane: str
@@ -255,19 +255,19 @@ class _Ended:
 
 
 def close_layout(widget: Any) -> None:
-    """Close what ipywidgets made along with a widget, and would keep."""
+    """Close the layout that ipywidgets made with a widget, and would keep."""
     layout = getattr(widget, "layout", None)
     if layout is not None:
         layout.close()
 
 
 def widget_reference(model_id: str) -> dict[str, Any]:
-    """What a front end that has widgets shows for one."""
+    """The output by which a front end shows a widget."""
     return {WIDGET_VIEW_MIME: {"model_id": model_id, "version_major": 2, "version_minor": 0}}
 
 
 def prefer_subshells(comm: Any) -> None:
-    """Have a comm's messages handled while a cell blocks the main shell, where there are subshells.
+    """Let a comm's messages be handled in a subshell, if there are any, while a cell blocks.
 
     ipykernel 7.4 sends them to the shell that last sent on the comm: a widget made in a cell would
     hear nothing until that cell ends. The method is private, so it may be missing.

@@ -1,4 +1,4 @@
-"""How much of a stream is kept: everything up to a limit, beyond it the head and the newest."""
+"""How much of a stream is kept: everything up to a limit, beyond it the first and newest items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DEFAULT_LIMITS", "Items", "Limits", "Retained", "size_bytes"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a Reply keeps at most; ``None`` means no limit.
+    """The limits of what a Reply keeps; ``None`` means no limit.
 
     Attributes:
         items: number of items.
@@ -32,14 +32,14 @@ DEFAULT_LIMITS = Limits()
 
 
 class Items(list[Any]):
-    """The items of a stream, in order: the same list at each look, which fills while it runs.
+    """The items of a stream, in order: always the same list, which grows while the stream runs.
 
-    It can be read as any list, also while items come; nothing can be put into it or taken out.
-    ``list(reply.items)`` makes a list of one's own. Copied or pickled, it is what came so far.
+    It can be read like any list, also while items arrive, but it cannot be changed.
+    ``list(reply.items)`` makes a list that can. A copy or pickle has the items so far.
 
     Attributes:
-        left_out: how many items are missing beyond the limits, all in one gap.
-        gap_at: the index at which they are missing (``items[gap_at]`` came after the gap).
+        left_out: how many items are missing because of the limits, all in one gap.
+        gap_at: the index of the gap (``items[gap_at]`` is the first item after it).
     """
 
     def __init__(self, values: Iterable[Any] = (), *, left_out: int = 0, gap_at: int = 0) -> None:
@@ -60,8 +60,7 @@ class Items(list[Any]):
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise UsageError(
-            "the items of a Reply are what came, and cannot be changed; list(reply.items) makes "
-            "a list of your own"
+            "the items of a Reply cannot be changed; list(reply.items) makes a list that can"
         )
 
     append = extend = insert = pop = remove = clear = sort = reverse = _refuse
@@ -73,12 +72,12 @@ def _items(values: list[Any], left_out: int, gap_at: int) -> Items:
 
 
 class Retained:
-    """A store of items with a limit. Thread-safe.
+    """A store of items with limits.
 
-    The first half of each limit goes to the head, the second to the newest items.
+    Thread-safe. Half of each limit is for the first items, half for the newest.
 
     Args:
-        limits: what is kept at most.
+        limits: the limits.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -96,14 +95,14 @@ class Retained:
 
     @classmethod
     def of(cls, items: Items, limits: Limits) -> Retained:
-        """One that has these items, to which nothing is added."""
+        """A store with these items, which does not change."""
         retained = cls(limits)
         retained.items = items
         retained.count = len(items) + items.left_out
         return retained
 
     def extend(self, items: Iterable[Any]) -> None:
-        """Add items, in order; what does not fit falls out of the middle."""
+        """Add items, in order; beyond the limits, items in the middle are dropped."""
         with self._lock:
             for item in items:
                 size = 0 if self.limits.size_bytes is None else self._meter.measure(item)
@@ -119,7 +118,7 @@ class Retained:
             self._drop()
 
     def parts(self) -> tuple[list[Any], list[Any], int]:
-        """The head, the newest items after the gap, and how many are left out between them."""
+        """The first items, the newest ones, and how many are left out between them."""
         with self._lock:
             gap_at = self.items.gap_at if self.items.left_out else len(self.items)
             return self.items[:gap_at], self.items[gap_at:], self.items.left_out
@@ -131,7 +130,7 @@ class Retained:
         )
 
     def _drop(self) -> None:
-        """Take what is over the limits out of the middle; the newest item stays in any case."""
+        """Drop items beyond the limits from the middle; the newest item always stays."""
         half_items = None if self.limits.items is None else max(1, self.limits.items // 2)
         half_bytes = None if self.limits.size_bytes is None else self.limits.size_bytes // 2
         sizes = self._newest_sizes
@@ -143,7 +142,7 @@ class Retained:
             self._newest_bytes -= sizes.popleft()
             dropped += 1
         if dropped:
-            # All at once: each time, everything behind the gap moves.
+            # All at once, because each time everything behind the gap moves.
             gap_at = self.items.gap_at
             list.__delitem__(self.items, slice(gap_at, gap_at + dropped))
             self.items.left_out += dropped

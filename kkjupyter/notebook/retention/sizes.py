@@ -1,7 +1,7 @@
-"""What an item takes in memory: an estimate that looks into whatever it consists of.
+"""Estimates the memory that an item takes, including its parts.
 
-Nothing of the item's own code runs for it: the garbage collector is asked what an object holds, so
-a ``__getattr__`` that raises or a ``__dict__`` that is a property does not matter.
+None of the item's own code runs: the garbage collector tells what an object holds, so a
+``__getattr__`` that raises or a ``__dict__`` that is a property does not matter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNKNOWN_BYTES = 64
 
 _LEAVES = frozenset({str, bytes, int, float, bool, type(None), complex, bytearray})
 
-# They belong to the program, not to the item that mentions them.
+# They belong to the program, not to the item that refers to them.
 _PROGRAM = (
     type,
     types.ModuleType,
@@ -32,7 +32,7 @@ _PROGRAM = (
     types.CodeType,
     types.FrameType,
 )
-# Their data is out of the collector's sight.
+# The collector does not see their data.
 _DATA_ROOTS = frozenset(
     {"numpy", "pandas", "polars", "torch", "pyarrow", "jax", "jaxlib", "tensorflow", "cupy"}
 )
@@ -41,26 +41,26 @@ _DATA_ROOTS = frozenset(
 class SizeMeter:
     """Measures the items of one stream, one after the other.
 
-    What an item shares with the one before it (a client, a data set, a long prompt) is counted
-    once: it takes no memory of its own for each of them.
+    Parts that an item shares with the previous one (a client, a data set, a long prompt) count
+    once, because they take no additional memory.
     """
 
     def __init__(self) -> None:
         self._before: set[int] = set()
 
     def measure(self, value: Any) -> int:
-        """What ``value`` takes, in bytes. Never raises; looks at 10,000 objects at most."""
+        """The memory of ``value``, in bytes. Never raises; looks at 10,000 objects at most."""
         if type(value) in _LEAVES:
             return sys.getsizeof(value)
         seen: set[int] = set()
         total = _estimate(value, self._before, seen)
-        # Their ids stay theirs: whoever measures keeps the newest item.
+        # Their ids stay valid, because the newest item is kept.
         self._before = seen
         return total
 
 
 def size_bytes(value: Any) -> int:
-    """What ``value`` takes in memory, roughly: it is looked into, by sample where it is large."""
+    """The approximate memory that ``value`` takes, in bytes; large values are sampled."""
     return SizeMeter().measure(value)
 
 
@@ -94,13 +94,13 @@ def _estimate(value: Any, before: set[int], seen: set[int]) -> int:
                 parts = parts[::step]
         waiting.extend([(part, weight) for part in parts])
     if waiting:
-        # The rest is taken to be like what was seen.
+        # The rest is assumed to be like the sample.
         total += total / visited * sum([weight for _, weight in waiting])
     return int(total)
 
 
 def _keys_bytes(node: dict[Any, Any], before: Container[int], seen: set[int]) -> float:
-    """The keys that are texts, which the collector does not tell of; few are an item's own."""
+    """The size of text keys, which the collector does not report; few belong to one item only."""
     keys = list(dict.keys(node))
     some = keys[:_SAMPLE_CHILDREN]
     own = [key for key in some if type(key) is str and _is_new(key, before, seen)]
@@ -141,7 +141,7 @@ def _parts(node: Any) -> Sequence[Any]:
 
 @functools.lru_cache(maxsize=512)
 def _own_sizeof(kind: type[Any]) -> Callable[[Any], int]:
-    """What tells the size of an object by itself: Python's own, never one of a user's class."""
+    """The method that tells an object's own size: Python's, never one of a user's class."""
     found = (vars(base).get("__sizeof__") for base in kind.__mro__)
     return next(sizeof for sizeof in found if isinstance(sizeof, types.MethodDescriptorType))
 
@@ -150,7 +150,7 @@ def _own_sizeof(kind: type[Any]) -> Callable[[Any], int]:
 def _data_attribute(kind: type[Any]) -> str | None:
     """The attribute that tells how much data an object of this class has.
 
-    Empty if ``sys.getsizeof`` tells it; None for all that is made of Python's own objects.
+    Empty if ``sys.getsizeof`` tells it; None for classes made of Python's own objects.
     """
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
     if roots.isdisjoint(_DATA_ROOTS):

@@ -1,4 +1,4 @@
-"""A reply's items as a data frame, of whichever library there is."""
+"""A reply's items as a data frame of the installed library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def dataframe_of(items: Sequence[Any], library: str | None = None) -> Any:
 
     Args:
         items: mappings, dataclasses, named tuples, objects of pydantic, msgspec or attrs; lists and
-            tuples, whose columns are numbered; any other value stands in a column ``value``.
+            tuples, whose columns are numbered; any other value goes into a column ``value``.
         library: ``"pandas"`` or ``"polars"``; by default the first of them that is installed.
 
     Raises:
@@ -31,7 +31,7 @@ def dataframe_of(items: Sequence[Any], library: str | None = None) -> Any:
             raise UsageError("a data frame needs pandas or polars: %pip install pandas")
     elif library not in _MAKERS:
         raise UsageError(
-            f"there is no data frame of {library!r}{did_you_mean(library, list(_MAKERS))} "
+            f"unknown data frame library {library!r}{did_you_mean(library, list(_MAKERS))} "
             f"(libraries: {', '.join(_MAKERS)})"
         )
     try:
@@ -53,7 +53,7 @@ def _pandas(module: Any, records: list[dict[Any, Any]]) -> Any:
 
 def _polars(module: Any, records: list[dict[Any, Any]]) -> Any:
     named = [{str(key): value for key, value in record.items()} for record in records]
-    # All rows have a say in the columns and their types; where types differ, texts stand for all.
+    # Columns and types are made from all rows; a column with different types becomes text.
     return module.DataFrame(named, infer_schema_length=None, strict=False)
 
 

@@ -1,6 +1,6 @@
-"""What of an item is shown: all of it, what a function picks, or of an LLM client's chunk the text.
+"""Which part of an item is shown: all of it, what a function picks, or an LLM chunk's text.
 
-Only views and texts see what was picked; loops and ``reply.items`` have the items as they came.
+Only views and texts use the picked part; loops and ``reply.items`` have the items as they came.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["ChunkTexts", "Picked", "Picker", "Picking", "as_they_are", "chunk_te
 
 Picker = Callable[[Sequence[Any]], Sequence[Any]]
 
-# Looked at for each item of every stream, so without a look at any attribute.
+# Checked for each item of every stream, so without reading any attribute.
 _PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, bytes})
-# What an event lacks, or is not: such an event has nothing to show.
+# Raised when an event lacks something or is of another type: it has nothing to show.
 _NOT_THERE = (AttributeError, KeyError, IndexError, TypeError)
 _NOTE_CHARS = 160
 
@@ -30,10 +30,10 @@ def as_they_are(items: Sequence[Any]) -> Sequence[Any]:
 
 
 class Picking:
-    """A picker that has something to say about what it does not show.
+    """A picker that reports items that it does not show.
 
     Attributes:
-        notes: where it says so, once; None for nowhere.
+        notes: the list that gets the report, once; None for none.
     """
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class Picking:
         self._has_told = False
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What views show of these items."""
+        """The parts of these items that views show."""
         raise NotImplementedError
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What the text of a Reply has of these items. Never raises."""
+        """The parts of these items for the text of a Reply. Never raises."""
         raise NotImplementedError
 
     def _tell(self, note: str) -> None:
@@ -57,8 +57,8 @@ class Picking:
 class Picked(Picking):
     """Shows ``pick(item)`` for each item.
 
-    It shows nothing of an item for which that is None, or which lacks what ``pick`` asks for: if it
-    raises AttributeError, KeyError, IndexError or TypeError. Anything else it raises is raised.
+    It shows nothing for an item if the result is None, or if the item lacks what ``pick`` needs
+    (AttributeError, KeyError, IndexError or TypeError). Other exceptions are raised.
 
     Args:
         pick: the user's function.
@@ -69,11 +69,11 @@ class Picked(Picking):
         self._pick = pick
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What was picked of those that have it."""
+        """The picked parts of the items that have one."""
         return [shown for item in items if (shown := self._picked(item)) is not None]
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The same; nothing of an item for which ``pick`` fails in any way."""
+        """The same, without items for which ``pick`` fails in any way."""
         shown: list[Any] = []
         for item in items:
             try:
@@ -87,10 +87,12 @@ class Picked(Picking):
             return self._pick(item)
         except _NOT_THERE as error:
             text = plain(str(error))[:_NOTE_CHARS].replace("\n", " ")
-            self._tell(f"pick shows nothing of some items ({type(error).__name__}: {text})")
+            self._tell(
+                f"pick failed for some items, which are not shown ({type(error).__name__}: {text})"
+            )
             return None
         except StopIteration as error:
-            # It would be taken for the end of a loop.
+            # It would look like the end of a loop.
             raise RuntimeError("pick raised StopIteration") from error
 
 
@@ -98,7 +100,7 @@ def picker(pick: Callable[[Any], Any]) -> Picked:
     """Shows ``pick(item)`` for each item; see :class:`Picked`.
 
     Raises:
-        UsageError: it is no function.
+        UsageError: it is not a function.
     """
     if not callable(pick):
         raise UsageError(
@@ -109,13 +111,13 @@ def picker(pick: Callable[[Any], Any]) -> Picked:
 
 
 class ChunkTexts(Picking):
-    """Shows the text in place of each chunk of an LLM client's; other items as they are.
+    """Shows the text of each chunk of an LLM client; other items as they are.
 
-    A chunk is what the ``openai`` package, and the many that took its shape over, stream:
+    A chunk is an item of the ``openai`` package, or of the many others with the same format:
     ``chunk.choices[0].delta.content``, or ``choices[0].text`` of plain completions; or the dict
-    that it is on the wire, as a remote endpoint passes it on. One without text (a role, the usage
-    at the end) shows nothing. A model's reasoning is shown before its answer, a tool call as a
-    line with its name and arguments; of several alternatives the one that comes first is shown.
+    that it is on the wire, as a remote endpoint passes it on. A chunk without text (a role, the
+    usage at the end) shows nothing. A model's reasoning is shown before its answer, a tool call as
+    a line with its name and arguments; of several alternatives the first one is shown.
     """
 
     def __init__(self) -> None:
@@ -123,21 +125,21 @@ class ChunkTexts(Picking):
         self._choice: int | None = None
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The alternative that came first of all that is text, the other items as they are."""
+        """The text of the first alternative; other items as they are."""
         shown = chunk_texts(items)
         if self._choice is None:
-            # Until there is text, what has none is of any choice: it says that there will be some.
+            # Before the first text, a chunk without text counts for any choice: it announces text.
             texts = (one.choice for one in shown if type(one) is Piece and one)
             self._choice = next(texts, None)
             if self._choice is None:
                 return shown
         first = [one for one in shown if type(one) is not Piece or one.choice == self._choice]
         if len(first) < len(shown):
-            self._tell("several choices came; one of them is shown")
+            self._tell("several choices arrived; one of them is shown")
         return first
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The answer alone, of the first alternative; without one, the reasoning and all else."""
+        """Only the answer of the first alternative; without one, the reasoning and the rest."""
         shown = chunk_texts(items)
         choice = min((one.choice for one in shown if type(one) is Piece), default=0)
         shown = [one for one in shown if type(one) is not Piece or one.choice == choice]
@@ -157,12 +159,12 @@ def chunk_texts(items: Sequence[Any]) -> list[Any]:
     return shown
 
 
-# ---- the shapes of chunks. Each reader gives the pieces of an item, or None if it is not of its
-# ---- shape; it never raises, whatever the item is.
+# ---- the formats of chunks. Each reader returns the pieces of an item, or None for another format;
+# ---- it never raises for any item.
 
 
 def _completion_pieces(item: Any) -> list[Piece] | None:
-    """Chunks of chat completions, and of plain ones."""
+    """Read chunks of chat completions and of plain completions."""
     choices = _field(item, "choices")
     if choices is None and _kind_of(item) in _CHUNK_KINDS:
         return [Piece("")]
@@ -181,18 +183,18 @@ def _completion_pieces(item: Any) -> list[Piece] | None:
             for kind, text, begins in _choice_parts(choice)
             if text
         ]
-    # One that has no text still says that the stream is one of text.
+    # A chunk without text still shows that this is a stream of text.
     return pieces or [Piece("")]
 
 
 _READERS: tuple[Callable[[Any], list[Piece] | None], ...] = (_completion_pieces,)
 _Part = tuple[Kind, str, bool]
 
-# What a chunk has besides its choices; a dict of the user's that has no choices has none of them.
+# The fields of a chunk besides its choices; a user's dict without choices has none of them.
 _ENVELOPE = frozenset({"object", "model", "usage", "prompt_filter_results"})
-# What a chunk says that it is. One may say so and nothing else.
+# The types that a chunk may name. A chunk may have nothing else.
 _CHUNK_KINDS = ("chat.completion.chunk", "text_completion")
-# What is new in a chunk. Objects made from what is on the wire have only what is there.
+# The new part of a chunk. Objects made from the wire have only the fields that were sent.
 _DELTA = ("content", "role", "reasoning_content", "reasoning", "refusal", "tool_calls")
 
 
@@ -239,7 +241,7 @@ def _choice_parts(choice: Any) -> Iterator[_Part]:
 
 
 def _content_parts(content: Any) -> Iterator[_Part]:
-    """A text; or parts, some of which may be what a model has thought."""
+    """Read a text, or parts, some of which may be a model's reasoning."""
     for part in content if _is_list(content) else (content,):
         if _is_a(part, str):
             yield "answer", part, False
@@ -270,7 +272,7 @@ def _call_parts(function: Any) -> Iterator[_Part]:
 
 
 def _flat_text(value: Any, depth: int = 0) -> str:
-    """The text in a value that may be a text, a part with a text, or a list of such."""
+    """The text in a value that is a text, a part with a text, or a list of these."""
     if _is_a(value, str):
         return str(value)
     if value is None or depth > 4:
@@ -283,7 +285,7 @@ def _flat_text(value: Any, depth: int = 0) -> str:
 
 
 def _field(item: Any, name: str) -> Any:
-    """A value of a dict, or an attribute of an object; None if there is none to be had."""
+    """A value of a dict, or an attribute of an object; None if it cannot be read."""
     try:
         return item.get(name) if _is_a(item, dict) else getattr(item, name, None)
     except Exception:  # noqa: BLE001 - foreign code; an object that cannot be asked is no chunk
@@ -302,5 +304,5 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_a(value: Any, kind: type[Any]) -> bool:
-    """``isinstance`` that does not ask the object, whose ``__class__`` may be a lie or raise."""
+    """``isinstance`` without the object's ``__class__``, which may be false or raise."""
     return issubclass(type(value), kind)

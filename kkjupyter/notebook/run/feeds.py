@@ -1,7 +1,8 @@
-"""Anything that streams, as one kind of source: what a call's Consumer offers.
+"""One interface for all sources that stream: that of a call's Consumer.
 
 A :class:`~kkjupyter.calls.call.Call` gives its Consumer; :mod:`~kkjupyter.notebook.run.local_feeds`
-has the others. All are taken from without waiting and can be cancelled from any thread, at once.
+has the others. Items are taken from all of them without waiting, and all can be cancelled at once
+from any thread.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["Feed", "awaited", "open_feed", "title_of"]
 
 
 class Feed(Protocol):
-    """What a run takes from; :class:`kkjupyter.calls.call.Consumer` is one."""
+    """The source of a run; :class:`kkjupyter.calls.call.Consumer` is one."""
 
     @property
     def kind(self) -> Literal["unary", "stream"] | None: ...
@@ -40,7 +41,7 @@ def open_feed(source: Any) -> Feed:
     """Start to consume ``source``.
 
     Raises:
-        UsageError: it does not stream, or something reads it already; the text names the cure.
+        UsageError: it does not stream, or is already read; the text says what to do.
     """
     if isinstance(source, Call):
         return source.consume()
@@ -57,7 +58,7 @@ def open_feed(source: Any) -> Feed:
         )
     if not is_stream(source):
         raise UsageError(
-            f"{type(source).__name__} is a value, not a stream, so there is nothing to watch; "
+            f"{type(source).__name__} is a value, not a stream;  "
             "kk.show takes a call, an iterator or an async iterable (iter(x) makes an iterator)"
         )
     if is_async_stream(source):
@@ -68,9 +69,9 @@ def open_feed(source: Any) -> Feed:
 
 
 def awaited(feed: Feed) -> Feed:
-    """The feed to take in place of ``feed``, not begun, where a coroutine waits for it.
+    """The feed to use instead of an unused ``feed`` if a coroutine waits for it.
 
-    What is an iterator and an async iterator in one class is then read as the latter.
+    An object that is both an iterator and an async iterator is then read as the latter.
     """
     if isinstance(feed, IteratorFeed) and not feed.is_begun:
         source = feed.source
@@ -81,7 +82,7 @@ def awaited(feed: Feed) -> Feed:
 
 
 def title_of(source: Any) -> str:
-    """What to call a source on screen."""
+    """The name of a source on screen."""
     if isinstance(source, Call):
         return source.title
     name = getattr(source, "__name__", None)

@@ -1,19 +1,17 @@
-"""Tells front ends which streams run: the heartbeat of a kernel's streams.
+"""The heartbeat of a kernel's streams, which tells front ends which ones run.
 
-A message of our own on IOPub, ``kkjupyter_running`` with
-``{"running": 2, "runs": [3, 7], "counts": [120, 4], "next_s": 2.0}``, that belongs to no cell and
-that nobody needs to have asked for: a question would go through the control channel, whose answers
-make JupyterLab take a busy kernel for idle. The lab extension's toolbar button goes by the number.
-A live view goes by the rest: a run that is not among ``runs`` is over, and so may be one of which
-nothing is heard for several times ``next_s``; of one that has had more items than were seen there
-(``counts``), and no more since, something was lost. Front ends that do not know the message ignore
-it.
+A message of our own on IOPub, ``kkjupyter_running`` with ``{"running": 2, "runs": [3, 7], "counts":
+[120, 4], "next_s": 2.0}``, that belongs to no cell and needs no question: a question would go
+through the control channel, whose answers make JupyterLab show a busy kernel as idle. The lab
+extension's toolbar button uses the number. A live view uses the rest: a run that is not in ``runs``
+is over, and so may be one without a message for several times ``next_s``; if ``counts`` has more
+items than the page received, and no more arrive, something was lost. Front ends that do not know
+the message ignore it.
 
-It is said when a run begins or ends, when a page has come or asked, and repeated while something
-runs. Jupyter takes each message for activity, so a heartbeat for ever would keep a forgotten kernel
-from being culled for ever. Hence it becomes rarer while nothing happens, and stops: when no run
-began, ended or delivered anything for :data:`QUIET_AFTER_S`. The last message before that says
-``"next_s": null``.
+It is sent when a run begins or ends, when a page opens or asks, and repeatedly while something
+runs. Jupyter counts each message as activity, so an endless heartbeat would keep a forgotten kernel
+from being culled. So it becomes rarer while nothing happens, and stops when no run began, ended or
+delivered anything for :data:`QUIET_AFTER_S`. The last message before that has ``"next_s": null``.
 """
 
 from __future__ import annotations
@@ -44,25 +42,25 @@ QUIET_AFTER_S: Final = 600.0
 """How long after the last item it goes on."""
 _LONGEST_INTERVAL_S: Final = 60.0
 _INTERVALS_PER_AGE: Final = 5
-# What is over sooner than this is not worth a button.
+# A run that ends sooner than this is not worth a button.
 _SETTLE_S: Final = 0.25
 _NUMBERS_LIMIT: Final = 1_000
 
 
 def repeat_interval_s(age_s: float) -> float | None:
-    """How long to wait for the next heartbeat, so long after the last news; None: not to wait."""
+    """The time to the next heartbeat, by the age of the last news; None for no heartbeat."""
     if age_s >= QUIET_AFTER_S:
         return None
     return min(_LONGEST_INTERVAL_S, max(REPEAT_INTERVAL_S, age_s / _INTERVALS_PER_AGE))
 
 
 class Announcer:
-    """Sends which streams run when that changes, and now and then while any does.
+    """Sends the list of running streams when it changes, and regularly while any runs.
 
-    Its work is done on the view thread.
+    It works on the view thread.
 
     Args:
-        kernel: the ipykernel this process runs in.
+        kernel: the ipykernel of this process.
     """
 
     def __init__(self, kernel: Any) -> None:
@@ -76,13 +74,13 @@ class Announcer:
         self._is_quiet = False
 
     def changed(self) -> None:
-        """A run began or ended, or a page has come. Any thread; returns at once."""
+        """A run began or ended, or a page was opened. Any thread; returns at once."""
         if not self._is_settling:
             self._is_settling = True
             ticker().post(self._settled, _SETTLE_S)
 
     def close(self) -> None:
-        """Say that nothing runs, if anything else was said, and be quiet from then on."""
+        """Send that nothing runs, if anything else was sent, and then no more messages."""
         self._is_closed = True
         if self._said:
             self._send({}, None)
@@ -107,12 +105,12 @@ class Announcer:
         self._is_quiet = interval_s is None
         self._repetition += 1
         if counted:
-            # One that has gone quiet still looks, without a word, if something came.
+            # A quiet one still checks, without a message, whether something arrived.
             wait_s = _LONGEST_INTERVAL_S if interval_s is None else interval_s
             ticker().post(functools.partial(self._repeat, self._repetition), wait_s)
 
     def _repeat(self, repetition: int) -> None:
-        if repetition == self._repetition:  # nothing was said meanwhile
+        if repetition == self._repetition:  # nothing was sent in the meantime
             self._say()
 
     def _send(self, counted: dict[int, int], next_s: float | None) -> None:
@@ -127,8 +125,8 @@ class Announcer:
             "next_s": next_s,
         }
         session = self._kernel.session
-        # With a header of its own: the session numbers messages without a lock, and other threads
-        # send, too. The rest of sending is safe: the socket is ipykernel's, made for any thread.
+        # With its own header: the session numbers messages without a lock, and other threads send,
+        # too. The rest is safe: ipykernel's socket may be used from any thread.
         header = msg_header(uuid.uuid4().hex, MESSAGE_TYPE, session.username, session.session)
         message = session.msg(MESSAGE_TYPE, content, header=header)
         session.send(self._kernel.iopub_socket, message, ident=MESSAGE_TYPE.encode())
@@ -138,7 +136,7 @@ _announcer: Announcer | None = None
 
 
 def install(shell: Any) -> None:
-    """Announce on this shell's kernel, if it has one. Idempotent."""
+    """Send heartbeats from this shell's kernel, if it has one. Idempotent."""
     global _announcer
     kernel = getattr(shell, "kernel", None)
     if _announcer is None and getattr(kernel, "iopub_socket", None) is not None:
@@ -149,7 +147,7 @@ def install(shell: Any) -> None:
 
 
 def uninstall() -> None:
-    """Announce no more. Idempotent."""
+    """Stop sending. Idempotent."""
     global _announcer
     if _announcer is not None:
         registry.unlisten(_announcer.changed)

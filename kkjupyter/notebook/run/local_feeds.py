@@ -1,8 +1,8 @@
-"""Sources of the notebook's own, an iterator or an async iterable, as feeds.
+"""Feeds for the notebook's own sources: iterators and async iterables.
 
-An iterator is driven by the thread that waits for it, or by a worker thread where none does; an
-async iterable by a task on the loop it belongs to. Both can be cancelled from any thread, at once,
-whatever the source is doing.
+An iterator is driven by the thread that waits for it, or by a worker thread if none waits; an async
+iterable by a task on its loop. Both can be cancelled at once from any thread, whatever the source
+is doing.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ AHEAD_BYTES = 16 << 20
 
 BUSY_NOTE = "the source is busy; it ends when next() returns"
 """What the state line says of a source that was cancelled and does not stop."""
-# So long a source that was told to stop may take before that is said.
+# How long a stopped source may take before a note says so.
 _BUSY_AFTER_S = 0.5
 
-# So long a source in a terminal has to close when it is left.
+# How long a source in a terminal may take to close when it is left.
 _CLOSE_S = 1.0
 
 logger = logging.getLogger("kkjupyter")
 
 
 class LocalFeed:
-    """What both local feeds share: a buffer, its end, and who waits for either."""
+    """The common part of both local feeds: a buffer, its end, and the waiters."""
 
     kind: Literal["unary", "stream"] | None = "stream"
 
@@ -60,11 +60,11 @@ class LocalFeed:
         self._buffer: deque[Any] = deque()
         self._sizes: deque[int] = deque()
         self._meter = SizeMeter()
-        # Each is counted by one thread only: the source's, and the taker's.
+        # Each is counted by only one thread: the source's and the taker's.
         self._put_bytes = self._taken_bytes = 0
         self._bell = Notifier()
         self._taken = 0
-        # Reentrant: a handler of a signal may cancel in the middle of anything.
+        # Reentrant: a signal handler may cancel in the middle of anything.
         self._lock = threading.RLock()
         self._over = False
         self._error: BaseException | None = None
@@ -72,17 +72,17 @@ class LocalFeed:
 
     @property
     def finished(self) -> bool:
-        """Whether the source is over and everything was taken."""
-        # After a cancel the buffer does not count: an item may slip in while it is cleared.
+        """Whether the source is over and all items were taken."""
+        # After a cancel the buffer does not count: an item may be added while it is cleared.
         return self._over and (not self._buffer or isinstance(self._error, CallCancelled))
 
     @property
     def error(self) -> BaseException | None:
-        """What it ended with, if it failed or was cancelled."""
+        """The error that it ended with, if it failed or was cancelled."""
         return self._error if self.finished else None
 
     def take(self, limit: int = 65_536) -> list[Any]:
-        """Up to ``limit`` items that are there now."""
+        """Up to ``limit`` items that are available now."""
         items: list[Any] = []
         try:
             while len(items) < limit:
@@ -106,20 +106,20 @@ class LocalFeed:
         self._demand()
 
     def cancel(self) -> None:
-        """End at once; the source is closed as soon as it lets go. Idempotent; any thread."""
+        """End at once; the source is closed as soon as it returns. Idempotent; any thread."""
         if self._end(CallCancelled(self.title, self._taken)):
             self._buffer.clear()
             self._stop()
 
     @property
     def is_here(self) -> bool:
-        """Whether whoever waits drives it."""
+        """Whether the waiting thread drives it."""
         return False
 
     def stay(self) -> bool:
-        """Have whoever waits drive it, in this thread; False where something else does.
+        """Let the waiting thread, which is this one, drive it; False if something else does.
 
-        Whoever got True calls :meth:`drive`, or :meth:`advance` and at last :meth:`leave`.
+        After True, call :meth:`drive`, or :meth:`advance` and at the end :meth:`leave`.
         """
         return self.is_here
 
@@ -127,7 +127,7 @@ class LocalFeed:
         """Advance it here until it is over.
 
         Raises:
-            KeyboardInterrupt: the user interrupted; the feed is cancelled, the source closed.
+            KeyboardInterrupt: the user interrupted; the feed is cancelled and the source closed.
         """
         run_before_wait()
         try:
@@ -137,15 +137,15 @@ class LocalFeed:
             self.leave()
 
     def advance(self) -> None:
-        """Get the next item here; it is there to be taken then, unless the source is over.
+        """Get the next item here, so that it can be taken, unless the source is over.
 
         Raises:
-            KeyboardInterrupt: as of :meth:`drive`.
+            KeyboardInterrupt: as for :meth:`drive`.
         """
         raise NotImplementedError
 
     def leave(self) -> None:
-        """This thread does not come back: cancel what is not over, and close what was cancelled."""
+        """Stop driving: cancel the source if it is not over, and close it."""
         raise NotImplementedError
 
     def _advance_when_wanted(self) -> None:
@@ -166,14 +166,14 @@ class LocalFeed:
     def _put(self, item: Any) -> None:
         self._wanted = False
         if self.ahead_items:
-            # Before the source goes on and changes it. A loop takes each item before that.
+            # Before the source goes on and changes it. A loop takes each item earlier.
             item = snapshot(item)
         size_bytes = self._meter.measure(item) if self.ahead_items else 0
         with self._lock:
             if self._over:
                 return
             self._put_bytes += size_bytes
-            self._sizes.append(size_bytes)  # first: who takes the item takes its size
+            self._sizes.append(size_bytes)  # first, because the size is taken with the item
             self._buffer.append(item)
         self._bell.notify()
 
@@ -187,7 +187,7 @@ class LocalFeed:
         return True
 
     def _report_close(self, error: BaseException) -> None:
-        # The cell has long been freed: there is nobody to raise it to.
+        # The cell was freed long ago, so no one can get the exception.
         logger.error("%s: closing the source failed: %r", self.title, error)
 
 
@@ -213,21 +213,21 @@ class _Wakeup:
 
 
 class IteratorFeed(LocalFeed):
-    """A plain iterator, advanced in the thread that waits for it, or by a thread of its own.
+    """A plain iterator, advanced in the thread that waits for it, or by its own thread.
 
-    The main thread can be stopped inside ``next()``, so there whoever waits calls :meth:`stay`
-    first, and then :meth:`drive` or :meth:`advance`. Otherwise a worker thread drives it: nothing
-    can interrupt its ``next()``, but nobody has to wait for that. The iterator is closed by the
-    thread that drives it, when ``next()`` returns.
+    The main thread can be stopped inside ``next()``, so it calls :meth:`stay` first, and then
+    :meth:`drive` or :meth:`advance`. Otherwise a worker thread drives it: nothing can interrupt its
+    ``next()``, but nothing has to wait for it. The iterator is closed by the thread that drives it,
+    when ``next()`` returns.
 
     Args:
-        iterator: advanced on demand only; by a worker in a copy of the present context.
-        title: what to call it in errors.
-        ahead_items: how far it may run ahead of what was taken; 0: only on request.
+        iterator: advanced only on demand; by a worker in a copy of the current context.
+        title: its name in errors.
+        ahead_items: how many items it may be ahead of the taken ones; 0: only on request.
 
     Attributes:
         source: the iterator.
-        notes: gets a line for the state line if the source does not stop when it is told to.
+        notes: gets a note for the state line if the source does not stop when asked to.
     """
 
     def __init__(
@@ -245,11 +245,11 @@ class IteratorFeed(LocalFeed):
 
     @property
     def finished(self) -> bool:
-        """As of any feed; one that is cancelled in ``next()`` has a moment to get out of it."""
+        """Like any feed's; after a cancel inside ``next()`` it waits briefly for its return."""
         return super().finished and not self._is_stopping
 
     def stay(self) -> bool:
-        """As of any feed: in the main thread, unless a worker drives it already."""
+        """Like any feed's: in the main thread, unless a worker already drives it."""
         with self._lock:
             if self._thread is None and self._inside is None and can_stop_here():
                 self._inside = Stoppable()
@@ -257,16 +257,16 @@ class IteratorFeed(LocalFeed):
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything has driven it, or is about to."""
+        """Whether it was driven, or is about to be."""
         return self._inside is not None or self._thread is not None or self._over
 
     @property
     def is_here(self) -> bool:
-        """Whether whoever waits drives it."""
+        """Whether the waiting thread drives it."""
         return self._inside is not None
 
     def cancel(self) -> None:
-        """As of any feed; to code in ``next()`` in the main thread it is an interrupt."""
+        """Like any feed's; code in ``next()`` in the main thread is interrupted."""
         inside = self._inside
         with self._lock:
             if inside is not None and inside.is_inside and not self._over:
@@ -281,7 +281,7 @@ class IteratorFeed(LocalFeed):
             self._change.wait()
 
     def advance(self) -> None:
-        """Call ``next()`` here, once; what it gives is there to be taken."""
+        """Call ``next()`` here, once; its result can then be taken."""
         assert self._inside is not None
         try:
             item = self._inside.run(self._next)
@@ -299,7 +299,7 @@ class IteratorFeed(LocalFeed):
             self.leave()
 
     def leave(self) -> None:
-        """As of any feed."""
+        """Like any feed's."""
         self.cancel()
         with self._lock:
             is_first, self._is_closed = not self._is_closed, True
@@ -323,7 +323,7 @@ class IteratorFeed(LocalFeed):
     def _stop(self) -> None:
         inside = self._inside
         if inside is None:
-            self._demand()  # the thread closes the iterator, also one that was never advanced
+            self._demand()  # the thread closes the iterator, even if it was never advanced
             return
         inside.stop()
         self._change.set()
@@ -370,14 +370,14 @@ class IteratorFeed(LocalFeed):
 class AsyncFeed(LocalFeed):
     """An async iterable, driven by a task on the loop that runs where the feed is made.
 
-    Where none runs, it gets a loop and a thread of its own. In IPython in a terminal, though, the
-    loop on which the shell runs cells with ``await`` only stands still: the source may be bound to
-    it, and whoever waits runs it on.
+    If none runs, it gets its own loop and thread. But in IPython in a terminal, the loop on which
+    the shell runs cells with ``await`` is only paused: the source may be bound to it, so the
+    waiting thread runs that loop.
 
     Args:
-        source: advanced on demand only, in a copy of the present context.
-        title: what to call it in errors.
-        ahead_items: how far it may run ahead of what was taken; 0: only on request.
+        source: advanced only on demand, in a copy of the current context.
+        title: its name in errors.
+        ahead_items: how many items it may be ahead of the taken ones; 0: only on request.
     """
 
     def __init__(
@@ -405,11 +405,11 @@ class AsyncFeed(LocalFeed):
 
     @property
     def is_here(self) -> bool:
-        """Whether whoever waits drives it."""
+        """Whether the waiting thread drives it."""
         return self._is_here
 
     def stay(self) -> bool:
-        """As of any feed: in a terminal's main thread, where the shell's own loop stands still."""
+        """Like any feed's: in a terminal's main thread, where the shell's own loop is paused."""
         with self._lock:
             if self._loop is None and not self._started:
                 self._loop = _idle_loop()
@@ -424,7 +424,7 @@ class AsyncFeed(LocalFeed):
         self._run_until(wait_async(self._bell, lambda: bool(self._buffer) or self._over))
 
     def leave(self) -> None:
-        """As of any feed; the source has a moment to close."""
+        """Like any feed's; the source gets a moment to close."""
         self.cancel()
         if self._loop is not None and not self._loop.is_running():
             self._run_until(None, timeout_s=_CLOSE_S)
@@ -435,7 +435,7 @@ class AsyncFeed(LocalFeed):
     def _run_until(
         self, waited_for: Coroutine[Any, Any, Any] | None, timeout_s: float | None = None
     ) -> None:
-        """Run the loop until something has come; by default, until the task is over."""
+        """Run the loop until something arrives; by default, until the task is over."""
         loop = self._loop
         assert loop is not None
         if self._task is None:
@@ -445,7 +445,7 @@ class AsyncFeed(LocalFeed):
         waiter = loop.create_task(waited_for)
         try:
             loop.run_until_complete(waiter)
-        except BaseException:  # KeyboardInterrupt above all: the task goes on, nobody waits for it
+        except BaseException:  # mostly KeyboardInterrupt: the task goes on without a waiter
             waiter.cancel()
             raise
 
@@ -456,7 +456,7 @@ class AsyncFeed(LocalFeed):
             self._wake()
         elif self._loop is not None:
             if asyncio._get_running_loop() is self._loop:
-                # At once: what is only asked for when its loop ends would never take a step.
+                # At once: a task that is started when its loop ends would never take a step.
                 self._start_task()
             else:
                 self._loop.call_soon_threadsafe(self._start_task)
@@ -469,11 +469,11 @@ class AsyncFeed(LocalFeed):
 
     def _stop(self) -> None:
         if not self._started and isinstance(self._source, AsyncGeneratorType):
-            # There is nothing to close. If it has begun elsewhere, asyncio ends it when nobody
-            # holds it any more; a task of ours might find its loop going down.
+            # There is nothing to close. If it has begun elsewhere, asyncio ends it when it is
+            # collected; the loop of a task of ours might be shutting down.
             return
         if self._loop is None or not self._loop.is_closed():
-            self._demand()  # wakes the task, or begins it: it sees that it is over, and closes
+            self._demand()  # wakes or starts the task, which sees the end and closes
 
     def _start_task(self) -> None:
         assert self._loop is not None
@@ -492,16 +492,17 @@ class AsyncFeed(LocalFeed):
     def _woken(self) -> None:
         if self._change is not None:
             self._change.set()
-        # Once, and not before its first step, which a cancelled task never takes.
+        # Only once, and not before its first step, which a cancelled task never takes.
         if self._over and self._driving and self._task is not None:
             self._driving = False
             self._has_cancelled = True
             self._task.cancel()
 
     def claim_task(self) -> bool:
-        """Whether this very task may drive it, with :meth:`drive_in_task`; then nothing else does.
+        """Whether the current task may drive it, with :meth:`drive_in_task`; then nothing else
+        does.
 
-        A source that the task has begun to read may hold a cancel scope of the task's, which no
+        A source that the task has begun to read may hold a cancel scope of this task, which no
         other task can leave.
         """
         with self._lock:
@@ -510,10 +511,10 @@ class AsyncFeed(LocalFeed):
         return can
 
     async def drive_in_task(self) -> None:
-        """Advance it in this task until it is over. A cancel of the feed's ends it quietly.
+        """Advance it in this task until it is over. A cancel of the feed ends it without an error.
 
         Raises:
-            CancelledError: the task itself was cancelled; so is the feed then.
+            CancelledError: the task itself was cancelled; the feed is then cancelled, too.
         """
         task = asyncio.current_task()
         assert task is not None
@@ -532,9 +533,9 @@ class AsyncFeed(LocalFeed):
         self._change = asyncio.Event()
         self._driving = True
         to_close = await self._read()
-        self._driving = False  # what closes is not to be cancelled, too
+        self._driving = False  # the closing must not be cancelled, too
         if self._has_cancelled and not self._saw_cancel:
-            # It came with the last item, and is still to be raised.
+            # It came with the last item, and must still be raised.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
             self._see_cancel()
@@ -542,7 +543,7 @@ class AsyncFeed(LocalFeed):
             await self._close(to_close)
 
     async def _read(self) -> AsyncIterator[Any] | None:
-        """Advance the source until this is over; the iterator, if that has not ended by itself."""
+        """Advance the source until it is over; returns the iterator if it did not end by itself."""
         assert self._change is not None
         try:
             iterator = aiter(self._source)
@@ -565,7 +566,7 @@ class AsyncFeed(LocalFeed):
                 self._put(item)
         except asyncio.CancelledError:
             self._see_cancel()
-            # Ours after a cancel; else the loop goes down, and the stream with it.
+            # Our own after a cancel; otherwise the loop is shutting down, with the stream.
             self._end(CallCancelled(self.title, self._taken))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting cell raises it
             if self._end(error):
@@ -574,18 +575,18 @@ class AsyncFeed(LocalFeed):
         return iterator
 
     def _see_cancel(self) -> None:
-        """If it is this feed's own cancel that has come to the task, take it back: it is served.
+        """Withdraw the task's cancel if it was this feed's own, because it has been handled.
 
-        Else a task group in the source would ask for it once more when it closes (Python 3.13).
+        Otherwise a task group in the source would raise it again when it closes (Python 3.13).
         """
         if self._has_cancelled and not self._saw_cancel and self._task is not None:
             self._saw_cancel = True
             self._task.uncancel()
 
     async def _close(self, iterator: AsyncIterator[Any]) -> None:
-        # An async generator has aclose; an LLM client's stream has `close`, and it is the object
-        # given to us that has it, not always its iterator. It is an iterator itself, though: what
-        # is not may have other readers.
+        # An async generator has aclose; an LLM client's stream has `close`, on the given object and
+        # not always on its iterator. But that object is itself an iterator: an iterable that is not
+        # one may have other readers.
         for owner in (iterator, self._source):
             try:
                 await close_source(owner)
@@ -596,7 +597,7 @@ class AsyncFeed(LocalFeed):
 
 
 def _idle_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop on which IPython in a terminal runs cells with ``await``; None elsewhere."""
+    """The loop on which IPython in a terminal runs cells with ``await``; elsewhere None."""
     shell = get_ipython()
     is_terminal = shell is not None and getattr(shell, "kernel", None) is None
     if not is_terminal or threading.current_thread() is not threading.main_thread():

@@ -1,8 +1,8 @@
-"""Which stream belongs to which cell: running or deleting a cell first cancels its streams.
+"""Assigns streams to cells: running or deleting a cell first cancels its streams.
 
-Code belongs to the cell that made it run: the cell itself, its tasks and what they call have that
-in their context. A thread and a widget's callback have not: they belong to the cell in which their
-code stands.
+Code belongs to the cell that made it run: the cell itself, its tasks and what they call know it
+from their context. A thread or a widget's callback does not: it belongs to the cell that contains
+its code.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 __all__ = ["Cells", "cells", "wait_for_output"]
 
 _SETTLE_S = 1.0
-# So long a cell waits for the last output of its streams: without a word, and after that.
+# How long a cell waits for the last output of its streams: silently, and then with a message.
 _QUIET_S = 2.0
 _OUTPUT_S = 60.0
-# Of so many executions it is known which cell a function comes from.
+# For how many executions it is remembered which cell a function comes from.
 _REMEMBERED = 1000
 
-# None after the end of a cell, and where code runs that no cell has begun.
+# None after the end of a cell, and in code that no cell has started.
 _context_cell: contextvars.ContextVar[Cell | None] = contextvars.ContextVar(
     "kkjupyter_cell", default=None
 )
 
 
 class Cells:
-    """Follows a shell from cell to cell. One for each process, as there is one shell."""
+    """Follows a shell from cell to cell. One for each process, because there is one shell."""
 
     def __init__(self) -> None:
         self.current: Cell | None = None
@@ -46,23 +46,23 @@ class Cells:
         self._nested = 0
 
     def install(self, shell: Any) -> None:
-        """Listen to the shell."""
+        """Start listening to the shell."""
         shell.events.register("pre_run_cell", self.before_cell)
         shell.events.register("post_run_cell", self.after_cell)
         self._shell = shell
 
     def uninstall(self, shell: Any) -> None:
-        """Listen no more."""
+        """Stop listening."""
         shell.events.unregister("pre_run_cell", self.before_cell)
         shell.events.unregister("post_run_cell", self.after_cell)
         self.current = None
 
     def before_cell(self, info: Any) -> None:
-        """A cell is about to run: its earlier streams end, and those of deleted cells."""
+        """End the earlier streams of a cell that is about to run, and those of deleted cells."""
         parent = _request(self._shell)
         header, metadata = _mapping(parent.get("header")), _mapping(parent.get("metadata"))
         if header and self.current is not None and header == self.current.header:
-            self._nested += 1  # %%capture, or run_cell() in a cell: it is still the same cell
+            self._nested += 1  # %%capture, or run_cell() in a cell: still the same cell
             return
         self._nested = 0
         cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
@@ -79,13 +79,13 @@ class Cells:
                 print(f"cancelled {run.title}: its cell was deleted or cut")
 
     def after_cell(self, result: Any) -> None:
-        """A cell is at its end: streams that are over get their last output into it.
+        """At the end of a cell, wait for the last output of streams that are over.
 
-        What a kernel sends after a cell's end is lost to those who execute notebooks.
+        What a kernel sends after a cell's end is lost to programs that execute notebooks.
         """
         if self._nested:
             self._nested -= 1
-        else:  # tasks and callbacks that the cell has left have copies of its context
+        else:  # tasks and callbacks that outlive the cell have copies of its context
             _context_cell.set(None)
             self._remember(getattr(result, "execution_count", None))
         runs = [run for run in registry.unsettled() if run.cell is self.current]
@@ -94,7 +94,7 @@ class Cells:
                 wait_for_output(run)
 
     def present(self) -> Cell | None:
-        """The cell whose code this is; None where no cell can be told."""
+        """The cell that the running code belongs to; None if it is not known."""
         cell = _context_cell.get()
         if cell is not None:
             return cell
@@ -102,7 +102,7 @@ class Cells:
         if not isinstance(number_of, dict):
             return None
         frame = sys._getframe()
-        while frame is not None:  # the outermost: the others may be helpers of other cells
+        while frame is not None:  # the outermost frame: the others may be helpers from other cells
             cell = self._of_execution(number_of.get(frame.f_code.co_filename)) or cell
             frame = frame.f_back  # type: ignore[assignment]
         return cell
@@ -122,10 +122,10 @@ class Cells:
 
     @contextlib.contextmanager
     def output(self) -> Iterator[None]:
-        """Inside, what is displayed goes to the cell whose code this is.
+        """A block in which output goes to the cell that the code belongs to.
 
-        A kernel sends what a thread shows to the cell that ran last, and what a widget's callback
-        shows to nowhere.
+        Otherwise a kernel sends a thread's output to the cell that ran last, and that of a widget's
+        callback nowhere.
         """
         cell = self.present()
         publisher = getattr(self._shell, "display_pub", None)
@@ -140,7 +140,7 @@ class Cells:
                 yield
             finally:
                 variable.reset(token)
-        else:  # ipykernel before 7: one for all threads, so not for longer than it takes
+        else:  # ipykernel before 7: one for all threads, so only as long as necessary
             before = publisher.parent_header  # type: ignore[union-attr]
             publisher.parent_header = dict(cell.header)  # type: ignore[union-attr]
             try:
@@ -149,7 +149,7 @@ class Cells:
                 publisher.parent_header = before  # type: ignore[union-attr]
 
     def earlier_run_note(self) -> str:
-        """What to say where no cell id tells that this cell streams already; else ``""``."""
+        """A note if a stream of this cell may still run, but without a cell id; else ``""``."""
         cell = self.present()
         if cell is None or cell.cell_id is not None:
             return ""
@@ -160,7 +160,7 @@ class Cells:
 
 
 def _request(shell: Any) -> Mapping[str, Any]:
-    """The message that runs the present cell; empty outside a kernel."""
+    """The message that runs the current cell; empty outside a kernel."""
     kernel = getattr(shell, "kernel", None)
     return {} if kernel is None else _mapping(kernel.get_parent("shell"))
 
@@ -170,9 +170,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> None:
-    """Wait until the last output of ``run`` is sent; not for ever, and the user is told.
+    """Wait until the last output of ``run`` is sent, for a limited time, and tell the user.
 
-    An interrupt ends the waiting, and raises nothing: the stream itself is over.
+    An interrupt ends the waiting without an exception: the stream itself is over.
 
     Args:
         run: one that is over, or about to be.
@@ -183,7 +183,9 @@ def wait_for_output(run: Run, is_there: Callable[[], bool] | None = None) -> Non
         if run.is_cancelled:  # they want the cell to be free
             wait_blocking(run.notifier, ready, _SETTLE_S)
         elif not wait_blocking(run.notifier, ready, _QUIET_S):
-            print(f"{run.title} is over, its output is still being drawn; Interrupt ends the wait")
+            print(
+                f"{run.title} has ended; its output is still being drawn; Interrupt ends the wait"
+            )
             if not wait_blocking(run.notifier, ready, _OUTPUT_S):
                 print(f"the output of {run.title} will be complete later")
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The runs of this process: what ``%rpc status``, ``cancel`` and ``show`` choose from."""
+"""The runs of this process, for ``%rpc status``, ``cancel`` and ``show``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FINISHED_KEPT = 20
 
 
 class _Finished:
-    """A run that is over. It lives on, with its items, only where the user holds its Reply."""
+    """A run that is over. It stays alive, with its items, only if the user holds its Reply."""
 
     def __init__(self, run: Run) -> None:
         self.title = run.title
@@ -26,7 +26,7 @@ class _Finished:
         self._revive = run.reviver()
 
     def run(self) -> Run | None:
-        """The run, made anew if only its Reply is left; None if that is gone, too."""
+        """The run, made again if only its Reply is left; None if that is gone, too."""
         run = self._run()
         if run is None and (reply := self._reply()) is not None:
             run = self._revive(reply)
@@ -35,10 +35,10 @@ class _Finished:
 
 
 class RunRegistry:
-    """The runs of this process: all that are under way, and the newest that are over.
+    """The runs of this process: all running ones, and the newest finished ones.
 
     Args:
-        finished_kept: how many of those that are over can still be shown again.
+        finished_kept: how many finished runs can still be shown again.
     """
 
     def __init__(self, finished_kept: int = _FINISHED_KEPT) -> None:
@@ -56,17 +56,17 @@ class RunRegistry:
         self._listeners.append(changed)
 
     def unlisten(self, changed: Callable[[], object]) -> None:
-        """Call it no more."""
+        """Stop calling it."""
         self._listeners.remove(changed)
 
     def add(self, run: Run) -> None:
-        """Know a run from now on."""
+        """Add a run."""
         with self._lock:
             self._runs[run.number] = run
         self._tell()
 
     def finished(self, run: Run) -> None:
-        """It is over, and its last output is sent; the oldest finished runs are forgotten."""
+        """Mark a run as finished, with its last output sent; the oldest ones are dropped."""
         with self._lock:
             if self._runs.pop(run.number, None) is not None:
                 self._finished[run.number] = _Finished(run)
@@ -75,31 +75,31 @@ class RunRegistry:
         self._tell()
 
     def get(self, number: int) -> Run | None:
-        """The run of that number, if it is known and can be shown."""
+        """The run with that number, if it is known and can be shown."""
         with self._lock:
             run, finished = self._runs.get(number), self._finished.get(number)
         return run if finished is None else finished.run()
 
     def gone(self, number: int) -> str | None:
-        """The title of a run that is over and whose Reply nobody holds any more; else None."""
+        """The title of a finished run whose Reply is gone; else None."""
         with self._lock:
             finished = self._finished.get(number)
         return finished.title if finished is not None and finished.run() is None else None
 
     def all(self) -> list[Run]:
-        """Everything that is known and can be shown, oldest first."""
+        """All runs that are known and can be shown, oldest first."""
         with self._lock:
             known: list[Run | _Finished] = [*self._finished.values(), *self._runs.values()]
         runs = [one.run() if isinstance(one, _Finished) else one for one in known]
         return sorted([run for run in runs if run is not None], key=lambda run: run.number)
 
     def unsettled(self) -> list[Run]:
-        """What is under way, or has its last output still to send, oldest first."""
+        """Runs that are running, or have not sent their last output, oldest first."""
         with self._lock:
             return list(self._runs.values())
 
     def running(self) -> list[Run]:
-        """What is under way, oldest first."""
+        """Running runs, oldest first."""
         return [run for run in self.unsettled() if not run.is_over]
 
     def _tell(self) -> None:

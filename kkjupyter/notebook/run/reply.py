@@ -1,4 +1,4 @@
-"""What a stream or call left behind: a plain object to compute with, stored by ``--out``."""
+"""The result of a stream or call, a plain object to compute with, stored by ``--out``."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ERRORS = ("error", "view_error")
 
 
 class Reply:
-    """What came of a call or stream, complete up to the retention limits.
+    """The result of a call or stream, complete up to the retention limits.
 
     It fills while the stream runs and does not hold the call itself. It can be copied and pickled,
-    also while it fills: the copy is what came so far, and stays as it is. Of ``pick=`` a pickled
-    one has what it made of the text, not the function.
+    also while it fills: the copy has the items so far and does not change. A pickle contains the
+    text that ``pick=`` made, not the function.
 
     Attributes:
-        title: what was called (``"countdown(5)"``).
+        title: the call (``"countdown(5)"``).
         status: ``"waiting"``, ``"streaming"``, ``"cancelling"``, and at the end ``"done"``,
             ``"cancelled"`` or ``"failed"``.
         value: the value of a unary call, or a generator's return value; None until there is one.
@@ -37,10 +37,10 @@ class Reply:
         view_error: the exception of a view that failed while it was shown (the stream went on, and
             the json view took its place), or None.
         first_item_s: seconds from the call to the first item, or None.
-        limits: what is kept at most.
+        limits: the limits of what is kept.
         shown_in: the number of the execution whose cell has its newest view, or None; as the last
-            line of that cell it is not shown once more.
-        is_text: whether it is shown by a view for text: bytes are text then, and None is nothing.
+            line of that cell it is not shown again.
+        is_text: whether a text view shows it: then bytes are text, and None is left out.
     """
 
     def __init__(
@@ -60,34 +60,34 @@ class Reply:
         self._started_at = time.monotonic()
         self._ended_at: float | None = None
 
-    # What may be asked, at any time and from any thread.
+    # What may be read, at any time and from any thread.
 
     @property
     def items(self) -> Items:
         """The items, as a list that cannot be changed and fills while the stream runs.
 
-        Always the same list, so that looking at it costs nothing. ``.left_out`` says how many
-        items are missing beyond the limits.
+        Always the same list, so reading it costs nothing. ``.left_out`` says how many items are
+        missing because of the limits.
         """
         return self._retained.items
 
     @property
     def count(self) -> int:
-        """How many items came in all, kept or not."""
+        """How many items arrived in all, kept or not."""
         return self._retained.count
 
     @property
     def limits(self) -> Limits:
-        """What is kept at most."""
+        """The limits of what is kept."""
         return self._retained.limits
 
     @property
     def text(self) -> str:
-        """What was shown, as one text. Strings are joined as they are, the rest is lines of JSON.
+        """What was shown, as one text.
 
-        In a stream of text, None is nothing and bytes are UTF-8. Of an LLM client's chunks it is
-        the answer; what the model has thought only if there is no answer. For a unary call it is
-        the value as text. Never raises.
+        Strings are joined as they are, other items are lines of JSON. In a stream of text, None is
+        left out and bytes are UTF-8. For an LLM client's chunks it is the answer, or the reasoning
+        if there is no answer. For a unary call it is the value as text. Never raises.
         """
         if self._kept_text is not None:
             return self._kept_text
@@ -112,7 +112,7 @@ class Reply:
     def dataframe(self, library: str | None = None) -> Any:
         """The items as a data frame of pandas or polars: a row for each, as they came.
 
-        Of a unary call it has the rows of the value. Items that are left out are warned of.
+        For a unary call it has the rows of the value. It warns about items that were left out.
 
         Args:
             library: ``"pandas"`` or ``"polars"``; by default the first of them that is installed.
@@ -133,7 +133,7 @@ class Reply:
         return dataframe_of(items, library)
 
     def shown(self, items: Sequence[Any]) -> Sequence[Any]:
-        """What views show of ``items``."""
+        """The parts of ``items`` that views show."""
         return self._pick(items)
 
     @property
@@ -146,10 +146,10 @@ class Reply:
         """Whether nothing more will come."""
         return self.status in ("done", "cancelled", "failed")
 
-    # What the one who fills it calls.
+    # Called by the run that fills it.
 
     def extend(self, items: Sequence[Any]) -> None:
-        """Add items that came."""
+        """Add new items."""
         if items and self.first_item_s is None:
             self.first_item_s = time.monotonic() - self._started_at
         self._retained.extend(items)
@@ -159,13 +159,13 @@ class Reply:
     def end(
         self, status: RunState, *, value: Any = None, error: BaseException | None = None
     ) -> None:
-        """Say how it ended; nothing changes afterwards."""
+        """Set how it ended; it does not change afterwards."""
         self.value = value
         self.error = error
         self._ended_at = time.monotonic()
         self.status = status
 
-    # Keeping it.
+    # Copying and pickling.
 
     def __copy__(self) -> Self:
         return self._twin(self._state())
@@ -197,8 +197,8 @@ class Reply:
 
     def _why_not(self, error: TypeError) -> str:
         return (
-            f"{self.title}: its items cannot be kept ({error}); keep reply.text, or a list of what "
-            "you need of reply.items"
+            f"{self.title}: its items cannot be pickled ({error}); keep reply.text, or a list of "
+            "what you need of reply.items"
         )
 
     def _twin(self, state: dict[str, Any]) -> Self:
@@ -208,7 +208,7 @@ class Reply:
         return twin
 
     def _state(self, parts: tuple[list[Any], list[Any], int] | None = None) -> dict[str, Any]:
-        """What it is now, for one that stays so."""
+        """Its present content, for a copy."""
         head, newest, left_out = self._retained.parts() if parts is None else parts
         names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
         return {
@@ -258,9 +258,9 @@ def _restored(state: dict[str, Any]) -> Reply:
 
 
 class _KeptError:
-    """An error on its way into a pickle, and what stands for it where it cannot be made again.
+    """An error for a pickle, with a substitute in case it cannot be restored.
 
-    Many exceptions can be pickled but not read back, as their classes take other arguments.
+    Many exceptions can be pickled but not restored, because their classes take other arguments.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -284,14 +284,14 @@ class _KeptError:
 
 
 def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
-    """Join strings as they are; anything else becomes a line of JSON of its own. Never raises.
+    """Join strings as they are; any other item becomes a separate line of JSON.
 
-    Halves of a surrogate pair that came in two items become the character they stand for.
+    Never raises. Halves of a surrogate pair in two items become their character.
 
     Args:
-        items: in order.
-        is_text: whether None is nothing and bytes are UTF-8; so they are in any case if the first
-            item is a string.
+        items: the items, in order.
+        is_text: whether None is left out and bytes are UTF-8; always the case if the first item is
+            a string.
     """
     items = list(items)
     first = next((item for item in items if item is not None), None)

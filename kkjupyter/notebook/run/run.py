@@ -1,12 +1,12 @@
 """A run: one stream that is shown, from its first moment to its saved output.
 
-Items go ``feed -> reply and screens``, on the run's own worker thread. Either that takes them
-itself, or a ``for`` over ``kk.show(...)`` takes them and hands on what it has given to its body.
+Items go ``feed -> reply and screens``, on the run's own worker thread. Either the worker takes them
+itself, or a ``for`` over ``kk.show(...)`` takes them and passes them on after its body got them.
 
-Two moments make an end: the run *is over* (nothing more comes, and who waits goes on), and it *is
-settled* (its last output is sent). As a rule the first waits for the second. Where the worker is
-stuck in a function of the user's when the run is cancelled, the run is *left*: it is over at once,
-with what is drawn by then.
+The end has two moments: the run *is over* (no more items, and waiters go on), and it *is settled*
+(its last output was sent). Usually the first waits for the second. If the worker is stuck in a
+function of the user's when the run is cancelled, the run is *left*: it is over at once, with what
+was drawn so far.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 __all__ = ["Run", "RunKeeper"]
 
 _TAKE_INTERVAL_S = 0.005
-# A worker that is busy longer than that after a cancel is left; an interrupted cell waits a second.
+# A worker that is busy longer than this after a cancel is left; an interrupted cell waits a second.
 _LEAVE_AFTER_S = 0.75
-# Where nobody has pressed anything (a `break`, a time limit), it gets more time to draw the rest.
+# Without a key or button press (a `break`, a time limit), it gets more time to draw the rest.
 _PATIENCE_S = 5.0
-# A last output that takes longer than that is replaced by plain text; the cell is free long since.
+# A last output that takes longer than this is replaced by plain text; the cell is free by then.
 _LAST_OUTPUT_S = 60.0
-# What a loop has taken and its view has not drawn yet; beyond it the loop waits.
+# How many items a loop may be ahead of its view; beyond it the loop waits.
 _BACKLOG_ITEMS = 10_000
 _BACKLOG_BYTES = 16 << 20
-# So much is drawn at a time: few items at first, more while that is quick.
+# How many items are drawn at a time: few at first, more while that is quick.
 _FIRST_BATCH_ITEMS = 256
 _BATCH_ITEMS = 65_536
 _BATCH_BYTES = 1 << 20
@@ -76,13 +76,13 @@ class Run:
         feed: where its items come from.
         keeper: told when it begins and when it is settled.
         cell: the cell it belongs to, or None.
-        keep: running that cell again does not cancel it.
-        limits: what its reply keeps.
-        pick: what of its items is shown.
-        take: end, as ``break`` would, after so many items.
-        for_s: end, likewise, after so many seconds.
-        timeout_s: fail when there is no reply after so many seconds.
-        shows_value: a unary call's value is shown in the views, too.
+        keep: whether it goes on when that cell is run again.
+        limits: the limits of its reply.
+        pick: which part of its items is shown.
+        take: end after this many items, as ``break`` would.
+        for_s: end after this many seconds, as ``break`` would.
+        timeout_s: fail if no reply comes within this many seconds.
+        shows_value: whether views also show a unary call's value.
     """
 
     def __init__(
@@ -140,12 +140,12 @@ class Run:
         self._looped: deque[tuple[Any, int]] | None = None
         self._loop_is_through = False
         self._loop_rang = False
-        # Each is counted by one thread only: the loop's, and the worker.
+        # Each is counted by only one thread: the loop's and the worker.
         self._handed_items = self._handed_bytes = 0
         self._drawn_items = self._drawn_bytes = 0
         self._loop_waits = False
 
-    # ---- looking; any thread
+    # ---- reading its state; any thread
 
     @property
     def is_stream(self) -> bool:
@@ -153,7 +153,7 @@ class Run:
         return self.feed.kind == "stream"
 
     def status(self) -> Status:
-        """What a view shows of it now."""
+        """Its present status, for views."""
         reply = self.reply
         return Status(
             run_id=self.number,
@@ -169,19 +169,19 @@ class Run:
 
     @property
     def is_closing(self) -> bool:
-        """Whether its end is seen: nothing but its last output is awaited."""
+        """Whether its end is known, so that only its last output is missing."""
         return self.is_ending or self.is_left or self.is_over or self._loop_is_through
 
     @property
     def failure(self) -> BaseException | None:
-        """What it failed with or was cancelled by; known before a view that is slow has ended."""
-        feed = self.feed  # first: once the run is settled, it is another
+        """The error that it ended with; known before a slow view has ended."""
+        feed = self.feed  # first, because it changes once the run is settled
         if self.reply.is_over:
             return self.reply.error
         return self._verdict[1] if self._verdict is not None else feed.error
 
     def shown_so_far(self) -> tuple[Sequence[Any], int]:
-        """What views show of the items that are kept, and how many are left out."""
+        """What views show of the kept items, and how many items are left out."""
         items = self.reply.items
         try:
             shown = self.reply.shown(items)
@@ -189,7 +189,7 @@ class Run:
             shown = items
         return [*shown, *self._shown_value], items.left_out
 
-    # ---- what the cell's thread does
+    # ---- called by the cell's thread
 
     def start(self) -> None:
         """Have the worker take what comes."""
@@ -210,7 +210,8 @@ class Run:
         self._looped = deque()
 
     def has_room(self) -> bool:
-        """Whether a loop may take the next item: the view is not too far behind, or it is over.
+        """Whether a loop may take the next item: the view is not too far behind, or the run is
+        over.
 
         The notifier is notified when that becomes true. Only the loop's thread may ask.
         """
@@ -223,7 +224,7 @@ class Run:
         return self.is_ending or self.is_over
 
     def handed_out(self, item: Any) -> None:
-        """The loop gives ``item`` to its body, which may change it: what is shown is a snapshot."""
+        """The loop passes ``item`` to its body, which may change it, so a snapshot is shown."""
         assert self._looped is not None
         item = snapshot(item)
         item_bytes = len(item) if type(item) in (str, bytes) else size_bytes(item)
@@ -235,15 +236,15 @@ class Run:
             self._pump_soon()
 
     def loop_ended(self) -> None:
-        """The loop has seen the end."""
+        """The loop has reached the end."""
         self._loop_is_through = True
         self._worker.post(self._pump)
 
     def add_screen(self, screen: Screen) -> threading.Event:
-        """Show it at a further place, with all that came so far.
+        """Show it at one more place, with all items so far.
 
         Returns:
-            An event that is set when all that came so far was sent there.
+            An event that is set when all items so far were sent there.
         """
         self.reply.shown_in = present_execution()
         if isinstance(screen, DrawnScreen):
@@ -274,28 +275,30 @@ class Run:
     # ---- ending it; any thread
 
     def press_cancel(self) -> bool:
-        """What the Cancel button of a view does; return whether there was anything to cancel."""
+        """Handle the Cancel button of a view; return whether there was anything to cancel."""
         return self.cancel()
 
     def cancel(self) -> bool:
         """Cancel the source at once; return whether there was anything to cancel.
 
-        The views end soon after, on the worker; if a function of the user's keeps that busy, it is
-        left, so that whoever waits for the end is free.
+        The views end soon after, on the worker; if a function of the user's keeps the worker busy,
+        it is left, so that waiters for the end can go on.
         """
         self.is_cancelled = True
         return self._cancel(_LEAVE_AFTER_S)
 
     def let_go(self) -> None:
-        """The loop over it is gone: as :meth:`cancel`, for finalizers."""
+        """Cancel it because its loop is gone. For finalizers."""
         ticker().post(lambda: self._cancel(_PATIENCE_S))
 
     def post_later(self, job: Job, delay_s: float) -> Timer:
-        """Have ``job()`` called on the worker, unless the run is settled before."""
+        """Call ``job()`` on the worker, unless the run is settled before."""
         return self._worker.post_later(job, delay_s)
 
     def reviver(self) -> Callable[[Reply], Run]:
-        """What makes a run of its Reply, to show it again after this one was collected."""
+        """A function that makes a run from its Reply, to show it again after this one was
+        collected.
+        """
         number, title, kind, notes = self.number, self.title, self.feed.kind, list(self.notes)
 
         def revive(reply: Reply) -> Run:
@@ -311,7 +314,7 @@ class Run:
     def _cancel(self, leave_after_s: float) -> bool:
         if self.is_over:
             return False
-        # Also where it ends already: its last output may be what takes so long.
+        # Even if it is already ending: its last output may be what takes so long.
         self._after(leave_after_s, self._leave, on_worker=False)
         if self.is_ending:
             return False
@@ -337,8 +340,8 @@ class Run:
         self._pump_soon()
 
     def _pump_soon(self) -> None:
-        # The first wake-up is served at once, the others not faster than is worth while: a source
-        # that delivers item by item would otherwise wake this thread for each.
+        # The first wake-up is handled at once, the others at intervals: a source that delivers
+        # single items would otherwise wake this thread for each.
         wait_s = self._pumped_at_s + _TAKE_INTERVAL_S - time.monotonic()
         if wait_s > 0:
             self._worker.post_later(self._pump, wait_s)
@@ -350,13 +353,13 @@ class Run:
             return
         self._pumped_at_s = time.monotonic()
         try:
-            # In this order: what is finished was finished before the last take.
+            # In this order: if it is finished now, it was finished before the last take.
             finished = self._is_finished()
             items, batch_bytes = self._next_items()
             self._deliver(items)
             self._has_drawn(len(items), batch_bytes)
             if self._end_is_claimed:
-                return  # it was left meanwhile
+                return  # it was left in the meantime
             if self._has_more():
                 self._worker.post(self._pump)
             elif finished or self._verdict is not None:
@@ -367,7 +370,7 @@ class Run:
                 self._is_listening = True
                 self.feed.on_ready(self._on_ready)
         except Exception as error:
-            # A fault of ours must not leave the cell waiting.
+            # A bug of ours must not leave the cell waiting.
             logger.exception("%s: showing it failed", self.title)
             self.feed.cancel()
             self._end("failed", error)
@@ -390,7 +393,7 @@ class Run:
         return items, batch_bytes
 
     def _has_drawn(self, items: int, batch_bytes: int) -> None:
-        """Let a loop that waits go on, and find out how much can be drawn at a time."""
+        """Let a waiting loop go on, and adapt how much is drawn at a time."""
         self._drawn_items += items
         self._drawn_bytes += batch_bytes
         if self._loop_waits:
@@ -402,7 +405,7 @@ class Run:
             self._batch_items = min(_BATCH_ITEMS, self._batch_items * 4)
 
     def _has_more(self) -> bool:
-        """Whether a loop has handed out more than was drawn at a time."""
+        """Whether a loop has passed on more items than were drawn."""
         return self._verdict is None and bool(self._looped)
 
     def _deliver(self, items: list[Any]) -> None:
@@ -438,12 +441,12 @@ class Run:
     def _time_is_up(self) -> None:
         if not self.is_over and not self.is_ending:
             self._deliver(self.feed.take())
-            if self._verdict is None:  # the last items may have brought another end
+            if self._verdict is None:  # the last items may have caused another end
                 self._stop_early(f"ended by --for {self._for_s:g}")
             self._pump()
 
     def _time_is_long_up(self) -> None:
-        """The worker is stuck, and did not hear of it."""
+        """End it from here: the worker is stuck and did not notice the time limit."""
         if not self.is_over and not self.is_ending:
             self._stop_early(f"ended by --for {self._for_s:g}")
             self._leave()
@@ -494,7 +497,7 @@ class Run:
         self._settle()
 
     def _claim_end(self) -> bool:
-        """Whether the caller is the one that ends it."""
+        """Whether the caller may end it; true for only one caller."""
         with self._lock:
             claimed, self._end_is_claimed = self._end_is_claimed, True
         self.is_ending = True
@@ -505,7 +508,7 @@ class Run:
             self.reply.end(state, value=value, error=error)
 
     def _settle(self) -> None:
-        """Nothing more is sent; let go of all that the end does not need."""
+        """Mark it as settled, and drop everything that is no longer needed."""
         with self._lock:
             if self.is_settled:
                 return
@@ -520,10 +523,10 @@ class Run:
         self._worker.close()
 
     def _leave(self) -> None:
-        """The worker has not come to the end in time: whoever waits is freed. The ticker's thread.
+        """Release the waiters: the worker has not reached the end in time.
 
-        Where the worker is at the last output, that will still come; where a function of the user's
-        keeps it, the last output is what was drawn by now.
+        On the ticker's thread. If the worker is making the last output, it will still come; if a
+        function of the user's keeps it busy, the last output is what was drawn so far.
         """
         if self.is_over:
             return
@@ -532,7 +535,9 @@ class Run:
                 self._say_end("cancelled", None, CallCancelled(self.title, self.reply.count))
             self._after(_LAST_OUTPUT_S, self._draw_what_is_there, on_worker=False)
         else:
-            self.notes.append("its view was still busy when it ended: shown is what it had drawn")
+            self.notes.append(
+                "its view was still busy when it ended: it shows what was drawn by then"
+            )
             if self._looped is not None:
                 self.reply.extend([item for item, _ in self._looped])
             state, error = self._verdict or ("cancelled", self.feed.error)
@@ -556,7 +561,7 @@ class Run:
 
 
 class _OverFeed:
-    """What is left of the source of a run that is over."""
+    """The empty source of a run that is over."""
 
     finished = True
     error: BaseException | None = None
@@ -570,8 +575,8 @@ class _OverFeed:
         return []
 
     def on_ready(self, callback: Callable[[], object]) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: there is nothing to wait for."""
         callback()
 
     def cancel(self) -> None:
-        """There is nothing to cancel."""
+        """Do nothing: there is nothing to cancel."""

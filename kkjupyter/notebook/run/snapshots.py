@@ -1,12 +1,12 @@
-"""An item as it is now, whatever its owner does with it afterwards.
+"""Copies items, so that later changes by their owner do not matter.
 
-A generator may yield one dict again and again, each time with other contents; a view shows it, and
-a Reply keeps it, when the generator has long gone on. So what can be changed is copied in time.
+A generator may yield the same dict again and again with different contents; a view shows it, and a
+Reply keeps it, long after the generator has gone on. So mutable items are copied in time.
 
-What is copied: dicts, lists, sets, deques, arrays of bytes and numbers, data frames, and objects
-that consist of attributes (dataclasses, models, namespaces, plain classes), each with all that is
-in it. What cannot be changed is not copied, and neither is what is not data: objects of the
-standard library, of C, with a finalizer, or with half a program behind them.
+These are copied, with their contents: dicts, lists, sets, deques, arrays of bytes and numbers, data
+frames, and objects made of attributes (dataclasses, models, namespaces, plain classes). Immutable
+objects are not copied, and neither are objects that are not data: those of the standard library or
+of C, with a finalizer, or with a large part of a program behind them.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ _FIXED = frozenset(
         *{decimal.Decimal, fractions.Fraction, uuid.UUID, types.FunctionType},
     }
 )
-# Classes whose objects turned out to be something else than data; left as they are from then on.
+# Classes whose objects turned out not to be data; they are no longer copied.
 _left_alone: weakref.WeakSet[type[Any]] = weakref.WeakSet()
 
 
 def snapshot(item: Any) -> Any:
     """``item`` itself if nothing in it can change, else a copy. Never raises; any thread.
 
-    What cannot be copied, or is more than a view has use for (an object with 10,000 others in it,
-    64 MiB of arrays), stays in it as it is.
+    A part that cannot be copied, or is too large for a view (an object with 10,000 others in it, 64
+    MiB of arrays), is not copied.
     """
     kind = type(item)
     if kind in _FIXED:
@@ -99,7 +99,7 @@ class _Copying:
         except _TooLarge:
             if not way.is_object or self._object_depth > 1:
                 raise
-            # The outermost one: the others may be data elsewhere.
+            # Only the outermost one: the others may be data elsewhere.
             _left_alone.add(kind)
             copied = value
         except Exception:  # noqa: BLE001 - foreign code; the item is shown as it is
@@ -113,12 +113,12 @@ class _Copying:
         return copied
 
     def open_parts(self, parts: Iterable[Any], count: int) -> bool:
-        """Whether one of so many parts can change; no, once too many were looked at."""
+        """Whether one of the parts is mutable; no, once too many were checked."""
         self._room_parts -= count
         return self._room_parts >= 0 and not _FIXED.issuperset(map(type, parts))
 
     def has_room(self, size_bytes: int) -> bool:
-        """Whether so many bytes may be copied."""
+        """Whether this many more bytes may be copied."""
         self._room_bytes -= size_bytes
         return self._room_bytes >= 0
 
@@ -130,7 +130,7 @@ class _Copying:
             raise _TooLarge
 
 
-# ---- ways to copy; each is given the copying and the original
+# ---- ways to copy; each gets the copying and the original
 
 
 def _dict(copying: _Copying, value: Any) -> Any:
@@ -163,7 +163,7 @@ def _tuple(copying: _Copying, value: Any) -> Any:
 
 
 def _set(_: _Copying, value: Any) -> Any:
-    return value.copy()  # what is in a set does not change, or it would be lost there
+    return value.copy()  # members of a set do not change, or the set would lose them
 
 
 def _buffer(copying: _Copying, value: Any) -> Any:
@@ -180,7 +180,7 @@ def _memoryview(copying: _Copying, value: Any) -> Any:
 
 
 def _array(copying: _Copying, value: Any) -> Any:
-    """An array of numpy, or a record of one; those of objects with the objects."""
+    """Copy a numpy array or record; an array of objects with its objects."""
     flags = value.flags
     if flags.owndata and not flags.writeable:
         return value
@@ -195,14 +195,14 @@ def _array(copying: _Copying, value: Any) -> Any:
 
 
 def _frame(copying: _Copying, value: Any) -> Any:
-    """A table or column of pandas or polars."""
+    """Copy a table or column of pandas or polars."""
     if hasattr(value, "estimated_size"):
         return value.clone()  # polars shares what it does not change
     return value.copy() if copying.has_room(8 * value.size) else value
 
 
 def _read_only(copying: _Copying, value: Any) -> Any:
-    """A dict seen through a proxy: whoever has the dict may change it."""
+    """Copy a dict behind a proxy, which its owner may change."""
     return types.MappingProxyType(copying.take(value.copy()))
 
 
@@ -219,7 +219,7 @@ def _object(copying: _Copying, value: Any) -> Any:
 
 
 def _struct(copying: _Copying, value: Any) -> Any:
-    """An object of msgspec's."""
+    """Copy a msgspec object."""
     twin = value.__copy__()
     return twin if _copy_attributes(copying, value, twin) else value
 
@@ -271,7 +271,7 @@ def _copy_attributes(copying: _Copying, value: Any, twin: Any) -> bool:
     return can_change
 
 
-# ---- which way for which class
+# ---- how to copy each class
 
 
 class _Way(NamedTuple):
@@ -299,7 +299,7 @@ _LIKE: tuple[tuple[type[Any], Callable[[_Copying, Any], Any]], ...] = (
     (list, _list_like),
     (set, _set_like),
 )
-# Of the standard library, only these are data, as they are or as bases.
+# From the standard library, only these are data, themselves or as bases.
 _DATA_BASES = {
     *{object, types.SimpleNamespace},
     *{collections.UserDict, collections.UserList, collections.OrderedDict, collections.ChainMap},
@@ -307,7 +307,7 @@ _DATA_BASES = {
     *{tuple, dict, list, set},
 }
 _DATA_MODULES = {"abc", "argparse", "collections.abc", "typing"}
-# An object that has one of these is a resource, or does something when it goes.
+# An object with one of these is a resource, or does something when it is deleted.
 _RESOURCE_METHODS = ("__del__", "__enter__", "__aenter__", "__next__", "__anext__", "__await__")
 
 
@@ -353,7 +353,7 @@ def _is_data_base(base: type[Any]) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _members_of(kind: type[Any]) -> tuple[types.MemberDescriptorType, ...]:
-    """What objects of this class have in slots."""
+    """The slots of a class."""
     return tuple(
         member
         for base in kind.__mro__
@@ -380,7 +380,7 @@ def _dict_member(kind: type[Any]) -> Any:
 
 
 def _attributes_of(value: Any) -> dict[str, Any] | None:
-    """The object's own ``__dict__``, without asking the object for it."""
+    """The object's own ``__dict__``, without running its code."""
     member = _dict_member(type(value))  # type: ignore[arg-type]
     attributes = None if member is None else member.__get__(value)
     return attributes if isinstance(attributes, dict) else None

@@ -1,12 +1,12 @@
-"""Foreign code in the main thread that another thread can stop, wherever it waits.
+"""Runs user code in the main thread so that another thread can stop it, wherever it waits.
 
-``next()`` of a user's iterator runs in the thread of the cell, because what belongs to a thread
-must hold there: ``torch.no_grad()``, a database cursor, signal handlers. To stop it, a signal is
-sent to the main thread, whose handler raises :class:`Stopped`. That ends a ``time.sleep``, a lock,
-a ``queue.get`` or a socket as an interrupt would. C code that does not look at signals ends when it
-returns.
+``next()`` of a user's iterator runs in the cell's thread, because thread-bound state must work
+there: ``torch.no_grad()``, a database cursor, signal handlers. To stop it, a signal is sent to the
+main thread, whose handler raises :class:`Stopped`. That ends a ``time.sleep``, a lock, a
+``queue.get`` or a socket operation like an interrupt. C code that does not check for signals ends
+when it returns.
 
-The signal is SIGURG: nobody uses it, and a stray one is ignored by default.
+The signal is SIGURG: it is hardly ever used, and ignored by default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kkjupyter.runtime.ticker import ticker
 __all__ = ["Stoppable", "Stopped", "can_stop_here", "uninstall"]
 
 _SIGNAL = getattr(signal, "SIGURG", None)
-# A signal that comes just before a wait begins does not end it, so it is sent again.
+# A signal just before a wait begins does not end it, so it is sent again.
 _FIRST_REPEAT_S = 0.05
 _LONGEST_REPEAT_S = 5.0
 # How long the owner waits for a signal that was sent to it; it takes microseconds.
@@ -33,10 +33,10 @@ T = TypeVar("T")
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised in code that :meth:`Stoppable.stop` stops; to that code it is an interrupt.
+    """Raised in code that :meth:`Stoppable.stop` stops; for that code it is an interrupt.
 
     Attributes:
-        owner: what was stopped; where code that can be stopped is nested, perhaps an outer one.
+        owner: the stopped object; with nested code, perhaps an outer one.
     """
 
     def __init__(self, owner: Stoppable) -> None:
@@ -45,9 +45,9 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stoppable:
-    """Runs pieces of code in the main thread until another thread says stop.
+    """Runs pieces of code in the main thread until another thread stops it.
 
-    It stays stopped: what is run afterwards raises at once.
+    It stays stopped: code that is run afterwards raises at once.
     """
 
     def __init__(self) -> None:
@@ -61,10 +61,10 @@ class Stoppable:
         """Whether the code runs now."""
 
     def run(self, code: Callable[[], T]) -> T:
-        """Run ``code()``. Where :func:`can_stop_here` is false, it is not stopped once it runs.
+        """Run ``code()``. If :func:`can_stop_here` is false, running code is not stopped.
 
         Raises:
-            Stopped: somebody called :meth:`stop`; or what encloses this code was stopped.
+            Stopped: :meth:`stop` was called, or enclosing code was stopped.
             BaseException: what ``code`` raises.
         """
         if not can_stop_here():
@@ -89,7 +89,7 @@ class Stoppable:
         self._send(_FIRST_REPEAT_S)
 
     def _send(self, repeat_s: float) -> None:
-        with self._lock:  # not a moment after the code was left
+        with self._lock:  # never after the code was left
             if not self.is_inside or self.is_heard:
                 return
             self._is_sent = True
@@ -101,7 +101,7 @@ class Stoppable:
     def _leave(self) -> None:
         with self._lock:
             self.is_inside = False
-        # A signal that was sent is for nobody else.
+        # A signal that was sent must not reach other code.
         until_s = time.monotonic() + _ARRIVAL_S
         while self._is_sent and not self.is_heard and time.monotonic() < until_s:
             time.sleep(0.0005)
@@ -109,14 +109,15 @@ class Stoppable:
             _active.remove(self)
 
 
-# What runs now, the outermost first. Belongs to the main thread.
+# The running code, outermost first. Belongs to the main thread.
 _active: list[Stoppable] = []
 _before: Any = None
 
 
 def can_stop_here() -> bool:
-    """Whether code that runs in this thread could be stopped: only in the main thread, not on
-    Windows, and not where something that is not Python handles SIGURG."""
+    """Whether code in this thread can be stopped: only in the main thread, not on Windows, and not
+    if something other than Python handles SIGURG.
+    """
     return (
         threading.current_thread() is threading.main_thread()
         and _SIGNAL is not None
@@ -126,13 +127,13 @@ def can_stop_here() -> bool:
 
 
 def uninstall() -> None:
-    """Give the signal back, unless somebody else has it by now. In the main thread; idempotent."""
+    """Restore the signal's handler, unless it was replaced. In the main thread; idempotent."""
     if _SIGNAL is not None and signal.getsignal(_SIGNAL) is _on_signal:
         signal.signal(_SIGNAL, _before)
 
 
 def _listen() -> None:
-    """Have signals heard. It stays so: to begin and end it for each item would cost more."""
+    """Install the signal handler. It stays, because changing it for each item would cost more."""
     global _before
     assert _SIGNAL is not None
     found = signal.getsignal(_SIGNAL)

@@ -1,6 +1,6 @@
-"""The thread of one stream that is shown: its ``pick``, its views, its saved output.
+"""The thread of one shown stream, for its ``pick``, its views and its saved output.
 
-One thread each, so that a slow function of one stream holds up no other.
+Each stream has its own thread, so that its slow functions do not delay others.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ logger = logging.getLogger("kkjupyter")
 
 
 class Worker:
-    """Runs what is posted to it, in order, one at a time, on a daemon thread of its own.
+    """Runs posted functions in order, one at a time, on its own daemon thread.
 
-    The thread starts with the first post and ends with :meth:`close`, or when this is collected;
-    what is posted after that gets a thread for itself. Functions run in a copy of the context in
+    The thread starts with the first post and ends with :meth:`close`, or when this is collected; a
+    function posted after that gets a separate thread. Functions run in a copy of the context in
     which the worker was made, so what they print lands in the right cell.
 
     Args:
-        name: what the thread is called.
+        name: the name of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -47,14 +47,14 @@ class Worker:
         self._order(lambda: self._post(job))
 
     def post_later(self, job: Job, delay_s: float) -> Timer:
-        """Have ``job()`` called on the thread after ``delay_s`` seconds."""
+        """Call ``job()`` on the thread after ``delay_s`` seconds."""
         return ticker().post(lambda: self.post(job), delay_s)
 
     def close(self, *, leave: bool = False) -> None:
-        """End the thread when it has done what was posted. Any thread.
+        """End the thread when it has done all posted work. Any thread.
 
         Args:
-            leave: it is stuck in a function; what is posted from now on does not wait for it.
+            leave: whether it is stuck in a function, so that new work must not wait for it.
         """
         self._order(lambda: self._close(leave=leave))
 
@@ -95,7 +95,7 @@ class Worker:
 
     def _start(self) -> None:
         before, self._inbox = self._thread, queue.SimpleQueue()
-        # A copy for each thread: one that is stuck has its context entered.
+        # A copy for each thread: a stuck one has its context entered.
         work = (self._inbox, self._context.copy(), before)
         self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
         self._thread.start()
@@ -108,7 +108,7 @@ class Worker:
 
 def _work(
     inbox: _Inbox, context: contextvars.Context, before: threading.Thread | None
-) -> None:  # not a method: a thread that sleeps is not to keep its worker alive
+) -> None:  # not a method: a sleeping thread must not keep its worker alive
     if before is not None:
         before.join()
     del before
@@ -116,6 +116,6 @@ def _work(
         try:
             context.run(job)
         except BaseException:
-            # Whatever a function of the user's raised: the stream goes on.
+            # The stream goes on, whatever a function of the user's raises.
             logger.exception("a view failed")
         del job

@@ -1,1 +1,1 @@
-"""What IPython itself shows and does: tracebacks, reprs, interrupts, logs."""
+"""Changes to IPython itself: tracebacks, reprs, interrupts, logs."""

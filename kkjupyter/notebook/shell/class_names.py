@@ -1,7 +1,7 @@
-"""The classes a shell looks out for, by name: none of them is imported before there is one.
+"""Recognizes instances of the package's classes by name, without importing the classes.
 
-What ``%load_ext`` puts into a shell looks at the value of every cell. With the classes it looks for
-comes all of the package, and a shell that makes no call shall not have to load that.
+What ``%load_ext`` puts into a shell checks the value of every cell. Importing the classes would
+load the whole package, which a shell that makes no call need not do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Shows what is ours as the value of a cell: a Remote as a card, a trace as a diagram.
+"""Shows our objects as the value of a cell: a Remote as a card, a trace as a diagram.
 
-The classes are given by name, which IPython's formatters take for such that are not imported yet:
-to show a card or a diagram there must be a connection or a trace, and that has loaded the rest.
+The classes are registered by name, as IPython's formatters allow for classes that are not imported
+yet: if there is a connection or a trace, the rest is already loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["install", "uninstall"]
 
 
 def _formats(shell: Any) -> list[tuple[str, str, Callable[..., Any]]]:
-    """The MIME type, the class and the function of each."""
+    """The MIME type, class and function of each formatter."""
 
     def remote_as_html(remote: Remote) -> str:
         from kkjupyter.notebook.shell.remote_repr import remote_html
@@ -49,12 +49,12 @@ def _trace_as_html(trace: Trace) -> str:
 
 
 def _is_alone(printer: Any) -> bool:
-    """Whether it is the value itself that is shown, and not something in a list, say."""
+    """Whether the value itself is shown, and not, for example, an element of a list."""
     return len(printer.stack) == 1
 
 
 def install(shell: Any) -> None:
-    """Have the shell show them so. Idempotent."""
+    """Register the formatters in the shell. Idempotent."""
     for mime, kind, function in _formats(shell):
         shell.display_formatter.formatters[mime].for_type(kind, function)
 

@@ -1,11 +1,11 @@
 """The kernel's interrupt, in cells that contain ``await``.
 
-Such a cell runs as a task, and ipykernel has a SIGINT handler for the time, which asks the event
-loop to cancel that task. Code that keeps the loop busy never hears of it: a plain ``for`` over a
-call, ``.result()``, the body of a loop that computes. And a loop that sleeps is not woken by it.
+Such a cell runs as a task, and ipykernel's SIGINT handler asks the event loop to cancel that task.
+Code that keeps the loop busy never notices: a plain ``for`` over a call, ``.result()``, the body of
+a loop that computes. And a sleeping loop is not woken by it.
 
-So from the first wait or loop of ours in such a cell to its end, a handler of ours stands in for
-that one, and for no other: a program's own handler, and Python's, stay where they are.
+So from our first wait or loop in such a cell to its end, our handler replaces ipykernel's, and no
+other: a program's own handler, and Python's, stay in place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kkjupyter.runtime.hooks import before_wait
 
 __all__ = ["install", "uninstall"]
 
-# A signal that comes right before the loop falls asleep, and every one on Windows, wakes nothing.
+# A signal right before the loop falls asleep, and any signal on Windows, does not wake the loop.
 _WAKE_INTERVAL_S = 0.1
 
 _RUN_CELL: CodeType = InteractiveShell.run_cell_async.__code__
@@ -36,14 +36,14 @@ Handler = Callable[[int, FrameType | None], Any]
 class StandIn:
     """Interrupts one cell, instead of ipykernel's handler.
 
-    Code of the cell that runs now is ended by KeyboardInterrupt, as it would be in a cell without
-    ``await``; a cell that waits is cancelled, once. Anything else that runs now is left alone: an
-    exception in some other task would end the kernel's event loop.
+    Running code of the cell is ended by KeyboardInterrupt, as in a cell without ``await``; a cell
+    that waits is cancelled, once. Other running code is left alone: an exception in another task
+    would end the kernel's event loop.
 
     Args:
         instead_of: ipykernel's handler.
         loop: the kernel's event loop.
-        task: that of the cell; where it is not known, ipykernel's handler is called.
+        task: the cell's task; if it is not known, ipykernel's handler is called.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class StandIn:
 def _is_of_a_cell(frame: FrameType | None) -> bool:
     """Whether ``frame`` was called, however deeply, by the code of a cell.
 
-    IPython catches and shows what is raised in there, and only there.
+    IPython catches and shows only exceptions raised there.
     """
     while frame is not None:
         back = frame.f_back
@@ -92,7 +92,7 @@ def _is_of_a_cell(frame: FrameType | None) -> bool:
 
 
 def _stand_in() -> None:
-    """A wait begins: replace ipykernel's handler, if that is in force."""
+    """Replace ipykernel's handler, if that is active, because a wait begins."""
     if threading.current_thread() is not threading.main_thread():
         return
     handler = signal.getsignal(signal.SIGINT)
@@ -120,13 +120,13 @@ def _task_of_cell(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
 
 
 def install(shell: Any) -> None:
-    """Stand in from now on, where ``shell`` is that of a kernel. Idempotent."""
+    """Replace the handler from now on, if ``shell`` belongs to a kernel. Idempotent."""
     if getattr(shell, "kernel", None) is not None and _stand_in not in before_wait:
         before_wait.append(_stand_in)
 
 
 def uninstall() -> None:
-    """Do so no more. Idempotent."""
+    """Stop replacing it. Idempotent."""
     if _stand_in in before_wait:
         before_wait.remove(_stand_in)
     handler = signal.getsignal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What a Remote shows as the last line of a cell: where it leads, and how to call it."""
+"""A Remote as the last line of a cell: its address, and how to call it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def name_of(remote: Remote, shell: Any = None) -> str:
 
 
 def _step(part: str) -> str:
-    """How Python code goes one part further down a path."""
+    """One more part of a path in Python code."""
     is_plain = part.isidentifier() and not part.startswith("_") and not keyword.iskeyword(part)
     return f".{part}" if is_plain else f"[{part!r}]"
 
@@ -53,14 +53,14 @@ def _rows(remote: Remote, shell: Any) -> list[tuple[str, str]]:
         if info.protocol == "vovk":
             return [*rows, ("to call it", f"{name}{_arguments(remote)}")]
         return [*rows, ("to call it", f"{name}(...)"), ("to read it", f"await {name}")]
-    # A capital letter begins the name of a class, by custom on both sides.
+    # By convention on both sides, a class name begins with a capital letter.
     methods = [method for method in below if not method.rpartition(".")[2][:1].isupper()]
     example = f"{name}.{_name((methods or ['method'])[0])}(...)"
     return [*rows, ("to call", f"%rpc {example}  or  await {example}")]
 
 
 def _arguments(remote: Remote) -> str:
-    """What a handler must be given, by name."""
+    """The required arguments of a handler, by name."""
     parameters = inspect.signature(remote).parameters.values()
     needed = [f"{one.name}=..." for one in parameters if one.default is inspect.Parameter.empty]
     return f"({', '.join([*needed, '...'])})"
@@ -73,13 +73,13 @@ def _below(info: RemoteInfo) -> list[str]:
 
 
 def group_cure(remote: Remote, name: str) -> str | None:
-    """What to say of a group of methods that is taken for one; None if it is not known for one."""
+    """The error for a group of methods that is used like one; None if it is not a known group."""
     below = _below(describe(remote))
     if not below:
         return None
     shown = ", ".join(f"{name}.{_name(method)}" for method in below[:_METHODS_SHOWN])
     more = f" and {len(below) - _METHODS_SHOWN} more" if len(below) > _METHODS_SHOWN else ""
-    return f"{name} is a group of methods, which cannot be called itself: {shown}{more}"
+    return f"{name} is a group of methods and cannot be called:  {shown}{more}"
 
 
 def _kind(info: RemoteInfo) -> str:
@@ -111,5 +111,5 @@ def remote_html(remote: Remote, shell: Any = None) -> str:
 
 
 def _name(name: str) -> str:
-    """A name of the peer's, with whatever is in it: it is to be told from others."""
+    """A name of the peer's with all its characters visible, so that it differs from others."""
     return undirected(whole(name))

@@ -1,8 +1,8 @@
-"""The log of servers that run in this kernel, where nobody has set up logging.
+"""The log of servers in this kernel, if logging is not set up.
 
-Python would print each record to stderr, into whatever cell runs. A failure whose traceback went to
-the client is not printed: the client is a cell here, as a rule, and shows it. The records
-themselves are complete for whoever sets up logging.
+Python would print each record to stderr, into the cell that runs. A failure whose traceback went to
+the client is not printed, because the client is usually a cell here, which shows it. With logging
+set up, the records are complete.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _handler = _CellLog(logging.WARNING)
 
 
 def install() -> None:
-    """From now on records go to the cell. Idempotent."""
+    """Print records in the cell from now on. Idempotent."""
     logger.logger.addHandler(_handler)
 
 
 def uninstall() -> None:
-    """Undo it."""
+    """Undo :func:`install`."""
     logger.logger.removeHandler(_handler)

@@ -1,4 +1,4 @@
-"""What a cell shows of an error of ours: the user's own lines, and the peer's stack, folded."""
+"""The traceback of our errors in a cell: the user's own lines, and the peer's stack, folded."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _FOREIGN = tuple(
 
 @cache
 def _libraries() -> tuple[str, ...]:
-    """What the file names of code that is nobody's here begin with."""
-    import sysconfig  # it reads how Python was built: 5 ms
+    """The beginnings of file names of library code."""
+    import sysconfig  # it reads Python's build configuration, which takes 5 ms
 
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     return (*_FOREIGN, "<frozen ", *map(sysconfig.get_path, names))
 
 
 def render(error: KKError) -> list[str]:
-    """The lines IPython prints for ``error``, in place of its whole traceback.
+    """The lines that IPython prints for ``error`` instead of its whole traceback.
 
-    An error of a magic shows no frames, since there is only the line itself; any other those of
-    the user's own code. A RemoteError adds where it happened on the other side.
+    An error of a magic shows no frames, since there is only the line itself; any other error shows
+    the user's own frames. A RemoteError adds the place on the other side.
     """
-    # The peer's words are plain text by now; IPython shows them in colours, and lines of source.
+    # The peer's text is plain here; IPython adds colours and source lines.
     return [encodable(without_controls(line, keep_colours=True)) for line in _lines(error)]
 
 
@@ -59,10 +59,10 @@ def _lines(error: KKError) -> list[str]:
 
 
 def _near_miss(error: KKError) -> list[str]:
-    """A question, where a name was called that a connection does not know, but one much like it."""
+    """A "did you mean" for the call of a name that the connection does not know."""
     if not isinstance(error, RemoteError) or not error.method:
         return []
-    from kkjupyter.client.session import open_sessions  # an error of a peer's came over one
+    from kkjupyter.client.session import open_sessions  # a peer's error came over a connection
 
     known = {name for session in open_sessions() for name in session.methods}
     hint = "" if error.method in known else did_you_mean(error.method, sorted(known))
@@ -71,10 +71,10 @@ def _near_miss(error: KKError) -> list[str]:
 
 @contextmanager
 def _without_inner_reasons(error: BaseException) -> Iterator[None]:
-    """For a moment, ``error`` without causes from below this package, whose gist its text has.
+    """A block in which ``error`` has no causes from libraries below this package.
 
-    What a socket library said about a refused connection fills two screens and tells a user
-    nothing more. The user's own causes and contexts, and the peer's, stay, without our frames.
+    A socket library's errors about a refused connection fill two screens and tell a user nothing
+    new. The user's own causes and contexts, and the peer's, stay, without our frames.
     """
     with ExitStack() as undo:
         seen = {id(error)}
@@ -95,7 +95,7 @@ def _without_inner_reasons(error: BaseException) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> BaseException | None:
-    """What a traceback shows above ``error``."""
+    """The cause or context that a traceback shows above ``error``."""
     if error.__cause__ is not None:
         return error.__cause__
     return None if error.__suppress_context__ else error.__context__
@@ -115,7 +115,7 @@ def _is_caught_by_us(reason: BaseException) -> bool:
 
 
 def _is_inner(reason: BaseException) -> bool:
-    """Whether an exception came up without any code of the user's, and is not the peer's."""
+    """Whether an exception has no frames of the user's, and is not the peer's."""
     if isinstance(reason, RemoteError):
         return False
     frames = (part.tb_frame for part in _each(reason.__traceback__))
@@ -123,10 +123,10 @@ def _is_inner(reason: BaseException) -> bool:
 
 
 def hide_our_frames(error: BaseException) -> None:
-    """Have IPython show an error that is not ours without the frames of this package.
+    """Make IPython show an error that is not ours without the frames of this package.
 
-    For what passes through on its way to the user: an interrupt of a wait, an exception of their
-    own generator. An error of ours is shown so in any case.
+    For errors that pass through: an interrupted wait, an exception of the user's own generator.
+    Errors of ours are always shown like that.
     """
     if not isinstance(error, KKError):
         with suppress(AttributeError, TypeError):  # a class may refuse new attributes
@@ -158,9 +158,9 @@ def _each(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """The part of a traceback that is the user's: up to where it enters this package or IPython.
+    """The user's part of a traceback: up to where it enters this package or IPython.
 
-    None if a magic was called: then the user's part is the line that names the magic.
+    None if a magic was called: then the user's part is the line with the magic.
     """
     while traceback is not None and _is_foreign(traceback):
         traceback = traceback.tb_next
@@ -187,7 +187,7 @@ def _remote_stack(error: BaseException) -> list[str]:
     if not isinstance(error, RemoteError) or not error.stack:
         return []
     lines = [line for line in plain(error.stack).strip().splitlines() if line.strip()]
-    # Peers repeat the error itself: JavaScript in the first line, Python in the last.
+    # Peers repeat the error: JavaScript in the first line, Python in the last.
     if lines and error.message and error.message in lines[0]:
         lines = lines[1:]
     if lines and lines[-1].strip() == str(error).strip():
@@ -203,7 +203,7 @@ def _remote_stack(error: BaseException) -> list[str]:
 
 
 def install() -> None:
-    """Have IPython ask :func:`render` for every error of this package."""
+    """Make IPython use :func:`render` for every error of this package."""
     KKError._render_traceback_ = render  # type: ignore[attr-defined]
 
 

@@ -1,1 +1,1 @@
-"""``kk.show``, ``kk.compare``, the last line of a cell: what is shown, and waiting for it."""
+"""``kk.show``, ``kk.compare`` and the last line of a cell: showing a stream and waiting for it."""

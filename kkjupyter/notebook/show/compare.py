@@ -32,27 +32,27 @@ def compare(
 ) -> Compared:
     """Show several streams side by side while they run, and compare their times below.
 
-    Each column has a Cancel button of its own, and there is one for all. As the last line of a
-    cell, and with ``await``, it waits for the end of all; async iterables of the notebook's own
-    need the ``await``. One that fails shows that in its column, and the others go on.
+    Each column has its own Cancel button, and there is one for all. As the last line of a cell, and
+    with ``await``, it waits for the end of all; the notebook's own async iterables need the
+    ``await``. A stream that fails shows the error in its column, and the others go on.
 
     Args:
-        sources: calls, iterators or async iterables, by the names that stand above them.
+        sources: calls, iterators or async iterables, by the names above their columns.
         view: how items are shown, as for :func:`kkjupyter.show`.
-        pick: what of each item is shown, likewise.
+        pick: which part of each item is shown, as for :func:`kkjupyter.show`.
         limits: how much each Reply keeps.
 
     Returns:
-        Something to be the last line of a cell, to ``await`` or to ``.wait()`` for; that gives
-        a dict of the Replies, by name.
+        An object to use as the last line of a cell, to ``await``, or to ``.wait()`` for; the result
+        is a dict of the Replies, by name.
 
     Raises:
-        UsageError: there is nothing to compare, or a source does not stream or is read already.
+        UsageError: there is nothing to compare, or a source does not stream or is already read.
     """
     run_before_show()
     check_view(view)
     if not isinstance(sources, Mapping) or not sources:
-        raise UsageError('give what is to be compared by name: kk.compare({"A": ..., "B": ...})')
+        raise UsageError('name the streams to compare: kk.compare({"A": ..., "B": ...})')
     runs: dict[str, Run] = {}
     try:
         for name, source in sources.items():
@@ -70,14 +70,14 @@ class Replies(dict[str, Reply]):
     """The Replies of a comparison, by name.
 
     Attributes:
-        shown_in: as of a :class:`Reply`.
+        shown_in: as for a :class:`Reply`.
     """
 
     shown_in: int | None = None
 
 
 class Compared:
-    """Streams that are to be shown side by side; see :func:`compare`. It is used once.
+    """Streams to show side by side; see :func:`compare`. It is used once.
 
     Attributes:
         replies: fill while they run.
@@ -99,24 +99,25 @@ class Compared:
         """Show them and wait in plain code for the end of all; an interrupt cancels them.
 
         Raises:
-            UsageError: they are shown already; or one needs the very loop that waiting here would
-                stop: write ``await``.
-            BaseException: what the first of them failed with, if all of them failed.
+            UsageError: they are already shown; or one needs this event loop, which waiting would
+                block: write ``await``.
+            BaseException: the error of the first stream, if all of them failed.
         """
         at_home = [run.title for run in self._runs.values() if lives_on_this_loop(run)]
         if at_home:
             self._is_refused = True
             raise UsageError(
-                f"{', '.join(at_home)} of this comparison runs on this very loop, which `.wait()` "
-                "would stop; write `await kk.compare(...)`"
+                f"{', '.join(at_home)} of this comparison runs on this event loop, which "
+                "`.wait()` would block; write `await kk.compare(...)`"
             )
         return self.last_line()
 
     def last_line(self) -> Replies:
-        """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
+        """Like :meth:`wait`, for the last line of a cell: streams that need this event loop go on
+        after it.
 
         Returns:
-            As :meth:`wait`; of streams that go on, Replies that are not complete.
+            As :meth:`wait`; the Replies of streams that go on are incomplete.
         """
         at_home = [run for run in self._runs.values() if lives_on_this_loop(run)]
         for run in at_home:
@@ -124,7 +125,7 @@ class Compared:
                 "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
             )
         self._show()
-        if at_home:  # waiting here would stop the very loop that drives it
+        if at_home:  # waiting here would block the loop that drives it
             return self.replies
         try:
             for run in self._runs.values():
@@ -158,9 +159,9 @@ class Compared:
 
     def _show(self) -> None:
         if self._is_used:
-            raise UsageError("this comparison is shown already; .replies has what came")
+            raise UsageError("this comparison is already shown; .replies has its items")
         from kkjupyter.notebook.show.compare_screens import (
-            open_columns,  # ipywidgets: not before it is needed
+            open_columns,  # imports ipywidgets: only when needed
         )
 
         self._is_used = True

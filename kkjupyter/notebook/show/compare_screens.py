@@ -42,8 +42,8 @@ def open_columns(runs: Mapping[str, Run], choice: ViewChoice) -> None:
     """Show runs side by side in the present cell; in a terminal, one after the other.
 
     Args:
-        runs: by the name that stands above each.
-        choice: the view of all of them.
+        runs: the runs, by the names above their columns.
+        choice: the view for all of them.
     """
     if is_terminal():
         for name, run in runs.items():
@@ -52,13 +52,13 @@ def open_columns(runs: Mapping[str, Run], choice: ViewChoice) -> None:
     columns = _Columns(runs)
     screens = {name: columns.screen(name, run, choice) for name, run in runs.items()}
     columns.display()
-    # Only now: runs that were cancelled before are at their static output at once.
+    # Only now: runs that were cancelled earlier show their static output at once.
     for name, run in runs.items():
         run.add_screen(screens[name])
 
 
 class ColumnsWidget(anywidget.AnyWidget):
-    """What holds the widgets of the columns; it sends nothing but, if asked, the static bundle.
+    """The widget that holds the columns' widgets; it sends only the static bundle, if asked.
 
     Args:
         widgets: the columns, by name.
@@ -95,7 +95,7 @@ class ColumnsWidget(anywidget.AnyWidget):
             widget.forget()
 
     def close(self) -> None:
-        """Be known to no page any more, nor the columns."""
+        """Close it, with the columns, for all pages."""
         for widget in self._widgets:
             widget.close()
         close_layout(self)
@@ -147,7 +147,7 @@ class _Columns:
 
 
 class _Held(TerminalScreen):
-    """In a terminal two streams cannot share a line: each is printed when it has ended."""
+    """In a terminal, prints each stream when it has ended: two cannot share a line."""
 
     def __init__(self, name: str, choice: ViewChoice) -> None:
         super().__init__(made_view(choice, in_terminal=True))

@@ -1,7 +1,7 @@
 """A call as the last line of a cell: its value, or its live view.
 
-The hook goes around the shell's display hook; a Call has no ``_ipython_display_``, because an
-exception in that leaves the cell green in some kernels.
+The hook wraps the shell's display hook. A Call has no ``_ipython_display_``, because an exception
+in it does not fail the cell in some kernels.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["LastLine", "install", "uninstall"]
 
 Hook = Callable[[Any], None]
-# What IPython makes of `%rpc ...`.
+# What IPython turns `%rpc ...` into.
 _MAGIC = "get_ipython().run_line_magic('rpc', "
 
 
 class LastLine:
-    """A display hook that takes calls and streams, and hands everything else on.
+    """A display hook that shows calls and streams, and passes everything else on.
 
     Args:
-        shell: whose hook it is.
-        inner: the hook before.
+        shell: the shell that it belongs to.
+        inner: the previous hook.
         stores: whether the cell's value becomes ``_`` and ``Out``.
     """
 
@@ -50,7 +50,7 @@ class LastLine:
         """Show ``result``; for a call, wait for its end.
 
         Raises:
-            BaseException: what the call failed with; the cell is red.
+            BaseException: the error of the call; the cell fails.
         """
         if not self.is_active or not is_one(result, (*WATCHED, *OUTCOMES)):
             is_silenced = self.is_active and _is_silenced_magic(self.shell)
@@ -60,11 +60,11 @@ class LastLine:
         if is_one(result, OUTCOMES):
             self.inner(None) if is_quiet else self._show_reply(result)
             return
-        from kkjupyter.notebook.show.watched import watched  # is there where a call was made
+        from kkjupyter.notebook.show.watched import watched  # loaded if a call was made
 
         value = watched(result)
         if is_quiet:
-            # As of a figure: what the semicolon silences is the value, not what was shown.
+            # As with a figure: the semicolon hides the value, not what was shown.
             self.inner(None)
         elif is_one(value, OUTCOMES):
             self._store(value)
@@ -82,7 +82,7 @@ class LastLine:
             self.inner(reply)
 
     def _store(self, reply: Reply | Replies) -> None:
-        """Make ``reply`` this cell's ``_`` and ``Out`` without showing it: the view has."""
+        """Make ``reply`` this cell's ``_`` and ``Out`` without showing it: the view did."""
         if not self.stores:
             return
         hook = self.shell.displayhook
@@ -92,7 +92,7 @@ class LastLine:
 
 
 def _display(value: Call | Shown | Compared) -> None:
-    """What ``display(call)`` does: as the last line of a cell, and the value is displayed, too."""
+    """``display(call)``: works like the last line of a cell, and also displays the value."""
     from kkjupyter.notebook.show.watched import watched
 
     try:
@@ -105,7 +105,7 @@ def _display(value: Call | Shown | Compared) -> None:
 
 
 def _before_cell(info: Any) -> None:
-    """``%%capture`` runs the cell in itself, under a display hook that knows only formats."""
+    """Prepare for ``%%capture``, whose display hook knows only formats."""
     hook = sys.displayhook
     if isinstance(hook, CapturingDisplayHook):
         sys.displayhook = LastLine(hook.shell, hook, stores=False)
@@ -114,7 +114,7 @@ def _before_cell(info: Any) -> None:
 def _is_silenced_magic(shell: Any) -> bool:
     """Whether the cell ends with ``%rpc ...;``.
 
-    IPython's own way, a decorator for the magic, takes the value from ``r = %rpc ...;``, too.
+    IPython's own way, a decorator for the magic, would also remove the value of ``r = %rpc ...;``.
     """
     try:
         last = shell.history_manager.input_hist_parsed[-1].rstrip().rpartition("\n")[2].strip()
@@ -137,7 +137,7 @@ def _ends_with_semicolon(line: str) -> bool:
 
 
 def install(shell: Any) -> None:
-    """Put the hook in place, for this very cell, too. Idempotent."""
+    """Install the hook, also for the current cell. Idempotent."""
     formatter = shell.display_formatter.ipython_display_formatter
     for kind in WATCHED:
         formatter.for_type(kind, _display)
@@ -149,13 +149,13 @@ def install(shell: Any) -> None:
         return
     hook = LastLine(shell, trap.hook)
     if sys.displayhook is trap.hook:
-        # The trap is set: the cell that runs has the old hook in hand.
+        # The current cell already uses the old hook.
         sys.displayhook = hook
     trap.hook = hook
 
 
 def uninstall(shell: Any) -> None:
-    """Take the hook out; where somebody has wrapped it since, it stands aside. Idempotent."""
+    """Remove the hook; if it was wrapped since then, it only passes values on. Idempotent."""
     formatter = shell.display_formatter.ipython_display_formatter
     for kind in WATCHED:
         formatter.pop(kind, None)

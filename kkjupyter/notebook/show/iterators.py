@@ -1,4 +1,4 @@
-"""The loops over ``kk.show(...)``: they take the items, the view follows."""
+"""The iterators of ``kk.show(...)``: the loop takes the items, and the view follows."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ GRACE_S = 1.0
 
 
 class _Loop:
-    """What both kinds of loop share. Nothing else holds one: leaving the loop disposes of it.
+    """The common part of both iterators. Nothing else holds one: leaving the loop disposes of it.
 
     Args:
-        run: whose items it takes.
-        begin: called at the first item; until then the loop claims nothing. Some who loop, as
+        run: the run whose items it takes.
+        begin: called at the first item; until then the loop claims nothing. Some callers, such as
             ``tqdm.auto``, ask for an iterator more than once and use one of them.
     """
 
@@ -39,12 +39,12 @@ class _Loop:
         if self._begin is not None:
             self._begin()
             self._begin = None
-            # The run lets go of it at its end, which may come before this thread has closed it.
+            # The run drops it at its end, which may come before this thread has closed it.
             self._feed = self._run.feed
             run_before_wait()
 
     def _next_now(self) -> tuple[Any, ...]:
-        """The next item in a tuple of its own, or nothing if there is none now."""
+        """The next item in a tuple, or an empty one if there is none now."""
         items = self._feed.take(1)
         if items:
             self._run.handed_out(items[0])
@@ -75,7 +75,7 @@ class _Loop:
         return lambda: bool(news) or self._run.is_ending
 
     def _advance_here(self) -> bool:
-        """Advance the source in this thread, the loop's own; False if something else does."""
+        """Advance the source in the loop's own thread; False if something else does."""
         feed = self._feed
         if isinstance(feed, LocalFeed) and feed.stay():
             feed.advance()
@@ -90,7 +90,7 @@ class _Loop:
     def __del__(self) -> None:
         if not self._is_through and self._begin is None:
             self._leave_here()  # as the end of a plain `for` closes its generator
-            # A finalizer may run in the middle of anything: it only posts.
+            # A finalizer may run in the middle of anything, so it only posts.
             self._run.is_left = True
             self._run.let_go()
 
@@ -108,7 +108,7 @@ class ShownIterator(_Loop):
             self._begun()
         run = self._run
         try:
-            self._watch.raise_if_cancelled()  # plain code leaves its loop no moment to tell it
+            self._watch.raise_if_cancelled()  # plain code gives its loop no chance to deliver it
             while True:
                 if not run.has_room():
                     wait_blocking(run.notifier, run.has_room)
@@ -130,7 +130,7 @@ class ShownIterator(_Loop):
 
 
 class AsyncShownIterator(_Loop):
-    """Gives its event loop back at least every 2 ms, however much there is to take."""
+    """Yields to its event loop at least every 2 ms, however many items are there."""
 
     def __init__(self, run: Run, begin: Callable[[], object]) -> None:
         super().__init__(run, begin)
@@ -164,6 +164,6 @@ class AsyncShownIterator(_Loop):
 
 
 def cancel_and_settle(run: Run) -> None:
-    """What an interrupt does: cancel, and leave the last output the time to get out."""
+    """Handle an interrupt: cancel, and give the last output time to be sent."""
     run.cancel()
     run.wait(GRACE_S)

@@ -44,30 +44,30 @@ def show(
 ) -> Shown:
     """Show a stream in the cell while it runs, with a Cancel button.
 
-    As the last line of a cell, and with ``await``, it waits for the end and gives a Reply. As
-    ``for item in kk.show(...)`` and ``async for``, it shows what the loop is given; leaving the
-    loop closes the source at once, and the button ends the loop quietly. It closes what it is
-    given, if that is an iterator: give it your LLM client's own stream, not a generator around
-    that, which would leave the connection to the provider open. Of an object that only gives
-    iterators (``__aiter__`` without ``__anext__``) it closes the one it was given: others may read
-    the object, too.
+    As the last line of a cell, and with ``await``, it waits for the end and returns a Reply. In
+    ``for item in kk.show(...)`` and ``async for``, it shows the items that the loop gets; leaving
+    the loop closes the source at once, and the button ends the loop without an error. It closes a
+    source that is an iterator: pass your LLM client's own stream, not a generator around it, which
+    would leave the connection to the provider open. For an iterable (``__aiter__`` without
+    ``__anext__``) it closes only the iterator that it got, because others may read the iterable,
+    too.
 
     Args:
         source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
-            (:func:`kkjupyter.view`), or something that makes one.
-        pick: what of each item is shown (``lambda event: event.text``); nothing where it is None,
-            or where the item lacks it (AttributeError, KeyError, IndexError, TypeError), which is
-            said once. Any other error of it fails the stream. Without it the item is shown; to
-            ``"auto"``, ``"text"`` and ``"markdown"`` a chat completion's chunk is its text. Loops
-            and ``reply.items`` have the items as they came.
-        title: what stands in the state line; by default the call or the generator's name.
+            (:func:`kkjupyter.view`), or a function or class that makes one.
+        pick: a function that chooses what is shown of each item (``lambda event: event.text``). If
+            it returns None, or the item lacks it (AttributeError, KeyError, IndexError, TypeError),
+            nothing is shown, and one note says so. Any other error of it fails the stream. By
+            default the whole item is shown; ``"auto"``, ``"text"`` and ``"markdown"`` show the text
+            of a chat completion's chunk. Loops and ``reply.items`` have the items as they came.
+        title: the text in the state line; by default the call or the generator's name.
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is no stream or is read already, there is no such view, or
-            ``pick`` is no function.
+        UsageError: ``source`` is not a stream or is already read, there is no such view, or
+            ``pick`` is not a function.
     """
     run_before_show()
     check_view(view)
@@ -81,7 +81,7 @@ def show(
 
 
 class Shown:
-    """A stream that is to be shown; see :func:`show`. It is used once.
+    """A stream to show; see :func:`show`. It is used once.
 
     Attributes:
         reply: fills while it runs.
@@ -102,24 +102,25 @@ class Shown:
     def wait(self) -> Any:
         """Show it and wait in plain code for its end.
 
-        As the last line of a cell; in the middle of one, call this.
+        The last line of a cell does this by itself; call it in the middle of a cell.
 
         Returns:
             A stream's Reply, or a unary call's value.
 
         Raises:
-            UsageError: it was used already, and is not over; or its source needs the very loop
-                that waiting here would stop: write ``await``.
-            BaseException: what the stream failed with.
+            UsageError: it was already used, and is not over; or its source needs this event loop,
+                which waiting would block: write ``await``.
+            BaseException: the error of the stream.
         """
         self._refuse_here("`.wait()`", "write `await kk.show(...)`")
         return self.last_line()
 
     def last_line(self) -> Any:
-        """As :meth:`wait`, for the last line of a cell: what needs this very loop goes on after it.
+        """Like :meth:`wait`, for the last line of a cell: a stream that needs this event loop goes
+        on after it.
 
         Returns:
-            As :meth:`wait`; of a stream that goes on, a Reply that is not complete.
+            As :meth:`wait`; for a stream that goes on, an incomplete Reply.
         """
         if self._again or (self._is_used and self._run.is_over):
             show_again(self._run, self._view)
@@ -185,7 +186,7 @@ class Shown:
         if not self._run.is_over and lives_on_this_loop(self._run):
             self._is_refused = True
             raise UsageError(
-                f"{self._run.title} runs on this very loop, which {what} would stop; {cure}"
+                f"{self._run.title} runs on this event loop, which {what} would block; {cure}"
             )
 
     def _start_loop(self) -> None:
@@ -204,8 +205,8 @@ class Shown:
     def _refuse_again(self) -> None:
         if self._is_used:
             raise UsageError(
-                f"{self._run.title} is shown already, and its items go to one loop; "
-                "kk.show(...).reply has what came"
+                f"{self._run.title} is already shown, and only one loop can read its items; "
+                "kk.show(...).reply has them"
             )
 
     def __repr__(self) -> str:

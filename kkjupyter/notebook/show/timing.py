@@ -1,9 +1,8 @@
-"""``%%time``, ``%timeit`` and their like around a call: they measure it to its end.
+"""Makes ``%%time``, ``%timeit`` and similar magics measure a call to its end.
 
-These magics evaluate an expression and look at the clock before its value gets to the display hook,
-where a call would be waited for. So while one of them runs, its last expression is waited for where
-it stands. ``%time`` shows it, as the last line of a cell does; ``%timeit``, which runs it many
-times, does not.
+These magics evaluate an expression and read the clock before its value reaches the display hook,
+which would wait for a call. So while one of them runs, its last expression is waited for in place.
+``%time`` shows it, like the last line of a cell; ``%timeit``, which runs it many times, does not.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ _KINDS = ("line", "cell")
 
 
 def watched(value: Any) -> Any:
-    """``value``; of a call or a view, what it gives when it is over. It is shown meanwhile."""
+    """``value``; for a call or a view, its result when it is over. It is shown meanwhile."""
     if not is_one(value, WATCHED):
-        return value  # the clock runs: nothing is to be imported here that is not there already
+        return value  # the clock runs, so nothing new may be imported here
     from kkjupyter.notebook.show import watched as watching
 
     return watching.watched(value)
 
 
 def collected(value: Any) -> Any:
-    """``value``; of a call, what it gives when it is over. Nothing is shown.
+    """``value``; for a call, its result when it is over. Nothing is shown.
 
     Raises:
-        UsageError: it is a view: a hundred of them are not what is wanted.
+        UsageError: it is a view, which would be shown many times.
     """
     if not is_one(value, WATCHED):
         return value
@@ -43,17 +42,17 @@ def collected(value: Any) -> Any:
     return watching.collected(value)
 
 
-# What waits for the last expression, by the magic. (%prun has no hook: it profiles this thread, in
-# which a call is only sent, and where `api.f().result()` says what is meant.)
+# The function that waits for the last expression, by magic. (%prun has no hook: it profiles this
+# thread, in which a call is only sent; `api.f().result()` profiles the waiting, too.)
 _WAITING: dict[str, Callable[[Any], Any]] = {"time": watched, "timeit": collected}
 
 
 class _WaitForLast(ast.NodeTransformer):
-    """Puts the last expression of a module through a function.
+    """Wraps the last expression of a module in a function call.
 
     Args:
-        wait: that function, of this module.
-        applies: whether an expression is meant.
+        wait: that function, from this module.
+        applies: decides whether an expression is wrapped.
     """
 
     def __init__(self, wait: Callable[[Any], Any], applies: Callable[[ast.expr], bool]) -> None:
@@ -72,7 +71,7 @@ class _WaitForLast(ast.NodeTransformer):
 
 
 def _is_ours(shell: Any, expression: ast.expr) -> bool:
-    """Whether it is ``api.f(...)`` or ``kk.show(...)``: what else is timed shall not get slower."""
+    """Whether it is ``api.f(...)`` or ``kk.show(...)``; other timed code must not get slower."""
     if not isinstance(expression, ast.Call):
         return False
     node = expression.func
@@ -83,7 +82,7 @@ def _is_ours(shell: Any, expression: ast.expr) -> bool:
 
 
 def install(shell: Any) -> None:
-    """Have the magics of ``shell`` wait. Idempotent."""
+    """Make the magics of ``shell`` wait. Idempotent."""
     for name, wait in _WAITING.items():
         for kind in _KINDS:
             original = shell.find_magic(name, kind)  # newer shells load their magics only then
@@ -92,7 +91,7 @@ def install(shell: Any) -> None:
 
 
 def uninstall(shell: Any) -> None:
-    """Put the magics back as they were. Idempotent."""
+    """Restore the magics. Idempotent."""
     for name in _WAITING:
         for kind in _KINDS:
             magics = shell.magics_manager.magics[kind]
@@ -102,7 +101,7 @@ def uninstall(shell: Any) -> None:
 
 
 def _waiting(shell: Any, original: Any, wait: Callable[[Any], Any]) -> Any:
-    @functools.wraps(original)  # with the marks by which IPython knows how to call it
+    @functools.wraps(original)  # with the attributes by which IPython knows how to call it
     def magic(*args: Any, **kwargs: Any) -> Any:
         applies = functools.partial(_is_ours, shell) if wait is collected else lambda _: True
         transformer = _WaitForLast(wait, applies)

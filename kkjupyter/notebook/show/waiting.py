@@ -1,10 +1,10 @@
-"""How a run is shown and waited for: what magics, the last line and ``kk.show`` share.
+"""Shows a run and waits for it; shared by the magics, the last line and ``kk.show``.
 
 ::
 
     begin(source) -> Run      claims the source
     play(run, ...)            shows it and waits for its end, in plain code
-    outcome(run)              its value or Reply; raises what it failed with
+    outcome(run)              its value or Reply; raises its error
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ __all__ = [
     "wait",
 ]
 
-# So long a call may take to answer before a view says that it is waited for.
+# How long a call may take to answer before a view shows that it is waited for.
 _QUIET_S = 0.2
 
 
 def check_view(choice: ViewChoice) -> None:
-    """Raise UsageError unless there is a view of that name."""
+    """Raise UsageError if the view does not exist."""
     if isinstance(choice, str) and choice != AUTO and choice not in VIEWS:
         make_view(choice)
 
@@ -67,23 +67,23 @@ def begin(
     pick: Callable[[Any], Any] | None = None,
     **options: Any,
 ) -> Run:
-    """Claim ``source`` for a run of the present cell.
+    """Claim ``source`` for a run of the current cell.
 
     Args:
         source: a call, an iterator or an async iterable.
-        view: what will show it. To one for text, a chunk of an LLM client's is its text.
-        title: what is shown for it; by default the call, or the generator's name.
-        pick: what of each item is shown, whatever the view.
-        options: those of :class:`Run`.
+        view: the view that will show it; a text view shows the text of an LLM client's chunk.
+        title: its text in the state line; by default the call or the generator's name.
+        pick: which part of each item is shown, in any view.
+        options: as for :class:`Run`.
 
     Raises:
-        UsageError: it does not stream, or something reads it already; or an option is none.
+        UsageError: it does not stream, or is already read; or an option is not valid.
     """
     limits = options.get("limits", DEFAULT_LIMITS)
     if not isinstance(limits, Limits):
         raise UsageError(
             f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
-            "it is in kkjupyter.notebook.retention"
+            "import it from kkjupyter.notebook.retention"
         )
     by_view = ChunkTexts() if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
@@ -114,26 +114,26 @@ def begin(
 def play(
     run: Run, view: ViewChoice = AUTO, *, background: bool = False, shown: bool = False
 ) -> None:
-    """Show a run in the present cell and wait for its end, unless it goes on in the background.
+    """Show a run in the current cell and wait for its end, unless it runs in the background.
 
-    A reply that comes at once and is no stream needs no view.
+    A unary reply that comes at once needs no view.
 
     Args:
-        run: not started yet.
-        view: its name, or what makes it.
-        background: return at once.
-        shown: have a view in any case.
+        run: one that is not started yet.
+        view: its name, or a function or class that makes it.
+        background: whether to return at once.
+        shown: whether to show a view in any case.
 
     Raises:
         KeyboardInterrupt: the user interrupted; the source is cancelled.
     """
     if lives_on_this_loop(run):
-        # Waiting here would stop the very loop that drives the source.
+        # Waiting here would block the loop that drives the source.
         run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
         background = True
     if not background and not shown and not _is_answered(run):
         _await_kind(run)
-    feed = run.feed  # the run lets go of it at its end, which another thread may bring about
+    feed = run.feed  # the run drops it at its end, which another thread may cause
     local = feed if isinstance(feed, LocalFeed) and not background and feed.stay() else None
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
@@ -149,7 +149,7 @@ def play(
 
 
 def show_trace(run: Run) -> None:
-    """Below the view of a run whose frames are kept, draw these; live if it has not ended."""
+    """Draw the frames of a run below its view if they are kept; live if it has not ended."""
     record = run.record
     if record is None:
         return
@@ -187,12 +187,12 @@ def _drive(run: Run, feed: LocalFeed) -> None:
 
 
 def outcome(run: Run) -> Any:
-    """What a run that is over gives: a unary call's value, or a stream's Reply.
+    """The result of a run that is over: a unary call's value, or a stream's Reply.
 
-    A cancelled one gives its Reply, too: the Cancel button ends a cell quietly.
+    A cancelled run also gives its Reply: the Cancel button ends a cell without an error.
 
     Raises:
-        BaseException: what the run failed with.
+        BaseException: the error of the run.
     """
     reply = run.reply
     if reply.status == "failed" and reply.error is not None:
@@ -204,21 +204,21 @@ def outcome(run: Run) -> Any:
 
 
 def show_again(run: Run, view: ViewChoice = AUTO) -> None:
-    """A further view of a running or finished run, with all that came."""
+    """Show one more view of a running or finished run, with all its items."""
     attached = _open(run, view)
     if run.is_over:
-        # What a cell sends after its end is lost to those who execute notebooks.
+        # What a cell sends after its end is lost to programs that execute notebooks.
         wait_for_output(run, attached.is_set)
 
 
 def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True) -> None:
-    """Let go of runs whose owner was collected before it showed them, and warn. For finalizers.
+    """Drop runs whose owner was collected before it showed them, and warn. For finalizers.
 
     Args:
         what: the owner, as the user wrote it.
         runs: its runs.
-        ways: how it would have been shown.
-        warn: False where the user was told already.
+        ways: how to show it.
+        warn: False if the user was already told.
     """
     left = [run for run in runs if not run.is_ending]
     for run in left:
@@ -228,7 +228,7 @@ def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True)
 
 
 def lives_on_this_loop(run: Run) -> bool:
-    """Whether waiting for it in plain code, here, would stop the loop that drives it."""
+    """Whether waiting for it here in plain code would block the loop that drives it."""
     home = run.feed.home if isinstance(run.feed, AsyncFeed) else None
     if home is None:
         return False
@@ -250,7 +250,7 @@ def _await_kind(run: Run) -> None:
 
 
 async def await_kind(run: Run) -> None:
-    """As :func:`play` does first: wait a moment for the reply, in the hope of needing no view."""
+    """Like the beginning of :func:`play`: wait briefly for the reply: perhaps no view is needed."""
     if _is_answered(run):
         return
     notifier = Notifier()

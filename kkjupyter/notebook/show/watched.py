@@ -1,4 +1,4 @@
-"""A call or a view that is waited for where it stands: as a cell's last line, or being timed."""
+"""Waits for a call or a view in place: as a cell's last line, or while it is timed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["collected", "watch", "watched"]
 
 
 def watch(call: Call) -> Any:
-    """Show a call in the present cell and wait for its end.
+    """Show a call in the current cell and wait for its end.
 
     Returns:
         A unary call's value, which is not shown, or a stream's Reply.
 
     Raises:
-        BaseException: what it failed with.
+        BaseException: the error of the call.
     """
     known = registry.get(call.id)
     if known is not None:
@@ -34,10 +34,10 @@ def watch(call: Call) -> Any:
 
 
 def watched(value: Any) -> Any:
-    """``value``; of a call or a view, what it gives when it is over. It is shown meanwhile.
+    """``value``; for a call or a view, its result when it is over. It is shown meanwhile.
 
     Raises:
-        BaseException: what that failed with.
+        BaseException: its error.
     """
     if isinstance(value, (Shown, Compared)):
         return value.last_line()
@@ -45,15 +45,15 @@ def watched(value: Any) -> Any:
 
 
 def collected(value: Any) -> Any:
-    """``value``; of a call, what it gives when it is over. Nothing is shown.
+    """``value``; for a call, its result when it is over. Nothing is shown.
 
     Raises:
-        UsageError: it is a view: a hundred of them are not what is wanted.
+        UsageError: it is a view, which would be shown many times.
     """
     if isinstance(value, (Shown, Compared)):
         value.cancel()
         raise UsageError(
-            "%timeit runs a line many times, and each would show a view; "
-            "time the call itself: %timeit api.f()"
+            "%timeit runs a line many times and would show a view each time; time the call "
+            "itself: %timeit api.f()"
         )
     return value.result() if isinstance(value, Call) else value

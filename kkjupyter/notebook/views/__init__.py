@@ -19,7 +19,7 @@ from kkjupyter.notebook.views.text import TextView
 __all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "shows_text", "view"]
 
 AUTO = AutoView.name
-# In this order `auto` asks which of them suits the first item; json suits any.
+# `auto` tries them in this order for the first item; json suits any.
 _BUILT_IN: tuple[type[View], ...] = (
     TextView,
     MarkdownView,
@@ -37,15 +37,15 @@ makes one (``PlotView``, ``partial(PlotView, last=100)``)."""
 
 
 def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits: Any) -> View:
-    """A new view for one run.
+    """Make a view for one run.
 
     Args:
         choice: see :data:`ViewChoice`.
-        in_terminal: make the one that stands in for it where there is only text.
+        in_terminal: whether to make its replacement for terminals.
         limits: ``retained_bytes`` and ``saved_bytes``, see :class:`View`.
 
     Raises:
-        UsageError: there is no view of that name, or ``choice`` made something else.
+        UsageError: there is no view of that name, or ``choice`` did not make a view.
     """
     if choice is None or choice == AUTO:
         return AutoView(
@@ -56,14 +56,13 @@ def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits:
         made = choice() if callable(choice) else None
         if not isinstance(made, View):
             raise UsageError(
-                f"a view is named, or made by a class or function that gives a kk.View; not by "
-                f"{choice!r}"
+                f"view must be a name, or a class or function that makes a kk.View, not {choice!r}"
             )
         return make_view(made.terminal) if in_terminal and made.terminal else made
     if choice not in VIEWS:
         names = [AUTO, *VIEWS]
         raise UsageError(
-            f"there is no view {choice!r}{did_you_mean(choice, names)} (views: {', '.join(names)})"
+            f"unknown view {choice!r}{did_you_mean(choice, names)} (views: {', '.join(names)})"
         )
     if in_terminal and (stand_in := VIEWS[choice].terminal):
         return make_view(stand_in, **limits)
@@ -71,7 +70,7 @@ def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits:
 
 
 def shows_text(choice: ViewChoice) -> bool:
-    """Whether a view is one for text; ``auto`` may become one."""
+    """Whether a view is a text view; ``auto`` may become one."""
     if choice is None or choice == AUTO:
         return True
     made_by = VIEWS.get(choice) if isinstance(choice, str) else getattr(choice, "func", choice)
@@ -79,21 +78,22 @@ def shows_text(choice: ViewChoice) -> bool:
 
 
 def view(name: str) -> Callable[[Any], Any]:
-    """Give ``--view`` and ``kk.show(view=...)`` a view of your own; a decorator.
+    """A decorator that registers your own view for ``--view`` and ``kk.show(view=...)``.
 
-    Of a function it makes a view that appends what the function gives for each item::
+    A function becomes a view that appends the function's result for each item::
 
         @kk.view("words")
         def words(item):
             return item["word"] + " "
 
-    Of a class that derives from ``kk.View`` it makes a view with all that a built-in one has.
+    A class derived from ``kk.View`` becomes a view with all features of a built-in one.
 
     Args:
-        name: what it is called by.
+        name: the name of the view.
 
     Raises:
-        UsageError: the name is none or is a built-in view's, or what is decorated can be no view.
+        UsageError: the name is not valid or is a built-in view's, or the decorated object cannot be
+            a view.
     """
     return lambda shape: named_view(name, VIEWS, _RESERVED, shape)
 

@@ -1,4 +1,4 @@
-"""The view that is not decided yet: it becomes the one that suits the first item."""
+"""The automatic view: it becomes the view that suits the first item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kkjupyter.notebook.views.transcript import Transcript
 
 __all__ = ["AutoView"]
 
-# So many items may still show that the choice was wrong; they are kept to be rendered anew.
+# How many items may still change the choice; they are kept for rendering again.
 _UNDECIDED_ITEMS = 100
 
 
@@ -22,7 +22,7 @@ class AutoView(View):
 
     Args:
         choose: makes the view for a stream that begins with this item.
-        fallback: makes the view that shows anything, should an early item not fit the chosen one.
+        fallback: makes the view that shows any item, if an early one does not fit the chosen view.
     """
 
     name = "auto"
@@ -38,13 +38,13 @@ class AutoView(View):
         self.version = 0
 
     def render(self, items: Sequence[Any]) -> str:
-        """What the chosen view makes of ``items``; of all so far, if that view is a new one."""
+        """Render ``items`` with the chosen view, or all items so far if that view is new."""
         if not items:
             return ""
         if self._chosen is None:
             first = next((item for item in items if item is not None), None)
             if first is None:
-                # Nothing to decide by yet: before a text None is nothing, else it is a value.
+                # Not decided yet: before a text, None is nothing; otherwise it is a value.
                 self._nones += len(items)
                 return ""
             chosen = self._choose(first)
@@ -70,12 +70,12 @@ class AutoView(View):
         return self._chosen.render(fresh)
 
     def save_one_of(self, count: int) -> None:
-        """Likewise, for the view that is going to be chosen."""
+        """Like any view's, for the view that will be chosen."""
         self._count = count
         super().save_one_of(count)
 
     def flush(self) -> str:
-        """What the chosen view held back."""
+        """The rest that the chosen view held back."""
         if self._chosen is not None:
             return self._chosen.flush()
         if not self._nones:

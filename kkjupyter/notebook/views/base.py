@@ -1,4 +1,4 @@
-"""What every view is: values in, source to append out, a static bundle at the end."""
+"""The base of every view: values in, source to append out, a static bundle at the end."""
 
 from __future__ import annotations
 
@@ -23,30 +23,29 @@ PARTS = pathlib.Path(__file__).parent.parent.parent / "static"
 
 
 class View(ABC):
-    """How the values of one run become something to look at.
+    """Formats the values of one run.
 
     A view turns values into *source*: text that is only ever appended to. The page gets it piece by
     piece and hands it to the view's *pane*, which draws it: the ``text`` pane shows it as it is,
-    others (``markdown``, ``table``, ...) read it. At the end :meth:`body` makes of the source what
-    stays in the notebook.
+    others (``markdown``, ``table``, ...) read it. At the end :meth:`body` turns the source into the
+    saved output.
 
     To write one, derive from this class, implement :meth:`render`, and register it with
     ``@kk.view("name")``. A view belongs to one run. :meth:`feed` and :meth:`finish` are called by
-    one thread; everything else may be asked from any thread. The source is to be free of lone
-    surrogates and of control characters a terminal would act on, whatever the remote side sends.
+    one thread; everything else may be called from any thread. The source must have no lone
+    surrogates and no control characters that a terminal would obey, whatever the remote side sends.
 
     Args:
-        retained_bytes: how much source is kept; beyond it head and newest stay.
-        saved_bytes: how much the output takes in the notebook file, all its forms together; less
-            than 100,000 is a limit of the source alone.
+        retained_bytes: how much source is kept; beyond it, only its beginning and its newest part.
+        saved_bytes: how much the output may take in the notebook file, in all its forms together;
+            less than 100,000 limits only the source.
 
     Attributes:
-        name: what ``--view`` calls it.
+        name: its name for ``--view``.
         pane: the front end's part that draws it.
         part: the built ES module of that pane (it exports ``makePane``); None if every page has it.
-        terminal: the view that stands in for it where there is only text, or its name; itself by
-            default.
-        version: counts how often the source was begun anew; a page must then forget what it has.
+        terminal: its replacement for terminals, or the name of it; by default itself.
+        version: counts how often the source was restarted; a page must then drop the old source.
     """
 
     name: ClassVar[str] = ""
@@ -61,36 +60,36 @@ class View(ABC):
         self._transcript = Transcript(retained_bytes)
         self.saved_bytes = saved_bytes
 
-    # ---- what a view decides
+    # ---- what a view defines
 
     @classmethod
     def suits(cls, item: Any) -> bool:
-        """Whether ``auto`` takes this view for a stream that begins with ``item``."""
+        """Whether ``auto`` chooses this view for a stream that begins with ``item``."""
         return False
 
     @classmethod
     def bears(cls, item: Any) -> bool:
-        """Whether ``auto``, having taken this view, stays with it when ``item`` comes early on."""
+        """Whether ``auto`` stays with this view when ``item`` is one of the first items."""
         return True
 
     @abstractmethod
     def render(self, items: Sequence[Any]) -> str:
-        """The source to append for these values; maybe none yet."""
+        """The source to append for these values; may be empty."""
 
     def flush(self) -> str:
-        """What was held back (half of a surrogate pair). Called once, at the end."""
+        """The rest that was held back (half of a surrogate pair). Called once, at the end."""
         return ""
 
     def body(self, excerpt: Excerpt) -> Body:
-        """What stays in the notebook; by default the source, as the text pane shows it.
+        """The saved output; by default the source, as the text pane shows it.
 
         Args:
-            excerpt: the source as far as a notebook file gets it.
+            excerpt: the part of the source that is saved.
         """
         return text_body(replace(excerpt, text=self._as_shown(excerpt.text)))
 
     def fitting(self) -> tuple[Excerpt, Body]:
-        """The excerpt and the body that together take no more than ``saved_bytes`` of a file."""
+        """The excerpt and the body that together take at most ``saved_bytes`` in a file."""
 
         def made(limit_bytes: int) -> tuple[Excerpt, Body]:
             excerpt = self.transcript.excerpt(limit_bytes)
@@ -98,7 +97,7 @@ class View(ABC):
 
         return fitting_body(made, self.transcript.size_bytes, self.saved_bytes)
 
-    # ---- what the rest of the room asks
+    # ---- what other modules use
 
     @property
     def transcript(self) -> Transcript:
@@ -107,7 +106,7 @@ class View(ABC):
 
     @property
     def text(self) -> str:
-        """Everything retained so far."""
+        """All retained text so far."""
         return self.transcript.excerpt().text
 
     def feed(self, items: Sequence[Any]) -> str:
@@ -115,38 +114,38 @@ class View(ABC):
         return self._retain(self.render(items))
 
     def finish(self) -> str:
-        """Return what was held back. Nothing may be fed afterwards."""
+        """Return the rest that was held back. Do not feed anything afterwards."""
         return self._retain(self.flush())
 
     def saved(self) -> Excerpt:
-        """The source as far as a reloaded page gets it: at most ``saved_bytes``."""
+        """The part of the source for a reloaded page: at most ``saved_bytes``."""
         return self.transcript.excerpt(self.saved_bytes)
 
     def bundle(self, status: Status) -> dict[str, Any]:
         """The static MIME bundle of a run that has ended; shown and saved without any widget.
 
-        All its forms together take at most ``saved_bytes`` of the notebook file; what is left out
-        is said in each of them.
+        All its forms together take at most ``saved_bytes`` in the notebook file; each of them says
+        how much is left out.
         """
         excerpt, body = self.fitting()
         return static_bundle(self.name, self.pane, body, status, left_out=excerpt.left_out)
 
     def checkpoint(self, status: Status) -> dict[str, Any]:
-        """One MIME type only, to stand next to a live widget; says "not finished when saved".
+        """The output beside a live widget, one MIME type only; says "not finished when saved".
 
         It belongs into the first display. Do not send it again by ``update_display`` while the
         widget is on screen: JupyterLab would rebuild the view, and a selection would be lost. The
-        page writes a fresh one into the file whenever the notebook is saved in mid-stream.
+        page writes a new one into the file whenever the notebook is saved during the stream.
         """
         excerpt = fitting_text(self.transcript.excerpt, self.saved_bytes)
         return checkpoint_bundle(replace(excerpt, text=self._as_shown(excerpt.text)), status)
 
     def save_one_of(self, count: int) -> None:
-        """Share the notebook file's limit with others: this is one of so many in one output."""
+        """Share the notebook file's limit with the other views of one output."""
         self.saved_bytes //= max(1, count)
 
     def _as_shown(self, source: str) -> str:
-        """A line that was written over, as it was in the end; a part reads its source itself."""
+        """The final form of overwritten lines; a part reads its source itself."""
         return source if self.part else rewritten(source)
 
     def _retain(self, source: str) -> str:

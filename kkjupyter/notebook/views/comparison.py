@@ -31,7 +31,7 @@ _FIGURES = (
 
 
 def figures(status: Status) -> list[str]:
-    """Time to the first item, items per second after it, how many, and how long it took."""
+    """Time to the first item, items per second after it, number of items, and total time."""
     first, count, elapsed_s = status.first_item_s, status.count, status.elapsed_s
     rate = (count - 1) / (elapsed_s - first) if first is not None and elapsed_s > first else 0.0
     return [
@@ -45,11 +45,11 @@ def figures(status: Status) -> list[str]:
 def columns_bundle(
     bundles: Mapping[str, dict[str, Any]], statuses: Mapping[str, Status]
 ) -> dict[str, Any]:
-    """The static output of a comparison, of those of its columns.
+    """The static output of a comparison, made from those of its columns.
 
     Args:
-        bundles: what each column left, by name.
-        statuses: the runs at their ends, by name.
+        bundles: the output of each column, by name.
+        statuses: the final status of each run, by name.
     """
     rows = [[name, *figures(status)] for name, status in statuses.items()]
     return {
@@ -83,7 +83,7 @@ def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) 
 
 
 def _html_of(bundle: Mapping[str, Any]) -> str:
-    # A view of the user's own may leave text only.
+    # A user's own view may have only text.
     plain = html.escape(bundle.get("text/plain", ""))
     return str(bundle.get("text/html") or f"<pre>{plain}</pre>")
 
@@ -116,7 +116,7 @@ def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]])
 
 
 def _per_second(rate: float) -> str:
-    """Two significant digits, as ``perSecond`` of the front end."""
+    """Two significant digits, like ``perSecond`` in the front end."""
     if rate < 9.95:
         return f"{rate:.1f}/s"
     step = 10 ** (len(str(int(rate))) - 2)

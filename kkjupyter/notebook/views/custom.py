@@ -1,4 +1,4 @@
-"""``@kk.view``: views of the user's own."""
+"""``@kk.view``: the user's own views."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def named_view(name: str, views: dict[str, type[View]], reserved: Sequence[str],
     """Register ``shape``, a class of views or a function from an item to its text.
 
     Args:
-        name: what ``--view`` will call it.
-        views: where it is registered; one of the same name, of the user's too, is replaced.
+        name: its name for ``--view``.
+        views: the registry; a user's view of the same name is replaced.
         reserved: names that are taken.
         shape: a subclass of :class:`View`, or a function.
 
@@ -26,12 +26,14 @@ def named_view(name: str, views: dict[str, type[View]], reserved: Sequence[str],
         ``shape``.
 
     Raises:
-        UsageError: the name is none or is taken, or ``shape`` is neither.
+        UsageError: the name is not valid or is taken, or ``shape`` is neither.
     """
     if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
-        raise UsageError(f"a view is called by one word, not {name!r}")
+        raise UsageError(f"the name of a view must be one word, not {name!r}")
     if name in reserved:
-        raise UsageError(f"there is a view {name!r} already, and it stays; take another name")
+        raise UsageError(
+            f"view {name!r} already exists and cannot be replaced; choose another name"
+        )
     if isinstance(shape, type) and issubclass(shape, View):
         shape.name = name
         views[name] = shape

@@ -1,4 +1,4 @@
-"""Values of other people's classes, asked with care: any question may raise, or be answered oddly.
+"""Careful access to values of unknown classes, which may raise or return anything.
 
 Views show whatever a stream brings: objects whose ``__repr__`` or ``__class__`` raises, a dict that
 another thread still fills, scalars of numpy, whole numbers with more digits than Python writes.
@@ -15,19 +15,19 @@ from typing import Any, cast
 
 __all__ = ["digits_of", "finite_number", "is_a", "parts_of", "text_of", "type_name", "unwrapped"]
 
-# Decimal digits take quadratic time; hexadecimal ones, linear.
+# Decimal digits take quadratic time, hexadecimal ones linear time.
 _DECIMAL_BITS = 70_000
-_EXACT_UP_TO = 2**53  # what a JavaScript number can count
+_EXACT_UP_TO = 2**53  # up to which JavaScript numbers are exact
 _TRIES = 5
 
 
 def type_name(value: Any) -> str:
-    """The name of its type; no code of the type or of its metaclass is run."""
+    """The name of its type, without running code of the type or its metaclass."""
     return str(_name_of(type(value)))
 
 
 def is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
-    """``isinstance``, and False where asking raises (``__class__`` may be anybody's code)."""
+    """``isinstance``, but False if it raises (``__class__`` may be any code)."""
     try:
         return isinstance(value, kind)
     except Exception:  # noqa: BLE001 - the value's own code
@@ -35,7 +35,7 @@ def is_a(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def text_of(value: Any) -> str | None:
-    """A str, or one of a class of its own, as the plain str it is; None if it is none."""
+    """A str, or a subclass of it, as a plain str; None for other values."""
     if type(value) is str:
         return value
     try:
@@ -45,16 +45,16 @@ def text_of(value: Any) -> str | None:
 
 
 def unwrapped(value: Any) -> Any:
-    """A scalar of numpy (or of a library with the same ways) as Python's own; else ``value``.
+    """A scalar of numpy (or of a similar library) as Python's own; else ``value``.
 
-    Only the class is looked at: an object that answers to any name is not asked.
+    Only the class is checked, because some objects have every attribute.
     """
     kind = type(value)
     try:
         if not (hasattr(kind, "dtype") and hasattr(kind, "item") and value.shape == ()):
             return value
         if getattr(value.dtype, "kind", "") in ("m", "M"):
-            return value  # `item` gives dates as a bare count of nanoseconds
+            return value  # `item` returns dates as a number of nanoseconds
         plain = value.item()
     except Exception:  # noqa: BLE001 - the value's own code
         return value
@@ -62,7 +62,7 @@ def unwrapped(value: Any) -> Any:
 
 
 def finite_number(value: Any) -> float | None:
-    """``value`` as a finite number that JSON and JavaScript can hold; None if it is none."""
+    """``value`` as a finite number that JSON and JavaScript can hold; None for other values."""
     if type(value) is float:
         return value if math.isfinite(value) else None
     try:
@@ -78,22 +78,22 @@ def finite_number(value: Any) -> float | None:
 
 
 def digits_of(value: int) -> str:
-    """A whole number in decimal, or in hexadecimal where Python would not write it in decimal."""
+    """A whole number in decimal, or in hexadecimal if it is too long for decimal in Python."""
     try:
         if value.bit_length() <= _DECIMAL_BITS:
             return int.__repr__(value)
-    except ValueError:  # more digits than Python is set to write
+    except ValueError:  # more digits than Python's limit
         pass
     return f"{int(value):#x}"
 
 
 def parts_of(container: Any, limit: int, *, is_mapping: bool = False) -> Sequence[Any]:
-    """The first items of a container, of a mapping its pairs; at most about ``limit``.
+    """The first items of a container, or pairs of a mapping; at most about ``limit``.
 
-    It may be changed by another thread meanwhile.
+    Another thread may change it meanwhile.
 
     Raises:
-        Exception: whatever iterating over it raises.
+        Exception: what iterating over it raises.
     """
     kind = type(container)
     if (kind is list or kind is tuple) and len(container) <= limit:

@@ -21,7 +21,7 @@ __all__ = ["JsonView", "line_of"]
 _MAX_DEPTH = 32
 _BYTES_SHOWN = 16
 _LINE_CHARS = 20_000
-# So much is written at most, to say how much is missing.
+# How much is written at most, for saying how much is missing.
 _WRITTEN_CHARS = 5 * _LINE_CHARS
 _FOLDED_LINES = 200
 _SHOWN_LINES = 24
@@ -29,23 +29,23 @@ _SUMMARY = "cursor: pointer; white-space: nowrap; overflow: hidden; text-overflo
 
 
 class JsonView(View):
-    """Shows each value as compact JSON on a line of its own; those with others in them unfold."""
+    """Shows each value as compact JSON on a separate line; containers can be unfolded."""
 
     name = "json"
     pane = "json"
 
     def render(self, items: Sequence[Any]) -> str:
-        """A line for each."""
+        """One line for each value."""
         return "".join([f"{line_of(item)}\n" for item in items])
 
     def body(self, excerpt: Excerpt) -> Body:
-        """The lines; if they are few, those that hold others unfold as the live ones did."""
+        """The lines; if they are few, containers can be unfolded as in the live view."""
         body = text_body(excerpt)
         lines = excerpt.text.removesuffix("\n").split("\n")
         if len(lines) > _FOLDED_LINES or not any(map(_unfolded, lines)):
             return body
         html = "".join(map(_line_html, lines))
-        # Few lines begin at their first: one that is opened is not to push it out of sight.
+        # Few lines start at the first one, so that an opened line does not push it out of sight.
         box = BOX if len(lines) > _SHOWN_LINES else "padding: 0 0 0 7.8px"
         return replace(body, html=f'<div style="{box}"><div style="{TEXT}">{html}</div></div>')
 
@@ -59,13 +59,13 @@ def _line_html(line: str) -> str:
 
 
 def _unfolded(line: str) -> str | None:
-    """The value of a line over several; None if that would show no more."""
+    """The value of a line on several lines; None if that would not show more."""
     if not line.startswith(("{", "[")):
         return None
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        # A word that JSON does not have, a line that was cut, or brackets of somebody's `__repr__`.
+        # A word that JSON lacks, a line that was cut, or brackets of a `__repr__`.
         return None
     if not value or _is_deeper(value, _MAX_DEPTH):
         return None
@@ -73,7 +73,7 @@ def _unfolded(line: str) -> str | None:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether there are more levels: each makes the lines below it longer."""
+    """Whether there are more levels; each makes the lines below it longer."""
     if not isinstance(value, (dict, list)):
         return False
     parts = value.values() if isinstance(value, dict) else value
@@ -81,12 +81,12 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def line_of(value: Any) -> str:
-    """``value`` on one line: JSON where it is JSON, else the nearest thing a reader knows.
+    """``value`` on one line: as JSON if it is JSON, else in the nearest familiar form.
 
-    A datetime is its ISO text, bytes are counted and their beginning shown, scalars of numpy are
-    Python's, and whatever JSON has no word for (``undefined``, a BigInt, a set, an object of the
-    user's) is written as Python would: ``{"when": 2026-01-02T03:04:05+00:00, "size": undefined}``.
-    Never raises, and takes no longer than a line of some thousands of characters does.
+    A datetime is its ISO text, bytes show their number and beginning, numpy scalars are Python's,
+    and values that JSON lacks (``undefined``, a BigInt, a set, a user's object) are written as in
+    Python: ``{"when": 2026-01-02T03:04:05+00:00, "size": undefined}``. Never raises, and takes no
+    longer than a line of some thousand characters.
     """
     writer = _Writer()
     writer.write(value, ())
@@ -94,7 +94,7 @@ def line_of(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` with half a surrogate pair inside a value shown as the escape it was sent as."""
+    """``text`` with half surrogate pairs shown as the escapes that were sent."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -103,11 +103,11 @@ _encode_str = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class _Full(Exception):
-    """No error: enough is written."""
+    """Not an error: enough was written."""
 
 
 class _Writer:
-    """Writes one value, up to several times what a line shows of it."""
+    """Writes one value, up to several times the length of a line."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -116,7 +116,7 @@ class _Writer:
         self._goes_on = False
 
     def line(self) -> str:
-        """What was written, on one line."""
+        """The written text, on one line."""
         written = "".join(self._pieces)
         line = printable(written[:_LINE_CHARS]).translate(_LINE_ENDS)
         more = len(written) - _LINE_CHARS + self._skipped
@@ -125,7 +125,7 @@ class _Writer:
         return _escaped(line)
 
     def write(self, value: Any, parents: tuple[int, ...]) -> None:
-        """Write a whole value, or as much of it as there is room for."""
+        """Write a whole value, or as much of it as fits."""
         try:
             self._write(value, parents)
         except _Full:
@@ -138,7 +138,7 @@ class _Writer:
             raise _Full
 
     def _write(self, value: Any, parents: tuple[int, ...]) -> None:
-        """``parents`` are the containers it stands in, for cycles."""
+        """Write a part; ``parents`` are the containers around it, for detecting cycles."""
         kind = type(value)
         if kind is str:
             self._add_text(value)
@@ -226,17 +226,17 @@ class _Writer:
 
 
 def _whole_number(value: int) -> str:
-    """An int of a class of its own: an enum's is a number, any other as its class writes it."""
+    """An int of a subclass: a number for an enum, else as its class writes it."""
     if isinstance(value, Enum):
         return digits_of(value)
     try:
         return str(repr(value))
-    except ValueError:  # of more digits than Python writes
+    except ValueError:  # with more digits than Python's limit
         return f"{type_name(value)}({digits_of(value)})"
 
 
 def _is_moment(value: Any) -> bool:
-    """Whether it is a date or duration of numpy's."""
+    """Whether it is a numpy date or duration."""
     return hasattr(type(value), "dtype") and (
         getattr(value.dtype, "kind", "") in ("m", "M") and value.shape == ()
     )

@@ -1,4 +1,4 @@
-"""The progress view: a bar, a rate, the time that is left."""
+"""The progress view: a bar, a rate and the remaining time."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far something is at one moment.
+    """The progress at one moment.
 
     Attributes:
-        at_s: when, in seconds since the first mark.
+        at_s: seconds since the first mark.
         done: how much is done.
-        total: of how much; None if that is not known.
-        label: what is being done, or ``""``.
+        total: the whole amount; None if it is not known.
+        label: the present step, or ``""``.
     """
 
     at_s: float
@@ -43,7 +43,7 @@ class Mark:
 
     @property
     def share(self) -> float | None:
-        """From 0 to 1; None if the total is not known."""
+        """The share that is done, from 0 to 1; None if the total is not known."""
         if not self.total:
             return None
         share = self.done / self.total
@@ -51,11 +51,11 @@ class Mark:
 
 
 class ProgressView(View):
-    """Shows how far something is: a bar, a rate, the time that is left.
+    """Shows progress: a bar, a rate and the remaining time.
 
     Items are dicts or objects with ``done`` and ``total`` (which may be missing or None), perhaps
     with a ``label``, ``message``, ``text`` or ``description``; or numbers from 0 to 1. Other items
-    are passed over.
+    are ignored.
     """
 
     name = "progress"
@@ -68,21 +68,21 @@ class ProgressView(View):
 
     @classmethod
     def suits(cls, item: Any) -> bool:
-        """What has both ``done`` and ``total``, as numbers."""
+        """Suits items with numbers ``done`` and ``total``."""
         return None not in _done_and_total(item)
 
     @classmethod
     def bears(cls, item: Any) -> bool:
-        """What has ``done``."""
+        """Accepts items with ``done``."""
         return _done_and_total(item)[0] is not None
 
     def render(self, items: Sequence[Any]) -> str:
-        """A line of JSON for the newest of ``items``: what was overtaken need not travel."""
+        """A line of JSON for the newest of ``items``; older ones need not be sent."""
         mark = next(filter(None, map(self._mark, reversed(items))), None)
         return "" if mark is None else f"{_line([mark.at_s, mark.done, mark.total, mark.label])}\n"
 
     def body(self, excerpt: Excerpt) -> Body:
-        """The bar as it stood at the end."""
+        """The final bar."""
         marks = _marks(excerpt.text)
         if not marks:
             return Body(html="", plain="")
@@ -115,7 +115,7 @@ class ProgressView(View):
 
 
 class TerminalProgressView(ProgressView):
-    """The same where there is only text: a line for each tenth."""
+    """The same for terminals: a line for each tenth."""
 
     terminal = ""
 
@@ -126,7 +126,7 @@ class TerminalProgressView(ProgressView):
         self._unsaid: Mark | None = None
 
     def render(self, items: Sequence[Any]) -> str:
-        """A line when another tenth is done, or, without a total, another second has passed."""
+        """A line when another tenth is done, or, without a total, after another second."""
         lines = []
         for mark in filter(None, map(self._mark, items)):
             self._first = self._first or mark
@@ -139,7 +139,7 @@ class TerminalProgressView(ProgressView):
         return "".join(lines)
 
     def flush(self) -> str:
-        """Where it stood at last, unless that was said."""
+        """The final progress, unless it was already shown."""
         mark, self._unsaid = self._unsaid, None
         if mark is None or self._first is None:
             return ""
@@ -150,9 +150,9 @@ ProgressView.terminal = TerminalProgressView
 
 
 def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
-    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as the front end says it, too.
+    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as in the front end.
 
-    Of what is over, finished or not, no time is left.
+    When it is over, finished or not, the remaining time is omitted.
     """
     newest = marks[-1]
     since = next(mark for mark in marks if newest.at_s - mark.at_s <= _RATE_WINDOW_S)
@@ -183,7 +183,7 @@ def _marks(source: str) -> list[Mark]:
     for line in source.split("\n"):
         try:
             marks.append(Mark(*json.loads(line)))
-        except (ValueError, TypeError):  # where the middle of a long source was left out
+        except (ValueError, TypeError):  # the place where the middle of a long source was left out
             continue
     return marks
 
@@ -196,7 +196,7 @@ def _bar(mark: Mark) -> str:
 
 
 def _parts(item: Any) -> tuple[float, float | None, str] | None:
-    """Done, total and label of an item; None if it is no progress."""
+    """The done, total and label of an item; None if it has no progress."""
     share = finite_number(item)
     if share is not None:
         return (share, 1, "") if 0 <= share <= 1 else None
@@ -204,7 +204,7 @@ def _parts(item: Any) -> tuple[float, float | None, str] | None:
     if done is None:
         return None
     label = str.__str__(next(filter(_is_text, [_field(item, name) for name in _LABELS]), ""))
-    # It goes with every mark; a line end would break the line in a terminal.
+    # It is sent with every mark; a line end would break the line in a terminal.
     words = " ".join(label[: _LABEL_CHARS + 1].split())
     shown = words if len(label) <= _LABEL_CHARS else f"{words[:_LABEL_CHARS]}…"
     return done, total, whole(shown)
@@ -214,7 +214,7 @@ def _done_and_total(item: Any) -> tuple[float | None, float | None]:
     done, total = _field(item, "done"), _field(item, "total")
     numbers = finite_number(done), finite_number(total)
     if None in numbers and _is_whole(done) and _is_whole(total) and total > 0:
-        # Numbers that no float can hold have a share all the same.
+        # Numbers too large for a float still have a share.
         return min(max(done * _SHARES // total, 0), _SHARES) / _SHARES, 1
     return numbers
 

@@ -1,6 +1,6 @@
-"""The static output of a run: what stays in the notebook when nothing is live any more.
+"""The static output of a run, which stays in the notebook without a live view.
 
-It looks like the live view, so that nothing jumps when it takes that one's place, and it survives
+It looks like the live view, so that nothing jumps when it replaces that, and it survives
 JupyterLab's sanitiser: inline styles only, no style, script or svg element.
 ``labextension/src/run/saved-form.ts`` makes the same where there is no kernel left to ask;
 ``labextension/test/cases/saved-form.json`` holds both to it.
@@ -40,8 +40,8 @@ NO_FORMULAS = "mathjax_ignore tex2jax_ignore"
 
 # Longer text can be folded away; the state line is the handle.
 _FOLDABLE_CHARS = 2_000
-# A block ends at the first line end after so many characters, or, in text without line ends, at the
-# next space after so many: the line breaks there.
+# A block ends at the first line end after this many characters or, in text without line ends, at
+# the next space after this many: the line breaks there.
 _BLOCK_CHARS = 12_000
 _BLOCK_LIMIT_CHARS = 24_000
 _LINE_PX = 17
@@ -58,9 +58,9 @@ BOX = (
     "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; "
     "flex-direction: column-reverse"
 )
-# For a `pre`, which keeps its lines and its font where styles are stripped. A line end at its start
-# is not shown, so there is always one. JupyterLab lets a `pre` scroll: then it, not the box, would,
-# and start at the oldest text.
+# For a `pre`, which keeps its lines and font even without styles. A line end at its start is not
+# shown, so there is always one. JupyterLab makes a `pre` scroll, so without this it would scroll
+# instead of the box, and start at the oldest text.
 TEXT = (
     "margin: 0; padding: 0; border: 0; background: none; overflow: visible; max-width: 120ch; "
     "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; "
@@ -80,14 +80,14 @@ _GLYPHS: dict[RunState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a view leaves in the notebook, below the state line.
+    """The saved output of a view, below the state line.
 
     Attributes:
-        html: what stands there; safe as it is, with inline styles only.
-        plain: the same for terminals, PDF and search: all of it, as text.
-        is_foldable: the state line is a handle that folds it away.
+        html: the output as HTML; safe, with inline styles only.
+        plain: the whole output as text, for terminals, PDF and search.
+        is_foldable: whether the state line folds it away.
         notes: lines below the state line, after those of the run.
-        data: more fields for the JSON that this project's own renderer reads; without
+        data: more fields for the JSON of the lab extension's renderer; without
             ``"source"`` the renderer takes the text from ``text/plain``.
         others: further MIME types (``image/png``).
     """
@@ -121,7 +121,7 @@ def static_bundle(
     Args:
         view: the view's name.
         pane: the name of the front end's part that draws it.
-        body: what the view leaves.
+        body: the view's output.
         status: the run at its end.
         left_out: how many UTF-16 units of the source are missing.
     """
@@ -147,8 +147,8 @@ def checkpoint_bundle(excerpt: Excerpt, status: Status) -> dict[str, Any]:
 
 
 def describe(status: Status) -> tuple[str, list[str]]:
-    """The state line: its glyph, and its parts, of which a narrow view leaves out the later."""
-    # A stream that has sent nothing yet is waited for.
+    """The state line: its glyph and its parts; a narrow view leaves out the last ones."""
+    # A stream without items is waiting.
     is_silent = status.state == "streaming" and not status.count
     state: RunState = "waiting" if is_silent else status.state
     return _GLYPHS[state], [part for part in _sentence(state, status) if part]
@@ -165,7 +165,7 @@ def _sentence(state: RunState, status: Status) -> list[str]:
     counted = "" if status.kind == "unary" else _items(status.count)
     match state:
         case "waiting":
-            # Tenths are all that can be read of a number that runs.
+            # In a running number only tenths can be read.
             return [f"waiting {duration(status.elapsed_s, fine_below_s=0)}"]
         case "streaming":
             return [counted, first]
@@ -222,7 +222,7 @@ def _html(body: Body, status: Status) -> str:
 
 
 def text_html(text: str) -> str:
-    """The text, in blocks if it is long: what is out of sight need not be laid out."""
+    """The text, in blocks if it is long, so that blocks out of sight need no layout."""
     blocks = _blocks(text)
     if len(blocks) == 1:
         return escape(text)
@@ -249,7 +249,7 @@ def _blocks(text: str) -> list[str]:
 
 
 def _height_px(block: str) -> int:
-    """About how high a block will be: what the scroll bar goes by until it is laid out."""
+    """The approximate height of a block, for the scroll bar until it is laid out."""
     lines = block.removesuffix("\n").split("\n")
     return _LINE_PX * sum(len(line) // _LINE_CHARS + 1 for line in lines)
 

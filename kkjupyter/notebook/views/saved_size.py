@@ -1,4 +1,4 @@
-"""Making a saved output fit: what all its forms together take in the notebook file."""
+"""Fits a saved output, in all its forms together, into its limit in the notebook file."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from kkjupyter.notebook.views.transcript import Excerpt, first_bytes, last_bytes
 
 __all__ = ["ONLY_TEXT", "file_bytes", "fitting_body", "fitting_text"]
 
-# A notebook file has each line of a text on a line of its own: blanks, quotes, a comma.
+# A notebook file has each line of a text on a separate line, with blanks, quotes and a comma.
 _LINE_BYTES = 11
-# Where not all of it fits, the HTML gets so much: the other forms have more of the text.
+# If not everything fits, the HTML gets this much; the other forms have more of the text.
 _HTML_SHARE = 0.2
-# Smaller limits are those of the source alone: a table's head takes some kilobytes.
+# Smaller limits apply only to the source: a table's head alone takes some kilobytes.
 _LEAST_BYTES = 100_000
-# What is left for the state line, its notes and the numbers.
+# The room for the state line, its notes and the numbers.
 _ROOM_BYTES = 4_000
 _PROBE_SHARE = 0.1
 _TRIES = 6
-ONLY_TEXT = "only the text is saved: the rest is too large for a notebook file"
-_MORE_IN_TEXT = "shown are the beginning and the newest part; the text of this output has more"
+ONLY_TEXT = "only the text is saved; the rest is too large for a notebook file"
+_MORE_IN_TEXT = "the beginning and the newest part are shown; the text of this output has more"
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def file_bytes(body: Body) -> int:
-    """What a body takes in a notebook file."""
+    """The size of a body in a notebook file, in bytes."""
     return _value_bytes(body.html) + _others_bytes(body)
 
 
 def fitting_text(make: Callable[[int], Excerpt], limit_bytes: int) -> Excerpt:
-    """The excerpt that, as text, takes at most about so much of a notebook file.
+    """The excerpt that, as text, takes at most about ``limit_bytes`` in a notebook file.
 
     Args:
-        make: gives the excerpt of so many bytes.
-        limit_bytes: in the file.
+        make: makes the excerpt of a given size in bytes.
+        limit_bytes: the limit in the file.
     """
     excerpt = make(limit_bytes)
     for _ in range(_TRIES):
@@ -52,14 +52,14 @@ def fitting_text(make: Callable[[int], Excerpt], limit_bytes: int) -> Excerpt:
 def fitting_body(
     make: Callable[[int], tuple[Excerpt, Body]], size_bytes: int, limit_bytes: int
 ) -> tuple[Excerpt, Body]:
-    """What a view leaves in the notebook, all its forms together within a limit.
+    """The output of a view, with all its forms together within a limit.
 
-    Where not everything fits, the HTML is made of less than the other forms, and a note says so.
+    If not everything fits, the HTML has less than the other forms, and a note says so.
 
     Args:
-        make: gives the excerpt of so many bytes of the source, and the body made of it.
-        size_bytes: of the whole source.
-        limit_bytes: of the source, and, from 100,000 on, of all forms in the file.
+        make: makes the excerpt of a given number of bytes of the source, and its body.
+        size_bytes: the size of the whole source.
+        limit_bytes: the limit for the source, and, from 100,000 on, for all forms in the file.
     """
     limit = max(limit_bytes, _LEAST_BYTES) - _ROOM_BYTES
     small = None
@@ -81,7 +81,7 @@ def _shared(
     limit: int,
     limit_bytes: int,
 ) -> tuple[Excerpt, Body]:
-    """HTML of a small part, the other forms of as much as there is room for."""
+    """The HTML of a small part, and the other forms of as much as fits."""
     for _ in range(_TRIES):
         taken = _value_bytes(small[1].html)
         if taken <= limit * _HTML_SHARE:

@@ -1,4 +1,4 @@
-"""The text view: strings as they are, one after the other, as a model writes them."""
+"""The text view: strings joined as they are, as a model writes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["TextView"]
 class TextView(View):
     """Appends strings, and bytes as UTF-8, without anything in between; None is nothing.
 
-    Any other value gets a line of its own.
+    Any other value gets a separate line.
     """
 
     name = "text"
@@ -30,13 +30,13 @@ class TextView(View):
 
     @classmethod
     def suits(cls, item: Any) -> bool:
-        """Strings."""
+        """Suits strings."""
         return isinstance(item, str)
 
     def render(self, items: Sequence[Any]) -> str:
-        """Strings and bytes joined, over cuts within a character; None is nothing."""
+        """Strings and bytes joined, even if a character is cut; None is left out."""
         return printable(self._pairs.feed(self._joiner.feed(items)))
 
     def flush(self) -> str:
-        """Part of a character whose other part never came."""
+        """The part of a character whose other part never came."""
         return printable(self._pairs.feed(self._joiner.flush()) + self._pairs.flush())

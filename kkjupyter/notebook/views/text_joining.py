@@ -1,4 +1,4 @@
-"""From the items of a stream of text to one text, piece by piece."""
+"""Joins the items of a stream of text into one text, piece by piece."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Kind = Literal["answer", "reasoning", "note"]
 
 
 class Piece(str):
-    """Text that was taken out of an LLM client's chunk.
+    """Text from an LLM client's chunk.
 
     Attributes:
-        kind: what it is part of: the ``"answer"``, the model's ``"reasoning"``, or a ``"note"`` of
-            something else that came (a tool call).
+        kind: the ``"answer"``, the model's ``"reasoning"``, or a ``"note"`` about something else (a
+            tool call).
         choice: the number of the alternative it belongs to.
         begins: whether a line begins with it.
     """
@@ -47,13 +47,13 @@ class Piece(str):
 
 
 class TextJoiner:
-    """Puts items together: strings as they are, anything else as a line of JSON of its own.
+    """Joins items: strings as they are, any other item as a separate line of JSON.
 
-    In a text, None is nothing, and bytes are UTF-8, whose characters may be cut between two items.
-    An answer that follows a model's reasoning begins a paragraph of its own.
+    In a text, None is left out, and bytes are UTF-8, whose characters may be cut between two items.
+    An answer after a model's reasoning begins a new paragraph.
 
     Args:
-        is_text: whether None and bytes are taken so, or as the lines of JSON that they are else.
+        is_text: whether None and bytes are treated like that, or become lines of JSON.
     """
 
     def __init__(self, *, is_text: bool = True) -> None:
@@ -64,7 +64,7 @@ class TextJoiner:
         self._has_cut_character = False
 
     def feed(self, items: Iterable[Any]) -> str:
-        """What these items add to the text. Never raises."""
+        """The text that these items add. Never raises."""
         pieces: list[str] = []
         for item in items:
             kind = type(item)
@@ -81,7 +81,7 @@ class TextJoiner:
         return "".join(pieces)
 
     def flush(self) -> str:
-        """What was held back: U+FFFD if the bytes ended in the middle of a character."""
+        """The rest that was held back: U+FFFD if the bytes ended in the middle of a character."""
         self._has_cut_character = False
         return self._decoder.decode(b"", final=True)
 
@@ -105,7 +105,7 @@ class TextJoiner:
         try:
             line = line_of(item)
         except Exception as error:  # noqa: BLE001 - foreign code; the text goes on without it
-            line = f"<{type(item).__name__}: it cannot be written ({type(error).__name__})>"
+            line = f"<{type(item).__name__}: its text cannot be made ({type(error).__name__})>"
         pieces.append(f"{line}\n" if self._at_line_start else f"\n{line}\n")
         self._at_line_start = True
         self._kind = None
@@ -113,7 +113,7 @@ class TextJoiner:
     def _decode(self, pieces: list[str], data: bytes | bytearray | memoryview) -> None:
         try:
             raw = bytes(data)
-        except (ValueError, BufferError):  # a memoryview that was released
+        except (ValueError, BufferError):  # a released memoryview
             self._add_line(pieces, data)
             return
         text = self._decoder.decode(raw)

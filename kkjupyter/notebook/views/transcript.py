@@ -13,11 +13,11 @@ from dataclasses import dataclass
 __all__ = ["Excerpt", "Transcript", "first_bytes", "last_bytes", "utf16_len"]
 
 _BLOCK_BYTES = 1 << 16
-_HEAD_SHARE = 8  # the head gets one part in eight, the newest text the rest
+_HEAD_SHARE = 8  # the beginning gets an eighth, the newest text the rest
 
 
 def utf16_len(text: str) -> int:
-    """The length of ``text`` as JavaScript counts it."""
+    """The length of ``text`` in JavaScript."""
     if text.isascii():
         return len(text)
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
@@ -28,8 +28,8 @@ class Excerpt:
     """Text to show or to save.
 
     Attributes:
-        text: all of it, or its head and its newest part with a line in between that says what
-            is missing there.
+        text: the whole text, or its beginning and its newest part, with a line in between that says
+            how much is missing.
         left_out: how many UTF-16 units are missing; 0 if it is complete.
         end: the offset at which it ends: where the next delta will begin.
     """
@@ -49,12 +49,12 @@ class _Block:
 
 
 class Transcript:
-    """Append-only text; over ``limit_bytes`` the middle goes, head and newest stay.
+    """Append-only text; beyond ``limit_bytes`` its beginning and newest part are kept.
 
     Thread-safe: one thread appends while others answer questions of the front end.
 
     Args:
-        limit_bytes: how much is retained, as UTF-8.
+        limit_bytes: how much is kept, as UTF-8.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -63,7 +63,7 @@ class Transcript:
         self._head_bytes = 0
         self._tail: deque[_Block] = deque()
         self._tail_bytes = 0
-        self._fresh: list[str] = []  # appended, not yet made a block
+        self._fresh: list[str] = []  # appended, but not yet a block
         self._fresh_chars = 0
         self._end = 0
         self._left_out = 0
@@ -76,13 +76,13 @@ class Transcript:
 
     @property
     def size_bytes(self) -> int:
-        """How much is retained, in bytes of UTF-8."""
+        """How much is kept, in bytes of UTF-8."""
         with self._lock:
             self._settle()
             return self._head_bytes + self._tail_bytes
 
     def append(self, text: str) -> None:
-        """Add ``text``, which holds no lone surrogates."""
+        """Add ``text``, which must not have lone surrogates."""
         if not text:
             return
         with self._lock:
@@ -93,7 +93,7 @@ class Transcript:
                 self._settle()
 
     def excerpt(self, limit_bytes: int | None = None) -> Excerpt:
-        """What is retained, or at most about ``limit_bytes`` of it."""
+        """The kept text, or at most about ``limit_bytes`` of it."""
         with self._lock:
             self._settle()
             left_out = self._left_out
@@ -114,7 +114,7 @@ class Transcript:
         return Excerpt(head + gap + tail, left_out, end)
 
     def since(self, offset: int) -> str | None:
-        """The text from ``offset`` (UTF-16 units) to the end; None if not all of it is retained."""
+        """The text from ``offset`` (UTF-16 units) to the end; None if not all of it is kept."""
         with self._lock:
             self._settle()
             missing = self._end - offset
@@ -131,14 +131,14 @@ class Transcript:
             return None
 
     def _settle(self) -> None:
-        """Make blocks of what is fresh, then drop the oldest ones over the limit."""
+        """Turn new text into blocks, then drop the oldest ones beyond the limit."""
         if self._fresh:
             text = "".join(self._fresh)
             self._fresh.clear()
             self._fresh_chars = 0
             for start in range(0, len(text), _BLOCK_BYTES):
                 self._add(_Block(text[start : start + _BLOCK_BYTES]))
-        # The newest block stays whole, whatever its size: there is always something to show.
+        # The newest block always stays whole, so that there is something to show.
         while len(self._tail) > 1 and self._head_bytes + self._tail_bytes > self._limit_bytes:
             oldest = self._tail.popleft()
             self._tail_bytes -= oldest.size_bytes
@@ -150,7 +150,7 @@ class Transcript:
             if block.size_bytes > room:
                 first = first_bytes(block.text, room)
                 self._add_to_head(_Block(first))
-                # The head is full now, whatever is left of its room: the rest is the newest text.
+                # The beginning is full now, even if it has some room: the rest is the newest text.
                 self._add_to_tail(_Block(block.text[len(first) :]))
             else:
                 self._add_to_head(block)
@@ -169,12 +169,12 @@ class Transcript:
 
 
 def first_bytes(text: str, limit_bytes: int) -> str:
-    """The beginning of ``text`` in at most so many bytes of UTF-8."""
+    """The beginning of ``text`` in at most this many bytes of UTF-8."""
     return text[:limit_bytes].encode()[:limit_bytes].decode(errors="ignore")
 
 
 def last_bytes(text: str, limit_bytes: int) -> str:
-    """The end of ``text``, likewise."""
+    """The end of ``text`` in at most this many bytes of UTF-8."""
     if limit_bytes <= 0:
         return ""
     return text[-limit_bytes:].encode()[-limit_bytes:].decode(errors="ignore")
@@ -183,5 +183,5 @@ def last_bytes(text: str, limit_bytes: int) -> str:
 def _last_units(text: str, units: int) -> str:
     if text.isascii():
         return text[-units:]
-    # An offset inside a pair can only come from a front end that is wrong about it.
+    # Only a faulty front end can send an offset inside a pair.
     return text.encode("utf-16-le")[-2 * units :].decode("utf-16-le", "replace")

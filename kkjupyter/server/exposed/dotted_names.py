@@ -1,4 +1,4 @@
-"""The dotted names that an option opens something by: ``expose=``, ``writable=``."""
+"""The dotted names in options that open something to clients: ``expose=``, ``writable=``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def dotted_names(option: str, names: Iterable[str], example: str) -> list[list[s
     """The parts of each name.
 
     Args:
-        option: what the user calls it.
-        names: what the user gave.
-        example: what it takes, in the words of an error.
+        option: its name for the user.
+        names: the names that the user gave.
+        example: what it takes, as a text for errors.
 
     Raises:
-        UsageError: it is not a list of names that a client could reach.
+        UsageError: it is not a list of names that a client can reach.
     """
     if isinstance(names, str):
-        raise UsageError(f"{option} takes {example}, also for a single one")
+        raise UsageError(f"{option} takes {example}, even for one name")
     try:
         given = list(names)
     except TypeError as exc:
@@ -38,6 +38,6 @@ def _parts(option: str, name: Any, example: str) -> list[str]:
     if not all(map(is_public, parts)):
         raise UsageError(
             f"{option}: {name!r} has a part that is empty or begins with an underscore; "
-            "clients never reach such names"
+            "clients cannot reach such names"
         )
     return parts

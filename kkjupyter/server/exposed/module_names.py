@@ -1,4 +1,4 @@
-"""Which names a module offers: what it defines, not what it only imports for its own use."""
+"""The names that a module offers: those that it defines, without its own imports."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Origin = Literal["given", "found", "foreign"]
 
 
 def origin_of(module: types.ModuleType, name: str) -> Origin:
-    """How ``name``, which is there, came into ``module``. Runs no code of the module's.
+    """How an existing ``name`` came into ``module``.
 
-    What ``__all__`` lists is given, whatever it is. Apart from that, the source tells: a function
-    or class that the module defines, and what it assigns, are given. Names that it imports are
-    foreign, also those of its own package. Where there is no source, values are found, and so is
-    nothing of another module's.
+    Runs no code of the module. A name in ``__all__`` is always given. For other names the source
+    decides: functions and classes that the module defines, and names that it assigns, are given.
+    Names that it imports are foreign, even from its own package. Without a source, plain values
+    count as found, and nothing from another module does.
     """
     found = vars(module)[name]
     if name in _listed(module):
@@ -45,11 +45,11 @@ def origin_of(module: types.ModuleType, name: str) -> Origin:
 
 @dataclasses.dataclass(slots=True)
 class _Names:
-    """What the source of a module says about its names.
+    """The names in the source of a module.
 
     Attributes:
-        imported: those that an import binds.
-        assigned: those that anything else binds.
+        imported: names that an import binds.
+        assigned: names that any other statement binds.
     """
 
     imported: set[str] = dataclasses.field(default_factory=set)
@@ -78,7 +78,7 @@ def _read(module: types.ModuleType) -> _Names:
         return names
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):  # the file is another one by now
+    except (SyntaxError, ValueError, RecursionError):  # the file has changed since
         return names
     for node in _outside_functions(tree):
         if isinstance(node, ast.Import):
@@ -98,7 +98,7 @@ def _read(module: types.ModuleType) -> _Names:
 
 
 def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
-    """Everything that is run at the level of the module itself."""
+    """All statements that run at module level."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -110,12 +110,12 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 def _source(module: types.ModuleType) -> str | None:
     try:
         return inspect.getsource(module)
-    except (OSError, TypeError):  # there is none; or the module is no file
+    except (OSError, TypeError):  # there is no source, or the module is not a file
         return None
 
 
 def _all_of(module: types.ModuleType, node: ast.ImportFrom) -> set[str]:
-    """What ``from other import *`` brings into ``module``."""
+    """The names that ``from other import *`` brings into ``module``."""
     name = "." * node.level + (node.module or "")
     try:
         other = sys.modules.get(importlib.util.resolve_name(name, module.__package__ or ""))

@@ -1,4 +1,4 @@
-"""An object as it is offered to peers: what, and with what around it."""
+"""An object as it is offered to peers, with the options that apply to it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Exposed:
     """What a peer may call, read and set.
 
     Attributes:
-        reach: the object, and what of it can be reached.
-        interceptors: around every operation, the first outermost.
-        validate: whether the functions' type hints are held to.
+        reach: the object, and what can be reached in it.
+        interceptors: run around every operation, the first one outermost.
+        validate: whether the functions' type hints are checked.
         permission: which properties may be set.
-        debug: whether peers are sent tracebacks of what handlers raise.
+        debug: whether handlers' tracebacks are sent to peers.
         limits: what clients may have at once.
     """
 
@@ -34,5 +34,5 @@ class Exposed:
     limits: ServerLimits = ServerLimits()
 
     def __post_init__(self) -> None:
-        """Check the interceptors; UsageError when one of them cannot be one."""
+        """Check the interceptors; UsageError if one of them is not valid."""
         object.__setattr__(self, "interceptors", check_interceptors(self.interceptors))

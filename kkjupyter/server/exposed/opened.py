@@ -1,4 +1,4 @@
-"""What clients may reach besides: nothing, unless the one who serves names it."""
+"""What else clients may reach: only names that the server's owner opens with ``expose=``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PLAIN = (str, bytes, int, float, complex, types.NoneType, list, tuple, dict, se
 
 
 def make_reach(target: Any, names: Iterable[str] = (), *, package: str | None = None) -> Reach:
-    """What peers may reach on ``target``.
+    """The reach of peers on ``target``.
 
     Args:
-        target: what is served.
-        names: what they may reach besides, whoever wrote it.
+        target: the served object.
+        names: further names that they may reach, whoever wrote the code.
         package: the top-level package whose code serves it, if known.
 
     Raises:
@@ -38,7 +38,7 @@ def make_reach(target: Any, names: Iterable[str] = (), *, package: str | None = 
 
 
 def _check(reach: Reach, without: Reach, path: list[str]) -> None:
-    """Say now what is certain, so that nobody relies on a name that opens nothing."""
+    """Report a name that opens nothing now, so that it is not relied on."""
     name = ".".join(path)
     try:
         found = reach.peek(path)
@@ -48,7 +48,7 @@ def _check(reach: Reach, without: Reach, path: list[str]) -> None:
             return
         known = list(map(str, above)) if isinstance(above, dict) else dir(above)
         raise UsageError(
-            f"expose: there is nothing at {name!r}{did_you_mean(path[exc.at], known)}"
+            f"expose: nothing found at {name!r}{did_you_mean(path[exc.at], known)}"
         ) from None
     if found is COMPUTED or callable(found) or is_stream(found) or isinstance(found, _PLAIN):
         return
@@ -64,5 +64,5 @@ def _check(reach: Reach, without: Reach, path: list[str]) -> None:
 
 
 def _makes_up_attributes(value: Any) -> bool:
-    """Whether what it has cannot be told from what lies there."""
+    """Whether its attributes cannot be known from what is stored in it."""
     return value is COMPUTED or hasattr(type(value), "__getattr__") or "__getattr__" in dir(value)

@@ -1,9 +1,9 @@
 """Whose code something is: the user's own, which peers may call, or that of a package it uses.
 
-Own is what comes from the top-level package of the object that is served, from those of its base
-classes, from the one whose code serves it, and from ``__main__``; what is marked by :func:`expose`;
-and base classes of own classes. A base class of an installed package is not own, and neither is
-that package; nothing of Python itself ever is.
+Code is own if it comes from the top-level package of the served object, from those of its base
+classes, from the package whose code serves it, or from ``__main__``; if it is marked by
+:func:`expose`; or if it is a base class of an own class. A base class from an installed package is
+not own, and neither is that package. Nothing of Python itself is own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _MARK = "__kkjupyter_exposed__"
 _MAIN = "__main__"
 _HERE = __name__.partition(".")[0]
-# What stands between a name and the function that somebody wrote. A cycle would never end.
+# How many wrappers may be around a function. A cycle of them would never end.
 _MAX_WRAPPERS = 20
 _FRAMES: dict[type[Any], str] = {
     types.GeneratorType: "gi_frame",
@@ -38,13 +38,13 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 def expose(what: T) -> T:
     """Let peers reach a class or a function wherever the served object holds it; a decorator.
 
-    It is for what another package than the served object's defines: a helper class beside the main
-    one, a function that is kept in an attribute. Of a class it opens what that class defines
-    itself, not what its bases do. In a statement it marks what somebody else has written, with all
-    its methods: ``kk.expose(helpers.Clock)``.
+    Use it for code from another package than the served object's: a helper class, or a function
+    that is kept in an attribute. For a class it opens what that class defines itself, not what its
+    bases define. As a statement it marks code that somebody else has written, with all its methods:
+    ``kk.expose(helpers.Clock)``.
 
     Args:
-        what: a class or a function of Python's; it is changed and returned.
+        what: a class or function written in Python; it is changed and returned.
 
     Raises:
         UsageError: it is something else, which cannot be marked.
@@ -59,30 +59,30 @@ def expose(what: T) -> T:
             return what
     raise UsageError(
         f"kk.expose marks classes and functions that are written in Python, not {what!r}; "
-        'name it where it is served instead: kk.serve(..., expose=["name"])'
+        'instead, name it where it is served: kk.serve(..., expose=["name"])'
     )
 
 
 class Owners:
-    """Tells the user's own code from that of the packages it uses.
+    """Distinguishes the user's own code from that of the packages it uses.
 
     Args:
-        packages: the top-level packages that are the user's.
+        packages: the user's own top-level packages.
     """
 
     def __init__(self, packages: Iterable[str]) -> None:
         self._packages = frozenset(packages) - sys.stdlib_module_names
 
     def owns_class(self, cls: type[Any]) -> bool:
-        """Whether a class is own: its instances may be walked into, and it may be called."""
+        """Whether a class is own, so that peers may call it and reach into its instances."""
         return _top(cls) in self._packages or _MARK in cls.__dict__
 
     def owns_base(self, cls: type[Any]) -> bool:
         """Whether a base class of an own class is own, too.
 
-        It need not be of the same package: a file beside the user's own is as good. Only one that
-        is installed, as a library is, or that is Python's own, brings methods along that nobody
-        meant to serve: ``DataFrame.eval``, ``BaseModel.parse_raw``.
+        It need not be in the same package: a file beside the user's own counts. Only a base class
+        from an installed library, or from Python itself, has methods that are not meant to be
+        served: ``DataFrame.eval``, ``BaseModel.parse_raw``.
         """
         return self.owns_class(cls) or _is_of_the_user(cls)
 
@@ -93,7 +93,7 @@ class Owners:
     def owns_function(self, function: Any) -> bool:
         """Whether the code that a call of ``function`` runs first is own.
 
-        Bound methods, partials and wrappers are as own as the function inside them. Runs no code.
+        Bound methods, partials and wrappers count like the function inside them. Runs no code.
         """
         for _ in range(_MAX_WRAPPERS):
             if isinstance(function, types.FunctionType):
@@ -117,8 +117,8 @@ class Owners:
     def defines(self, cls: type[Any], raw: Any) -> bool:
         """Whether ``raw``, a function in the body of an own class, was made for that class.
 
-        A decorator may make it, in whatever package that is; then it is a closure. A function of
-        another package's that was given a second name is not.
+        A decorator of any package may have made it; then it is a closure. A function of another
+        package that only got a second name was not made for the class.
         """
         if isinstance(raw, staticmethod | classmethod):
             raw = raw.__func__
@@ -131,7 +131,7 @@ class Owners:
         )
 
     def _owns_plain_function(self, function: types.FunctionType) -> bool:
-        # A wrapper bears the name of what it wraps; its globals tell who wrote it.
+        # A wrapper has the name of the wrapped function; its globals tell who wrote it.
         return (
             _top(function) in self._packages
             or self._owns_name(function.__globals__)
@@ -143,7 +143,7 @@ class Owners:
         return str(names.get("__name__")).partition(".")[0] in self._packages
 
     def _defines_call(self, cls: type[Any]) -> bool:
-        """Whether instances can be called by what an own class says."""
+        """Whether an own class defines that its instances can be called."""
         for base in cls.__mro__:
             if "__call__" in base.__dict__:
                 return self.owns_class(cls) and self.owns_base(base)
@@ -154,7 +154,7 @@ def owners_of(target: Any, package: str | None) -> Owners:
     """Whose code a peer may call on ``target``.
 
     Args:
-        target: what is served.
+        target: the served object.
         package: the top-level package whose code serves it, if known.
     """
     packages = {_MAIN, package or _MAIN}
@@ -171,7 +171,7 @@ def owners_of(target: Any, package: str | None) -> Owners:
 
 
 def is_of_python(cls: type[Any]) -> bool:
-    """Whether a class is Python's own: whoever inherits from Thread does not mean to serve it."""
+    """Whether a class is Python's own: a subclass of Thread does not mean to serve Thread."""
     return _top(cls) in sys.stdlib_module_names
 
 
@@ -199,18 +199,18 @@ def _is_of_the_user(cls: type[Any]) -> bool:
 
 @functools.lru_cache(maxsize=1_024)
 def _is_installed(module_name: str) -> bool:
-    """Whether a module comes from where packages are installed; so it is if it does not say."""
+    """Whether a module is in a directory of installed packages; True if it does not say."""
     file = getattr(sys.modules.get(module_name), "__file__", None)
     return not isinstance(file, str) or not _INSTALLED.isdisjoint(Path(file).parts)
 
 
 def _unwrapped(function: Any) -> Any:
-    """What ``function`` leads to, or None if it is no wrapper that can be looked into."""
+    """The function inside of ``function``, or None if it is not a known wrapper."""
     if isinstance(function, types.MethodType | staticmethod | classmethod):
         return function.__func__
     if isinstance(function, functools.partial):
         return function.func
     if isinstance(function, type):
         return None
-    # functools.cache, numba.jit and the like; a lookup of the object's own is not asked.
+    # functools.cache, numba.jit and the like; the object's own lookup is not run.
     return inspect.getattr_static(function, "__wrapped__", None)

@@ -1,4 +1,4 @@
-"""Where a walk along public names comes to, and the steps that do not ask whose code it is."""
+"""The places on a walk along public names, and the steps that need no check of ownership."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _FUNCTIONS = (
     functools.partial,
     type(functools.cache(lambda: None)),
 )
-# What has no attributes that a peer could mean.
+# Types without attributes for peers.
 CLOSED = (*LEAVES, *_FUNCTIONS, set, frozenset)
 CONTAINERS = (dict, list, tuple, types.SimpleNamespace)
-# Of these, looking at them on an instance runs nobody's code.
+# Reading these on an instance runs no code.
 BINDING = (functools.partialmethod, functools.singledispatchmethod)
 
 
 class _Sign:
-    """Stands for a value that there is not, or not yet."""
+    """Stands for a missing value, or one that is not known yet."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -61,11 +61,11 @@ COMPUTED: Final = _Sign("COMPUTED")
 
 
 class Unreachable(Exception):
-    """A path leads nowhere, or where a peer has no business; answered, never raised to the user.
+    """A path leads nowhere, or to something that is not for peers; never raised to the user.
 
     Attributes:
         reason: why.
-        at: which part of the path.
+        at: the index of the part of the path that is at fault.
     """
 
     def __init__(self, reason: Refusal, at: int = 0) -> None:
@@ -75,12 +75,12 @@ class Unreachable(Exception):
 
 
 class Place(NamedTuple):
-    """Where a walk has come to.
+    """A place on a walk.
 
     Attributes:
-        value: what is there.
-        is_given: whether it stands there by name, so that it may be called, whoever wrote it.
-        is_made: whether a property has handed it out.
+        value: the value there.
+        is_given: whether it is there by name, so that it may be called whoever wrote it.
+        is_made: whether a property returned it.
     """
 
     value: Any
@@ -98,7 +98,7 @@ def is_public(name: str) -> bool:
 
 
 def is_of_instances(found: Any) -> bool:
-    """Whether what lies on a class has its value on instances only: a property, a slot."""
+    """Whether an attribute of a class has its value only on instances: a property, a slot."""
     return inspect.isdatadescriptor(found) or isinstance(found, functools.cached_property)
 
 
@@ -108,13 +108,13 @@ def is_module(value: Any) -> bool:
 
 def step_in_container(above: Place, kind: type[Any], name: str) -> Place:
     target = above.value
-    # Python's own methods: a subclass, from wherever, has no say in what lies there.
+    # Python's own methods: no subclass can change what is stored there.
     if issubclass(kind, dict):
         return Place(dict.get(target, name, MISSING), above.is_given)
     if issubclass(kind, types.SimpleNamespace):
         return Place(vars(target).get(name, MISSING), above.is_given)
     base: Any = list if issubclass(kind, list) else tuple
-    # Python refuses to read a number of thousands of digits.
+    # Python refuses to read a number with thousands of digits.
     is_index = name.isdecimal() and len(name) < 20 and int(name) < base.__len__(target)
     return Place(base.__getitem__(target, int(name))) if is_index else NOWHERE
 
@@ -126,16 +126,16 @@ def step_in_module(module: types.ModuleType, name: str) -> Place:
     origin = origin_of(module, name)
     if origin == "foreign":
         return NOWHERE
-    # A table of functions is not part of what the module offers by name.
+    # A table of functions is not one of the names that the module offers.
     return Place(value, origin == "given" and not isinstance(value, CONTAINERS))
 
 
 def static_value(target: Any, name: str) -> Any:
-    """The attribute as it lies there: neither a property nor ``__getattr__`` is run."""
+    """The attribute as it is stored: neither a property nor ``__getattr__`` is run."""
     found = inspect.getattr_static(target, name, MISSING)
     if isinstance(found, staticmethod | classmethod):
         return found.__func__
-    # A slot's value can be had without running anybody's code, and so can what is bound.
+    # A slot's value can be read without running any code, and so can a bound method.
     if inspect.ismemberdescriptor(found) or isinstance(found, BINDING):
         return getattr(target, name, MISSING)
     return found

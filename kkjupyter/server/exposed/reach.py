@@ -2,12 +2,12 @@
 
 A peer walks along public names: entries of dicts, lists and tuples, names of a served module,
 attributes of the served object, and of objects and classes that are the user's own (see
-:mod:`kkjupyter.server.exposed.ownership`). Anything else that it meets on its way is a *value*:
-read or refused as a whole, never called, never walked into. It never reaches a name with a leading
-underscore, nor what a base class of another package brings along, nor what Python itself does.
+:mod:`kkjupyter.server.exposed.ownership`). Anything else on its way is a *value*: it is read or
+refused as a whole, never called, and never walked into. A peer never reaches a name with a leading
+underscore, nor what a base class from another package, or Python itself, defines.
 
-It may call what own classes define, own functions wherever they are, and what was *given*: what
-stands by name in a served dict or module, and what was opened by its full name.
+It may call what own classes define, own functions wherever they are, and what was *given*: a name
+in a served dict or module, or a name that was opened in full.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Reach:
 
     Args:
         target: a dict, module, instance or class.
-        opened: what they may reach besides, in parts of names.
+        opened: further names that they may reach, in parts.
         package: the top-level package whose code serves it, if known.
 
     Attributes:
-        target: what is served.
+        target: the served object.
         owners: whose code they may call.
     """
 
@@ -78,14 +78,15 @@ class Reach:
         self._opened = frozenset(map(tuple, opened))
         self._along = {path[:end] for path in self._opened for end in range(1, len(path) + 1)}
 
-    # ---- asked by peers
+    # ---- for peers
 
     def find(self, path: Sequence[str]) -> Any:
         """The value at ``path``, to be sent.
 
         Raises:
-            Unreachable: there is none, or to read it would run what peers may not call.
-            Exception: whatever a property on the way raises.
+            Unreachable: there is no such value, or reading it would run code that peers may not
+                call.
+            Exception: what a property on the way raises.
         """
         place = self._walk(path)
         value = place.value
@@ -94,7 +95,7 @@ class Reach:
         return value
 
     def find_callable(self, path: Sequence[str]) -> Any:
-        """The function, method, class or callable object at ``path``; errors as :meth:`find`."""
+        """The function, method, class or callable object at ``path``; errors as in :meth:`find`."""
         place = self._walk(path)
         if not self.may_call(place):
             is_function = callable(place.value)
@@ -102,7 +103,7 @@ class Reach:
         return place.value
 
     def find_class(self, path: Sequence[str]) -> type[Any]:
-        """The class at ``path``, to make an instance of; errors as :meth:`find`."""
+        """The class at ``path``, for a new instance; errors as in :meth:`find`."""
         place = self._walk(path)
         if not isinstance(place.value, type):
             raise Unreachable("not_callable", len(path) - 1)
@@ -111,7 +112,7 @@ class Reach:
         return place.value
 
     def may_call(self, place: Place) -> bool:
-        """Whether a peer may call what is at ``place``. Runs no code."""
+        """Whether a peer may call the value at ``place``. Runs no code."""
         value = place.value
         if not callable(value) or typing.get_origin(value) is not None:
             return isinstance(value, BINDING) and self.owners.owns_function(value.func)
@@ -121,28 +122,28 @@ class Reach:
             return self.owners.owns_class(value)
         return self.owners.owns_function(value)
 
-    # ---- looked at from here; runs no code of the object's own
+    # ---- for the server itself; runs no code of the object's own
 
     def peek(self, path: Sequence[str]) -> Any:
-        """As :meth:`find`, without running anybody's code; COMPUTED where only that could tell."""
+        """Like :meth:`find`, without running any code; COMPUTED if only running code could tell."""
         return self._walk(path, run=False).value
 
     def is_computed(self, path: Sequence[str]) -> bool:
-        """Whether only the code of a property can tell what is at ``path``."""
+        """Whether only running a property can tell what is at ``path``."""
         try:
             return self.peek(path) is COMPUTED
         except Unreachable:
             return False
 
     def is_there(self, name: str) -> bool:
-        """Whether a peer can reach ``name`` directly on what is served."""
+        """Whether a peer can reach ``name`` directly on the served object."""
         try:
             return self.peek([name]) is not MISSING
         except Unreachable:
             return False
 
     def public_names(self) -> list[str]:
-        """The names directly on what is served that a peer can reach, sorted."""
+        """The names directly on the served object that a peer can reach, sorted."""
         return [name for name, _ in self._places(Place(self.target, is_given=True), ())]
 
     def method_names(self) -> list[str]:
@@ -155,7 +156,7 @@ class Reach:
         return list(itertools.islice(found, _LISTED_NAMES))
 
     def holds_callables(self, place: Place, depth: int = _LISTED_DEPTH) -> bool:
-        """Whether there is anything below ``place`` that can be called, by peers or not."""
+        """Whether anything below ``place`` can be called, by peers or not."""
         if isinstance(place.value, dict):
             return any(
                 callable(value) or (depth > 1 and self.holds_callables(Place(value), depth - 1))
@@ -179,7 +180,7 @@ class Reach:
                 yield name, "read"
 
     def _places(self, above: Place, path: tuple[str, ...]) -> Iterator[tuple[str, Place]]:
-        """What is directly below ``above``, by name."""
+        """The places directly below ``above``, by name."""
         target = above.value
         names: set[str] = {own[len(path)] for own in self._along if own[:-1] == path}
         if isinstance(target, dict):
@@ -223,7 +224,7 @@ class Reach:
         return place
 
     def _next(self, above: Place, path: tuple[str, ...], *, run: bool) -> Place:
-        """One step, also where only a full name opens it."""
+        """One step, including names that were opened in full."""
         if path not in self._along:
             return self.step(above, path[-1], run=run)
         try:
@@ -236,7 +237,7 @@ class Reach:
         return place._replace(is_given=place.is_given or path in self._opened)
 
     def step(self, above: Place, name: str, *, run: bool = True) -> Place:
-        """Where ``name`` leads from ``above``; its value is MISSING where it leads nowhere.
+        """The place that ``name`` leads to from ``above``; its value is MISSING if there is none.
 
         Args:
             above: where the walk is.
@@ -244,8 +245,8 @@ class Reach:
             run: whether properties may be run.
 
         Raises:
-            Unreachable: ``above`` is a value, into which nobody walks.
-            Exception: whatever a property raises.
+            Unreachable: ``above`` is a value, which cannot be walked into.
+            Exception: what a property raises.
         """
         target = above.value
         if not is_public(name):
@@ -264,9 +265,9 @@ class Reach:
         return self._step_in_instance(target, name, run=run)
 
     def _opens(self, place: Place) -> bool:
-        """Whether a peer may walk along the attributes of what is at ``place``."""
+        """Whether a peer may reach the attributes of the value at ``place``."""
         value = place.value
-        if isinstance(value, types.ModuleType):  # only where it stands by name
+        if isinstance(value, types.ModuleType):  # only if it is there by name
             return place.is_given and self.owners.owns_module(value)
         if isinstance(value, (*CLOSED, *CONTAINERS, type(MISSING))):
             return False
@@ -280,14 +281,14 @@ class Reach:
 
     def _step_in_instance(self, target: Any, name: str, *, run: bool) -> Place:
         if name in getattr(target, "__dict__", ()):
-            # Not given, whatever the class has: somebody put another one there.
+            # Not given, even if the class has it: it was replaced on the instance.
             found, is_given = inspect.getattr_static(type(target), name, MISSING), False
         else:
             found, is_given = self._defined(type(target).__mro__, name)
             if found is MISSING:
                 return NOWHERE
         if run:
-            if isinstance(found, _COMPUTING):  # an AttributeError of its code is a failure of it
+            if isinstance(found, _COMPUTING):  # its code failed with an AttributeError
                 return Place(getattr(target, name), is_made=True)
             return Place(getattr(target, name, MISSING), is_given)
         if is_of_instances(found) and not inspect.ismemberdescriptor(found):
@@ -298,7 +299,8 @@ class Reach:
         """What own classes define under ``name``, and whether it is a function made for them.
 
         Raises:
-            Unreachable: a base class of an installed package does. What Python's do is nothing.
+            Unreachable: a base class from an installed package defines it. Python's own do not
+                count.
         """
         for cls in classes:
             found = cls.__dict__.get(name, MISSING)
@@ -312,10 +314,10 @@ class Reach:
         return MISSING, False
 
     def _may_read(self, place: Place) -> bool:
-        """Whether to send what is there runs no code of others.
+        """Whether sending the value runs no other code.
 
-        To read a file takes what it holds from whoever reads it here; to await a task cancels it
-        together with the call.
+        Reading a file would take its content from its reader here, and awaiting a task would cancel
+        it together with the call.
         """
         value = place.value
         if is_stream(value):

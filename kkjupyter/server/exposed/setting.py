@@ -1,4 +1,4 @@
-"""Sets what a peer may set on the object given to a server.
+"""Sets properties that a peer may set on the served object.
 
 ``set`` never replaces what can be called, a global of a module or an attribute of a class.
 """
@@ -35,21 +35,22 @@ def put(
 ) -> None:
     """Set the property at ``path``. Whether a peer may do so was decided before.
 
-    It must be there already, save in a dict of plain values. What can be called, or holds something
-    that can, is never overwritten, and neither are globals of modules and attributes of classes.
+    The property must exist, except in a dict of plain values. A value that can be called, or that
+    holds such a value, is never overwritten, and neither are globals of modules and attributes of
+    classes.
 
     Args:
-        reach: what is served.
+        reach: the served object.
         path: the names that lead to the property.
-        value: what to set it to.
-        named_steps: how much of the path was allowed by name. What follows must belong to the one
-            object it is reached by: no class, no attribute of a class, no module. None: all of it.
+        value: its new value.
+        named_steps: how many steps of the path were allowed by name. The following ones must belong
+            to the one object that they are reached by: not to a class or module. None: all steps.
         plain_data_only: whether only entries of dicts and lists and fields of dataclasses may be
-            set, and none that a property hands out.
+            set, and none that a property returns.
 
     Raises:
         Unreachable: it cannot be set.
-        Exception: whatever the setter of the property raises.
+        Exception: what the setter of the property raises.
     """
     if not path:
         raise Unreachable("no_path")
@@ -84,13 +85,13 @@ def put(
         else:
             setattr(parent, name, value)
     except (AttributeError, TypeError) as exc:
-        if _has_setter(parent, name):  # a failure of its code, not a refusal
+        if _has_setter(parent, name):  # a failure in its code, not a refusal
             raise
         raise Unreachable("read_only", at) from exc
 
 
 def refusal_of_set(reach: Reach, path: Sequence[str]) -> Unreachable:
-    """Why a peer may not set the property at ``path``, when nobody has allowed it.
+    """Why a peer may not set the property at ``path``, which was not allowed.
 
     Runs no code of the object's own.
     """
@@ -133,19 +134,19 @@ def is_never_set(reach: Reach, path: Sequence[str]) -> bool:
 def _step(reach: Reach, above: Place, name: str, at: int, *, run: bool = True) -> Place:
     try:
         return reach.step(above, name, run=run)
-    except Unreachable:  # it is a value: what is in it is set by whoever made it
+    except Unreachable:  # it is a value: its owner sets what is in it
         raise Unreachable("read_only", at) from None
 
 
 def _may_be_new(reach: Reach, parent: Place, name: str) -> bool:
-    """Whether something may be put under a name where there is nothing yet."""
+    """Whether a new name may be set."""
     if isinstance(parent.value, dict):
         return not reach.holds_callables(parent)
     return _is_declared(reach, parent.value, name)
 
 
 def _is_declared(reach: Reach, parent: Any, name: str) -> bool:
-    """Whether the class of ``parent`` announces an attribute that has no value yet."""
+    """Whether the class of ``parent`` declares an attribute that has no value yet."""
     if isinstance(parent, type | types.ModuleType | list | tuple | types.SimpleNamespace):
         return False
     return any(
@@ -156,12 +157,14 @@ def _is_declared(reach: Reach, parent: Any, name: str) -> bool:
 
 
 def _is_shared(parent: Any) -> bool:
-    """Whether what is set there changes more than the one object that is served."""
+    """Whether setting something there changes more than the served object."""
     return isinstance(parent, type | types.ModuleType)
 
 
 def _leads_elsewhere(parent: Any, name: str, *, properties: bool) -> bool:
-    """Whether ``name`` is not of ``parent`` alone, or, if told, is what a property hands out."""
+    """Whether ``name`` belongs to more than ``parent``, or, if asked for, is returned by a
+    property.
+    """
     if isinstance(parent, dict | list | tuple):
         return False
     if _is_shared(parent):

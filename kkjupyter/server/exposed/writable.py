@@ -1,4 +1,4 @@
-"""What clients may assign to: nothing, unless the one who serves names it."""
+"""What clients may assign to: only names that the server's owner lists in ``writable=``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _EXAMPLE = 'a list of dotted names: writable=["settings"]'
 class Permission:
     """Decides which properties clients may set.
 
-    A name opens what it names and all public data below it that belongs to this object alone, not
-    to a class or module. Whatever is named, a client never sets what can be called, a name with a
-    leading underscore, a global of a module or an attribute of a class.
+    A name opens its value and all public data below it that belongs to this object alone, not to a
+    class or module. A client can never set a value that can be called, a name with a leading
+    underscore, a global of a module or an attribute of a class.
 
     Args:
         paths: the names, in parts.
@@ -36,13 +36,13 @@ class Permission:
         self._plain_data = plain_data
 
     def set(self, reach: Reach, path: Sequence[str], value: Any) -> None:
-        """Set the property at ``path`` of what is served if that is allowed.
+        """Set the property at ``path`` of the served object if that is allowed.
 
         No property is run before the names allow it.
 
         Raises:
             Unreachable: it is not allowed, or cannot be set.
-            Exception: whatever the setter of the property raises.
+            Exception: what the setter of the property raises.
         """
         named = [len(own) for own in self._paths if tuple(path[: len(own)]) == own]
         if not (named or self._plain_data):
@@ -60,7 +60,7 @@ NOTHING_WRITABLE = Permission()
 
 
 def permission(option: WritableOption, reach: Reach) -> Permission:
-    """What ``writable=`` means for what is served.
+    """The permission that ``writable=`` gives on the served object.
 
     Raises:
         UsageError: it is not a list of names, or a name can never be set.
@@ -69,7 +69,7 @@ def permission(option: WritableOption, reach: Reach) -> Permission:
         return Permission(plain_data=True)
     paths = dotted_names("writable", option, _EXAMPLE)
     for path in paths:
-        # Said now where it is certain, so that nobody relies on a permission that can never work.
+        # Reported now if it is certain, so that a permission that can never work is not relied on.
         if is_never_set(reach, path):
             raise UsageError(
                 f"writable: {'.'.join(path)!r} can never be set by a client: it can be called, or "

@@ -1,1 +1,1 @@
-"""Where clients come in: WebSocket, HTTP, and stdin with stdout."""
+"""Listeners for clients: WebSocket, HTTP, and stdin with stdout."""

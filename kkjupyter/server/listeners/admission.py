@@ -1,8 +1,9 @@
-"""Who of those that connect to a server comes in, who waits, and who is turned away.
+"""Decides which connections to a server are admitted, wait, or are refused.
 
-Whoever has shown a token, or sent a request where none is asked for, is *known*. Strangers are few;
-where there are too many of them, one who has sent his request comes before those who are silent. A
-place is made for him by ending the connection that has idled longest.
+A connection is *known* once it has sent a token, or a request if no token is needed; before that it
+is a *stranger*. Strangers are limited: if there are too many, one that has sent its request comes
+before those that are silent, and the connection that has been idle longest is ended to make room
+for it.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from kkjupyter.server.listeners.descriptors import are_left
 
 __all__ = ["Entrance", "TurnedAway", "Visitor", "too_many_text"]
 
-# Nobody but who floods the server waits longer than an honest client needs to send its request.
+# Only a client that floods the server waits longer than an honest one needs to send its request.
 _WAIT_S = 1.0
 _LOOK_S = 0.02
-# An answer to somebody who has not asked yet is not taken for one; nobody waits longer for that.
+# An answer before the request would be ignored, so the request is awaited, at most this long.
 _SILENCE_S = 0.2
 _PEEK_BYTES = 16 * 1024
 _HEAD_END = b"\r\n\r\n"
 
 
 def too_many_text(limit: int, name: str = "connections") -> str:
-    """What a client is told that is one too many."""
+    """The text for a client beyond the limit."""
     return (
         f"the server's limit {name} ({limit:,}) is reached; try again later, or serve with "
         f"limits=kk.ServerLimits({name}=...)\n"
@@ -40,16 +41,15 @@ class Visitor:
     """One connection, from its arrival to its end. I/O loop only.
 
     Args:
-        entrance: where it came in.
+        entrance: the entrance that it came through.
         transport: the connection.
 
     Attributes:
         transport: the connection.
-        address: of the peer, if it counts by itself: those of this machine do not.
-        arrived_s: when it arrived, by the loop's clock.
-        is_known: whether it has shown what it has to.
-        idle_since_s: since when it has nothing under way and may be ended for another's sake; None
-            if it may not.
+        address: the peer's, if it counts separately; addresses of this machine do not.
+        arrived_s: when it arrived, by the loop's clock, in seconds.
+        is_known: whether it has sent its token or request.
+        idle_since_s: since when it has been idle and may be ended for another; None if it may not.
     """
 
     def __init__(self, entrance: Entrance, transport: asyncio.Transport) -> None:
@@ -62,20 +62,20 @@ class Visitor:
         self._deadline: asyncio.TimerHandle | None = None
 
     def limit_time(self, timeout_s: float) -> None:
-        """Close the connection unless it has shown what it has to within ``timeout_s`` seconds."""
+        """Close the connection if it is not known within ``timeout_s`` seconds."""
         loop = asyncio.get_running_loop()
-        # Whatever it is by then: TLS puts another in its place.
+        # The present transport: TLS replaces the first one.
         self._deadline = loop.call_later(timeout_s, lambda: self.transport.close())
 
     def show(self) -> None:
-        """It has shown what it has to, and may stay. Idempotent."""
+        """Mark it as known, so that it may stay. Idempotent."""
         if not self.is_known:
             self.is_known = True
             self._stop_deadline()
             self._entrance.forget_stranger(self)
 
     def leave(self) -> None:
-        """The connection is gone. Idempotent."""
+        """Remove it: the connection is gone. Idempotent."""
         self._stop_deadline()
         self._entrance.left(self)
 
@@ -90,8 +90,8 @@ class Entrance:
 
     Args:
         limits: how many there may be.
-        counts_connections: whether ``limits.connections`` is held here, counting everybody; else
-            whoever asks counts those that matter to it.
+        counts_connections: whether ``limits.connections`` is enforced here, counting all; else the
+            caller counts the ones that matter to it.
     """
 
     def __init__(self, limits: ServerLimits, *, counts_connections: bool) -> None:
@@ -106,11 +106,11 @@ class Entrance:
         self._is_closed = False
 
     def __len__(self) -> int:
-        """How many are inside. Any thread."""
+        """How many connections are admitted. Any thread."""
         return len(self._inside)
 
     def close(self) -> None:
-        """Let nobody in any more; end those who wait."""
+        """Admit no more connections; end those that wait."""
         self._is_closed = True
 
     def come(
@@ -123,10 +123,10 @@ class Entrance:
 
         Args:
             transport: the connection.
-            let_in: called when it may come in.
+            let_in: called when it is admitted.
             turn_away: called with a limit and its name when that is reached.
         """
-        if self._is_closed:  # since it was taken from the queue
+        if self._is_closed:  # closed since it was taken from the queue
             transport.abort()
             return
         spare = self._limits.spare_descriptors
@@ -153,17 +153,17 @@ class Entrance:
         return are_left(max(sock.fileno(), len(self._inside)))
 
     def forget_stranger(self, visitor: Visitor) -> None:
-        """It is known now."""
+        """Stop counting it as a stranger."""
         self._strangers.pop(visitor, None)
 
     def left(self, visitor: Visitor) -> None:
-        """It is gone."""
+        """Stop counting it: it is gone."""
         self._strangers.pop(visitor, None)
         if visitor in self._inside:
             del self._inside[visitor]
             self._count_address(visitor, -1)
 
-    # ---- in or not
+    # ---- admitted or not
 
     @property
     def _has_room_for_stranger(self) -> bool:
@@ -180,7 +180,7 @@ class Entrance:
         if limit is not None and len(self._inside) >= limit and not self._end_idle():
             turn_away(limit, "connections")
             return
-        if not self._has_room_for_stranger:  # it has asked, and so comes first
+        if not self._has_room_for_stranger:  # it has sent its request, and so comes first
             self._end(self._oldest_stranger())
         self._inside[visitor] = None
         self._strangers[visitor] = None
@@ -193,9 +193,9 @@ class Entrance:
         let_in: Callable[[Visitor], object],
         turn_away: Callable[[int, str], object],
     ) -> None:
-        """Have it wait, unread, until there is room or it has sent its request."""
+        """Let it wait, unread, until there is room or it has sent its request."""
         limit = self._limits.unauthenticated_connections
-        assert limit is not None, "there would be room"
+        assert limit is not None, "there is room again"
         if self._limits.connections is not None and self._waiting >= self._limits.connections:
             turn_away(limit, "unauthenticated_connections")
             return
@@ -226,7 +226,7 @@ class Entrance:
         loop.call_later(_LOOK_S, look)
 
     def _end_idle(self) -> bool:
-        """End a connection that nobody would miss; whether there was one."""
+        """End an idle connection; return whether there was one."""
         return self._end(self._longest_idle() or self._oldest_stranger())
 
     def _end(self, visitor: Visitor | None) -> bool:
@@ -241,7 +241,7 @@ class Entrance:
         return min(idle, key=lambda visitor: visitor.idle_since_s or 0.0, default=None)
 
     def _oldest_stranger(self) -> Visitor | None:
-        """The one that is known to nobody for longest, if it has had its time."""
+        """The oldest stranger, if it has had its time."""
         oldest = next(iter(self._strangers), None)
         now_s = asyncio.get_running_loop().time()
         if oldest is None or now_s - oldest.arrived_s < self._wait_s:
@@ -256,9 +256,10 @@ class Entrance:
 
 
 def counted_address(transport: asyncio.Transport) -> str:
-    """The peer's address as it counts for ``connections_per_address``; empty if it does not.
+    """The peer's address as it counts for ``connections_per_address``; empty if it does not count.
 
-    On this machine everybody has the same, and so have all who come through a proxy on it.
+    All clients on this machine have the same address, and so do all that come through a proxy on
+    it.
     """
     peer = transport.get_extra_info("peername")
     if not isinstance(peer, tuple) or not peer:
@@ -270,7 +271,7 @@ def counted_address(transport: asyncio.Transport) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        else:  # a host has as many as it likes in its network
+        else:  # a host can have any number of addresses in its network
             return "" if address.is_loopback else str(ipaddress.ip_network((address, 64), False))
     return "" if address.is_loopback else str(address)
 
@@ -281,23 +282,23 @@ def has_asked(transport: asyncio.Transport) -> bool:
     if sock is None or not hasattr(socket, "MSG_DONTWAIT"):
         return False
     try:
-        # asyncio's own sockets have no recv(), for which it is too late anyway.
+        # asyncio's own sockets have no recv(), and it is too late for one.
         with socket.socket(fileno=socket.dup(sock.fileno())) as twin:
             data = twin.recv(_PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:  # nothing there, gone, or no descriptor left for a look
+    except OSError:  # nothing there, gone, or no descriptor left for checking
         return False
     return bool(data) if transport.get_extra_info("sslcontext") else _HEAD_END in data
 
 
 class TurnedAway(asyncio.Protocol):
-    """Answers a connection that is one too many as soon as it says something, and closes it.
+    """Answers a connection beyond the limit when it sends something, and closes it.
 
-    Before that the answer would not be taken for one. Who says nothing is not waited for.
+    An earlier answer would be ignored. A silent client is not waited for.
 
     Args:
         transport: the connection.
         limit: how many there may be.
-        name: of that limit.
+        name: the name of that limit.
     """
 
     def __init__(self, transport: asyncio.Transport, limit: int, name: str) -> None:

@@ -1,6 +1,6 @@
-"""File descriptors: seeing that they run out before they have, and saying so once.
+"""File descriptors: noticing early that they run out, and logging it once.
 
-Without one more a server accepts nobody, and the rest of the process opens no file.
+Without a free one, a server accepts no connection and the rest of the process opens no file.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ def limit_of_process() -> int | None:
 
 
 def are_left(newest: int) -> float:
-    """How many descriptors may still be opened; infinity where nobody counts them.
+    """How many descriptors may still be opened; infinity if they are not limited.
 
-    Looking costs some microseconds for each that is open, so nobody looks while there are plenty.
+    Counting costs some microseconds for each open one, so it is skipped while there are plenty.
 
     Args:
-        newest: one that was just opened. The system gives out the lowest that is free.
+        newest: one that was just opened. The system uses the lowest free number.
     """
     limit = limit_of_process()
     if limit is None:
         return math.inf
-    if newest < limit // 4:  # most likely; and those in the gaps above are counted when it is not
+    if newest < limit // 4:  # most likely; otherwise those in the gaps above are counted
         return limit - newest
     try:
         return limit - len(os.listdir(_OWN_DESCRIPTORS))
@@ -71,7 +71,7 @@ def are_left(newest: int) -> float:
 
 
 def report_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
-    """Have ``loop`` say in one line that it cannot accept connections. On that loop; idempotent."""
+    """Let ``loop`` log in one line that it cannot accept connections. On that loop; idempotent."""
     before = loop.get_exception_handler()
     if isinstance(before, _ExhaustionReport):
         return
@@ -79,21 +79,21 @@ def report_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def deepen_queue(sockets: Iterable[Any]) -> None:
-    """Have the system hold more connections than are accepted at once, for bursts.
+    """Let the system queue more connections than are accepted at once, for bursts.
 
     Args:
-        sockets: those that a server listens at.
+        sockets: the sockets that a server listens on.
     """
     for listening in sockets:
-        # asyncio's own have no listen(); what is shared with a twin is what listens.
+        # asyncio's own sockets have no listen(); a duplicate shares the listening socket.
         with socket.socket(fileno=socket.dup(listening.fileno())) as twin:
             twin.listen(_QUEUE)
 
 
 class _ExhaustionReport:
-    """Says in one line, and not again for a minute, that nobody can be accepted.
+    """Logs in one line, at most once a minute, that no connection can be accepted.
 
-    asyncio reports each attempt, a hundred times a second, with a traceback.
+    asyncio logs each attempt, a hundred times a second, with a traceback.
     """
 
     def __init__(self, before: Handler | None) -> None:
@@ -121,7 +121,7 @@ class _ExhaustionReport:
             logger.warning(
                 "cannot accept connections: %s; they wait until others are closed. More file "
                 "descriptors (ulimit -n) or fewer connections (kk.ServerLimits) help "
-                "(%s such failures since this was said last)",
+                "(%s failures since the last warning)",
                 exc.strerror,
                 f"{self._unsaid:,}",
             )

@@ -1,4 +1,4 @@
-"""Serving an object over HTTP: kkrpc, one POST for each call, both generations at one address."""
+"""Serves an object over HTTP: kkrpc, one POST for each call, both protocols at one address."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PREFLIGHT_S = 600
 class HttpServer(Server):
     """A served object; made by ``kk.serve(obj, transport="http")``. ``with`` closes it at the end.
 
-    Values and errors only: streams and callbacks are refused, as the peers refuse them. A client
-    that leaves in the middle of a call cancels it. Any path is answered.
+    It returns values and errors only: streams and callbacks are refused, as by the peers. A client
+    that disconnects during a call cancels it. Any path is answered.
 
     Attributes:
         url: its address; clients need the token, too: ``Authorization: Bearer``, or ``?token=``.
@@ -51,9 +51,9 @@ class HttpServer(Server):
         self._listener: HttpListener | None = None
 
     def connect(self, **options: Any) -> Remote:
-        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`.
+        """Connect to this server with its token; ``options`` as for :func:`kkjupyter.connect`.
 
-        The protocol is the compact one unless ``protocol`` says otherwise.
+        The protocol is compact unless ``protocol`` names another.
         """
         options.setdefault("protocol", "compact")
         return super().connect(**options)
@@ -63,7 +63,7 @@ class HttpServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=self._limit_bytes)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._listener = HttpListener(app, self._host, self._ssl, self._clients.load.limits)
+        self._listener = HttpListener(app, self._host, self._ssl, self._clients.load)
         return await self._listener.start(port)
 
     async def _stop_listening(self) -> None:
@@ -81,11 +81,11 @@ class HttpServer(Server):
         return answer
 
     def _preflight(self, request: web.Request, visit: Visit) -> web.Response | None:
-        """What a browser asks before the real request, which then shows the token."""
+        """Answer the question that a browser asks before the real request with its token."""
         asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         if request.method != hdrs.METH_OPTIONS or visit.origin is None or not asks:
             return None
-        if self._access.turn_away_page(visit) is not None:
+        if self._access.page_rejection(visit) is not None:
             return None  # turned away like everything else from there
         return web.Response(
             status=http.HTTPStatus.NO_CONTENT,
@@ -97,7 +97,7 @@ class HttpServer(Server):
         )
 
     async def _answer(self, request: web.Request, visit: Visit) -> web.Response:
-        turned = self._access.turn_away(visit)
+        turned = self._access.rejection(visit)
         if turned is not None:
             return web.Response(status=turned[0], text=turned[1])
         if self._listener is not None:

@@ -1,4 +1,4 @@
-"""The body of a request: read within bounds of size and time, unpacked only where that is asked."""
+"""Reads the body of a request within limits of size and time, and decompresses it if allowed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Final
 from aiohttp import ClientError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from kkjupyter.server.listeners.http_connection import HttpConnection
+
 __all__ = ["BadBody", "read_body", "unpack"]
 
 _BYTES_PER_S: Final = 1000
@@ -19,12 +21,12 @@ _GZIP_WINDOW: Final = 31  # a gzip header, and a window of any size
 
 
 class BadBody(Exception):
-    """A body that is not taken.
+    """A body that is refused.
 
     Attributes:
         status: the HTTP status to answer with.
-        text: what is wrong with it, in a line.
-        is_late: whether the rest of it is still to come, so that the connection is of no use.
+        text: what is wrong with it, in one line.
+        is_late: whether its rest is still to come, so that the connection cannot be used again.
     """
 
     def __init__(self, status: HTTPStatus, text: str, *, is_late: bool = False) -> None:
@@ -43,7 +45,7 @@ async def read_body(
     may_hold: Callable[[int], bool],
     is_unpacked: bool = False,
 ) -> bytes:
-    """The whole body. Cancelling is safe; the connection is of no use after that.
+    """Read the whole body. Cancelling is safe; the connection cannot be used after that.
 
     Args:
         request: not read yet.
@@ -67,7 +69,7 @@ async def read_body(
     try:
         body = await _read(request, limit_bytes, timeout_s, may_hold)
     except (HttpProcessingError, ClientError, web.RequestPayloadError) as exc:
-        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is not what its headers say") from exc
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body does not match its headers") from exc
     if len(body) > limit_bytes:
         raise _too_long(limit_bytes, limit_name)
     encoding = request.headers.get(hdrs.CONTENT_ENCODING)
@@ -79,30 +81,32 @@ async def read_body(
     if encoding not in ("gzip", "x-gzip"):
         raise BadBody(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "this server unpacks gzip at most")
     if not body.startswith(_GZIP_MAGIC):
-        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is said to be gzip and is not")
+        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is declared as gzip but is not gzip")
     if not gzip:
         raise BadBody(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "compressed bodies are not accepted: send it as it is, or serve with gzip=True",
+            "compressed bodies are not accepted: send it uncompressed, or serve with gzip=True",
         )
     return unpack(body, limit_bytes)
 
 
 def unpack(body: bytes, limit_bytes: int) -> bytes:
-    """What was packed with gzip; never more of it is unpacked than the limit.
+    """Decompress a gzip body, never beyond the limit.
 
     Raises:
-        BadBody: it is more than that, or it is not gzip, or not all of it.
+        BadBody: it is longer than the limit, not gzip, or incomplete.
     """
     unpacking = zlib.decompressobj(_GZIP_WINDOW)
     try:
         data = unpacking.decompress(body, limit_bytes + 1)
     except zlib.error as exc:
-        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is broken gzip ({exc})") from exc
+        raise BadBody(HTTPStatus.BAD_REQUEST, f"the body is damaged gzip ({exc})") from exc
     if len(data) > limit_bytes:
         raise _too_long(limit_bytes)
     if not unpacking.eof or unpacking.unused_data:
-        raise BadBody(HTTPStatus.BAD_REQUEST, "the body is cut off, or more than one gzip file")
+        raise BadBody(
+            HTTPStatus.BAD_REQUEST, "the body is cut off, or has more than one gzip member"
+        )
     return data
 
 
@@ -117,10 +121,13 @@ async def _read(
     if content.at_eof():
         return b""
     if content.is_eof() and request.content_length is not None:
-        return await content.readany()  # it came together with the head, as small ones do
+        return await content.readany()  # it arrived together with the head, as small ones do
     chunks: list[bytes] = []
     size_bytes = 0
     begin_s = asyncio.get_running_loop().time()
+    connection = request.protocol
+    if isinstance(connection, HttpConnection) and request.content_length is not None:
+        connection.read_much(True)
     try:
         async with asyncio.timeout(timeout_s) as timer:
             while size_bytes <= limit_bytes and (chunk := await content.readany()):
@@ -141,6 +148,9 @@ async def _read(
             f"the body of the request did not come within {timeout_s:g} s (body_timeout_s)",
             is_late=True,
         ) from exc
+    finally:
+        if isinstance(connection, HttpConnection):
+            connection.read_much(False)
     return b"".join(chunks)
 
 

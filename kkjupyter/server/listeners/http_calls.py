@@ -1,7 +1,7 @@
-"""kkrpc over HTTP, answering: a request's body in, the body of its answer out.
+"""The server side of kkrpc over HTTP: the body of a request in, the body of its answer out.
 
-The peers answer values and errors this way, no streams and no callbacks. Nothing is shared between
-two requests, neither protocol state nor ids; the generation and the codec are told anew from each.
+The peers answer with values and errors this way, but not with streams or callbacks. Requests share
+neither protocol state nor ids; protocol and codec are detected for each.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _NO_CALLBACKS = "HTTP transport does not support callback arguments"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What to answer.
+    """The answer to a request.
 
     Attributes:
-        body: the message, or a text where there can be none.
+        body: the message, or a text if there can be no message.
         understood: whether the body was a request, and this is the answer to it.
     """
 
@@ -48,10 +48,10 @@ class Answer:
 
 
 class UnaryClients(Clients):
-    """Answers requests that come one by one. I/O loop only, save the numbers.
+    """Answers single requests. I/O loop only, except the numbers.
 
     Args:
-        exposed: what they may reach.
+        exposed: the object that they may reach.
     """
 
     def __init__(self, exposed: Exposed) -> None:
@@ -75,7 +75,7 @@ class UnaryClients(Clients):
             message = protocol.fail_call(request.call_id, RemoteError(text), request.codec)
         else:
             message = await self._carry_out(request, protocol)
-        # The compact peers send no line end here, the classic ones need it.
+        # The compact peers send no line end here; the classic ones need it.
         return Answer(message if protocol.name == "classic" else message.rstrip(b"\n"))
 
     def _read(self, body: bytes) -> tuple[Protocol, list[Event]] | None:
@@ -107,7 +107,7 @@ class UnaryClients(Clients):
 
 
 class _OneMessage:
-    """A transport that takes one message: the answer."""
+    """A transport that accepts one message: the answer."""
 
     keeps_boundaries = True
     writable = True
@@ -121,25 +121,25 @@ class _OneMessage:
             self.message.set_result(messages[0])
 
     def open(self, owner: object) -> None:
-        """What there is to receive was received."""
+        """Does nothing: everything was received."""
 
     def pause_reading(self) -> None:
-        """Nothing more comes."""
+        """Does nothing: nothing more arrives."""
 
     def resume_reading(self) -> None:
-        """Nothing more comes."""
+        """Does nothing: nothing more arrives."""
 
     async def close(self) -> None:
-        """It is closed with its request."""
+        """Does nothing: it is closed with its request."""
 
     def abort(self) -> None:
-        """It is closed with its request."""
+        """Does nothing: it is closed with its request."""
 
 
 async def _one_answer_only(context: CallContext, next_: Callable[[], Awaitable[Any]]) -> Any:
-    """An interceptor, the outermost: there is one answer, and no way to the client besides.
+    """The outermost interceptor: there is one answer, and no other way to the client.
 
-    A stream must not even begin, as nobody could receive it.
+    A stream must not even begin, because it could not be received.
     """
     context.caller = None
     value = await next_()

@@ -1,4 +1,4 @@
-"""A server's part in the heartbeat over HTTP; see :mod:`kkjupyter.transports.http.heartbeat`."""
+"""The server's part of the heartbeat over HTTP; see :mod:`kkjupyter.transports.http.heartbeat`."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = ["BEATS", "Beats", "add_heartbeats"]
 
 
 class Beats:
-    """Beats for as long as one request is answered. On its loop.
+    """Sends heartbeats while one request is answered. On its loop.
 
     Args:
-        request: of a client that has a heartbeat.
-        silence_timeout_s: after how long without a word from the client it counts as gone, and
-            the client may give up likewise.
+        request: a request of a client with a heartbeat.
+        silence_timeout_s: how long the client may be silent, in seconds, before it counts as gone;
+            the client may give up after the same time.
 
     Attributes:
-        has_written: whether the stream has said something; to be set by who writes it.
+        has_written: whether the stream has sent something; set by its writer.
     """
 
     __slots__ = (
@@ -58,28 +58,28 @@ class Beats:
         self._writing: asyncio.Task[None] | None = None
 
     def begin_stream(self, response: web.StreamResponse, beat: bytes) -> None:
-        """From now on a stream is sent; the client beats, too.
+        """Begin a stream; from now on the client sends heartbeats, too.
 
         Args:
-            response: not prepared yet.
-            beat: what means nothing between two items.
+            response: one that is not prepared yet.
+            beat: bytes that have no meaning between two items.
         """
         self._stream, self._beat = response, beat
         connection = self._request.protocol
-        if isinstance(connection, HttpConnection):  # that of an application's server is not
+        if isinstance(connection, HttpConnection):  # an application's own server has none
             self._connection = connection
             connection.has_heartbeat = True
             self._began_s = asyncio.get_running_loop().time()
 
     def end_interim(self) -> None:
-        """The head of the reply comes next."""
+        """Finish the interim reply: the head of the real one comes next."""
         transport = self._request.transport
         if self._has_begun_interim and transport is not None:
             self._has_begun_interim = False
             transport.write(INTERIM_END)
 
     def beat(self) -> None:
-        """Say that one is here, if nothing else was said, and see whether the client has been."""
+        """Send a beat if nothing else was sent, and check whether the client has sent one."""
         transport = self._request.transport
         if transport is None or transport.is_closing():
             return
@@ -90,7 +90,7 @@ class Beats:
                 transport.abort()  # the handler's task is cancelled by that
                 return
         if transport.get_write_buffer_size():
-            return  # it would only wait behind what waits already
+            return  # it would only wait behind data that waits already
         if self._stream is None:
             transport.write(INTERIM_BEAT if self._has_begun_interim else INTERIM_BEGINNING)
             self._has_begun_interim = True
@@ -102,11 +102,11 @@ class Beats:
         try:
             await stream.write(self._beat)
         except (ConnectionError, RuntimeError):
-            return  # gone, or at its end; whoever answers the request sees that for himself
+            return  # gone, or at its end, as the code that answers the request will notice
 
 
 class _Ticker:
-    """One timer for all requests that are being answered: most are over long before it fires."""
+    """One timer for all running requests: most end long before it fires."""
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -134,11 +134,11 @@ BEATS: Final = web.RequestKey("kkjupyter_beats", Beats)
 
 
 def add_heartbeats(application: web.Application, limits: ServerLimits) -> None:
-    """Have ``application`` beat for clients that have a heartbeat.
+    """Let ``application`` send heartbeats to clients that offer one.
 
     Args:
-        application: not started yet.
-        limits: has the time; without one there is no heartbeat.
+        application: one that is not started yet.
+        limits: have the silence limit; without one there is no heartbeat.
     """
     timeout_s = limits.silence_timeout_s
     if timeout_s is None:

@@ -1,4 +1,4 @@
-"""Listening for HTTP, for every server that speaks it."""
+"""Listens for HTTP, for every server that speaks it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from kkjupyter.limits import ServerLimits
+from kkjupyter.limits import ServerLoad
 from kkjupyter.plaintext import PlainRecords
 from kkjupyter.runtime.logs import limit_lines
 from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor
@@ -20,13 +20,13 @@ from kkjupyter.transports.stalls import set_keepalive
 
 __all__ = ["HttpListener"]
 
-# What still runs when the server closes has been cancelled; this is for saying so.
+# Requests that run when the server closes are cancelled; this is the time for answering them.
 _SHUTDOWN_S = 0.05
-# How long what is left of a refused upload is read, so that its sender comes to read why.
+# How long the rest of a refused upload is read, so that its sender gets to read the reason.
 _LINGER_S = 2.0
 _FOR_EVER_S = 1e9
 
-# What is no HTTP is its sender's own affair, and he gets an answer.
+# Data that is not HTTP concerns only its sender, which gets an answer.
 _logger = logging.getLogger("kkjupyter.http")
 _logger.setLevel(logging.WARNING)
 _logger.addFilter(
@@ -37,21 +37,25 @@ _logger.addFilter(PlainRecords())
 
 
 class HttpListener:
-    """Serves an application at a port. I/O loop only, save the number.
+    """Serves an application on a port.
 
-    The task of a client that leaves is cancelled. A connection that is one too many is turned away.
-    One that keeps the server waiting, for a request or for room to write, is closed.
+    I/O loop only, except the number. The task of a client that disconnects is cancelled. A
+    connection beyond the limit is refused. One that makes the server wait too long, for a request
+    or for room to write, is closed.
 
     Args:
-        app: what answers; not started yet.
-        host: where to listen.
+        app: the application; not started yet.
+        host: the address to listen on.
         ssl: adds TLS.
-        limits: how many connections there may be, and how long each may take for what.
+        load: what the clients have at once; its limits say how many connections there may be, and
+            how long each may take for what.
     """
 
     def __init__(
-        self, app: web.Application, host: str, ssl: SSLContext | None, limits: ServerLimits
+        self, app: web.Application, host: str, ssl: SSLContext | None, load: ServerLoad
     ) -> None:
+        limits = load.limits
+        self._load = load
         self._host = host
         self._ssl = ssl
         self.limits = limits
@@ -75,12 +79,12 @@ class HttpListener:
         return len(self._entrance)
 
     async def start(self, port: int) -> int:
-        """Begin to listen; return the port. OSError when it cannot be had."""
+        """Begin to listen; return the port. Raises OSError if it cannot listen there."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         report_exhaustion(loop)
         try:
-            # TLS comes later: until it is agreed upon, a connection counts as a stranger's.
+            # TLS comes later: until its handshake is over, a connection is a stranger.
             self._listener = await loop.create_server(
                 lambda: _Gate(self), self._host, port, backlog=ACCEPTED_AT_ONCE
             )
@@ -91,7 +95,7 @@ class HttpListener:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop, and disconnect everybody."""
+        """Stop listening and disconnect all clients."""
         self._is_closed = True
         self._entrance.close()
         if self._listener is not None:
@@ -101,7 +105,7 @@ class HttpListener:
         await self._runner.cleanup()
 
     def know(self, request: web.Request) -> None:
-        """The connection that this came by may stay: it has shown what it has to."""
+        """Mark the connection of this request as known."""
         if isinstance(request.protocol, HttpConnection):
             request.protocol.know()
 
@@ -151,30 +155,30 @@ class HttpListener:
                 raise
             _logger.debug("a TLS handshake failed: %s", exc)
             return
-        assert secure is not None, "it says what it could not do"
+        assert secure is not None, "start_tls raises when it fails"
         visitor.transport = secure
         connection.connection_made(secure)
 
     def _new_connection(self, visitor: Visitor) -> HttpConnection:
         server = self._runner.server
-        assert server is not None, "start() comes first"
+        assert server is not None, "call start() first"
         keepalive_s = self.limits.keepalive_timeout_s
         connection = HttpConnection(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # which it takes for none
             logger=_logger,
-            auto_decompress=False,  # the library's has no limit but memory
-            tcp_keepalive=False,  # it is set already, if it is wanted
+            auto_decompress=False,  # the library's has no limit except memory
+            tcp_keepalive=False,  # it is already set if it is wanted
             lingering_time=_LINGER_S,
             keepalive_timeout=_FOR_EVER_S if keepalive_s is None else keepalive_s,
         )
-        connection.attend(visitor, self.limits)
+        connection.attend(visitor, self._load)
         return connection
 
 
 class _Gate(asyncio.Protocol):
-    """In charge of a connection until it is there: only then those that are can be counted."""
+    """Owns a connection until it is counted as admitted."""
 
     def __init__(self, listener: HttpListener) -> None:
         self._listener = listener

@@ -1,4 +1,4 @@
-"""Serving an object over this process's own stdin and stdout."""
+"""Serves an object over this process's own stdin and stdout."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kkjupyter.transports.stdio.server import FilesTransport, own_stdio
 
 __all__ = ["StdioServer", "take_stdio"]
 
-# The one client has started this program and can do anything to it; so its messages may be as long
-# as those that a client takes.
+# The only client has started this program and can do anything to it, so its messages may be as long
+# as those that a client accepts.
 _LIKE_A_CLIENT: Final = ClientLimits()
 _LIMITS: Final = ServerLimits(
     message_bytes=_LIKE_A_CLIENT.message_bytes,
@@ -25,11 +25,10 @@ _LIMITS: Final = ServerLimits(
 
 
 class StdioServer:
-    """The one connection of a program that is served; made by :func:`take_stdio`.
+    """The only connection of a served program; made by :func:`take_stdio`.
 
     Attributes:
-        at_terminal: whether stdin is a terminal, so that most likely somebody has started this
-            program by hand.
+        at_terminal: whether stdin is a terminal, so that a person probably started this program.
     """
 
     def __init__(self, transport: FilesTransport, *, at_terminal: bool) -> None:
@@ -37,11 +36,11 @@ class StdioServer:
         self._transport = transport
 
     def serve(self, exposed: Exposed) -> None:
-        """Serve ``exposed``, with limits for this, until stdin ends; waiting in plain code."""
+        """Serve ``exposed``, with limits for stdio, and wait in plain code until stdin ends."""
         run_blocking(self._serve(Clients(dataclasses.replace(exposed, limits=_LIMITS))))
 
     def close(self) -> None:
-        """Disconnect, and let what was running end. Idempotent; waits briefly."""
+        """Disconnect, and let running handlers end. Idempotent; waits briefly."""
         run_blocking(self._transport.close())
         let_finish()  # the cancels were posted when the connection closed
 
@@ -51,6 +50,6 @@ class StdioServer:
 
 
 def take_stdio() -> StdioServer:
-    """Take stdin and stdout for a connection; from now on whatever is printed goes to stderr."""
+    """Take stdin and stdout for a connection; from now on all printed output goes to stderr."""
     at_terminal = os.isatty(0)
     return StdioServer(own_stdio(), at_terminal=at_terminal)

@@ -1,4 +1,4 @@
-"""Serving over WebSocket: both generations of kkrpc on one port, a channel for each client."""
+"""Serves over WebSocket: both kkrpc protocols on one port, a channel for each client."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class WebSocketServer(Server):
         access: who may come in.
         host: where to listen.
         ssl: makes it a ``wss://`` server.
-        compression: agreed to with clients that offer it.
-        subprotocols: those agreed to; if there are none, the first that a client offers.
+        compression: accepted from clients that offer it.
+        subprotocols: the accepted ones; if empty, the first one that a client offers.
     """
 
     _clients: Clients
@@ -97,7 +97,7 @@ class WebSocketServer(Server):
         self._entrance.close()
         if self._listener is not None:
             self._listener.close()
-            for connection in list(self._outside):  # it would be waited for until its time is up
+            for connection in list(self._outside):  # it would be waited for until its time limit
                 connection.transport.abort()
             await self._listener.wait_closed()
 
@@ -133,7 +133,7 @@ class WebSocketServer(Server):
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         get_all = request.headers.get_all
-        turned = self._access.turn_away(Visit.of(get_all, request.path, _offered_tokens(request)))
+        turned = self._access.rejection(Visit.of(get_all, request.path, _offered_tokens(request)))
         if turned is not None:
             return connection.respond(*turned)
         limit = self._limits.connections
@@ -148,18 +148,17 @@ class WebSocketServer(Server):
         names = [name for name in offered if name not in tokens]
         if self._subprotocols:
             names = [name for name in map(Subprotocol, self._subprotocols) if name in names]
-        # A browser closes the connection when none of what it offered is chosen.
+        # A browser closes the connection if none of its offers is chosen.
         return next(iter(names + tokens), None)
 
 
 class GuardedConnection(PushServerConnection):
-    """One that is a stranger until its handshake is over; one too many is turned away.
+    """A connection that is a stranger until its handshake is over, and is refused beyond the limit.
 
     Args:
-        outside: those whose handshake is not over: strangers, and those who wait or are turned
-            away.
-        entrance: decides that.
-        limits: how long it may keep the server waiting.
+        outside: connections whose handshake is not over: strangers, waiting and refused ones.
+        entrance: decides about admission.
+        limits: how long it may make the server wait.
     """
 
     def __init__(
@@ -218,12 +217,12 @@ class GuardedConnection(PushServerConnection):
         if self._visitor is not None:
             self._visitor.show()
         if self._stall_watch is not None:
-            self._stall_watch.stop()  # the transport has one of its own, which can say why
+            self._stall_watch.stop()  # the transport has its own limit, which can say why
         return super().attach(taker)
 
 
 def _offered_tokens(request: Request) -> list[str]:
-    """The tokens shown as subprotocols."""
+    """The tokens sent as subprotocols."""
     shown: list[str] = []
     for header in request.headers.get_all("Sec-WebSocket-Protocol"):
         for name in header.split(","):

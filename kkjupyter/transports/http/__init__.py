@@ -1,1 +1,1 @@
-"""Requests over HTTP, their replies read as they come, and the heartbeat beneath."""
+"""HTTP requests, replies that are read as they arrive, and the heartbeat."""

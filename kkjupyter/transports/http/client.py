@@ -1,7 +1,7 @@
-"""HTTP requests, with replies that can be read as they come.
+"""HTTP requests, with replies that can be read as they arrive.
 
-Knows nothing of what is asked and answered. Everything runs on the event loop the client is first
-used on.
+It does not know the content of requests and replies. Everything runs on the event loop that the
+client is first used on.
 """
 
 from __future__ import annotations
@@ -35,35 +35,34 @@ __all__ = ["HttpClient", "HttpReply", "check_http_url", "encoded_url"]
 _IDLE_S = 4.0
 _LARGE_BYTES = 1024 * 1024
 _HEAD_BYTES = 64 * 1024
-# A call may rightly take hours, but not wait for a machine that is gone.
+# A call may take hours, but must not wait for a machine that is gone.
 _SILENCE_S = 40.0
 _OFFER = {"Connection": heartbeat.NAME}
 
 
 class HttpClient:
-    """Sends requests, many at a time, over connections that are kept for the next one.
+    """Sends requests, many at a time, over connections that are reused.
 
-    Follows no redirect: the headers, and a token among them, are meant for one server. Keeps no
-    cookies.
+    It follows no redirects, because the headers, with a token among them, are meant for one server.
+    It keeps no cookies.
 
     Args:
         headers: sent with every request.
         ssl: a context for ``https://``; the library's default otherwise.
-        proxy: an address (``http`` or ``https``); True for what the environment says, which is
-            never asked about this machine; None or False for none.
+        proxy: an address (``http`` or ``https``); True for the one in the environment, which is
+            never used for this machine; None or False for no proxy.
         connect_timeout_s: for name look-up, TCP and TLS together, in seconds.
-        max_requests: how many are under way at once; more wait for their turn.
+        max_requests: how many run at once; further ones wait for their turn.
 
-    A server that is gone is noticed after 40 s in which it sent nothing, by TCP's keepalive; one of
-    ours also when it, or something in between, is frozen: see
-    :mod:`kkjupyter.transports.http.heartbeat`. However long a reply takes, silence alone ends
-    nothing.
+    TCP's keepalive notices a server that is gone after 40 s of silence. The heartbeat
+    (:mod:`kkjupyter.transports.http.heartbeat`) also notices a kkjupyter server, or a machine in
+    between, that is frozen. Silence alone does not end a request, however long the reply takes.
 
     Attributes:
-        headers: those sent with every request.
+        headers: the headers sent with every request.
 
     Raises:
-        UsageError: the proxy is none that can be used.
+        UsageError: the proxy cannot be used.
     """
 
     def __init__(
@@ -77,17 +76,17 @@ class HttpClient:
     ) -> None:
         check_proxy(proxy)
         if isinstance(proxy, str) and not _is_http(proxy):
-            raise UsageError("for HTTP addresses the proxy must be an http:// or https:// one")
+            raise UsageError("the proxy of an HTTP address must be http:// or https://")
         self.connect_timeout_s = connect_timeout_s
         self._proxy = proxy
-        # What a stream compresses it also holds back, until there is enough of it.
+        # A compressed stream is held back until there is enough to compress.
         self.headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._ssl: ssl_module.SSLContext | bool = True if ssl is None else ssl
         self._max_requests = max_requests
         self._turns = asyncio.Semaphore(max_requests)
         self._session: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
-        self._beating: dict[str, float] = {}  # what servers have said of it, by origin
+        self._beating: dict[str, float] = {}  # what servers have told of it, by origin
         self._closed = False
 
     @contextlib.asynccontextmanager
@@ -101,23 +100,23 @@ class HttpClient:
         silence_timeout_s: float | None = None,
         is_encoded: bool = False,
     ) -> AsyncIterator[HttpReply]:
-        """Send one request, once; inside the ``async with`` its reply can be read.
+        """Send one request, once; its reply can be read inside the ``async with``.
 
-        Leaving the block before the reply is complete, or cancelling, breaks the connection off,
-        which is how the server learns of it.
+        Leaving the block before the reply is complete, or cancelling, closes the connection; this
+        is how the server learns of it.
 
         Args:
             method: ``"POST"`` and so on.
             url: ``http://`` or ``https://``; see :func:`check_http_url`.
             body: sent as it is.
             headers: besides those of the client.
-            silence_timeout_s: how long the server may say nothing, once it is reached, in seconds;
-                None for ever.
-            is_encoded: the address goes out as it is; see :func:`encoded_url`.
+            silence_timeout_s: how long the server may send nothing once it is connected, in
+                seconds; None for no limit.
+            is_encoded: whether the address is sent as it is; see :func:`encoded_url`.
 
         Raises:
-            ConnectError: the server was not reached; ConnectTimeout when the time ran out.
-            ConnectionLost: it was, and the connection ended before there was a reply.
+            ConnectError: the server was not reached; ConnectTimeout if the time ran out.
+            ConnectionLost: the connection ended before there was a reply.
         """
         shown_url = without_secrets(url)
         async with self._turns:
@@ -161,16 +160,16 @@ class HttpClient:
                     reply.stop_beating()
 
     async def close(self) -> None:
-        """Break off what is under way and close every connection. Idempotent."""
+        """Abort all running requests and close every connection. Idempotent."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     def forked(self) -> object:
-        """This process is a fork: go on with connections of its own.
+        """Continue in a forked process, with new connections.
 
-        Returns the other process's, to be kept: their finalizers would close them.
+        Returns the parent's connections. Keep them: their finalizers would close them.
         """
         session, self._session = self._session, None
         self._turns = asyncio.Semaphore(self._max_requests)
@@ -180,7 +179,7 @@ class HttpClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0,  # bounded above, where waiting for one's turn is not connecting
+                    limit=0,  # bounded above: waiting for a turn does not count as connecting
                     keepalive_timeout=_IDLE_S,
                     resolver=aiohttp.ThreadedResolver(),
                     socket_factory=_make_socket,
@@ -199,7 +198,7 @@ class HttpClient:
             self._beating[origin] = interval_s
 
     def _silence_of(self, origin: str) -> float | None:
-        """How long a server may say nothing that has a heartbeat; None for another."""
+        """How long a server with a heartbeat may be silent, in seconds; None without one."""
         interval_s = self._beating.get(origin)
         return None if interval_s is None else heartbeat.silence_of(interval_s)
 
@@ -213,9 +212,9 @@ class HttpClient:
 
 
 class _Body(aiohttp.StreamReader):
-    """The library's, but it does not note where each HTTP chunk ends.
+    """The library's reader without its record of where each HTTP chunk ends.
 
-    Nobody asks for that here, and it would cost more than the values in the chunk.
+    Nothing here needs that record, and it would cost more than the values in the chunk.
     """
 
     __slots__ = ()
@@ -228,11 +227,11 @@ class _Body(aiohttp.StreamReader):
 
 
 class HttpReply:
-    """What a server answers; its body is read once, as it comes or as a whole.
+    """A server's reply. Its body is read once, piece by piece or as a whole.
 
     Attributes:
         status: the HTTP status.
-        content_type: lower case, without parameters; empty where there is none.
+        content_type: lower case, without parameters; empty if the server sent none.
         headers: names in any case.
     """
 
@@ -250,10 +249,10 @@ class HttpReply:
         self._timer: asyncio.TimerHandle | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes, in pieces of any size.
+        """The body as it arrives, in pieces of any size.
 
         Raises:
-            ConnectionLost: it was cut off.
+            ConnectionLost: the connection ended before the body did.
         """
         try:
             async for chunk in self._answer.content.iter_any():
@@ -262,10 +261,10 @@ class HttpReply:
             raise translated(exc, self._url) from exc
 
     async def next_chunk(self) -> bytes:
-        """All of the body that has come since; empty at its end.
+        """All of the body that has arrived since the last call; empty at the end.
 
         Raises:
-            ConnectionLost: it was cut off.
+            ConnectionLost: the connection ended before the body did.
         """
         try:
             return await self._answer.content.readany()
@@ -273,10 +272,10 @@ class HttpReply:
             raise translated(exc, self._url) from exc
 
     def pause_reading(self) -> None:
-        """Read no more, so that the server feels it, until :meth:`resume_reading`.
+        """Stop reading until :meth:`resume_reading`, so that the server has to wait.
 
-        To be called with nothing in between after a chunk was taken: should the connection end
-        meanwhile, the library would drop what it holds. Nothing happens once the body is complete.
+        Call it directly after taking a chunk: if the connection ended in between, the library would
+        drop what it holds. Does nothing once the body is complete.
         """
         connection = self._answer.connection
         if connection is not None and connection.transport is not None:
@@ -293,22 +292,22 @@ class HttpReply:
                 self._limit_silence(heartbeat.silence_of(self._interval_s))
 
     def begin_beating(self) -> None:
-        """It is a stream: from now on tell the server, if it asks for that, that this lives."""
+        """Start the heartbeat to the server, if it asks for one: the reply is a stream."""
         if self._interval_s is not None:
             self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
 
     def limit_silence(self) -> None:
-        """Hold the server to the heartbeat that this reply is the first to tell of."""
+        """Apply the silence limit of a heartbeat that this reply announces for the first time."""
         if self._interval_s is not None:
             self._limit_silence(heartbeat.silence_of(self._interval_s))
 
     def stop_beating(self) -> None:
-        """The reply is over, or nobody wants the rest. Idempotent."""
+        """Stop the heartbeat: the reply is over, or its rest is not wanted. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _beat(self) -> None:
-        """Tell the server that somebody is here, whether this is read or not."""
+        """Send one heartbeat, whether the reply is being read or not."""
         connection = self._answer.connection
         if connection is None or connection.transport is None or self._interval_s is None:
             return  # the body is complete
@@ -317,7 +316,7 @@ class HttpReply:
         self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._beat)
 
     def _limit_silence(self, timeout_s: float | None) -> None:
-        """How long the server may say nothing from now on; while it is not read, as it likes."""
+        """Limit the server's silence from now on; there is no limit while reading is paused."""
         connection = self._answer.connection
         protocol = connection.protocol if connection is not None else None
         if protocol is not None:
@@ -328,8 +327,8 @@ class HttpReply:
         """The whole body.
 
         Raises:
-            ConnectionLost: it was cut off.
-            MessageTooBig: it is longer than ``limit_bytes``.
+            ConnectionLost: the connection ended before the body did.
+            MessageTooBig: the body is longer than ``limit_bytes``.
         """
         announced_bytes = self._answer.content_length
         if announced_bytes is not None and announced_bytes > limit_bytes:
@@ -346,7 +345,7 @@ class HttpReply:
 
 
 def check_http_url(url: str, headers: Mapping[str, str]) -> None:
-    """Whether requests can be sent to ``url`` with these headers.
+    """Check that requests can be sent to ``url`` with these headers.
 
     Raises:
         UsageError: they cannot; the text says what to write instead.
@@ -356,13 +355,13 @@ def check_http_url(url: str, headers: Mapping[str, str]) -> None:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as exc:
-        raise UsageError(f"{shown_url!r} is no address ({exc})") from None
+        raise UsageError(f"{shown_url!r} is not an address ({exc})") from None
     if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
         raise UsageError(
-            f"{shown_url!r} is no HTTP address; it looks like 'http://127.0.0.1:3000/rpc'"
+            f"{shown_url!r} is not an HTTP address; it looks like 'http://127.0.0.1:3000/rpc'"
         )
     if "#" in url:
-        raise UsageError(f"{shown_url}: what follows '#' is never sent to a server; leave it out")
+        raise UsageError(f"{shown_url}: the part after '#' is never sent to a server; leave it out")
     if parts.username is not None and any(name.lower() == "authorization" for name in headers):
         raise UsageError(
             f"{shown_url}: a user in the address and an Authorization header (or a token) "
@@ -371,19 +370,19 @@ def check_http_url(url: str, headers: Mapping[str, str]) -> None:
 
 
 def encoded_url(url: str) -> str:
-    """``url`` as it goes out: what is not ASCII in host and path is encoded."""
+    """``url`` as it is sent: non-ASCII characters in host and path are encoded."""
     return str(URL(url))
 
 
 def _environment_proxy(parts: SplitResult) -> str | None:
-    """What the environment (``http_proxy``, ``no_proxy``, ...) or the system says."""
+    """The proxy in the environment (``http_proxy``, ``no_proxy``, ...) or the system."""
     if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy is not None and not (is_proxy_address(proxy) and _is_http(proxy)):
         raise ConnectError(
             without_secrets(urlunsplit(parts)),
-            "the proxy that the environment names (https_proxy and the like) is no address "
+            "the proxy in the environment (https_proxy and the like) is not an address "
             "like 'http://host:port'",
         )
     return proxy
@@ -394,7 +393,7 @@ def _is_http(proxy: str) -> bool:
 
 
 def _in_pieces(body: bytes | None) -> bytes | io.BytesIO | None:
-    """A large body is written piece by piece, so that it does not hold up everything else."""
+    """Write a large body piece by piece, so that it does not delay everything else."""
     return io.BytesIO(body) if body is not None and len(body) > _LARGE_BYTES else body
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with an HTTP request: the library's errors as ours, in plain words."""
+"""Failures of HTTP requests: the library's errors translated to ours, in plain words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["SECRET_BEARING_ERRORS", "translated"]
 
 _SCHEMES = "http, https"
 
-# Their texts hold the whole address and what is secret in it; not even as a cause may they be seen.
+# Their texts hold the whole address with its secrets, so they must not even be a cause.
 SECRET_BEARING_ERRORS = (
     aiohttp.ClientResponseError,
     aiohttp.ServerTimeoutError,
@@ -21,9 +21,9 @@ SECRET_BEARING_ERRORS = (
 
 
 def translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) -> KKError:
-    """What the library, or the system below it, raised, as an error of ours.
+    """An error of the library, or of the system below it, as one of ours.
 
-    A ConnectError means that the server was not reached, or is none for HTTP.
+    A ConnectError means that the server was not reached, or does not speak HTTP.
     """
     match exc:
         case aiohttp.ConnectionTimeoutError():
@@ -33,7 +33,7 @@ def translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) -
                 shown_url, f"the proxy cannot be reached ({os_reason(exc.os_error, _SCHEMES)})"
             )
         case aiohttp.ClientHttpProxyError():
-            return ConnectError(shown_url, f"the proxy does not let it through (HTTP {exc.status})")
+            return ConnectError(shown_url, f"the proxy refused the request (HTTP {exc.status})")
         case aiohttp.ClientConnectorCertificateError(certificate_error=OSError() as cause):
             return ConnectError(shown_url, os_reason(cause, _SCHEMES))
         case aiohttp.ClientConnectorError():
@@ -43,17 +43,17 @@ def translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) -
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return ConnectError(shown_url, "not an http:// or https:// address")
         case aiohttp.TooManyRedirects():
-            return ConnectError(shown_url, "it redirects again and again")
+            return ConnectError(shown_url, "the server redirects too often")
         case aiohttp.ClientResponseError():
             return ConnectError(shown_url, "the server does not speak HTTP")
         case aiohttp.ServerTimeoutError():
-            return ConnectionLost(shown_url, "the server fell silent")
+            return ConnectionLost(shown_url, "the server stopped answering")
         case aiohttp.ServerDisconnectedError():
             return ConnectionLost(shown_url, "the server ended the connection without an answer")
         case aiohttp.ClientPayloadError():
-            return ConnectionLost(shown_url, "the answer broke off")
+            return ConnectionLost(shown_url, "the connection ended in the middle of the answer")
         case TimeoutError() if isinstance(exc, OSError) and exc.errno:  # keepalive
-            return ConnectionLost(shown_url, "the server is not there any more")
+            return ConnectionLost(shown_url, "the server is gone")
         case OSError():
             return ConnectionLost(shown_url, exc.strerror or "the connection broke off")
     return ConnectionLost(shown_url, f"the request failed ({type(exc).__name__})")

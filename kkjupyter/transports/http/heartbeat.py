@@ -1,19 +1,19 @@
-"""Telling over HTTP that one is still there, while a reply has not begun or a stream is quiet.
+"""A heartbeat over HTTP, for the time before a reply begins or while a stream is quiet.
 
-Silence is not a sign of death: a call may compute for an hour, a stream have an item a day. TCP's
-keepalive tells of a machine that is gone, but not of a program, or of something in between, that is
-frozen. So two of ours, with nothing in between that speaks HTTP, agree upon a heartbeat: the
-client offers it with ``Connection: kk-heartbeat``, which a proxy must not pass on; the server says
-``Connection: kk-heartbeat`` and ``Kk-Heartbeat: 15``, and from then on
+Silence does not mean that a peer is gone: a call may compute for an hour, and a stream may have one
+item a day. TCP's keepalive notices a machine that is gone, but not a frozen program or a frozen
+machine in between. So two kkjupyter peers with nothing in between that speaks HTTP agree on a
+heartbeat: the client offers it with ``Connection: kk-heartbeat``, which a proxy must not pass on;
+the server answers ``Connection: kk-heartbeat`` and ``Kk-Heartbeat: 15``, and from then on
 
 - while a reply has not begun, the server sends the head of an interim reply, ``102 Processing``,
-  one more byte of it every 15 s, and its end only when the reply itself begins: for a client a
-  head that is complete is the end of all waiting;
-- between the items of a stream it sends white space, which no JSON parser minds;
-- the client sends empty lines while a stream runs, which servers skip in front of a request;
-- each of them gives up when it has heard nothing for 40 s (8/3 of the interval).
+  one more byte of it every 15 s, and its end only when the reply itself begins, because a client
+  stops waiting at a complete head;
+- between the items of a stream it sends white space, which JSON parsers ignore;
+- while a stream runs, the client sends empty lines, which servers skip before a request;
+- each side gives up after 40 s of silence (8/3 of the interval).
 
-Others get none of this, and hear nothing of it.
+Other peers neither send nor receive any of this.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CLIENT_BEAT: Final = b"\r\n"
 """What a client sends while a stream runs."""
 
 _BEATS_PER_SILENCE: Final = 8 / 3
-# Whoever adds one of these has taken the request in, and may hold back what he passes on.
+# A proxy that adds one of these has read the request, and may hold back what it passes on.
 _PROXY_HEADERS: Final = frozenset(("via", "forwarded", "x-forwarded-for", "x-real-ip"))
 
 
@@ -59,17 +59,17 @@ def interval_of(silence_timeout_s: float) -> float:
 
 
 def silence_of(interval_s: float) -> float:
-    """After how long without a beat to give up, in seconds."""
+    """How long to wait for a beat before giving up, in seconds."""
     return interval_s * _BEATS_PER_SILENCE
 
 
 def is_offered(headers: Mapping[str, str]) -> bool:
-    """Whether a request comes straight from a client that has a heartbeat."""
+    """Whether a request comes directly from a client that offers a heartbeat."""
     return _is_named(headers) and _PROXY_HEADERS.isdisjoint(map(str.lower, headers))
 
 
 def told_interval_s(headers: Mapping[str, str]) -> float | None:
-    """The interval that a server's reply names, in seconds; None if it has no heartbeat."""
+    """The interval that a server's reply names, in seconds; None without a heartbeat."""
     if not _is_named(headers):
         return None
     try:

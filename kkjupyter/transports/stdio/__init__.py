@@ -1,1 +1,1 @@
-"""Bytes over stdin and stdout: of a program that is started, or of this process."""
+"""Bytes over stdin and stdout, of a started program or of this process."""

@@ -1,7 +1,7 @@
-"""A program started by us, spoken to over its stdin and stdout.
+"""A connection to a program that we start, over its stdin and stdout.
 
-Its stderr is always read, so that a talkative program is never held up, and the end of it is kept:
-it says best why a program has ended.
+Its stderr is always read, so that a program that writes much is never blocked. The end of it is
+kept, because it says best why a program ended.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from kkjupyter.transports.stdio.stopped import is_stopped
 __all__ = ["StdioTransport", "spawn_stdio"]
 
 STDERR_TAIL_BYTES = 8 * 1024
-# How long a program may take to end by itself once a pipe of it is closed: by us, by itself.
+# How long a program may take to end by itself after a pipe of it was closed, by us or by itself.
 EOF_GRACE_S = 0.3
 LOST_GRACE_S = 1.0
 # And how long after SIGTERM.
 TERMINATE_GRACE_S = 0.7
-# SIGKILL works at once, save on a program that hangs in the operating system itself.
+# SIGKILL works at once, except on a program that hangs in the operating system itself.
 _KILL_GRACE_S = 1.0
-# What is still in the pipes of a program that has ended is read at once, unless others that it
-# started keep them open.
+# The rest in the pipes of a program that has ended is read at once, unless other programs that it
+# started keep the pipes open.
 _DRAIN_S = 0.5
-# How long it may stand still (SIGSTOP, Ctrl-Z). It may be silent for ever: it may be computing.
+# How long it may be stopped (SIGSTOP, Ctrl-Z). It may be silent without limit: it may compute.
 STOPPED_S = 40.0
 _LOOKS = 8
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
@@ -49,18 +49,18 @@ async def spawn_stdio(
 ) -> StdioTransport:
     """Start a program, without a shell, and connect to its stdin and stdout.
 
-    That it could be started does not say that it is an endpoint, nor that it keeps running.
-    Cancelling is safe: the program is ended.
+    A program that starts may still not be an endpoint, and may end at any time. Cancelling is safe:
+    the program is ended.
 
     Args:
         command: the program and its arguments.
         env: environment variables on top of those of this process.
         cwd: the directory to start it in; that of this process if None.
-        stopped_timeout_s: how long it may stand still, stopped by a signal, in seconds; then it is
-            ended. One that a debugger holds may take its time.
+        stopped_timeout_s: how long it may be stopped by a signal, in seconds; then it is ended. The
+            limit does not apply to a program in a debugger.
 
     Raises:
-        ConnectError: it cannot be started; with ``url`` and ``reason``.
+        ConnectError: the program cannot be started; with ``url`` and ``reason``.
     """
     url = command_url(command)
     environment = {**os.environ, **env} if env else None
@@ -114,7 +114,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
         return plain(text).strip("\n")
 
-    # ---- what the engine asks
+    # ---- the transport's interface
 
     def open(self, owner: Owner) -> None:
         self._owner = owner
@@ -165,7 +165,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         except asyncio.CancelledError:
             self.abort()
             raise
-        if not ending.cancelled():  # as an abort meanwhile has it
+        if not ending.cancelled():  # as after an abort in the meantime
             ending.result()
 
     def abort(self) -> None:
@@ -181,12 +181,12 @@ class StdioTransport(asyncio.SubprocessProtocol):
         self._end_within(0.0)
         asyncio.get_running_loop().call_soon(self._report_end)
 
-    # ---- what asyncio tells
+    # ---- called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._process = cast(asyncio.SubprocessTransport, transport)
         self._group = ProcessGroup(self._process.get_pid())
-        self.pause_reading()  # until somebody listens
+        self.pause_reading()  # until there is an owner
         self._look_soon()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -219,7 +219,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         if self._owner is not None:
             self._owner.writable()
 
-    # ---- looking whether it stands still
+    # ---- checking whether it is stopped
 
     def _look_soon(self) -> None:
         interval_s = self._stopped_timeout_s / _LOOKS
@@ -238,7 +238,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
     # ---- the end
 
     def _end_within(self, grace_s: float) -> None:
-        """Begin to end, unless that has begun."""
+        """Begin to end, unless it has begun already."""
         if self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end(grace_s))
 
@@ -257,7 +257,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
         self._report_end()
 
     async def _drain(self) -> None:
-        """Read what the program said last. A reader who has paused is given the time he wants."""
+        """Read the program's last output. A paused reader gets as much time as it needs."""
         while self._open_outputs:
             self._changed.clear()
             if not await _within(self._changed, None if self._paused else _DRAIN_S):
@@ -266,7 +266,7 @@ class StdioTransport(asyncio.SubprocessProtocol):
     def _close_pipes(self) -> None:
         # Not the whole transport: that would reap the program behind the watcher's back.
         stdin = self._stdin()
-        # Not twice, which asyncio does not bear.
+        # Not twice: asyncio cannot handle that.
         if not stdin.is_closing() or stdin.get_write_buffer_size():
             stdin.abort()
         for fd in (_STDOUT, _STDERR):

@@ -1,4 +1,4 @@
-"""A command in words: how it is shown, why it could not be started, how it has ended."""
+"""Texts about a command: its name in messages, why it did not start, how it ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _QUOTED_CHARS = 2000
 
 _NAMED_VALUE = re.compile(r"([^=:\s]+\s*[=:]\s*)(\S.*)", re.DOTALL)
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#\s]*@)?([^?#\s]*)(\S*)", re.IGNORECASE)
-# Long, without dots and slashes, letters and digits mixed: no file, and no word.
+# Long, without dots and slashes, letters and digits mixed: neither a file nor a word.
 _LOOKS_RANDOM = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}")
 
 
@@ -42,7 +42,7 @@ def command_url(command: Sequence[str]) -> str:
 
 
 def start_reason(exc: OSError, program: str, cwd: str | None, env: Mapping[str, str] | None) -> str:
-    """Why ``program`` could not be started, and what to do, as the tail of a sentence.
+    """Why ``program`` could not be started, and what to do, as the end of a sentence.
 
     Args:
         exc: what starting it raised.
@@ -51,20 +51,24 @@ def start_reason(exc: OSError, program: str, cwd: str | None, env: Mapping[str, 
         env: its whole environment, if not that of this process.
     """
     if cwd is not None and not os.path.isdir(cwd):
-        return f"there is no directory {cwd!r} to start it in"
+        return f"cwd {cwd!r} is not a directory"
     has_directory = os.path.dirname(program) != ""
     match exc:
         case FileNotFoundError() if not has_directory and shutil.which(
             program, path=(env or os.environ).get("PATH")
         ):
-            return f"the interpreter that {program!r} names in its first line is not there"
+            return f"the first line of {program!r} names an interpreter that does not exist"
         case FileNotFoundError() if has_directory:
             if os.path.exists(os.path.join(cwd or "", program)):
-                return f"the interpreter that {program!r} names in its first line is not there"
-            return f"there is no file {program!r}"
+                return f"the first line of {program!r} names an interpreter that does not exist"
+            return f"no such file: {program!r}"
         case FileNotFoundError():
-            hint = f"; a file here is './{program}'" if os.path.exists(program) else ""
-            return f"there is no program {program!r} on the PATH; is it installed?{hint}"
+            hint = (
+                f"; for the file in this directory write './{program}'"
+                if os.path.exists(program)
+                else ""
+            )
+            return f"program {program!r} is not on the PATH; is it installed?{hint}"
         case PermissionError():
             return (
                 f"{program!r} may not be executed; if it is a script, name its interpreter first "
@@ -72,12 +76,12 @@ def start_reason(exc: OSError, program: str, cwd: str | None, env: Mapping[str, 
             )
     text = exc.strerror or str(exc)
     if exc.errno == errno.ENOEXEC:
-        return f"{program!r} is no program; name its interpreter first (['node', 'server.mjs'])"
+        return f"{program!r} is not a program; name its interpreter first (['node', 'server.mjs'])"
     return f"{program!r} cannot be started ({text})"
 
 
 def end_reason(status: int) -> str:
-    """How a program ended; ``status`` as :mod:`subprocess` has it, signals below 0."""
+    """How a program ended; ``status`` is a :mod:`subprocess` return code, negative for signals."""
     if status >= 0:
         return f"the program ended with exit status {status}"
     try:
@@ -88,7 +92,7 @@ def end_reason(status: int) -> str:
 
 
 def quoted(stderr: str) -> str:
-    """The last lines of ``stderr`` as the tail of a sentence."""
+    """The last lines of ``stderr`` as the end of a sentence."""
     lines = stderr[-_QUOTED_CHARS:].splitlines()[-_QUOTED_LINES:]
     if not lines:
         return ""

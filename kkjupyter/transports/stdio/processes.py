@@ -1,8 +1,8 @@
-"""The programs this process has started, so that none of them outlives it.
+"""The programs that this process has started; they end with it.
 
-Each runs in a session of its own: a Ctrl-C meant for the kernel does not reach it, and whatever it
-starts in turn can be ended with it. On Windows, where there are no such groups, only the program
-itself is ended, and ``terminate`` is as hard as ``kill``.
+Each runs in its own session: a Ctrl-C meant for the kernel does not reach it, and the programs that
+it starts can be ended with it. Windows has no such groups: only the program itself is ended, and
+``terminate`` kills it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 __all__ = ["ProcessGroup", "spawn_options"]
 
-# What programs get at interpreter exit between SIGTERM and SIGKILL.
+# The time that programs get between SIGTERM and SIGKILL at interpreter exit.
 EXIT_GRACE_S = 1.0
 _POLL_S = 0.01
 
@@ -26,9 +26,9 @@ _running: set[ProcessGroup] = set()
 
 
 class ProcessGroup:
-    """A program that was started with :func:`spawn_options`, and all that it started itself.
+    """A program that was started with :func:`spawn_options`, and all programs that it started.
 
-    It is ended when this interpreter exits, unless :meth:`forget` was called.
+    They are ended when this interpreter exits, unless :meth:`forget` was called.
 
     Args:
         pid: of the program, which leads its group.
@@ -40,28 +40,28 @@ class ProcessGroup:
         _running.add(self)
 
     def terminate(self) -> None:
-        """Ask all of it to end. Nothing happens when it is gone already."""
+        """Ask the whole group to end. Does nothing if it is already gone."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End all of it. Nothing happens when it is gone already."""
+        """Kill the whole group. Does nothing if it is already gone."""
         self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
     def forget(self) -> None:
-        """It is gone, and its number may be another's soon. Idempotent."""
+        """Forget a group that is gone: its number may soon be reused. Idempotent."""
         _running.discard(self)
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing of it is left; on Windows whether :meth:`forget` was called."""
+        """Whether no process of the group is left; on Windows whether it was forgotten."""
         return self not in _running or not self._signal(0)
 
     def _signal(self, number: int) -> bool:
-        """Whether there was somebody to take the signal."""
+        """Send a signal; return whether a process received it."""
         if self not in _running:
             return False
-        # PermissionError: it runs as somebody else now, or (on macOS) nobody has asked yet how a
-        # program that is dead has ended. OSError: what Windows says of one that has gone.
+        # PermissionError: it now runs as another user, or (on macOS) the exit status of a dead
+        # program was not read yet. OSError: Windows raises it for a program that is gone.
         with contextlib.suppress(ProcessLookupError):
             if sys.platform == "win32":
                 with contextlib.suppress(OSError):
@@ -75,14 +75,14 @@ class ProcessGroup:
 
 
 def spawn_options() -> dict[str, Any]:
-    """The arguments that have :class:`subprocess.Popen` start a group of its own."""
+    """Arguments with which :class:`subprocess.Popen` starts a new group."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
 
 
 def _end_all() -> None:
-    """Needs no event loop: at exit there may be none that still turns."""
+    """End all programs without an event loop: at exit there may be no running one."""
     groups = list(_running)
     for group in groups:
         group.terminate()
@@ -98,7 +98,7 @@ _registered = False
 
 def _end_all_at_exit() -> None:
     # Not at import: what is registered last runs first, and the loop that collects the exit
-    # statuses should still turn then.
+    # statuses should still run then.
     global _registered
     if not _registered:
         _registered = True
@@ -106,4 +106,4 @@ def _end_all_at_exit() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_running.clear)  # they are the parent's
+    os.register_at_fork(after_in_child=_running.clear)  # they belong to the parent

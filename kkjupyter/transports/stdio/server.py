@@ -1,7 +1,7 @@
-"""The stdin and stdout of this process as one end of a connection: how a program is served.
+"""The stdin and stdout of this process as one end of a connection, for serving over stdio.
 
-Both are read and written by threads that block. asyncio's pipes would make them non-blocking for
-everybody who shares them (a terminal, often), take no plain files, and do not exist on Windows.
+Blocking threads read and write them. asyncio's pipes would make them non-blocking for every program
+that shares them (often a terminal), accept no plain files, and do not exist on Windows.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from kkjupyter.transports.base import Owner
 __all__ = ["FilesTransport", "own_stdio"]
 
 _READ_BYTES = 256 * 1024
-# What is read ahead of a reader who has paused, and written ahead of a peer who does not read.
+# How much is read ahead of a paused reader, and written ahead of a peer that does not read.
 _HIGH_BYTES = 256 * 1024
 _LOW_BYTES = 64 * 1024
 _FLUSH_S = 1.0
-# How long what was asked last may take to be answered once stdin has ended, as it does at once in
+# How long the last request may take once stdin has ended, which is immediately in
 # `printf '...' | kkjupyter serve module:name --stdio`.
 _LINGER_S = 0.3
 
 
 def own_stdio() -> FilesTransport:
-    """Take stdin and stdout for a connection. Once in a process, before other code prints.
+    """Take stdin and stdout for a connection.
 
-    From then on whatever is printed goes to stderr, also by C code and by programs that are
-    started, and whoever reads stdin finds it empty: neither may get into the messages.
+    Call it once in a process, before other code prints. From then on all printed output goes to
+    stderr, even that of C code and of started programs, and stdin is empty for other readers:
+    neither may get into the messages.
     """
     read_fd, write_fd = os.dup(0), os.dup(1)
-    if os.name == "posix":  # whoever started us may have needed it otherwise
+    if os.name == "posix":  # the starting program may have needed it otherwise
         os.set_blocking(read_fd, True)
         os.set_blocking(write_fd, True)
     null = os.open(os.devnull, os.O_RDWR)
@@ -49,20 +50,20 @@ def own_stdio() -> FilesTransport:
     os.close(null)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.flush()  # what was printed before does not get into the messages, either
-        sys.stdout.reconfigure(line_buffering=True)  # as stderr is
+        sys.stdout.reconfigure(line_buffering=True)  # like stderr
     else:
         sys.stdout = sys.stderr
     return FilesTransport(read_fd, write_fd, "stdin", linger_s=_LINGER_S)
 
 
 class FilesTransport:
-    """A connection over two open files: pipes, sockets, a terminal, anything that can block.
+    """A connection over two open files: pipes, sockets, a terminal or anything that can block.
 
     Args:
         read_fd: read from; closed by the transport, as soon as no thread waits for it.
         write_fd: written to; closed in the same way.
-        url: how to call it in messages.
-        linger_s: how long it is written to after nothing more can be read, in seconds.
+        url: its name in messages.
+        linger_s: how long to go on writing after the end of the input, in seconds.
     """
 
     keeps_boundaries = False
@@ -134,7 +135,7 @@ class FilesTransport:
             self._end("closed")
 
     async def wait_closed(self) -> None:
-        """Wait until the connection is gone, by either side."""
+        """Wait until either side has closed the connection. Cancelling is safe."""
         await self._ended.wait()
 
     # ---- on the loop
@@ -153,7 +154,7 @@ class FilesTransport:
             chunks.pop()
         if chunks:
             owner.data_received(chunks)
-        if at_end and self._paused:  # it has still to read what has come; the end comes after that
+        if at_end and self._paused:  # the end comes after what the owner must still read
             with self._changed:
                 self._inbox.append(b"")
         elif at_end:
@@ -186,7 +187,7 @@ class FilesTransport:
         if self._owner is not None:
             self._owner.writable()
 
-    # ---- on threads of their own
+    # ---- on their own threads
 
     def _read(self) -> None:
         data = b"-"
@@ -212,7 +213,7 @@ class FilesTransport:
                 break
             try:
                 _write_all(self._write_fd, data)
-            except OSError:  # nobody reads any more
+            except OSError:  # the reader is gone
                 self._on_loop(self._end, "closed by the other side")
                 break
             with self._changed:

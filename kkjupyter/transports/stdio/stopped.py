@@ -1,4 +1,4 @@
-"""Whether a child process is stopped: by SIGSTOP, by Ctrl-Z, as a frozen container's are."""
+"""Whether a child process is stopped, by SIGSTOP or Ctrl-Z or in a frozen container."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["is_stopped"]
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether this child of ours stands still, and nobody but a signal will wake it.
+    """Whether this child is stopped until a signal continues it.
 
-    One that a debugger holds does not count. On Windows none ever does.
+    A child in a debugger does not count. On Windows it is always False.
 
     Args:
-        pid: of a child; whoever waits for its end goes on to see that.
+        pid: of a child; its exit status stays available to whoever waits for it.
     """
     if sys.platform == "win32":
         return False

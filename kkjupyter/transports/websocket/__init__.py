@@ -1,1 +1,1 @@
-"""Bytes over a WebSocket: the connection of either side, and the client that opens one."""
+"""Bytes over a WebSocket: the connection on both sides, and the client that opens one."""

@@ -1,4 +1,4 @@
-"""Opening a WebSocket, and saying in plain words why it could not be opened."""
+"""Opens a WebSocket, and says in plain words why one could not be opened."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ __all__ = ["connect_websocket", "is_loopback", "os_reason"]
 
 _SCHEMES = "ws, wss"
 
-# How a server says that a limit of it is reached; and no more than this is read of it.
+# How a server says that one of its limits is reached, and how much of that text is read.
 _LIMIT_TEXT = "the server's limit "
 _SAID_BYTES = 300
 
 
 class _Connect(connect):
-    """Follows no redirect: the headers, and the token among them, are meant for one server."""
+    """Follows no redirects: the headers, with the token among them, are meant for one server."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
@@ -76,16 +76,17 @@ async def connect_websocket(
         subprotocols: offered, in order of preference.
         ssl: a context for ``wss://``; the library's default otherwise.
         proxy: an address (``http``, ``https``, ``socks5h``, ...); True for what the environment
-            says, which is never asked about this machine; None or False for none.
+            says, which is never used for this machine; None or False for no proxy.
         compression: ``"deflate"`` offers it (RFC 7692); the server may decline.
         connect_timeout_s: for name look-up, TCP, TLS and handshake together, in seconds.
         limit_bytes: the largest message accepted.
-        ping_interval_s: how often to look whether the peer lives; None never.
-        pong_timeout_s: how long it may take to answer that.
-        write_timeout_s: how long it may take nothing of what waits for it; None for ever.
+        ping_interval_s: how often to ping the peer; None never.
+        pong_timeout_s: how long it may take to answer a ping.
+        write_timeout_s: how long it may read nothing of what waits for it; None for no limit.
 
     Raises:
-        ConnectError: with ``url`` and ``reason``; ConnectTimeout when the time ran out.
+        ConnectError: the WebSocket cannot be opened; with ``url`` and ``reason``. ConnectTimeout if
+            the time ran out.
     """
     shown_url = without_secrets(url)
     options: dict[str, Any] = {"ssl": ssl} if ssl is not None else {}
@@ -142,7 +143,7 @@ def is_loopback(host: str) -> bool:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # it is no address, and connecting will say so
+    except ValueError:  # not an address; connecting will report that
         return ""
 
 
@@ -155,7 +156,7 @@ def _connect_reason(exc: Exception, proxy: str | None) -> str:
     match exc:
         case InvalidProxy():
             return (
-                "the proxy that the environment names (https_proxy and the like) is no address "
+                "the proxy in the environment (https_proxy and the like) is not an address "
                 "like 'http://host:port'"
             )
         case ProxyError():
@@ -165,7 +166,7 @@ def _connect_reason(exc: Exception, proxy: str | None) -> str:
             return f"the proxy {_shown_proxy(proxy)} cannot be reached ({os_reason(exc, _SCHEMES)})"
         case ImportError() if proxy is not None:
             return (
-                f"the proxy {_shown_proxy(proxy)} needs a package more: "
+                f"the proxy {_shown_proxy(proxy)} needs one more package: "
                 "pip install 'python-socks[asyncio]'"
             )
     return _with_proxy(_server_reason(exc), proxy)
@@ -176,7 +177,7 @@ def _with_proxy(reason: str, proxy: str | None) -> str:
 
 
 def _shown_proxy(proxy: str | None) -> str:
-    # What is no address has its secrets anywhere.
+    # Text that is not an address may have its secrets anywhere.
     return without_secrets(proxy) if proxy is not None and is_proxy_address(proxy) else "in between"
 
 
@@ -191,7 +192,7 @@ def _server_reason(exc: Exception) -> str:
                 )
             if 300 <= status < 400:
                 target = without_secrets(exc.response.headers.get("Location", "elsewhere"))
-                return f"HTTP {status}: it redirects to {target}; connect there"
+                return f"HTTP {status}: the server redirects to {target}; connect there"
             if status == 404:
                 return "HTTP 404: the server has no WebSocket at this path"
             return f"HTTP {status} instead of a WebSocket{_limit_reached(exc.response.body)}"
@@ -200,13 +201,13 @@ def _server_reason(exc: Exception) -> str:
                 f"the server ended the connection at once; are scheme ({_SCHEMES}) and port right?"
             )
         case InvalidMessage():
-            return "the server does not speak HTTP, so it is no WebSocket server"
+            return "the server does not speak HTTP, so it is not a WebSocket server"
         case NegotiationError():
-            return "it agreed to a subprotocol or an extension that was not offered"
+            return "the server agreed to a subprotocol or an extension that was not offered"
         case InvalidHeader() if exc.name.lower().startswith("sec-websocket-"):
-            return f"its {exc.name} header is not what a WebSocket server may answer"
+            return f"the {exc.name} header of the answer is not valid for a WebSocket server"
         case InvalidHandshake():
-            return f"the server is no WebSocket server ({exc})"
+            return f"the server is not a WebSocket server ({exc})"
         case InvalidURI():
             return "not a ws:// or wss:// address"
         case OSError():
@@ -215,11 +216,11 @@ def _server_reason(exc: Exception) -> str:
 
 
 def os_reason(exc: OSError, schemes: str) -> str:
-    """Why there is no connection, in a sentence's tail.
+    """Why there is no connection, as the end of a sentence.
 
     Args:
-        exc: what the system said.
-        schemes: what addresses of this kind begin with, ``"ws, wss"``: the last one is for TLS.
+        exc: the system's error.
+        schemes: the schemes of such addresses, as in ``"ws, wss"``; the last one is for TLS.
     """
     match exc:
         case ssl_module.SSLError():
@@ -238,6 +239,6 @@ def os_reason(exc: OSError, schemes: str) -> str:
 
 
 def _limit_reached(body: bytes | bytearray | None) -> str:
-    """What a server of this package says where it cannot take one more client; else nothing."""
+    """The text of a kkjupyter server that cannot take one more client; else empty."""
     text = bytes(body or b"")[:_SAID_BYTES].decode(errors="replace").strip()
     return f": {text}" if text.startswith(_LIMIT_TEXT) and text.isprintable() else ""

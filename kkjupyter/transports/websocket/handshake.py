@@ -1,4 +1,4 @@
-"""What a client shows in the handshake: headers, token, cookies, subprotocols.
+"""What a client sends in the handshake: headers, token, cookies, subprotocols.
 
 All of it is checked before anything is sent, and no error repeats what may be a secret.
 """
@@ -15,16 +15,16 @@ __all__ = ["COMPRESSIONS", "check_subprotocols", "request_headers"]
 
 COMPRESSIONS = ("deflate",)
 
-# RFC 9110, section 5.6.2: what the name of a header, a cookie or a subprotocol is made of.
+# RFC 9110, section 5.6.2: the characters of a header's, a cookie's or a subprotocol's name.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# RFC 6265, section 4.1.1. Blanks and commas are not in it, but every server takes them in quotes.
+# RFC 6265, section 4.1.1. Blanks and commas are not in it, but every server accepts them in quotes.
 _COOKIE = re.compile(r"[!#-+\--:<-\[\]-~]*")
 _COOKIE_IN_QUOTES = re.compile(r"[ !#-:<-\[\]-~]*")
 
 _OF_THE_HANDSHAKE = {"host", "connection", "upgrade"}
 _INSTEAD = {
-    "sec-websocket-protocol": "say subprotocols=[...]",
-    "sec-websocket-extensions": "say compression='deflate'",
+    "sec-websocket-protocol": "pass subprotocols=[...]",
+    "sec-websocket-extensions": "pass compression='deflate'",
 }
 
 
@@ -39,7 +39,7 @@ def request_headers(
         cookies: sent as one ``Cookie``; a value with blanks or commas is put in quotes.
 
     Raises:
-        UsageError: HTTP does not allow one of them, or there is an option for it.
+        UsageError: HTTP does not allow one of them, or it has its own option.
     """
     if not isinstance(headers, Mapping | None):
         raise UsageError("headers must be a mapping of names to values")
@@ -52,15 +52,13 @@ def request_headers(
         _check_header(name, value)
     if cookies:
         if any(name.lower() == "cookie" for name in sent):
-            raise UsageError(
-                "cookies= and a Cookie header are two ways to say one thing; choose one"
-            )
+            raise UsageError("cookies= and a Cookie header exclude each other; pass one of them")
         sent["Cookie"] = _cookie_header(cookies)
     return sent
 
 
 def check_subprotocols(names: Sequence[str] | None) -> list[str]:
-    """``names`` as a list; none is an empty one.
+    """``names`` as a list, which is empty for None.
 
     Raises:
         UsageError: these cannot be names of subprotocols.
@@ -73,21 +71,20 @@ def check_subprotocols(names: Sequence[str] | None) -> list[str]:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             # The name itself may be a token.
             raise UsageError(
-                f"subprotocol {number} is no name: only letters, digits and !#$%&'*+-.^_`|~ may be "
-                "in it"
+                f"subprotocol {number} is not a valid name: only letters, digits and "
+                "!#$%&'*+-.^_`|~ are allowed"
             )
         if name in names[: number - 1]:
-            raise UsageError(f"subprotocol {number} is there twice; each may be offered once")
+            raise UsageError(f"subprotocol {number} is given twice; offer each name once")
     return list(names)
 
 
 def _check_header(name: Any, value: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         begin = _NAME.match(name) if isinstance(name, str) else None
-        which = f"that begins with {begin[0]!r} " if begin else ""
+        which = f"the header name that begins with {begin[0]!r}" if begin else "the header name"
         raise UsageError(
-            f"the name of a header {which}is none that HTTP allows: "
-            "only letters, digits and !#$%&'*+-.^_`|~ may be in it"
+            f"{which} is not valid: only letters, digits and !#$%&'*+-.^_`|~ are allowed"
         )
     if not isinstance(value, str) or re.search(r"[\r\n\0]", value):
         # The value itself may be a secret.
@@ -95,7 +92,7 @@ def _check_header(name: Any, value: Any) -> None:
     lowered = name.lower()
     if lowered in _OF_THE_HANDSHAKE or lowered.startswith("sec-websocket-"):
         raise UsageError(
-            f"header {name!r} belongs to the handshake itself; "
+            f"header {name!r} is part of the handshake itself; "
             f"{_INSTEAD.get(lowered, 'leave it out')}"
         )
 
@@ -109,8 +106,8 @@ def _cookie_header(cookies: Any) -> str:
 def _cookie(name: Any, value: Any) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(
-            "the name of a cookie is none that HTTP allows: only letters, digits and "
-            "!#$%&'*+-.^_`|~ may be in it"
+            "the name of a cookie is not valid: only letters, digits and "
+            "!#$%&'*+-.^_`|~ are allowed"
         )
     if not isinstance(value, str):
         raise UsageError(f"the value of cookie {name!r} must be text, not {type(value).__name__}")
@@ -121,7 +118,7 @@ def _cookie(name: Any, value: Any) -> str:
     if _COOKIE_IN_QUOTES.fullmatch(bare):
         return f'{name}="{bare}"'
     raise UsageError(
-        f"the value of cookie {name!r} has characters that no cookie may have "
-        "(semicolon, quote, backslash, line end, or none of ASCII); send urllib.parse.quote(value) "
+        f"the value of cookie {name!r} has characters that are not allowed in a cookie "
+        "(semicolon, quote, backslash, line end, or not ASCII); send urllib.parse.quote(value) "
         "if the server expects that"
     )

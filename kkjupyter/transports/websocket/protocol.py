@@ -1,11 +1,11 @@
-"""WebSocket connections that hand over messages as they are parsed, instead of through ``recv()``.
+"""WebSocket connections that push messages to an owner instead of waiting for ``recv()``.
 
-What one wake-up brought is handed over together; measured on a client, 0.6 µs of CPU for a small
-message instead of 4.4 µs. ``websockets`` documents connection classes as made to be subclassed;
-:meth:`process_event` is the method it overrides itself for the handshake.
+The messages of one wake-up are handed over together; measured on a client, 0.6 µs of CPU for a
+small message instead of 4.4 µs. ``websockets`` documents that its connection classes may be
+subclassed; :meth:`process_event` is the method it overrides itself for the handshake.
 
-One wake-up can bring 256 KiB, in which there is room for 100,000 empty frames. So what is more than
-a piece is parsed in turns with other connections; until then the socket is not read.
+One wake-up can bring 256 KiB, which can hold 100,000 empty frames. So more than one piece is parsed
+in turns with other connections, and the socket is not read until then.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from kkjupyter.transports.websocket.frames import FrameSplitter, text_frames
 __all__ = ["PushClientConnection", "PushConnection", "PushServerConnection", "quiet_logger"]
 
 _SHOWN_BYTES = 60
-# Of a request, or of a response; the library has stricter limits of its own.
+# Of a request or a response; the library has its own, stricter limits.
 _HEAD_LIMIT_BYTES = 256 * 1024
 _HTTP = b"HTTP/"
-# So much is read at once while little comes. For the 256 KiB that asyncio asks for, the C library
-# maps memory at each read and gives it back, which is worth it only where there is much to read.
+# How much is read at once while little arrives. For the 256 KiB that asyncio asks for, the C
+# library maps and unmaps memory at each read, which pays only if there is much to read.
 _READ_BYTES = 64 * 1024
 _READ_MUCH_BYTES = 256 * 1024
 
 
-# The library logs headers at DEBUG, and with them tokens, whatever the root logger is set to. What
-# fails in a handshake is the client's own affair: it gets an answer.
+# The library logs headers, and tokens with them, at DEBUG, whatever the root logger is set to. A
+# failed handshake concerns only the client, and it gets an answer.
 quiet_logger = logging.getLogger("kkjupyter.websocket")
 quiet_logger.setLevel(logging.WARNING)
 quiet_logger.addFilter(lambda record: "handshake failed" not in str(record.msg))
@@ -53,17 +53,17 @@ quiet_logger.addFilter(PlainRecords())
 
 
 class Taker(Protocol):
-    """Whom a connection hands over to."""
+    """The object that a connection hands messages to."""
 
     def take(self, messages: list[bytes]) -> None:
-        """Whole messages, in order."""
+        """Take whole messages, in order."""
 
     def may_write(self) -> None:
         """The peer has caught up with what was sent."""
 
 
 class PushConnection(Connection):
-    """Hands each message to an owner as soon as it is complete.
+    """Hands each message to its owner as soon as it is complete.
 
     Attributes:
         is_paused: whether the socket is not read: it is held, or there is enough to parse.
@@ -95,7 +95,7 @@ class PushConnection(Connection):
         self._parsing = Piecework(self._parse_some, self._end_turn)
         self._is_held = False
         self.is_paused = False
-        # What the socket has told meanwhile; its own order is kept.
+        # What the socket reported in the meantime, in its order.
         self._has_ended = False
         self._lost: tuple[Exception | None] | None = None
 
@@ -110,12 +110,12 @@ class PushConnection(Connection):
             self._read_bytes = transport.max_size = _READ_BYTES
 
     def hold(self) -> None:
-        """Read and hand over no more, so that the peer feels it. Idempotent."""
+        """Stop reading and handing over, so that the peer has to wait. Idempotent."""
         self._is_held = self._lost is None
         self._pause_or_resume()
 
     def let_go(self) -> None:
-        """Undo that. Idempotent."""
+        """Undo :meth:`hold`. Idempotent."""
         self._is_held = False
         if self._is_left:
             self._parsing.queue()
@@ -149,7 +149,7 @@ class PushConnection(Connection):
 
     @property
     def _is_left(self) -> bool:
-        """Whether something has come that was not parsed."""
+        """Whether something that arrived is not parsed yet."""
         return self._is_cutting or bool(self._unparsed)
 
     def _forget_unparsed(self) -> None:
@@ -191,7 +191,7 @@ class PushConnection(Connection):
             self._may_hold(0)
 
     def _start_splitting(self, *, masked: bool) -> None:
-        """The handshake is over: from now on there are frames."""
+        """Begin to split frames: the handshake is over."""
         self._splitter = FrameSplitter(self._pass_on, self._limit_bytes, masked=masked)
 
     def _pass_on(self, data: bytes) -> bool:
@@ -228,7 +228,7 @@ class PushConnection(Connection):
         if type(event) is Frame and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             data = event.data if type(event.data) is bytes else bytes(event.data)
             if not event.fin or self._partial is not None:
-                # Joined as they come: fragments may be empty, and many without end.
+                # Joined as they arrive: fragments may be empty, and endlessly many.
                 if self._partial is None:
                     self._partial = bytearray()
                 self._partial += data
@@ -245,7 +245,7 @@ class PushConnection(Connection):
         early, self._messages = self._messages, []
         return early
 
-    # ---- writing; in whatever thread, a frame that was begun is written to its end first
+    # ---- writing; in any thread, a frame that was begun is finished first
 
     def send_data(self) -> None:
         with self._write_lock:
@@ -253,7 +253,7 @@ class PushConnection(Connection):
             super().send_data()
 
     def write(self, messages: Sequence[bytes]) -> None:
-        """Send each message as text; nothing once the connection is going. On the loop only."""
+        """Send each message as text; nothing once the connection is closing. On the loop only."""
         if self.transport.is_closing():  # asyncio would log each message
             return
         with self._write_lock:
@@ -261,9 +261,9 @@ class PushConnection(Connection):
             self.transport.write(self._frames_of(messages))
 
     def write_here(self, message: bytes) -> bool:
-        """Send one message as text in the thread at hand, if nothing waits before it. Any thread.
+        """Send one message as text in the current thread, if nothing waits before it. Any thread.
 
-        Returns whether it is taken. It waits for nobody, save for a write that begins just now.
+        Returns whether it was sent. It waits only for another write that is beginning.
         """
         protocol = self.protocol
         if self._file < 0 or protocol.state is not State.OPEN or protocol.extensions:
@@ -281,9 +281,9 @@ class PushConnection(Connection):
                 if written_bytes < len(frame):
                     self._rest = frame[written_bytes:]
                     self.loop.call_soon_threadsafe(self.send_data)
-            except OSError:  # it takes no more for now, or is gone, as the loop will see
+            except OSError:  # it accepts no more now, or is gone, as the loop will notice
                 return False
-            except BaseException:  # Ctrl-C: nobody knows how much was written
+            except BaseException:  # Ctrl-C: it is not known how much was written
                 self.loop.call_soon_threadsafe(self.abort)
                 raise
         return True
@@ -294,7 +294,7 @@ class PushConnection(Connection):
             self.transport.write(rest)
 
     def _frames_of(self, messages: Sequence[bytes]) -> bytes:
-        """What is to be written, at once and before anything else, to send them as text."""
+        """The bytes that send them as text; write them at once and before anything else."""
         protocol = self.protocol
         if not protocol.extensions:
             return text_frames(messages, masked=protocol.side is Side.CLIENT)
@@ -302,7 +302,7 @@ class PushConnection(Connection):
             protocol.send_text(message)
         return b"".join(protocol.data_to_send())
 
-    # ---- the end, which comes after all that came before it
+    # ---- the end, which is reported after everything that arrived before it
 
     def eof_received(self) -> None:
         self._has_ended = True
@@ -313,7 +313,7 @@ class PushConnection(Connection):
         self._forget_unfinished()
         with self._write_lock:  # the file is closed next, and another one may get its number
             self._file = -1
-        if self._splitter is None:  # nothing of it will ever be asked for
+        if self._splitter is None:  # nothing in it will be needed
             self._forget_unparsed()
         self.let_go()
 
@@ -335,7 +335,7 @@ class PushConnection(Connection):
 
 
 class PushClientConnection(PushConnection, ClientConnection):
-    """Reads plain messages by itself; the library's parser sees only whole other frames."""
+    """A client connection that reads plain messages itself; the library parses other frames."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -364,12 +364,12 @@ class PushClientConnection(PushConnection, ClientConnection):
         elif not self._first:
             self.protocol.handshake_exc = EOFError("the connection ended before an answer")
         elif self._first[:5] == _HTTP:
-            # The library knows HTTP/1.1 only, and calls everything else no HTTP.
+            # The library knows only HTTP/1.1, and says of everything else that it is not HTTP.
             answer = self._first.splitlines()[0].decode("latin-1")
             self.protocol.handshake_exc = InvalidHandshake(f"it answered {answer!r}")
 
     def _read_handshake(self, data: bytes) -> bytes:
-        """Give the library the response's head and no more; return what follows it."""
+        """Give the library only the head of the response; return what follows it."""
         self._head += data
         head_bytes = self._head.find(b"\r\n\r\n") + 4
         if head_bytes < 4 or self.protocol.state is not State.CONNECTING:
@@ -388,9 +388,9 @@ class PushClientConnection(PushConnection, ClientConnection):
 
 
 class PushServerConnection(PushConnection, ServerConnection):
-    """The class that a ``websockets`` server must make its connections of.
+    """The connection class for a ``websockets`` server.
 
-    The library reads the head of the request, and then only frames that are not plain messages.
+    The library reads the head of the request, and after it only frames that are not plain messages.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

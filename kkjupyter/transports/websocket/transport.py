@@ -23,9 +23,9 @@ PONG_TIMEOUT_S = 20.0
 WRITE_TIMEOUT_S = 300.0
 CLOSE_TIMEOUT_S = 1.0
 _SHORT_QUEUE_BYTES = 256 * 1024
-# A pause as long as this is no mere hiccup of a reader that keeps up, also on a busy machine; and
-# after so long without one the kernel may hold as much as it likes again, as hundreds of megabytes
-# can come in a second. A look into a connection that is paused is shorter.
+# A pause of this length is more than a hiccup of a reader that keeps up, even on a busy machine.
+# After as long without a pause the kernel may hold as much as it likes again, because hundreds of
+# megabytes can arrive in a second. A look into a paused connection is shorter.
 _SHORTEN_S = 0.25
 _LENGTHEN_S = 0.25
 # Linux (since 5.14): whether it may change the size of a queue whose size was set; Python has no
@@ -37,12 +37,12 @@ class WebSocketTransport:
     """One open WebSocket connection, client or server side.
 
     Args:
-        connection: opened, and not read from yet.
-        url: how to call it in messages.
-        ping_interval_s: how often to look whether the peer lives; None never.
-        pong_timeout_s: how long it may take to answer that.
-        write_timeout_s: how long the peer may take nothing of what waits for it, in which case
-            there is no use in asking it; None for ever.
+        connection: an open one that was not read from yet.
+        url: its name in messages.
+        ping_interval_s: how often to ping the peer; None never.
+        pong_timeout_s: how long it may take to answer a ping.
+        write_timeout_s: how long the peer may read nothing of what waits for it (a ping would wait
+            behind that); None for no limit.
     """
 
     keeps_boundaries = True
@@ -89,7 +89,7 @@ class WebSocketTransport:
         if connection.protocol.state is not State.OPEN:
             return
         # Not writelines(): in Python 3.12 and 3.13 it never calls pause_writing(), and a peer that
-        # does not read would not be felt.
+        # does not read would not be noticed.
         connection.write(messages)
 
     def send_here(self, message: bytes) -> bool:
@@ -107,11 +107,11 @@ class WebSocketTransport:
             self._connection.hold()
 
     def _shorten_queue(self) -> None:
-        """Have the kernel hold little of what we do not read: a ping waits behind all of it.
+        """Have the kernel hold little unread data: a ping waits behind all of it.
 
-        Only once reading was paused, as Linux lets it grow to tens of megabytes for the sake of
-        speed, which a reader who is slower than the peer does not need; and only where that can be
-        undone, as the same connection may be read at full speed later.
+        Only after reading was paused, because Linux lets the queue grow to tens of megabytes for
+        speed, which a reader slower than the peer does not need. And only where it can be undone,
+        because the same connection may be read at full speed later.
         """
         if self._lengthening is not None:
             self._lengthening.cancel()
@@ -132,7 +132,7 @@ class WebSocketTransport:
                 sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)
 
     def _socket_of_linux(self) -> socket.socket | None:
-        if sys.platform != "linux":  # elsewhere a size that was set stays
+        if sys.platform != "linux":  # other systems keep a size that was set
             return None
         found: socket.socket | None = self._connection.transport.get_extra_info("socket")
         return found
@@ -148,7 +148,7 @@ class WebSocketTransport:
             self._connection.let_go()
 
     async def close(self) -> None:
-        self.resume_reading()  # else the closing handshake is never read
+        self.resume_reading()  # otherwise the closing handshake is never read
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._connection.close()
@@ -159,7 +159,7 @@ class WebSocketTransport:
             raise
 
     def refuse(self, text: str) -> None:
-        """Close it and tell the peer why, in a few words; returns at once."""
+        """Close the connection and tell the peer why, in a few words; returns at once."""
 
         async def close() -> None:
             await self._connection.close(CloseCode.POLICY_VIOLATION, text)
@@ -170,7 +170,7 @@ class WebSocketTransport:
         self._connection.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the connection is gone."""
+        """Wait until the connection is gone. Cancelling is safe."""
         await self._connection.wait_closed()
 
     def take(self, messages: list[bytes]) -> None:
@@ -184,7 +184,7 @@ class WebSocketTransport:
             self._owner.writable()
 
     def _stalled(self) -> None:
-        self._abort_reason = f"nothing that was sent was taken for {self._write_timeout_s:g} s"
+        self._abort_reason = f"the other side read nothing for {self._write_timeout_s:g} s"
         self.abort()
 
     async def _watch_close(self) -> None:
@@ -201,7 +201,7 @@ class WebSocketTransport:
             owner.closed(self._abort_reason or _close_reason(self._connection))
 
     async def _keep_alive(self, interval_s: float) -> None:
-        """Ping, but only while we read: a pong that lies unread in the socket proves nothing."""
+        """Send pings, but only while we read: an unread pong in the socket proves nothing."""
         while True:
             await asyncio.sleep(interval_s)
             if self._connection.is_paused or not self.writable:
@@ -223,7 +223,7 @@ class WebSocketTransport:
 def _close_reason(connection: PushConnection) -> str:
     sent = connection.protocol.close_sent
     if sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG:
-        return "it sent a message that is too big"
+        return "the other side sent a message that is too big"
     code = connection.close_code
     text = connection.close_reason
     if code in (1000, 1001, 1005):

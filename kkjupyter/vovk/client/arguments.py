@@ -1,4 +1,4 @@
-"""What is given to a call of a Vovk handler: checked, and joined with the connection's defaults."""
+"""The arguments of a call of a Vovk handler: checked, and merged with the connection's defaults."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class CallInput:
     """The arguments of one call.
 
     Attributes:
-        body: None for none.
+        body: None for no body.
         query: by name.
-        params: those of the path, by name.
+        params: the path parameters, by name.
         headers: by name.
-        is_stream: whether a stream is expected; None where nothing was said.
-        validate: whether JSON Schemas count; None where nothing was said.
-        meta: for 3.x: any JSON value for ``req.vovk.meta()`` there; None for none.
+        is_stream: whether a stream is expected; None if not given.
+        validate: whether to check JSON Schemas; None if not given.
+        meta: for 3.x: any JSON value for the server's ``req.vovk.meta()``; None for no value.
     """
 
     body: Any = None
@@ -54,10 +54,10 @@ class CallInput:
     meta: Any = None
 
     def over(self, defaults: CallInput, handler: Handler) -> CallInput:
-        """This with what ``defaults`` have besides; what is said here counts.
+        """This input, completed from ``defaults``.
 
-        A default that ``handler`` has no place for is left out: a body for GET, a parameter that is
-        not in its path.
+        A default that does not fit ``handler`` is left out: a body for GET, a parameter that is not
+        in its path.
         """
         names = {name.lower() for name in self.headers}
         headers = {k: v for k, v in defaults.headers.items() if k.lower() not in names}
@@ -79,23 +79,23 @@ def read_input(where: str, args: Sequence[Any], given: Mapping[str, Any]) -> Cal
     """The arguments of a call, or ``default_options``.
 
     Args:
-        where: for errors: the method's name.
-        args: positional arguments; there may be none.
+        where: the method's name, for errors.
+        args: positional arguments, which are refused with a hint.
         given: keyword arguments.
 
     Raises:
-        UsageError: there is no such argument, or it cannot be right.
+        UsageError: there is no such argument, or it is not valid.
     """
     if args:
         hint = ", ".join(f"{name}=..." for name in ("body", "query", "params", "headers"))
         if isinstance(args[0], Mapping) and args[0] and set(args[0]) <= set(OPTIONS):
             hint = "write ** before the dict, or " + hint
-        raise UsageError(f"{where}: what is sent has names here: {hint}")
+        raise UsageError(f"{where}: arguments of Vovk calls have names: {hint}")
     for name in given:
         if name not in OPTIONS:
-            raise UsageError(f"{where}: there is no argument {name!r}{_meant(name)}")
+            raise UsageError(f"{where}: unknown argument {name!r}{_meant(name)}")
     if given.get("isStream") is not None and given.get("is_stream") is not None:
-        raise UsageError(f"{where}: isStream and is_stream are two names of one; choose one")
+        raise UsageError(f"{where}: isStream and is_stream are the same option; pass one of them")
     body = given.get("body")
     is_stream = given.get("is_stream") if given.get("isStream") is None else given["isStream"]
     return CallInput(
@@ -110,7 +110,7 @@ def read_input(where: str, args: Sequence[Any], given: Mapping[str, Any]) -> Cal
 
 
 def call_title(method: str, given: Mapping[str, Any]) -> str:
-    """The call as written, without what may be secret."""
+    """The call as it was written, without values that may be secret."""
     shown = {name: value for name, value in given.items() if name not in _SECRET}
     return title_of("call", method, (), shown, undefined)
 
@@ -118,7 +118,7 @@ def call_title(method: str, given: Mapping[str, Any]) -> str:
 def _meant(name: str) -> str:
     if name in _SAID_OTHERWISE:
         return f"; use {_SAID_OTHERWISE[name]}"
-    return did_you_mean(name, OPTIONS) or f" (there is {', '.join(OPTIONS)})"
+    return did_you_mean(name, OPTIONS) or f" (known: {', '.join(OPTIONS)})"
 
 
 def _mapping(where: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

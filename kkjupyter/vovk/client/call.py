@@ -1,4 +1,4 @@
-"""A call of a Vovk handler: a Call that has the HTTP status of its answer, too."""
+"""A call of a Vovk handler: a Call that also has the HTTP status of its answer."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class VovkState(CallState):
         self._status = status
 
     def put_many(self, values: list[Any], size_bytes: int) -> bool:
-        """As :meth:`put`, for values that came together."""
+        """Like :meth:`put`, for values that arrived together."""
         return self.phase == "streaming" and self.buffer.put_many(values, size_bytes)
 
     def take(self) -> Any:
         buffer = self.buffer
         if not buffer.batch:
             buffer.next_batch()
-            if self.phase == "cancelled":  # perhaps only just now, in another thread
+            if self.phase == "cancelled":  # perhaps only now, in another thread
                 buffer.clear()
                 raise IndexError
             if self.backend.reading_paused and buffer.below_low_mark:
@@ -72,7 +72,7 @@ class VovkState(CallState):
 class VovkCall(Call):
     """What a call of a Vovk handler returns; see :class:`~kkjupyter.calls.call.Call`.
 
-    ``resp = await api.HelloRPC.streamTokens(isStream=True)`` is this one, opened: it has
+    ``resp = await api.HelloRPC.streamTokens(isStream=True)`` is this call, opened: it has
     ``resp.status``, ``resp.cancel()`` and ``async for item in resp``.
     """
 
@@ -80,5 +80,5 @@ class VovkCall(Call):
 
     @property
     def status(self) -> int | None:
-        """The HTTP status of the answer; None before it, and where there is none."""
+        """The HTTP status of the answer; None before the answer, or if it has none."""
         return self._state.status

@@ -1,4 +1,4 @@
-"""Making calls of Vovk handlers: names, arguments, checks and fetchers; not yet how they travel."""
+"""Makes calls of Vovk handlers: names, arguments, checks and fetchers, but not the sending."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ __all__ = ["VovkCaller"]
 logger = SafeLogger("kkjupyter")
 
 _OPERATIONS = {
-    "get": "there are no properties here; call it: {0}(...)",
-    "set": "there are no properties here; nothing can be set",
-    "new": "there are no classes here; call a method",
+    "get": "Vovk methods have no properties; call the method: {0}(...)",
+    "set": "Vovk methods have no properties; nothing can be set",
+    "new": "a Vovk server has no classes; call a method",
 }
 
 
 class VovkCaller(Caller):
-    """Calls of what a schema has. A subclass brings them out.
+    """Calls the handlers of a schema; a subclass sends the requests.
 
     Args:
         url: where to, without secrets, for messages.
@@ -46,16 +46,16 @@ class VovkCaller(Caller):
         default_options: for every call: ``body``, ``query``, ``params``, ``headers``; what
             a call says itself counts.
         fetcher: carries out calls; by default :func:`default_fetcher`.
-        stream_fetcher: carries out calls of which a stream is expected.
-        timeout_s: for the answer of every call that says nothing else.
-        idle_timeout_s: for the next item of every call that says nothing else.
-        meta: called for each call; what it returns is sent along.
+        stream_fetcher: carries out calls that expect a stream.
+        timeout_s: the default limit for the answer of a call, in seconds.
+        idle_timeout_s: the default limit for the next item of a stream, in seconds.
+        meta: called for each call; its result is sent with the call.
 
     Attributes:
         api_root: the address of the API, complete.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
 
     api_root: str
@@ -93,7 +93,7 @@ class VovkCaller(Caller):
         self._checks: dict[tuple[str, str, str], HandlerChecks] = {}
         self._custom: set[CallState] = set()
 
-    # ---- what a subclass brings
+    # ---- what a subclass defines
 
     def _start(self, state: VovkState, request: HttpRequest, fetch: Fetch) -> None:
         """Send a request; its outcome goes to ``state``. I/O loop only."""
@@ -107,12 +107,12 @@ class VovkCaller(Caller):
 
     @property
     def names(self) -> Names:
-        """What may be called."""
-        assert self._names is not None, "connect() comes first"
+        """The names that can be called."""
+        assert self._names is not None, "call connect() first"
         return self._names
 
     def use(self, schema: Schema) -> None:
-        """Have calls go by ``schema``."""
+        """Use ``schema`` for calls from now on."""
         self._schema = schema
         self._names = Names(schema)
         self.methods = _methods(schema)
@@ -139,7 +139,7 @@ class VovkCaller(Caller):
         )
 
     def checks_of(self, handler: Handler) -> HandlerChecks:
-        """What checks the input of ``handler``; kept, as schemas take their time to read."""
+        """The checks for the input of ``handler``; kept, because schemas are slow to read."""
         key = (handler.segment, handler.controller, handler.name)
         checks = self._checks.get(key)
         if checks is None:
@@ -259,7 +259,7 @@ class VovkCaller(Caller):
 
 
 def _methods(schema: Schema) -> list[str]:
-    """The dotted names of all handlers, as in the schema; with the segment where it takes one."""
+    """The dotted names of all handlers, as in the schema; with the segment if one is needed."""
     homes: dict[str, int] = {}
     for segment in schema.segments.values():
         for name in segment.controllers:

@@ -1,4 +1,4 @@
-"""What a fetcher of the user's returns, as a Call like any other."""
+"""Turns the result of a user's fetcher into a Call like any other."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class CustomRun:
     """Drives one outcome into a call: as its backend, and as the sink of the pump.
 
     Args:
-        outcome: a value, something to await, or a stream.
-        made: the calls that were made to get it, for as long as it runs: they are cancelled with
-            it, as a generator that waits for one of them would not look up before its next item.
+        outcome: a value, an awaitable, or a stream.
+        made: the calls that were made to get it; while it runs, they are cancelled with it, because
+            a generator that waits for one of them would notice nothing before its next item.
         on_over: called when it has ended. I/O loop.
 
     Attributes:
-        state: the call; to be set before :meth:`start`.
+        state: the call; set it before :meth:`start`.
         reading_paused: whether the stream waits for its consumer.
         cancelled: nobody wants anything more.
         interrupted: the task that runs it has been told so.
@@ -74,16 +74,16 @@ class CustomRun:
         self._notifier.notify()
 
     def pull(self, state: CallState) -> None:
-        """There is no credit."""
+        """Nothing to grant: there is no credit."""
 
     def throw(self, state: CallState, error: Any) -> CallState:
-        raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
+        raise UsageError(f"{state.method}: an error cannot be thrown into a stream over HTTP")
 
     # ---- the sink of a pump
 
     @property
     def must_wait(self) -> bool:
-        if self.cancelled:  # until the task is told: nobody wants what is made meanwhile
+        if self.cancelled:  # until the task is told: values made in the meantime are not wanted
             return not self.interrupted
         return self._sent_items - self.state.buffer.taken_items >= SOFT_LIMIT_ITEMS
 

@@ -1,7 +1,7 @@
-"""One call of a Vovk handler: a request, and its answer read as it comes.
+"""One call of a Vovk handler: a request, and its answer, read as it arrives.
 
-A slow consumer stops the reading, so that TCP stops the server. There is one stream to a
-connection: nobody else is hurt by that.
+A slow consumer stops the reading, so that TCP stops the server. A connection carries one stream, so
+this does not affect others.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _EXCERPT_BYTES: Final = 64 * 1024
 
 
 class Exchange:
-    """Carries one call. I/O loop only.
+    """Sends one call and reads its answer. I/O loop only.
 
     Args:
-        requests: runs it.
+        requests: runs the request.
         request: sent once.
-        wire_format: what the server is known to speak.
-        is_stream: whether an answer that is no stream makes a stream of one item.
+        wire_format: the format that the server is known to use.
+        is_stream: whether an answer that is not a stream becomes a stream of one item.
         owner: the session; kept for as long as this is.
         limits: how large a reply, or a value of a stream, may be.
 
@@ -77,18 +77,18 @@ class Exchange:
         self._has_room.set()
 
     def pull(self, state: CallState) -> None:
-        """There is no credit: TCP does it."""
+        """Nothing to grant: TCP stops the server."""
 
     def throw(self, state: CallState, error: Any) -> CallState:
-        raise UsageError(f"{state.method}: nothing can be thrown into a stream over HTTP")
+        raise UsageError(f"{state.method}: an error cannot be thrown into a stream over HTTP")
 
     # ---- the exchange
 
     async def run(self, state: VovkState) -> Settle:
-        """Send the request, fill ``state``, return its end. Cancelling breaks it off at once.
+        """Send the request, fill ``state``, return its end. Cancelling aborts it at once.
 
         Raises:
-            KKError: what the call, or its stream, fails with; what came before is in the buffer.
+            KKError: the call, or its stream, failed; earlier items are in the buffer.
         """
         request = self._request
         trace = HttpTrace(self._owner.recorder, record_of(state))
@@ -174,16 +174,16 @@ class Exchange:
         return await decode(read, size_bytes)
 
     def _deliver(self, state: VovkState, events: list[BodyEvent], trace: HttpTrace) -> bool:
-        """Hand over what came; return whether the buffer is full."""
+        """Hand over what arrived; return whether the buffer is full."""
         is_full = False
         for event in events:
             match event:
                 case Ended():
-                    trace.ended()  # nothing but that: there is no return value
+                    trace.ended()  # the end has no return value
                 case Failed():
                     raise event.error
                 case _:
-                    count = len(event.values)  # soon taken, by another thread
+                    count = len(event.values)  # soon taken by another thread
                     is_full = state.put_many(event.values, event.size_bytes)
                     trace.values(count)
                     state.notifier.notify()
@@ -206,7 +206,7 @@ class Exchange:
 
 
 async def _beginning(reply: HttpReply) -> bytes:
-    """As much of an error's body as anybody will read."""
+    """The beginning of an error's body; nothing reads more of it."""
     try:
         return await reply.read(_EXCERPT_BYTES)
     except MessageTooBig:

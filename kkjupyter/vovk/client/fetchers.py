@@ -1,4 +1,4 @@
-"""What carries out a call of a Vovk handler: fetchers, the default ones, and what a fetcher gets.
+"""Fetchers, which carry out calls of Vovk handlers: the default ones, and what a fetcher gets.
 
 ::
 
@@ -10,10 +10,9 @@
             seen.append(token)
             yield token
 
-A fetcher may return a Call, a value, something to await, or a stream (any async iterable, any
-iterator); the caller gets a Call in any case, with its live view, its Cancel and its time limits.
-Coroutines and async generators run on the package's own loop for handlers, sync generators in a
-thread.
+A fetcher may return a Call, a value, an awaitable, or a stream (any async iterable or iterator);
+the caller always gets a Call, with its live view, its Cancel and its time limits. Coroutines and
+async generators run on the package's own loop for handlers, sync generators in a thread.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ __all__ = ["Fetch", "Fetcher", "default_fetcher", "default_stream_fetcher"]
 
 
 class FetchSender(Protocol):
-    """What a fetch asks of the caller that made it."""
+    """The part of a caller that a Fetch uses."""
 
     def checks_of(self, handler: Handler) -> HandlerChecks:
-        """What checks the input of a handler."""
+        """The checks for the input of a handler."""
 
     def fetch(self, fetch: Fetch) -> VovkCall:
         """Check it and send it. Any thread; returns at once."""
@@ -46,20 +45,20 @@ class FetchSender(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Fetch:
-    """One call, as a fetcher gets it. Immutable; :meth:`replace` makes another.
+    """One call as a fetcher gets it. Immutable; :meth:`replace` makes a changed copy.
 
     Attributes:
-        name: the handler's, as in the schema.
+        name: the handler's name, as in the schema.
         http_method: upper case.
         api_root: the address of the API (``"http://127.0.0.1:3000/api"``).
-        body: None for none.
+        body: None for no body.
         query: by name.
-        params: those of the path, by name.
-        headers: of this call; those of the connection come on top.
+        params: the path parameters, by name.
+        headers: the headers of this call; the connection's are added.
         is_stream: whether a stream is expected.
         meta: any JSON value for the server's ``req.vovk.meta()``, or None.
-        timeout_s: for the answer; None for the connection's own limit.
-        idle_timeout_s: for each next item; None for the connection's own limit.
+        timeout_s: the limit for the answer, in seconds; None for the connection's.
+        idle_timeout_s: the limit for each next item, in seconds; None for the connection's.
     """
 
     name: str
@@ -85,11 +84,11 @@ class Fetch:
         """Path and query below :attr:`api_root`, encoded, without a slash in front.
 
         Args:
-            params: those of this call if not given.
-            query: those of this call if not given.
+            params: by default those of this call.
+            query: by default that of this call.
 
         Raises:
-            ValidationError: a path parameter is missing, unknown or of no use in a path.
+            ValidationError: a path parameter is missing, unknown, or cannot be part of a path.
             EncodeError: the query has no text form.
         """
         path = build_path(self._handler, self.params if params is None else params)
@@ -99,7 +98,7 @@ class Fetch:
     def validate(self, **changed: Any) -> None:
         """Check ``body``, ``query`` and ``params`` against the handler's JSON Schemas.
 
-        Does nothing where the connection or the call says ``validate=False``.
+        Does nothing if the connection or the call has ``validate=False``.
 
         Args:
             changed: ``body=``, ``query=`` or ``params=`` to check instead of this call's own.
@@ -122,7 +121,7 @@ Fetcher = Callable[[Fetch], Any]
 
 
 def default_fetcher(request: Fetch) -> VovkCall:
-    """Check the call, send it, and have the answer's content type decide what it is.
+    """Check the call and send it; the content type of the answer decides what it is.
 
     Raises:
         ValidationError: the call was refused here; nothing was sent.
@@ -132,5 +131,7 @@ def default_fetcher(request: Fetch) -> VovkCall:
 
 
 def default_stream_fetcher(request: Fetch) -> VovkCall:
-    """As :func:`default_fetcher`, but an answer that is no stream makes a stream of one item."""
+    """Like :func:`default_fetcher`, but an answer that is not a stream becomes a stream of one
+    item.
+    """
     return request._caller.fetch(request.replace(is_stream=True))

@@ -1,4 +1,4 @@
-"""What a schema says about handlers, for whoever looks: signatures and docstrings."""
+"""Signatures and docstrings of handlers, made from a schema."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _NAMES = {
 _MAX_DEPTH = 4
 _MAX_FIELDS = 12
 _MAX_CHOICES = 8
-# Of a whole schema: nobody reads more, and some have thousands.
+# How many handlers of a whole schema are listed: some have thousands.
 _MAX_PARTS = 300
 _NAME_CHARS = 100
 _NO_BODY = ("GET", "HEAD")
 
-# It stops early in what is large or deep.
+# Limits for large or deep schemas.
 _reprs = reprlib.Repr()
 _reprs.maxstring = _reprs.maxother = _NAME_CHARS
 
 
 class _Text:
-    """An annotation that shows as it is."""
+    """An annotation that is shown as it is."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -74,7 +74,7 @@ def handler_signature(handler: Handler) -> inspect.Signature:
 
 
 def handler_doc(handler: Handler) -> str:
-    """What it does and takes and gives, as text."""
+    """What the handler does, takes and returns, as text."""
     route = "/".join(part for part in (handler.segment, handler.route) if part)
     lines = [text for text in (handler.summary, handler.description) if text]
     facts = [f"{handler.http_method} /{route}"]
@@ -91,7 +91,7 @@ def handler_doc(handler: Handler) -> str:
 
 
 def group_doc(name: str, handlers: Iterable[tuple[str, Handler]]) -> str:
-    """What there is in a controller, a segment or all of an API: a line for each handler."""
+    """The content of a controller, a segment or a whole API: one line for each handler."""
     rows = [
         (f"{path}({', '.join(_inputs(handler))})", handler.summary.partition("\n")[0])
         for path, handler in handlers
@@ -102,7 +102,7 @@ def group_doc(name: str, handlers: Iterable[tuple[str, Handler]]) -> str:
 
 
 def describe_type(schema: Any) -> str:
-    """A JSON Schema in Python's words: ``{hello: str, n?: int}``, ``list[str]``, ``'a' | 'b'``."""
+    """A JSON Schema as a Python type: ``{hello: str, n?: int}``, ``list[str]``, ``'a' | 'b'``."""
     return plain(_Description(schema).of(schema))
 
 
@@ -121,10 +121,10 @@ def _allows_null(schema: JsonSchema) -> bool:
 
 
 class _Description:
-    """Writes one schema down. What refers to itself, or is wide and deep, ends in ``...``.
+    """Writes one schema as text. Recursive, wide and deep parts end in ``...``.
 
     Args:
-        root: where references lead to.
+        root: the schema that references point into.
     """
 
     def __init__(self, root: Any) -> None:
@@ -180,7 +180,7 @@ def _union(texts: Iterable[str]) -> str:
 
 
 def _resolve(reference: Any, root: Any) -> Any:
-    """What ``#/$defs/User`` points to; None if that is not in the schema itself."""
+    """The target of a reference such as ``#/$defs/User``; None if it is outside of the schema."""
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return None
     found = root

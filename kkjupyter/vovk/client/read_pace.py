@@ -1,8 +1,8 @@
-"""How often a stream is read that comes in many small pieces.
+"""How often to read a stream that arrives in many small pieces.
 
-To wake two threads costs more than a token does, a hundred times over. A server that keeps sending
-tokens with hardly a pause is read at intervals shorter than a frame of the screen; any other is
-read at once, and so is the beginning of every stream.
+Waking two threads costs a hundred times as much as a token. A server that sends tokens almost
+without a pause is read at intervals shorter than a frame of the screen; any other is read at once,
+and so is the beginning of every stream.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ REST_S: Final = 0.010
 
 _BUSY_PIECES: Final = 16
 _QUICK_S: Final = 0.005
-# A server whose every piece is larger could be held up by what the sockets can take meanwhile.
+# A server with larger pieces could be blocked by the size of the socket buffers.
 _SMALL_BYTES: Final = 16 * 1024
 
 
 class ReadThrottle:
-    """Tells of one stream when to rest."""
+    """Says for one stream when to pause reading."""
 
     def __init__(self) -> None:
         self._quick_pieces = 0
@@ -30,8 +30,8 @@ class ReadThrottle:
         """Whether to read on only after :data:`REST_S`.
 
         Args:
-            size_bytes: of the piece that came.
-            waited_s: how long it was waited for; a rest before that does not count.
+            size_bytes: the size of the piece that arrived.
+            waited_s: how long it was waited for, without a rest before that.
         """
         if size_bytes < _SMALL_BYTES and waited_s < _QUICK_S:
             self._quick_pieces += 1

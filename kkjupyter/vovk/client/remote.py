@@ -1,4 +1,4 @@
-"""A path in a Vovk schema, written as attributes: ``api.HelloRPC.streamTokens``."""
+"""A name in a Vovk schema, written as attributes: ``api.HelloRPC.streamTokens``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["VovkRemote"]
 
 
 class VovkRemote(Remote):
-    # No docstring: an instance has that of the handler it stands for.
+    # No docstring: an instance has the docstring of its handler.
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Remote:
@@ -40,7 +40,7 @@ class VovkRemote(Remote):
     def __signature__(self) -> inspect.Signature:
         handler = _handler(self)
         if handler is None:
-            raise AttributeError(f"{self!r} is no method")
+            raise AttributeError(f"{self!r} is not a method")
         return handler_signature(handler)
 
     @property
@@ -58,7 +58,7 @@ def _session(remote: Remote) -> VovkCaller:
 
 
 def _handler(remote: Remote) -> Handler | None:
-    """What a remote stands for, if it is a method."""
+    """The handler of a remote name, if it is a method."""
     try:
         return _session(remote).names.find(remote._kk_path)
     except UsageError:
@@ -66,7 +66,7 @@ def _handler(remote: Remote) -> Handler | None:
 
 
 def _below(remote: Remote) -> Iterator[tuple[str, Handler]]:
-    """The methods below a remote, with their paths from there."""
+    """The methods below a remote name, with their paths from there."""
     session = _session(remote)
     prefix = "".join(f"{part}." for part in remote._kk_path)
     for method in session.methods:

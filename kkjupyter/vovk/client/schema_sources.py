@@ -1,4 +1,4 @@
-"""Where schemas come from: a dict, a file, a folder. Addresses are for the session to ask."""
+"""Loads schemas from a dict, a file or a folder; the session loads those at addresses."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _EXPECTED = "a .vovk-schema folder, a vovk-metadata.json, the address of either,
 
 
 def is_address(source: object) -> bool:
-    """Whether it has to be asked for over HTTP."""
+    """Whether it has to be fetched over HTTP."""
     return isinstance(source, str) and source.partition("://")[0].lower() in ("http", "https")
 
 
 def load_schema(source: SchemaSource) -> Schema:
-    """The schema at hand.
+    """Load a schema without a connection.
 
     Args:
-        source: see :data:`SchemaSource`; no address.
+        source: see :data:`SchemaSource`; not an address.
 
     Raises:
-        UsageError: there is none; the text says what is wrong, and where.
+        UsageError: it is not a schema; the text says what is wrong, and where.
     """
     if isinstance(source, Schema):
         return source
@@ -54,21 +54,21 @@ def parse_json(data: bytes, source: str) -> Any:
     """The JSON of a schema file.
 
     Raises:
-        UsageError: it is none; the text says where.
+        UsageError: it is not JSON; the text says where.
     """
     try:
         return json.loads(data)
-    except ValueError as exc:  # of bytes that are no UTF-8, too
-        raise UsageError(f"schema: {source} is no JSON: {exc}") from exc
+    except ValueError as exc:  # also for bytes that are not UTF-8
+        raise UsageError(f"schema: {source} is not JSON: {exc}") from exc
     except RecursionError as exc:
-        raise UsageError(f"schema: {source} is nested without end") from exc
+        raise UsageError(f"schema: {source} is nested too deeply") from exc
 
 
 def schema_of_controller(controller: Mapping[str, Any]) -> tuple[Schema, str]:
     """A schema of one controller, ``metadata["HelloController"]``, and its name there.
 
     Raises:
-        UsageError: it is no controller.
+        UsageError: it is not a controller.
     """
     if not isinstance(controller, Mapping):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A connection to a Vovk server, as the user has it: a schema, and a pool of connections."""
+"""The connection to a Vovk server: a schema, and a pool of HTTP connections."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ __all__ = ["VovkSession"]
 
 # A stream holds a connection for as long as it runs.
 _MAX_REQUESTS = 1024
-# A server in development builds a route when it is first asked for it.
+# A server in development builds a route at its first request.
 _SCHEMA_S = 30.0
 _ENDPOINT = "_schema_"
 
 
 class VovkSession(VovkCaller):
-    """Calls to one Vovk server, many at a time; used as a session over a channel is.
+    """Calls to one Vovk server, many at a time; used like a session over a channel.
 
-    A call is one request, sent once; cancelling it breaks the request off.
+    A call is one request, sent once; cancelling it aborts the request.
 
     Args:
         url: ``http://`` or ``https://``; secrets in it are never shown.
-        schema: what the server has; None asks its ``_schema_``.
+        schema: the server's schema; None asks its ``_schema_``.
         headers: sent with every request.
         ssl: a context for ``https://``; the library's default otherwise.
-        proxy: an address; True for what the environment says; None or False for none.
+        proxy: an address; True for the one in the environment; None or False for no proxy.
         connect_timeout_s: for connecting, in seconds.
-        no_schema: makes what to raise where ``_schema_`` does not answer, of the reason why.
+        no_schema: makes the error to raise if ``_schema_`` does not answer, from the reason.
         limits: how large a reply, or a value of a stream, may be.
         options: see :class:`~kkjupyter.vovk.client.caller.VovkCaller`.
 
     Raises:
-        UsageError: an argument cannot be right, or a schema at hand is none.
+        UsageError: an argument is not valid, or the schema is not one.
     """
 
     def __init__(
@@ -123,11 +123,11 @@ class VovkSession(VovkCaller):
         return self._requests.calls
 
     async def connect(self) -> None:
-        """See whether the server is there, and ask for its schema if need be. I/O loop only.
+        """Check that the server can be reached, and fetch its schema if necessary. I/O loop only.
 
         Raises:
             ConnectError: it cannot be reached.
-            UsageError: there is no schema where it was looked for, or no server to ask for it.
+            UsageError: no schema was found at its address, or the server does not offer one.
         """
         try:
             if self._source is None:
@@ -139,7 +139,7 @@ class VovkSession(VovkCaller):
             if self.has_checks:
                 await asyncio.to_thread(load_library)
         except BaseException:
-            await self.close()  # nobody gets it
+            await self.close()  # it is not handed out
             raise
 
     async def close(self) -> None:
@@ -169,7 +169,7 @@ class VovkSession(VovkCaller):
         )
 
     def _start(self, state: VovkState, request: HttpRequest, fetch: Fetch) -> None:
-        if self.closed:  # since the call was made
+        if self.closed:  # closed since the call was made
             state.cancel()
         elif not state.over:
             exchange = state.backend
@@ -179,7 +179,7 @@ class VovkSession(VovkCaller):
     # ---- schemas
 
     async def _ask_server(self) -> None:
-        """Have the server say what it has; 3.x does so in development."""
+        """Fetch the schema from the server; 3.x offers it in development."""
         root = default_api_root(self._address, Schema({}))
         try:
             status, body = await self._get(self._requests.client, _below(root, _ENDPOINT))
@@ -190,12 +190,12 @@ class VovkSession(VovkCaller):
         try:
             schema = read_schema(parse_json(body, _ENDPOINT), _ENDPOINT)
         except UsageError as exc:
-            raise self._no_schema("the answer is none") from exc
+            raise self._no_schema("the answer is not a schema") from exc
         self.use(schema)
         self.api_root = _without_segment(root, schema)
 
     async def _ask_address(self, address: str) -> Schema:
-        """The schema at an address: of a file, or of a folder with one segment."""
+        """The schema at the address of a file, or of a folder with one segment."""
         shown_url = without_secrets(address)
         check_http_url(address, {})
         client = self._requests.client
@@ -208,14 +208,14 @@ class VovkSession(VovkCaller):
                 return read_schema(parse_json(body, shown_url), shown_url)
             files = {} if is_file else await self._folder(client, address)
             if not files:
-                raise UsageError(f"schema: {shown_url}: HTTP {status}; there is no schema")
+                raise UsageError(f"schema: {shown_url}: HTTP {status}; no schema there")
             return read_files(files)
         finally:
             if client is not self._requests.client:
                 await client.close()
 
     async def _folder(self, client: HttpClient, address: str) -> dict[str, Any]:
-        """The files of a folder; over HTTP nothing lists it, so only those every one has."""
+        """The files of a folder. HTTP cannot list it, so only the files that every folder has."""
         files: dict[str, Any] = {}
         for name in (META_FILE, "root.json"):
             status, body = await self._get(client, encoded_url(_below(address, name)))
@@ -235,11 +235,11 @@ class VovkSession(VovkCaller):
             if isinstance(exc, ConnectTimeout):
                 raise
             shown_url = without_secrets(address)
-            raise ConnectTimeout(shown_url, "the schema did not come in time") from exc
+            raise ConnectTimeout(shown_url, "the schema did not arrive in time") from exc
 
     def _no_schema_there(self, reason: str) -> UsageError:
         return UsageError(
-            f"{self.url} does not tell its schema ({reason}), as Vovk 3.x does in development; "
+            f"{self.url} does not offer its schema ({reason}), as Vovk 3.x does in development; "
             "pass schema= (a .vovk-schema folder or a vovk-metadata.json)"
         )
 
@@ -264,7 +264,7 @@ def _origin(address: str) -> tuple[str, str]:
 
 
 def _without_segment(root: str, schema: Schema) -> str:
-    """The root of the API, where that of one of its segments was asked: paths have its name."""
+    """The root of the API, if the address was that of a segment: paths begin with its name."""
     [name] = schema.segments if len(schema.segments) == 1 else [""]
     parts = urlsplit(root)
     if name and schema.segments[name].force_api_root is None:

@@ -1,4 +1,4 @@
-"""The base class of what is published."""
+"""The base class of published controllers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NameStyle = Literal["camel", "as_is"]
 
 
 class Controller:
-    """A group of handlers: its decorated methods are published, nothing else of it is.
+    """A group of handlers: only its decorated methods are published.
 
     ::
 
@@ -23,8 +23,8 @@ class Controller:
                 yield {"message": "Hello,"}
 
     ``name=`` and ``prefix=`` in the class line are the same as the attributes; ``names="as_is"``
-    publishes the methods as they are spelt, else it is in camel case: ``streamTokens``; and
-    ``rule="0.1"`` is the rule by which ``.auto()`` makes the paths.
+    publishes method names unchanged, not in camel case (``streamTokens``); ``rule="0.1"`` selects
+    how ``.auto()`` makes the paths.
 
     Attributes:
         controller_name: its key in the schema; by default the name of the class. Not inherited.
@@ -63,7 +63,7 @@ class Controller:
 def routes_of(cls: type) -> dict[str, Route]:
     """The published methods of a class by attribute, those of its bases first.
 
-    A method that overrides a published one keeps its route, unless it brings its own.
+    A method that overrides a published one keeps its route, unless it has its own.
     """
     routes: dict[str, Route] = {}
     for base in reversed(cls.__mro__):

@@ -39,11 +39,11 @@ class Route:
 
     Attributes:
         http_method: upper case.
-        path: below the controller's prefix; None if it follows from the name.
-        rule: by which rule, then; None for the controller's.
-        name: in the schema; None if it follows from the method's.
-        summary: what it does, in a line; None takes the docstring's first.
-        description: what it does, at length; None takes the rest of the docstring.
+        path: below the controller's prefix; None if it is made from the name.
+        rule: the rule for making it; None for the controller's.
+        name: its name in the schema; None if it is made from the method's.
+        summary: what it does, in one line; None for the docstring's first line.
+        description: what it does, at length; None for the rest of the docstring.
     """
 
     http_method: str
@@ -75,8 +75,8 @@ class Verb:
         """Publish a method at ``path``, below the controller's prefix.
 
         Args:
-            path: parameters stand in it as ``{id}`` or ``:id``.
-            name: in the schema; by default the method's, in camel case.
+            path: with parameters as ``{id}`` or ``:id``.
+            name: its name in the schema; by default the method's, in camel case.
             summary: what it does; by default the docstring's first line.
             description: the same at length; by default the rest of the docstring.
         """
@@ -97,15 +97,15 @@ class Verb:
         summary: str | None = None,
         description: str | None = None,
     ) -> Callable[[F], F]:
-        """Publish a method at a path made of its name.
+        """Publish a method at a path made from its name.
 
         Args:
             rule: ``"3.x"``: ``stream-tokens``, and ``/{id}`` for each path parameter that the type
                 hint of ``params`` names; ``"0.1"``: ``controller-name/stream-tokens``. By default
-                the controller's, and that is 3.x unless it says otherwise.
-            name: see :meth:`__call__`, also for the others.
-            summary: see there.
-            description: see there.
+                the controller's rule, which is 3.x unless it names another.
+            name: as in :meth:`__call__`.
+            summary: as in :meth:`__call__`.
+            description: as in :meth:`__call__`.
         """
         check_choice("rule", rule, AUTO_RULES)
         return self._publishing(Route(self._http_method, None, rule, name, summary, description))
@@ -116,7 +116,7 @@ class Verb:
                 raise UsageError(f"a route needs a method, not {type(function).__name__}")
             if hasattr(function, ROUTE_ATTRIBUTE):
                 name = getattr(inspect.unwrap(function), "__name__", "the method")
-                raise UsageError(f"{name} has a route already; a method has one")
+                raise UsageError(f"{name} has a route already; a method can have only one")
             setattr(function, ROUTE_ATTRIBUTE, route)
             return function
 

@@ -1,8 +1,8 @@
-"""``yield*`` for async generators: handing another stream through, and ending it with one's own.
+"""``yield*`` for async generators: a stream within a stream, and both end together.
 
-Python's ``async for item in inner: yield item`` leaves ``inner`` as it is when the outer generator
-is ended at its yield; it is ended by the garbage collector, and not at all while something holds
-it. What is delegated to by :func:`delegate` is closed with the stream it became part of.
+In Python's ``async for item in inner: yield item``, ``inner`` stays open when the outer generator
+is ended at its yield; the garbage collector ends it, but not while something holds it. A source of
+:func:`delegate` is closed with the stream that it is part of.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ __all__ = ["close_delegated", "collect_delegated", "delegate"]
 
 T = TypeVar("T")
 
-# In the order in which they were begun: whatever one delegates to comes after it.
+# In the order in which they began: a source comes after the one that delegates to it.
 _open: contextvars.ContextVar[dict[_Inner, None]] = contextvars.ContextVar("kkjupyter_delegated")
 
 
 def delegate(source: AsyncIterable[T] | Iterable[T]) -> AsyncGenerator[T, None]:
     """``yield*``: ``async for token in vovk.delegate(self.hello.stream_tokens()): yield token``.
 
-    The source is closed when the loop is left, however that happens, and at the latest when the
-    client is gone, also while something else holds it. Where it only gives iterators, and is none
-    itself, the one that it gave is closed: it may have other readers. What it raises comes out of
-    the loop.
+    The source is closed when the loop is left in any way, and at the latest when the client is
+    gone, even if something else holds it. If the source is an iterable and not an iterator, only
+    the iterator made from it is closed, because it may have other readers. Its exceptions come out
+    of the loop.
 
     Args:
         source: a generator, async or not, or any other iterable. A sync one runs on the loop, so
             it must not block; return it from the handler if it does.
 
     Raises:
-        UsageError: it is no iterable, for example a coroutine that was not awaited.
+        UsageError: it is not an iterable, for example a coroutine that was not awaited.
     """
     if not hasattr(type(source), "__aiter__") and not hasattr(type(source), "__iter__"):
         raise UsageError(
@@ -119,7 +119,7 @@ class _Sync:
 
 
 def collect_delegated() -> None:
-    """From now on what this task delegates to belongs to one stream: see close_delegated()."""
+    """Collect this task's sources for one stream from now on: see close_delegated()."""
     _open.set({})
 
 
@@ -127,7 +127,7 @@ async def close_delegated() -> None:
     """Close what the stream of this task still delegates to, the innermost first.
 
     Raises:
-        Exception: what the first of them raised that failed; all are closed before.
+        Exception: the exception of the first source that failed; all are closed first.
     """
     failure: BaseException | None = None
     for inner in reversed(list(_open.get({}))):

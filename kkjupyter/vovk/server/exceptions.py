@@ -1,4 +1,4 @@
-"""What handlers raise on purpose: an HTTP status, or a value thrown as it is."""
+"""Exceptions for handlers: an HTTP status, or a thrown value of any kind."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class HttpException(RemoteError):
     Once a stream has begun its status is 200 and stays so; then only the message arrives.
 
     Args:
-        status: from 400 to 599; an :class:`http.HTTPStatus` will do.
-        message: what went wrong; by default what the status is called.
-        cause: any value with a JSON form; clients of 3.x get it, older ones have no place for it.
+        status: from 400 to 599; may be an :class:`http.HTTPStatus`.
+        message: what went wrong; by default the name of the status.
+        cause: any value with a JSON form; clients of 3.x get it, older ones do not.
 
     Raises:
-        UsageError: the status is not one of an error.
+        UsageError: the status is not an error status.
     """
 
     def __init__(self, status: int, message: str | None = None, cause: Any = None) -> None:
@@ -37,13 +37,14 @@ class HttpException(RemoteError):
 
 
 class Throw(RemoteThrow):
-    """Throws a value that is no error, as JavaScript can: ``raise vovk.Throw({"hello": "World"})``.
+    """Throws a value that is not an error, as JavaScript can: ``raise vovk.Throw({"hello":
+    "World"})``.
 
-    Clients get the value as it is. Text they take for the message of an error: the wire does not
-    tell the two apart. Without a value it is ``undefined`` that is thrown.
+    Clients get the value as it is. They read text as the message of an error: the wire does not
+    tell the two apart. Without a value, ``undefined`` is thrown.
 
     Attributes:
-        value: what was thrown.
+        value: the thrown value.
     """
 
     def __init__(self, value: Any = undefined) -> None:
@@ -57,5 +58,5 @@ def _text(value: Any) -> str:
         return "undefined"
     try:
         return dumps(json_codec.encode(value, tags_bytes=False)).decode()
-    except EncodeError:  # told when it is sent; its text must not fail
+    except EncodeError:  # reported when it is sent; its text must not fail
         return repr(value)

@@ -1,4 +1,4 @@
-"""Type hints as JSON Schema, docstrings as operation objects: what the schema says of a handler."""
+"""A handler's part of the schema: type hints as JSON Schema, docstrings as operation objects."""
 
 from __future__ import annotations
 

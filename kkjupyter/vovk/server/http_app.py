@@ -1,4 +1,4 @@
-"""The HTTP side of a publication: doors, paths, replies and streams, over aiohttp."""
+"""The HTTP side of a Vovk server: access, paths, replies and streams, over aiohttp."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ __all__ = ["VovkApp", "VovkClients"]
 _PREFLIGHT_S = 600
 _WRITES_AT_ONCE = 64
 _SCHEMA_PATH = "_schema_"
-# What means nothing there, for a heartbeat.
+# White space without a meaning there, for a heartbeat.
 _BETWEEN_ITEMS: Final[dict[WireFormat, bytes]] = {"jsonlines": b"\n", "divider": b" "}
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 
 
 class VovkClients:
-    """The requests that are being answered.
+    """The running requests.
 
     Args:
         limits: how many they may be, and more of the kind.
 
     Attributes:
-        count: how many clients are connected; told by who listens.
-        load: what they have at once.
+        count: how many clients are connected; set by the listener.
+        load: the count of what clients use at once.
     """
 
     def __init__(self, limits: ServerLimits | None = None) -> None:
@@ -57,19 +57,19 @@ class VovkClients:
 
     @property
     def running(self) -> int:
-        """How many there are. Any thread."""
+        """How many requests run. Any thread."""
         return len(self._answerings)
 
     def add(self, answering: ResponseTask) -> None:
-        """One more."""
+        """Add a request."""
         self._answerings.add(answering)
 
     def discard(self, answering: ResponseTask) -> None:
-        """One less. Any thread."""
+        """Remove a request. Any thread."""
         self._answerings.discard(answering)
 
     def stop(self) -> None:
-        """Cancel what runs for any of them."""
+        """Cancel all running requests."""
         for answering in list(self._answerings):
             answering.cancel()
 
@@ -106,7 +106,7 @@ class VovkApp:
 
     @property
     def wire_format(self) -> WireFormat:
-        """What streams are in."""
+        """The format of streams."""
         return self.publication.wire_format
 
     def add_to(self, application: web.Application) -> None:
@@ -114,7 +114,7 @@ class VovkApp:
         application.router.add_route("*", "/{path:.*}", self.serve)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; a handler of aiohttp's. Cancelling ends what runs for it."""
+        """Answer one request, as a handler for aiohttp. Cancelling ends what runs for it."""
         common: dict[str, str] = {}
         turned = self._at_the_door(request, common)
         if turned is not None:
@@ -200,7 +200,7 @@ class VovkApp:
         if beats is not None:
             beats.begin_stream(response, _BETWEEN_ITEMS[self.wire_format])
         try:
-            await response.prepare(request)  # the head goes out before there is a first item
+            await response.prepare(request)  # the head is sent before the first item
             while messages := await answering.read(look):
                 await self._write(response, messages)
                 if beats is not None:
@@ -215,15 +215,15 @@ class VovkApp:
     async def _write(self, response: web.StreamResponse, messages: list[bytes]) -> None:
         if self.wire_format == "jsonlines":  # the fewer chunks, the less work for all
             messages = [b"".join(messages)]
-        # The client of 0.1 loses what shares a chunk with the beginning of an item.
+        # The client of 0.1 loses data that shares a chunk with the beginning of an item.
         for at in range(0, len(messages), _WRITES_AT_ONCE):
             for message in messages[at : at + _WRITES_AT_ONCE]:
                 await response.write(message)
-            # A quick reader never makes a write wait; others have a right to the loop, too, and
-            # on it one learns that he is gone.
+            # With a quick reader no write ever waits; but others need the loop, too, and only on it
+            # one learns that the client is gone.
             await asyncio.sleep(0)
 
-    # ---- who may come in
+    # ---- access
 
     def _at_the_door(self, request: web.Request, common: dict[str, str]) -> Response | None:
         """Why not, or the answer to a preflight; None to go on. ``common``: for every answer."""
@@ -235,13 +235,13 @@ class VovkApp:
         if origin is not None and self.door.admits_origin(origin):
             common[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             common[hdrs.VARY] = hdrs.ORIGIN
-            if _is_preflight(request) and self.door.turn_away_page(visit) is None:
+            if _is_preflight(request) and self.door.page_rejection(visit) is None:
                 return _preflight_reply(request)
-        turned = self.door.turn_away(visit)
+        turned = self.door.rejection(visit)
         return None if turned is None else self._refusal(turned[0], turned[1].strip())
 
     def _query(self, request: web.Request) -> str:
-        """What follows the question mark, without our own secret: a handler might repeat it."""
+        """The query without our own secret, which a handler might repeat."""
         text = request.raw_path.partition("?")[2]
         return text if self.door is None else self.door.without_token(text)
 
@@ -272,7 +272,7 @@ class VovkApp:
 
 
 class _SameLoop:
-    """The loop that runs, for handlers of an application that is not ours."""
+    """The running loop, for handlers in an application of the user's."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -293,7 +293,7 @@ def _web_response(reply: Response, common: dict[str, str]) -> web.Response:
 
 
 def _redirect(request: web.Request, common: dict[str, str]) -> web.Response:
-    """To the same without slashes at its end, as Next does it; never to another host."""
+    """Redirect to the address without trailing slashes, as Next does; never to another host."""
     path, mark, query = request.raw_path.partition("?")
     target = "/" + path.strip("/\\") + mark + query
     headers = {hdrs.LOCATION: target, "refresh": f"0;url={target}"}
@@ -306,7 +306,7 @@ def _is_preflight(request: web.Request) -> bool:
 
 
 def _preflight_reply(request: web.Request) -> Response:
-    """What a browser asks before the real request, which then shows the token."""
+    """The answer to the question that a browser asks before the real request with its token."""
     wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS)
     return Response(
         status=http.HTTPStatus.NO_CONTENT,
@@ -319,7 +319,7 @@ def _preflight_reply(request: web.Request) -> Response:
 
 
 def _cut_off(request: web.Request) -> web.StreamResponse:
-    """Break the connection off: the client must see that the answer is not complete."""
+    """Abort the connection: the client must see that the answer is incomplete."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=499)

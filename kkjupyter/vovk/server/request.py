@@ -1,4 +1,4 @@
-"""What a handler sees of a request."""
+"""The request as a handler sees it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Body = TypeVar("Body", default=Any)
     Query = TypeVar("Query", default=dict[str, Any])
     Params = TypeVar("Params", default=dict[str, str])
-else:  # only type checkers need to know that the later ones can be left out
+else:  # only type checkers need to know that the later ones are optional
     from typing import TypeVar
 
     Body, Query, Params = TypeVar("Body"), TypeVar("Query"), TypeVar("Params")
@@ -33,14 +33,15 @@ _UNREAD: Any = object()
 
 
 class Request(Generic[Body, Query, Params]):
-    """One request. As a type hint it says what is let in: ``req: vovk.Request[Body, Query]``.
+    """One request.
 
-    What it names is checked and converted before the handler runs.
+    As a type hint it says what is accepted: ``req: vovk.Request[Body, Query]``. The named types are
+    checked and converted before the handler runs.
 
     Attributes:
         method: the HTTP method, upper case.
-        url: as asked for.
-        headers: by name, in any case; what came several times has its first value.
+        url: the requested address.
+        headers: by name, in any case; a repeated header has its first value.
         params: the path parameters.
         query: from the URL; nested by brackets as in 3.x, or flat in the old format.
         remote: the client's address, or None.
@@ -72,7 +73,7 @@ class Request(Generic[Body, Query, Params]):
         self.headers = headers
         self.remote = remote
         self.handler = handler
-        # As they came, until they are checked.
+        # As they arrived, until they are checked.
         self.params = cast("Params", params)
         self.query = cast("Query", decode_query(query_text, wire_format))
         self._body = body
@@ -90,38 +91,38 @@ class Request(Generic[Body, Query, Params]):
 
     @property
     def aborted(self) -> bool:
-        """Whether the client is gone. For sync code that works long between two yields."""
+        """Whether the client is gone; for sync code that works long between two yields."""
         return self._aborted
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What the client says about the call in the header ``x-meta``; empty if nothing.
+        """The client's data about the call, from the header ``x-meta``; empty without it.
 
         Raises:
-            HttpException: 400, it is no JSON object.
+            HttpException: 400, it is not a JSON object.
         """
         if self._meta is None:
             text = self.headers.get("x-meta")
             meta = _json(text.encode(errors="surrogateescape"), "x-meta") if text else {}
             if not isinstance(meta, dict):
-                raise HttpException(400, "x-meta: a JSON object belongs there")
+                raise HttpException(400, "x-meta must be a JSON object")
             self._meta = meta
         return self._meta
 
     async def json(self) -> Body:
-        """The body; as the type hint has it, if there is one.
+        """The body, converted to the type hint if there is one.
 
         Raises:
-            HttpException: 400, it is no JSON; 413, its values would take too much memory.
+            HttpException: 400, it is not JSON; 413, its values would take too much memory.
         """
         if self._json is _UNREAD and not self._body:
-            raise HttpException(400, "the body is empty; JSON belongs there")
+            raise HttpException(400, "the body is empty; it must be JSON")
         await self.load_body_value()
         body: Body = self.body_value()
         return body
 
     async def text(self) -> str:
-        """The body as text; what is no UTF-8 becomes U+FFFD."""
+        """The body as text; bytes that are not UTF-8 become U+FFFD."""
         return self._body.decode(errors="replace")
 
     async def bytes(self) -> bytes:
@@ -131,10 +132,10 @@ class Request(Generic[Body, Query, Params]):
     async def form(self) -> dict[str, Any]:
         """The fields of a form, with files or without.
 
-        Each is text or a :class:`vovk.File`; a list of these where its name comes several times.
+        Each is text or a :class:`vovk.File`, or a list of these if its name occurs several times.
 
         Raises:
-            HttpException: 400, it is no form, or a broken one.
+            HttpException: 400, it is not a form, or a damaged one.
         """
         read = partial(read_form, self._body, self.headers.get("content-type", ""))
         try:
@@ -163,11 +164,11 @@ class Request(Generic[Body, Query, Params]):
         return self._json
 
     def set_body_value(self, value: Any) -> None:
-        """Say what the body is, after it was checked."""
+        """Set the body after it was checked."""
         self._json = value
 
     def abort(self) -> None:
-        """Say that the client is gone."""
+        """Note that the client is gone."""
         self._aborted = True
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""One request, answered: the handler on its loop, the bytes it makes on the loop of the socket."""
+"""Answers one request: the handler runs on its loop, and its bytes are sent on the socket's."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from kkjupyter.wire.vovk.schema.model import WireFormat
 
 __all__ = ["HandlerLoop", "HandlerOptions", "ResponseTask"]
 
-# Enough to keep a fast reader busy between two wake-ups, little enough that one who does not read
-# costs little: this much waits here, and as much again in the socket.
+# Enough to keep a fast reader busy between two wake-ups, and little for a client that does not
+# read: this much waits here, and as much again in the socket.
 _FULL_BYTES = 256 * 1024
 # Beyond this, what waits may arrive in pieces. The real clients decode each piece on its own
 # and spoil a character that is cut in two; an escaped one cannot be.
 _WHOLE_BYTES = 16 * 1024
-# How soon a client that is gone is noticed where nobody tells.
+# How soon a client that is gone is noticed if nothing reports it.
 _LOOK_S = 0.025
 
 OnError = Callable[[BaseException, Request[Any, Any, Any]], object]
@@ -50,17 +50,17 @@ class HandlerLoop(Protocol):
     """The loop that handlers run on."""
 
     def post(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have ``fn(*args)`` called there, soon and in order. Any thread."""
+        """Call ``fn(*args)`` there, soon and in order. Any thread."""
 
 
 class HandlerOptions(Protocol):
-    """What holds for every request to a server.
+    """The options for every request to a server.
 
     Attributes:
-        wire_format: what streams are in.
-        interceptors: around every call, the first outermost.
-        validate: whether type hints are held to.
-        on_error: told what handlers raise, before it is sent.
+        wire_format: the format of streams.
+        interceptors: run around every call, the first one outermost.
+        validate: whether type hints are checked.
+        on_error: called with what handlers raise, before it is sent.
     """
 
     @property
@@ -74,15 +74,15 @@ class HandlerOptions(Protocol):
 
 
 class ResponseTask:
-    """The sink of a pump, which :meth:`read` empties; it is never far ahead of the client.
+    """The sink of a pump, emptied by :meth:`read`; it is never far ahead of the client.
 
     Args:
         published: what is called.
         request: with what.
         manners: how.
         loop: where the handler runs.
-        on_over: called with this when nothing of it runs any more; on that loop.
-        load: has the threads.
+        on_over: called with this task when nothing of it runs any more; on that loop.
+        load: provides the threads.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ResponseTask:
     # ---- the socket's loop
 
     def start(self) -> None:
-        """Have the handler called."""
+        """Start the handler."""
         self._loop.post(self._begin)
 
     def cancel(self) -> None:
@@ -131,10 +131,10 @@ class ResponseTask:
         self._emptied.notify()
 
     async def opened(self, is_gone: Callable[[], bool] | None = None) -> Response | None:
-        """Wait for what the handler returns: its reply, or None for a stream, to be read.
+        """Wait for the handler's result: its reply, or None for a stream, which is then read.
 
         Args:
-            is_gone: whether the client is, where only looking tells.
+            is_gone: whether the client is gone, for servers where that must be polled.
 
         Raises:
             ConnectionLost: the client is gone, or the server was closed.
@@ -143,9 +143,9 @@ class ResponseTask:
         return self._reply
 
     async def read(self, is_gone: Callable[[], bool] | None = None) -> list[bytes]:
-        """Wait for the next messages of a stream: all there are by then; none at its end.
+        """Wait for the next messages of a stream and return all that are there; none at its end.
 
-        Args and errors as :meth:`opened`. Cancelling is safe, nothing is lost.
+        Arguments and errors as for :meth:`opened`. Cancelling is safe: nothing is lost.
         """
         await self._wait(lambda: bool(self._held_bytes) or self.over, is_gone)
         with self._lock:
@@ -162,24 +162,24 @@ class ResponseTask:
         while not await wait_async(self._filled, is_ready, look_s):
             if is_gone is not None and is_gone():
                 self.cancel()
-        if self.cancelled:  # an end that looks like any other would be a silent loss
+        if self.cancelled:  # a normal end would hide the loss
             raise ConnectionLost(self._request.handler, "cancelled")
 
-    # ---- asked by the pump
+    # ---- called by the pump
 
     @property
     def must_wait(self) -> bool:
         """Whether enough is waiting for the client."""
-        if self.cancelled:  # until that has come to the task: nobody wants what is made meanwhile
+        if self.cancelled:  # until the task notices: values made in the meantime are not wanted
             return not self.interrupted
         return self._held_bytes > _FULL_BYTES
 
     async def room(self) -> None:
-        """Wait until there is less."""
+        """Wait until less is waiting. Cancelling is safe."""
         await wait_async(self._emptied, lambda: not self.must_wait)
 
     def wait_for_room(self) -> None:
-        """As :meth:`room`, in a thread."""
+        """Like :meth:`room`, in a thread."""
         wait_blocking(self._emptied, lambda: self.cancelled or not self.must_wait)
 
     def send_item(self, value: Any) -> None:
@@ -210,7 +210,7 @@ class ResponseTask:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def _cancel_task(self) -> None:
-        # Once: a second time would interrupt what the handler does at its end.
+        # Only once: a second time would interrupt the handler's clean-up.
         if self._task is not None and not self._task.cancelling():
             self.interrupted = True
             self._task.cancel()
@@ -262,7 +262,7 @@ class ResponseTask:
         return self._published.call.check_result(value)
 
     async def _stream(self, source: Any) -> None:
-        if self._request.method == "HEAD":  # its reply has no body
+        if self._request.method == "HEAD":  # the reply to it has no body
             await close_source(source)
             self._reply = Response()
             return
@@ -311,7 +311,7 @@ class ResponseTask:
             self._reply = error_reply(exc, self._format)
 
     def _failed_late(self, exc: BaseException) -> None:
-        """Nobody is left to hear of it but who reads the log. Any thread."""
+        """Log an error that no client can receive any more. Any thread."""
         log_late_failure(self._request.handler, exc)
 
     def _tell(self, exc: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What is answered where nothing streams: a value, an error, or bytes of the handler's own."""
+"""Replies that are not streams: a value, an error, or bytes from the handler."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["Response", "error_reply", "status_reply", "stream_failure", "value_r
 
 @dataclasses.dataclass(frozen=True)
 class Response:
-    """A reply as it is, for what is no JSON: ``return vovk.Response(png, headers={...})``.
+    """A reply that is not JSON: ``return vovk.Response(png, headers={...})``.
 
     Args:
-        body: text goes as UTF-8.
+        body: bytes, or text, which is sent as UTF-8.
         status: the HTTP status, from 200 to 599.
-        headers: with a ``content-type``, else the body is called text or bytes, as it is given.
-            Names and values must be what HTTP allows; ``content-length`` is set by the server.
+        headers: by default ``content-type`` is text or bytes, like the body. Names and values must
+            be valid in HTTP; the server sets ``content-length``.
     """
 
     body: bytes | str = b""
@@ -39,11 +39,12 @@ class Response:
 
 
 def value_reply(value: Any, http_method: str = "GET") -> Response:
-    """The reply with what a handler returned.
+    """The reply with a handler's result.
 
     Args:
-        value: what it returned.
-        http_method: of the request; the reply to a ``"HEAD"`` may tell the length of another.
+        value: the result.
+        http_method: the method of the request; the reply to a ``"HEAD"`` may have the length of
+            another reply.
 
     Raises:
         EncodeError: it has no JSON form.
@@ -56,7 +57,7 @@ def value_reply(value: Any, http_method: str = "GET") -> Response:
 
 
 def _check_response(response: Response, http_method: str) -> None:
-    """What a handler puts together may hold what it was sent: that must not become a header."""
+    """Check the headers: a client's input in them must not become another header."""
     if not isinstance(response.body, bytes | str):
         kind = type(response.body).__name__
         raise UsageError(f"the body of a vovk.Response is bytes or text, not {kind}")
@@ -73,14 +74,14 @@ def _check_response(response: Response, http_method: str) -> None:
 
 
 def error_reply(exc: BaseException, wire_format: WireFormat) -> Response:
-    """The reply with what a handler raised before any stream began. Something is always returned.
+    """The reply for an exception that a handler raised before any stream began.
 
-    An HttpException, and any RemoteError with a status, keeps status and cause; all else is a 500
-    with the exception's message, as on the real servers.
+    Never fails. An HttpException, or a RemoteError with a status, keeps status and cause;
+    everything else is a 500 with the exception's message, as on the real servers.
     """
     status = getattr(exc, "status", None) if isinstance(exc, RemoteError) else None
     cause = getattr(exc, "cause", None)
-    if isinstance(exc, RemoteThrow):  # a reply has a message in any case; the value goes beside it
+    if isinstance(exc, RemoteThrow):  # a reply always has a message; the value goes beside it
         cause = None if isinstance(exc.value, str) or exc.value is undefined else exc.value
         message = exc.message
     else:
@@ -102,16 +103,16 @@ def status_reply(
 
 
 def stream_failure(exc: BaseException, wire_format: WireFormat) -> bytes:
-    """The last message of a stream that failed. Something is always returned."""
+    """The last message of a failed stream. Never fails."""
     try:
         return encode_failure(thrown_reason(exc), wire_format)
-    except EncodeError:  # of a thrown value there is at least a text
+    except EncodeError:  # a thrown value has at least a text
         return encode_failure(str(exc), wire_format)
 
 
 _JSON = REPLY_HEADERS
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
-# Another length, or another form of the body, would make a second reply of the rest of it.
+# Another length, or another encoding, would turn the rest of the body into a second reply.
 _OWN_HEADERS = frozenset({"content-length", "transfer-encoding"})
 _KNOWN = frozenset(http.HTTPStatus)

@@ -1,4 +1,4 @@
-"""Controllers as what can be asked for: their schema, and who answers which path."""
+"""The routes of controllers: their schema, and the handler for each path."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Published:
     """One handler.
 
     Attributes:
-        handler: what the schema says of it.
-        function: what is called.
-        call: how.
+        handler: its entry in the schema.
+        function: the function to call.
+        call: how to call it.
     """
 
     handler: model.Handler
@@ -50,19 +50,19 @@ class Published:
 
 
 class Router:
-    """All that a server offers.
+    """Everything that a server offers.
 
     Args:
         controllers: see :data:`Controllers`.
-        wire_format: how it streams.
+        wire_format: the format of its streams.
         root_entry: the path of the API, for the schema.
 
     Attributes:
-        schema: what there is, for clients.
-        handlers: the same, for calls.
+        schema: the schema for clients.
+        handlers: the handlers by name.
 
     Raises:
-        UsageError: a controller cannot be one, or two handlers have the same name or path.
+        UsageError: a controller is not valid, or two handlers have the same name or path.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Router:
         published: dict[str, model.Controller] = {}
         for name, controller in _named(controllers):
             if name in published:
-                raise UsageError(f"two controllers are called {name!r}; name= in the class line")
+                raise UsageError(f"two controllers have the name {name!r}; name= in the class line")
             published[name] = self._publish(name, controller)
         segment = Segment(controllers=published)
         self.schema = Schema({"": segment}, wire_format, root_entry)
@@ -86,13 +86,14 @@ class Router:
 
     @property
     def segment(self) -> Segment:
-        """The one segment there is, the root's."""
+        """The only segment, the root's."""
         return self.schema.segments[""]
 
     def find(self, http_method: str, raw_path: str) -> tuple[Published, dict[str, str]] | None:
-        """The handler for a path, and its parameters; None if there is none.
+        """The handler for a path, and its path parameters; None if there is no handler.
 
-        Text in a path is preferred to a parameter. A parameter may hold an encoded slash.
+        Literal text in a path takes precedence over a parameter. A parameter may hold an encoded
+        slash.
 
         Args:
             http_method: upper case.
@@ -156,7 +157,7 @@ class Router:
 
 
 class _Pattern:
-    """Which paths one handler answers."""
+    """The paths that one handler answers."""
 
     def __init__(self, published: Published) -> None:
         handler = published.handler
@@ -179,7 +180,7 @@ class _Pattern:
 
 def _named(controllers: Controllers) -> list[tuple[str, Controller]]:
     if isinstance(controllers, type | Controller | str):
-        raise UsageError("controllers takes a list, also for a single one: [HelloController]")
+        raise UsageError("controllers takes a list, even for one controller: [HelloController]")
     if isinstance(controllers, Mapping):
         return [(str(name), _instance(one)) for name, one in controllers.items()]
     instances = [_instance(one) for one in controllers]
@@ -189,7 +190,9 @@ def _named(controllers: Controllers) -> list[tuple[str, Controller]]:
 def _instance(controller: Any) -> Controller:
     kind = controller if isinstance(controller, type) else type(controller)
     if not issubclass(kind, Controller):
-        raise UsageError(f"{kind.__name__} is no vovk.Controller; make that its base class")
+        raise UsageError(
+            f"{kind.__name__} is not a vovk.Controller; derive it from vovk.Controller"
+        )
     if not isinstance(controller, type):
         made: Controller = controller
     else:
@@ -199,9 +202,11 @@ def _instance(controller: Any) -> Controller:
             raise UsageError(f"{kind.__name__}() fails ({exc}); give an instance instead") from exc
     for attribute in ("controller_name", "prefix"):
         if not isinstance(getattr(made, attribute), str):
-            raise UsageError(f"{kind.__name__}.{attribute} is a setting: text belongs there")
+            raise UsageError(f"{kind.__name__}.{attribute} is a setting and must be text")
     if not routes_of(kind):
-        raise UsageError(f"{kind.__name__} publishes nothing; decorate a method: @vovk.get.auto()")
+        raise UsageError(
+            f"{kind.__name__} has no published methods; decorate one: @vovk.get.auto()"
+        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""From controllers to a server that listens, an application to mount, or a schema in files."""
+"""Turns controllers into a listening server, an application to mount, or schema files."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ class AppOptions(TypedDict, total=False):
     """The keyword arguments of ``vovk.app`` and ``vovk.serve``.
 
     Attributes:
-        legacy: speaks the divider format, for clients of Vovk 0.1 to 2.x; else JSON Lines, for 3.x.
+        legacy: True uses the divider format, for clients of Vovk 0.1 to 2.x; else JSON Lines, for
+            3.x.
         interceptors: ``async def interceptor(ctx, next)`` around every call.
         limits: what clients may have at once; see :class:`kkjupyter.ServerLimits`.
-        validate: whether body, query, path parameters, results and stream items must be what the
-            type hints say; they must by default.
-        on_error: ``on_error(exception, request)``, told what handlers raise, before and within
-            streams. On the handlers' loop; it must not block.
+        validate: whether body, query, path parameters, results and stream items must match the type
+            hints; True by default.
+        on_error: ``on_error(exception, request)`` is called with what handlers raise, before and
+            within streams. It runs on the handlers' loop and must not block.
     """
 
     legacy: bool
@@ -58,16 +59,18 @@ class ServeOptions(AppOptions, total=False):
 
     Attributes:
         prefix: the path of the API.
-        token: True (the default) makes one, a string is one, False serves without, on loopback
-            only. Shown as ``Authorization: Bearer``, or as ``?token=`` in the address. Handlers do
-            not see it in the query; a parameter ``token`` with another value is the API's own.
-        insecure: needed, too, to serve without a token where others can reach it.
+        token: True (the default) makes one, a string is one, False serves without one, on loopback
+            only. Clients send it as ``Authorization: Bearer``, or as ``?token=`` in the address.
+            Handlers do not see it in the query; a parameter ``token`` with another value is the
+            API's own.
+        insecure: also needed to serve without a token where others can reach the server.
         origins: web origins whose pages may call, besides the server's own.
-        hosts: names that clients may call this server by, besides the one it listens at; ``["*"]``
-            for any. Without a token, others are turned away; with one, none is.
+        hosts: names by which clients may address this server, besides the one that it listens on;
+            ``["*"]`` for any. Other names are refused only if there is no token.
         ssl: makes it an ``https://`` server; a context for servers, with a certificate loaded.
-        gzip: whether the body of a request may be packed with gzip; not by default. Unpacked it may
-            be as long as any other. Under ``vovk.app`` the application it belongs to unpacks.
+        gzip: whether the body of a request may be compressed with gzip; not by default. The usual
+            limit applies to the decompressed body. Under ``vovk.app`` the surrounding application
+            decompresses.
     """
 
     prefix: str
@@ -87,23 +90,23 @@ def serve(
 ) -> VovkServer:
     """Serve controllers to Vovk clients.
 
-    It asks for a token unless told otherwise, as :func:`kkjupyter.serve` does: on hosts that are
-    shared, as notebook servers often are, loopback is not private. Vovk's own clients show it as a
-    header (``init: {headers: {authorization: "Bearer ..."}}``); for code that must not change there
-    is ``token=False``. Pages of other origins are turned away in any case.
+    It asks for a token by default, like :func:`kkjupyter.serve`: on shared hosts, as notebook
+    servers often are, loopback is not private. Vovk's own clients send it as a header (``init:
+    {headers: {authorization: "Bearer ..."}}``); ``token=False`` is for code that must not change.
+    Pages of other origins are always refused.
 
     Args:
         controllers: classes or instances of :class:`vovk.Controller`; in a mapping, the keys are
             their names.
-        host: where to listen.
+        host: the address to listen on.
         port: the TCP port; 0 takes a free one.
         options: see :class:`ServeOptions`.
 
     Raises:
-        ConnectError: the port cannot be had.
-        UsageError: an argument cannot be right.
+        ConnectError: the server cannot listen on the port.
+        UsageError: an argument is not valid.
     """
-    from kkjupyter.vovk.server.server import VovkServer  # aiohttp takes its time to import
+    from kkjupyter.vovk.server.server import VovkServer  # aiohttp is slow to import
 
     check_options(options, sorted(ServeOptions.__optional_keys__))
     check_port(port)
@@ -124,15 +127,15 @@ def serve(
 def app(controllers: Controllers, **options: Unpack[AppOptions]) -> web.Application:
     """An aiohttp application: ``main.add_subapp("/api", vovk.app([HelloController]))``.
 
-    Async handlers run on the application's own loop, so that they may use what belongs to it. Who
-    may come in is the application's affair: neither token nor origin is looked at here.
+    Async handlers run on the application's own loop, so that they can use its objects. The
+    application controls the access: neither token nor origin is checked here.
 
     Args:
         controllers: as for :func:`serve`.
         options: see :class:`AppOptions`.
 
     Raises:
-        UsageError: an argument cannot be right.
+        UsageError: an argument is not valid.
     """
     from aiohttp import web
 
@@ -159,28 +162,28 @@ def write_schema(
     legacy: bool | None = None,
     prefix: str = "/api",
 ) -> None:
-    """Write what clients need to know, in the shape their generation reads.
+    """Write the schema that clients need, in the form of their Vovk version.
 
-    ``write_schema(".vovk-schema", ...)`` writes a folder as 3.x has it; with a name that ends in
-    ``.json`` it is one file: ``vovk-metadata.json`` for ``clientizeController`` of 0.1, any other
-    for ``createRPC`` of 3.x.
+    ``write_schema(".vovk-schema", ...)`` writes a folder in the form of 3.x; with a name that ends
+    in ``.json`` it is one file: ``vovk-metadata.json`` for ``clientizeController`` of 0.1, any
+    other for ``createRPC`` of 3.x.
 
     Args:
-        path: of the folder or the file.
+        path: the path of the folder or the file.
         controllers: as for :func:`serve`.
-        legacy: whether old clients are meant; by default the name of the file tells.
-        prefix: the path of the API, of which a schema of 3.x tells.
+        legacy: whether it is for old clients; by default decided by the name of the file.
+        prefix: the path of the API, which a schema of 3.x contains.
 
     Raises:
-        UsageError: a controller cannot be one; or a folder is asked for, for old clients.
-        OSError: it cannot be written.
+        UsageError: a controller is not valid, or a folder was asked for with old clients.
+        OSError: the file cannot be written.
     """
     target = Path(path)
     is_file = target.suffix == ".json"
     if legacy is None:
         legacy = target.name == _METADATA_FILE
     if legacy and not is_file:
-        raise UsageError(f"old clients read one file; name it, for example {_METADATA_FILE}")
+        raise UsageError(f"old clients read one file; pass its path, for example {_METADATA_FILE}")
     schema = Router(
         controllers, wire_format=_wire_format(legacy), root_entry=_prefix(prefix).strip("/")
     ).schema

@@ -1,4 +1,4 @@
-"""A publication with a port of its own."""
+"""A Vovk server with its own port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class VovkServer(Server):
         url: the API's address, for ``kk.connect``; clients need the token, too.
         port: the TCP port.
         closed: whether it was closed.
-        schema: what it offers, as clients take it; the same that it answers to ``_schema_``.
+        schema: its schema for clients; the same that it answers to ``_schema_``.
     """
 
     _clients: VovkClients
@@ -52,7 +52,7 @@ class VovkServer(Server):
         return tuple(one.handler.title for one in self._face.publication.handlers)
 
     def connect(self, **options: Any) -> Remote:
-        """A connection to this server, token included; ``options`` as :func:`kkjupyter.connect`."""
+        """Connect to this server with its token; ``options`` as for :func:`kkjupyter.connect`."""
         options.setdefault("schema", self.schema)
         return super().connect(**options)
 
@@ -61,9 +61,7 @@ class VovkServer(Server):
     async def _listen(self, port: int) -> int:
         app = web.Application(client_max_size=size_limit(self._clients.load.limits.message_bytes))
         self._face.add_to(app)
-        listener = self._listener = HttpListener(
-            app, self._host, self._ssl, self._clients.load.limits
-        )
+        listener = self._listener = HttpListener(app, self._host, self._ssl, self._clients.load)
         self._face.on_admitted = listener.know
         self._clients.count = lambda: listener.connections
         return await listener.start(port)

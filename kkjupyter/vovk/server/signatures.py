@@ -1,4 +1,4 @@
-"""How one handler wants to be called, told from its signature; found out once, when published."""
+"""How to call a handler, from its signature; determined once, when it is published."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _INPUTS: tuple[InputPart, ...] = ("body", "query", "params")
 
 
 class HandlerCall:
-    """Makes arguments of requests, and checks what comes in and out.
+    """Makes a handler's arguments from requests, and checks its input and output.
 
     The first parameter gets the request, the second, as in Vovk, the path parameters; ``body``,
-    ``query`` and ``params`` get these, and one that is called like a path parameter gets that.
-    A method may leave out what it does not need.
+    ``query`` and ``params`` get these parts, and a parameter with the name of a path parameter gets
+    that one. A method may leave out what it does not need.
 
     Args:
         function: the handler, bound to its controller.
-        title: how errors name it.
+        title: its name in errors.
         param_names: the path parameters.
 
     Attributes:
-        hints: what it says about its input and output, by part.
+        hints: its type hints for input and output, by part.
 
     Raises:
-        UsageError: it asks for something that no request has.
+        UsageError: a parameter has no counterpart in a request.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class HandlerCall:
     def arguments(
         self, request: Request[Any, Any, Any], wire_format: WireFormat, *, validate: bool
     ) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments for one request, which then has what was checked, too.
+        """The arguments for one request, which then holds the checked parts.
 
         Raises:
-            HttpException: 400 or 415, it is not what the hints say, or the body is no JSON.
+            HttpException: 400 or 415, the input does not match the hints, or the body is not JSON.
         """
         if validate:
             self._check(request, wire_format)
@@ -79,17 +79,17 @@ class HandlerCall:
         return args, {name: _given(request, what) for name, what in self._by_name.items()}
 
     def check_result(self, value: Any) -> Any:
-        """What it returned, if that is no stream; HttpException if it may not be sent."""
+        """The checked result, if it is not a stream; HttpException if it must not be sent."""
         return value if self._output is None else check_output(self._output, value)
 
     def item_check(self) -> ItemCheck | None:
-        """What checks the items of one stream of its, or None where all will do."""
+        """The check for the items of one of its streams, or None if all are allowed."""
         return None if self._items is None else ItemCheck(self._items)
 
     def _check(self, request: Request[Any, Any, Any], wire_format: WireFormat) -> None:
         for part, check in self._checks.items():
             if part == "body":
-                if wire_format == "jsonlines":  # before, clients called every body text
+                if wire_format == "jsonlines":  # before, clients declared every body as text
                     check_media_type(request)
                 request.set_body_value(check_input(part, check, request.body_value()))
             else:
@@ -98,7 +98,7 @@ class HandlerCall:
     def _assign(
         self, signature: inspect.Signature, title: str, param_names: Collection[str]
     ) -> None:
-        """Say what each parameter gets: a part of the request, ``"{id}"``, or ``""`` for all."""
+        """Decide what each parameter gets: a part of the request, ``"{id}"``, or ``""`` for all."""
         nameless = ["", "params"]
         for p in signature.parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):

@@ -1,4 +1,4 @@
-"""What is let in and out of a handler, by its type hints, and the words in which it is refused.
+"""Checks a handler's input and output against its type hints, and words the refusals.
 
 Status, shape and wording are those of the real servers with a validation library: 400 and
 ``cause.issues`` for what a client sent, ``Invalid iteration #1`` in the stream for the second item.
@@ -18,7 +18,7 @@ __all__ = ["ItemCheck", "check_input", "check_media_type", "check_output"]
 
 
 def check_input(part: Part, check: Check, value: Any) -> Any:
-    """``value`` as the hint has it.
+    """``value`` converted to the hint.
 
     Raises:
         HttpException: 400, it does not fit.
@@ -33,7 +33,7 @@ def check_output(check: Check, value: Any) -> Any:
     """``value`` itself.
 
     Raises:
-        HttpException: 500, it is not what the handler promises.
+        HttpException: 500, it does not match the handler's hint.
     """
     try:
         check(value)
@@ -53,7 +53,7 @@ class ItemCheck:
         """``item`` itself.
 
         Raises:
-            HttpException: it is not what the handler promises.
+            HttpException: it does not match the handler's hint.
         """
         try:
             self._check(item)
@@ -64,10 +64,10 @@ class ItemCheck:
 
 
 def check_media_type(request: Request[Any, Any, Any]) -> None:
-    """A body that is to be checked must be called JSON, or nothing at all.
+    """Check that a body is declared as JSON, or not at all.
 
     Raises:
-        HttpException: 415, it is called something else.
+        HttpException: 415, it is declared as something else.
     """
     given = media_type(request.headers.get("content-type", ""))
     if given and not is_json_type(given):

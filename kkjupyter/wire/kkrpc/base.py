@@ -1,8 +1,8 @@
-"""What the engine asks of a protocol, whichever it is.
+"""The interface of a protocol.
 
 A protocol is sans-I/O: :meth:`Protocol.receive` turns what arrived into events; every other method
-returns the bytes of one message, which ends in a line end and goes out as one frame. Those hold no
-state, so any thread may call them.
+returns the bytes of one message, which ends in a line end and is sent as one frame. These methods
+hold no state, so any thread may call them.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Codec = Literal["json", "superjson"]
 class Protocol(typing.Protocol):
     """One side of one connection.
 
-    A message that answers something goes out in the ``codec`` of what it answers. Methods that take
+    An answer is sent in the ``codec`` of what it answers. Methods that take
     a user's value raise :class:`~kkjupyter.errors.EncodeError` when it cannot be put on the wire;
     its ``path`` says which part.
 
     Attributes:
         name: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (kkrpc 2.x).
-        codec: of the messages that answer nothing.
-        held_bytes: how much of an unfinished message is held.
-        has_credit: streams are pulled: a value, the end and an error each cost the producer one
-            credit. Such a protocol also carries streams as arguments, errors thrown into a
-            generator, acknowledgements, return values and releases of callbacks; the others say
-            UsageError where they are asked for one of these.
+        codec: the codec of messages that are not answers.
+        held_bytes: how many bytes of an unfinished message are held.
+        has_credit: whether streams are pulled: a value, the end and an error each cost the producer
+            one credit. Such a protocol also carries streams as arguments, errors thrown into a
+            generator, acknowledgements, return values and releases of callbacks; other protocols
+            raise UsageError for these.
     """
 
     name: str
@@ -45,27 +45,28 @@ class Protocol(typing.Protocol):
     def held_bytes(self) -> int: ...
 
     def receive(self, chunks: Sequence[bytes], *, whole: bool = False) -> list[Event]:
-        """Take received bytes; return what they say, in order.
+        """Take received bytes; return their events, in order.
 
         Args:
-            chunks: in order; messages may be split over them or joined in one.
-            whole: each chunk is one frame of a transport that keeps boundaries.
+            chunks: in order; a message may be split over several, and one may hold several
+                messages.
+            whole: whether each chunk is one frame of a transport that keeps boundaries.
 
         Raises:
             MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
         """
 
     def read_frame(self, frame: bytes) -> Event | None:
-        """What a frame of many lines says, if it is one message; else each line may be one.
+        """The events of a frame of many lines, if it is one message; else each line may be one.
 
         Args:
-            frame: of a transport that keeps boundaries.
+            frame: a frame of a transport that keeps boundaries.
         """
 
     def new_id(self) -> str:
         """A fresh id for a call, a stream, a control or a callback."""
 
-    # ---- asking
+    # ---- requests
 
     def request(
         self,
@@ -80,11 +81,11 @@ class Protocol(typing.Protocol):
 
         Args:
             call_id: from :meth:`new_id`.
-            operation: what is asked for.
+            operation: what to do: call, new, get or set.
             path: the name, in parts.
             args: for ``call`` and ``new``.
             value: for ``set``.
-            meta: what to say about the call; None for nothing.
+            meta: data about the call, if any.
         """
 
     def pull(self, stream_id: str, count: int) -> bytes:
@@ -97,9 +98,9 @@ class Protocol(typing.Protocol):
         """Raise ``error``, an exception or any value, inside the generator behind a stream."""
 
     def release_callbacks(self, callback_ids: Sequence[str]) -> bytes:
-        """Tell the peer that these functions of its are not held any more."""
+        """Tell the peer that these functions of its are no longer held."""
 
-    # ---- answering
+    # ---- answers
 
     def reply(self, call_id: str, value: Any, codec: str) -> bytes:
         """The value of a call."""
@@ -117,9 +118,9 @@ class Protocol(typing.Protocol):
         """The protocol's own error to a request, in the peers' words.
 
         Args:
-            request: what was asked for.
+            request: the request that is refused.
             reason: why it cannot be done.
-            at: which part of the path is the trouble.
+            at: the index of the part of the path that is at fault.
         """
 
     def fail_call(self, call_id: str, error: RemoteError, codec: str) -> bytes:
@@ -131,7 +132,7 @@ class Protocol(typing.Protocol):
     def acknowledge(
         self, control_id: str, stream_id: str, value: Any, codec: str, *, done: bool = True
     ) -> bytes:
-        """A cancel or a throw of the peer's has been carried out; see Acknowledged."""
+        """A cancel or a throw of the peer's was carried out; see Acknowledged."""
 
     def fail_control(
         self, control_id: str, stream_id: str, error: RemoteError, codec: str
@@ -139,4 +140,4 @@ class Protocol(typing.Protocol):
         """A pull, cancel or throw of the peer's could not be carried out, or raised ``error``."""
 
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
-        """Call a function the peer passed; there is no answer to that."""
+        """Call a function that the peer passed; it sends no answer."""

@@ -1,8 +1,8 @@
-"""Which protocol the other side speaks, told from what it sends; sans-I/O.
+"""Detects which protocol the other side speaks, from what it sends; no I/O.
 
-A client asks with a :class:`Probe`: it requests, in each form at once, what nobody has. Either
-protocol overlooks the messages of the other, so whatever is answered tells. A server hears it from
-the client's first message, with a :class:`FirstFrame`.
+A client sends a :class:`Probe`: it requests a name that no server has, in every form at once. Each
+protocol ignores the messages of the other, so the form of the answer tells. A server detects it
+from the client's first message, with a :class:`FirstFrame`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from kkjupyter.wire.kkrpc.heads import is_json, read_head
 __all__ = ["FORMS", "PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
 
 PROBE_NAME = "kk-probe"
-# The richer codec first: who understands both is then spoken to in that. A classic peer answers in
-# the codec it was set up with, whichever it is asked in.
+# The richer codec first, so that it is used with peers that understand both. A classic peer answers
+# in its own codec, whatever the codec of the request.
 FORMS: tuple[tuple[str, Codec], ...] = (
     ("compact", "superjson"),
     ("compact", "json"),
@@ -29,22 +29,22 @@ FORMS: tuple[tuple[str, Codec], ...] = (
 )
 _DESTROY = b"__DESTROY__"
 _RUBBISH_LIMIT_BYTES = 64 * 1024
-# A line that says nothing counts as so much at least: looking at it costs something.
+# A blank line counts as this many bytes at least, because reading it takes time.
 _LINE_BYTES = 16
-# A chunk that is kept costs so much beside its bytes, be it empty.
+# A chunk that is kept costs this much besides its bytes, even if it is empty.
 _CHUNK_BYTES = 64
 _LIMIT_LINES = _RUBBISH_LIMIT_BYTES // _LINE_BYTES
-# In so many bytes a message has begun.
+# A message begins within this many bytes.
 _BEGINNING_BYTES = 1024
 _SHORT_BYTES = 4096
 
 
 class Found(NamedTuple):
-    """What is spoken.
+    """The protocol that was detected.
 
     Attributes:
         protocol: ``"classic"`` (kkrpc 0.x) or ``"compact"`` (kkrpc 2.x).
-        codec: the codec of the message that told.
+        codec: the codec of the message that it was detected from.
     """
 
     protocol: str
@@ -52,14 +52,14 @@ class Found(NamedTuple):
 
 
 def recognise(data: bytes) -> Found | None:
-    """What the first message among whole lines is of; None where there is none."""
+    """The protocol and codec of the first message among whole lines; None without a message."""
     if data.strip() == _DESTROY:
         return Found("classic", "json")
     head = read_head(data)
     if head is not None:
         return Found("compact" if head.t else "classic", head.codec)
     if b"\n" in data:
-        # What is beyond so many lines of rubbish is not waited for; see FirstFrame.
+        # After this many lines of rubbish a message is no longer waited for; see FirstFrame.
         for line in data.split(b"\n", _LIMIT_LINES)[:_LIMIT_LINES]:
             found = recognise(line)
             if found is not None:
@@ -70,15 +70,15 @@ def recognise(data: bytes) -> Found | None:
 class Probe:
     """Asks the other side which protocol it speaks.
 
-    Send ``frames`` and give what comes to :meth:`read` until it says what was found.
+    Send ``frames`` and give what arrives to :meth:`read` until it returns what was found.
 
     Args:
-        forms: the protocols and codecs that are asked for.
+        forms: the protocols and codecs to try.
 
     Attributes:
         frames: what to send, each as one frame; the most likely first.
-        rest: what came that is no answer, in order, to be given to the protocol.
-        echoed: the other side has sent back what it was sent: it speaks no protocol.
+        rest: received data that is not an answer, in order; give it to the protocol.
+        echoed: whether the other side sent back what it received, so that it speaks no protocol.
     """
 
     def __init__(self, forms: Iterable[tuple[str, Codec]] = FORMS) -> None:
@@ -95,11 +95,12 @@ class Probe:
         return Classic(codec).request(self._id, "call", [PROBE_NAME])
 
     def read(self, chunks: Sequence[bytes], *, whole: bool = False) -> Found | None:
-        """Take received bytes; say what is spoken as soon as that is known.
+        """Take received bytes; return the protocol as soon as it is known.
 
         Args:
-            chunks: in order; messages may be split over them or joined in one.
-            whole: each chunk is one frame of a transport that keeps boundaries.
+            chunks: in order; a message may be split over several, and one may hold several
+                messages.
+            whole: whether each chunk is one frame of a transport that keeps boundaries.
 
         Raises:
             MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
@@ -117,7 +118,7 @@ class Probe:
         return found
 
     def _read_line(self, line: bytes) -> Found | None:
-        # What is no answer, however long, is not parsed twice.
+        # Data that is not an answer is not parsed twice, however long it is.
         head = read_head(line) if self._id_bytes in line else None
         if head is None or head.id != self._id:
             if line:
@@ -135,10 +136,10 @@ class FirstFrame:
     """Waits for a client's first message, which tells the protocol.
 
     Args:
-        limit_bytes: how much of an unfinished message is held at most.
+        limit_bytes: how many bytes of an unfinished message are held at most.
 
     Attributes:
-        chunks: all that was fed, in order, to be given to the protocol; short pieces are joined.
+        chunks: everything that was fed, in order, for the protocol; short pieces are joined.
     """
 
     def __init__(self, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
@@ -154,14 +155,15 @@ class FirstFrame:
         return len(self._held)
 
     def feed(self, chunks: Sequence[bytes], *, whole: bool = False) -> Found | None:
-        """Take received bytes; say what is spoken as soon as that is known.
+        """Take received bytes; return the protocol as soon as it is known.
 
-        Rubbish is waited out, up to 64 KiB. Who sends more of it, or an unfinished message over the
-        limit, is taken for a classic peer; that protocol then says what is wrong.
+        Up to 64 KiB of rubbish is skipped. A peer that sends more, or an unfinished message over
+        the limit, is treated as a classic peer; that protocol then reports what is wrong.
 
         Args:
-            chunks: in order; messages may be split over them or joined in one.
-            whole: each chunk is one frame of a transport that keeps boundaries.
+            chunks: in order; a message may be split over several, and one may hold several
+                messages.
+            whole: whether each chunk is one frame of a transport that keeps boundaries.
         """
         found: Found | None = None
         for chunk in chunks:
@@ -171,7 +173,7 @@ class FirstFrame:
 
     def _keep(self, chunk: bytes, whole: bool) -> None:
         if self.chunks and not whole and len(self.chunks[-1]) < _SHORT_BYTES:
-            self.chunks[-1] += chunk  # it may come byte by byte
+            self.chunks[-1] += chunk  # it may arrive byte by byte
         else:
             self.chunks.append(chunk)
 

@@ -1,4 +1,4 @@
-"""What both protocols do with a message, whichever of the two codecs it is in."""
+"""Reading and writing messages in either codec, the same for both protocols."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ __all__ = ["UNREADABLE", "convert", "parse_leniently", "revive", "write_message"
 
 _T = TypeVar("_T")
 
-# What msgspec raises for bytes that are no message, or none that it can read.
+# What msgspec raises for bytes that are not a message, or not one that it can read.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse_leniently(
     line: bytes, kind: type[_T], refused: Exception, memory_bytes: int = DEFAULT_MEMORY_BYTES
 ) -> _T:
-    """A line that msgspec ``refused`` for lone surrogates: Node sends them, and json reads them.
+    """Parse a line that msgspec ``refused`` for lone surrogates: Node sends them, and json reads
+    them.
 
     Raises:
-        ProtocolError: that was not why.
+        ProtocolError: it was refused for another reason.
     """
     if isinstance(refused, msgspec.ValidationError):
         raise ProtocolError(f"not a message ({refused})", excerpt(line)) from refused
@@ -37,7 +38,7 @@ def convert(json: Any, kind: type[_T], line: bytes) -> _T:
     """Parsed JSON as a ``kind``.
 
     Raises:
-        ProtocolError: it is none; ``line`` is shown as where it comes from.
+        ProtocolError: it is not one; the error shows ``line``.
     """
     try:
         return msgspec.convert(json, kind)
@@ -52,15 +53,15 @@ def revive(parts: dict[str, Any], meta: Any) -> dict[str, Any]:
         ProtocolError: the annotations do not fit.
     """
     if not isinstance(meta, dict):
-        raise ProtocolError("superjson annotations that are no object")
+        raise ProtocolError("superjson annotations that are not an object")
     root = superjson.decode({k: v for k, v in parts.items() if v is not msgspec.UNSET}, meta)
     if type(root) is not dict:
-        raise ProtocolError("superjson annotations of the message itself")
+        raise ProtocolError("superjson annotations on the message itself")
     return root
 
 
 def write_message(message: dict[str, Any], meta: dict[str, Any] | None, codec: str) -> bytes:
-    """One message as a line; ``meta`` are superjson's annotations, None for none."""
+    """One message as a line; ``meta`` holds superjson's annotations, if any."""
     if codec != "superjson":
         return dumps(message) + b"\n"
     envelope = {"json": message} if meta is None else {"json": message, "meta": meta}

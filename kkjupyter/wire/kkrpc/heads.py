@@ -1,6 +1,7 @@
-"""Who a message is for, told without decoding it: what it carries is passed over, not built.
+"""Reads the addressee of a message without decoding it: the values are skipped, not built.
 
-For a message that must not be decoded, and for a first one that only has to tell its protocol.
+Used for a message that must not be decoded, and for a first one, of which only the protocol
+matters.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ __all__ = ["Head", "is_json", "read_head"]
 
 
 class Head(NamedTuple):
-    """The fields by which a message is told and addressed; empty where they are not there.
+    """The fields that give a message's type and address; empty if they are missing.
 
     Attributes:
         t: the type in the compact protocol.
         type: the type in the classic one.
         id: of the call or the control.
         sid: of the stream, in the compact protocol.
-        codec: what it is in.
+        codec: the codec of the message.
     """
 
     t: str
@@ -48,7 +49,7 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def read_head(data: bytes) -> Head | None:
-    """The head of one message of either protocol in either codec; None if it is no message."""
+    """The head of one message of either protocol in either codec; None if it is not a message."""
     codec: Codec = "json"
     try:
         fields = _decode_fields(_without_surrogates(data))
@@ -63,7 +64,7 @@ def read_head(data: bytes) -> Head | None:
 
 
 def is_json(data: bytes) -> bool:
-    """Whether ``data`` is one whole JSON value, or something that is nested too deeply to tell."""
+    """Whether ``data`` is one whole JSON value, or is nested too deeply to know."""
     try:
         _pass_over(_without_surrogates(data))
     except _UNREADABLE:
@@ -74,7 +75,7 @@ def is_json(data: bytes) -> bool:
 
 
 def _without_surrogates(data: bytes) -> bytes:
-    """The same JSON with other characters for surrogates: lone ones would not be passed over."""
+    """The same JSON with surrogates replaced: lone ones could not be skipped."""
     if b"\\ud" not in data and b"\\uD" not in data:
         return data
     return data.replace(b"\\ud", b"\\ua").replace(b"\\uD", b"\\uA")
@@ -83,7 +84,7 @@ def _without_surrogates(data: bytes) -> bytes:
 def _text(raw: msgspec.Raw) -> str:
     try:
         return _decode_text(raw)
-    except _UNREADABLE:  # not there, or something else than text
+    except _UNREADABLE:  # missing, or not text
         return ""
 
 
@@ -97,7 +98,7 @@ _END_BYTES: Final = 1024
 
 
 def _guess_head(data: bytes) -> Head | None:
-    """The head of a message that is nested so deeply that it cannot even be passed over."""
+    """The head of a message that is nested so deeply that it cannot even be skipped."""
     begin = _BEGIN.match(data)
     if begin is None or not data.rstrip().endswith(b"}"):
         return None

@@ -1,1 +1,1 @@
-"""JavaScript's values in Python, and their way to JSON and superjson and back."""
+"""JavaScript's values in Python, and their conversion to and from JSON and superjson."""

@@ -1,7 +1,7 @@
 """Errors as plain objects: ``{"name", "message", "stack", "cause", ...own properties}``.
 
-So the classic wire has what was thrown, and both have causes. superjson can say of a value that it
-is an Error; with plain JSON an error has to be written out.
+The classic wire sends thrown errors in this form, and both wires send causes in it. superjson can
+mark a value as an Error; in plain JSON an error has to be written out.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _OWN = frozenset({"name", "message", "stack", "cause"})
 
 
 def permission_hint(path: Sequence[str], option: str = "writable") -> str:
-    """How the one who serves allows clients to set the property at ``path``.
+    """How the server's owner allows clients to set the property at ``path``.
 
     Args:
-        path: the names that lead there.
-        option: of ``kk.serve``; ``"expose"`` is for calling and reading.
+        path: the names that lead to it.
+        option: the option of ``kk.serve``; ``"expose"`` is for calling and reading.
     """
     name = ".".join(path)[:_PATH_CHARS]
-    return f'clients may not; whoever serves it can allow it: kk.serve(..., {option}=["{name}"])'
+    return f'clients may not do that; the server can allow it: kk.serve(..., {option}=["{name}"])'
 
 
 def read_object(error: Any, depth: int = 1) -> RemoteError:
-    """An error as sent: a bare string or an object; anything else was thrown as it is."""
+    """Read an error as sent: a string or an object; any other value was thrown as it is."""
     if isinstance(error, RemoteError):  # superjson tagged it as an Error value
         return error
     if isinstance(error, str):
@@ -56,15 +56,15 @@ def read_object(error: Any, depth: int = 1) -> RemoteError:
 
 
 def read_cause(cause: Any, depth: int = 1) -> Any:
-    """A cause: an error where it looks like one, else the value it is."""
-    # An error may be its own cause; from some depth on causes stay as they were sent.
+    """Read a cause: as an error if it looks like one, else as the plain value."""
+    # An error may be its own cause, so below some depth causes stay as they were sent.
     if isinstance(cause, dict) and isinstance(cause.get("message"), str) and depth < _MAX_CAUSES:
         return read_object(cause, depth + 1)
     return cause
 
 
 def read_text(value: Any) -> str:
-    """``value`` in a line; what is nested may be nested too deeply to be printed."""
+    """``value`` on one line; it may be nested too deeply to be printed."""
     plain = value is None or isinstance(value, str | int | float)
     return str(value) if plain else f"a thrown {type(value).__name__}"
 
@@ -89,7 +89,7 @@ def write_cause(cause: Any, codec: str, depth: int = 1) -> Any:
 def thrown_value(error: Any, codec: str) -> Any:
     """What to send for ``error``, an exception or any value, to be thrown at the other end.
 
-    Plain JSON would make ``{}`` of an exception, so it goes as an object.
+    Plain JSON would turn an exception into ``{}``, so it is sent as an object.
     """
     if isinstance(error, RemoteThrow):
         return error.value

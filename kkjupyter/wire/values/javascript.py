@@ -26,7 +26,7 @@ other typed arrays   ``array.array`` of typecode b, h, i, H,  ``array.array``, t
                      I, f or d                                one-dimensional numpy arrays
 ===================  =======================================  ====================================
 
-The small print:
+Details:
 
 - **Numbers.** JavaScript writes ``1.0`` as ``1``, so it arrives as int. A *number* of 2**53 or
   more that is written in digits arrives as int, too, and would go back as a bigint: ``float(x)``
@@ -37,10 +37,10 @@ The small print:
   a year before 1 or after 9999, or an invalid one, is a :class:`Date`, its text.
 - **Keys and members that Python cannot hold.** A JavaScript Map may have an array as key, and tells
   ``1`` from ``true``; dict and set cannot. Such a key or member stands in a :class:`Boxed`.
-- **Sets** lose their order, as Python's do. ``Error`` keeps name, message and cause.
+- **Sets** lose their order, like Python's. ``Error`` keeps name, message and cause.
 - **Patterns.** The flags i, m and s have a counterpart; verbose patterns and those with Python-only
   syntax are refused. ``\\w`` and ``\\d`` are ASCII-only in JavaScript.
-- An Enum member goes out as its value.
+- An Enum member is sent as its value.
 - **Shared and circular references** between lists, dicts, sets, objects and errors survive with
   superjson. Tuples and frozensets are values: each occurrence is its own.
 """
@@ -89,7 +89,7 @@ class Undefined:
         return "undefined"
 
     def __reduce__(self) -> str:
-        return "undefined"  # copy and pickle look this name up here: the same object comes back
+        return "undefined"  # copy and pickle look up this name here, which gives the same object
 
 
 undefined: Final = Undefined()
@@ -134,7 +134,7 @@ class Boxed:
 class Date(str):
     """A JavaScript Date that ``datetime`` cannot hold, as its ISO text.
 
-    ``Date("+010000-01-01T00:00:00.000Z")`` is one; so is ``Date("Invalid Date")``.
+    Examples: ``Date("+010000-01-01T00:00:00.000Z")`` and ``Date("Invalid Date")``.
     """
 
     __slots__ = ()
@@ -153,7 +153,7 @@ class URL(str):
 
 
 class Uint8ClampedArray(bytes):
-    """Bytes that are a Uint8ClampedArray (pixels, as a rule) in JavaScript."""
+    """Bytes that are a Uint8ClampedArray in JavaScript, usually pixels."""
 
     __slots__ = ()
 
@@ -178,7 +178,7 @@ class RegExp:
 
 
 def parse_date(text: str) -> dt.datetime | Date:
-    """The date an ISO text names; without a time zone it is UTC."""
+    """The date in an ISO text; without a time zone it is UTC."""
     try:
         moment = dt.datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -198,7 +198,7 @@ def typed_array_name(code: str) -> str | None:
     return _NAMES.get(code)
 
 
-# "l" is as wide as "i" on some platforms and has no counterpart on the others.
+# "l" is as wide as "i" on some platforms, and has no counterpart on others.
 _NAMES: Final = {
     code: f"{prefix}{8 * array(code).itemsize}Array"
     for code, prefix in {

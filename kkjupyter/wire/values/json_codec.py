@@ -1,11 +1,11 @@
 """Values <-> plain JSON, the way the kkrpc peers' ``json`` codec has it.
 
-It carries less than superjson. What ``JSON.stringify`` turns into something that still tells what
-it was goes the same way: a Date and a URL become text, NaN and the infinities ``null``, ``-0``
-``0``; ``undefined`` becomes ``null`` in a list and leaves an object; a Uint8Array travels as
-``{"type": "Uint8Array", "data": [...]}`` (an object that merely looks like that arrives as bytes).
-What it would silently empty (Map, Set, RegExp, Error) or garble (integers from 2**53 on) is
-refused; only a Map whose keys are all text goes as an object, and other typed arrays go as lists.
+It carries less than superjson. A value that stays recognizable in ``JSON.stringify`` is sent in the
+same way: a Date and a URL become text, NaN and the infinities ``null``, ``-0`` ``0``; ``undefined``
+becomes ``null`` in a list and leaves an object; a Uint8Array travels as ``{"type": "Uint8Array",
+"data": [...]}`` (an object that merely looks like that arrives as bytes). A value that it would
+silently empty (Map, Set, RegExp, Error) or garble (integers from 2**53 on) is refused; only a Map
+whose keys are all text is sent as an object, and other typed arrays are sent as lists.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ _PART_BYTES = 8
 
 
 def encode(value: Any, prefix: str = "", *, tags_bytes: bool = True) -> Any:
-    """``value`` as JSON; it may share parts with ``value``, so write it out at once.
+    """``value`` as JSON; the result may share parts with ``value``, so write it out at once.
 
     Args:
         value: anything the table in :mod:`kkjupyter.wire.values.javascript` has a row for, with the
             limits stated above.
         prefix: the path at which it will stand in the message, for error texts.
-        tags_bytes: bytes travel as said above; else as a list, like the other typed arrays.
+        tags_bytes: whether bytes are sent as an object, as above; else as a list, like other typed
+            arrays.
 
     Raises:
-        EncodeError: a part of it cannot be carried; ``path`` (``prefix`` included) says which.
+        EncodeError: a part of it cannot be sent; ``path`` (``prefix`` included) says which.
     """
     try:
         return value if is_plain(value) else _Writer(prefix, tags_bytes).write(value, None)
@@ -57,7 +58,7 @@ def encode(value: Any, prefix: str = "", *, tags_bytes: bool = True) -> Any:
 
 
 def decode(json: Any) -> Any:
-    """The value that ``json`` stands for: only byte arrays need a look. Changes ``json`` in place.
+    """The value that ``json`` stands for; only byte arrays are converted, in place.
 
     Raises:
         ProtocolError: it is nested too deeply.
@@ -69,7 +70,7 @@ def decode(json: Any) -> Any:
 
 
 class _Writer:
-    """Writes one value. What it holds several times is written once, and its JSON used again.
+    """Writes one value. A part that occurs several times is written once, and its JSON reused.
 
     Args:
         prefix: see :func:`encode`.
@@ -79,9 +80,9 @@ class _Writer:
     def __init__(self, prefix: str, tags_bytes: bool) -> None:
         self._prefix = prefix
         self._tags_bytes = tags_bytes
-        # By id: the containers met; kept, so that the id of none of them is used again.
+        # The containers found, by id; kept alive, so that no id is reused.
         self._kept: dict[int, Any] = {}
-        self._written: dict[int, tuple[Any, int]] = {}  # their JSON and how long it is about
+        self._written: dict[int, tuple[Any, int]] = {}  # their JSON and its approximate length
         self._written_bytes = 0
         self._shared_bytes = 0
 
@@ -97,7 +98,7 @@ class _Writer:
         if kind is int:
             if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
                 return value
-            reason = f"JSON numbers end at ±(2**53 - 1); {_ADVICE}, or str(...) of it"
+            reason = f"JSON numbers are limited to ±(2**53 - 1); {_ADVICE}, or str(...) of it"
             raise self._refusal(place, reason)
         if kind is float:
             return (value or 0) if isfinite(value) else None
@@ -138,7 +139,7 @@ class _Writer:
 
     def _again(self, own: int, place: Place) -> Any:
         if own not in self._written:
-            raise self._refusal(place, f"it contains itself, which JSON cannot say; {_ADVICE}")
+            raise self._refusal(place, f"it contains itself, which JSON cannot express; {_ADVICE}")
         json, length_bytes = self._written[own]
         self._written_bytes += length_bytes
         self._shared_bytes += length_bytes
@@ -176,7 +177,7 @@ def _decode(json: Any) -> Any:
             try:
                 return bytes(json["data"])
             except (TypeError, ValueError):
-                return json  # no bytes: somebody's own object
+                return json  # not bytes: an object of the user's
         for key, item in json.items():
             if type(item) is dict or type(item) is list:
                 json[key] = _decode(item)

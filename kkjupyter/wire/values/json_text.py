@@ -27,7 +27,7 @@ from kkjupyter.wire.message_cost import (
 __all__ = ["TOO_DEEP", "dumps", "escape_non_ascii", "loads"]
 
 TOO_DEEP = (
-    f"it is nested too deeply: a message has {MAX_DEPTH} levels at most, with its envelope; "
+    f"it is nested too deeply: a message has at most {MAX_DEPTH} levels, its envelope included; "
     "send a flat list of parts, or text"
 )
 """Why a value cannot be sent."""
@@ -39,10 +39,10 @@ _PLACE = re.compile(r" \((byte \d+)\)$")  # as msgspec says it
 
 
 def dumps(value: Any) -> bytes:
-    """``value``, made of JSON's own types, as UTF-8 without any line end in it.
+    """``value``, which has only JSON's own types, as UTF-8 without line ends.
 
     Raises:
-        EncodeError: something in it is no JSON value, or it is nested too deeply.
+        EncodeError: something in it is not a JSON value, or it is nested too deeply.
     """
     try:
         try:
@@ -75,11 +75,11 @@ def loads(data: bytes, *, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Any:
 
     Args:
         data: the text.
-        memory_bytes: how much memory the value may take; it is weighed before it is made.
+        memory_bytes: how much memory the value may take, estimated before it is decoded.
 
     Raises:
-        MessageTooBig: it would take more.
-        ProtocolError: it is no JSON, or nested too deeply; ``excerpt`` shows its beginning.
+        MessageTooBig: the value would take more.
+        ProtocolError: it is not JSON, or nested too deeply; ``excerpt`` shows its beginning.
     """
     if len(data) >= CHECKED_FROM_BYTES:
         check_weight(data, memory_bytes)
@@ -105,4 +105,4 @@ def _loads(data: bytes) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")

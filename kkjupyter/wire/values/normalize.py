@@ -1,4 +1,4 @@
-"""Python's own types, brought to those of the table in :mod:`~kkjupyter.wire.values.javascript`."""
+"""Converts Python's own types to those of the table in :mod:`~kkjupyter.wire.values.javascript`."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ FORBIDDEN_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 
 
 def is_plain(value: Any) -> bool:
-    """Whether ``value`` means the same in JSON, in both codecs, just as it is.
+    """Whether ``value`` can be sent unchanged in both codecs.
 
     True for lists and dicts of text, finite numbers, booleans and None, without shared parts. This
-    is the fast path of nearly every message: what it accepts needs no second look and no copy.
+    is the fast path of nearly every message: an accepted value needs no further check and no copy.
     """
     return _is_plain(value, set())
 
@@ -65,7 +65,7 @@ def _is_plain(value: Any, seen: set[int]) -> bool:
     if kind is int:
         return bool(-MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER)
     if kind is float:
-        # Infinite and NaN do not cancel out; -0.0 is told from 0.0 by its sign only.
+        # Infinite and NaN do not cancel out; -0.0 differs from 0.0 only in its sign.
         return bool(value - value == 0.0 if value else copysign(1.0, value) > 0.0)
     if kind is dict:
         if not (_STR_ONLY.issuperset(map(type, value)) and FORBIDDEN_KEYS.isdisjoint(value)):
@@ -82,7 +82,7 @@ def _is_plain(value: Any, seen: set[int]) -> bool:
         return True
     for item in items:
         kind = type(item)
-        # The commonest answers once more, inline: a call for each number would double the time.
+        # The most common cases are repeated inline: a call for each number would double the time.
         if kind in _TEXT_LIKE or (kind is int and -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER):
             continue
         if kind is float and item and item - item == 0.0:
@@ -93,7 +93,7 @@ def _is_plain(value: Any, seen: set[int]) -> bool:
 
 
 def normalize_value(value: Any, path: str) -> Any:
-    """``value`` as one of the exact types of the table; what is inside it is left as it is.
+    """``value`` as one of the exact types of the table; its parts are not converted.
 
     Raises:
         EncodeError: there is no JavaScript value for it; the text says what to send instead.
@@ -122,7 +122,7 @@ def normalize_value(value: Any, path: str) -> Any:
         return {
             field.name: getattr(value, field.name)
             for field in dataclasses.fields(value)
-            if not field.name.startswith("_")  # nobody else's business, as everywhere here
+            if not field.name.startswith("_")  # the value's own code may raise anything
         }
     if isinstance(value, msgspec.Struct):
         return _struct_fields(value)
@@ -136,14 +136,14 @@ def normalize_value(value: Any, path: str) -> Any:
 
 
 def plain_key(key: Any) -> str | None:
-    """A dict's key as exact text, or None where it is no text."""
+    """A dict's key as exact text, or None if it is not text."""
     if isinstance(key, Enum):
         key = key.value
     return str.__str__(key) if isinstance(key, str) else None
 
 
 def iso_text(moment: dt.datetime, path: str) -> str:
-    """``moment`` as JavaScript writes it: UTC, milliseconds, ``Z``."""
+    """``moment`` in JavaScript's format: UTC, milliseconds, ``Z``."""
     try:
         text = moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError) as exc:
@@ -175,7 +175,7 @@ def _error(error: BaseException) -> Any:
     return RemoteError(str(error), name=type(error).__name__, cause=error.__cause__)
 
 
-# Groups that JavaScript has not, or writes otherwise; an unread one would spoil the whole message.
+# Groups that JavaScript lacks or writes differently; one it cannot read would spoil the message.
 _PYTHON_ONLY = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?[P#>(aiLmsux-]|\\[AZ]|[*+?}]\+)")
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 
@@ -186,7 +186,8 @@ def _regexp(pattern: re.Pattern[Any], path: str) -> RegExp:
         raise EncodeError(path, "JavaScript has no bytes patterns; compile it from str")
     if pattern.flags & (re.VERBOSE | re.LOCALE) or _PYTHON_ONLY.search(source):
         raise EncodeError(
-            path, f"{pattern!r} uses what only Python has; send RegExp(source, flags) instead"
+            path,
+            f"{pattern!r} uses features that only Python has; send RegExp(source, flags) instead",
         )
     return RegExp(
         source, "".join(letter for flag, letter in _FLAGS.items() if pattern.flags & flag)
@@ -208,7 +209,7 @@ def _struct_fields(struct: msgspec.Struct) -> dict[str, Any]:
 
 
 def _from_numpy(value: Any, path: str) -> Any:
-    """A numpy array or scalar; numpy itself is not imported, its objects are asked."""
+    """Convert a numpy array or scalar through its own methods, without importing numpy."""
     dtype = getattr(value, "dtype", None)
     if dtype is None or getattr(dtype, "kind", "V") == "V":
         raise EncodeError(path, _refusal(value))
@@ -223,7 +224,7 @@ def _from_buffer(value: Any, path: str) -> Any:
         if view.ndim == 1 and view.format in ("B", "c"):
             return view.tobytes()
         items = view.tolist()
-    except (NotImplementedError, ValueError) as exc:  # an odd format, or released
+    except (NotImplementedError, ValueError) as exc:  # an unusual format, or a released buffer
         raise EncodeError(path, f"this buffer cannot be read ({exc}); send a list") from exc
     if view.ndim == 1 and typed_array_name(view.format):
         return array(view.format, items)
@@ -234,7 +235,7 @@ def _refusal(value: Any) -> str:
     """Why ``value`` cannot be sent, and what to send instead."""
     name = type(value).__qualname__
     if hasattr(value, "__await__"):
-        return f"a {name} is no value yet; await it first"
+        return f"a {name} is not a value yet; await it first"
     if hasattr(value, "__aiter__") or hasattr(value, "__next__"):
         return f"a {name} streams, and a stream cannot be part of a value; send list(...) of it"
     if callable(value):
@@ -250,7 +251,7 @@ def _refusal(value: Any) -> str:
 
 _ADVICE = {
     "model_dump": ".model_dump() of it",
-    # Tables as rows: other forms of them have numbers as keys, for which JSON has no word.
+    # Tables are sent as rows: other forms have numbers as keys, which JSON does not allow.
     "to_dicts": ".to_dicts() of it",
     "to_pylist": ".to_pylist() of it",
     "to_records": '.to_dict("records") of it',

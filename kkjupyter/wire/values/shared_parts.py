@@ -1,7 +1,7 @@
-"""How large a value with shared parts is to those who walk through it part by part.
+"""The size of a value with shared parts when it is walked part by part.
 
-Fifty lines of references can make a list of 2**50 parts. Printed, checked against a hint, copied or
-written as JSON it never ends, so such a value is not made.
+Fifty lines of references can make a list of 2**50 parts. Printing it, checking it against a hint,
+copying it or writing it as JSON would never end, so such a value is refused.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def count_parts(json: Any) -> int:
 
 
 def check_sharing(value: Any, written_parts: int) -> None:
-    """Whether a value is not much larger than what was written, and no deeper than JSON may be.
+    """Check that a value is not much larger than its text, and not deeper than JSON may be.
 
-    Where it contains itself, a walk is taken to stop at what it is inside of, as ``repr`` does.
+    If it contains itself, a walk is assumed to stop at an enclosing container, as ``repr`` does.
 
     Args:
-        value: with shared parts, perhaps.
+        value: a value that may have shared parts.
         written_parts: see :func:`count_parts`.
 
     Raises:
@@ -60,7 +60,7 @@ def check_sharing(value: Any, written_parts: int) -> None:
 
 
 class _Frame:
-    """One container that is being walked through."""
+    """One container that is being walked."""
 
     __slots__ = ("begun", "height", "lowest", "parts", "value")
 
@@ -68,12 +68,12 @@ class _Frame:
         self.value = value
         self.parts = _parts_of(value)
         self.begun = begun  # how many parts had been counted before it
-        self.height = 0  # of what is below it
-        self.lowest = place  # the outermost container that is met again inside of it
+        self.height = 0  # the height of what is below it
+        self.lowest = place  # the outermost container that occurs again inside of it
 
 
 class _Walk:
-    """Counts what a walk would come by; what it knows the size of, it does not walk again."""
+    """Counts what a walk would visit; a container of known size is not walked again."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -99,7 +99,7 @@ class _Walk:
         return False
 
     def _enter(self, value: Any) -> bool:
-        """Count a leaf, or what is known; True for a container that has to be walked through."""
+        """Count a leaf or a known container; True for a container that has to be walked."""
         if not isinstance(value, _CONTAINERS):
             self._count += _leaf(value)
             return False
@@ -107,7 +107,7 @@ class _Walk:
         known = self._known.get(own)
         above = self._frames[-1] if self._frames else None
         if known is not None:
-            assert above is not None, "the root is met first"
+            assert above is not None, "the root comes first"
             self._count += known[0]
             above.height = max(above.height, known[1])
             if len(self._frames) + known[1] > MAX_DEPTH:
@@ -115,7 +115,7 @@ class _Walk:
             return False
         place = self._open.get(own)
         if place is not None:
-            assert above is not None, "the root is met first"
+            assert above is not None, "the root comes first"
             self._count += 1
             above.lowest = min(above.lowest, place)
             return False
@@ -129,7 +129,7 @@ class _Walk:
         place = len(self._frames)
         del self._open[id(frame.value)]
         height = frame.height + 1
-        # What leads back to something outside of it is another walk each time.
+        # A container that leads back to something outside of it is a different walk each time.
         if frame.lowest >= place:
             self._known[id(frame.value)] = (self._count - frame.begun, height)
         if self._frames:

@@ -1,7 +1,7 @@
-"""Where something stands in a value that is being written, and how much may be written of it.
+"""Paths in a value that is being written, and limits on how much is written.
 
-A path is written out only where somebody needs it: keys may be long and values many, and both
-together are more text than a message ever has.
+A path becomes text only when it is needed: with long keys and many values, all paths together would
+be more text than any message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_SHARED_BYTES: Final = 64 * 1024 * 1024
 
 SHARED_TOO_OFTEN: Final = (
     f"its shared parts, written out, take more than {MAX_SHARED_BYTES:,} bytes; send each of them "
-    "once, and say by a key where it belongs"
+    "once, and refer to it by a key"
 )
 
 
@@ -34,5 +34,5 @@ def steps_below(place: Place, top: Place) -> list[str | int]:
 
 
 def path_text(place: Place) -> str:
-    """The path of a place, for people."""
+    """The path of a place, for error messages."""
     return ".".join(map(str, steps_below(place, None)))

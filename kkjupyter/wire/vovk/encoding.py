@@ -1,8 +1,9 @@
-"""What a Vovk server sends: values and errors of streams, unary replies, the heads of both.
+"""The messages of a Vovk server: values and errors of streams, unary replies, and the headers of
+both.
 
-Everything in the words and the order of the real servers, so that their clients read it. For the
-end of a stream nothing is sent; after an error the old servers break the connection off, and ending
-the body is as good.
+Wording and order are those of the real servers, so that their clients understand them. Nothing is
+sent for the end of a stream. After an error the old servers abort the connection; ending the body
+has the same effect.
 """
 
 from __future__ import annotations
@@ -31,23 +32,23 @@ __all__ = [
 REPLY_HEADERS: Final = {"content-type": JSON}
 """The head of a unary reply and of an error reply."""
 
-# The same text to a JSON parser, and no divider to who looks for one. Two dividers may share the
-# underscores between them, so the last two are left out.
+# The same text to a JSON parser, but not a divider. Two dividers may share the underscores between
+# them, so the last two are left out.
 _HEAD: Final = DIVIDER[:-2]
 _HIDDEN_HEAD: Final = _HEAD.replace(b"##", b"\\u0023#", 1)
 
 
 def stream_headers(wire_format: WireFormat, accept: str = "") -> dict[str, str]:
-    """The head of a stream.
+    """The headers of a stream.
 
     Args:
-        wire_format: what it is in.
-        accept: the request's Accept header. 3.x calls JSON Lines by their name only to those who
-            ask for them; to all others they are plain text.
+        wire_format: the format of the stream.
+        accept: the request's Accept header. 3.x names the type JSON Lines only for clients that ask
+            for it; for all others it is plain text.
     """
     if wire_format == "divider":
         return {
-            "content-type": "text/event-stream",  # which it is not, but so they call it
+            "content-type": "text/event-stream",  # which it is not, but the real servers call it so
             "content-encoding": "none",
             "cache-control": "no-cache, no-transform",
         }
@@ -56,14 +57,16 @@ def stream_headers(wire_format: WireFormat, accept: str = "") -> dict[str, str]:
 
 
 def encode_item(value: Any, wire_format: WireFormat) -> bytes:
-    """One value of a stream; ``undefined`` goes as null.
+    """One value of a stream; ``undefined`` is sent as null.
 
     Raises:
-        EncodeError: it cannot be put on the wire, or the clients would take it for an error.
+        EncodeError: it cannot be put on the wire, or clients would read it as an error.
     """
     plain = json_codec.encode(value, prefix="item", tags_bytes=False)
     if type(plain) is dict and "isError" in plain and ("reason" in plain or len(plain) == 1):
-        raise EncodeError("item", "clients take an object with isError and reason for an error")
+        raise EncodeError(
+            "item", "clients would read an object with isError and reason as an error"
+        )
     return _with_end(plain, wire_format)
 
 
@@ -71,8 +74,8 @@ def encode_failure(reason: Any, wire_format: WireFormat) -> bytes:
     """The error that a stream ended with, its last message.
 
     Args:
-        reason: what was thrown, see :func:`thrown_reason`; ``undefined`` for nothing.
-        wire_format: what the stream is in.
+        reason: the thrown value, see :func:`thrown_reason`; ``undefined`` for no reason.
+        wire_format: the format of the stream.
 
     Raises:
         EncodeError: it cannot be put on the wire.
@@ -84,7 +87,7 @@ def encode_failure(reason: Any, wire_format: WireFormat) -> bytes:
 
 
 def thrown_reason(error: BaseException) -> Any:
-    """What the wire carries of an exception: a thrown value as it is, else the message."""
+    """The part of an exception that is sent: a thrown value as it is, else the message."""
     if isinstance(error, RemoteThrow):
         return error.value
     if isinstance(error, RemoteError):
@@ -96,7 +99,7 @@ def thrown_reason(error: BaseException) -> Any:
 
 
 def encode_reply(value: Any) -> bytes:
-    """The body of a unary reply; None and ``undefined`` both go as null.
+    """The body of a unary reply; None and ``undefined`` are both sent as null.
 
     Raises:
         EncodeError: it cannot be put on the wire.
@@ -112,7 +115,7 @@ def encode_error(
     Args:
         status: the HTTP status, which the body repeats.
         message: what went wrong.
-        cause: any value; ``undefined`` for none. Servers before 3.x have none.
+        cause: any value; ``undefined`` for no cause. Servers before 3.x send no cause.
         wire_format: what the server speaks.
 
     Raises:
@@ -127,7 +130,7 @@ def encode_error(
 def missing_route(
     path: str, http_method: str, segment: str = "", *, wire_format: WireFormat
 ) -> str:
-    """The message of the 404 for a path, or a method of it, that is not there."""
+    """The message of a 404 for an unknown path, or for an unknown HTTP method of one."""
     if wire_format == "divider":
         return "Route is not found"
     where = f"segment '{segment}'" if segment else "the root segment"

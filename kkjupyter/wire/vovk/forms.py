@@ -1,6 +1,6 @@
 """Forms as bodies, written and read: with files (``multipart/form-data``) and without.
 
-As browsers have it: a list is a field that comes several times, and names carry UTF-8.
+As in browsers, a list is a field that occurs several times, and names are UTF-8.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 _BYTES: Final = "application/octet-stream"
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
 _PARAMETER: Final = re.compile(r';\s*(name|filename)="([^"]*)"', re.IGNORECASE)
-# What could end a name or begin another line of the head; more than one server takes any control
-# character for a line end.
+# Characters that could end a name or begin another header line; several servers treat any control
+# character as a line end.
 _ESCAPED: Final = {char: f"%{ord(char):02X}" for char in ['"', *map(chr, range(0x20)), "\x7f"]}
 _ESCAPES: Final = re.compile("|".join(_ESCAPED.values()))
 _TO_ESCAPE: Final = re.compile(r'["\x00-\x1f\x7f]')
@@ -57,10 +57,10 @@ class File:
     """A file in a form.
 
     Attributes:
-        name: what it is called, without a path.
-        data: what is in it.
-        content_type: its media type. It becomes a line of the form's head: anything but printable
-            ASCII in it is refused when the form is made.
+        name: the file's name, without a path.
+        data: its content.
+        content_type: its media type. It becomes a header line in the form; anything but printable
+            ASCII is refused when the form is made.
     """
 
     name: str
@@ -80,7 +80,7 @@ def form_types(content_types: Iterable[str]) -> list[str]:
 
 
 def has_files(body: Any) -> bool:
-    """Whether only a form with files can carry it."""
+    """Whether it needs a form with files."""
     fields = _fields(body) if isinstance(body, Mapping) else ()
     return any(isinstance(value, File) for _, value in fields)
 
@@ -89,12 +89,12 @@ def encode_form(body: Any, *, multipart: bool) -> tuple[bytes, str]:
     """A form and its media type.
 
     Args:
-        body: names to text, numbers, :class:`File` or bytes, which are a file called like the
-            field; or to lists of these. What is None is left out.
+        body: a dict of names to text, numbers, :class:`File`, or bytes (a file with the name of the
+            field), or to lists of these. None is left out.
         multipart: whether files are allowed.
 
     Raises:
-        EncodeError: something has no place in a form; ``path`` says which.
+        EncodeError: a value cannot be part of a form; ``path`` says which.
     """
     if not isinstance(body, Mapping):
         raise EncodeError("body", f"a form is a dict, not a {type(body).__name__}")
@@ -121,10 +121,11 @@ def encode_form(body: Any, *, multipart: bool) -> tuple[bytes, str]:
 
 
 def form_values(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A form as what its JSON Schema is about: a file is text of as many characters as bytes.
+    """A form in the shape that its JSON Schema describes: a file is a text with a character for
+    each byte.
 
     Raises:
-        EncodeError: something has no place in a form.
+        EncodeError: a value cannot be part of a form.
     """
     values: dict[str, Any] = {}
     for name, value in body.items():
@@ -140,7 +141,7 @@ def form_values(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_form(data: bytes, content_type: str) -> dict[str, Any]:
-    """The fields of a form: text, or :class:`File`; a list where a name comes several times.
+    """The fields of a form: text or :class:`File`, or a list if a name occurs several times.
 
     Args:
         data: the body.
@@ -156,7 +157,7 @@ def read_form(data: bytes, content_type: str) -> dict[str, Any]:
         return _grouped(parse_qsl(text, keep_blank_values=True, errors="replace"))
     boundary = _BOUNDARY.search(content_type)
     if kind != MULTIPART or boundary is None:
-        raise ProtocolError(f"{content_type or 'a body without a type'} is no form")
+        raise ProtocolError(f"{content_type or 'a body without a type'} is not a form")
     end = b"\r\n--" + (boundary[1] or boundary[2]).encode("utf-8", "replace")
     data = b"\r\n" + data
     _check_number(data.count(end) - 1, data)
@@ -226,14 +227,14 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise EncodeError("body", "half a surrogate pair is no text") from exc
+        raise EncodeError("body", "half a surrogate pair is not text") from exc
 
 
 def _check_content_type(name: str, file: File) -> None:
     if not isinstance(file.content_type, str) or not _ONE_LINE.fullmatch(file.content_type):
         raise EncodeError(
             f"body.{name}.content_type",
-            "it is a media type in one line of printable ASCII, such as 'image/png'",
+            "it is a media type is one line of printable ASCII, such as 'image/png'",
         )
 
 

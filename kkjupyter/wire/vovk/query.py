@@ -1,7 +1,7 @@
-"""Query parameters <-> the query of a URL, as either generation of Vovk has them.
+"""Query parameters <-> the query of a URL, in the format of either generation of Vovk.
 
-3.x nests with brackets: ``arr[0]=1&arr[1]=2&o[k]=v``. Before, a query was flat; a list went as the
-same name again and again (2.x; 0.1 joined it with commas, which no server there takes apart).
+3.x nests with brackets: ``arr[0]=1&arr[1]=2&o[k]=v``. Before, a query was flat, and a list was sent
+as a repeated name (2.x; 0.1 joined it with commas, which no server splits).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from kkjupyter.wire.vovk.schema.model import WireFormat
 
 __all__ = ["decode_query", "encode_query", "scalar_text"]
 
-# How far a list may reach beyond what was sent for it: arr[999999999]=1 is no list.
+# How far an index may exceed the number of values sent: arr[999999999]=1 is not a list.
 _MAX_GAP: Final = 100
 
 
 def encode_query(query: Mapping[str, Any], wire_format: WireFormat) -> str:
-    """``query`` as text without the question mark; empty if nothing is in it.
+    """``query`` as text without the question mark; empty for an empty query.
 
     None is left out, also inside of lists and objects, as the real clients do.
 
     Raises:
-        EncodeError: something in it has no text form, or is nested and the server is flat.
+        EncodeError: a value has no text form, or is nested and the server's query is flat.
     """
     plain = json_codec.encode(dict(query), prefix="query", tags_bytes=False)
     pairs = _nested("", plain) if wire_format == "jsonlines" else _flat(plain)
@@ -36,7 +36,7 @@ def encode_query(query: Mapping[str, Any], wire_format: WireFormat) -> str:
 
 
 def decode_query(text: str, wire_format: WireFormat) -> dict[str, Any]:
-    """What ``text``, a query without its question mark, says; all values are text.
+    """The parameters in ``text``, a query without its question mark; all values are text.
 
     What is not an escape stays as it is, bytes that are not UTF-8 become U+FFFD. Where a name comes
     twice, the last one counts (``jsonlines``), or they make a list (``divider``).
@@ -60,7 +60,7 @@ def decode_query(text: str, wire_format: WireFormat) -> dict[str, Any]:
 
 
 def scalar_text(value: str | float) -> str:
-    """A plain JSON value that is no container, as JavaScript would write it into a URL."""
+    """A JSON value that is not a container, as JavaScript would write it into a URL."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
@@ -105,7 +105,7 @@ def _put(found: dict[str, Any], keys: list[str], value: str) -> None:
     at = found
     for key in above:
         if not key and at is not found:
-            key = str(len(at))  # a[]: one more
+            key = str(len(at))  # a[]: the next index
         inner = at.setdefault(key, {})
         if not isinstance(inner, dict):
             inner = at[key] = {}
@@ -114,7 +114,9 @@ def _put(found: dict[str, Any], keys: list[str], value: str) -> None:
 
 
 def _lists(value: Any) -> Any:
-    """``value`` with lists where all keys are numbers. Not recursive: a query can nest deeply."""
+    """``value`` with dicts whose keys are all indexes as lists. Not recursive: a query can nest
+    deeply.
+    """
     box = [value]
     waiting: list[tuple[Any, Any]] = [(box, 0)]
     while waiting:

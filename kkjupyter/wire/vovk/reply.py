@@ -1,4 +1,4 @@
-"""What answers a call of a Vovk handler: a value, a stream, or an error.
+"""Reads the reply to a call of a Vovk handler: a value, a stream or an error.
 
 Ask :func:`reply_kind` first. A stream goes through
 :class:`~kkjupyter.wire.vovk.stream_body.BodyDecoder`; of everything else read the whole body and
@@ -27,7 +27,7 @@ ReplyKind = Literal["json", "text", "bytes", "empty", "jsonlines", "divider", "e
 _JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "application/ndjson"})
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 _OWN: Final = frozenset({"statusCode", "message", "isError", "cause"})
-# Where servers and proxies of other make put it.
+# Where other servers and proxies put the message.
 _MESSAGES: Final = ("message", "error", "detail", "title")
 _EXCERPT_BYTES: Final = 8192
 
@@ -40,20 +40,20 @@ def reply_kind(
     is_stream: bool = False,
     http_method: str = "GET",
 ) -> ReplyKind:
-    """What the body of a reply is, by its head alone.
+    """The kind of a reply's body, from its head alone.
 
     Args:
         status: the HTTP status.
-        headers: names in any case.
+        headers: names may be in any case.
         wire_format: what the server is known to speak.
-        is_stream: whether a stream is expected. It decides only where the content type is
-            ``text/plain``: 3.x calls a stream so for those who do not accept JSON Lines, and some
-            versions before it always did.
-        http_method: what the request was.
+        is_stream: whether a stream is expected. It matters only if the content type is
+            ``text/plain``: 3.x uses that for streams to clients that do not accept JSON Lines, and
+            some earlier versions always did.
+        http_method: the method of the request.
 
     Returns:
-        ``"jsonlines"`` and ``"divider"`` are streams. A reply that is no stream counts as one
-        item, if one was expected.
+        ``"jsonlines"`` and ``"divider"`` are streams. A reply that is not a stream counts as a
+        stream of one item, if a stream was expected.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     if not 200 <= status < 300:
@@ -82,17 +82,17 @@ def read_value(
     *,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Any:
-    """The value of a reply that is neither stream nor error; None where it is empty.
+    """The value of a reply that is neither a stream nor an error; None if it is empty.
 
     Args:
-        kind: what :func:`reply_kind` says.
-        body: all of it.
-        headers: names in any case.
+        kind: the result of :func:`reply_kind`.
+        body: the whole body.
+        headers: names may be in any case.
         memory_bytes: how much memory the value may take.
 
     Raises:
-        MessageTooBig: it would take more.
-        ProtocolError: JSON was promised and is not there.
+        MessageTooBig: the value would take more.
+        ProtocolError: the body is declared as JSON and is not.
     """
     if kind == "bytes":
         return body
@@ -104,12 +104,12 @@ def read_value(
 def read_failure(
     status: int, body: bytes, headers: Mapping[str, str]
 ) -> RemoteError | ProtocolError:
-    """The error of a reply that is one.
+    """The error in an error reply.
 
     Args:
-        status: the HTTP status; one of success means a page where a stream was expected.
-        body: all of it, or its beginning.
-        headers: names in any case.
+        status: the HTTP status; a successful one means that a page came instead of a stream.
+        body: the whole body, or its beginning.
+        headers: names may be in any case.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     phrase = _phrase(status)
@@ -122,7 +122,7 @@ def read_failure(
         # A redirect repeats what it was asked with.
         target = without_secrets(lowered.get("location", "nowhere"))
         shown = excerpt(target.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
-        return RemoteError(f"{phrase}: the server points to {shown}", status=status)
+        return RemoteError(f"{phrase}: the server redirects to {shown}", status=status)
     try:
         json = loads(body) if body.strip() else None
     except ProtocolError:
@@ -163,7 +163,7 @@ def _text(body: bytes, headers: Mapping[str, str]) -> str:
     match = re.search(r"charset=\"?([\w.:-]+)", lowered.get("content-type", ""), re.IGNORECASE)
     try:
         return body.decode(match[1] if match else "utf-8", "replace")
-    except LookupError:  # a charset of their own making
+    except LookupError:  # an invented charset
         return body.decode("utf-8", "replace")
 
 
@@ -175,7 +175,7 @@ def _phrase(status: int) -> str:
 
 
 def _page_text(body: bytes) -> str:
-    """What a web page would show, in a line."""
+    """The visible text of a web page, on one line."""
     page = body[:_EXCERPT_BYTES]
     page = re.sub(rb"(?is)<(script|style)\b.*?(?:</\1\s*>|$)", b" ", page)
     page = re.sub(rb"<[^<>]*(?:>|$)", b" ", page)

@@ -1,9 +1,9 @@
-"""A call of a Vovk handler as an HTTP request. Bytes out only; the answer is for
+"""Writes a call of a Vovk handler as an HTTP request. The answer is read by
 :mod:`~kkjupyter.wire.vovk.reply` and :mod:`~kkjupyter.wire.vovk.stream_body`.
 
-Beyond what the real clients do, path parameters are encoded and checked. Facts: a request looks the
-same whether its answer is a stream or not; 3.x calls JSON Lines by their name only to those who
-accept them.
+Unlike in the real clients, path parameters are encoded and checked. Facts: a request looks the same
+whether its answer is a stream or not; 3.x names the type JSON Lines only for clients that accept
+it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """What to send.
+    """An HTTP request to send.
 
     Attributes:
         method: upper case.
-        url: complete, encoded: nothing in it must be encoded again.
-        headers: names in lower case, but those the caller gave.
-        body: None for none.
+        url: complete and encoded; do not encode it again.
+        headers: names in lower case, except those that the caller gave.
+        body: None for no body.
     """
 
     method: str
@@ -61,21 +61,20 @@ def build_request(
     """The request that calls ``handler``.
 
     Args:
-        handler: what to call.
+        handler: the handler to call.
         api_root: ``http://127.0.0.1:3000/api``; a query in it is sent along.
-        body: sent as JSON; bytes go as they are, and text does where the schema says so or, on 3.x,
-            where it says nothing. A dict is sent as a form where the schema, or the caller's
-            Content-Type, wants one: :mod:`~kkjupyter.wire.vovk.forms`. None or ``undefined`` for
-            none.
+        body: sent as JSON. Bytes are sent as they are, and so is text if the schema says so or, on
+            3.x, says nothing. A dict is sent as a form if the schema, or the caller's Content-Type,
+            asks for one: :mod:`~kkjupyter.wire.vovk.forms`. None or ``undefined`` for no body.
         query: see :mod:`~kkjupyter.wire.vovk.query`.
         params: the path's parameters, all of them: text, numbers, dates.
-        headers: besides the usual ones, or instead of them.
+        headers: added to the usual ones, or replacing them.
         meta: for 3.x: any JSON value for ``req.vovk.meta()`` there.
 
     Raises:
         ValidationError: a path parameter is missing or unknown, or there is a body with GET.
         EncodeError: a value cannot be put on the wire; ``path`` says which.
-        UsageError: the handler lives on another server, or wants a body of another kind.
+        UsageError: the handler is on another server, or needs another kind of body.
     """
     own: dict[str, str] = {"accept": ACCEPT} if handler.wire_format == "jsonlines" else {}
     given = dict(headers or {})
@@ -89,11 +88,11 @@ def build_request(
             if handler.http_method in ("GET", "HEAD"):
                 raise ValidationError(
                     handler.title,
-                    [{"path": "body", "message": f"a {handler.http_method} request has none"}],
+                    [{"path": "body", "message": f"a {handler.http_method} request has no body"}],
                 )
             wanted_type = given.get(given_names.get("content-type", ""), "")
             data, own["content-type"] = _encode_body(handler, body, wanted_type)
-            if own["content-type"].startswith(f"{MULTIPART};"):  # with the boundary that is in it
+            if own["content-type"].startswith(f"{MULTIPART};"):  # it includes the boundary
                 given.pop(given_names.pop("content-type", ""), None)
         url = build_url(handler, api_root, params, query)
     except EncodeError as error:
@@ -131,7 +130,7 @@ def build_path(handler: Handler, params: Mapping[str, Any] | None = None) -> str
     """The path of a call below the API's root, encoded, without a slash at either end.
 
     Raises:
-        ValidationError: a path parameter is missing, unknown or of no use in a path.
+        ValidationError: a path parameter is missing, unknown, or cannot be part of a path.
     """
     issues: list[dict[str, str]] = []
     given = dict(params or {})
@@ -157,31 +156,31 @@ def build_path(handler: Handler, params: Mapping[str, Any] | None = None) -> str
 
 
 def default_api_root(url: str, schema: Schema) -> str:
-    """The root of the API for the address a user gave: its own path, or else the schema's."""
+    """The root of the API for the user's address: its own path, or else the schema's."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/") or f"/{schema.root_entry}"
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
 def _forced_root(handler: Handler, api_root: str, force_api_root: str) -> str:
-    """The path that a schema names as root, on the server connected to and on no other.
+    """The path that a schema names as root, only on the server that is connected.
 
-    The headers, and a token among them, are not meant for whoever a schema names.
+    The headers, with a token among them, must not go to another server that a schema names.
     """
     try:
         forced = urljoin(api_root, force_api_root)
         is_here = _origin(forced) == _origin(api_root)
     except ValueError as exc:
-        raise UsageError(f"{handler.title} lives at {force_api_root!r}: {exc}") from exc
+        raise UsageError(f"{handler.title} is at {force_api_root!r}: {exc}") from exc
     if not is_here:
         raise UsageError(
-            f"{handler.title} lives at {force_api_root}, which is another server: connect to that"
+            f"{handler.title} is at {force_api_root}, which is another server: connect to that"
         )
     return urlsplit(forced).path
 
 
 def _param_text(value: Any) -> str:
-    """One path parameter as text; ValueError says what is wrong with it."""
+    """One path parameter as text; raises ValueError if it cannot be one."""
     if value is None or value is undefined:
         raise ValueError("is missing")
     try:
@@ -191,14 +190,14 @@ def _param_text(value: Any) -> str:
     if plain is None or isinstance(plain, dict | list):
         raise ValueError(f"a {type(value).__name__} cannot be a part of a path")
     text = scalar_text(plain)
-    # Whoever sends or receives the address would shorten it: to another handler's, perhaps.
+    # Programs on the way would shorten the address, perhaps to that of another handler.
     if text in ("", ".", ".."):
         raise ValueError(f"{text!r} cannot be a part of a path")
     return text
 
 
 def _encode_body(handler: Handler, body: Any, wanted_type: str) -> tuple[bytes, str]:
-    """The body and its media type. ``wanted_type`` is what the caller's headers say, or empty."""
+    """The body and its media type. ``wanted_type`` is the caller's Content-Type, or empty."""
     declared = [wanted_type.lower()] if wanted_type else list(handler.content_types)
     if isinstance(body, bytes | bytearray | memoryview):
         other = next(
@@ -224,7 +223,7 @@ def _encode_body(handler: Handler, body: Any, wanted_type: str) -> tuple[bytes, 
 
 
 def _takes_text(handler: Handler) -> bool:
-    """Whether text goes as it is. 0.1 makes JSON of everything; 3.x validates JSON only."""
+    """Whether text is sent as it is. 0.1 sends everything as JSON; 3.x validates only JSON."""
     return handler.wire_format == "jsonlines" and "body" not in handler.validation
 
 
@@ -236,7 +235,7 @@ def _text_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise EncodeError("body", "half a surrogate pair is no text") from exc
+        raise EncodeError("body", "half a surrogate pair is not text") from exc
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

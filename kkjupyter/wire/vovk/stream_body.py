@@ -1,12 +1,12 @@
-"""The body of a streamed reply, as it comes, to values and how it ended. No state but a buffer.
+"""Reads the body of a streamed reply, as it arrives, into values and its end.
 
-JSON Lines (3.x): JSON and a line feed, for each value. Divider (0.1 to 2.x): JSON and the divider,
-for each value. In both, an error is a last value ``{"isError": true, "reason": R}``, where R is an
-Error's message or whatever else was thrown, and there is none if that was ``undefined``. The old
-server breaks the connection off after it.
+No state but a buffer. JSON Lines (3.x): JSON and a line feed for each value. Divider (0.1 to 2.x):
+JSON and the divider for each value. In both, an error is a last value ``{"isError": true, "reason":
+R}``, where R is an Error's message or another thrown value; it is missing for ``undefined``. The
+old server aborts the connection after it.
 
-A *yielded* object that looks like that cannot be told from an error: exactly the keys ``isError``,
-which is ``true``, and perhaps ``reason``. With any other key, or ``isError: false``, it is a value.
+A *yielded* object of that form (only the keys ``isError``, which is ``true``, and perhaps
+``reason``) cannot be told from an error. With any other key, or ``isError: false``, it is a value.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ DIVIDER: Final = b"__##DIV123##__"
 class Items(msgspec.Struct, gc=False):
     """The next values of the stream, at least one.
 
-    ``size_bytes`` is what they took together on the wire; with a large one among them, how much
-    memory they may take.
+    ``size_bytes`` is their size on the wire together, or, with a large one among them, the memory
+    that they may take.
     """
 
     values: list[Any]
@@ -69,17 +69,17 @@ class BodyDecoder:
     """Reads one body.
 
     Give what arrives to :meth:`feed`, then call :meth:`end` when the body is complete, or
-    :meth:`cut` when the connection broke off. After Ended or Failed nothing more comes, whatever
-    is fed: the rest of the body does not matter then, nor how it ends.
+    :meth:`cut` when the connection ended too early. After Ended or Failed nothing more is returned:
+    the rest of the body no longer matters.
 
     Args:
-        wire_format: what the body is in.
+        wire_format: the format of the body.
         limit_bytes: how large an unfinished value may grow.
         memory_bytes: how much memory one value may take.
 
     Attributes:
-        is_over: whether Ended or Failed has come.
-        items_received: how many values have come.
+        is_over: whether Ended or Failed was returned.
+        items_received: how many values have arrived.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class BodyDecoder:
         self._end = b"\n" if wire_format == "jsonlines" else DIVIDER
         self._held: list[bytes] = []  # an unfinished value
         self._held_bytes = 0
-        self._open: list[bytes] = []  # a value within whose text there was a divider
+        self._open: list[bytes] = []  # a value whose text contains a divider
         self._open_bytes = 0
-        self._seam = b""  # the last bytes held, in case that the divider begins there
+        self._seam = b""  # the last bytes held, in case the divider begins there
 
     @property
     def held_bytes(self) -> int:
@@ -106,7 +106,7 @@ class BodyDecoder:
         return self._held_bytes + self._open_bytes
 
     def feed(self, chunk: bytes) -> list[BodyEvent]:
-        """Take a piece of the body, of any size; return what it says."""
+        """Take a piece of the body, of any size; return its events."""
         events: list[BodyEvent] = []
         # One piece of compressed text can be very long, and its lines very many.
         for at in range(0, len(chunk), _CHUNK_BYTES):
@@ -128,7 +128,7 @@ class BodyDecoder:
         return events
 
     def end(self) -> list[BodyEvent]:
-        """The body is complete: what its last value says, which may lack its end, and Ended."""
+        """The body is complete: return its last value, which may lack its end, and Ended."""
         if self.is_over:
             return []
         tail = self._take_held()
@@ -139,16 +139,16 @@ class BodyDecoder:
         return events
 
     def cut(self, error: KKError) -> list[BodyEvent]:
-        """The connection broke off: what had arrived in full, and then Failed.
+        """The connection ended too early: return what had arrived in full, and then Failed.
 
         Args:
-            error: what happened; it is passed on unless the stream itself had failed before.
+            error: what happened; it is returned unless the stream itself had failed before.
         """
         if self.is_over:
             return []
         tail = self._take_held().strip(_SPACE)
         events: list[BodyEvent] = []
-        # Of these one can see that they are complete; 1 may be the beginning of 12.
+        # These are visibly complete; 1 may be the beginning of 12.
         if not self._open and tail[:1] in (b"{", b"[", b'"') and _is_json(tail):
             events = self._read_each([tail], len(tail))
         if not self.is_over:
@@ -156,7 +156,7 @@ class BodyDecoder:
         return events
 
     def _split(self, chunk: bytes) -> list[bytes]:
-        """The values that ``chunk`` completes, without their ends, and what is unfinished of it."""
+        """The values that ``chunk`` completes, without their ends, and its unfinished rest."""
         end = self._end
         if not self._held:
             return chunk.split(end)
@@ -181,7 +181,7 @@ class BodyDecoder:
         return held
 
     def _read(self, pieces: list[bytes], chunk: bytes, size_bytes: int) -> list[BodyEvent]:
-        """Values without their ends: all at once, if nothing about them is unusual.
+        """Read values without their ends: all at once, if none of them is unusual.
 
         All of them but the first are within ``chunk``.
         """
@@ -198,8 +198,8 @@ class BodyDecoder:
                 values = list(map(_decode, pieces))
         except (*_REFUSED, ProtocolError):
             return self._read_each(pieces, size_bytes)
-        # JSON.stringify never escapes a letter, so the key would be there as it is. Searching the
-        # bytes costs by their number, looking into the values by theirs.
+        # JSON.stringify never escapes a letter, so the key would be visible. The cost of searching
+        # the bytes depends on their number, and the cost of checking the values on theirs.
         is_short = size_bytes < _SHORT_BYTES * len(values)
         if not is_short or _ERROR_KEY in chunk or _ERROR_KEY in pieces[0]:
             for index, value in enumerate(values):
@@ -210,7 +210,7 @@ class BodyDecoder:
         return self._items(values, size_bytes)
 
     def _weigh(self, pieces: list[bytes]) -> int:
-        """How much values without their ends may take; ProtocolError if one takes too much."""
+        """How much memory values without their ends may take; ProtocolError if it is too much."""
         size_bytes = 0
         for piece in pieces:
             if len(piece) >= CHECKED_FROM_BYTES:
@@ -226,7 +226,7 @@ class BodyDecoder:
             text = self._continued(piece) if self._open else piece.strip(_SPACE)
             if not text:
                 continue
-            if text == b"undefined":  # what JSON.stringify makes of it, and the servers send
+            if text == b"undefined":  # as JSON.stringify writes it and the servers send it
                 values.append(undefined)
                 continue
             try:
@@ -252,7 +252,7 @@ class BodyDecoder:
         return events
 
     def _continued(self, piece: bytes) -> bytes:
-        """The value that ``piece``, after a divider, completes; empty if it does not."""
+        """The value that ``piece``, after a divider, completes; empty if it is still incomplete."""
         self._open += (DIVIDER, piece)
         self._open_bytes += len(DIVIDER) + len(piece)
         if not _ends_in_text(piece):  # an even number of quotes: the text goes on
@@ -275,7 +275,7 @@ class BodyDecoder:
 def read_reason(message: dict[str, Any]) -> RemoteError:
     """The error that an error message stands for.
 
-    Text is the message of an Error, or was itself thrown: the wire does not tell.
+    Text is the message of an Error, or was itself thrown: the wire does not say which.
     """
     reason = message.get("reason", undefined)
     if isinstance(reason, str):
@@ -297,9 +297,9 @@ def _is_error(value: Any) -> bool:
 
 
 def _ends_in_text(data: bytes) -> bool:
-    """Whether JSON that begins outside of a text ends within one: its quotes are odd in number.
+    """Whether JSON that begins outside of a text ends within one: it has an odd number of quotes.
 
-    The divider itself may be part of a text, and the servers send it as it is.
+    The divider may be part of a text, and the servers do not escape it.
     """
     if b"\\" in data:
         data = re.sub(rb"\\.", b"", data, flags=re.DOTALL)

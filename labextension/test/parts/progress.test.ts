@@ -3,7 +3,7 @@ import { makePane } from "../../src/parts/progress";
 import { describeProgress, readMarks } from "../../src/parts/progress/marks";
 import cases from "../cases/progress.json";
 
-// The words in the file were written by the Python side: tests/unit/notebook/test_progress.py.
+// The words in the file were written by the Python side: tests/unit/notebook/views/test_progress.py.
 test.each(cases)("the same words as Python's: $words", ({ source, words }) => {
   expect(describeProgress(readMarks(source.split("\n")))).toBe(words);
 });

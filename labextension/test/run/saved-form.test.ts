@@ -12,7 +12,7 @@ import {
 import cases from "../cases/saved-form.json";
 import { snapshot, status as statusOf } from "../support/states";
 
-// The HTML in the file was written by the Python side: tests/unit/notebook/test_saved_form.py.
+// The HTML in the file was written by the Python side: tests/unit/notebook/views/test_saved_form.py.
 test.each(cases)("the same static output as Python's: $name", (given) => {
   const status = given.status as Status;
   expect(staticHtml(given.text, given.left_out, status)).toBe(given.html);

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from support.figures import keep_ms
+from support.waiting import until
 from watchfiles import awatch
 from websockets.sync.client import connect as connect_raw
 
@@ -175,13 +176,6 @@ def test_values_are_sent_chunk_by_chunk(guide: GuideApi, codec: str) -> None:
 
 
 # ---- Consumer cancellation
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.001)
 
 
 @contextlib.contextmanager

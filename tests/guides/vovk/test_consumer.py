@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from support.http_servers import listening
-from support.vovk_servers import LAST_CHUNK, Peer, bounded, chunk
+from support.servers.http_servers import listening
+from support.vovk.servers import LAST_CHUNK, Peer, bounded, chunk
 
 import kkjupyter as kk
 from kkjupyter import vovk

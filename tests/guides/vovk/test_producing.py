@@ -17,9 +17,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypedDict
 
 import pytest
-from support.endpoints import until
 from support.figures import keep_ms
-from support.vovk_servers import bounded, until_it_fails
+from support.vovk.servers import bounded, until_it_fails
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.peer_lines import calling, connected
-from support.peers import Line, NodeClient
+from support.peers.lines import calling, connected
+from support.peers.node import Line, NodeClient
 
 from kkjupyter.client.remote import Remote
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from support.peer_api import PeerApi
-from support.peer_lines import DUPLEX, WEBSOCKET, on
-from support.peers import Line, NodeClient, NodeServer
+from support.peers.api import PeerApi
+from support.peers.lines import DUPLEX, WEBSOCKET, on
+from support.peers.node import Line, NodeClient, NodeServer
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from support.peer_lines import COMPACT, DUPLEX, LINES, on, rich
-from support.peers import Line, NodeClient, NodeError, NodeServer, server_command
+from support.peers.lines import COMPACT, DUPLEX, LINES, on, rich
+from support.peers.node import Line, NodeClient, NodeError, NodeServer, server_command
 
 
 @pytest.fixture(scope="module")

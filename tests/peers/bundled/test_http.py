@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support.peer_api import PeerApi
-from support.peer_lines import HTTP, on
-from support.peers import Line, NodeClient, NodeError, NodeServer
+from support.peers.api import PeerApi
+from support.peers.lines import HTTP, on
+from support.peers.node import Line, NodeClient, NodeError, NodeServer
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote
@@ -29,7 +29,7 @@ def test_our_streams(client: NodeClient) -> None:
 
 @on(HTTP)
 def test_our_callbacks_are_not_sent(api: Remote) -> None:
-    with pytest.raises(kk.UsageError, match="HTTP carries values only"):
+    with pytest.raises(kk.UsageError, match="HTTP carries only values"):
         api.onProgress(3, print)
 
 

@@ -8,10 +8,10 @@ import weakref
 from collections.abc import AsyncIterator
 
 import pytest
-from support.endpoints import until
-from support.peer_api import PeerApi
-from support.peer_lines import COMPACT, connected, on
-from support.peers import Line, NodeClient, NodeError
+from support.peers.api import PeerApi
+from support.peers.lines import COMPACT, connected, on
+from support.peers.node import Line, NodeClient, NodeError
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote

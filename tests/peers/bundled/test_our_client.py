@@ -8,9 +8,9 @@ import math
 import time
 
 import pytest
-from support.endpoints import until
-from support.peer_lines import DUPLEX, LINES, connected, on, rich
-from support.peers import Line
+from support.peers.lines import DUPLEX, LINES, connected, on, rich
+from support.peers.node import Line
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.calls.call import Call

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Literal
 
 import pytest
-from support.endpoints import until
-from support.peer_api import PeerApi
-from support.peer_lines import DUPLEX, HTTP, LINES, WEBSOCKET, on, rich
-from support.peers import Line, NodeClient, NodeError
+from support.peers.api import PeerApi
+from support.peers.lines import DUPLEX, HTTP, LINES, WEBSOCKET, on, rich
+from support.peers.node import Line, NodeClient, NodeError
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.server.interceptors import CallContext

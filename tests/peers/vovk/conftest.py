@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
-from support.vovk_apps import APPS, App, NextServer
+from support.vovk.apps import APPS, App, NextServer
 
 import kkjupyter as kk
 from kkjupyter.client.remote import Remote

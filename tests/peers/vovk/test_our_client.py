@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.endpoints import until
-from support.vovk_apps import NEW, OLD, App, NextServer
-from support.vovk_cases import Case, cases
+from support.vovk.apps import NEW, OLD, App, NextServer
+from support.vovk.cases import Case, cases
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter import vovk

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.vovk_apps import NEW, OLD, App, JsClient, NextServer
-from support.vovk_twin import serve_twin, twin_controllers
+from support.vovk.apps import NEW, OLD, App, JsClient, NextServer
+from support.vovk.twin import serve_twin, twin_controllers
 
 from kkjupyter import vovk
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.endpoints import until
-from support.vovk_apps import NEW, OLD, App, NextServer
+from support.vovk.apps import NEW, OLD, App, NextServer
+from support.waiting import until
 
 import kkjupyter as kk
 

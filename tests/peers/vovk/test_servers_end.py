@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.endpoints import until
-from support.vovk_apps import NEW, OLD, App
+from support.vovk.apps import NEW, OLD, App
+from support.waiting import until
 
 SCRIPT = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from support.vovk_apps import APPS, NextServer
+from support.vovk.apps import APPS, NextServer
 server = NextServer({str(app): app for app in APPS}[sys.argv[2]], sys.argv[3])
 print(server.pid, flush=True)
 os._exit(1)

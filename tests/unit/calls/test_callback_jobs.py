@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES, SOFT_LIMIT_ITEMS
 from kkjupyter.calls.callback_jobs import CALLBACK_LIMITS, Job, Jobs

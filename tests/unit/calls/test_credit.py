@@ -10,8 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kkjupyter.calls.buffer import StreamBuffer
-from kkjupyter.calls.credit import LIMIT_BYTES, NOT_NOW, CreditWindow
+from kkjupyter.calls.buffer import CREDIT_LIMIT_BYTES, NOT_NOW, CreditWindow, StreamBuffer
 
 LIMIT_ITEMS = 65_536
 
@@ -131,7 +130,7 @@ class RacingConsumer(RuleBasedStateMachine):
         if count:
             ahead = stream.granted - stream.buffer.taken_items
             assert ahead <= LIMIT_ITEMS
-            assert ahead == 1 or ahead * stream.largest_bytes <= LIMIT_BYTES
+            assert ahead == 1 or ahead * stream.largest_bytes <= CREDIT_LIMIT_BYTES
 
     @invariant()
     def it_does_not_stand_still(self) -> None:
@@ -178,7 +177,7 @@ def test_it_grows_while_nothing_but_the_window_holds_the_stream_up() -> None:
 @pytest.mark.parametrize("size_bytes", [64 * 1024, 1024 * 1024, 5 * 1024 * 1024])
 def test_it_grows_no_further_than_its_limit_in_bytes(size_bytes: int) -> None:
     windows = rounds(Stream(), 20, size_bytes)
-    assert max(windows) == max(1, LIMIT_BYTES // size_bytes)
+    assert max(windows) == max(1, CREDIT_LIMIT_BYTES // size_bytes)
     assert min(windows) >= 1
 
 

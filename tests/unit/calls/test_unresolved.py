@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory

@@ -14,6 +14,8 @@ import kkjupyter
 ROOT = Path(next(iter(kkjupyter.__path__))).parent
 
 PREAMBLE = """
+import sys, types
+first = sys.modules["first"] = types.ModuleType("first")  # the last one that loses its names
 import asyncio, logging, time, threading
 # In development mode the loop tells of every slow step, and on a busy machine any may be slow.
 logging.getLogger("asyncio").addFilter(lambda record: "took %.3f seconds" not in str(record.msg))
@@ -51,6 +53,12 @@ near = memory.connect()
 
 ENDS = {
     "connections": "",
+    "what outlives the package's names": """
+first.held = first, api, near.waits()  # a call would hold its session
+time.sleep(0.1)
+first.function = lambda: first
+sys.modules["atexit"].held = first
+""",
     "a stream in a loop": "loop = iter(api.ticks()); next(loop)",
     "a tight stream": "loop = iter(api.tight()); next(loop)",
     "streams of all kinds": """

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter import limits

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.endpoints import auntil
-from support.http_servers import Handler, answering, listening, never, read_request, reply
+from support.servers.http_servers import Handler, answering, listening, never, read_request, reply
+from support.waiting import auntil
 
 import kkjupyter as kk
 from kkjupyter.client.remote import session_of
@@ -147,7 +147,7 @@ def test_what_http_does_not_carry_is_not_sent(protocol: str, arg: Any, what: str
 
     async def main() -> None:
         async with connected(peer, protocol) as api:
-            with pytest.raises(kk.UsageError, match=f"f: argument 2 is {what} .* values only"):
+            with pytest.raises(kk.UsageError, match=f"f: argument 2 is {what} .* only values"):
                 api.f(0, arg)
             assert len(session_of(api)._functions) == 0
             call = api.g()
@@ -230,20 +230,24 @@ PAGE = b"<!DOCTYPE html>\n<html><title>Welcome</title>"
         (reply(b"", "413 Long"), kk.ProtocolError, "HTTP 413"),
         (reply(b"", "401 No"), kk.ConnectError, r"HTTP 401: .* \(different\) token"),
         (reply(b"", "403 No"), kk.ConnectError, "HTTP 403"),
-        (reply(b"", "404 No"), kk.ConnectError, "HTTP 404: nothing takes calls at this path"),
+        (reply(b"", "404 No"), kk.ConnectError, "HTTP 404: the server takes no calls at this path"),
         (reply(b"", "405 No"), kk.ConnectError, "HTTP 405"),
         (
             reply(b"", "302 Found", Location=f"https://x/login?s={SECRET}"),
             kk.ConnectError,
-            "HTTP 302: it redirects to https://x/login; connect there",
+            "HTTP 302: the server redirects to https://x/login; connect there",
         ),
         (
             b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\nContent-Length: 0\r\n\r\n",
             kk.ConnectError,
-            "HTTP 302: it redirects to /\ufffd; connect there",
+            "HTTP 302: the server redirects to /\ufffd; connect there",
         ),
         (b"", kk.ConnectionLost, "the server ended the connection without an answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", kk.ConnectionLost, "broke off"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+            kk.ConnectionLost,
+            "in the middle of the answer",
+        ),
         (b"garbage\r\n\r\n", kk.ConnectError, "the server does not speak HTTP"),
     ],
 )
@@ -542,12 +546,12 @@ def test_nobody_is_there() -> None:
         ({}, "name it: protocol='classic' for kkrpc 0.x, protocol='compact'"),
         ({"protocol": "compct"}, "did you mean 'compact'"),
         ({"protocol": "compact", "codec": "jason"}, "did you mean 'json'"),
-        ({"protocol": "classic", "codec": "json"}, "superjson only; leave codec out"),
+        ({"protocol": "classic", "codec": "json"}, "only superjson; leave codec out"),
         ({"protocol": "compact", "expose": {}}, "the other side cannot call back"),
         ({"protocol": "compact", "subprotocols": ["a"]}, "is for ws:// and wss:// addresses"),
         ({"protocol": "compact", "compression": "deflate"}, "is for ws:// and wss:// addresses"),
         ({"protocol": "compact", "timeout_s": 0}, "timeout_s must be"),
-        ({"protocol": "compact", "proxy": "socks5h://h:1"}, "must be an http:// or https://"),
+        ({"protocol": "compact", "proxy": "socks5h://h:1"}, "must be http:// or https://"),
         ({"protocol": "compact", "ca_file": "x.pem"}, "did you mean 'https://127.0.0.1:9/'"),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 
@@ -169,15 +169,15 @@ def test_a_program_that_ends_at_once(protocol: str | None) -> None:
     [
         ([], {}, "the command is empty"),
         ((), {}, "the command is empty"),
-        ([""], {}, "names no program"),
-        (["node", 5], {}, r"part 2 of the command is no text but a int; str\(\)"),
-        (["node", b"x"], {}, "part 2 of the command is no text but a bytes"),
+        ([""], {}, "has no program"),
+        (["node", 5], {}, r"part 2 of the command must be text, not a int; use str\("),
+        (["node", b"x"], {}, "part 2 of the command must be text, not a bytes"),
         (["node", "a\0b"], {}, "part 2 of the command contains a null character"),
         (["node", "\ud800"], {}, "characters that cannot be passed on"),
         (["node"], {"token": "x"}, "token= is for ws://"),
         (["node"], {"headers": {"a": "b"}}, "headers= is for ws://"),
         (["node"], {"env": 5}, "env must be a mapping"),
-        (["node"], {"env": {"A": 5}}, "env: 'A' is not a text with a text as value"),
+        (["node"], {"env": {"A": 5}}, "env: 'A' must be text with a text value"),
         (["node"], {"env": {"A=B": "c"}}, "cannot be the name of a variable"),
         (["node"], {"env": {"A": "\0"}}, "the value of 'A' contains a null character"),
         (["node"], {"cwd": 5}, "cwd must be a path, not a int"),
@@ -195,7 +195,7 @@ def test_what_cannot_be_right_is_told_before_anything_starts(
 
 
 def test_no_such_program() -> None:
-    with pytest.raises(kk.ConnectError, match="there is no program 'no-such-thing' on the PATH"):
+    with pytest.raises(kk.ConnectError, match="program 'no-such-thing' is not on the PATH"):
         kk.connect(["no-such-thing"])
 
 

@@ -62,7 +62,7 @@ def test_functions_that_take_a_name_say_so(api: Any) -> None:
         kk.get(5)  # type: ignore[arg-type]
     with pytest.raises(kk.UsageError, match="cannot close a float"):
         kk.close(1.5)  # type: ignore[arg-type]
-    with pytest.raises(kk.UsageError, match="no server of this process has the address 'api'"):
+    with pytest.raises(kk.UsageError, match="no server in this process has the address 'api'"):
         kk.close("api")
 
 
@@ -83,7 +83,7 @@ def test_what_is_known_without_asking(api: Any) -> None:
 def test_a_copy_is_the_same_remote(api: Any) -> None:
     assert copy.copy(api.data).stream(1).result() == ["item-0"]
     assert copy.deepcopy({"api": api})["api"] is api
-    with pytest.raises(kk.UsageError, match="connect in the other process"):
+    with pytest.raises(kk.UsageError, match="connect again in the other process"):
         pickle.dumps(api)
 
 

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from support.endpoints import until
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.calls.state import CallState

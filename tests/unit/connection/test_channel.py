@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil
+from support.waiting import PATIENCE_S, auntil
 
 from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.connection import read_flow_control

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.connection.remote_callbacks import RemoteCallbacks

@@ -9,7 +9,7 @@ import weakref
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S
+from support.waiting import PATIENCE_S
 
 from kkjupyter.runtime.inbox import inbox_of
 from kkjupyter.runtime.waiting import Notifier, wait_async
@@ -90,7 +90,7 @@ def test_what_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixt
         await asyncio.wait_for(done.wait(), PATIENCE_S)
 
     asyncio.run(main())
-    assert "a hand-over to an event loop failed" in caplog.text
+    assert "a callback for an event loop failed" in caplog.text
 
 
 def test_a_closed_loop_is_not_kept_and_may_be_posted_to() -> None:

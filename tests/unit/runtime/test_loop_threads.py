@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 from kkjupyter.runtime import loop_threads
 from kkjupyter.runtime.loop_threads import LoopThread, handler_loop, io_loop, on_own_loop
@@ -78,7 +78,7 @@ def test_what_fails_is_logged_and_the_loop_lives_on(
     loop.post(fail)
     loop.post(done.set)
     assert done.wait(PATIENCE_S)
-    assert "a hand-over to test-loop failed" in caplog.text
+    assert "a callback for test-loop failed" in caplog.text
 
 
 def test_ctrl_c_in_the_middle_of_a_post_leaves_no_loop_asleep(

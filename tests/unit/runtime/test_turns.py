@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, auntil, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, auntil, until
 
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.calls.iterators import AsyncCallIterator, CallIterator

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
@@ -66,7 +67,7 @@ def test_one_that_fails_does_not_keep_others_asleep(caplog: pytest.LogCaptureFix
     notifier.on_notify(lambda: woken.append(1))
     notifier.notify()
     assert woken == [1]
-    assert "waking somebody failed" in caplog.text
+    assert "waking a waiter failed" in caplog.text
 
 
 def test_no_change_goes_unseen() -> None:

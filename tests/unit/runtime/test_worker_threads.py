@@ -9,7 +9,7 @@ import threading
 import weakref
 
 import pytest
-from support.endpoints import PATIENCE_S, until
+from support.waiting import PATIENCE_S, until
 
 from kkjupyter.runtime import worker_threads
 from kkjupyter.runtime.worker_threads import Lane, WorkerPool

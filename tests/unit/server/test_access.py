@@ -16,7 +16,7 @@ def turned_away(policy: AccessPolicy, origin: str | None, shown: list[str], **he
     given = {"Host": "127.0.0.1:8765", **{k.replace("_", "-"): v for k, v in headers.items()}}
     if origin is not None:
         given["Origin"] = origin
-    return policy.turn_away(
+    return policy.rejection(
         Visit.of(lambda name: [given[name]] if name in given else [], "/", shown)
     )
 
@@ -104,7 +104,7 @@ def test_what_a_browser_says_of_a_page_it_does_not_name(
 @pytest.mark.parametrize("name", ["Host", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"])
 def test_what_must_come_once(name: str) -> None:
     visit = Visit.of(lambda one: ["localhost", "localhost"] if one == name else [], "/")
-    assert AccessPolicy("127.0.0.1", None).turn_away(visit) == (
+    assert AccessPolicy("127.0.0.1", None).rejection(visit) == (
         400,
         f"{name} came more than once\n",
     )
@@ -112,9 +112,7 @@ def test_what_must_come_once(name: str) -> None:
 
 def test_what_it_means_that_there_is_no_token() -> None:
     assert AccessPolicy("127.0.0.1", "secret").warning == ""
-    assert (
-        "every web page that comes from a port of this machine" in AccessPolicy("::1", None).warning
-    )
+    assert "so can web pages served from this machine" in AccessPolicy("::1", None).warning
     assert "everybody on the network" in AccessPolicy("0.0.0.0", None).warning
     with pytest.raises(kk.UsageError, match=r"hosts takes a list.*\['a'\]"):
         AccessPolicy("127.0.0.1", None, hosts="a")

@@ -161,7 +161,7 @@ def test_not_waiting_for_next_is_told() -> None:
     async def forgets(ctx: CallContext, next: Next) -> Any:  # noqa: A002
         next()
 
-    with pytest.raises(kk.UsageError, match=r"forgets did not wait for next\(\); write: result ="):
+    with pytest.raises(kk.UsageError, match=r"forgets did not await next\(\); write: result ="):
         run([forgets], 1)
 
 
@@ -187,7 +187,7 @@ def test_the_handler_runs_once() -> None:
         except ValueError:
             return await next()
 
-    with pytest.raises(kk.UsageError, match=r"retries called next\(\) twice; f runs once"):
+    with pytest.raises(kk.UsageError, match=r"retries called next\(\) twice; f runs only once"):
         run([retries], handler=handler)
     assert ran == [1]
 
@@ -274,12 +274,12 @@ async def takes_one(ctx: CallContext) -> Any:
 @pytest.mark.parametrize(
     ("interceptors", "text"),
     [
-        (fine, "takes a list, also for a single one"),
-        ("fine", "takes a list, also for a single one"),
+        (fine, "takes a list, even for one function"),
+        ("fine", "takes a list, even for one function"),
         (None, "takes a list of functions, not NoneType"),
-        ([fine, 5], "5 is no interceptor: it cannot be called"),
+        ([fine, 5], "5 is not an interceptor: it cannot be called"),
         ([yields], "yields has a yield"),
-        ([takes_one], r"takes_one is no interceptor: it must take \(ctx, next\)"),
+        ([takes_one], r"takes_one is not an interceptor: it must take \(ctx, next\)"),
     ],
 )
 def test_what_cannot_be_one(interceptors: Any, text: str) -> None:
@@ -291,7 +291,7 @@ def test_what_cannot_be_one(interceptors: Any, text: str) -> None:
 
 
 def test_there_is_no_context_outside_a_call() -> None:
-    with pytest.raises(kk.UsageError, match="no call is being answered here"):
+    with pytest.raises(kk.UsageError, match="no call is being handled here"):
         contextvars.Context().run(current_context)
 
 

@@ -98,9 +98,9 @@ def test_another_program_has_the_port(serve: Serve) -> None:
 
 
 def test_what_is_no_server_of_this_process_cannot_be_closed(server: Server) -> None:
-    with pytest.raises(kk.UsageError, match=r"no server of this process .*kk.status\(\)"):
+    with pytest.raises(kk.UsageError, match=r"no server in this process .*kk.status\(\)"):
         kk.close("ws://127.0.0.1:1")
     kk.close(f"{server.url}/")
     assert server.closed
-    with pytest.raises(kk.UsageError, match="no server of this process"):
+    with pytest.raises(kk.UsageError, match="no server in this process"):
         kk.close(server.url)

@@ -15,9 +15,17 @@ from typing import Any
 import aiohttp
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
-from support.endpoints import auntil
-from support.http_servers import Handler, answering, listening, never, read_request, reply, saying
-from support.tls import AUTHORITY_FILE, CertificateName, server_context
+from support.servers.http_servers import (
+    Handler,
+    answering,
+    listening,
+    never,
+    read_request,
+    reply,
+    saying,
+)
+from support.servers.tls import AUTHORITY_FILE, CertificateName, server_context
+from support.waiting import auntil
 from yarl import URL
 
 import kkjupyter as kk
@@ -382,7 +390,7 @@ def test_a_server_that_falls_silent(said: bytes) -> None:
 
     async def main() -> None:
         async with listening(handler) as url, client() as requests:
-            with pytest.raises(kk.ConnectionLost, match="the server fell silent"):
+            with pytest.raises(kk.ConnectionLost, match="the server stopped answering"):
                 async with requests.open("POST", url, silence_timeout_s=0.1) as reply:
                     await reply.read()
 
@@ -401,7 +409,7 @@ def test_a_server_that_hangs_up() -> None:
 def test_a_body_that_is_cut_off(head: str) -> None:
     error = failure(saying(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n5\r\nhello\r\n".encode()))
     assert isinstance(error, kk.ConnectionLost)
-    assert error.reason == "the answer broke off"
+    assert error.reason == "the connection ended in the middle of the answer"
 
 
 @pytest.mark.parametrize(
@@ -559,7 +567,9 @@ def test_a_proxy_of_the_environment_that_is_of_no_use(
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("no_proxy", "")
-    with pytest.raises(kk.ConnectError, match="is no address like 'http://host:port'") as caught:
+    with pytest.raises(
+        kk.ConnectError, match="is not an address like 'http://host:port'"
+    ) as caught:
         run(lambda: fetch("http://far.example/rpc"))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -570,12 +580,12 @@ def test_a_proxy_of_the_environment_that_is_of_no_use(
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("ftp://host/", "is no HTTP address"),
-        ("host:3000/rpc", "is no HTTP address"),
-        ("http://", "is no HTTP address"),
-        ("http://host:0/", "is no HTTP address"),
-        ("http://host:port/", "is no address"),
-        ("http://[::1/", "is no address"),
+        ("ftp://host/", "is not an HTTP address"),
+        ("host:3000/rpc", "is not an HTTP address"),
+        ("http://", "is not an HTTP address"),
+        ("http://host:0/", "is not an HTTP address"),
+        ("http://host:port/", "is not an address"),
+        ("http://[::1/", "is not an address"),
         (f"http://host/#{SECRET}", "never sent to a server"),
         (f"http://me:{SECRET}@host/", "exclude each other"),
     ],
@@ -645,7 +655,7 @@ def test_what_came_before_the_end_is_not_lost_in_a_pause() -> None:
             await asyncio.sleep(0.05)
             answer.resume_reading()
             assert await answer.next_chunk() == b"two"
-            with pytest.raises(kk.ConnectionLost, match="broke off"):
+            with pytest.raises(kk.ConnectionLost, match="in the middle of the answer"):
                 await answer.next_chunk()
             answer.pause_reading()  # of what is gone: nothing
             answer.resume_reading()

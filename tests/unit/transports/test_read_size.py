@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.endpoints import PATIENCE_S, Endpoint
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S
 
 import kkjupyter as kk
 from kkjupyter.client.remote import session_of

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil
+from support.waiting import PATIENCE_S, auntil
 
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from support.endpoints import auntil
+from support.waiting import auntil
 
 import kkjupyter as kk
 from kkjupyter.transports.stdio import client as stdio
@@ -511,10 +511,10 @@ def _script(tmp_path: Path, text: str, mode: int) -> str:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda p: ["no-such-program-at-all"], "there is no program 'no-such-program-at-all' on"),
-        (lambda p: [str(p / "nothing")], "there is no file"),
+        (lambda p: ["no-such-program-at-all"], "program 'no-such-program-at-all' is not on"),
+        (lambda p: [str(p / "nothing")], "no such file"),
         (lambda p: [_script(p, "#!/bin/sh\n", 0o644)], "name its interpreter first"),
-        (lambda p: [_script(p, "words", 0o755)], "is no program; name its interpreter first"),
+        (lambda p: [_script(p, "words", 0o755)], "is not a program; name its interpreter first"),
         (lambda p: [_script(p, "#!/no/such/interp\n", 0o755)], "interpreter that"),
         (lambda p: [str(p)], "may not be executed"),
     ],
@@ -533,7 +533,7 @@ def test_a_program_that_cannot_be_started_is_an_error_in_words(
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     async def main() -> None:
-        with pytest.raises(kk.ConnectError, match=r"no directory '.*nowhere' to start it in"):
+        with pytest.raises(kk.ConnectError, match=r"cwd '.*nowhere' is not a directory"):
             await spawn_stdio(python("pass"), cwd=str(tmp_path / "nowhere"))
 
     run(main)

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import websockets.exceptions
-from support.endpoints import PATIENCE_S, Endpoint, until
+from support.endpoints import Endpoint
+from support.waiting import PATIENCE_S, until
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.frames import Close
@@ -159,7 +160,7 @@ def test_nothing_at_the_path_or_no_websocket_at_all(elsewhere: Elsewhere) -> Non
     assert "HTTP 200 instead of a WebSocket" in refusal(answering("200 OK")).reason
     assert "HTTP 500" in refusal(answering("500 Oops")).reason
     assert "token" in refusal(answering("401 Unauthorized")).reason
-    assert "no WebSocket server" in refusal(answering("101 Switching Protocols")).reason
+    assert "not a WebSocket server" in refusal(answering("101 Switching Protocols")).reason
 
 
 def test_a_redirect_is_named_and_not_followed(elsewhere: Elsewhere) -> None:
@@ -177,7 +178,7 @@ def test_a_redirect_is_named_and_not_followed(elsewhere: Elsewhere) -> None:
         await writer.drain()
 
     error = refusal(f"ws://127.0.0.1:{elsewhere.tcp(answer)}", token=SECRET)
-    assert error.reason == f"HTTP 302: it redirects to {there}/; connect there"
+    assert error.reason == f"HTTP 302: the server redirects to {there}/; connect there"
     assert seen == []
 
 
@@ -190,7 +191,7 @@ def test_a_server_that_speaks_something_else(elsewhere: Elsewhere) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pass
 
-    assert "no WebSocket server" in refusal(f"ws://127.0.0.1:{elsewhere.tcp(greet)}").reason
+    assert "not a WebSocket server" in refusal(f"ws://127.0.0.1:{elsewhere.tcp(greet)}").reason
     assert refusal(f"ws://127.0.0.1:{elsewhere.tcp(hang_up)}").reason
 
 
@@ -201,13 +202,13 @@ def test_a_server_that_speaks_something_else(elsewhere: Elsewhere) -> None:
         (b"\x16\x03\x01", "does not speak HTTP"),
         (b"220 mail ESMTP", "does not speak HTTP"),
         (b"HTML" * 50_000, "does not speak HTTP"),
-        (b"HTTP/1.0 200 OK\r\n", "is no WebSocket server (it answered 'HTTP/1.0 200 OK')"),
+        (b"HTTP/1.0 200 OK\r\n", "is not a WebSocket server (it answered 'HTTP/1.0 200 OK')"),
         (
             b"HTTP/1.0 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
-            "is no WebSocket server (it answered 'HTTP/1.0 404 Not Found')",
+            "is not a WebSocket server (it answered 'HTTP/1.0 404 Not Found')",
         ),
-        (b"HTTP/1.1 abc\r\n", "is no WebSocket server (it answered 'HTTP/1.1 abc')"),
-        (b"HTTP/1.1 101 Go\r\nodd\r\n\r\n", "is no WebSocket server (it answered 'HTTP/1.1 101"),
+        (b"HTTP/1.1 abc\r\n", "is not a WebSocket server (it answered 'HTTP/1.1 abc')"),
+        (b"HTTP/1.1 101 Go\r\nodd\r\n\r\n", "is not a WebSocket server (it answered 'HTTP/1.1 101"),
     ],
 )
 @pytest.mark.parametrize("step", [1, 1_000_000])
@@ -278,7 +279,7 @@ def test_connecting_can_be_cancelled(elsewhere: Elsewhere) -> None:
         ("https://user:SECRET@host/", "'wss://host/'"),
         ("localhost:8765", "did you mean 'ws://localhost:8765'"),
         ("demo", "it looks like 'ws://127.0.0.1:8765'"),
-        ("ws://h:1#SECRET", "ws://h:1: what follows '#' is never sent"),
+        ("ws://h:1#SECRET", "ws://h:1: the part after '#' is never sent"),
         ("", "it looks like"),
     ],
 )
@@ -298,14 +299,13 @@ def test_a_broken_address(url: str) -> None:
 
 def test_options_that_cannot_be_right() -> None:
     for options, text in {
-        ("codec", "jsn"): "unknown codec 'jsn' (there is 'superjson', 'json'); "
-        "did you mean 'json'?",
-        ("codec", 5): "unknown codec 5 (there is 'superjson', 'json')",
-        ("protocol", "clasic"): "unknown protocol 'clasic' (there is 'classic', 'compact'); "
+        ("codec", "jsn"): "unknown codec 'jsn' (known: 'superjson', 'json'); did you mean 'json'?",
+        ("codec", 5): "unknown codec 5 (known: 'superjson', 'json')",
+        ("protocol", "clasic"): "unknown protocol 'clasic' (known: 'classic', 'compact'); "
         "did you mean 'classic'?",
-        ("tokn", SECRET): "there is no option 'tokn'; did you mean 'token'?",
-        ("url", "x"): "there is no option 'url' "
-        f"(there is {', '.join(sorted(ConnectOptions.__optional_keys__))})",
+        ("tokn", SECRET): "unknown option 'tokn'; did you mean 'token'?",
+        ("url", "x"): "unknown option 'url' "
+        f"(known: {', '.join(sorted(ConnectOptions.__optional_keys__))})",
         ("headers", 5): "headers must be a mapping of names to values",
     }.items():
         with pytest.raises(kk.UsageError) as caught:
@@ -319,7 +319,7 @@ def test_options_that_cannot_be_right() -> None:
 @pytest.mark.parametrize("name", ["timeout_s", "idle_timeout_s", "connect_timeout_s"])
 @pytest.mark.parametrize("seconds", [-1, 0, "x", float("nan"), True])
 def test_a_time_limit_that_cannot_be_right(name: str, seconds: Any) -> None:
-    text = f"{name} must be a number of seconds over 0"
+    text = f"{name} must be a number of seconds above 0"
     options: dict[str, Any] = {name: seconds}
     with pytest.raises(kk.UsageError, match=text):
         kk.connect("ws://127.0.0.1:1", **options)
@@ -434,7 +434,7 @@ def test_no_foreign_error_leaves_connect(
     assert caught.value.reason.strip()
 
 
-# ---- a WebSocket server that is no kkrpc endpoint
+# ---- a WebSocket server that is not a kkrpc endpoint
 
 
 def test_an_echo_server(elsewhere: Elsewhere) -> None:
@@ -445,7 +445,7 @@ def test_an_echo_server(elsewhere: Elsewhere) -> None:
     url = elsewhere.websocket(echo)
     with kk.connect(url, protocol="classic") as api:
         for _ in range(2):  # the second call connects again, and learns the same
-            with quickly(), pytest.raises(kk.ProtocolError, match="no kkrpc endpoint"):
+            with quickly(), pytest.raises(kk.ProtocolError, match="not a kkrpc endpoint"):
                 api.add(1, 2).result()
 
 

@@ -200,7 +200,7 @@ def test_what_swells_over_the_limit_ends_the_connection(in_fragments: bool) -> N
             opened(url, compression="deflate", limit_bytes=100_000) as (_, listener),
         ):
             await listener.until(lambda: listener.reason)
-            assert listener.reason == "it sent a message that is too big"
+            assert listener.reason == "the other side sent a message that is too big"
             assert listener.heard == []
 
     asyncio.run(main())

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.endpoints import auntil
+from support.waiting import auntil
 
 from kkjupyter.transports.websocket import transport as websocket
 from kkjupyter.transports.websocket.transport import WebSocketTransport

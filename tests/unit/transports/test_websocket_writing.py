@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil
+from support.waiting import PATIENCE_S, auntil
 from websockets.sync.server import ServerConnection, serve
 
 from kkjupyter.transports.websocket.client import connect_websocket

@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 import pytest
-from support.http_servers import reply
-from support.vovk_servers import HELLO, Peer, bounded, connected
+from support.servers.http_servers import reply
+from support.vovk.servers import HELLO, Peer, bounded, connected
 
 import kkjupyter as kk
 
@@ -94,7 +94,7 @@ def test_what_is_said_about_a_call() -> None:
             r"params\.idd: .*did you mean 'id'",
         ),
         ("getGreeting", {"params": {"id": ".."}}, "cannot be a part of a path"),
-        ("getGreeting", {"params": {"id": 1}, "body": {}}, "a GET request has none"),
+        ("getGreeting", {"params": {"id": 1}, "body": {}}, "a GET request has no body"),
         ("checked", {"body": {"to": "3"}}, r"body\.to: '3' is not of type 'integer'"),
         ("checked", {"body": {"to": 3, "by": 1.5}}, r"body\.by"),
         ("checked", {}, "body: is missing"),
@@ -134,13 +134,13 @@ def test_checks_can_be_turned_off() -> None:
 @pytest.mark.parametrize(
     ("args", "given", "text"),
     [
-        (({"hello": 1},), {}, r"has names here: body=\.\.\."),
+        (({"hello": 1},), {}, r"calls have names: body=\.\.\."),
         (({"body": 1, "isStream": True},), {}, r"write \*\* before the dict"),
-        ((), {"boddy": 1}, "no argument 'boddy'; did you mean 'body'"),
+        ((), {"boddy": 1}, "unknown argument 'boddy'; did you mean 'body'"),
         ((), {"disableClientValidation": True}, "use validate=False"),
         ((), {"timeout_s": 1}, r"kk\.call\("),
         ((), {"isStream": 1}, "isStream must be True or False"),
-        ((), {"isStream": True, "is_stream": True}, "choose one"),
+        ((), {"isStream": True, "is_stream": True}, "pass one of them"),
         ((), {"query": "a=1"}, "query must be a dict"),
         ((), {"query": {1: 2}}, "names in query must be text"),
         ((), {"headers": {"a": "b\r\nc: d"}}, "not one line of text"),
@@ -169,13 +169,13 @@ def test_a_value_that_cannot_be_sent() -> None:
 def test_what_is_no_method_of_a_vovk_server() -> None:
     async def main() -> None:
         async with connected(Peer(ANSWER)) as api:
-            with pytest.raises(kk.UsageError, match="no properties here"):
+            with pytest.raises(kk.UsageError, match="have no properties"):
                 await api.HelloRPC.streamTokens
             with pytest.raises(kk.UsageError, match="nothing can be set"):
                 await kk.aset(api.HelloRPC.streamTokens, 1)
-            with pytest.raises(kk.UsageError, match="no classes here"):
+            with pytest.raises(kk.UsageError, match="has no classes"):
                 kk.new(api.HelloRPC.streamTokens)
-            with pytest.raises(kk.UsageError, match="HelloRPC is no method; in it there are"):
+            with pytest.raises(kk.UsageError, match="HelloRPC is not a method; it contains"):
                 api.HelloRPC()
 
     bounded(main)
@@ -233,7 +233,7 @@ def test_names_in_several_segments() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"default_options": {"bodi": 1}}, "default_options: there is no argument 'bodi'"),
+        ({"default_options": {"bodi": 1}}, "default_options: unknown argument 'bodi'"),
         ({"default_options": 1}, "default_options must be a dict"),
         ({"default_options": {"headers": {"a": "\n"}}}, "not one line of text"),
         ({"validate": 1}, "validate must be True or False"),

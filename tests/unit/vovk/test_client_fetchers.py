@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from support.endpoints import PATIENCE_S, auntil
-from support.http_servers import listening, reply
-from support.vovk_servers import (
+from support.servers.http_servers import listening, reply
+from support.vovk.servers import (
     HELLO,
     LAST_CHUNK,
     Peer,
@@ -22,6 +21,7 @@ from support.vovk_servers import (
     lines,
     until_it_fails,
 )
+from support.waiting import PATIENCE_S, auntil
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -338,7 +338,7 @@ def test_what_is_no_controller() -> None:
     with pytest.raises(kk.UsageError, match="clientize takes the JSON of one controller"):
         vovk.clientize("HelloController", api_root="http://127.0.0.1:9/api")  # type: ignore[arg-type]
     one = HELLO["controllers"]["HelloRPC"]
-    with pytest.raises(kk.UsageError, match="is no HTTP address"):
+    with pytest.raises(kk.UsageError, match="is not an HTTP address"):
         vovk.clientize(one, api_root="/api")
     with pytest.raises(kk.UsageError, match=r"schema= is for kk\.connect"):
         vovk.clientize(one, api_root="http://127.0.0.1:9/api", schema=HELLO)

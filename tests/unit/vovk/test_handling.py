@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 import aiohttp
 import pytest
-from support.endpoints import settle
+from support.waiting import settle
 
 import kkjupyter as kk
 from kkjupyter import vovk
@@ -281,7 +281,7 @@ def test_bodies_that_are_no_json(ask: Ask, ask_old: Ask) -> None:
         answer = ask(path, b"{oops")
         assert answer.status == 400
         assert "body: malformed JSON" in answer.json["message"]
-    assert ask("/json", b"").json["message"] == "the body is empty; JSON belongs there"
+    assert ask("/json", b"").json["message"] == "the body is empty; it must be JSON"
     answer = ask("/checked/7", b'{"text":"x"}', content_type="text/plain;charset=UTF-8")
     assert (answer.status, answer.json["cause"]) == (
         415,
@@ -359,7 +359,7 @@ def test_items(ask: Ask, ask_old: Ask) -> None:
     _, failure = ask("/stream/set").lines
     assert "JSON has no Set" in failure["reason"]
     _, failure = ask("/stream/error").lines
-    assert "take an object with isError and reason for an error" in failure["reason"]
+    assert "read an object with isError and reason as an error" in failure["reason"]
     assert ask("/stream/separator").lines == [1, "a\u2028b\n__##DIV123##__", 2]
     pieces = ask_old("/stream/separator").body.split(b"__##DIV123##__")
     assert [json.loads(piece) for piece in pieces if piece] == [1, "a\u2028b\n__##DIV123##__", 2]
@@ -467,7 +467,7 @@ def test_forms() -> None:
         }
         plain = upload({"n": 1}, "application/x-www-form-urlencoded")
         assert plain == {"n": "1", "picture": None}
-        with pytest.raises(kk.RemoteError, match="body: application/json is no form") as caught:
+        with pytest.raises(kk.RemoteError, match="body: application/json is not a form") as caught:
             upload({"n": 1}, "application/json")
         assert caught.value.status == 400
         kk.close(api)

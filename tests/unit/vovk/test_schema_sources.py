@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.http_servers import listening, read_request, reply
-from support.vovk_servers import HELLO, bounded
-from wire.vovk.exchanges import schema_file
+from support.servers.http_servers import listening, read_request, reply
+from support.vovk.servers import HELLO, bounded
+from wire.peers.vovk.exchanges import schema_file
 
 import kkjupyter as kk
 from kkjupyter.client.remote import describe
@@ -167,7 +167,7 @@ def test_an_address_that_says_nothing(answer: Any) -> None:
                 await kk.aconnect(f"{url}/api?key={SECRET}")
             assert "schema='.vovk-schema'" in str(caught.value)
             assert SECRET not in str(caught.value)
-            with pytest.raises(kk.UsageError, match="does not tell its schema"):
+            with pytest.raises(kk.UsageError, match="does not offer its schema"):
                 await kk.aconnect(f"{url}/api", protocol="vovk")
 
     bounded(main)
@@ -195,7 +195,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     write(tmp_path / "two", {"a.json": HELLO, "b.json": HELLO})
     for name, text in (
-        ("bad.json", "bad.json is no JSON"),
+        ("bad.json", "bad.json is not JSON"),
         ("empty", "no JSON files in"),
         ("two", "the segment '' is in a.json, too"),
     ):
@@ -207,9 +207,9 @@ def test_addresses_without_a_schema() -> None:
     async def main() -> None:
         async with listening(Files({"/bad.json": "text"})) as url:
             for path, text in (
-                ("gone.json", "HTTP 404; there is no schema"),
-                ("folder", "HTTP 404; there is no schema"),
-                ("bad.json", "where an object belongs"),
+                ("gone.json", "HTTP 404; no schema there"),
+                ("folder", "HTTP 404; no schema there"),
+                ("bad.json", "must be an object"),
             ):
                 with pytest.raises(kk.UsageError, match=text):
                     await kk.aconnect(f"{url}/api", schema=f"{url}/{path}?key={SECRET}")

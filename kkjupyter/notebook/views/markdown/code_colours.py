@@ -1,4 +1,4 @@
-"""Code in colours that are right in both of JupyterLab's themes, by inline styles only."""
+"""Colours code for both of JupyterLab's themes, with inline styles only."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kkjupyter.notebook.views.saved_form import escape
 
 __all__ = ["coloured"]
 
-# Pygments' names and the others by which a fence may call them, as in
-# labextension/src/parts/markdown/languages.ts. Not every lexer there is was made for hostile code.
+# Pygments' names and their aliases in fences, as in labextension/src/parts/markdown/languages.ts.
+# Only these, because not every lexer was made for hostile code.
 _LEXERS = {
     "python": "py python3 py3 ipython ipython3",
     "pycon": "",
@@ -40,7 +40,7 @@ _LEXERS = {
     "diff": "patch",
 }
 _NAMES = {alias: lexer for lexer, others in _LEXERS.items() for alias in (lexer, *others.split())}
-# Longer code stays plain: the colours would outweigh it many times.
+# Longer code stays plain: colours would make it many times larger.
 _MAX_CHARS = 20_000
 _LINE_CHARS = 2_000
 
@@ -76,7 +76,7 @@ _STYLES: dict[_TokenType, str] = {
 
 
 def coloured(code: str, language: str) -> str:
-    """HTML of ``code``, coloured if the language is known and the code is not too long."""
+    """The HTML of ``code``, coloured if the language is known and the code is not too long."""
     name = _NAMES.get(language.lower())
     if name is None or len(code) > _MAX_CHARS or _has_long_line(code):
         return escape(code)
@@ -99,7 +99,7 @@ def _span(text: str, style: str) -> str:
 
 @cache
 def _style_of(kind: _TokenType) -> str:
-    """The style of the nearest kind that has one."""
+    """The style of the nearest token type that has one."""
     while kind not in _STYLES and kind.parent is not None:
         kind = kind.parent
     return _STYLES.get(kind, "")

@@ -21,7 +21,7 @@ from markdown_it.utils import EnvType
 
 __all__ = ["add_cjk_emphasis"]
 
-# Letters, signs and punctuation of full width (and half-width kana), Hangul; no emoji.
+# Full-width letters, signs and punctuation (and half-width kana), Hangul; no emoji.
 _CJK = re.compile(
     "[\u1100-\u11ff\u2e80-\u2fff\u3001-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7ff"
     "\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe6f\uff01-\uffee"
@@ -32,7 +32,7 @@ _SELECTOR = re.compile("[\ufe00-\ufe0e\U000e0100-\U000e01ef]")
 
 
 def add_cjk_emphasis(md: MarkdownIt) -> None:
-    """Have ``md`` read ``**``, ``*``, ``_`` and ``~~`` so."""
+    """Make ``md`` read ``**``, ``*``, ``_`` and ``~~`` in this way."""
     inline = _Inline()
     inline.ruler, inline.ruler2 = md.inline.ruler, md.inline.ruler2
     md.inline = inline
@@ -73,7 +73,7 @@ class _State(StateInline):
 
 
 def _character_before(text: str, at: int) -> str:
-    """The one before ``at``, without what only selects its shape; a blank at the start."""
+    """The character before ``at``, without variation selectors; a blank at the start."""
     if not at:
         return " "
     last = text[at - 1]

@@ -1,8 +1,8 @@
-"""Markdown to HTML for the notebook file: complete, static, safe.
+"""Turns Markdown into HTML for the notebook file: complete, static, safe.
 
-Raw HTML is text, links go where links may go, no image is fetched. Formulas stay TeX, which
-JupyterLab and the HTML of nbconvert typeset; every other dollar and backslash is kept from them.
-``labextension/src/parts/markdown`` draws the same while the answer is written.
+Raw HTML is text, only harmless links are kept, no image is fetched. Formulas stay TeX, which
+JupyterLab and the HTML of nbconvert typeset; every other dollar and backslash is protected from
+that. ``labextension/src/parts/markdown`` draws the same while the answer is written.
 """
 
 from __future__ import annotations
@@ -26,44 +26,44 @@ from kkjupyter.notebook.views.saved_form import escape
 __all__ = ["TooSlow", "html_of"]
 
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
-# Of raster types only: an SVG may bring scripts and addresses of its own.
+# Raster types only: an SVG may contain scripts and addresses.
 _IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]+\Z", re.IGNORECASE)
 _TYPESET = re.compile(r"[$\\]")
 
-# Colours make code ten times as long, and the notebook reads all of it when it is opened.
+# Colours make code ten times as long, and a notebook reads all of it when it is opened.
 _MAX_COLOURED_CHARS = 100_000
 _IS_COLOURED = "is_coloured"
 _GUARD = "guard"
 _IN_LINK = "in_link"
 
-# Some markup takes time that grows with the square of its length: unclosed brackets, above all.
+# The time for some markup, mainly unclosed brackets, grows with the square of its length.
 _MOST_S = 2.0
 _CALLS_PER_LOOK = 16
 _ALTERNATIVES = ["paragraph", "reference", "blockquote", "list"]
 
-# What JupyterLab's look of HTML leaves to us; the same as in markdown.css.
+# Styles that JupyterLab does not set for HTML; the same as in markdown.css.
 _ANSWER = "max-width: 90ch; overflow-wrap: break-word"
 _WIDE = "margin-bottom: 14px; overflow-x: auto"
-# What says so within what is kept from the typesetters.
+# Marks formulas inside text that is protected from the typesetters.
 _FORMULA = ' class="mathjax_process tex2jax_process"'
 _SCROLLS = ' style="overflow: auto hidden"'
 _PRE = (
     "margin: 0 0 14px; padding: 7px 12px; border: 1px solid var(--jp-border-color2, #bdbdbd); "
     "border-radius: 3px; background: none; overflow-x: auto; white-space: pre"
 )
-# JupyterLab breaks lines of code; here they scroll.
+# JupyterLab breaks long lines of code; here they scroll.
 _PRE_CODE = "white-space: pre; overflow-wrap: normal; word-break: normal"
 
 
 class TooSlow(Exception):
-    """Some text takes far longer than text of its length: a model that got into a loop wrote it."""
+    """The text takes far too long for its length, for example one of a model in a loop."""
 
 
 def html_of(source: str) -> str:
-    """The HTML of ``source``; whatever that holds, no script runs and nothing is fetched.
+    """The HTML of ``source``; no script runs and nothing is fetched, whatever it contains.
 
     Raises:
-        TooSlow: it takes more than some seconds of computing.
+        TooSlow: it takes more than some seconds of CPU time.
     """
     env = {
         _IS_COLOURED: len(source) <= _MAX_COLOURED_CHARS,
@@ -74,7 +74,7 @@ def html_of(source: str) -> str:
 
 
 class _Guard:
-    """Looks at the clock now and then. It counts computing, so that a busy machine is no reason."""
+    """Checks the time limit now and then. It counts CPU time, so a busy machine does not matter."""
 
     def __init__(self, deadline_s: float) -> None:
         self._deadline_s = deadline_s
@@ -97,7 +97,7 @@ def _parser() -> MarkdownIt:
     md.validateLink = _may_be_linked  # type: ignore[method-assign]
     add_maths(md)
     add_cjk_emphasis(md)
-    # Rules that never match, and are asked before all others.
+    # Rules that never match, and are tried before all others.
     md.inline.ruler.before("text", "guard", _guarded)
     md.block.ruler.before("table", "guard", _guarded, {"alt": _ALTERNATIVES})
     rules: dict[str, Callable[[Sequence[Token], int], str]] = {
@@ -138,7 +138,7 @@ def _may_be_linked(url: str) -> bool:
 
 
 def _text(tokens: Sequence[Token], index: int) -> str:
-    # A formula does not reach across elements: this dollar is money.
+    # A formula cannot span elements: this dollar means money.
     return _TYPESET.sub(r"<span>\g<0></span>", escape(tokens[index].content))
 
 

@@ -1,4 +1,4 @@
-"""Formulas in Markdown: taken out before anything else reads what is in them.
+"""Formulas in Markdown: extracted before anything else reads their content.
 
 Underscores, asterisks and backslashes of a formula are TeX, not Markdown.
 ``labextension/src/parts/markdown/maths.ts`` has the same rules; ``cases/markdown.json`` next to its
@@ -17,7 +17,7 @@ from markdown_it.rules_inline import StateInline
 __all__ = ["add_maths", "is_harmless"]
 
 # `$5 and $6` is money: no blank inside the dollars, no digit behind them.
-# The first two end at the next dollar in any case.
+# The first two always end at the next dollar.
 _INLINE = (
     (re.compile(r"\$\$(?:\\[\s\S]|[^\\$])+?\$\$"), ""),
     (re.compile(r"\$(?=[^\s$])(?:\\[\s\S]|[^\\$`])*?(?<=\S)\$(?!\d)"), ""),
@@ -25,23 +25,25 @@ _INLINE = (
     (re.compile(r"\\\[[\s\S]+?\\\]"), "\\]"),
 )
 _BLOCK = re.compile(r"(?:\$\$|\\\[|\\begin\{([A-Za-z]+\*?)\})")
-# How far the end of a formula is looked for.
+# How far to search for the end of a formula.
 _MAX_LINES = 200
 _MAX_CHARS = 4_000
 _CLOSINGS = "kkj_closings"
-# What acts on the page instead of writing a formula is not given to the typesetter.
+# Commands that act on the page instead of writing a formula are not typeset.
 _ACTIVE = re.compile(
     r"\\(?:href|url|class|cssId|style|data|require|unicode|includegraphics|mmlToken)\b"
 )
 
 
 def is_harmless(formula: str) -> bool:
-    """Whether a formula only writes."""
+    """Whether a formula has only harmless commands."""
     return not _ACTIVE.search(formula)
 
 
 def add_maths(md: MarkdownIt) -> None:
-    """Have ``md`` make tokens ``math_inline`` and ``math_block``; their content has its marks."""
+    """Make ``md`` produce tokens ``math_inline`` and ``math_block``, with the marks in their
+    content.
+    """
     md.inline.ruler.before("escape", "math_inline", _inline_rule)
     alternatives = ["paragraph", "reference", "blockquote", "list"]
     md.block.ruler.before("fence", "math_block", _block_rule, {"alt": alternatives})
@@ -64,9 +66,9 @@ def _inline_rule(state: StateInline, silent: bool) -> bool:
 
 
 def _next_closing(state: StateBase, closing: str, start: int) -> int:
-    """Where ``closing`` stands next, from ``start`` on; the end of the source if nowhere.
+    """The next position of ``closing`` from ``start`` on, else the end of the source.
 
-    It is remembered: of many openings without an end, each would else search all that follows.
+    It is cached: otherwise each of many unclosed openings would search the whole rest.
     """
     known = state.env.get(_CLOSINGS)
     if known is None or known.source is not state.src:
@@ -77,7 +79,7 @@ def _next_closing(state: StateBase, closing: str, start: int) -> int:
 class _Closings:
     def __init__(self, source: str) -> None:
         self.source = source
-        self._found: dict[str, tuple[int, int]] = {}  # nothing from the first to the second
+        self._found: dict[str, tuple[int, int]] = {}  # no mark from the first to the second
 
     def next(self, closing: str, start: int) -> int:
         searched_from, at = self._found.get(closing, (0, -1))
@@ -107,7 +109,7 @@ def _block_rule(state: StateBlock, start_line: int, end_line: int, silent: bool)
 
 
 def _end_of(state: StateBlock, opening: re.Match[str], start_line: int, end_line: int) -> int:
-    """The line behind the formula's last; 0 if there is no end, or text behind it."""
+    """The line after the formula's last; 0 if it has no end, or if text follows it."""
     mark, environment = opening[0], opening[1]
     closing = f"\\end{{{environment}}}" if environment else "$$" if mark == "$$" else "\\]"
     first = state.bMarks[start_line] + state.tShift[start_line] + len(mark)

@@ -12,13 +12,13 @@ from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["MarkdownView"]
 
-# The HTML of more holds the page up as it takes the view's place (of 700,000 characters for 2 s):
-# what is saved is the text then, which the lab extension draws as the view did.
+# Longer HTML blocks the page when it replaces the view (2 s for 700,000 characters), so the text is
+# saved instead, which the lab extension draws like the view.
 _MAX_CHARS = 200_000
 
 
 class MarkdownView(TextView):
-    """Shows text as the Markdown it is; the source is what the text view would show."""
+    """Shows text as Markdown; the source is the same as that of the text view."""
 
     name = "markdown"
     terminal = "text"
@@ -27,15 +27,15 @@ class MarkdownView(TextView):
 
     @classmethod
     def suits(cls, item: Any) -> bool:
-        """Nothing: whether text is meant as Markdown cannot be seen from its beginning."""
+        """Suits nothing: the beginning of a text does not show whether it is Markdown."""
         return False
 
     def body(self, excerpt: Excerpt) -> Body:
-        """The answer as HTML that needs no script, its formulas left to the page."""
+        """The answer as HTML without a script; the page typesets its formulas."""
         body = super().body(excerpt)
         if not excerpt.text or len(excerpt.text) > _MAX_CHARS:
             return body
-        # Only for who shows Markdown:
+        # Imported only for Markdown:
         from kkjupyter.notebook.views.markdown.html import TooSlow, html_of
 
         try:

@@ -1,4 +1,4 @@
-"""The course of some numbers in one line of text."""
+"""Numbers as a small chart in one line of text."""
 
 from __future__ import annotations
 

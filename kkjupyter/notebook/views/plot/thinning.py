@@ -1,4 +1,4 @@
-"""Fewer points with the same outline: of each group of neighbours the lowest and the highest."""
+"""Reduces points, keeping the outline: the lowest and highest of each group of neighbours."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _GROUP_SHARE = 25_000
 
 
 class Thinner:
-    """Passes rows on as they are up to 100,000; beyond, two for a group that grows with the count.
+    """Passes on all rows up to 100,000; beyond, two for each group, whose size grows with the
+    count.
 
-    Row for row, so that what was passed on is never taken back: a million rows become about
-    215,000.
+    It works row by row, so no row is taken back: a million rows become about 215,000.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Thinner:
         self._group: list[Row] = []
 
     def feed(self, row: Row) -> Sequence[Row]:
-        """What is to be drawn now that ``row`` came; maybe nothing yet."""
+        """The rows to draw after ``row`` came; may be empty."""
         self._count += 1
         if self._count <= _ALL_UP_TO:
             return (row,)
@@ -56,7 +56,7 @@ def _groups(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
 
 
 def _outline(group: list[Row]) -> list[Row]:
-    """Two rows: for each line its lowest and its highest value, in the order they came."""
+    """Two rows: the lowest and highest value of each line, in their order."""
     if len(group) <= 2:
         return group
     first: list[float | None] = [group[0][0]]

@@ -1,4 +1,4 @@
-"""Where the marks of an axis stand, and what they say."""
+"""The positions and labels of the ticks of an axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIME_STEPS_S = (
 )
 _YEAR_S = 365.2425 * _DAY_S
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Of what dates can say, with a day of room for any time zone.
+# The range of dates, with a day of room for any time zone.
 _FIRST_S, _LAST_S = -62_135_596_800.0 - 86_400, 253_402_300_799.0 + 86_400
 _LEAST_STEP = 1e-300
 
@@ -30,10 +30,9 @@ def number_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]
         high: a finite number that is not less.
         limit: how many at most; 2 or more.
     """
-    half = high / 2 - low / 2  # of what may be more than a float holds
+    half = high / 2 - low / 2  # halved, because the difference may exceed a float
     rough = half / (max(limit - 1, 1) / 2)
-    # Where numbers are so large that their steps cannot be told apart, or so small that a step is
-    # none, one mark has to do.
+    # If numbers are too large to distinguish steps, or too small for a step, there is one mark.
     if rough < _LEAST_STEP or not 0.5e-9 * max(abs(low), abs(high)) < half:
         return [(low, f"{low:g}")]
     power = 10.0 ** math.floor(math.log10(rough))
@@ -47,7 +46,7 @@ def number_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]
 
 
 def time_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]:
-    """Likewise for seconds since 1970, in local time; a moment that no date says has no mark."""
+    """The same for seconds since 1970, in local time; a moment without a date has no mark."""
     low, high = max(low, _FIRST_S), min(high, _LAST_S)
     if low > high:
         return []
@@ -77,7 +76,7 @@ def time_ticks(low: float, high: float, limit: int) -> list[tuple[float, str]]:
 
 
 def _written(second: float, form: str) -> str:
-    """The moment in local time, or in UTC where the system has no local time for it."""
+    """The moment in local time, or in UTC if the system has no local time for it."""
     try:
         return f"{datetime.fromtimestamp(second):{form}}"
     except (ValueError, OverflowError, OSError):

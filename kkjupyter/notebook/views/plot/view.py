@@ -34,21 +34,22 @@ _COUNTED = object()  # the x of an item that has none
 
 
 class PlotView(View):
-    """Draws numbers, ``(x, y)`` pairs, or dicts and dataclasses of numbers, a line for each field.
+    """Draws numbers, ``(x, y)`` pairs, or dicts and dataclasses of numbers, one line for each
+    field.
 
-    A field called ``x``, ``t``, ``time``, ``step`` or the like is what the others are drawn over;
-    without one they are counted. Datetimes may be x. Fields that are no numbers are left out. Items
-    without any number, or without an x where the others have one, are counted in a note.
+    A field called ``x``, ``t``, ``time``, ``step`` or similar is the x axis; without one, items are
+    numbered. Datetimes may be x. Fields that are not numbers are left out. A note counts items
+    without any number, or without an x if the others have one.
 
-    Every point is sent up to 100,000; beyond, of each group of neighbours the lowest and the
-    highest, so that the outline stays true and a million points cost a few megabytes. All items
-    are in ``reply.items``.
+    Up to 100,000 points are sent; beyond that, the lowest and highest of each group of neighbours,
+    so that the outline stays true and a million points cost a few megabytes. All items are in
+    ``reply.items``.
 
     Args:
-        last: draw only so many of the newest points, until the reader asks for all.
-        x: the field that the others are drawn over.
+        last: how many of the newest points to draw, until the reader asks for all.
+        x: the field for the x axis.
         retained_bytes: see :class:`View`.
-        saved_bytes: likewise; the notebook file gets some thousand points in any case.
+        saved_bytes: see :class:`View`; the notebook file always gets some thousand points.
     """
 
     name = "plot"
@@ -76,7 +77,7 @@ class PlotView(View):
         self._thinner = Thinner()
 
     def render(self, items: Sequence[Any]) -> str:
-        """A line of JSON for each point, and one for what changes about them."""
+        """A line of JSON for each point, and one for each change of the header."""
         lines: list[str] = []
         skipped = self._skipped
         for item in items:
@@ -114,7 +115,7 @@ class PlotView(View):
         return replace(excerpt, text=source)
 
     def fitting(self) -> tuple[Excerpt, Body]:
-        """All points have a say in the picture, however few of them are saved."""
+        """The picture is made from all points, however few of them are saved."""
         excerpt = self.transcript.excerpt()
         limit_points = _SAVED_POINTS
         body = self._drawn(excerpt, limit_points)
@@ -126,7 +127,7 @@ class PlotView(View):
         return excerpt, body
 
     def body(self, excerpt: Excerpt) -> Body:
-        """A picture, the numbers it is made of in few words, and the thinned points."""
+        """A picture, a summary of its numbers, and the reduced points."""
         return self._drawn(excerpt, _SAVED_POINTS)
 
     def _drawn(self, excerpt: Excerpt, limit_points: int) -> Body:
@@ -175,7 +176,7 @@ class PlotView(View):
 
     def _point(self, item: Any) -> tuple[float | None, Mapping[str, float]] | None:
         """The x of an item and its numbers by name; None if it has none."""
-        if type(item) is float or type(item) is int:  # the most, and the fastest, there will be
+        if type(item) is float or type(item) is int:  # the most common and fastest case
             x, fields, is_time = _COUNTED, {"": item}, False
         else:
             try:
@@ -194,14 +195,14 @@ class PlotView(View):
             return None
         at = finite_number(x)
         if at is None and (self._has_xs or x is None or type(x) is float):
-            return None  # to count it would put it far from the others
+            return None  # numbering it would put it far from the others
         self._has_xs = self._has_xs or at is not None
         self._is_time = self._is_time or is_time
         self._count += 1
         return (self._count - 1 if at is None else at), numbers
 
     def _fields(self, item: Any) -> tuple[Any, dict[str, Any]]:
-        """What an item is drawn over, and what else it has, by name."""
+        """The x of an item, and its other fields, by name."""
         match item:
             case Mapping():
                 pairs = parts_of(item, _MOST_FIELDS, is_mapping=True)
@@ -225,8 +226,8 @@ class Series:
     """One line of a plot.
 
     Args:
-        name: what it is called; ``""`` if there is but one.
-        points: (x, y), y None where the line has a gap.
+        name: its name; ``""`` if it is the only one.
+        points: (x, y) pairs; y is None at a gap.
     """
 
     def __init__(self, name: str, points: Sequence[tuple[float, float | None]]) -> None:
@@ -235,11 +236,11 @@ class Series:
 
     @property
     def values(self) -> list[float]:
-        """The ys that are numbers."""
+        """The y values that are numbers."""
         return [y for _, y in self.points if y is not None]
 
     def summary(self) -> str:
-        """Its course and its extremes in one line of text."""
+        """Its course, minimum, maximum and last value in one line of text."""
         values = self.values
         name = f"{self.name}: " if self.name else ""
         if not values:
@@ -278,7 +279,7 @@ def _series(header: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> list[Se
 def _notes(header: Mapping[str, Any], excerpt: Excerpt) -> tuple[str, ...]:
     skipped = header.get("skipped", 0)
     notes = (
-        [f"{skipped:,} items are no numbers, or have no x, and are not drawn"] if skipped else []
+        [f"{skipped:,} items are not numbers, or have no x, and are not drawn"] if skipped else []
     )
     if excerpt.left_out:
         notes.append("points in the middle are left out")
@@ -286,15 +287,15 @@ def _notes(header: Mapping[str, Any], excerpt: Excerpt) -> tuple[str, ...]:
 
 
 def _one_line(name: str) -> str:
-    """A name that can be encoded and drawn: it may be the peer's."""
+    """A name made safe to encode and draw, because it may be the peer's."""
     return " ".join(whole(name).split())
 
 
 def _moment(x: Any) -> Any:
-    """``x``; a date of numpy's as one of Python's.
+    """``x``, with a numpy date as one of Python's.
 
     Raises:
-        ValueError: it is numpy's and has no date, or one that Python does not have.
+        ValueError: the numpy value has no date, or one that Python does not have.
     """
     if not hasattr(type(x), "dtype") or getattr(x.dtype, "kind", "") != "M":
         return x
@@ -311,7 +312,7 @@ def _seconds(moment: date) -> float:
     try:
         return moment.timestamp()
     except (ValueError, OverflowError, OSError):
-        # Near the first and the last year, for which a system may know no local time.
+        # Near the first and the last year, for which a system may have no local time.
         return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH).total_seconds()
 
 

@@ -1,1 +1,1 @@
-"""The table view: a row for each value, a column for each name."""
+"""The table view: one row for each value, one column for each name."""

@@ -1,8 +1,8 @@
-"""One cell of a table as JSON: what the front end and the saved output read.
+"""One cell of a table as JSON, for the front end and the saved output.
 
-A JSON scalar stands for itself. What JSON has no word for is a list: ``[]`` nothing at all,
-``["n", "NaN"]`` a number that JSON or JavaScript cannot hold, ``["d", "2026-01-02"]`` a date or
-time, ``["j", "{...}"]`` anything else, written on one line.
+A JSON scalar is written as it is. Other values are lists: ``[]`` is an empty cell, ``["n", "NaN"]``
+a number that JSON or JavaScript cannot hold, ``["d", "2026-01-02"]`` a date or time, and ``["j",
+"{...}"]`` any other value, on one line.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MISSING: list[str] = []
 
 _TEXT_CHARS = 20_000
 _SCALARS = (str, numbers.Number, date, time, Enum)
-# Beyond it JavaScript's numbers have gaps.
+# Beyond it JavaScript's numbers are not exact.
 _SAFE_INT = 2**53
 
 
 def cell_of(value: Any) -> Cell:
-    """``value`` as a cell. Never raises; texts can be encoded, and controls in them are visible."""
+    """``value`` as a cell. Never raises; texts are encodable, with visible controls."""
     try:
         return _cell(value)
     except Exception:  # noqa: BLE001 - the value's own code
@@ -53,12 +53,12 @@ def _cell(value: Any) -> Cell:
 
 
 def is_scalar(value: Any) -> bool:
-    """Whether a value has no parts: what a flat row is made of."""
+    """Whether a value has no parts, as in a flat row."""
     return value is None or value is undefined or is_a(value, _SCALARS)
 
 
 def name_of(key: Any) -> str:
-    """What a column is called."""
+    """The name of a column."""
     return whole(key if type(key) is str else str.__str__(key) if is_a(key, str) else line_of(key))
 
 

@@ -1,4 +1,4 @@
-"""Items as rows: their names, and their values by name."""
+"""Turns items into rows: their values by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Unreadable", "named_values", "record_of"]
 
 _VALUE = "value"
 _UNSET = object()
-# A mapping of somebody's own may have no end.
+# A user's own mapping may be endless.
 _MOST_NAMES = 1_000_000
 
 
@@ -21,8 +21,8 @@ def named_values(item: Any) -> Mapping[Any, Any] | None:
     """The values of ``item`` by name, or None if they have no names.
 
     Rows are mappings, dataclasses, named tuples, and objects of pydantic, msgspec and attrs. A
-    field that is not set is left out. Never raises: what cannot be asked has no names, and in place
-    of a field that cannot be read stands why.
+    field that is not set is left out. Never raises: an item that cannot be read has no names, and a
+    field that cannot be read is replaced by the reason.
     """
     kind = type(item)
     if kind is dict:
@@ -62,7 +62,7 @@ def _field(item: Any, name: str) -> Any:
 
 
 class Unreadable:
-    """Stands where the value of a field would, could it be read.
+    """Replaces the value of a field that cannot be read.
 
     Args:
         error: the name of the error that reading it raised.
@@ -95,5 +95,5 @@ def _names_of(kind: type[Any]) -> tuple[str, ...] | None:
 def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
     try:
         return _names_of(kind)  # type: ignore[arg-type]  # most classes can be hashed
-    except TypeError:  # a class that cannot be hashed
+    except TypeError:  # an unhashable class
         return _names_of.__wrapped__(kind)

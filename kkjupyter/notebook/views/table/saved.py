@@ -1,4 +1,4 @@
-"""What a table leaves in the notebook: rows to look at, and all of it as aligned text."""
+"""The saved output of a table: some rows as HTML, and all rows as aligned text."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from kkjupyter.notebook.views.transcript import Excerpt
 __all__ = ["table_body"]
 
 _GAP = re.compile(r"\[… [\d,]+ characters left out …\]")
-# The HTML has so many cells at most; a few rows there are in any case.
+# The maximum of cells in the HTML, which always has a few rows.
 _HTML_CELLS = 6_000
 _HTML_ROWS = 240
 _FEW_ROWS = 20
-# The text has so many, however few bytes the source of an empty one takes.
+# The maximum of cells in the text, even if they are empty and take few bytes.
 _MOST_CELLS = 500_000
-_HEAD_SHARE = 4  # the first rows are one in four of them, the newest the rest
+_HEAD_SHARE = 4  # a quarter for the first rows, the rest for the newest
 _HTML_CELL_CHARS = 300
-# Longer cells run over in the text, so that one of them does not widen all rows.
+# Longer cells overflow in the text, so that one cell does not widen all rows.
 _PAD_CHARS = 60
 _SCROLLS_FROM_ROWS = 17
 _COLUMN_GAP = "  "
 
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
-# As the live view has it: a head and 16 rows of 24 px. Reversed, so that it starts at the newest.
+# As in the live view: a head and 16 rows of 24 px. Reversed, so that it starts at the newest.
 _BOX = (
     "margin: 0; max-height: 408px; max-width: 100%; width: fit-content; overflow: auto; "
     "display: flex; flex-direction: column-reverse"
@@ -69,9 +69,9 @@ def table_body(excerpt: Excerpt, names: Sequence[str], count: int, limit_bytes: 
 
     Args:
         excerpt: the source, as :class:`~kkjupyter.notebook.views.table.view.TableView` writes it.
-        names: of all columns.
-        count: of all rows there were, in the excerpt or not.
-        limit_bytes: of the aligned text; beyond it rows in the middle are left out.
+        names: the names of all columns.
+        count: the number of all rows, in the excerpt or not.
+        limit_bytes: the limit of the aligned text; beyond it rows in the middle are left out.
     """
     if not names:
         caption = _size(count, 0) if count else ""
@@ -118,7 +118,7 @@ def _read(source: str, names: Sequence[str], count: int) -> _Table:
 def _fewer(
     rows: list[list[Any]], gap_at: int, columns: int, *, is_whole: bool
 ) -> tuple[list[list[Any]], int]:
-    """As many of the first and newest rows as there are cells for: most may be empty ones."""
+    """As many of the first and newest rows as the limit of cells allows."""
     most = max(_FEW_ROWS, _MOST_CELLS // max(1, columns))
     if len(rows) <= most:
         return rows, gap_at
@@ -166,7 +166,7 @@ def _aligned(table: _Table, limit_bytes: int) -> str:
 
 
 def _within(lines: list[str], table: _Table, limit_bytes: int) -> tuple[list[str], int, list[str]]:
-    """The lines before and after the gap, and how many are missing there."""
+    """The lines before and after the gap, and how many are missing in it."""
     gap_at = table.gap_at
     sizes = [len(line) + 1 if line.isascii() else len(line.encode()) + 1 for line in lines]
     if sum(sizes) <= limit_bytes:
@@ -181,7 +181,7 @@ def _within(lines: list[str], table: _Table, limit_bytes: int) -> tuple[list[str
 
 
 def _text_box(text: str) -> str:
-    """The aligned text, its lines not broken: the box scrolls sideways."""
+    """The aligned text without line breaks; the box scrolls horizontally."""
     chars = max(map(display_width, text.split("\n")))
     style = f"{TEXT}; white-space: pre; max-width: none; min-width: 100%; width: {chars + 1}ch"
     return f'<div style="{BOX}"><pre style="{style}">\n{text_html(text)}</pre></div>'
@@ -197,7 +197,7 @@ def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
 
 
 def _html(table: _Table) -> tuple[str, bool]:
-    """A table element of the first and newest rows; and whether that is all there is."""
+    """A table element of the first and newest rows, and whether these are all rows."""
     first, newest = _rows_in_html(table)
     hidden = table.row_count - len(first) - len(newest)
     cut = False

@@ -1,4 +1,4 @@
-"""The table view: a row for each value, a column for each name."""
+"""The table view: one row for each value, one column for each name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["TableView"]
 
-# `auto` takes a table for rows of no more columns than one can follow ...
+# `auto` chooses a table for rows with at most this many columns ...
 _MOST_TO_SUIT = 50
-# ... and a table has no more than this, whatever names come.
+# ... and a table has at most this many, whatever names come.
 _MOST_COLUMNS = 200
 _OTHERS = "…"
 _NAME_CHARS = 200
-# The head is said again after so much source: where the middle is left out, the newest rows can
-# still be named and numbered.
+# The head is repeated after this much source, so that the newest rows have names and numbers even
+# if the middle is left out.
 _HEAD_EVERY_CHARS = 50_000
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -32,13 +32,13 @@ class TableView(View):
     """Shows each value as a row.
 
     Rows are mappings, dataclasses, named tuples, objects of pydantic, msgspec and attrs, and lists
-    and tuples, whose columns are numbered; any other value stands in a column ``value``. A later
+    and tuples, whose columns are numbered; any other value goes into a column ``value``. A later
     row may add columns.
 
     The source is JSON lines. A line that holds an object is the head: ``{"columns": ["id", "name"],
-    "row": 0}`` names all columns there are and says how many rows came before it; columns are only
-    added, at the end. A line that holds a list is a row; cells at its end may be missing. What a
-    cell is, :mod:`kkjupyter.notebook.views.table.cell_json` says.
+    "row": 0}`` names all columns and says how many rows came before it; columns are only added at
+    the end. A line that holds a list is a row; cells at its end may be missing.
+    :mod:`kkjupyter.notebook.views.table.cell_json` describes a cell.
     """
 
     name = "table"
@@ -50,7 +50,7 @@ class TableView(View):
         self, *, retained_bytes: int = RETAINED_BYTES, saved_bytes: int = SAVED_BYTES
     ) -> None:
         super().__init__(retained_bytes=retained_bytes, saved_bytes=saved_bytes)
-        self._keys: tuple[Any, ...] = ()  # those that made the columns, as they came
+        self._keys: tuple[Any, ...] = ()  # the names that made the columns, as they came
         self._places: dict[str, int] = {}
         self._places_by_name: dict[str, int] = {}  # 1 and "1" are one column
         self._names: list[str] = []
@@ -60,7 +60,9 @@ class TableView(View):
 
     @classmethod
     def suits(cls, item: Any) -> bool:
-        """Flat rows with names: a mapping, dataclass or the like whose values have no parts."""
+        """Suits flat rows with names: mappings, dataclasses and the like whose values have no
+        parts.
+        """
         values = named_values(item)
         return (
             values is not None
@@ -70,12 +72,12 @@ class TableView(View):
 
     @classmethod
     def bears(cls, item: Any) -> bool:
-        """Any row with names."""
+        """Accepts any row with names."""
         values = named_values(item)
         return values is not None and len(values) <= _MOST_COLUMNS
 
     def render(self, items: Sequence[Any]) -> str:
-        """A line for each, with the head before those that bring new columns."""
+        """A line for each row, with the head before rows that add columns."""
         lines: list[str] = []
         for item in items:
             row = _encode(self._row(item))
@@ -93,7 +95,7 @@ class TableView(View):
         return table_body(excerpt, self._names, self._count, self.saved_bytes)
 
     def _row(self, item: Any) -> list[Cell]:
-        # A copy, because another thread may go on filling it.
+        # A copy, because another thread may add to it.
         values = item.copy() if type(item) is dict else record_of(item)
         if self._are_the_columns(tuple(values)):
             return [cell_of(value) for value in values.values()]
@@ -106,11 +108,11 @@ class TableView(View):
             return False
 
     def _spread(self, values: Mapping[Any, Any]) -> list[Cell]:
-        """The row of an item whose names are not the columns, which it may add to."""
+        """The row of an item whose names differ from the columns; it may add columns."""
         row: list[Cell] = [MISSING] * len(self._names)
         others: dict[str, Any] = {}
         for key, value in values.items():
-            # Keys of other types may have a hash or an equality of their own.
+            # Keys of other types may have their own hash or equality.
             place = self._places.get(key) if type(key) is str else None
             if place is None:
                 place = self._place_of(key)
@@ -128,7 +130,7 @@ class TableView(View):
         return row
 
     def _place_of(self, key: Any, *, is_last: bool = False) -> int:
-        """The column of a new name; -1 if there can be no more."""
+        """The column of a new name; -1 if the table is full."""
         name = name_of(key)
         place = self._places_by_name.get(name)
         if place is not None:

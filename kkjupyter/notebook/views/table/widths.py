@@ -1,4 +1,4 @@
-"""The texts of a table's cells, and how wide they are.
+"""The texts of a table's cells, and their widths.
 
 ``labextension/src/parts/table/cells.ts`` has the same rules for the live view;
 ``labextension/test/cases/table.json`` holds both to them.
@@ -14,22 +14,22 @@ from typing import Any
 
 __all__ = ["Column", "display_width", "one_line"]
 
-# A column of numbers shows so many decimals at most.
+# The maximum of decimals in a column of numbers.
 _MOST_DECIMALS = 6
 _EXPONENT = re.compile(r"e([+-])0*(\d)")
 
 
 class Column:
-    """One column: what its cells read.
+    """One column, with the texts of its cells.
 
     Args:
-        name: what its head says.
+        name: the text of its head.
         cells: its cells as in the source.
 
     Attributes:
-        is_number: whether its cells stand to the right.
+        is_number: whether its cells are right-aligned.
         texts: each cell in full, on one line; numbers as they are.
-        decimals: how many a number of this column is shown with.
+        decimals: how many decimals its numbers are shown with.
         is_rounded: whether some number has more.
     """
 
@@ -55,7 +55,7 @@ class Column:
         return _with_decimals(cell, text, self.decimals) if _is_number(cell) else text
 
     def aligned(self) -> list[str]:
-        """Each cell in full; numbers are padded so that their points stand below each other."""
+        """Each cell in full; numbers are padded so that their decimal points are aligned."""
         if not self.is_number:
             return self.texts
         if not self.is_rounded:
@@ -72,7 +72,7 @@ class Column:
 
 
 def one_line(text: str) -> str:
-    """``text`` with what would end or widen a line made visible."""
+    """``text`` with visible signs for characters that would end or widen a line."""
     if text.isprintable():
         return text
     return text.replace("\r\n", "↵").replace("\n", "↵").replace("\r", "↵").replace("\t", " ")
@@ -134,7 +134,7 @@ def _float(value: float) -> str:
 
 
 def _with_decimals(value: float, text: str, decimals: int) -> str:
-    """A number with as many decimals as its column has, where that says enough of it."""
+    """A number with the decimals of its column, if that is precise enough."""
     if "e" in text:
         return text
     has = len(text.partition(".")[2])

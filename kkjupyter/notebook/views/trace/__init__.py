@@ -1,1 +1,1 @@
-"""Traces as sequence diagrams: while a call runs, and of one that is over."""
+"""Traces as sequence diagrams, of running and finished calls."""

@@ -1,4 +1,4 @@
-"""Traces in the notebook: how they are shown, and what ``%rpc trace`` does."""
+"""Traces in the notebook: their output, and ``%rpc trace``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["switch", "trace_command"]
 
 
 def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str | Trace:
-    """What ``%rpc trace ...`` does; returns what to tell or to show.
+    """Carry out ``%rpc trace ...``; returns the text or the trace to show.
 
     Raises:
-        UsageError: the words are wrong, or there is nothing to show.
+        UsageError: the words are not valid, or there is nothing to show.
     """
     match words:
         case ("last",):
@@ -35,17 +35,17 @@ def trace_command(words: tuple[str, ...], namespace: Mapping[str, Any]) -> str |
 
 
 def switch(remote: Remote | None, is_on: bool) -> str:
-    """Turn the keeping of payloads on or off, for one connection or for all."""
+    """Turn recording of payloads on or off, for one connection or for all."""
     which = everywhere if remote is None else session_of(remote).recorder.switch
     which.clear()
     if not is_on:
         still_on = remote is not None and everywhere.is_on
         if still_on:
-            return "tracing is on for all connections: `%rpc trace off` ends that"
+            return "tracing is on for all connections: `%rpc trace off` turns it off"
         return "tracing is off"
     which.on()
     calls = "calls" if remote is None else "calls of this connection"
-    return f"tracing is on: {calls} from now on show their frames, and what these hold"
+    return f"tracing is on: {calls} from now on show their frames and their content"
 
 
 def _connection(name: str, namespace: Mapping[str, Any]) -> Remote:
@@ -55,6 +55,6 @@ def _connection(name: str, namespace: Mapping[str, Any]) -> Remote:
     known = [key for key, one in namespace.items() if isinstance(one, Remote)]
     known = [key for key in known if not key.startswith("_")]
     raise UsageError(
-        f"{name!r} is no connection{did_you_mean(name, known)} "
+        f"{name!r} is not a connection{did_you_mean(name, known)} "
         f"(connected: {', '.join(sorted(known)) or 'none'})"
     )

@@ -1,7 +1,7 @@
-"""A sequence diagram as a table, for notebooks: saved, sanitised, and on sites that strip styles.
+"""A sequence diagram as a table, for saved notebooks, sanitisers, and sites that strip styles.
 
 Inline styles only; no style, script or svg element. Without the styles it is a table with the heads
-of the arrows under "notebook" and "server", which says the same.
+of the arrows under "notebook" and "server", which has the same information.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LINE: Final = "var(--jp-border-color1, #999)"
 
 _UI_FONT: Final = "font-family: var(--jp-ui-font-family, system-ui, sans-serif); font-size: 12px"
 _CODE_FONT: Final = "font-family: var(--jp-code-font-family, monospace); font-size: 12px"
-# An arrow is drawn 20 px below the top of its row, whatever opens below it.
+# An arrow is drawn 20 px below the top of its row, even if its content is opened.
 _NUMBER: Final = (
     f"padding: 12px 8px 0 8px; text-align: right; vertical-align: top; white-space: nowrap; "
     f"color: {_FAINT}; font-variant-numeric: tabular-nums; line-height: 16px; border: 0"
@@ -43,7 +43,7 @@ _PAYLOAD: Final = (
 
 
 def trace_html(trace: Trace) -> str:
-    """The diagram of a trace; what was kept of a frame opens below its arrow."""
+    """The diagram of a trace; the content of a frame opens below its arrow."""
     heading = html.escape(trace.heading)
     title = f'<div style="{_UI_FONT}; padding: 2px 8px; color: {_FAINT}">{heading}</div>'
     if not trace.rows:

@@ -19,23 +19,23 @@ from kkjupyter.traces.trace import Trace, TraceRow
 __all__ = ["TraceView"]
 
 _INTERVAL_S = 1 / 30
-# Where the oldest of many rows are folded, all that follow change their place with each new one.
+# When the oldest of many rows are folded, each new row moves all following ones.
 _MANY_ROWS = 200
 _SLOW_INTERVAL_S = 1.0
 _ANEW_CHARS = 500_000
-# The frames that follow the end of a call (its cancel, the acknowledgement) are worth that wait.
+# How long to wait for frames after the end of a call (its cancel, the acknowledgement).
 _AFTERMATH_S = 0.15
 _LOOK_S = 0.003
 
 
 class TraceView(View):
-    """Draws what is noted of a call. The items it is fed only tell it to look again.
+    """Draws the recorded frames of a call. The items that it is fed only trigger a new look.
 
-    The source is lines of JSON: ``[index, row]`` puts a row in its place, ``{"rows": n}`` takes
-    away all from the n-th on, ``{"heading": ..., "summary": ...}`` stand above and below.
+    The source is lines of JSON: ``[index, row]`` puts a row in its place, ``{"rows": n}`` removes
+    all from the n-th on, ``{"heading": ..., "summary": ...}`` are above and below.
 
     Args:
-        record: of the call.
+        record: the record of the call.
     """
 
     name = "trace"
@@ -53,7 +53,7 @@ class TraceView(View):
         self.feed([])
 
     def render(self, items: Sequence[Any]) -> str:
-        """What has changed since the last look; looks at most 30 times a second."""
+        """The changes since the last look; it looks at most 30 times a second."""
         now_s = time.monotonic()
         many = len(self._shown) >= _MANY_ROWS
         if now_s - self._looked_at_s < (_SLOW_INTERVAL_S if many else _INTERVAL_S):
@@ -62,7 +62,7 @@ class TraceView(View):
         return self._changes(self._record.trace(settled_only=True))
 
     def flush(self) -> str:
-        """What has changed, once all is noted that belongs to the end."""
+        """The last changes, after everything at the end was recorded."""
         deadline_s = time.monotonic() + _AFTERMATH_S
         while self._expects_more() and time.monotonic() < deadline_s:
             time.sleep(_LOOK_S)
@@ -128,7 +128,7 @@ def _transcript_of(text: str) -> Transcript:
 
 
 def _source(trace: Trace) -> str:
-    """The source of a trace as it is at its end."""
+    """The source of a finished trace."""
     rows = [[index, _drawn(row)] for index, row in enumerate(trace.rows)]
     lines = [{"heading": trace.heading, "summary": trace.summary}, *rows]
     return "".join([f"{_line(line)}\n" for line in lines])

@@ -1,1 +1,1 @@
-"""Values against JSON Schemas of a server's, in bounded time."""
+"""Checks values against a server's JSON Schemas, in bounded time."""

@@ -1,9 +1,9 @@
-"""JSON Schemas of a peer's, checked in bounded time.
+"""Checks against a peer's JSON Schemas, in bounded time.
 
-A schema is a program: a dozen lines refer to each other 2**40 times, a pattern never ends, unique
-items are compared each with each. So every keyword asks whether there is time left, patterns are
-searched for by :mod:`~kkjupyter.vovk.client.json_schema.patterns`, and ``unevaluatedItems`` and
-``unevaluatedProperties``, which the library works out beside its keywords, are left out.
+A schema is a program: a dozen lines can refer to each other 2**40 times, a pattern can run for
+ever, and unique items are compared in pairs. So every keyword checks whether there is time left,
+patterns are matched by :mod:`~kkjupyter.vovk.client.json_schema.patterns`, and ``unevaluatedItems``
+and ``unevaluatedProperties``, which the library computes outside of its keywords, are not checked.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _LEFT_OUT: Final = ("unevaluatedItems", "unevaluatedProperties")
 
 
 class LeftOut(Exception):
-    """What cannot be checked in bounded time."""
+    """Raised for what cannot be checked in bounded time."""
 
 
 @contextmanager
 def spending(limit_s: float) -> Iterator[None]:
-    """Inside it, validators of :func:`bounded` may compute for so long.
+    """A block in which validators of :func:`bounded` may compute for this long.
 
     Raises:
-        LeftOut: in the middle of what they do, after that.
+        LeftOut: the time is over; raised in the middle of their work.
     """
     token = _deadline_s.set(time.thread_time() + limit_s)
     try:
@@ -42,7 +42,7 @@ def spending(limit_s: float) -> Iterator[None]:
 
 
 def spend() -> None:
-    """Look at the clock. It counts computing, so that a busy machine is no reason.
+    """Check the time limit. It counts CPU time, so a busy machine does not matter.
 
     Raises:
         LeftOut: the time is over.
@@ -53,7 +53,7 @@ def spend() -> None:
 
 @lru_cache(maxsize=16)
 def bounded(kind: Any) -> Any:
-    """The validator class ``kind`` of jsonschema, with keywords that ask for time."""
+    """The validator class ``kind`` of jsonschema, with keywords that check the time."""
     from jsonschema.validators import extend
 
     keywords = {name: _asking(check) for name, check in kind.VALIDATORS.items()}
@@ -71,7 +71,7 @@ def bounded(kind: Any) -> Any:
 
 
 def _evolve(validator: Any, **changes: Any) -> Any:
-    """As the library has it, but a ``$schema`` further down does not bring its own class back."""
+    """Like the library's, but a nested ``$schema`` does not restore its own class."""
     import attrs
 
     return attrs.evolve(validator, **changes)
@@ -97,7 +97,7 @@ def _matches(pattern: str, text: str) -> bool:
     try:
         return patterns.search(pattern, text, spend)
     except patterns.Unsupported as exc:
-        raise LeftOut(f"of the pattern {pattern:.80} only JavaScript knows") from exc
+        raise LeftOut(f"its pattern {pattern:.80} works only in JavaScript") from exc
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:
@@ -119,7 +119,7 @@ def _pattern_properties(
 
 
 def _additional(check: _Keyword) -> _Keyword:
-    """What the library does, without its search: what a pattern fits is not additional."""
+    """Like the library's, without its search: a property that fits a pattern is not additional."""
 
     def check_others(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
         spend()
@@ -152,7 +152,7 @@ def _unique_items(validator: Any, value: Any, instance: Any, schema: Any) -> Ite
 
 
 def _key(value: Any) -> str:
-    """The same text for what JSON Schema takes for equal: 1 and 1.0, and whatever order of keys."""
+    """A text that is the same for values that JSON Schema calls equal: 1 and 1.0, any key order."""
     spend()
     match value:
         case bool() | None:

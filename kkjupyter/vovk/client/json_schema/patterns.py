@@ -1,12 +1,11 @@
-r"""Regular expressions of a peer's, searched for in bounded time.
+r"""Searches for a peer's regular expressions in bounded time.
 
-Python's own ``re`` tries every way in which a pattern may match, cannot be stopped, and holds every
-thread of the process meanwhile: ``^(a+)+$`` and 40 characters take it for ever. Where the number
-of ways is small it is used all the same. Elsewhere all ways are followed at once, character by
-character (Thompson's construction), in Python, so that others have their turn and a budget can end
-it.
+Python's ``re`` tries every way in which a pattern may match, cannot be stopped, and blocks all
+threads of the process meanwhile: ``^(a+)+$`` on 40 characters practically never ends. It is still
+used if the number of ways is small. Otherwise all ways are followed at once, character by character
+(Thompson's construction), in Python, so that other threads run and a budget can end it.
 
-The parse tree is that of ``re`` itself, so both agree about what a pattern says.
+The parse tree comes from ``re`` itself, so both agree on the meaning of a pattern.
 """
 
 from __future__ import annotations
@@ -29,20 +28,21 @@ Spend: TypeAlias = Callable[[], object]
 
 
 class Unsupported(Exception):
-    """No pattern of Python's, or one that cannot be followed in bounded time: back references,
-    atomic groups, more than some thousand steps."""
+    """Not a pattern in Python, or one that cannot be searched in bounded time: back references,
+    atomic groups, more than some thousand steps.
+    """
 
 
 def search(pattern: str, text: str, spend: Spend) -> bool:
-    """Whether ``pattern`` matches somewhere in ``text``, as ``re.search`` has it.
+    """Whether ``pattern`` matches somewhere in ``text``, like ``re.search``.
 
     Args:
-        pattern: anybody's.
-        text: what is searched.
-        spend: called about every thousand steps; what it raises passes through.
+        pattern: from any source.
+        text: the text to search.
+        spend: called about every thousand steps; its exceptions pass through.
 
     Raises:
-        Unsupported: that cannot be said in bounded time.
+        Unsupported: it cannot be decided in bounded time.
     """
     compiled = _compiled(pattern)
     if compiled is None:
@@ -64,9 +64,9 @@ class _Compiled:
             self.program = None
 
     def ways(self, chars: int) -> float:
-        """How many ways there are at most to match a text of so many characters."""
+        """How many ways there are at most to match a text of this many characters."""
         starts = 1 if _is_anchored(self._tree) else chars + 1
-        # What each of them takes anyway, be it in vain.
+        # What each of them costs in any case.
         least = max(1, min(int(self._tree.getwidth()[0]), chars))
         return starts * least * _ways(self._tree, chars)
 
@@ -120,18 +120,20 @@ _Test: TypeAlias = Callable[[str, int], object]
 
 
 class _Program:
-    """A pattern as steps; each knows where it goes on. The last one is the match.
+    """A pattern as steps; each names its successors. The last one is the match.
 
     Raises:
-        Unsupported: it cannot be written so.
+        Unsupported: it cannot be written as steps.
     """
 
     def __init__(self, tree: Any) -> None:
         self._flags = tree.state.flags
         self._state = tree.state
-        self.chars: dict[int, tuple[_Test, int]] = {}  # takes a character: its test, what follows
-        self.places: dict[int, tuple[_Test, int]] = {}  # takes none
-        self.looks: dict[int, tuple[_Program, int, bool, int]] = {}  # and so do assertions
+        self.chars: dict[
+            int, tuple[_Test, int]
+        ] = {}  # consumes a character: its test, what follows
+        self.places: dict[int, tuple[_Test, int]] = {}  # consumes none
+        self.looks: dict[int, tuple[_Program, int, bool, int]] = {}  # nor do assertions
         self.forks: dict[int, tuple[int, ...]] = {}
         self._tests: dict[str, _Test] = {}
         self._count = 1
@@ -222,7 +224,7 @@ class _Run:
         self._steps = 0
 
     def search(self, program: _Program) -> bool:
-        """Whether it matches from any place on."""
+        """Whether it matches at any position."""
         return self._follow(program, 0, everywhere=True)
 
     def _follow(self, program: _Program, at: int, *, everywhere: bool = False) -> bool:
@@ -243,7 +245,7 @@ class _Run:
             here = self._reached(program, after, at)
 
     def _reached(self, program: _Program, waiting: list[int], at: int) -> set[int]:
-        """The steps that can be reached without taking a character."""
+        """The steps that can be reached without consuming a character."""
         reached: set[int] = set()
         while waiting:
             step = waiting.pop()

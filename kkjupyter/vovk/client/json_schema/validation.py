@@ -1,4 +1,4 @@
-"""Values against the JSON Schemas of a handler, before anything is sent.
+"""Checks values against the JSON Schemas of a handler before anything is sent.
 
 ``jsonschema`` comes with an extra, and is imported when there is something to check, not before.
 """
@@ -40,7 +40,7 @@ def has_library() -> bool:
 
 
 def load_library() -> None:
-    """Import what checks with.
+    """Import the library.
 
     That takes more than a second where everything that JSON Schema calls a format is installed, as
     beside JupyterLab; whoever can wait somewhere better than in the first call does it there.
@@ -52,14 +52,15 @@ def load_library() -> None:
 
 
 class HandlerChecks:
-    """Checks what goes to one handler. Make one for each, and keep it: schemas are read once.
+    """Checks the input of one handler.
 
-    A pattern that only JavaScript understands is left to the server, and so is what takes more than
-    ``limit_s`` to check; the log says that, once.
+    Make one for each and keep it: schemas are read once. A pattern that works only in JavaScript is
+    left to the server, and so is input that takes more than ``limit_s`` to check; the log says so
+    once.
 
     Args:
-        handler: whose ``validation`` counts.
-        limit_s: of computing, for one part of a call.
+        handler: the handler with the ``validation``.
+        limit_s: how long to compute for one part of a call, in seconds.
     """
 
     def __init__(self, handler: Handler, *, limit_s: float = CHECK_LIMIT_S) -> None:
@@ -75,9 +76,9 @@ class HandlerChecks:
         query: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> None:
-        """Check a call's input; what is no JSON (a body of bytes) passes.
+        """Check a call's input; input that is not JSON (a body of bytes) passes.
 
-        In query, params and forms text and number are the same, as they are on the wire.
+        In query, params and forms, text and numbers are the same, as on the wire.
 
         Raises:
             ValidationError: something breaks its schema; ``issues`` has path and message of each.
@@ -98,12 +99,13 @@ class HandlerChecks:
             raise ValidationError(self._handler.title, issues[:_MAX_ISSUES])
 
     def faults(self, part: Part, value: Any, *, is_form: bool = False) -> list[Issue]:
-        """How ``value`` breaks the schema for ``part``: nothing if it does not, or there is none.
+        """How ``value`` breaks the schema for ``part``; empty if it does not, or there is no
+        schema.
 
         Args:
-            part: of the handler.
-            value: what is sent or came.
-            is_form: whether it is the body of a form, whose numbers travel as text, too.
+            part: the part of the call.
+            value: the value sent or received.
+            is_form: whether it is the body of a form, whose numbers are sent as text, too.
 
         Raises:
             EncodeError: it has no JSON form.
@@ -125,13 +127,13 @@ class HandlerChecks:
                     respelled = _respelled(plain, errors)
                     errors.clear()
                     self._find(part, respelled, errors)
-        except LeftOut as exc:  # what was found before stands
-            self._validators.setdefault(part, None)  # it was the schema that took so long
+        except LeftOut as exc:  # the errors found so far count
+            self._validators.setdefault(part, None)  # the schema is what took so long
             self._tell(part, str(exc))
         return [_issue_of(part, error) for error in errors]
 
     def _find(self, part: Part, plain: Any, found: list[Any]) -> None:
-        """Add the library's errors; of alternatives the one that is nearest to a fit."""
+        """Add the library's errors; for alternatives, the errors of the one that fits best."""
         from jsonschema.exceptions import best_match
 
         validator = self._validator(part)
@@ -143,7 +145,7 @@ class HandlerChecks:
 
     @contextmanager
     def _following(self, part: Part) -> Iterator[None]:
-        """What the library raises for a schema that leads it astray becomes a UsageError."""
+        """Turn what the library raises for an invalid schema into a UsageError."""
         from referencing.exceptions import Unresolvable
 
         try:
@@ -153,10 +155,10 @@ class HandlerChecks:
         except Unresolvable as exc:
             raise self._no_schema(part, "", f"{exc} is not in it") from exc
         except RecursionError as exc:
-            raise self._no_schema(part, "", "it, or the value, is nested without end") from exc
+            raise self._no_schema(part, "", "it, or the value, is nested too deeply") from exc
         except Exception as exc:
-            # A URL that is none, a type in an odd place: a schema is the peer's, and what the
-            # library raises for such a one (ValueError, TypeError, AttributeError) is not stated.
+            # An invalid URL, a type in an odd place: the schema is the peer's, and the library does
+            # not document what it raises for such a schema (ValueError, TypeError, AttributeError).
             why = f"{type(exc).__name__}: {exc}"
             raise self._no_schema(part, "", f"jsonschema cannot follow it ({why})") from exc
 
@@ -177,7 +179,7 @@ class HandlerChecks:
                 return self._checked_validator(part, schema)
         except UsageError:
             if self._handler.wire_format == "divider":
-                return None  # clientValidators hold whatever their author likes
+                return None  # clientValidators hold anything that their author likes
             raise
 
     def _checked_validator(self, part: Part, schema: JsonSchema) -> Any:
@@ -186,10 +188,10 @@ class HandlerChecks:
         from referencing import Registry
 
         if not isinstance(schema.get("$schema", ""), str):
-            raise self._no_schema(part, ".$schema", "text belongs there")
+            raise self._no_schema(part, ".$schema", "text is required")
         kind = bounded(validator_for(schema, default=Draft202012Validator))
-        # Not by check_schema, which takes as long as it takes. Without formats: they would judge
-        # JavaScript's patterns.
+        # Not check_schema, which has no time limit. Without formats: they would judge JavaScript's
+        # patterns.
         fault = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
         if fault is not None:
             path = "".join(f".{key}" for key in fault.absolute_path)
@@ -213,7 +215,7 @@ def _issue(path: str, message: str) -> Issue:
 
 
 def _short(text: str) -> str:
-    """The library's messages show the value, however large it is."""
+    """A short form of the library's message, which shows the whole value."""
     return (
         text
         if len(text) <= _MAX_CHARS
@@ -222,7 +224,7 @@ def _short(text: str) -> str:
 
 
 def _respelled(plain: Any, errors: Iterable[Any]) -> Any:
-    """``plain`` with text for numbers, and numbers for text, where the schema wants the other."""
+    """``plain`` with numbers as text, and text as numbers, where the schema asks for it."""
     plain = deepcopy(plain)
     for error in errors:
         if error.validator in ("type", "enum", "const") and error.absolute_path:

@@ -1,4 +1,4 @@
-"""One line of the classic wire to one event, whichever codec it is in."""
+"""Turns one line of the classic wire, in either codec, into one event."""
 
 from __future__ import annotations
 
@@ -91,16 +91,17 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def read_message(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Event | None:
-    """What one line says; None if it is blank.
+    """The event of one line; None if the line is blank.
 
-    Of a message that must not be decoded only the head is read: it fails what it belongs to.
+    Only the head is read of a message that must not be decoded; the call or stream that it belongs
+    to fails.
 
     Args:
         line: with or without its end.
         memory_bytes: how much memory the values of one message may take.
 
     Raises:
-        ProtocolError: it is no message, or not the whole of one.
+        ProtocolError: it is not a message, or not a whole one.
     """
     if len(line) < CHECKED_FROM_BYTES:
         return _read_message(line, memory_bytes)
@@ -156,18 +157,18 @@ def _read_message(line: bytes, memory_bytes: int) -> Event | None:
         return read(message, codec, line)
     except ProtocolError as error:
         reason = error.reason
-    # It has an id, so somebody may wait for it.
+    # It has an id, so its answer may be waited for.
     if message.type in _ANSWERS:
         return Failed(message.id, ProtocolError(reason, excerpt(line)))
     return NotUnderstood(reason, excerpt(line), message.id)
 
 
 def read_usual_item(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Item | None:
-    """An item as peers write it when there is nothing to annotate: nearly every message is one.
+    """An item without annotations, as peers write it; nearly every message is one.
 
-    What stands around the value is compared as bytes, and only the value is parsed: if that is JSON
-    by itself, the line is the message it looks like. None if it has to be read in full, or is too
-    heavy for that; ``memory_bytes`` is as for :func:`read_message`.
+    The bytes around the value are compared, and only the value is parsed: if that is JSON by
+    itself, the line is the message that it looks like. None if it has to be read in full, or is too
+    heavy; ``memory_bytes`` is as in :func:`read_message`.
     """
     for head, tail in _ITEM_FORMS:
         if line.endswith(tail) and line.startswith(head):
@@ -180,7 +181,7 @@ def read_usual_item(line: bytes, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> It
     if (
         not line.startswith(_BEFORE_VALUE, id_end)
         or b"\\" in stream_id
-        or b'"Uint8Array"' in value  # the json codec's own way to say bytes
+        or b'"Uint8Array"' in value  # the json codec's own form of bytes
     ):
         return None
     try:
@@ -257,7 +258,7 @@ def _read_request(message: _Message, codec: str, line: bytes) -> Event:
     else:
         path = tuple((message.method or "").split("."))
     args = message.args if isinstance(message.args, list) else []
-    # A string that merely looks like a callback is the user's own unless it is listed.
+    # A string that only looks like a callback is the user's own unless it is listed.
     refs = {
         CALLBACK_PREFIX + callback_id: callback_id for callback_id in message.callback_ids or ()
     }

@@ -49,16 +49,16 @@ _MESSAGE_TYPES: dict[Operation, str] = {op: name for name, op in REQUEST_TYPES.i
 class Classic:
     """One side of one classic connection.
 
-    Feed what arrives to :meth:`receive` and act on the events it returns, in order. The other
-    methods each return the bytes of one message, to be sent as one frame; they hold no state, so
-    any thread may call them.
+    Feed received bytes to :meth:`receive` and handle the events that it returns, in order. The
+    other methods each return the bytes of one message, to be sent as one frame; they hold no state,
+    so any thread may call them.
 
     Args:
-        codec: the codec of the messages sent; answers go out in the codec of their request.
-        limit_bytes: how much of an unfinished message is held at most.
+        codec: the codec of the messages sent; an answer is sent in the codec of its request.
+        limit_bytes: how many bytes of an unfinished message are held at most.
         memory_bytes: how much memory the values of one message may take.
-        ascii_only: escape everything else in what is sent. Over stdio the peers decode each chunk
-            by itself, and spoil a character that lies across two.
+        ascii_only: whether to escape all other characters in what is sent. Over stdio the peers
+            decode each chunk by itself, and spoil a character that is split over two.
     """
 
     name = "classic"
@@ -81,12 +81,14 @@ class Classic:
     # ---- receiving
 
     def receive(self, chunks: Sequence[bytes], *, whole: bool = False) -> list[Event]:
-        """Take received bytes; return what they say.
+        """Take received bytes; return their events.
 
         Args:
-            chunks: in order; messages may be split over them or joined in one.
-            whole: each chunk is one frame of a transport that keeps boundaries. A message that
-                lacks its line end is then understood at once (a 0.7 peer would hold it for ever).
+            chunks: in order; a message may be split over several, and one may hold several
+                messages.
+            whole: whether each chunk is one frame of a transport that keeps boundaries. A message
+                that lacks its line end is then understood at once (a 0.7 peer would hold it for
+                ever).
 
         Raises:
             MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
@@ -94,7 +96,7 @@ class Classic:
         events: list[Event] = []
         lines = self._lines
         for chunk in chunks:
-            # Nearly every chunk is one whole message: spare it the line buffer.
+            # Nearly every chunk is one whole message, which needs no line buffer.
             if not lines.held_bytes and chunk.find(b"\n") == len(chunk) - 1 and chunk:
                 item = read_usual_item(chunk, self._memory_bytes)
                 if item is not None:
@@ -104,18 +106,18 @@ class Classic:
             elif whole and chunk.strip() == _DESTROY:
                 events.append(Closing())
             elif events and lines.is_overfull:
-                break  # told at the next call, so that what came before is not lost
+                break  # raised at the next call, so that earlier messages are not lost
             else:
                 self._read_chunk(chunk, whole, events)
         return events
 
     def read_frame(self, frame: bytes) -> Event | None:
-        """What a frame of many lines says as a whole: nothing; a message is a line here."""
+        """The events of a frame of many lines: none, because each line is a message."""
         return None
 
     @property
     def held_bytes(self) -> int:
-        """How much of an unfinished message is held."""
+        """How many bytes of an unfinished message are held."""
         return self._lines.held_bytes
 
     def _read_chunk(self, chunk: bytes, whole: bool, events: list[Event]) -> None:
@@ -130,7 +132,7 @@ class Classic:
         try:
             event = read_message(line, self._memory_bytes)
         except ProtocolError as error:
-            # A frame that waited for its end may be rubbish that spoils a sound one glued to it.
+            # A frame that waited for its end may be rubbish that would spoil a sound one after it.
             head, tail = line[:glued_bytes], line[glued_bytes:]
             events.append(NotUnderstood(error.reason, excerpt(head or tail)))
             if head:
@@ -159,7 +161,8 @@ class Classic:
                 events.append(event)
                 return
             if not glued_bytes and is_json(newest):
-                # No later frame can make a message of it: say so now, somebody may be waiting.
+                # No later frame can make a message of it: report it now, its answer may be waited
+                # for.
                 self._drop_held(lines.held_bytes, events)
                 return
         if glued_bytes and newest.lstrip().startswith(b"{"):
@@ -179,7 +182,7 @@ class Classic:
         except ProtocolError:
             return None
 
-    # ---- asking
+    # ---- requests
 
     def new_id(self) -> str:
         """A fresh id for a call or a callback."""
@@ -194,7 +197,7 @@ class Classic:
         value: Any = undefined,
         meta: dict[str, Any] | None = None,
     ) -> bytes:
-        # The peers know no `meta` and overlook it; our own server reads it.
+        # The peers do not know `meta` and ignore it; our own server reads it.
         callback_ids = [arg.id for arg in args if type(arg) is CallbackRef]
         is_property = operation in ("get", "set")
         message: dict[str, Any] = {
@@ -234,12 +237,14 @@ class Classic:
     def release_callbacks(self, callback_ids: Sequence[str]) -> bytes:
         raise _not_carried("releases of callbacks")
 
-    # ---- answering
+    # ---- answers
 
     def reply(self, call_id: str, value: Any, codec: str) -> bytes:
-        """The value of a call; :class:`EncodeError` when it cannot be put on the wire."""
+        """The value of a call; raises :class:`EncodeError` if it cannot be put on the wire."""
         if type(value) is dict and value.get("__stream") is True:
-            raise EncodeError("args.result", "the peers take an object with __stream for a stream")
+            raise EncodeError(
+                "args.result", "the peers would read an object with __stream as a stream"
+            )
         result = {} if value is undefined and codec == "json" else {"result": value}
         return self._encode(_response(call_id), "args", result, codec)
 
@@ -248,7 +253,7 @@ class Classic:
         return self._encode(_response(call_id), "args", {"result": _STREAM_MARKER}, codec)
 
     def item(self, stream_id: str, value: Any, codec: str) -> bytes:
-        """One value of a stream; :class:`EncodeError` when it cannot be put on the wire."""
+        """One value of a stream; raises :class:`EncodeError` if it cannot be put on the wire."""
         chunk = {} if value is undefined and codec == "json" else {"value": value}
         message = {"id": stream_id, "method": "", "args": None, "type": "stream-chunk"}
         return self._encode(message, "args", chunk, codec)
@@ -263,9 +268,9 @@ class Classic:
         """The protocol's own error to a request: on this wire a bare string, in the peers' words.
 
         Args:
-            request: what was asked for.
+            request: the request that is refused.
             reason: why it cannot be done.
-            at: which part of the path is the trouble.
+            at: the index of the part of the path that is at fault.
         """
         error = {"error": refusal_text(request, reason, at)}
         return self._encode(_response(request.call_id), "args", error, request.codec)
@@ -290,7 +295,7 @@ class Classic:
         raise _not_carried("acknowledgements")
 
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
-        """Call a function the peer passed; the classic protocol has no answer to that."""
+        """Call a function that the peer passed; in the classic protocol it sends no answer."""
         message = {"id": self.new_id(), "method": callback_id, "args": None, "type": "callback"}
         return self._encode(message, "args", list(args), codec)
 

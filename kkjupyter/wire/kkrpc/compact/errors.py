@@ -1,7 +1,7 @@
 """Errors on the compact wire: ``{"n": name, "m": message, "s": stack, ...own properties}``.
 
-A cause travels as one more property, an object with ``name`` and ``message``: the library itself
-never sends one, and makes a property of the error of any it gets.
+A cause is sent as one more property, an object with ``name`` and ``message``. The kkrpc library
+never sends one itself, and makes any that it receives a property of the error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["NO_REFERENCES", "read_error", "refusal", "unknown_stream", "write_er
 NO_REFERENCES = "Remote reference operations require kkrpc/remote-refs"
 
 _OWN = frozenset({"n", "m", "s", "cause"})
-# The library would write these over what it has read from n, m and s.
+# The library would overwrite what it has read from n, m and s with these.
 _UNSENDABLE = _OWN | {"name", "message", "stack"}
 
 
@@ -53,7 +53,7 @@ def write_error(error: RemoteError, codec: str) -> dict[str, Any]:
 
 
 def unknown_stream(stream_id: str) -> RemoteError:
-    """What the peers say to a control of a stream that is not there, or is over."""
+    """The peers' answer to a control of a stream that does not exist, or is over."""
     return RemoteError(f"Unknown RPC stream {stream_id}")
 
 

@@ -1,4 +1,4 @@
-"""One line of the compact wire to one event, whichever codec it is in."""
+"""Turns one line of the compact wire, in either codec, into one event."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _UNSET = msgspec.UNSET
 
 
 class _Message(msgspec.Struct, gc=False):
-    # Anything goes here: what is wrong with a message is said in words, and to whom it matters.
+    # Any type is accepted here, so that a wrong message is reported in words, to its call.
     t: Any = _UNSET
     id: Any = _UNSET
     sid: Any = _UNSET
@@ -81,7 +81,7 @@ class _Envelope(msgspec.Struct, gc=False):
 
 
 class _ItemMessage(msgspec.Struct, gc=False, tag_field="t", tag="sr"):
-    # Nearly every message is one of these: the types are checked by who parses it.
+    # Nearly every message is one of these; msgspec checks the types while it parses them.
     id: str
     sid: str
     d: bool = False
@@ -101,7 +101,7 @@ _decode_item = msgspec.json.Decoder(_ItemMessage).decode
 _decode_item_envelope = msgspec.json.Decoder(_ItemEnvelope).decode
 _ITEM_PREFIX = b'{"t":"sr"'
 _ENVELOPED_ITEM_PREFIX = b'{"json":{"t":"sr"'
-# All that may hold values of a user's, or what JSON cannot say.
+# All fields that may hold a user's values, or values that JSON cannot express.
 _ANNOTATED = ("v", "a", "e", "meta", "d", "n", "ids")
 
 
@@ -109,8 +109,8 @@ class Reader:
     """Reads the messages that one side of a connection receives.
 
     Args:
-        control_mark: how the ids of this side's own controls begin. A stream message with such an
-            id tells what became of the control.
+        control_mark: the beginning of the ids of this side's own controls. A stream message with
+            such an id is the outcome of that control.
         memory_bytes: how much memory the values of one message may take.
     """
 
@@ -119,16 +119,17 @@ class Reader:
         self._memory_bytes = memory_bytes
 
     def read(self, line: bytes, is_checked: bool = False) -> Event:
-        """What one line says.
+        """The event of one line.
 
-        Of a message that must not be decoded only the head is read: it fails what it belongs to.
+        Only the head is read of a message that must not be decoded; the call or stream that it
+        belongs to fails.
 
         Args:
             line: with or without its end.
-            is_checked: whether it was found fit to be decoded.
+            is_checked: whether it was already checked that it may be decoded.
 
         Raises:
-            ProtocolError: it is no message, or not the whole of one.
+            ProtocolError: it is not a message, or not a whole one.
         """
         if len(line) >= CHECKED_FROM_BYTES and not is_checked:
             return self._check_and_read(line)
@@ -141,7 +142,7 @@ class Reader:
                 if not envelope.meta and envelope.t is _UNSET:
                     item = envelope.json
         except UNREADABLE:
-            pass  # it may still be another kind of message; if not, that is told then
+            pass  # it may still be another kind of message; if not, that is reported then
         if (
             item is not None
             and item.e is None
@@ -186,7 +187,7 @@ class Reader:
                     _revive(message, meta)
                 return read(self, message, codec, line)
             except ProtocolError as error:
-                # It says whose it is, so somebody may wait for it.
+                # It has an address, so it may be waited for.
                 if message.t in _ANSWERS:
                     return self._failed(message, ProtocolError(error.reason, excerpt(line)))
                 raise
@@ -246,7 +247,7 @@ class Reader:
             raise ProtocolError(f"unknown operation {shorten(message.op)}")
         path = message.p
         if type(path) is not list or not all(type(part) is str for part in path):
-            raise ProtocolError("a request whose path is no list of names")
+            raise ProtocolError("a request whose path is not a list of names")
         value = _value(message)
         if _stream_id(value) is not None:
             raise ProtocolError("a stream cannot be the value of a property")
@@ -268,7 +269,7 @@ class Reader:
     def _read_release(self, message: _Message, codec: Codec, line: bytes) -> Event:
         ids = message.ids
         if type(ids) is not list or not all(type(callback_id) is str for callback_id in ids):
-            raise ProtocolError("a release whose ids are no list of texts")
+            raise ProtocolError("a release whose ids are not a list of strings")
         return CallbacksReleased(tuple(ids))
 
 
@@ -282,7 +283,7 @@ _READERS: dict[str, _Read] = {
     "cbr": Reader._read_release,
 }
 _ANSWERS = frozenset({"r", "sr"})
-# Nobody waits for an answer with the id of one of these.
+# No one waits for an answer with the id of one of these.
 _UNANSWERED = frozenset({"r", "sr", "sq", "cb", "cbr"})
 
 
@@ -295,7 +296,7 @@ def _open(line: bytes, memory_bytes: int) -> tuple[_Message, Codec, Any]:
                 return envelope.json, "superjson", envelope.meta
         message = _decode_message(line)
     except UNREADABLE as exc:
-        if not line.lstrip().startswith(b"{"):  # not tried again: there may be thousands
+        if not line.lstrip().startswith(b"{"):  # not parsed again: there may be thousands
             raise ProtocolError(f"not a message ({exc})", excerpt(line)) from exc
         message = parse_leniently(line, _Message, exc, memory_bytes)
     if message.t is not _UNSET or message.json is _UNSET:
@@ -328,7 +329,7 @@ def _arguments(message: _Message) -> list[Any]:
     if message.a is _UNSET:
         return []
     if type(message.a) is not list:
-        raise ProtocolError("arguments that are no list")
+        raise ProtocolError("arguments that are not a list")
     return [_argument(arg) for arg in message.a]
 
 
@@ -345,7 +346,7 @@ def _argument(arg: Any) -> Any:
 
 
 def _credit(count: Any) -> int:
-    """The peers' own rule: what is no number counts as 1, and so does what is less."""
+    """The credit in a message, by the peers' rule: a non-number, or less than 1, counts as 1."""
     if type(count) is float and math.isfinite(count):
         count = int(min(count, _MAX_CREDIT))
     if type(count) is not int:

@@ -44,16 +44,17 @@ __all__ = ["Compact"]
 class Compact:
     """One side of one compact connection.
 
-    Feed what arrives to :meth:`receive` and act on the events it returns, in order. The other
-    methods each return the bytes of one message, to be sent as one frame; they hold no state, so
-    any thread may call them.
+    Feed received bytes to :meth:`receive` and handle the events that it returns, in order. The
+    other methods each return the bytes of one message, to be sent as one frame; they hold no state,
+    so any thread may call them.
 
-    A message of ours ends in a line end: on stdio it needs one, elsewhere the peers overlook it.
+    A message of ours ends in a line end: stdio needs it, and on other transports the peers ignore
+    it.
 
     Args:
-        codec: the codec of the messages sent; answers go out in the codec of their request. The
+        codec: the codec of the messages sent; an answer is sent in the codec of its request. The
             peers understand only their own, so it must be theirs.
-        limit_bytes: how much of an unfinished message is held at most.
+        limit_bytes: how many bytes of an unfinished message are held at most.
         memory_bytes: how much memory the values of one message may take.
     """
 
@@ -71,8 +72,8 @@ class Compact:
         self._lines = LineBuffer(limit_bytes)
         token = secrets.token_urlsafe(9)
         self._id_mark = f"{token}-"
-        # What answers a control has the control's id and is told from a stream's own messages by
-        # that alone. So controls have ids of their own form, and nothing need be remembered.
+        # The answer to a control has the control's id, and only that tells it from a stream's own
+        # messages. So the ids of controls have their own form, and need not be remembered.
         self._control_mark = f"c{token}-"
         self._count = itertools.count(1)
         self._read = Reader(self._control_mark, memory_bytes).read
@@ -80,12 +81,13 @@ class Compact:
     # ---- receiving
 
     def receive(self, chunks: Sequence[bytes], *, whole: bool = False) -> list[Event]:
-        """Take received bytes; return what they say.
+        """Take received bytes; return their events.
 
         Args:
-            chunks: in order; messages may be split over them or joined in one.
-            whole: each chunk is one frame of a transport that keeps boundaries: one message, or
-                several lines with a message each (a 2.1 peer would drop those).
+            chunks: in order; a message may be split over several, and one may hold several
+                messages.
+            whole: whether each chunk is one frame of a transport that keeps boundaries: one
+                message, or several lines with a message each (a 2.1 peer would drop those).
 
         Raises:
             MessageTooBig: an unfinished message is over the limit; the connection cannot go on.
@@ -100,14 +102,14 @@ class Compact:
                     for line in chunk.split(b"\n"):
                         self._read_line(line, events)
             elif events and self._lines.is_overfull:
-                break  # told at the next call, so that what came before is not lost
+                break  # raised at the next call, so that earlier messages are not lost
             else:
                 for line in self._lines.feed(chunk):
                     self._read_line(line, events)
         return events
 
     def read_frame(self, frame: bytes) -> Event | None:
-        """What a frame says that is one message of many lines; None if it is many messages."""
+        """The events of a frame that is one message of many lines; None if it is many messages."""
         try:
             return self._read(frame)
         except ProtocolError:
@@ -115,12 +117,12 @@ class Compact:
 
     @property
     def held_bytes(self) -> int:
-        """How much of an unfinished message is held."""
+        """How many bytes of an unfinished message are held."""
         return self._lines.held_bytes
 
     def _read_line(self, line: bytes, events: list[Event]) -> None:
         text = line.strip()
-        if not text.startswith(b"{"):  # not looked at any further: there may be thousands
+        if not text.startswith(b"{"):  # not read any further: there may be thousands
             if text:
                 events.append(NotUnderstood("not a message", excerpt(text)))
             return
@@ -129,10 +131,10 @@ class Compact:
         except ProtocolError as error:
             events.append(NotUnderstood(error.reason, excerpt(text)))
 
-    # ---- asking
+    # ---- requests
 
     def new_id(self) -> str:
-        """A fresh id; no other connection's is the same."""
+        """A fresh id, different from those of all other connections."""
         return f"{self._id_mark}{next(self._count)}"
 
     def request(
@@ -155,15 +157,15 @@ class Compact:
 
     def pull(self, stream_id: str, count: int) -> bytes:
         """Grant the peer's stream ``count`` credits."""
-        # Not a control's id: an error in answer to this is the stream's.
+        # Not a control's id: an error in answer to this belongs to the stream.
         message = {"t": "sq", "id": self.new_id(), "sid": stream_id, "op": "pull", "n": count}
         return write_message(message, None, self.codec)
 
     def cancel(self, target_id: str) -> bytes:
         """Tell the peer that a stream, or the answer to a call, is no longer wanted.
 
-        A call's id is no stream's, so that the peers merely acknowledge it; our server ends the
-        work.
+        The peers only acknowledge the id of a call, because it is not a stream's; our server ends
+        the work.
         """
         message = {"t": "sq", "id": f"{self._control_mark}{self.new_id()}", "sid": target_id}
         return write_message(message | {"op": "return"}, None, self.codec)
@@ -175,10 +177,10 @@ class Compact:
         return _with_value(message | {"op": "throw"}, value, self.codec, "error")
 
     def release_callbacks(self, callback_ids: Sequence[str]) -> bytes:
-        """Tell the peer that these functions of its are not held any more."""
+        """Tell the peer that these functions of its are no longer held."""
         return write_message({"t": "cbr", "ids": list(callback_ids)}, None, self.codec)
 
-    # ---- answering
+    # ---- answers
 
     def reply(self, call_id: str, value: Any, codec: str) -> bytes:
         """The value of a call."""
@@ -201,12 +203,12 @@ class Compact:
     def refuse(self, request: Requested, reason: Refusal, at: int = 0) -> bytes:
         """The protocol's own error to a request, in the peers' words.
 
-        To them, a property that is missing from an object is undefined and no error.
+        To them, a property that is missing from an object is undefined, which is not an error.
 
         Args:
-            request: what was asked for.
+            request: the request that is refused.
             reason: why it cannot be done.
-            at: which part of the path is the trouble.
+            at: the index of the part of the path that is at fault.
         """
         error = refusal(request, reason, at)
         if error is None:
@@ -220,14 +222,14 @@ class Compact:
     def fail_stream(self, stream_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a stream ended with.
 
-        The peers send only a text here, but read all that an error of a call may have.
+        The peers send only a text here, but read everything that a call's error may have.
         """
         return _with_error({"t": "sr", "id": self.new_id(), "sid": stream_id}, error, codec)
 
     def acknowledge(
         self, control_id: str, stream_id: str, value: Any, codec: str, *, done: bool = True
     ) -> bytes:
-        """A cancel or a throw of the peer's has been carried out; see Acknowledged."""
+        """A cancel or a throw of the peer's was carried out; see Acknowledged."""
         message = {"t": "sr", "id": control_id, "sid": stream_id, "d": done}
         return _with_value(message, value, codec, "value")
 
@@ -238,7 +240,7 @@ class Compact:
         return _with_error({"t": "sr", "id": control_id, "sid": stream_id}, error, codec)
 
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
-        """Call a function the peer passed; there is no answer to that."""
+        """Call a function that the peer passed; it sends no answer."""
         return _with_arguments({"t": "cb", "id": callback_id}, args, codec)
 
 
@@ -247,7 +249,7 @@ def _handle(stream_id: str) -> dict[str, str]:
 
 
 def _with_value(message: dict[str, Any], value: Any, codec: str, shown: str) -> bytes:
-    """One message with a user's value, which errors call ``shown``; undefined is none at all."""
+    """One message with a user's value, named ``shown`` in errors; undefined is left out."""
     if value is undefined or value is msgspec.UNSET:
         return write_message(message, None, codec)
     message["v"], meta = _encode(value, "v", codec, shown)
@@ -275,7 +277,7 @@ def _with_arguments(message: dict[str, Any], args: Sequence[Any], codec: str) ->
             )
             _refuse_handle(envelope["v"], f"args.{index}")
     meta = None
-    if codec == "superjson":  # all at once: two arguments may share an object
+    if codec == "superjson":  # all together: two arguments may share an object
         wrapped, meta = _encode(wrapped, "a", codec, "args")
     message["a"] = wrapped
     return write_message(message, meta, codec)
@@ -298,10 +300,10 @@ def _encode(value: Any, key: str, codec: str, shown: str) -> tuple[Any, dict[str
         raise
 
 
-# args.0.v.when is args.0.when to who has passed it.
+# To the caller, args.0.v.when is args.0.when.
 _ARGUMENT_PATH = re.compile(r"^args\.(\d+)\.v\b")
 
 
 def _refuse_handle(json: Any, shown: str) -> None:
     if type(json) is dict and json.get(STREAM_TAG) == STREAM_KIND and type(json.get("id")) is str:
-        raise EncodeError(shown, f"the peers take an object with {STREAM_TAG} for a stream")
+        raise EncodeError(shown, f"the peers would read an object with {STREAM_TAG} as a stream")

@@ -1,10 +1,10 @@
 """Values <-> superjson 2, the format the kkrpc peers use by default.
 
 A value becomes JSON plus annotations, ``{"values": ..., "referentialEqualities": ..., "v": 1}``:
-``values`` tells by path what the JSON stands for (``{"args.result.when": ["Date"]}``; what is
-inside a Map, Set or Error is told inside its own annotation, ``["map", {"0.1": ["Date"]}]``);
-``referentialEqualities`` tells which paths are one and the same object. A dot inside a key is
-written ``\\.``, a backslash ``\\\\``; annotations without ``v`` (older peers) escape dots only.
+``values`` maps paths to what the JSON stands for (``{"args.result.when": ["Date"]}``; the content
+of a Map, Set or Error is described inside its own annotation, ``["map", {"0.1": ["Date"]}]``);
+``referentialEqualities`` lists the paths that are the same object. A dot inside a key is written
+``\\.``, a backslash ``\\\\``; annotations without ``v`` (older peers) escape dots only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["decode", "encode"]
 
 
 def encode(value: Any, prefix: str = "") -> tuple[Any, dict[str, Any] | None]:
-    """``value`` as JSON and its annotations (None when there is nothing to tell).
+    """``value`` as JSON and its annotations (None if it needs none).
 
-    What comes back may share parts with ``value``, so write it out before anybody changes that.
+    The result may share parts with ``value``, so write it out before ``value`` changes.
 
     Args:
         value: anything the table in :mod:`kkjupyter.wire.values.javascript` has a row for.
@@ -32,8 +32,8 @@ def encode(value: Any, prefix: str = "") -> tuple[Any, dict[str, Any] | None]:
 
     Raises:
         EncodeError: a part of it has no JavaScript counterpart, or is nested too deeply. ``path``
-            (``prefix`` included) says which part. Or its shared parts or its annotations would make
-            the message longer than anybody reads.
+            (``prefix`` included) says which part. Or its shared parts or annotations would make the
+            message too long.
     """
     try:
         if is_plain(value):
@@ -57,8 +57,8 @@ def encode(value: Any, prefix: str = "") -> tuple[Any, dict[str, Any] | None]:
 def decode(json: Any, meta: dict[str, Any] | None) -> Any:
     """The value that ``json`` with the annotations ``meta`` stands for.
 
-    ``json`` is changed in place and becomes part of the value. A tag that nobody knows (a class or
-    a custom type registered at the peer) leaves the JSON as it is.
+    ``json`` is changed in place and becomes part of the value. An unknown tag (a class or a custom
+    type registered at the peer) leaves the JSON as it is.
 
     Raises:
         ProtocolError: the annotations do not fit the JSON.

@@ -1,4 +1,4 @@
-"""The way back from superjson's JSON and annotations to a value."""
+"""Decodes superjson's JSON and annotations into a value."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["Decoder", "shorten"]
 class Decoder:
     """Applies one message's annotations.
 
-    A Map, Set or Error is made empty and filled at the very end. Until then paths run through its
+    A Map, Set or Error is created empty and filled at the end. Until then paths lead through its
     JSON, so that references into it, and from inside to it, are resolved without reordering.
 
     Attributes:
-        root: the JSON, and in the end the value.
+        root: the JSON, and at the end the value.
     """
 
     def __init__(self, json: Any, meta: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ class Decoder:
         return self.root
 
     def _annotate(self, tree: Any, slot: _Slot) -> None:
-        """Apply annotations to what is in ``slot`` and, by their paths, below it."""
+        """Apply annotations to the value in ``slot`` and, by their paths, below it."""
         if not tree:
             return
         if isinstance(tree, dict):
@@ -70,7 +70,7 @@ class Decoder:
             raise self._misfit("an annotation that is neither list nor object", tree)
         if len(tree) > 1:
             if not isinstance(tree[1], dict):
-                raise self._misfit("inner annotations that are no object", tree)
+                raise self._misfit("inner annotations that are not an object", tree)
             self._annotate(tree[1], slot)
         slot.put(self._revive(tree[0], slot.get()))
 
@@ -78,7 +78,7 @@ class Decoder:
         if isinstance(tag, str) and tag in _SHELLS:
             expected, make = _SHELLS[tag]
             if type(json) is not expected:
-                raise self._misfit(f"a {tag} that is no {expected.__name__}", json)
+                raise self._misfit(f"a {tag} that is not a {expected.__name__}", json)
             value = make(json)
             self._inner[id(value)] = json
             self._unfilled.append((value, json))
@@ -97,7 +97,7 @@ class Decoder:
         return json
 
     def _note_hash(self, value: int) -> None:
-        """Refuse a crowd of bigints with one hash: a set or dict of them takes quadratic time."""
+        """Refuse many bigints with the same hash: a set or dict of them takes quadratic time."""
         if abs(value) < HASH_MODULUS:
             return
         equal = self._hashes.setdefault(value % HASH_MODULUS, set())
@@ -114,7 +114,7 @@ class Decoder:
                 slot.put(self.root)
             equalities = equalities[1] if len(equalities) > 1 else {}
         if not isinstance(equalities, dict):
-            raise self._misfit("referentialEqualities of another form", equalities)
+            raise self._misfit("referentialEqualities in an unknown form", equalities)
         for first, others in equalities.items():
             shared = self._slot(root, first).get()
             for slot in self._slots(root, self._paths(others)):
@@ -122,11 +122,11 @@ class Decoder:
 
     def _paths(self, texts: Any) -> list[Any]:
         if not isinstance(texts, list):
-            raise self._misfit("referentialEqualities of another form", texts)
+            raise self._misfit("referentialEqualities in an unknown form", texts)
         return texts
 
     def _slots(self, slot: _Slot, paths: Iterable[Any]) -> Iterator[_Slot]:
-        """As :meth:`_slot`, one after the other: where many paths begin alike, only once."""
+        """Like :meth:`_slot` for many paths: a common beginning is followed only once."""
         known, holder = None, slot
         for path in paths:
             head, dot, step = path.rpartition(".") if isinstance(path, str) else ("", "", "")
@@ -138,7 +138,7 @@ class Decoder:
             yield self._slot(holder, step)
 
     def _slot(self, slot: _Slot, path: Any) -> _Slot:
-        """Where ``path`` leads from what is in ``slot``."""
+        """The slot that ``path`` leads to from ``slot``."""
         inner = self._inner
         node = slot.get()
         holder, key = None, None
@@ -149,7 +149,7 @@ class Decoder:
         return _Slot(self, holder, key)
 
     def _key(self, holder: Any, step: str) -> Any:
-        """What one step of a path is the name of in ``holder``."""
+        """The key in ``holder`` that one step of a path names."""
         if type(holder) is list and step.isascii() and step.isdigit() and len(step) < 16:
             index = int(step)
             if index < len(holder):
@@ -159,9 +159,9 @@ class Decoder:
         raise self._misfit(f"an annotation for {shorten(step)}, which is not there", self._meta)
 
     def _parse(self, text: Any) -> list[str]:
-        """The steps of a path as it is written in annotations; at least one."""
+        """The steps of a path in annotations; at least one."""
         if not isinstance(text, str):
-            raise self._misfit("a path that is no text", text)
+            raise self._misfit("a path that is not text", text)
         if "\\" not in text:
             return text.split(".")
         if self._legacy:
@@ -193,11 +193,11 @@ class _Slot:
         self._key = key
 
     def get(self) -> Any:
-        """What is there."""
+        """The value in the slot."""
         return self._decoder.root if self._holder is None else self._holder[self._key]
 
     def put(self, value: Any) -> None:
-        """Put something else there."""
+        """Replace the value in the slot."""
         if self._holder is None:
             self._decoder.root = value
         else:
@@ -208,7 +208,7 @@ def _fill(value: Any, json: Any) -> None:
     if type(value) is Map:
         for row in json:
             if type(row) is not list or len(row) != 2:
-                raise ProtocolError("superjson: a map's row that is no pair", shorten(row))
+                raise ProtocolError("superjson: a map entry that is not a pair", shorten(row))
             value[_holdable(row[0], value)] = row[1]
     elif type(value) is set:
         for item in json:
@@ -222,9 +222,9 @@ def _fill(value: Any, json: Any) -> None:
 
 
 def _holdable(key: Any, holder: Any) -> Any:
-    """``key``, or a box with it where ``holder`` cannot hold it or takes it for another."""
+    """``key``, or a box with it if ``holder`` cannot hold it or confuses it with another."""
     try:
-        hash(key)  # `key in holder` is no test for that: a set in a set is looked up as frozenset
+        hash(key)  # `key in holder` does not test that: a set in a set is looked up as frozenset
     except TypeError:
         return Boxed(key)
     return Boxed(key) if key in holder else key
@@ -272,7 +272,7 @@ def _read_typed_array(name: Any, json: Any) -> Any:
     if code is None:
         return json
     if code in "fd":
-        # null is how the peers write NaN and the infinities here.
+        # The peers write NaN and the infinities as null here.
         nan = float("nan")
         return array(code, [nan if item is None else float(item) for item in _listed(json)])
     return array(code, _listed(json))
@@ -301,7 +301,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def shorten(what: Any, limit_chars: int = 120) -> str:
-    """The beginning of ``what``, however large or deep, for an error message."""
+    """The beginning of ``what``, however large or deep it is, for an error message."""
     text = _REPR.repr(what)
     return text if len(text) <= limit_chars else f"{text[: limit_chars - 1]}…"
 

@@ -1,10 +1,10 @@
-"""The walk from a value to superjson's JSON and annotations.
+"""Encodes a value as superjson's JSON and annotations.
 
-Two differences from what the JavaScript library writes, both because its own reader would lose data
-otherwise. Of the paths of a shared object it names the shortest first, we the one met first: its
-reader could otherwise overwrite an object and with it the references inside. And it lets Set
-members and Map keys be replaced, which moves them to the end and makes the next path hit another
-one; we send a shared object there as a copy.
+The result differs from the JavaScript library's in two ways, because its own reader would lose data
+otherwise. The library names the shortest path of a shared object first, and we name the path found
+first: its reader could otherwise overwrite an object, and with it the references inside. And the
+library replaces Set members and Map keys, which moves them to the end, so that the next path
+reaches another one; we send a shared object there as a copy.
 """
 
 from __future__ import annotations
@@ -51,28 +51,28 @@ Leaf = tuple[Any, Annotation | None]
 
 
 class _Seen:
-    """One object with identity: what it became, and every place it was met at."""
+    """One object with identity: its JSON, and every place where it occurs."""
 
     __slots__ = ("bytes", "first_note", "json", "last_note", "open", "places", "scope", "value")
 
     def __init__(self, value: Any, place: Place, scope: _Scope, begun_bytes: int) -> None:
-        self.value = value  # kept alive: an id is only good as long as its object
+        self.value = value  # kept alive: an id is valid only as long as its object
         self.places = [place]
         self.open = True
         self.json: Any = None
         self.scope = scope
         self.first_note = self.last_note = len(scope.notes)
-        self.bytes = begun_bytes  # what had been written before; in the end, of itself
+        self.bytes = begun_bytes  # what had been written before; at the end, its own
 
 
 class _Scope:
-    """What annotations are written into: those of the message, or of one Map, Set or Error.
+    """A collection of annotations: of the message, or of one Map, Set or Error.
 
     Attributes:
-        place: below which their paths begin.
-        notes: path with a dot after each step, and annotation.
-        known_place: that of the latest annotation's holder, and ``known_path`` its path: the next
-            one is often in the same list.
+        place: the place below which their paths begin.
+        notes: paths with a dot after each step, and their annotations.
+        known_place: the place of the latest annotation's holder, and ``known_path`` its path: the
+            next one is often in the same list.
     """
 
     __slots__ = ("known_path", "known_place", "notes", "place")
@@ -84,7 +84,8 @@ class _Scope:
 
 
 class Encoder:
-    """Walks one value. In paths a dot follows each step, so that "" is the root, "." the key "".
+    """Encodes one value. In paths a dot follows each step, so "" is the root, and "." is the key
+    "".
 
     Args:
         prefix: the path at which the value will stand in the message.
@@ -102,8 +103,8 @@ class Encoder:
         """``value`` as JSON, and its annotations: by path, or its own if it has no prefix.
 
         Raises:
-            EncodeError: a part of it cannot be carried; ``path`` says which. Or its shared parts,
-                or its annotations, would make the message longer than anybody reads.
+            EncodeError: a part of it cannot be sent; ``path`` says which. Or its shared parts or
+                annotations would make the message too long.
         """
         json = self._walk(value, None)
         notes = self._scope.notes
@@ -116,8 +117,8 @@ class Encoder:
 
         Args:
             value: any value.
-            place: where it stands.
-            pinned: the reader must not replace what stands there.
+            place: its place.
+            pinned: whether the reader must not replace it.
         """
         kind = type(value)
         self._written_bytes += _PART_BYTES
@@ -162,7 +163,7 @@ class Encoder:
         return seen.json
 
     def _again(self, seen: _Seen, place: Place, pinned: bool) -> Any:
-        """What was met before stands here, too: its JSON and its annotations once more."""
+        """The JSON and annotations of an object that already occurred, once more for this place."""
         if seen.open or not pinned:
             seen.places.append(place)
         if seen.open:
@@ -197,8 +198,8 @@ class Encoder:
         if self._path_bytes > MAX_ANNOTATION_BYTES:
             raise EncodeError(
                 shorten(path),
-                f"the paths to all that JSON cannot say take more than {MAX_ANNOTATION_BYTES:,} "
-                "bytes; shorten its keys, or send it in parts",
+                "the paths to values that JSON cannot express take more than "
+                f"{MAX_ANNOTATION_BYTES:,} bytes; shorten its keys, or send it in parts",
             )
 
     def path(self, place: Place) -> str:
@@ -210,7 +211,7 @@ class Encoder:
         return error
 
     def equalities(self) -> dict[str, list[str]] | list[Any] | None:
-        """Which paths are the same object, as annotations have it; None where there are none."""
+        """The annotation for paths that are the same object; None if there are none."""
         shared: dict[str, list[str]] = {}
         root: list[str] | None = None
         for seen in self._seen.values():
@@ -267,7 +268,7 @@ class Encoder:
         return json
 
     def write_error(self, value: RemoteError, place: Place) -> Any:
-        # superjson itself writes no stack and no properties; it reads the stack where there is one.
+        # superjson itself writes no stack and no properties; it reads a stack if there is one.
         fields = {**value.data, "name": value.name, "message": value.message}
         if value.stack is not None:
             fields["stack"] = value.stack
@@ -279,7 +280,7 @@ class Encoder:
         return json
 
     def _begin(self, place: Place) -> _Scope:
-        """Annotations from here on are of what is inside of ``place``; return where they went."""
+        """Collect annotations for the content of ``place``; return the previous collection."""
         outer, self._scope = self._scope, _Scope(place)
         return outer
 
@@ -331,7 +332,7 @@ def _float(value: float) -> Leaf:
 
 
 def _number_text(value: Any) -> str | None:
-    """How a number that JSON has not is written; None for all others."""
+    """The text of a number that JSON lacks; None for all others."""
     if value - value != 0:  # infinite, or NaN
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     return "-0" if value == 0 and copysign(1.0, value) < 0 else None
@@ -347,7 +348,7 @@ def _regexp(value: RegExp) -> Leaf:
 def _url(value: URL) -> Leaf:
     scheme, colon, _ = value.partition(":")
     if not (colon and scheme[:1].isalpha() and scheme.isascii()):
-        raise EncodeError("", f"{str(value)!r} is no absolute URL; send it as plain str")
+        raise EncodeError("", f"{str(value)!r} is not an absolute URL; send it as plain str")
     return str(value), ["URL"]
 
 
@@ -356,7 +357,7 @@ def _typed_array(value: array[Any]) -> Leaf:
     items = value.tolist()
     assert name is not None, "64-bit integers go as a list"
     if name.startswith("Float"):
-        # As JSON has no NaN the peers write null, which they read as 0. They do read these texts.
+        # JSON has no NaN, so the peers write null, which they read as 0. They do read these texts.
         items = [_number_text(item) or item for item in items]
     return items, [["typed-array", name]]
 

@@ -1,9 +1,9 @@
 """What a Vovk server offers: segments, their controllers, their handlers.
 
-One model for ``vovk-metadata.json`` (0.1 to 2.x), ``.vovk-schema`` (3.x) and what ``_schema_``
-answers; :mod:`~kkjupyter.wire.vovk.schema.reading` makes it of those, and
-:mod:`~kkjupyter.wire.vovk.schema.writing` those of it. Paths are data: ``auto()`` changed its rule
-twice, so a client takes them from the schema and never computes one.
+One model for ``vovk-metadata.json`` (0.1 to 2.x), ``.vovk-schema`` (3.x) and the answer of
+``_schema_``; :mod:`~kkjupyter.wire.vovk.schema.reading` reads them into it, and
+:mod:`~kkjupyter.wire.vovk.schema.writing` writes them. Paths are data: ``auto()`` changed its rule
+twice, so a client takes paths from the schema and never computes one.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ class Handler:
     """One method that can be called.
 
     Attributes:
-        name: as the schema has it (``"streamTokens"``).
+        name: as in the schema (``"streamTokens"``).
         http_method: upper case.
-        path: as the schema has it (``"items/{id}"``, ``"items/:id"``), below ``prefix``.
+        path: as in the schema (``"items/{id}"``, ``"items/:id"``), below ``prefix``.
         controller: the controller's name in the schema.
         prefix: the controller's path; may be empty, and may have parameters, too.
         segment: the segment's name; empty for the root segment.
-        force_api_root: where the segment's handlers live instead of the usual place, or None.
-        wire_format: what the server speaks.
-        validation: the JSON Schemas there are, by part.
+        force_api_root: the root of the segment's handlers instead of the usual one, or None.
+        wire_format: the server's format.
+        validation: the JSON Schemas, by part.
         operation: the OpenAPI operation object: ``summary``, ``description`` and more.
-        misc: what else the server's author attached.
+        misc: other data that the server's author attached.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Handler:
 
     @property
     def title(self) -> str:
-        """How errors name it: ``"HelloRPC.streamTokens"``."""
+        """Its name in errors: ``"HelloRPC.streamTokens"``."""
         return plain(f"{self.controller}.{self.name}" if self.controller else self.name)
 
     @property
@@ -92,12 +92,12 @@ class Handler:
 
     @property
     def streams(self) -> bool:
-        """Whether the schema says that it streams; if not, it may do so all the same."""
+        """Whether the schema says that it streams; even if not, it may."""
         return "iteration" in self.validation
 
     @property
     def content_types(self) -> tuple[str, ...]:
-        """The body's media types, lower case; empty where none are declared: then it is JSON."""
+        """The body's media types, in lower case; if empty, the body is JSON."""
         declared = self.validation.get("body", {}).get("x-contentType", ())
         types = [declared] if isinstance(declared, str) else declared
         return tuple(name.lower() for name in types if isinstance(name, str))
@@ -118,7 +118,7 @@ class Controller:
     """A group of handlers.
 
     Attributes:
-        name: its key in the schema (``"HelloRPC"``), which is what a client calls it.
+        name: its key in the schema (``"HelloRPC"``), which is its name in clients.
         handlers: by name.
         original_name: the class on the server (``"HelloController"``); may be empty.
         prefix: the path of all its handlers; may be empty.
@@ -138,8 +138,8 @@ class Segment:
         name: its path below the API's root; empty for the root segment.
         controllers: by name.
         type: ``"segment"``, or ``"mixin"`` for what is not the server's own.
-        force_api_root: where its handlers live instead of the usual place, or None.
-        emits_schema: whether its server tells what it has.
+        force_api_root: the root of its handlers instead of the usual one, or None.
+        emits_schema: whether its server offers its schema.
     """
 
     name: str = ""
@@ -151,11 +151,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Schema:
-    """All that is known of a server.
+    """Everything that is known about a server.
 
     Attributes:
         segments: by name.
-        wire_format: what the server speaks.
+        wire_format: the server's format.
         root_entry: the path of the API on its server, without slashes at either end.
     """
 

@@ -1,4 +1,4 @@
-"""What the parts of a schema are called in Python: as in the schema, and in snake case."""
+"""The Python names of a schema's parts: as in the schema, and in snake case."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Names", "camel_case", "names_of", "snake_case"]
 def snake_case(name: str) -> str:
     """``streamTokens`` as ``stream_tokens``; ``getURLForXML`` as ``get_url_for_xml``.
 
-    What is no letter, digit or underscore becomes an underscore; a word that Python reserves gets
-    one at its end.
+    Other characters than letters, digits and underscores become underscores; a reserved word of
+    Python gets one at its end.
     """
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     snake = re.sub(r"\W+", "_", parted).lower()
@@ -27,16 +27,16 @@ def snake_case(name: str) -> str:
 def camel_case(name: str) -> str:
     """``stream_tokens`` as ``streamTokens``; underscores at either end are dropped.
 
-    The way a Python method is published: a trailing underscore is there for Python's sake only.
+    Used for publishing a Python method: a trailing underscore is only needed in Python.
     """
     first, *rest = [word for word in name.split("_") if word] or [name]
     return first + "".join(word[0].upper() + word[1:] for word in rest)
 
 
 def names_of(names: Collection[str]) -> dict[str, str]:
-    """Every name that may be used, and the name in the schema that is meant.
+    """Every name that may be used, with the name in the schema that it stands for.
 
-    A name in the schema always means itself. A snake case one is there if it means one only.
+    A name in the schema always means itself. A snake case name is included if it is unambiguous.
     """
     found = {name: name for name in names}
     snakes: dict[str, list[str]] = {}
@@ -52,8 +52,8 @@ class Names:
     """Finds handlers by the path a user writes: ``("HelloRPC", "stream_tokens")``.
 
     A controller of another segment than the root's is also found below its segment
-    (``("admin", "UserRPC", "list")``), and only there if several segments have one of its name;
-    then the plain name means the root's.
+    (``("admin", "UserRPC", "list")``), and only there if several segments have a controller of that
+    name; then the plain name means the root's.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -66,7 +66,7 @@ class Names:
         for segment in self._schema.segments.values():
             for name in segment.controllers:
                 homes.setdefault(name, []).append(segment.name)
-        # The root's come first: where a segment is called like a controller, both are below it.
+        # The root's come first: if a segment has the name of a controller, both are below it.
         for segment in sorted(self._schema.segments.values(), key=lambda one: one.name):
             below = tree
             for part in segment.name.split("/") if segment.name else ():
@@ -80,7 +80,7 @@ class Names:
         """The handler at ``path``.
 
         Raises:
-            UsageError: there is none; the text says what there is.
+            UsageError: there is no such handler; the text lists those that exist.
         """
         at = self._tree
         for index, word in enumerate(path):
@@ -91,7 +91,7 @@ class Names:
                 raise self._missing(path, index, at)
             at = found
         there = ", ".join(at.names)
-        raise UsageError(f"{'.'.join(path) or 'the API'} is no method; in it there are: {there}")
+        raise UsageError(f"{'.'.join(path) or 'the API'} is not a method; it contains: {there}")
 
     def below(self, path: Sequence[str]) -> list[str]:
         """What may follow ``path``, with all spellings, sorted; empty if nothing does."""
@@ -104,7 +104,7 @@ class Names:
         word = path[index]
         where = f" in {'.'.join(path[:index])}" if index else ""
         if isinstance(at.get(word), Handler):
-            return UsageError(f"{'.'.join(path[: index + 1])} is a method: nothing is below it")
+            return UsageError(f"{'.'.join(path[: index + 1])} is a method, so it has no members")
         hint = did_you_mean(word, sorted(at.spellings)) or f"; there are: {', '.join(at.names)}"
         return UsageError(f"the schema has no {word!r}{where}{hint}")
 
@@ -130,7 +130,7 @@ class _Branch:
         return self._children.get(self.spellings.get(word, ""))
 
     def branch(self, name: str) -> _Branch:
-        """The branch of this name, made if need be."""
+        """The branch of this name, made if it does not exist."""
         child = self._children.get(name)
         if not isinstance(child, _Branch):
             child = self._children[name] = _Branch()

@@ -1,9 +1,9 @@
-"""The JSON of every schema Vovk has written, as one model.
+"""Reads the JSON of every kind of schema that Vovk has written into one model.
 
 Shapes, as seen: 0.1 has ``{controller: {"controllerName", "_prefix", "_handlers"}}``; from 0.2.3
-to 2.x the name is ``_controllerName``; in both the key ``workers`` is no controller. 3.x has a file
-for each segment and ``_meta.json`` beside them, all of them joined under ``segments`` in generated
-clients, and a segment under ``schema`` in what ``_schema_`` answers.
+to 2.x the name is ``_controllerName``; in both the key ``workers`` is not a controller. 3.x has a
+file for each segment and ``_meta.json`` beside them, all of them joined under ``segments`` in
+generated clients, and a segment under ``schema`` in the answer of ``_schema_``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _EXPECTED = "a vovk-metadata.json, a .vovk-schema folder or a file of it"
 
 
 def read_schema(json: Any, source: str = "schema") -> Schema:
-    """The schema that one JSON value holds, whichever shape it has.
+    """The schema in one JSON value, in any of the shapes.
 
     Args:
-        json: a parsed file, or what ``_schema_`` answers.
-        source: what to call it in errors (a file's name).
+        json: a parsed file, or the answer of ``_schema_``.
+        source: its name in errors, such as a file's name.
 
     Raises:
-        UsageError: it is no schema; the text has the path inside of it that is wrong.
+        UsageError: it is not a schema; the text has the path of the wrong part.
     """
     top = _Node(json, source)
     fields = top.object()
@@ -55,20 +55,18 @@ def read_schema(json: Any, source: str = "schema") -> Schema:
     if "openapi" in fields:
         raise top.fault(f"an OpenAPI document, not {_EXPECTED}")
     if "config" in fields:
-        raise top.fault(
-            f"no controllers in it: {META_FILE} goes with the other files of its folder"
-        )
+        raise top.fault(f"no controllers in it: {META_FILE} needs the other files of its folder")
     return _metadata(top)
 
 
 def read_files(files: Mapping[str, Any]) -> Schema:
-    """The schema that the files of a ``.vovk-schema`` folder hold.
+    """The schema in the files of a ``.vovk-schema`` folder.
 
     Args:
         files: parsed, by their path inside the folder (``"_meta.json"``, ``"admin/users.json"``).
 
     Raises:
-        UsageError: one of them is no schema, there is none, or two are of the same segment.
+        UsageError: a file is not a schema, there is no segment, or two files have the same one.
     """
     root_entry = ROOT_ENTRY
     segments: list[Segment] = []
@@ -95,17 +93,17 @@ def read_controller(json: Any, source: str = "controller", name: str = "") -> Co
 
     Args:
         json: its JSON.
-        source: what to call it in errors.
-        name: its key in the schema; by default what it says of itself.
+        source: its name in errors.
+        name: its key in the schema; by default its own name.
 
     Raises:
-        UsageError: it is no controller; the text has the path inside of it that is wrong.
+        UsageError: it is not a controller; the text has the path of the wrong part.
     """
     return _controller(_Node(json, source), name, _Place())
 
 
 class _Node:
-    """A JSON value and where it stands."""
+    """A JSON value and its path."""
 
     def __init__(self, json: Any, source: str, path: str = "") -> None:
         self.json = json
@@ -120,7 +118,9 @@ class _Node:
         return _Node(self.json.get(key), self.source, f"{self.path}.{key}" if self.path else key)
 
     def first(self, *keys: str) -> _Node:
-        """The first of several names for the same thing that is there, or else the first."""
+        """The value under the first of several alternative names that is present, or else the
+        first.
+        """
         return self.child(next((key for key in keys if key in self.json), keys[0]))
 
     def items(self) -> Iterator[tuple[str, _Node]]:
@@ -129,7 +129,7 @@ class _Node:
 
     def object(self) -> dict[str, Any]:
         if not isinstance(self.json, dict):
-            raise self.fault(f"{_kind(self.json)}, where an object belongs")
+            raise self.fault(f"{_kind(self.json)}, but it must be an object")
         return self.json
 
     def optional_object(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class _Node:
 
     def text(self) -> str:
         if not isinstance(self.json, str):
-            raise self.fault(f"{_kind(self.json)}, where text belongs")
+            raise self.fault(f"{_kind(self.json)}, but it must be text")
         return self.json
 
     def optional_text(self) -> str:
@@ -145,7 +145,7 @@ class _Node:
 
 
 class _Place:
-    """What a handler inherits from where it stands."""
+    """What a handler inherits from its controller and segment."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ def _segment(node: _Node, key: str = "") -> Segment:
     force_api_root = node.child("forceApiRoot").optional_text() or None
     place = _Place("jsonlines", name, force_api_root)
     controllers = node.child("controllers")
-    controllers.optional_object()  # a segment that does not emit its schema has none
+    controllers.optional_object()  # a segment that does not emit its schema has no controllers
     return Segment(
         name,
         {
@@ -247,7 +247,7 @@ def _handler(node: _Node, name: str, pattern: Handler) -> Handler:
     method = node.child("httpMethod")
     http_method = method.text().upper()
     if http_method not in _HTTP_METHODS:
-        raise method.fault(f"{http_method!r} is no HTTP method")
+        raise method.fault(f"{http_method!r} is not an HTTP method")
     return replace(
         pattern,
         name=name,
@@ -262,7 +262,7 @@ def _handler(node: _Node, name: str, pattern: Handler) -> Handler:
 def _validation(node: _Node) -> dict[Part, JsonSchema]:
     """The JSON Schemas of a handler.
 
-    What clientValidators hold is whatever the server's author put there: no object is no schema.
+    clientValidators hold anything that the server's author put there: only an object is a schema.
     """
     found: dict[Part, JsonSchema] = {}
     is_free = "clientValidators" in node.json and "validation" not in node.json

@@ -1,4 +1,4 @@
-"""The model of a schema as the JSON that real Vovk clients read, and the rules of ``auto()``."""
+"""Writes a schema as the JSON that real Vovk clients read; the rules of ``auto()``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def auto_path_before_3(controller: str, name: str) -> str:
 
 
 def write_segment(segment: Segment) -> dict[str, Any]:
-    """A segment as 3.x has it, in the order of the real files."""
+    """A segment in the form of 3.x, in the order of the real files."""
     json: dict[str, Any] = {
         "$schema": f"{_IDS}segment.json",
         "emitSchema": segment.emits_schema,
@@ -58,7 +58,7 @@ def write_segment(segment: Segment) -> dict[str, Any]:
 
 
 def write_answer(segment: Segment) -> dict[str, Any]:
-    """What 3.x answers to ``_schema_``."""
+    """The answer of 3.x to ``_schema_``."""
     return {"schema": write_segment(segment)}
 
 
@@ -71,7 +71,7 @@ def write_files(schema: Schema) -> dict[str, Any]:
 
 
 def write_schema(schema: Schema) -> dict[str, Any]:
-    """All of a schema in one, as generated clients carry it and ``createRPC`` takes it."""
+    """A whole schema in one value, as generated clients have it and ``createRPC`` takes it."""
     return {
         "$schema": f"{_IDS}schema.json",
         "meta": _meta(schema),

@@ -1,0 +1,1 @@
+"""Peers that send too much, too little or too slowly."""

@@ -1,0 +1,1 @@
+"""Real ipykernels of several versions, and notebooks that run in them."""

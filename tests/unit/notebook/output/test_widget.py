@@ -1,0 +1,154 @@
+"""What the widget sends and answers, without a front end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.runs import ViewedRun
+
+from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views import View, make_view
+
+
+def status(state: Any = "streaming", count: int = 1) -> Status:
+    return Status(3, "countdown(5)", state, "stream", count, 0.5, 0.1)
+
+
+class Rig:
+    """A widget whose messages land in a list."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.cancels = 0
+        self.sent: list[dict[str, Any]] = []
+        self.widget = LiveWidget(view=view, run=ViewedRun(status(), self._cancel))
+        self.widget.send = self.sent.append
+
+    def _cancel(self) -> bool:
+        self.cancels += 1
+        return self.cancels == 1
+
+    def ask(self, **content: Any) -> dict[str, Any] | None:
+        """What the page sends, the way ipywidgets hands it over."""
+        self.sent.clear()
+        message = {"data": {"method": "custom", "content": content}}
+        self.widget._handle_msg({"content": message, "buffers": []})
+        return self.sent[0] if self.sent else None
+
+    def push(self, *items: Any) -> None:
+        self.widget.push(self.view.feed(items), status(count=len(items)))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig(make_view("text"))
+
+
+def test_deltas_are_addressed_in_utf16_units(rig: Rig) -> None:
+    rig.push("a😀")
+    rig.push("é")
+    rig.push()
+    deltas = [(message["offset"], message["text"]) for message in rig.sent]
+    assert deltas == [(0, "a😀"), (3, "é"), (4, "")]
+    assert rig.sent[0]["status"] == status().to_json()
+
+
+def test_what_the_page_lacks_is_sent_again(rig: Rig) -> None:
+    rig.push("a😀bc")
+    answer = rig.ask(kind="need", offset=3)
+    assert answer is not None
+    assert (answer["kind"], answer["offset"], answer["text"]) == ("delta", 3, "bc")
+
+
+def test_what_is_not_retained_makes_the_page_start_anew() -> None:
+    rig = Rig(make_view("text", retained_bytes=200_000, saved_bytes=1_000))
+    rig.push("x" * 2_000_000)
+    answer = rig.ask(kind="need", offset=0)
+    assert answer is not None
+    assert answer["kind"] == "reset"
+    assert answer["end"] == 2_000_000
+    assert answer["left_out"] > 1_900_000
+    assert len(answer["text"]) < 1_100
+
+
+def test_cancel_is_passed_on_and_the_answer_says_what_came_of_it(rig: Rig) -> None:
+    first, second = rig.ask(kind="cancel"), rig.ask(kind="cancel")
+    assert first is not None
+    assert second is not None
+    assert (first["kind"], first["cancelled"], second["cancelled"]) == ("ack", True, False)
+    assert rig.cancels == 2
+    rig.view.feed(["abc"])
+    rig.widget.end(status("done"), {})
+    state = {"known": True, "state": status("done").to_json(), "end": 3}
+    assert rig.ask(kind="cancel") == {"kind": "ack", "cancelled": False, **state}
+    assert rig.cancels == 2  # the run is over, and not held
+    assert rig.ask(kind="state") == {"kind": "state", **state}
+
+
+def test_copy_gives_everything_retained() -> None:
+    rig = Rig(make_view("text", saved_bytes=10))
+    rig.push("0123456789" * 10)
+    assert rig.ask(kind="copy") == {"kind": "copy", "text": "0123456789" * 10}
+
+
+def test_the_bundle_is_there_after_the_end(rig: Rig) -> None:
+    rig.push("abc")
+    assert rig.ask(kind="bundle") is None
+    bundle = rig.view.bundle(status("done"))
+    rig.widget.end(status("done"), bundle)
+    assert rig.sent == [
+        {"kind": "bundle", "bundle": bundle},  # that was asked for too early
+        {"kind": "end", "end": 3, "status": status("done").to_json()},
+    ]
+    assert rig.ask(kind="bundle") == {"kind": "bundle", "bundle": bundle}
+
+
+def test_a_bundle_that_nobody_wants_is_not_sent(rig: Rig) -> None:
+    rig.widget.end(status("done"), rig.view.bundle(status("done")))
+    assert [message["kind"] for message in rig.sent] == ["end"]
+
+
+@pytest.mark.parametrize("content", [{}, {"kind": "what"}, {"kind": "need"}, {"kind": 5}])
+def test_other_messages_are_not_answered(rig: Rig, content: dict[str, Any]) -> None:
+    assert rig.ask(**content) is None
+    assert rig.cancels == 0
+
+
+def test_the_text_travels_only_when_the_state_is_asked_for(rig: Rig) -> None:
+    rig.push("abc")
+    state = rig.widget.get_state()
+    assert state["snapshot"]["text"] == "abc"
+    assert state["snapshot"]["end"] == 3
+    assert state["key"] == rig.widget.model_id
+    assert rig.widget.get_state("run_id") == {"run_id": 3}
+    json.dumps(state["snapshot"])
+
+
+def test_a_further_widget_starts_with_all_that_came(rig: Rig) -> None:
+    rig.push("abc")
+    second = LiveWidget(view=rig.view, run=ViewedRun(status()))
+    assert second.get_state()["snapshot"]["text"] == "abc"
+    assert second.model_id != rig.widget.model_id
+
+
+def test_the_first_display_has_two_mime_types(rig: Rig) -> None:
+    bundle = rig.widget.display_bundle()
+    assert set(bundle) == {WIDGET_VIEW_MIME, "text/plain"}
+    assert bundle[WIDGET_VIEW_MIME]["model_id"] == rig.widget.model_id
+    assert "not finished when saved" in bundle["text/plain"]
+
+
+def test_incoming_messages_go_to_a_subshell_where_the_kernel_would_not_send_them_there() -> None:
+    class Comm:
+        comm_id = "x"
+
+        def _reply_subshell_for(self, data: object, default: object) -> object:
+            return "main"
+
+    comm = Comm()
+    prefer_subshells(comm)
+    assert comm._reply_subshell_for({}, "subshell-1") == "subshell-1"
+    prefer_subshells(object())  # an older kernel: nothing to change
