@@ -11,6 +11,9 @@ from typing import Any
 import hypothesis
 import pytest
 
+# An assertion that fails in what tests share is explained as in the tests themselves.
+pytest.register_assert_rewrite("support", "wire.peers")
+
 # How long one example takes says something of the machine only.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -60,7 +63,7 @@ def nothing_left_open() -> Iterator[None]:
     yield
     left = [session for session in _open_sessions() if session.number not in before]
     if left:
-        from kkjupyter.runtime.bridge import run_blocking
+        from kkjupyter.runtime.waiting import run_blocking
 
         for session in left:
             run_blocking(session.close())

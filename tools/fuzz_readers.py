@@ -22,7 +22,8 @@ from kkjupyter.notebook.magic.parser import parse
 from kkjupyter.plaintext import plain
 from kkjupyter.traces.secrets import Excerpts
 from kkjupyter.vovk.client.handler_docs import handler_doc, handler_signature
-from kkjupyter.vovk.client.json_schema.validation import HandlerChecks, load_library
+from kkjupyter.vovk.client.json_schema.library import load_library
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.vovk.client.schema_sources import parse_json
 from kkjupyter.wire.values import superjson
 from kkjupyter.wire.values.json_text import loads

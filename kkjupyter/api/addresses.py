@@ -145,6 +145,7 @@ def _handler_for(options: ConnectOptions) -> Callable[[Channel], RequestHandler]
         options.get("interceptors", ()),
         permission=permission(options.get("writable", ()), reach),
         debug=options.get("debug", False),
+        describe=False,
     )
     return lambda channel: Producer(exposed, channel)
 

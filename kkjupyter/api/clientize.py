@@ -12,7 +12,7 @@ from kkjupyter.errors import UsageError
 from kkjupyter.runtime.hooks import run_before_connect
 from kkjupyter.vovk.client.call import VovkCall
 from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher
-from kkjupyter.vovk.client.json_schema.validation import load_library
+from kkjupyter.vovk.client.json_schema.library import load_library
 from kkjupyter.vovk.client.remote import VovkRemote
 from kkjupyter.vovk.client.schema_sources import schema_of_controller
 

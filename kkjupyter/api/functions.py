@@ -17,8 +17,8 @@ from kkjupyter.client.remote import (
     set_remote,
 )
 from kkjupyter.errors import UsageError, did_you_mean
-from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.hooks import run_before_connect
+from kkjupyter.runtime.waiting import run_async, run_blocking
 from kkjupyter.server.serve import ServeOptions, start_server
 from kkjupyter.server.server import Server, open_servers
 from kkjupyter.transports.base import Transport
@@ -128,12 +128,12 @@ def call(
     Args:
         remote: the remote method to call.
         args: its arguments.
-        timeout_s: the limit for the reply, in seconds; then the call fails with CallTimeout and the
-            peer is told. None uses the connection's limit.
-        idle_timeout_s: the limit for each next item of a stream, in seconds, while your code waits
-            for it; then the stream fails with CallTimeout and the peer is told. None uses the
-            connection's limit; by default there is none.
-        kwargs: sent as one trailing object.
+        timeout_s: for the reply, in seconds; then the call fails with CallTimeout and the peer is
+            told. None takes the connection's own limit.
+        idle_timeout_s: for each next item of a stream, in seconds, while somebody waits for it;
+            then the stream fails with CallTimeout and the peer is told. None takes the connection's
+            own limit, which by default is none: silence alone ends no stream.
+        kwargs: by name to a kkjupyter server, as one trailing object to any other peer.
 
     Raises:
         UsageError: ``remote`` is not a remote name, or a limit is not a positive number.

@@ -21,8 +21,8 @@ from kkjupyter.client.remote import Remote
 from kkjupyter.client.session import Session
 from kkjupyter.errors import ConnectError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
+from kkjupyter.runtime.waiting import run_async, run_blocking
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach
@@ -130,6 +130,7 @@ def serve_in_memory(
     writable: WritableOption = (),
     debug: bool = False,
     limits: ServerLimits | None = None,
+    describe: bool = True,
     url: str = "",
 ) -> MemoryServer:
     """Serve the public names of ``obj`` to this process only.
@@ -142,7 +143,8 @@ def serve_in_memory(
         writable: what clients may assign to.
         debug: whether tracebacks are sent to clients.
         limits: what clients may have at once.
-        url: the name of its connections in messages; ``"memory:1"`` and so on if empty.
+        describe: whether clients are told the names, signatures and docstrings of methods.
+        url: what its connections are called in messages; ``"memory:1"`` and so on if empty.
     """
     reach = make_reach(obj, expose, package=serving_package())
     exposed = Exposed(
@@ -152,5 +154,6 @@ def serve_in_memory(
         permission=permission(writable, reach),
         debug=debug,
         limits=check_limits(limits),
+        describe=describe,
     )
     return MemoryServer(exposed, url or f"memory:{next(_numbers)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextvars
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,10 @@ from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.calls.titles import Title
 from kkjupyter.calls.unresolved import RemoteName
+from kkjupyter.client.descriptions import MethodDescription, read_method, read_names
 from kkjupyter.connection.outgoing_call import OutgoingCall
-from kkjupyter.errors import UsageError
-from kkjupyter.runtime.loop_threads import io_loop
+from kkjupyter.errors import KKError, UsageError
+from kkjupyter.runtime.loop_threads import io_loop, on_own_loop
 from kkjupyter.traces.recorder import Recorder
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
@@ -26,6 +28,11 @@ __all__ = ["Caller", "ProtocolCaller"]
 _numbers = itertools.count(1)
 
 _SHORT_BYTES = 1024
+
+# Whoever looks at a name waits so long for what its server says of it, once.
+_LOOK_S = 0.3
+# So many descriptions are kept.
+_DESCRIPTIONS = 1_000
 
 
 class Caller:
@@ -126,6 +133,17 @@ class Caller:
             self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
         )
 
+    def method_names(self) -> list[str]:
+        """The dotted names known to exist there. Where none are, the server may be asked.
+
+        Any thread; waits 0.3 s at most, and not again for what was asked before.
+        """
+        return self.methods
+
+    def description(self, path: Sequence[str]) -> MethodDescription | None:
+        """How to call what is at ``path``, as far as the server tells; as :meth:`method_names`."""
+        return None
+
     def _call(
         self,
         operation: Operation,
@@ -167,6 +185,10 @@ class ProtocolCaller(Caller):
     def __init__(self, url: str, functions: CallbackRegistry, **options: Any) -> None:
         super().__init__(url, **options)
         self._functions = functions
+        # Whether the peer binds keyword arguments by name; None until it was asked.
+        self._binds_names: bool | None = None
+        # What was asked about methods: for each question its answer, or one that may yet come.
+        self._looks: dict[tuple[str, ...], concurrent.futures.Future[Any]] = {}
 
     # ---- what a subclass defines
 
@@ -185,6 +207,44 @@ class ProtocolCaller(Caller):
         Any thread. Returns whether it was sent. If not, nothing was done: call :meth:`_send`.
         """
         return False
+
+    @property
+    def _can_ask(self) -> bool:
+        """Whether the server may be asked about its methods now. Any thread."""
+        return False
+
+    async def _ask_about(self, *args: Any) -> Any:
+        """What a server of ours answers; None from any other. I/O loop only."""
+        raise NotImplementedError
+
+    # ---- looking at names
+
+    def method_names(self) -> list[str]:
+        if not self.methods and (found := read_names(self._look("names"))):
+            self.methods = found
+        return self.methods
+
+    def description(self, path: Sequence[str]) -> MethodDescription | None:
+        return read_method(self._look("method", *path))
+
+    def _look(self, kind: str, *path: str) -> Any:
+        """What the server says, or None if that is not known now."""
+        look = self._looks.get((kind, *path))
+        if look is None:
+            if not self._can_ask or self._binds_names is False or on_own_loop():
+                return None
+            if len(self._looks) >= _DESCRIPTIONS:
+                self._looks.clear()
+            question = (kind, list(path)) if path else (kind,)
+            look = io_loop().submit(self._ask_about(*question))
+            self._looks[kind, *path] = look
+            concurrent.futures.wait([look], _LOOK_S)
+        if not look.done() or look.cancelled():
+            return None
+        error = look.exception()
+        if error is not None and not isinstance(error, KKError):
+            raise error
+        return None if error is not None else look.result()
 
     # ---- the backend of its calls; I/O loop only, save the property
 
@@ -249,6 +309,8 @@ class ProtocolCaller(Caller):
             self._meta_of_call(method),
             {},
             contextvars.copy_context(),
+            has_keywords=bool(kwargs),
+            binds_names=bool(kwargs and self._binds_names),
         )
         are_scalars = SCALARS.issuperset(map(type, call.args)) and value is undefined
         try:

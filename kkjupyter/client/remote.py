@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import sys
 from collections.abc import Generator
 from typing import Any, NoReturn
 
 from kkjupyter.argument_checks import check_seconds
 from kkjupyter.calls.call import Call
-from kkjupyter.calls.unresolved import RemoteName
+from kkjupyter.calls.unresolved import NoSuchAttribute, RemoteName
 from kkjupyter.client.caller import Caller
 from kkjupyter.errors import UsageError
-from kkjupyter.runtime.bridge import run_async, run_blocking
 from kkjupyter.runtime.loop_threads import on_own_loop
+from kkjupyter.runtime.waiting import run_async, run_blocking
 
 __all__ = [
     "Remote",
@@ -24,6 +26,24 @@ __all__ = [
     "session_of",
     "set_remote",
 ]
+
+
+# Modules that find out what an object is by calling methods that it may have: Shift-Tab asks for
+# getdoc(), marimo for a database's cursor(), matplotlib for to_numpy(). Whole packages are not
+# listed: some call functions that users hand to them.
+_PROBING_MODULES = (
+    "IPython.core.completer",
+    "IPython.core.guarded_eval",
+    "IPython.core.oinspect",
+    "IPython.lib.pretty",
+    "IPython.utils.",
+    "_pydevd_bundle.",
+    "jedi.",
+    "marimo._data.",
+    "marimo._output.",
+    "marimo._sql.",
+    "matplotlib.cbook",
+)
 
 
 class Remote(RemoteName):
@@ -61,6 +81,8 @@ class Remote(RemoteName):
     def __call__(self, *args: Any, **kwargs: Any) -> Call:
         if not self._kk_path:
             raise UsageError(self._kk_hint())
+        if not (args or kwargs):
+            _refuse_probe(self, sys._getframe(1).f_globals.get("__name__"))
         return self._kk_session.call("call", self._kk_path, args, kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -88,7 +110,7 @@ class Remote(RemoteName):
 
     def __dir__(self) -> list[str]:
         depth = len(self._kk_path)
-        split = [method.split(".") for method in self._kk_session.methods]
+        split = [method.split(".") for method in self._kk_session.method_names()]
         return sorted(
             {
                 parts[depth]
@@ -96,6 +118,13 @@ class Remote(RemoteName):
                 if tuple(parts[:depth]) == self._kk_path and parts[depth:]
             }
         )
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        described = self._kk_session.description(self._kk_path) if self._kk_path else None
+        if described is None or described.signature is None:
+            raise AttributeError(f"the signature of {_written(self)} is not known")
+        return described.signature
 
     def __iter__(self) -> NoReturn:
         self._refuse_loop("for")
@@ -150,6 +179,22 @@ class Remote(RemoteName):
 
     async def __aexit__(self, *exc: object) -> None:
         await run_async(self._kk_session.close())
+
+
+class _Docstring:
+    """Of the class its own, of a name what the server tells of the method, if it does."""
+
+    def __init__(self, of_class: str | None) -> None:
+        self._of_class = of_class
+
+    def __get__(self, remote: Remote | None, owner: type[Remote]) -> str | None:
+        if remote is None or not remote._kk_path:
+            return self._of_class
+        described = remote._kk_session.description(remote._kk_path)
+        return self._of_class if described is None else described.text(remote._kk_path[-1])
+
+
+Remote.__doc__ = _Docstring(Remote.__doc__)  # type: ignore[assignment]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -224,6 +269,21 @@ def call_remote(
         timeout_s=timeout_s,
         idle_timeout_s=idle_timeout_s,
     )
+
+
+def _refuse_probe(remote: Remote, module: object) -> None:
+    """Refuse a call without arguments by code that only looks what kind of object it has.
+
+    ``api.anything`` exists for whoever asks, and the call would run on the server.
+
+    Raises:
+        NoSuchAttribute: ``module``, whose code calls, is one that does so.
+    """
+    if isinstance(module, str) and module.startswith(_PROBING_MODULES):
+        raise NoSuchAttribute(
+            f"{module} calls {_written(remote)}() to find out what kind of object it is, and that "
+            "is not a call to send; from a function of your own it is: lambda: ..."
+        )
 
 
 def _written(remote: Remote) -> str:

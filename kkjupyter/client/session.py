@@ -14,6 +14,7 @@ from kkjupyter.argument_checks import check_choice, check_seconds
 from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.calls.state import CallState
 from kkjupyter.client.caller import Caller, ProtocolCaller
+from kkjupyter.client.peer_kind import answer_of, binds_names, make_question
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.connection.negotiation import (
     PROTOCOLS,
@@ -133,7 +134,9 @@ class Session(ProtocolCaller):
         self._limits = limits or ClientLimits()
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
+        # In the order they were made: behind one that waits, all wait.
         self._unsent: list[OutgoingCall] = []
+        self._asking: asyncio.Task[None] | None = None
         note_session(self)
 
     def __del__(self) -> None:
@@ -208,11 +211,12 @@ class Session(ProtocolCaller):
 
     def forked(self) -> None:
         states = self.calls
+        self._looks.clear()
         channel, self._channel = self._channel, None  # the next call makes a new one
         if channel is not None:
             leave_to_parent(channel)
             channel.send_queue.forked()
-        self._unsent, self._connecting = [], None
+        self._unsent, self._connecting, self._asking = [], None, None
         for state in states:
             state.forked(self.url)
 
@@ -222,6 +226,35 @@ class Session(ProtocolCaller):
     def reading_paused(self) -> bool:
         channel = self._channel
         return channel is not None and channel.reading.paused
+
+    @property
+    def _can_ask(self) -> bool:
+        channel = self._channel
+        return channel is not None and channel.is_open and not self.closed
+
+    async def _ask_about(self, *args: Any) -> Any:
+        if self._asking is not None:
+            await asyncio.shield(self._asking)
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            return None
+        if self._binds_names is None:
+            found = await self._ask_whether_ours(channel)
+            if self._channel is not channel:
+                return None
+            self._binds_names = found
+        if not self._binds_names:
+            return None
+        question = make_question(self, *args)
+        question.state.start_timer()
+        channel.start(question)
+        return await answer_of(question.state)
+
+    async def _ask_whether_ours(self, channel: Channel) -> bool:
+        question = make_question(self)
+        question.state.start_timer()
+        channel.start(question)
+        return await binds_names(question.state, self.url)
 
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
@@ -261,17 +294,27 @@ class Session(ProtocolCaller):
             self._functions.never_sent(call.function_ids, self.wire)
             return
         state.start_timer()
-        if self._channel is not None and self._channel.is_open:
+        is_open = self._channel is not None and self._channel.is_open
+        if is_open and not self._unsent and not self._must_ask(call):
             self._start(call)
-        else:
-            self._unsent.append(call)
-            if self._connecting is None:
+            return
+        self._unsent.append(call)
+        if self._connecting is None and self._asking is None:
+            if is_open:
+                self._send_unsent()
+            else:
                 self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    def _must_ask(self, call: OutgoingCall) -> bool:
+        """Whether to ask first how the peer takes keyword arguments. Any thread."""
+        return call.has_keywords and self._binds_names is None
 
     def _send_here(self, call: OutgoingCall) -> bool:
         channel, state, io = self._channel, call.state, io_loop()
         # A call or a cancel that this thread posted earlier is sent first.
         if channel is None or io.is_busy or not call.is_encoded_for(channel.protocol):
+            return False
+        if self._unsent or self._must_ask(call):
             return False
         record = record_of(state)
         if record is not None and record.keeps_payloads:
@@ -291,20 +334,52 @@ class Session(ProtocolCaller):
             self._fail_unsent(error)
             raise
         else:
-            unsent, self._unsent = self._unsent, []
-            for call in unsent:
-                try:
-                    self._start(call)
-                except Exception as error:
-                    # A fault of this side's, which no other call shall suffer from.
-                    logger.exception("%s could not be sent", call.state.title)
-                    call.state.failed(error)
-                    call.close_streams()
+            self._send_unsent()
         finally:
             self._connecting = None
 
+    def _send_unsent(self) -> None:
+        """Send what waits, as far as the first call that the peer must be asked about."""
+        while self._unsent:
+            call = self._unsent[0]
+            if self._must_ask(call):
+                self._asking = asyncio.get_running_loop().create_task(self._ask())
+                return
+            try:
+                self._start(call)
+            except Exception as error:
+                # A fault of this side's, which no other call shall suffer from.
+                logger.exception("%s could not be sent", call.state.title)
+                call.state.failed(error)
+                call.close_streams()
+            # Behind that: another thread may send at once when nothing waits here.
+            if call in self._unsent:
+                self._unsent.remove(call)
+
+    async def _ask(self) -> None:
+        """Ask how the peer takes keyword arguments, then send what waits for that."""
+        channel = self._channel
+        assert channel is not None
+        try:
+            found = await self._ask_whether_ours(channel)
+        except Exception as error:
+            # Nothing is sent without an answer: arguments could end up in the wrong place.
+            self._asking = None
+            self._fail_unsent(error)
+            if not isinstance(error, KKError):
+                raise
+            return
+        self._asking = None
+        if self._channel is channel:
+            self._binds_names = found
+        if channel.is_open:
+            self._send_unsent()
+        elif self._unsent and self._connecting is None:
+            self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
+
     def _start(self, call: OutgoingCall) -> None:
         assert self._channel is not None
+        call.bind_names(bool(self._binds_names))
         try:
             call.encode(self.wire)  # again, in case another kind of peer answers now
         except KKError as error:
@@ -337,6 +412,8 @@ class Session(ProtocolCaller):
             memory_bytes=size_limit(self._limits.message_memory_bytes),
         )
         self._functions.connection_lost()
+        self._binds_names = None  # another kind of peer may answer at the old address
+        self._looks.clear()
         self._channel = Channel(
             transport, self._protocol, functions=self._functions, recorder=self.recorder
         )

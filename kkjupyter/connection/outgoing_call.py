@@ -11,6 +11,7 @@ from kkjupyter.connection.outgoing_streams import close_unread
 from kkjupyter.errors import EncodeError, UsageError
 from kkjupyter.wire.events import CallbackRef, Operation, StreamRef
 from kkjupyter.wire.kkrpc.base import Protocol
+from kkjupyter.wire.kkrpc.reserved import KEYWORDS_NAME
 
 __all__ = ["OutgoingCall"]
 
@@ -30,6 +31,8 @@ class OutgoingCall:
         context: the caller's, for what runs on its behalf.
         frame: the request as bytes; see :meth:`encode`.
         encoded_in: the protocol and the codec it is in.
+        has_keywords: whether the last argument holds keyword arguments.
+        binds_names: whether the peer is told so, and binds them by name; see :meth:`bind_names`.
     """
 
     state: CallState
@@ -42,6 +45,8 @@ class OutgoingCall:
     context: contextvars.Context
     frame: bytes = b""
     encoded_in: tuple[str, str] = ("", "")
+    has_keywords: bool = False
+    binds_names: bool = False
 
     @property
     def function_ids(self) -> list[str]:
@@ -51,6 +56,13 @@ class OutgoingCall:
     def is_encoded_for(self, protocol: Protocol) -> bool:
         """Whether :attr:`frame` is in that protocol and codec."""
         return self.encoded_in == (protocol.name, protocol.codec)
+
+    def bind_names(self, is_understood: bool) -> None:
+        """Say whether the peer binds keyword arguments by name. :meth:`encode` comes next."""
+        binds_names = self.has_keywords and is_understood
+        if binds_names != self.binds_names:
+            self.binds_names = binds_names
+            self.encoded_in = ("", "")
 
     def encode(self, protocol: Protocol) -> None:
         """Set :attr:`frame`, unless it is in that protocol and codec already.
@@ -64,9 +76,10 @@ class OutgoingCall:
         if self.streams and not protocol.has_credit:
             self._refuse_streams(protocol)
         state = self.state
+        path = (KEYWORDS_NAME, *self.path) if self.binds_names else self.path
         try:
             self.frame = protocol.request(
-                state.call_id, self.operation, self.path, self.args, self.value, self.meta
+                state.call_id, self.operation, path, self.args, self.value, self.meta
             )
         except EncodeError as error:
             error.method = state.method

@@ -328,7 +328,7 @@ class OutgoingStreams:
         return len(self._streams)
 
     def add(self, stream: OutgoingStream) -> None:
-        """The peer may now address this one, until it is over."""
+        """The peer may now address this one, until it is over. Any thread."""
         self._streams[stream.stream_id] = stream
 
     def discard(self, stream: OutgoingStream) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from kkjupyter.errors import BufferOverflow
-from kkjupyter.runtime.byte_budget import Budget, Share
+from kkjupyter.limits import Budget, Share
 from kkjupyter.runtime.loop_threads import io_loop
 from kkjupyter.runtime.waiting import Notifier
 from kkjupyter.transports.base import DirectTransport, Transport

@@ -1,1 +1,1 @@
-"""Loop threads, waiting, the bridge between plain and async code, worker threads."""
+"""Loop threads, waiting in plain and async code, worker threads, logs."""

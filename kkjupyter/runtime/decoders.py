@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
-from kkjupyter.runtime.inbox import inbox_of
+from kkjupyter.runtime.loop_threads import inbox_of
 from kkjupyter.runtime.worker_threads import WorkerPool, settle
 
 __all__ = ["WORTH_A_THREAD_BYTES", "decode", "submit"]

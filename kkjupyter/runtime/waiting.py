@@ -2,27 +2,31 @@
 
 A plain wait in the main thread wakes up at least every 0.1 s, so that a KeyboardInterrupt is seen
 on every platform. No other wait polls. A result is never delayed: it wakes the waiter at once.
+
+:func:`run_blocking` and :func:`run_async` run a coroutine on the I/O loop and wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar
 
 from kkjupyter.errors import UsageError
 from kkjupyter.runtime.hooks import run_before_wait
-from kkjupyter.runtime.inbox import inbox_of
 from kkjupyter.runtime.logs import SafeLogger
-from kkjupyter.runtime.loop_threads import on_own_loop
+from kkjupyter.runtime.loop_threads import inbox_of, io_loop, on_own_loop
 from kkjupyter.runtime.turns import CancelWatch, give_turn, turn_is_due
 
-__all__ = ["Notifier", "wait_async", "wait_blocking"]
+__all__ = ["Notifier", "run_async", "run_blocking", "wait_async", "wait_blocking"]
 
+T = TypeVar("T")
 _POLL_S = 0.05
 logger = SafeLogger("kkjupyter")
 
@@ -229,3 +233,43 @@ class _Alarm:
                 # Its traceback holds this frame and the sleeper's: objects in a reference cycle,
                 # such as a loop over a call, would live until the garbage collector runs.
                 del error
+
+
+def run_blocking(coro: Coroutine[Any, Any, T]) -> T:
+    """Run ``coro`` on the I/O loop and wait in plain code; Ctrl-C cancels it.
+
+    Raises:
+        UsageError: called on one of the package's own loops.
+    """
+    if on_own_loop():
+        coro.close()
+        raise UsageError(
+            "this call blocks, and a handler must not block; use the form to `await` there"
+        )
+    future, notifier = _start(coro)
+    try:
+        wait_blocking(notifier, future.done)
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()
+
+
+async def run_async(coro: Coroutine[Any, Any, T]) -> T:
+    """Run ``coro`` on the I/O loop and await it from any loop; cancelling cancels it there."""
+    if io_loop().is_current:
+        return await coro
+    future, notifier = _start(coro)
+    try:
+        await wait_async(notifier, future.done)
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()
+
+
+def _start(coro: Coroutine[Any, Any, T]) -> tuple[concurrent.futures.Future[T], Notifier]:
+    future = io_loop().submit(coro)
+    notifier = Notifier()
+    future.add_done_callback(lambda _: notifier.notify())
+    return future, notifier

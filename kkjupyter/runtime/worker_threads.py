@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from kkjupyter.runtime.inbox import inbox_of
+from kkjupyter.runtime.loop_threads import inbox_of
 
 __all__ = ["Lane", "WorkerPool", "settle"]
 

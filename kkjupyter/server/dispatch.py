@@ -8,11 +8,14 @@ at its next yield. A peer that does not read stops both, through the send queue.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.client.remote import Remote
@@ -26,14 +29,16 @@ from kkjupyter.limits import ConnectionLoad, LimitExceeded, ServerLoad
 from kkjupyter.runtime.loop_threads import handler_loop, io_loop
 from kkjupyter.runtime.turns import TURN_S, monotonic_s
 from kkjupyter.runtime.waiting import wait_async
+from kkjupyter.server.exposed.description import describe_method, describe_names
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.places import Unreachable
-from kkjupyter.server.handlers import by_value
+from kkjupyter.server.handlers import by_value, call_function
 from kkjupyter.server.interceptors import CallContext, Interceptor
 from kkjupyter.server.response_task import Answer, answer_call, answer_with
 from kkjupyter.server.reverse_caller import ReverseCaller
 from kkjupyter.wire.events import Requested, StreamRef
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
+from kkjupyter.wire.kkrpc.reserved import DESCRIBE_NAME, KEYWORDS_NAME
 
 __all__ = ["Producer"]
 
@@ -205,6 +210,26 @@ class Producer:
                     del self._jobs[call_id]
 
 
+def _has_keywords(request: Requested, exposed: Exposed) -> bool:
+    """Whether the client says that the last argument holds keyword arguments."""
+    return (
+        request.path[:1] == (KEYWORDS_NAME,)
+        and request.operation in ("call", "new")
+        and bool(request.args)
+        and type(request.args[-1]) is dict
+        and not exposed.reach.is_there(KEYWORDS_NAME)
+    )
+
+
+def _is_question(request: Requested, exposed: Exposed) -> bool:
+    """Whether the client asks what is understood here."""
+    return (
+        request.path == (DESCRIBE_NAME,)
+        and request.operation == "call"
+        and not exposed.reach.is_there(DESCRIBE_NAME)
+    )
+
+
 def _end_unbegun(jobs: list[_Job]) -> None:
     for job in jobs:
         if not job.has_begun:
@@ -217,12 +242,16 @@ class _Job:
     Once cancelled it sends nothing more. It is made on the I/O loop and runs on the handler loop.
 
     Attributes:
+        request: what is asked for, without the sign that it has keyword arguments.
         has_begun: whether it runs, or has run.
         is_cancelled: whether the answer is no longer wanted; if many are cancelled, the rest of
             :meth:`cancel` comes later.
     """
 
     def __init__(self, producer: Producer, request: Requested, streams: int) -> None:
+        self._has_keywords = _has_keywords(request, producer.exposed)
+        if self._has_keywords:
+            request = msgspec.structs.replace(request, path=request.path[1:])
         self.request = request
         self.streams = streams
         self._producer = producer
@@ -343,7 +372,8 @@ class _Job:
             on_over=self._make_room,
         )
         if protocol.has_credit:
-            io_loop().post(self._channel.outgoing.add, stream)
+            # At once: posted to the I/O loop it could come there after the peer's first pull.
+            self._channel.outgoing.add(stream)
         if self.is_cancelled:
             stream.cancel()
         self._send(protocol.open_stream(request.call_id, stream_id, request.codec))
@@ -386,9 +416,15 @@ class _Job:
         request, exposed = self.request, self._producer.exposed
         if self._is_unanswered_probe:
             raise Unreachable("missing")
+        if _is_question(request, exposed):
+            return await self._answer_question()
+        args, kwargs = self._args, {}
+        if self._has_keywords:
+            args, kwargs = args[:-1], dict(args[-1])
         context = CallContext(
             ".".join(request.path),
-            self._args,
+            args,
+            kwargs,
             meta=request.meta or {},
             caller=self._producer.caller,
             operation=request.operation,
@@ -417,6 +453,30 @@ class _Job:
             return await self._fail_inside(failure, context)
         return await self._call(function, context, exposed.interceptors)
 
+    async def _answer_question(self) -> Answer:
+        exposed = self._producer.exposed
+        reach = exposed.reach
+        match self._args:
+            case []:
+                # Nothing that an interceptor could have anything against: it tells of no name.
+                return Answer({"keywords": True})
+            case ["names"] if exposed.describe and not exposed.is_guarded:
+                return Answer(await call_function(describe_names, [reach], {}))
+            case ["method", [*path]] if exposed.describe and all(type(n) is str for n in path):
+                context = CallContext(
+                    ".".join(path),
+                    [],
+                    meta=self.request.meta or {},
+                    caller=self._producer.caller,
+                    operation="get",
+                )
+                return await answer_with(
+                    functools.partial(call_function, describe_method, [reach, path], {}),
+                    context,
+                    interceptors=exposed.interceptors,
+                )
+        raise Unreachable("missing")
+
     async def _call(
         self,
         function: Callable[..., Any],
@@ -428,6 +488,7 @@ class _Job:
             context,
             interceptors=interceptors,
             validate=self._producer.exposed.validate,
+            has_keywords=self._has_keywords,
         )
         return Answer(by_value(answer.value)) if context.operation == "new" else answer
 

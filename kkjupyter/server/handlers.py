@@ -14,16 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kkjupyter.limits import ServerLimits, run_function
-from kkjupyter.validation.per_function import PerFunction
+from kkjupyter.validation.functions import PerFunction
 from kkjupyter.validation.refusals import ArgumentsError
 
-__all__ = ["MAX_FUNCTION_THREADS", "by_value", "call_function", "spread"]
+__all__ = ["MAX_FUNCTION_THREADS", "as_positional", "by_value", "call_function", "spread"]
 
 MAX_FUNCTION_THREADS = ServerLimits().function_threads_per_connection
 """How many plain functions run at once for one client, if its server says nothing else."""
 
 # Types that are sent as they are, although their instances have a __dict__.
 _VALUES = (str, bytes, int, float, enum.Enum, datetime.date, BaseException, type)
+_MAX_MISFIT_CHARS = 300
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
 
@@ -116,6 +117,35 @@ def spread(function: Callable[..., Any], args: Sequence[Any]) -> tuple[list[Any]
     return list(args), {}
 
 
+def as_positional(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The same call with the arguments of positional parameters in their places.
+
+    A parameter left out before one that is given gets its default. What does not fit is left as it
+    is: it is refused when the function is called.
+    """
+    unchanged = list(args), dict(kwargs)
+    signature = _signature(function)
+    if signature is None:
+        return unchanged
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError:
+        return unchanged
+    parameters = signature.parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    while positional and positional[-1].name not in given:
+        positional.pop()
+    if len(positional) <= len(args):
+        return unchanged
+    names = {p.name for p in positional}
+    return (
+        [given.get(p.name, p.default) for p in positional],
+        {name: value for name, value in kwargs.items() if name not in names},
+    )
+
+
 def by_value(instance: Any) -> Any:
     """A new instance as it is sent: its own public fields. Plain values stay as they are."""
     fields = getattr(instance, "__dict__", None)
@@ -185,11 +215,27 @@ def _find_keywords(function: Callable[..., Any]) -> _Keywords | None:
 _keywords = PerFunction(_find_keywords)
 
 
+def _find_signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # some callables written in C have none
+        return None
+
+
+_signature = PerFunction(_find_signature)
+
+
 class _Default:
     """Stands for a default value in a signature that is shown to a peer."""
 
     def __repr__(self) -> str:
         return "..."
+
+
+def _shorten(text: str) -> str:
+    """``text`` without the middle, if it is long: it holds a name of the client's."""
+    half = _MAX_MISFIT_CHARS // 2
+    return text if len(text) <= _MAX_MISFIT_CHARS else f"{text[:half]}…{text[-half:]}"
 
 
 def _misfit(
@@ -213,5 +259,5 @@ def _misfit(
             return_annotation=signature.empty,
         )
         name = getattr(function, "__name__", None) or type(function).__name__
-        return f"{exc}; the function is {name}{shown}"
+        return f"{_shorten(str(exc))}; the function is {name}{shown}"
     return None

@@ -38,12 +38,13 @@ class CallContext:
     Attributes:
         method: the name called, ``"data.stream"``.
         args: the positional arguments, checked; may be changed or replaced.
-        kwargs: the keyword arguments, from the caller's trailing object; may be changed, too.
-        meta: the caller's data about the call; empty if the protocol carries none.
-        state: a dict that interceptors and the handler share.
-        caller: the caller's own API, if it has one; else None.
-        operation: ``"call"``, ``"get"``, ``"set"`` or ``"new"``. For ``"set"``, ``args`` holds the
-            new value; for ``"get"`` it is empty.
+        kwargs: the keyword arguments of keyword-only parameters; may be changed, too. Where a
+            keyword names a positional parameter, its value is in ``args``.
+        meta: what the caller says about the call; empty where the protocol carries nothing.
+        state: for interceptors to leave things for each other and for the handler.
+        caller: the caller's own API, where it has one; else None.
+        operation: ``"call"``, ``"get"``, ``"set"`` or ``"new"``. ``args`` of a ``"set"`` holds the
+            one value, of a ``"get"`` nothing.
     """
 
     method: str

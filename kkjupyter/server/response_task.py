@@ -9,7 +9,7 @@ from typing import Any
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.connection.failure_log import log_late_failure
-from kkjupyter.server.handlers import call_function, spread
+from kkjupyter.server.handlers import as_positional, call_function, spread
 from kkjupyter.server.interceptors import (
     CallContext,
     Interceptor,
@@ -41,6 +41,7 @@ async def answer_call(
     *,
     interceptors: Sequence[Interceptor] = (),
     validate: bool = True,
+    has_keywords: bool = False,
 ) -> Answer:
     """Run an exposed function, or make an instance of an exposed class.
 
@@ -51,21 +52,27 @@ async def answer_call(
     Args:
         function: the function to call.
         context: its ``args`` as received; a trailing options object moves to ``kwargs``.
-        interceptors: run around the handler, the first one outermost.
-        validate: whether type hints are checked.
+        interceptors: around the handler, the first outermost.
+        validate: whether type hints are held to.
+        has_keywords: whether its ``kwargs`` are what the caller wrote as keyword arguments. Then
+            the trailing object stays an argument, and those of positional parameters move to
+            ``args``, where interceptors look for them.
 
     Raises:
         RPCValidationError: arguments or result do not match the hints.
         TypeError: too many, too few or unknown arguments.
         Exception: what the function or an interceptor raises.
     """
-    context.args, context.kwargs = spread(function, context.args)
+    if not has_keywords:
+        context.args, context.kwargs = spread(function, context.args)
     set_current_context(context)
     validator = validator_of(function) if validate else None
     if validator is not None:
         context.args, context.kwargs = validator.check_args(
             context.args, context.kwargs, context.method
         )
+    if has_keywords:
+        context.args, context.kwargs = as_positional(function, context.args, context.kwargs)
 
     async def handler() -> Any:
         return await call_function(

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from kkjupyter.argument_checks import check_choice, check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
-from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.runtime.waiting import run_blocking
 from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.exposed.opened import make_reach
@@ -48,12 +48,16 @@ class ServeOptions(TypedDict, total=False):
             ``["*"]`` for any. Other names are refused only if there is no token.
         writable: what clients may assign to, as dotted names: ``["settings"]`` opens ``settings``
             and all public data below it. True opens the entries of dicts and lists and the fields
-            of dataclasses, wherever the object holds them. Nothing by default. Values that can be
-            called, globals of a module, attributes of a class and names with a leading underscore
-            are never opened.
-        debug: True sends clients the traceback of a handler's error, with file names and lines of
-            source. Otherwise they get name, message, public fields and cause of the error, and the
-            traceback goes only to the log (logger ``kkjupyter.server``).
+            of dataclasses, wherever the object holds them. Nothing by default. What can be called,
+            globals of a module, attributes of a class and names with a leading underscore are never
+            opened.
+        describe: whether clients are told the names, signatures and docstrings of what they may
+            call, for completion and help; they are by default. Defaults that are plain values are
+            told, too, save those of parameters that sound like a secret. With interceptors a method
+            is described to those whom they let read it, and names are not listed.
+        debug: True sends clients the traceback of what a handler raises, with file names and lines
+            of source. Without it they get name, message, public fields and cause of the error, and
+            the traceback goes to the log only (logger ``kkjupyter.server``).
         origins: web origins whose pages may connect, besides the server's own.
         ssl: makes it a ``wss://`` or ``https://`` server; a context for servers, with a certificate
             loaded.
@@ -74,6 +78,7 @@ class ServeOptions(TypedDict, total=False):
     expose: Sequence[str]
     hosts: Sequence[str]
     writable: WritableOption
+    describe: bool
     debug: bool
     origins: Sequence[str]
     ssl: SSLContext | None
@@ -106,6 +111,7 @@ def start_server(
         permission=permission(options.get("writable", ()), reach),
         debug=options.get("debug", False),
         limits=check_limits(options.get("limits")),
+        describe=options.get("describe", True),
     )
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
     access = AccessPolicy(host, token, options.get("origins", ()), options.get("hosts", ()))

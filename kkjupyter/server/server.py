@@ -16,9 +16,9 @@ from kkjupyter.calls.titles import counted
 from kkjupyter.client.remote import Remote
 from kkjupyter.connection.pumps import busy_after_cancel
 from kkjupyter.errors import ConnectError
-from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.hooks import connector
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.runtime.waiting import run_blocking
 from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.finishing import let_finish

@@ -14,16 +14,18 @@ import inspect
 import sys
 import types
 import typing
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from kkjupyter.calls.call import is_stream
 from kkjupyter.validation.checking import Check, Mismatch, check_for
-from kkjupyter.validation.per_function import PerFunction
 from kkjupyter.validation.refusals import RPCValidationError
 from kkjupyter.wire.values.javascript import undefined
 
-__all__ = ["RPCValidationError", "Validator", "resolved_hints", "validator_of"]
+__all__ = ["PerFunction", "RPCValidationError", "Validator", "resolved_hints", "validator_of"]
+
+T = TypeVar("T")
 
 _EMPTY = inspect.Parameter.empty
 # A peer can send a million arguments, and naming what is wrong with one takes a thousand times as
@@ -243,6 +245,36 @@ class _CheckedStream:
 
 
 # ---- what a function says
+
+
+class PerFunction(Generic[T]):
+    """Calls ``find_out`` once for each function; any thread, at worst twice.
+
+    A bound method is made anew by each access, so what is kept belongs to its function. What can
+    neither be hashed nor weakly referenced is looked at each time.
+
+    Args:
+        find_out: what is to be known of a callable; must not keep the callable itself.
+    """
+
+    def __init__(self, find_out: Callable[[Any], T]) -> None:
+        self._find_out = find_out
+        self._free: weakref.WeakKeyDictionary[Any, T] = weakref.WeakKeyDictionary()
+        # The same function without its first parameter is another one.
+        self._bound: weakref.WeakKeyDictionary[Any, T] = weakref.WeakKeyDictionary()
+
+    def __call__(self, function: Any) -> T:
+        if type(function) is types.MethodType:
+            key, known = function.__func__, self._bound
+        else:
+            key, known = function, self._free
+        try:
+            return known[key]
+        except KeyError:
+            fact = known[key] = self._find_out(function)
+            return fact
+        except TypeError:
+            return self._find_out(function)
 
 
 def _find_validator(function: Callable[..., Any]) -> Validator | None:

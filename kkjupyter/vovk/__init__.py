@@ -25,8 +25,16 @@ if TYPE_CHECKING:
         default_fetcher,
         default_stream_fetcher,
     )
-    from kkjupyter.vovk.server.controller import Controller
-    from kkjupyter.vovk.server.decorators import delete, get, head, options, patch, post, put
+    from kkjupyter.vovk.server.controller import (
+        Controller,
+        delete,
+        get,
+        head,
+        options,
+        patch,
+        post,
+        put,
+    )
     from kkjupyter.vovk.server.delegating import delegate
     from kkjupyter.vovk.server.exceptions import HttpException, Throw
     from kkjupyter.vovk.server.request import Request
@@ -73,13 +81,13 @@ _HOMES = {
     "default_fetcher": "kkjupyter.api.clientize:default_fetcher",
     "default_stream_fetcher": "kkjupyter.api.clientize:default_stream_fetcher",
     "delegate": "kkjupyter.vovk.server.delegating:delegate",
-    "delete": "kkjupyter.vovk.server.decorators:delete",
-    "get": "kkjupyter.vovk.server.decorators:get",
-    "head": "kkjupyter.vovk.server.decorators:head",
-    "options": "kkjupyter.vovk.server.decorators:options",
-    "patch": "kkjupyter.vovk.server.decorators:patch",
-    "post": "kkjupyter.vovk.server.decorators:post",
-    "put": "kkjupyter.vovk.server.decorators:put",
+    "delete": "kkjupyter.vovk.server.controller:delete",
+    "get": "kkjupyter.vovk.server.controller:get",
+    "head": "kkjupyter.vovk.server.controller:head",
+    "options": "kkjupyter.vovk.server.controller:options",
+    "patch": "kkjupyter.vovk.server.controller:patch",
+    "post": "kkjupyter.vovk.server.controller:post",
+    "put": "kkjupyter.vovk.server.controller:put",
     "serve": "kkjupyter.vovk.server.serve:serve",
     "write_schema": "kkjupyter.vovk.server.serve:write_schema",
 }

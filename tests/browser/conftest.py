@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from support.browser.jupyter_server import FrontEnd, JupyterServer, make_notebook
 from support.browser.lab import Lab, Pages, Theme, launch_chromium
 from support.kernels.kernel import NEWEST
+from support.waiting import PATIENCE_S
 
 ARTIFACTS = Path(__file__).resolve().parent.parent.parent / ".artifacts"
 
@@ -26,6 +27,7 @@ def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter
 
 @pytest.fixture(scope="session")
 def pages() -> Iterator[Pages]:
+    expect.set_options(timeout=PATIENCE_S * 1_000)  # its own 5 s are too few on a busy machine
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright)
         yield Pages(browser)

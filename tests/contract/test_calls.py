@@ -62,8 +62,10 @@ def test_none_and_undefined_are_told_apart(api: Any) -> None:
 def test_keyword_arguments_reach_keyword_only_parameters(api: Any) -> None:
     assert api.options(2, scale=10, shift=1).result() == 21
     assert api.options(2, {"scale": 10}).result() == 20  # as JavaScript writes it
-    with pytest.raises(kk.RemoteError, match="positional"):
+    with pytest.raises(kk.RemoteError, match="unexpected keyword argument 'unknown'"):
         api.options(2, unknown=1).result()
+    with pytest.raises(kk.RemoteError, match="positional"):
+        api.options(2, {"unknown": 1}).result()
 
 
 def test_properties(api: Any, endpoint: Endpoint) -> None:

@@ -93,6 +93,9 @@ def test_values(api: Any) -> None:
     assert api.nothing().result() is None
     assert api.undefined().result() is kk.undefined
     assert api.options(2, scale=10, shift=1).result() == 21
+    assert api.add(b=2, a=40).result() == 42
+    with pytest.raises(kk.RemoteError, match="unexpected keyword argument 'c'"):
+        api.add(a=1, b=2, c=2).result()
     assert kk.new(api.Point, 1, 2).result() == {"x": 1, "y": 2}
 
     async def main() -> None:

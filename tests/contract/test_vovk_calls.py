@@ -29,7 +29,7 @@ from support.waiting import PATIENCE_S, auntil, until
 import kkjupyter as kk
 from kkjupyter.calls.buffer import SOFT_LIMIT_BYTES
 from kkjupyter.transports.http.client import HttpReply
-from kkjupyter.vovk.client import read_pace
+from kkjupyter.vovk.client import exchange
 
 TOKENS = [{"message": "Hello,"}, {"message": " World"}, {"message": "!"}]
 SAID = lines(*map(json.dumps, TOKENS))
@@ -560,7 +560,7 @@ def test_a_busy_stream_of_tokens_is_read_at_intervals(
 ) -> None:
     """Nothing of it is lost by that, nor its end."""
     rests: list[float] = []
-    monkeypatch.setattr(read_pace, "_QUICK_S", 60.0)  # however slow this machine is
+    monkeypatch.setattr(exchange, "_QUICK_S", 60.0)  # however slow this machine is
     monkeypatch.setattr(HttpReply, "pause_reading", _noting(rests, HttpReply.pause_reading))
     count = 30
 
@@ -589,7 +589,7 @@ def test_a_busy_stream_of_tokens_is_read_at_intervals(
             with pytest.raises(kk.ConnectionLost if cuts else StopAsyncIteration):
                 await anext(stream)
             assert 10 < len(rests) < count
-            assert rests[-1] - rests[0] > (len(rests) - 1) * read_pace.REST_S
+            assert rests[-1] - rests[0] > (len(rests) - 1) * exchange.REST_S
 
     bounded(main)
 

@@ -11,7 +11,7 @@ import pytest
 from support.servers.http_servers import listening, read_request
 from support.vovk.servers import LAST_CHUNK, bounded, chunk, head
 from wire.peers.vovk.exchanges import Exchange, exchange, names, schema_file
-from wire.peers.vovk.test_exchanges import EXPECTED, HELLO, Result, check
+from wire.peers.vovk.expected import EXPECTED, HELLO, Result, check
 
 import kkjupyter as kk
 from kkjupyter.vovk.client.call import VovkCall

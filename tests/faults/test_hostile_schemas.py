@@ -13,7 +13,8 @@ import pytest
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.vovk.client.handler_docs import group_doc, handler_doc, handler_signature
-from kkjupyter.vovk.client.json_schema.validation import HandlerChecks, load_library
+from kkjupyter.vovk.client.json_schema.library import load_library
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.vovk.schema.model import Handler
 
 # Half a second of computing is allowed for; the machine may be busy with something else.

@@ -21,7 +21,8 @@ from kkjupyter import vovk
 from kkjupyter.calls.callback_jobs import CALLBACK_THREADS
 from kkjupyter.server.listeners import stdio
 from kkjupyter.vovk.client import session as vovk_session
-from kkjupyter.vovk.client.json_schema.validation import HandlerChecks, load_library
+from kkjupyter.vovk.client.json_schema.library import load_library
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.vovk.schema.model import Handler
 
 

@@ -110,7 +110,14 @@ def test_a_semicolon_silences_the_value_not_the_view(kernel_with_words: Kernel) 
     kernel = kernel_with_words
     for code in ("api.add(1, 2);", "%rpc api.add(1, 2);", "api.add(1, 2);  # no value"):
         assert kernel.run(code).check().outputs == [], code
-    for code in ("kk.show(words());", "%rpc words();", "api.words(1);", "%rpc api.words(1);"):
+    lists = ("kk.show([1, 2]);", "shown = kk.show(words())\nshown;")
+    for code in (
+        *lists,
+        "kk.show(words());",
+        "%rpc words();",
+        "api.words(1);",
+        "%rpc api.words(1);",
+    ):
         run = kernel.run(code).check()
         assert [output["output_type"] for output in run.outputs] == ["display_data"], code
     failed = kernel.run("api.boom();")

@@ -12,10 +12,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from kkjupyter import __version__, errors
 from kkjupyter.cli import build_parser, main
-from kkjupyter.cli.call import parse_headers
+from kkjupyter.cli.call import Expression, parse_expression, parse_headers
 from kkjupyter.cli.demo import copy_notebooks, notebooks
 from kkjupyter.cli.exit_codes import ExitCode, exit_code_for
-from kkjupyter.cli.expression import Expression, parse_expression
 from kkjupyter.cli.notebook_outputs import Outputs, Screen
 from kkjupyter.cli.serve import load_object
 from kkjupyter.cli.value_lines import Writer, as_json

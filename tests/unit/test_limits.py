@@ -10,8 +10,7 @@ import threading
 import pytest
 
 import kkjupyter as kk
-from kkjupyter.limits import LimitExceeded, ServerLoad, Slots, check_limits
-from kkjupyter.runtime.byte_budget import Budget, Share
+from kkjupyter.limits import Budget, LimitExceeded, ServerLoad, Share, Slots, check_limits
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(kk.ServerLimits)])

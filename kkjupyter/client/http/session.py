@@ -5,6 +5,7 @@ The peers answer with values and errors this way, but not with streams or callba
 
 from __future__ import annotations
 
+import asyncio
 import ssl as ssl_module
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -17,10 +18,11 @@ from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.client.http.http_trace import HttpTrace
 from kkjupyter.client.http.replies import INSTEAD, Reply
 from kkjupyter.client.http.requests import Requests, Settle
+from kkjupyter.client.peer_kind import ASK_S, make_question, says_binds_names, warn_of_silence
 from kkjupyter.client.session import note_session
 from kkjupyter.connection.negotiation import PROTOCOLS, make_protocol
 from kkjupyter.connection.outgoing_call import OutgoingCall
-from kkjupyter.errors import UsageError
+from kkjupyter.errors import ConnectError, ConnectionLost, KKError, UsageError
 from kkjupyter.limits import ClientLimits, size_limit
 from kkjupyter.redaction import without_secrets
 from kkjupyter.runtime.decoders import decode
@@ -104,6 +106,7 @@ class HttpSession(ProtocolCaller):
         )
         self.recorder.hide_headers(headers)
         self._address = url
+        self._asking = asyncio.Lock()
         limits = limits or ClientLimits()
         self._limit_bytes = size_limit(limits.message_bytes)
         self._memory_bytes = size_limit(limits.message_memory_bytes)
@@ -152,6 +155,8 @@ class HttpSession(ProtocolCaller):
         await self._requests.close()
 
     def forked(self) -> None:
+        self._looks.clear()
+        self._asking = asyncio.Lock()  # whoever held it did not come along
         self._requests.forked(self.url)
 
     # ---- what calls ask of their backend
@@ -195,8 +200,44 @@ class HttpSession(ProtocolCaller):
             return
         self._requests.start(state, partial(self._exchange, call))
 
+    @property
+    def _can_ask(self) -> bool:
+        return not self.closed
+
+    async def _ask_about(self, *args: Any) -> Any:
+        if not await self._is_ours():
+            return None
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await self._ask(make_question(self, *args))
+        except TimeoutError:  # then nothing is known of it
+            return None
+
+    async def _is_ours(self) -> bool:
+        """Whether the server binds keyword arguments by name; asked once."""
+        async with self._asking:
+            if self._binds_names is None:
+                self._binds_names = await self._find_binds_names()
+        return self._binds_names
+
     async def _exchange(self, call: OutgoingCall) -> Settle:
+        if call.has_keywords:
+            call.bind_names(await self._is_ours())
+            call.encode(self._protocol)
         return partial(call.state.replied, await self._ask(call))
+
+    async def _find_binds_names(self) -> bool:
+        """Whether the server binds keyword arguments by name."""
+        try:
+            async with asyncio.timeout(ASK_S):
+                return says_binds_names(await self._ask(make_question(self)))
+        except TimeoutError:
+            warn_of_silence(self.url)
+        except (ConnectError, ConnectionLost):
+            raise
+        except KKError:
+            pass  # that there is no such method, in whatever words
+        return False
 
     async def _ask(self, call: OutgoingCall) -> Any:
         """Send the request; return the value of the call, or raise what it fails with."""

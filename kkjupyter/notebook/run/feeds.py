@@ -8,6 +8,7 @@ from any thread.
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any, Literal, Protocol
 
@@ -19,6 +20,9 @@ from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed
 from kkjupyter.notebook.shell.remote_repr import group_cure, name_of
 
 __all__ = ["Feed", "awaited", "open_feed", "title_of"]
+
+# To a call these are values. Whoever has them shown wants to see the items.
+_COLLECTIONS = (list, tuple, set, frozenset, range, deque)
 
 
 class Feed(Protocol):
@@ -56,10 +60,12 @@ def open_feed(source: Any) -> Feed:
             f"{type(source).__name__} is not a stream yet; a forgotten `await`? "
             "Write kk.show(await ...)"
         )
+    if isinstance(source, _COLLECTIONS):
+        return IteratorFeed(iter(source), title_of(source))
     if not is_stream(source):
         raise UsageError(
-            f"{type(source).__name__} is a value, not a stream;  "
-            "kk.show takes a call, an iterator or an async iterable (iter(x) makes an iterator)"
+            f"{type(source).__name__} is a value, not a stream, so there is nothing to watch; "
+            "kk.show takes a call, an iterator, an async iterable, or a list, tuple, set or range"
         )
     if is_async_stream(source):
         if not isinstance(source, AsyncGenerator) and is_plain_inside(source):

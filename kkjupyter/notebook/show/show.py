@@ -53,7 +53,8 @@ def show(
     too.
 
     Args:
-        source: a call, an iterator (a generator, an LLM client's stream) or an async iterable.
+        source: a call, an iterator (a generator, an LLM client's stream), an async iterable, or a
+            list, tuple, set, range or deque, whose items are there at once.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
             (:func:`kkjupyter.view`), or a function or class that makes one.
@@ -66,8 +67,8 @@ def show(
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is not a stream or is already read, there is no such view, or
-            ``pick`` is not a function.
+        UsageError: ``source`` is not a stream or is read already, there is no such view, or
+            ``pick`` is no function.
     """
     run_before_show()
     check_view(view)

@@ -70,11 +70,11 @@ def begin(
     """Claim ``source`` for a run of the current cell.
 
     Args:
-        source: a call, an iterator or an async iterable.
-        view: the view that will show it; a text view shows the text of an LLM client's chunk.
-        title: its text in the state line; by default the call or the generator's name.
-        pick: which part of each item is shown, in any view.
-        options: as for :class:`Run`.
+        source: a call, an iterator, an async iterable or a collection; see :func:`open_feed`.
+        view: what will show it. To one for text, a chunk of an LLM client's is its text.
+        title: what is shown for it; by default the call, or the generator's name.
+        pick: what of each item is shown, whatever the view.
+        options: those of :class:`Run`.
 
     Raises:
         UsageError: it does not stream, or is already read; or an option is not valid.

@@ -24,6 +24,10 @@ class Exposed:
         permission: which properties may be set.
         debug: whether handlers' tracebacks are sent to peers.
         limits: what clients may have at once.
+        describe: whether clients are told the names, signatures and docstrings of what they may
+            call.
+        is_guarded: whether an interceptor decides who may call what; then names are not listed, as
+            it cannot be asked about each.
     """
 
     reach: Reach
@@ -32,7 +36,11 @@ class Exposed:
     permission: Permission = NOTHING_WRITABLE
     debug: bool = False
     limits: ServerLimits = ServerLimits()
+    describe: bool = True
+    is_guarded: bool | None = None
 
     def __post_init__(self) -> None:
         """Check the interceptors; UsageError if one of them is not valid."""
         object.__setattr__(self, "interceptors", check_interceptors(self.interceptors))
+        if self.is_guarded is None:  # what a listener adds later guards nothing
+            object.__setattr__(self, "is_guarded", bool(self.interceptors))

@@ -7,7 +7,7 @@ import os
 from typing import Final
 
 from kkjupyter.limits import ClientLimits, ServerLimits
-from kkjupyter.runtime.bridge import run_blocking
+from kkjupyter.runtime.waiting import run_blocking
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.finishing import let_finish

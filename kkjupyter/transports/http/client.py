@@ -19,14 +19,20 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import aiohttp
 from yarl import URL
 
-from kkjupyter.errors import ConnectError, ConnectionLost, MessageTooBig, UsageError
+from kkjupyter.errors import (
+    ConnectError,
+    ConnectionLost,
+    ConnectTimeout,
+    KKError,
+    MessageTooBig,
+    UsageError,
+)
 from kkjupyter.redaction import without_secrets
 from kkjupyter.transports.base import DEFAULT_LIMIT_BYTES
 from kkjupyter.transports.http import heartbeat
-from kkjupyter.transports.http.errors import SECRET_BEARING_ERRORS, translated
 from kkjupyter.transports.proxies import check_proxy, is_proxy_address
 from kkjupyter.transports.stalls import set_keepalive
-from kkjupyter.transports.websocket.client import is_loopback
+from kkjupyter.transports.websocket.client import is_loopback, os_reason
 
 __all__ = ["HttpClient", "HttpReply", "check_http_url", "encoded_url"]
 
@@ -38,6 +44,15 @@ _HEAD_BYTES = 64 * 1024
 # A call may take hours, but must not wait for a machine that is gone.
 _SILENCE_S = 40.0
 _OFFER = {"Connection": heartbeat.NAME}
+_SCHEMES = "http, https"
+
+# Their texts hold the whole address with its secrets, so they must not even be a cause.
+_SECRET_BEARING_ERRORS = (
+    aiohttp.ClientResponseError,
+    aiohttp.ServerTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
 
 
 class HttpClient:
@@ -142,8 +157,8 @@ class HttpClient:
                     ssl=self._ssl,
                 )
             except Exception as exc:
-                error = translated(exc, shown_url, self.connect_timeout_s)
-                if isinstance(exc, SECRET_BEARING_ERRORS):
+                error = _translated(exc, shown_url, self.connect_timeout_s)
+                if isinstance(exc, _SECRET_BEARING_ERRORS):
                     raise error from None
                 raise error from exc
             interval_s = heartbeat.told_interval_s(answer.headers) if proxy is None else None
@@ -258,7 +273,7 @@ class HttpReply:
             async for chunk in self._answer.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, OSError) as exc:
-            raise translated(exc, self._url) from exc
+            raise _translated(exc, self._url) from exc
 
     async def next_chunk(self) -> bytes:
         """All of the body that has arrived since the last call; empty at the end.
@@ -269,7 +284,7 @@ class HttpReply:
         try:
             return await self._answer.content.readany()
         except (aiohttp.ClientError, OSError) as exc:
-            raise translated(exc, self._url) from exc
+            raise _translated(exc, self._url) from exc
 
     def pause_reading(self) -> None:
         """Stop reading until :meth:`resume_reading`, so that the server has to wait.
@@ -403,3 +418,42 @@ def _make_socket(address: Any) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     set_keepalive(sock, _SILENCE_S)
     return sock
+
+
+def _translated(exc: Exception, shown_url: str, connect_timeout_s: float = 0.0) -> KKError:
+    """An error of the library, or of the system below it, as one of ours.
+
+    A ConnectError means that the server was not reached, or does not speak HTTP.
+    """
+    match exc:
+        case aiohttp.ConnectionTimeoutError():
+            return ConnectTimeout(shown_url, f"no answer within {connect_timeout_s:g} s")
+        case aiohttp.ClientProxyConnectionError():
+            return ConnectError(
+                shown_url, f"the proxy cannot be reached ({os_reason(exc.os_error, _SCHEMES)})"
+            )
+        case aiohttp.ClientHttpProxyError():
+            return ConnectError(shown_url, f"the proxy refused the request (HTTP {exc.status})")
+        case aiohttp.ClientConnectorCertificateError(certificate_error=OSError() as cause):
+            return ConnectError(shown_url, os_reason(cause, _SCHEMES))
+        case aiohttp.ClientConnectorError():
+            return ConnectError(shown_url, os_reason(exc.os_error, _SCHEMES))
+        case aiohttp.ServerFingerprintMismatch():
+            return ConnectError(shown_url, "the TLS certificate is not the one expected")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return ConnectError(shown_url, "not an http:// or https:// address")
+        case aiohttp.TooManyRedirects():
+            return ConnectError(shown_url, "the server redirects too often")
+        case aiohttp.ClientResponseError():
+            return ConnectError(shown_url, "the server does not speak HTTP")
+        case aiohttp.ServerTimeoutError():
+            return ConnectionLost(shown_url, "the server stopped answering")
+        case aiohttp.ServerDisconnectedError():
+            return ConnectionLost(shown_url, "the server ended the connection without an answer")
+        case aiohttp.ClientPayloadError():
+            return ConnectionLost(shown_url, "the connection ended in the middle of the answer")
+        case TimeoutError() if isinstance(exc, OSError) and exc.errno:  # keepalive
+            return ConnectionLost(shown_url, "the server is gone")
+        case OSError():
+            return ConnectionLost(shown_url, exc.strerror or "the connection broke off")
+    return ConnectionLost(shown_url, f"the request failed ({type(exc).__name__})")

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["ProcessGroup", "spawn_options"]
+__all__ = ["ProcessGroup", "is_stopped", "spawn_options"]
 
 # The time that programs get between SIGTERM and SIGKILL at interpreter exit.
 EXIT_GRACE_S = 1.0
@@ -79,6 +79,23 @@ def spawn_options() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether this child is stopped until a signal continues it.
+
+    A child in a debugger does not count. On Windows it is always False.
+
+    Args:
+        pid: of a child; its exit status stays available to whoever waits for it.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        state = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # it has ended
+        return False
+    return state is not None and state.si_code == os.CLD_STOPPED
 
 
 def _end_all() -> None:

@@ -15,11 +15,8 @@ from kkjupyter.vovk.client.arguments import CallInput, call_title, read_input
 from kkjupyter.vovk.client.call import VovkCall, VovkState
 from kkjupyter.vovk.client.custom_calls import CustomRun
 from kkjupyter.vovk.client.fetchers import Fetch, Fetcher, default_fetcher, default_stream_fetcher
-from kkjupyter.vovk.client.json_schema.validation import (
-    HandlerChecks,
-    has_library,
-    load_library,
-)
+from kkjupyter.vovk.client.json_schema.library import has_library, load_library
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.events import Operation
 from kkjupyter.wire.vovk.request import HttpRequest, build_request
 from kkjupyter.wire.vovk.schema.model import Handler, Schema

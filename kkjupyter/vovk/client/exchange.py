@@ -21,7 +21,6 @@ from kkjupyter.runtime.decoders import decode
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpReply
 from kkjupyter.vovk.client.call import VovkState
-from kkjupyter.vovk.client.read_pace import REST_S, ReadThrottle
 from kkjupyter.wire.events import Ended, Failed
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.reply import ReplyKind, read_failure, read_value, reply_kind
@@ -29,9 +28,42 @@ from kkjupyter.wire.vovk.request import HttpRequest
 from kkjupyter.wire.vovk.schema.model import WireFormat
 from kkjupyter.wire.vovk.stream_body import BodyDecoder, BodyEvent
 
-__all__ = ["Exchange"]
+__all__ = ["REST_S", "Exchange", "ReadThrottle"]
 
 _EXCERPT_BYTES: Final = 64 * 1024
+
+REST_S: Final = 0.010
+"""How long a busy stream is left alone, in seconds."""
+
+_BUSY_PIECES: Final = 16
+_QUICK_S: Final = 0.005
+# A server with larger pieces could be blocked by the size of the socket buffers.
+_SMALL_BYTES: Final = 16 * 1024
+
+
+class ReadThrottle:
+    """Says for one stream when to pause reading.
+
+    Waking two threads costs a hundred times as much as a token. A server that sends tokens almost
+    without a pause is read at intervals shorter than a frame of the screen; any other is read at
+    once, and so is the beginning of every stream.
+    """
+
+    def __init__(self) -> None:
+        self._quick_pieces = 0
+
+    def wants_rest(self, size_bytes: int, waited_s: float) -> bool:
+        """Whether to read on only after :data:`REST_S`.
+
+        Args:
+            size_bytes: the size of the piece that arrived.
+            waited_s: how long it was waited for, without a rest before that.
+        """
+        if size_bytes < _SMALL_BYTES and waited_s < _QUICK_S:
+            self._quick_pieces += 1
+        else:
+            self._quick_pieces = 0
+        return self._quick_pieces > _BUSY_PIECES
 
 
 class Exchange:

@@ -22,7 +22,7 @@ from kkjupyter.vovk.client.call import VovkState
 from kkjupyter.vovk.client.caller import VovkCaller
 from kkjupyter.vovk.client.exchange import Exchange
 from kkjupyter.vovk.client.fetchers import Fetch, Fetcher
-from kkjupyter.vovk.client.json_schema.validation import load_library
+from kkjupyter.vovk.client.json_schema.library import load_library
 from kkjupyter.vovk.client.schema_sources import SchemaSource, is_address, load_schema, parse_json
 from kkjupyter.wire.vovk.request import HttpRequest, default_api_root
 from kkjupyter.wire.vovk.schema.model import Schema

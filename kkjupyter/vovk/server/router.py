@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
+
 from kkjupyter.errors import UsageError
-from kkjupyter.vovk.server.controller import Controller, routes_of
-from kkjupyter.vovk.server.decorators import AutoRule, Route
-from kkjupyter.vovk.server.handler_schema import describe, json_schema
+from kkjupyter.vovk.server.controller import AutoRule, Controller, Route, routes_of
 from kkjupyter.vovk.server.signatures import HandlerCall
 from kkjupyter.wire.vovk.schema import model
 from kkjupyter.wire.vovk.schema.model import (
     PARTS,
     ROOT_ENTRY,
+    JsonSchema,
     Schema,
     Segment,
     WireFormat,
@@ -30,6 +32,8 @@ __all__ = ["Controllers", "Published", "Router"]
 Controllers = Iterable[Controller | type[Controller]] | Mapping[str, Controller | type[Controller]]
 """Classes, of which an instance is made, or instances; a mapping says what they are called."""
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REF = "#/$defs/"
 # Between decoded path segments, where a slash may be part of one.
 _PART = "\0"
 
@@ -129,13 +133,13 @@ class Router:
             controller_name,
             controller.prefix,
             wire_format=self.wire_format,
-            operation=describe(function, route),
+            operation=_describe(function, route),
         )
         call = HandlerCall(function, handler.title, handler.param_names)
         validation = {
             part: schema
             for part in PARTS
-            if part in call.hints and (schema := json_schema(call.hints[part])) is not None
+            if part in call.hints and (schema := _json_schema(call.hints[part])) is not None
         }
         handler = dataclasses.replace(handler, validation=validation)
         if route.path is None:
@@ -215,3 +219,32 @@ def _auto_path(handler: model.Handler, rule: AutoRule) -> str:
         return auto_path_before_3(handler.controller, handler.name)
     params = handler.validation.get("params", {}).get("properties", {})
     return auto_path(handler.name, list(params))
+
+
+def _json_schema(hint: Any) -> JsonSchema | None:
+    """``hint`` as JSON Schema; None if that cannot say it, or says nothing."""
+    try:
+        schema = msgspec.json.schema(hint)
+    except Exception:  # noqa: BLE001  a hint can be anything; what clients are not told they send
+        return None
+    schema = _without_outer_ref(schema)
+    return {"$schema": _DIALECT, **schema} if schema else None
+
+
+def _describe(function: Callable[..., Any], route: Route) -> Mapping[str, Any]:
+    """Summary and description, from the decorator or else the docstring."""
+    first, _, rest = (inspect.getdoc(function) or "").partition("\n")
+    summary = first.strip() if route.summary is None else route.summary
+    description = rest.strip() if route.description is None else route.description
+    told = {"summary": summary, "description": description}
+    return {key: text for key, text in told.items() if text}
+
+
+def _without_outer_ref(schema: dict[str, Any]) -> dict[str, Any]:
+    """The definition itself where there was only a reference to it; else readers look twice."""
+    ref = schema.get("$ref", "")
+    definitions = dict(schema.get("$defs", {}))
+    outer = definitions.pop(ref.removeprefix(_REF), None)
+    if outer is None or f'"{ref}"'.encode() in msgspec.json.encode([outer, definitions]):
+        return schema
+    return {**outer, "$defs": definitions} if definitions else dict(outer)

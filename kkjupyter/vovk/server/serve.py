@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from kkjupyter.argument_checks import check_options, check_port
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits, size_limit
-from kkjupyter.runtime.bridge import run_blocking
 from kkjupyter.runtime.loop_threads import handler_loop
+from kkjupyter.runtime.waiting import run_blocking
 from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.interceptors import Interceptor, check_interceptors
 from kkjupyter.vovk.server.router import Controllers, Router

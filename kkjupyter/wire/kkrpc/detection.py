@@ -15,7 +15,7 @@ from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer
 from kkjupyter.wire.kkrpc.base import Codec
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
-from kkjupyter.wire.kkrpc.heads import is_json, read_head
+from kkjupyter.wire.kkrpc.envelopes import is_json, read_head
 
 __all__ = ["FORMS", "PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
 

@@ -31,6 +31,13 @@ def test_calls(api: Remote) -> None:
 
 
 @on(LINES)
+def test_keyword_arguments_arrive_as_one_object(api: Remote) -> None:
+    assert api.echo(a=1).result() == {"a": 1}
+    assert api.echo({"a": 1}).result() == {"a": 1}
+    assert dir(api) == []
+
+
+@on(LINES)
 def test_large_values(api: Remote) -> None:
     value = "é😀" * 200_000
     intact = api.echo(value).result() == value

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 import kkjupyter as kk
-from kkjupyter.vovk.client.json_schema.validation import load_library
-from support.servers.http_servers import listening, read_request
+from kkjupyter.vovk.client.json_schema.library import load_library
+from support.http_servers import listening, read_request
 
 __all__ = ["HELLO", "Peer", "bounded", "chunk", "connected", "head", "lines", "until_it_fails"]
 

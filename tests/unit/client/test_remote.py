@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import collections.abc
+import contextlib
 import copy
+import inspect
+import io
+import json
 import pickle
-from collections.abc import Iterator
+import pprint
+import pydoc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from support.endpoints import Endpoint
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.calls.titles import title_of
-from kkjupyter.client.remote import describe
+from kkjupyter.client.caller import Caller
+from kkjupyter.client.remote import Remote, describe
 from kkjupyter.wire.values.javascript import undefined
 
 
@@ -115,3 +124,81 @@ def test_a_title_is_one_short_line_whatever_the_arguments() -> None:
         assert "\n" not in title
         assert title.startswith("method(")
         assert title.endswith(")")
+
+
+# ---- tools that find out what an object is
+
+
+class _Recording(Caller):
+    """Sends nothing, and keeps what it was to send."""
+
+    protocol = "compact"
+    codec = "json"
+    state = "open"
+    calls: Any = ()
+
+    def __init__(self) -> None:
+        super().__init__("ws://there")
+        self.sent: list[str] = []
+
+    def _call(self, operation: Any, method: str, *_: Any) -> Any:
+        self.sent.append(f"{operation} {method}")
+        raise AssertionError("it was called")
+
+
+def _call_from(module: str, function: Any) -> Any:
+    """Call ``function()`` in code of that module."""
+    namespace: dict[str, Any] = {"__name__": module, "function": function}
+    exec("def run():\n    return function()", namespace)
+    return namespace["run"]()
+
+
+def test_no_tool_that_looks_at_an_object_calls_the_server() -> None:
+    caller = _Recording()
+    remote = Remote(caller)
+    shell = InteractiveShell()
+    shell.user_ns.update(api=remote, cursor=remote.cursor)
+    looks: list[Callable[[Any], Any]] = [
+        copy.copy,
+        copy.deepcopy,
+        pickle.dumps,
+        inspect.signature,
+        inspect.getmembers,
+        inspect.getdoc,
+        inspect.isawaitable,
+        inspect.unwrap,
+        pydoc.render_doc,
+        pprint.pformat,
+        len,
+        list,
+        json.dumps,
+        lambda one: [hasattr(one, name) for name in ("shape", "__array__", "_repr_html_", "keys")],
+        lambda one: [isinstance(one, getattr(collections.abc, n)) for n in collections.abc.__all__],
+        lambda one: shell.run_line_magic("whos", ""),
+        lambda one: shell.run_line_magic("pinfo", "api"),
+        lambda one: shell.run_line_magic("pinfo2", "cursor"),
+        lambda one: shell.object_inspect_mime("cursor", detail_level=1),
+        lambda one: [shell.complete(text) for text in ("api.cu", "cursor.", "cursor(", "api['")],
+        lambda one: shell.display_formatter.format(one),
+        lambda one: _call_from("marimo._sql.engines.dbapi", one.cursor),
+        lambda one: _call_from("matplotlib.cbook", one.index.to_numpy),
+    ]
+    for look in looks:
+        for one in (remote, remote.cursor):
+            with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+                look(one)
+    assert caller.sent == []
+
+
+def test_a_probe_is_told_what_it_may_not() -> None:
+    remote = Remote(_Recording())
+    with pytest.raises(AttributeError, match=r"marimo\._sql\.x calls api\.cursor\(\)"):
+        _call_from("marimo._sql.x", remote.cursor)
+
+
+@pytest.mark.parametrize("module", ["__main__", "marimo._runtime.callbacks", "mine", "IPythonic"])
+def test_a_call_of_anybody_else_is_sent(module: str) -> None:
+    caller = _Recording()
+    with pytest.raises(AssertionError, match="it was called"):
+        _call_from(module, Remote(caller).cursor)
+    assert caller.sent == ["call cursor"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.waiting import PATIENCE_S
 
-from kkjupyter.runtime.inbox import inbox_of
+from kkjupyter.runtime.loop_threads import inbox_of
 from kkjupyter.runtime.waiting import Notifier, wait_async
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kkjupyter.runtime.loop_threads import handler_loop
-from kkjupyter.server.handlers import by_value, call_function, spread
+from kkjupyter.server.handlers import as_positional, by_value, call_function, spread
 from kkjupyter.validation.per_function import PerFunction
 
 
@@ -223,3 +223,27 @@ def test_what_cannot_be_kept_is_asked_each_time() -> None:
     facts = PerFunction(lambda function: object())
     odd = Unhashable()
     assert facts(odd) is not facts(odd)
+
+
+# ---- keywords of positional parameters
+
+
+def three(a: Any, b: Any = 2, c: Any = 3, *rest: Any, d: Any = 4) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "expected"),
+    [
+        ([1], {}, ([1], {})),
+        ([], {"a": 1}, ([1], {})),
+        ([1], {"c": 5}, ([1, 2, 5], {})),  # what lies before gets its default
+        ([], {"c": 5, "d": 6, "a": 1}, ([1, 2, 5], {"d": 6})),
+        ([1, 2, 3, 4], {"d": 6}, ([1, 2, 3, 4], {"d": 6})),
+        ([], {"b": 1}, ([], {"b": 1})),  # refused when it is called
+        ([1], {"a": 1}, ([1], {"a": 1})),
+        ([1], {"z": 1}, ([1], {"z": 1})),
+    ],
+)
+def test_keywords_move_to_their_places(args: Any, kwargs: Any, expected: Any) -> None:
+    assert as_positional(three, args, kwargs) == expected
+    assert as_positional(min, args, kwargs) == (args, kwargs)  # its signature is not known

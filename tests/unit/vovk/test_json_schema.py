@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kkjupyter.errors import EncodeError, UsageError, ValidationError
-from kkjupyter.vovk.client.json_schema.validation import HandlerChecks, load_library
+from kkjupyter.vovk.client.json_schema.library import load_library
+from kkjupyter.vovk.client.json_schema.validation import HandlerChecks
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.vovk.schema.model import Handler, WireFormat
 

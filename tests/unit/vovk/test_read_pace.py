@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.vovk.client.read_pace import ReadThrottle
+from kkjupyter.vovk.client.exchange import ReadThrottle
 
 SMALL, QUICK = 30, 0.0005
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kkjupyter.wire.kkrpc.heads import Head, is_json, read_head
+from kkjupyter.wire.kkrpc.envelopes import Head, is_json, read_head
 
 DEEP = b"[" * 20_000 + b"]" * 20_000  # from Python 3.12 on 5,000 are read
 

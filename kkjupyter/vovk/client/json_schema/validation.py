@@ -1,6 +1,6 @@
 """Checks values against the JSON Schemas of a handler before anything is sent.
 
-``jsonschema`` comes with an extra, and is imported when there is something to check, not before.
+``jsonschema`` comes with an extra; see :mod:`kkjupyter.vovk.client.json_schema.library`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any, Final
 
 from kkjupyter.errors import EncodeError, KKError, ProtocolError, UsageError, ValidationError
-from kkjupyter.extras import is_installed, load_extra
 from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.vovk.client.json_schema.bounds import LeftOut, bounded, spending
+from kkjupyter.vovk.client.json_schema.library import load_library
 from kkjupyter.wire.values import json_codec
 from kkjupyter.wire.values.javascript import undefined
 from kkjupyter.wire.values.json_text import loads
@@ -22,7 +22,7 @@ from kkjupyter.wire.vovk.forms import form_types, form_values
 from kkjupyter.wire.vovk.query import scalar_text
 from kkjupyter.wire.vovk.schema.model import Handler, JsonSchema, Part
 
-__all__ = ["HandlerChecks", "Issue", "has_library", "load_library"]
+__all__ = ["HandlerChecks", "Issue"]
 
 Issue = dict[str, str]
 
@@ -32,23 +32,6 @@ CHECK_LIMIT_S: Final = 0.5
 """Of computing, for what one call sends. A schema comes from the peer, and can ask for more."""
 
 logger = SafeLogger("kkjupyter")
-
-
-def has_library() -> bool:
-    """Whether what checks with is installed."""
-    return is_installed("jsonschema")
-
-
-def load_library() -> None:
-    """Import the library.
-
-    That takes more than a second where everything that JSON Schema calls a format is installed, as
-    beside JupyterLab; whoever can wait somewhere better than in the first call does it there.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    load_extra("jsonschema.validators", "vovk", "validate=True")
 
 
 class HandlerChecks:

@@ -24,8 +24,7 @@ from kkjupyter.wire.events import (
 )
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Codec
-from kkjupyter.wire.kkrpc.envelopes import UNREADABLE, parse_leniently, revive
-from kkjupyter.wire.kkrpc.heads import read_head
+from kkjupyter.wire.kkrpc.envelopes import UNREADABLE, parse_leniently, read_head, revive
 from kkjupyter.wire.message_cost import (
     CHECKED_FROM_BYTES,
     DEFAULT_MEMORY_BYTES,

@@ -33,7 +33,7 @@ from kkjupyter.wire.kkrpc.classic.messages import (
     read_message,
     read_usual_item,
 )
-from kkjupyter.wire.kkrpc.heads import is_json
+from kkjupyter.wire.kkrpc.envelopes import is_json
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 from kkjupyter.wire.values import json_codec, superjson
 from kkjupyter.wire.values.javascript import undefined

@@ -31,8 +31,14 @@ from kkjupyter.wire.events import (
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Codec
 from kkjupyter.wire.kkrpc.compact.errors import NO_REFERENCES, read_error
-from kkjupyter.wire.kkrpc.envelopes import UNREADABLE, convert, parse_leniently, revive
-from kkjupyter.wire.kkrpc.heads import Head, read_head
+from kkjupyter.wire.kkrpc.envelopes import (
+    UNREADABLE,
+    Head,
+    convert,
+    parse_leniently,
+    read_head,
+    revive,
+)
 from kkjupyter.wire.message_cost import (
     CHECKED_FROM_BYTES,
     DEFAULT_MEMORY_BYTES,

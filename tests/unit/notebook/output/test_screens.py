@@ -7,10 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from support.runs import FakeWidget, ViewedRun
+from support.runs import FakeWidget
 
-from kkjupyter.errors import UsageError
-from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen, open_screen
+from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.runtime.ticker import ticker
@@ -42,22 +41,6 @@ def test_a_terminal_shows_values_as_they_come_and_how_it_ended(
     assert capsys.readouterr().out == "Hello"
     screen.end(end)
     assert capsys.readouterr().out == f"\n{line}\n"
-
-
-def test_auto_becomes_the_view_that_suits_the_first_item() -> None:
-    for items, name, text in [([1, "a"], "json", '1\n"a"\n'), (["a", 1], "text", "a\n1\n")]:
-        view = make_view()
-        assert view.feed([]) == ""
-        shown = view.feed(items[:1]) + view.feed(items[1:]) + view.finish()
-        assert shown == view.text == text
-        bundle = view.bundle(status("done", 2))
-        assert bundle["application/vnd.kkjupyter.v1+json"]["view"] == name
-    assert make_view().finish() == ""
-
-
-def test_an_unknown_view() -> None:
-    with pytest.raises(UsageError, match="did you mean 'json'"):
-        open_screen("jsn", ViewedRun(status()))
 
 
 def test_a_cell_is_told_at_most_thirty_times_a_second(

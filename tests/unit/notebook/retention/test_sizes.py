@@ -87,6 +87,8 @@ class Hostile:
 MAKERS: dict[str, Any] = {
     "str": text,
     "str subclass": lambda: Text(text()),
+    "tuple": lambda: (text(),),
+    "set": lambda: {text()},
     "key": lambda: {text(): 1},
     "many keys": lambda: {f"{n:0950}": n for n in range(1000)},
     "dict subclass": lambda: Row(a=text()),
@@ -138,6 +140,7 @@ def test_large_ones_are_measured_by_sample() -> None:
     rows = [{"a": n, "b": f"{n:01000}"} for n in range(20_000)]
     actual = sum(map(size_bytes, rows))
     assert 0.7 * actual < size_bytes(rows) < 1.3 * actual
+    assert 3_000_000 < size_bytes([float(n) for n in range(100_000)]) < 4_500_000
     tree: Any = "leaf" * 100
     for _ in range(30):
         tree = [tree] * 50

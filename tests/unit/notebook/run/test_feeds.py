@@ -6,7 +6,8 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -283,10 +284,21 @@ async def coroutine() -> int:
     return 1
 
 
-@pytest.mark.parametrize("value", [[1], (1,), {"a": 1}, "text", b"bytes", range(3), 3, None])
+@pytest.mark.parametrize("value", [{"a": 1}, "text", b"bytes", 3, None, object()])
 def test_a_value_is_no_stream(value: Any) -> None:
     with pytest.raises(UsageError, match="is a value, not a stream"):
         open_feed(value)
+
+
+@pytest.mark.parametrize(
+    "collection",
+    [[1, 2, 3], (1, 2, 3), {1, 2, 3}, frozenset([1, 2, 3]), range(1, 4), deque([1, 2, 3])],
+)
+def test_a_collection_gives_its_items(collection: Any) -> None:
+    feed = open_feed(collection)
+    assert drain(feed) == [1, 2, 3]
+    assert title_of(collection) == type(collection).__name__
+    assert list(collection) == [1, 2, 3]  # nothing was taken out of it
 
 
 def test_a_forgotten_await_is_named() -> None:

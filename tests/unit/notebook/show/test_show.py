@@ -31,6 +31,14 @@ def test_wait_prints_and_gives_a_reply(capsys: pytest.CaptureFixture[str]) -> No
         assert capsys.readouterr().out.startswith("abc\n✓ 3 items")
 
 
+def test_a_list_is_shown_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["a", "b", "c"]
+    assert kk.show(words).wait().items == words
+    assert capsys.readouterr().out.startswith("abc\n✓ 3 items")
+    assert list(kk.show(words)) == words
+    assert kk.show([]).wait().items == []
+
+
 def test_a_plain_loop(capsys: pytest.CaptureFixture[str]) -> None:
     for source in (letters(), aletters()):
         shown = kk.show(source, title="letters")

@@ -46,6 +46,20 @@ def auto() -> AutoView:
     return AutoView(lambda first: Numbers(), lambda: make_view("json"))
 
 
+@pytest.mark.parametrize("name", ["auto", None])
+@pytest.mark.parametrize(
+    ("items", "kind", "text"), [([1, "a"], "json", '1\n"a"\n'), (["a", 1], "text", "a\n1\n")]
+)
+def test_it_becomes_the_view_that_suits_the_first_item(
+    name: str | None, items: list[Any], kind: str, text: str
+) -> None:
+    view = make_view(name)
+    assert view.feed([]) == ""
+    assert view.feed(items[:1]) + view.feed(items[1:]) + view.finish() == view.text == text
+    assert view.bundle(DONE)[MIME_TYPE]["view"] == kind
+    assert make_view(name).finish() == ""
+
+
 def test_it_stays_with_what_suits_the_first_item() -> None:
     view = auto()
     assert (view.pane, view.version, view.feed([])) == ("text", 0, "")

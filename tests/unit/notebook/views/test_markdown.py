@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from nbconvert.exporters import HTMLExporter, LatexExporter
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.views.markdown.emphasis import add_cjk_emphasis
-from kkjupyter.notebook.views.markdown.html import html_of
+from kkjupyter.notebook.views.markdown.html import TooSlow, html_of
 
 LABEXTENSION = Path(__file__).parents[4] / "labextension"
 EMPHASIS = json.loads((LABEXTENSION / "test" / "cases" / "emphasis.json").read_text())
@@ -152,3 +153,17 @@ def test_a_very_long_answer_is_saved_as_its_text() -> None:
     html = view.body(view.saved()).html
     assert "<h1" not in html
     assert html.count("# heading") == 25_000
+
+
+@pytest.mark.parametrize("token", ["\\[\n", "\\(", "![](a)", "\\begin{a}\n", "[", "![", "[a]("])
+@pytest.mark.slow
+def test_text_of_a_model_in_a_loop_is_saved_in_time(token: str) -> None:
+    begun_s = time.thread_time()
+    assert bundle(token * (60_000 // len(token)))["text/html"]
+    assert time.thread_time() - begun_s < 15
+
+
+@pytest.mark.slow
+def test_unclosed_brackets_stay_text() -> None:
+    with pytest.raises(TooSlow):
+        html_of("[" * 100_000)

@@ -20,6 +20,7 @@ from PIL import Image, ImageColor
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
+from kkjupyter.notebook.views.plot import fonts
 from kkjupyter.notebook.views.plot.picture import COLOURS, draw_plot
 from kkjupyter.notebook.views.plot.sparkline import sparkline
 from kkjupyter.notebook.views.plot.thinning import Thinner, thinned
@@ -246,3 +247,20 @@ def test_each_of_many_lines_has_its_key_in_the_picture() -> None:
     assert drawn_in >= {(*ImageColor.getrgb(colour)[:3], 255) for colour in COLOURS}
     # The last column is as wide as the others.
     assert picture.crop((1_400, 0, picture.width, 140)).getbbox() is None
+
+
+def test_letters_of_pictures_are_letters_or_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def picture(name: str) -> str | None:
+        view = make_view("plot")
+        view.feed([{"t": n, name: n * n % 17} for n in range(9)])
+        bundle = view.bundle(DONE)
+        assert name in bundle["text/plain"]
+        assert name in bundle["text/html"]
+        return bundle.get("image/png")
+
+    for one, other in (("шаг", "год"), ("Größe", "Grüße"), ("温度", "湿度"), ("🔥", "🎉")):
+        drawn = picture(one)
+        assert drawn is None or drawn != picture(other)
+    monkeypatch.setattr(fonts, "_all", lambda: ())
+    assert picture("Größe") is None
+    assert picture("plain") is not None

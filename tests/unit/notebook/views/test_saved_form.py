@@ -1,4 +1,4 @@
-"""The static output: the same from Python and from TypeScript, and safe whatever it holds."""
+"""The static output: the same from Python and from TypeScript, safe, and never too large."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views import View, make_view
 from kkjupyter.notebook.views.saved_form import (
     MIME_TYPE,
+    Body,
     checkpoint_bundle,
     describe,
     duration,
@@ -174,5 +177,81 @@ def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+# ---- what it takes in the file
+
+
+class Stubborn(View):
+    """Leaves the same, however little it is given."""
+
+    name = "stubborn"
+
+    def render(self, items: Any) -> str:
+        return "".join(items)
+
+    def body(self, excerpt: Excerpt) -> Body:
+        picture = {"image/png": "A" * 1_000_000}
+        return Body(html="h" * 2_000_000, plain="p\n" * 1_000_000, others=picture)
+
+
+def file_bytes(bundle: dict[str, Any]) -> int:
+    output = nbformat.v4.new_output("display_data", data=bundle)
+    cell = nbformat.v4.new_code_cell("", outputs=[output])
+    return len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])).encode())
+
+
+STREAMS: list[tuple[Any, list[Any]]] = [
+    ("text", [f"line {n} of the log\n" for n in range(40_000)]),
+    ("text", [f'<b>{n}</b> & "more" ' for n in range(40_000)]),
+    ("text", ["\n" * 300_000]),
+    ("text", ["日本" * 100_000]),
+    ("json", [{"id": n, "note": 'some "quoted" text <b>'} for n in range(15_000)]),
+    ("json", [{"id": "x" * 9_000} for _ in range(150)]),
+    ("table", [{"n": n, "v": n * 0.5, "s": f"text {n}"} for n in range(15_000)]),
+    ("table", [{f"c{n % 150}": n} for n in range(1_000)]),
+    ("markdown", ["```python\ndef f(): return 'x'  # y\n```\n\n"] * 700),
+    ("plot", [{f"s{i}": n * i * 1.123456789 for i in range(12)} for n in range(4_000)]),
+    (Stubborn, ["x" * 10]),
+]
+
+
+@pytest.mark.parametrize(("choice", "items"), STREAMS, ids=[str(n) for n in range(len(STREAMS))])
+@pytest.mark.slow
+def test_all_forms_together_are_within_the_limit(choice: Any, items: list[Any]) -> None:
+    view = make_view(choice)
+    view.saved_bytes = LIMIT
+    view.feed(items)
+    view.finish()
+    bundle = view.bundle(status())
+    assert file_bytes(bundle) <= LIMIT
+    assert file_bytes(view.checkpoint(status())) <= LIMIT
+    assert len(view.saved().text.encode()) <= LIMIT + 1_000
+    assert bundle["text/plain"]
+    assert (
+        "left out" in bundle["text/html"]
+        or "only the text" in bundle["text/html"]
+        or (choice in ("plot", "markdown"))
+    )
+
+
+def test_what_fits_is_complete() -> None:
+    text = "".join([f"line {n}\n" for n in range(9_000)])
+    view = make_view("text", saved_bytes=LIMIT)
+    view.feed([text])
+    bundle = view.bundle(status())
+    assert bundle["text/plain"] == text
+    assert "left out" not in bundle["text/html"]
+
+
+def test_a_comparison_shares_one_limit() -> None:
+    for choice in ("text", "auto"):
+        view = make_view(choice, saved_bytes=3 * LIMIT)
+        view.save_one_of(3)
+        view.feed(["some words\n" * 200_000])
+        assert file_bytes(view.bundle(status())) <= LIMIT
+
+
 if __name__ == "__main__":
     CASES.write_text(json.dumps(cases(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+LIMIT = 400_000

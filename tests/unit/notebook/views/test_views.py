@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import namedtuple
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +18,15 @@ from hypothesis import strategies as st
 from kkjupyter import undefined
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.safe_text import PairJoiner, whole
+from kkjupyter.notebook.safe_text import PairJoiner, rewritten, whole
 from kkjupyter.notebook.views import VIEWS, View, make_view
 from kkjupyter.notebook.views.json import JsonView, line_of
-from kkjupyter.notebook.views.saved_form import MIME_TYPE
 from kkjupyter.notebook.views.text import TextView
 from kkjupyter.notebook.views.transcript import Transcript, utf16_len
 from kkjupyter.plaintext import printable
+
+LABEXTENSION = Path(__file__).parents[4] / "labextension"
+DONE = Status(1, "f()", "done", "stream", 1, 1.0, 0.1)
 
 any_text = st.text(alphabet=st.characters())  # with lone surrogates
 sound_text = st.text()
@@ -38,15 +43,6 @@ def test_a_view_by_name() -> None:
     for name, view in VIEWS.items():
         assert type(make_view(name)) is view
         assert view.name == name
-
-
-@pytest.mark.parametrize("name", ["auto", None])
-def test_auto_goes_by_the_first_item(name: str | None) -> None:
-    for first, kind in [("x", TextView), (5, JsonView)]:
-        view = make_view(name)
-        view.feed([first])
-        bundle = view.bundle(Status(1, "x()", "done", "stream", 1, 1.0, 0.1))
-        assert bundle[MIME_TYPE]["view"] == kind.name
 
 
 def test_an_unknown_view() -> None:
@@ -297,3 +293,37 @@ def test_retained_and_saved_have_limits_of_their_own() -> None:
     assert "characters left out" in bundle["text/plain"]
     assert len(bundle["text/html"]) < 14_000
     assert list(view.checkpoint(streaming(1))) == ["text/plain"]
+
+
+# ---- lines that are written over
+
+REWRITING = json.loads((LABEXTENSION / "test" / "cases" / "carriage-returns.json").read_text())
+
+
+class Lines(View):
+    """One of the user's own, which has the text pane."""
+
+    def render(self, items: Sequence[Any]) -> str:
+        return "".join(items)
+
+
+@pytest.mark.parametrize("choice", ["text", "auto", "own"])
+@pytest.mark.parametrize(
+    ("deltas", "shown"), [case[1:] for case in REWRITING], ids=[case[0] for case in REWRITING]
+)
+def test_lines_that_are_written_over(deltas: list[str], shown: str, choice: str) -> None:
+    assert rewritten("".join(deltas)) == shown
+    view = Lines() if choice == "own" else make_view(choice)
+    view.feed(deltas)
+    assert view.checkpoint(DONE)["text/plain"].startswith(shown)
+    view.finish()
+    bundle = view.bundle(DONE)
+    assert bundle["text/plain"] == shown
+    assert "\r" not in view.checkpoint(DONE)["text/plain"]
+    assert "&#13;" not in bundle["text/html"]
+
+
+def test_many_of_them_take_linear_time() -> None:
+    begun_s = time.thread_time()
+    rewritten("x" * 500_000 + "\ry" * 500_000)
+    assert time.thread_time() - begun_s < 5
