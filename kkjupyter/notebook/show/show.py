@@ -67,8 +67,8 @@ def show(
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is not a stream or is read already, there is no such view, or
-            ``pick`` is no function.
+        UsageError: ``source`` is not a stream or is already read, there is no such view, or
+            ``pick`` is not a function.
     """
     run_before_show()
     check_view(view)

@@ -9,7 +9,7 @@ from typing import Any
 
 import kkjupyter as kk
 from kkjupyter.vovk.client.json_schema.library import load_library
-from support.http_servers import listening, read_request
+from support.servers.http_servers import listening, read_request
 
 __all__ = ["HELLO", "Peer", "bounded", "chunk", "connected", "head", "lines", "until_it_fails"]
 
