@@ -149,6 +149,23 @@ def test_many_calls_of_one_function_arrive_in_order_before_the_reply(api: Any) -
     assert seen == list(range(5000))
 
 
+class Diary:
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def note(self, number: int) -> None:
+        self.seen.append(number)
+
+
+def test_a_method_of_another_object_is_another_function(api: Any) -> None:
+    one, other = Diary(), Diary()
+    mine: list[int] = []
+    yours: list[int] = []
+    for callback in (one.note, other.note, mine.append, yours.append):
+        api.many(callback, 3).result(timeout_s=PATIENCE_S)
+    assert one.seen == other.seen == mine == yours == [0, 1, 2]
+
+
 def test_a_lost_connection_forgets_the_functions(api: Any, server: Any) -> None:
     api.keep(lambda value: None).result()
     assert held(api) == 1

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import kkjupyter as kk
+from support.waiting import PATIENCE_S
 
 
 class Group:
@@ -72,7 +73,8 @@ class Endpoint:
     def options(self, a: int, *, scale: int = 1, shift: int = 0) -> int:
         return a * scale + shift
 
-    async def slow(self, seconds: float = 10.0) -> str:
+    async def slow(self, seconds: float = 10 * PATIENCE_S) -> str:
+        """Longer than a test waits: else its own end would pass for that of a cancel."""
         self.calls.append("slow")
         try:
             await asyncio.sleep(seconds)

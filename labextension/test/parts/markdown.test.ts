@@ -6,6 +6,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 import type { Pane } from "../../src/panes/pane";
 import { makePane } from "../../src/parts/markdown";
 import { makeParser } from "../../src/parts/markdown/parser";
+import { MarkdownRenderer } from "../../src/parts/markdown/renderer";
 import {
   closeOpenMarks,
   withoutHalfLine,
@@ -262,4 +263,17 @@ test("the button copies the code", async () => {
   pane.element.querySelector<HTMLElement>(".kkj-code .kkj-button")?.click();
   await vi.waitFor(() => expect(writeText).toHaveBeenCalledWith("a\n  b\n"));
   vi.unstubAllGlobals();
+});
+
+test("an address that the parser should have let through is left out all the same", () => {
+  const renderer = new MarkdownRenderer();
+  const parsed = renderer.read("[a](https://a.example) ![b](https://b.example)\n", false);
+  for (const token of parsed.tokens.flatMap(({ children }) => children ?? [])) {
+    for (const name of ["href", "src"]) {
+      if (token.attrGet(name)) token.attrSet(name, "javascript:alert(1)");
+    }
+  }
+  const html = renderer.draw(parsed).map((element) => element.outerHTML);
+  expect(html.join("")).toContain("<a");
+  expect(html.join("")).not.toContain("javascript:");
 });

@@ -98,3 +98,14 @@ def test_a_throw_is_a_call_of_its_own() -> None:
     state.opened("1")
     answer = Call(state).throw(ValueError("now"))
     assert (answer.title, answer.state) == ("f().throw(...)", "waiting")
+
+
+def test_what_comes_in_the_moment_of_a_cancel_is_not_delivered() -> None:
+    state = CallState("f", "f()", "1", Backend())
+    state.opened("1")
+    state.put("before", 1)
+    state.cancel()
+    state.buffer.put("late", 1)  # as by the I/O loop, which has looked at the phase before
+    with pytest.raises(IndexError):
+        state.take()
+    assert state.finished

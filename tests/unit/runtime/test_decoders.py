@@ -75,6 +75,17 @@ def test_a_value_or_an_error(size_bytes: int) -> None:
     until(gc.isenabled)  # the thread switches it on after it has answered
 
 
+def test_a_collector_that_was_switched_off_stays_off() -> None:
+    gc.disable()
+    try:
+        assert not asyncio.run(decode(gc.isenabled, MIB))
+        until(lambda: not decoders._collector_pauses)
+        with decoders._collector_lock:  # whoever counted down is through by then
+            assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_who_is_cancelled_leaves_nothing_behind(gate: threading.Event) -> None:
     class Body:
         def decode(self) -> None:

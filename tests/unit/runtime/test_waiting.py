@@ -91,6 +91,39 @@ def test_no_change_goes_unseen() -> None:
 # ---- waiting
 
 
+class Turning:
+    """True from its second question on; it is said so right after the first answer."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._is_true = False
+
+    def __call__(self) -> bool:
+        was_true, self._is_true = self._is_true, True
+        if not was_true:
+            self._notifier.notify()
+        return was_true
+
+
+def test_a_change_just_before_one_begins_to_wait_is_seen() -> None:
+    notifier = Notifier()
+    assert wait_blocking(notifier, Turning(notifier), PATIENCE_S)
+    started_s = time.monotonic()
+    assert asyncio.run(wait_async(notifier, Turning(notifier), PATIENCE_S))
+    assert time.monotonic() - started_s < PATIENCE_S  # not only at its end
+
+
+@pytest.mark.parametrize("timeout_s", [0.001, PATIENCE_S], ids=["in vain", "with success"])
+def test_who_waits_no_longer_is_forgotten(timeout_s: float) -> None:
+    notifier = Notifier()
+    ready = (lambda: False) if timeout_s < 1 else Turning(notifier)
+    assert wait_blocking(notifier, ready, timeout_s) == (timeout_s > 1)
+    assert not notifier._waiting
+    ready = (lambda: False) if timeout_s < 1 else Turning(notifier)
+    assert asyncio.run(wait_async(notifier, ready, timeout_s)) == (timeout_s > 1)
+    assert not notifier._waiting
+
+
 def test_a_wait_ends_in_time_either_way() -> None:
     notifier = Notifier()
     started_s = time.monotonic()

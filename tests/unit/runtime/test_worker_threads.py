@@ -117,6 +117,25 @@ def test_what_was_cancelled_before_it_began_holds_nothing(lane: Lane | None) -> 
     asyncio.run(main())
 
 
+def test_what_was_cancelled_before_it_began_leaves_its_place_in_the_lane() -> None:
+    pool, gate, lane = WorkerPool("tested", 1), threading.Event(), Lane(1)
+
+    async def main() -> None:
+        others = asyncio.create_task(pool.run(gate.wait))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(pool.run(lambda: "waiting", lane))
+        await asyncio.sleep(0)
+        assert lane.is_full
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert not lane.is_full
+        gate.set()
+        assert await others
+        assert await asyncio.wait_for(pool.run(lambda: "next", lane), PATIENCE_S) == "next"
+
+    asyncio.run(main())
+
+
 def test_errors_come_to_whoever_waits() -> None:
     pool = WorkerPool("tested", 1)
 

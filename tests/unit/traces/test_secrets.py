@@ -7,6 +7,7 @@ import json
 import pytest
 
 from kkjupyter.redaction import is_secret_name
+from kkjupyter.traces.recorder import Recorder
 from kkjupyter.traces.secrets import (
     HIDDEN,
     Excerpts,
@@ -67,6 +68,27 @@ def test_known_secrets_are_hidden_wherever_they_stand() -> None:
     for message in ([SECRET], {SECRET: 1}, {"text": f"you said {SECRET}!"}, [odd]):
         assert SECRET not in excerpts.text_of(json.dumps(message).encode())
     assert excerpts.text_of(b"nothing") == "nothing"
+
+
+def test_a_secret_that_begins_like_another_leaves_nothing_of_it() -> None:
+    assert Excerpts(["abc", "abcdef", "bcd"]).hide("<abcdef> <abc> <bcd>") == (
+        f"<{HIDDEN}> <{HIDDEN}> <{HIDDEN}>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COOKIE", f'lang=de; sid="{SECRET}"'),
+        ("authorization", f"bearer {SECRET}"),
+        ("Authorization", f"Basic {SECRET}"),
+        ("X-Api-Key", SECRET),
+    ],
+)
+def test_what_a_header_keeps_secret_is_hidden_in_payloads(name: str, value: str) -> None:
+    recorder = Recorder("ws://127.0.0.1")
+    recorder.hide_headers({name: value, "Accept": "text/plain"})
+    assert recorder.excerpts.hide(f"<{SECRET}> text/plain") == f"<{HIDDEN}> text/plain"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Basic"])

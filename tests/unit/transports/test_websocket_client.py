@@ -449,6 +449,19 @@ def test_an_echo_server(elsewhere: Elsewhere) -> None:
                 api.add(1, 2).result()
 
 
+def test_a_connection_to_something_else_is_not_left_open(elsewhere: Elsewhere) -> None:
+    gone = threading.Event()
+
+    async def echo(connection: Any) -> None:
+        with contextlib.suppress(websockets.exceptions.ConnectionClosed):
+            async for message in connection:
+                await connection.send(message)
+        gone.set()
+
+    refusal(elsewhere.websocket(echo))
+    assert gone.wait(PATIENCE_S)
+
+
 @pytest.mark.parametrize("answer", ["hello there", '{"ok": true}\n', "\x00\x01", b"\xff\xfe\xfd"])
 def test_a_server_that_answers_something_else(elsewhere: Elsewhere, answer: str | bytes) -> None:
     async def talk(connection: Any) -> None:

@@ -190,6 +190,17 @@ def test_the_library_is_imported_only_when_used() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_import_of_the_library_takes_no_time_from_the_first_check() -> None:
+    code = (
+        "import sys, kkjupyter.vovk.client.json_schema.validation as j\n"
+        "import kkjupyter.wire.vovk.schema.model as s\n"
+        "assert 'jsonschema' not in sys.modules\n"
+        "handler = s.Handler('a', 'POST', 'p', validation={'body': {'type': 'string'}})\n"
+        "assert j.HandlerChecks(handler, limit_s=0.05).faults('body', 1)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_library_can_be_loaded_beforehand() -> None:
     load_library()
     assert "jsonschema.validators" in sys.modules

@@ -17,6 +17,7 @@ from kkjupyter.server.interceptors import CallContext
 
 ODD_REPLIES: dict[str, Any] = {
     "line break": vovk.Response(b"x", headers={"X-A": "a\r\nX-Evil: 1"}),
+    "line feed alone": vovk.Response(b"x", headers={"X-A": "a\nX-Evil: 1"}),
     "line break in a name": vovk.Response(b"x", headers={"X-A\r\nX-Evil": "1"}),
     "NUL": vovk.Response(b"x", headers={"X-A": "a\0"}),
     "lone half": vovk.Response(b"x", headers={"X-A": "\udc80"}),

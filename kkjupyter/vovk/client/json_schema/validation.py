@@ -92,7 +92,7 @@ class HandlerChecks:
 
         Raises:
             EncodeError: it has no JSON form.
-            UsageError: the schema is not one.
+            UsageError: the schema is not one, or what checks with is not installed.
         """
         if part not in self._handler.validation:
             return []
@@ -101,7 +101,7 @@ class HandlerChecks:
         except EncodeError as error:
             error.method = self._handler.title
             raise
-        load_library()
+        load_library()  # before the clock runs: its import is no fault of the schema's
         errors: list[Any] = []
         try:
             with spending(self._limit_s):

@@ -87,6 +87,7 @@ def test_the_number_of_another_process_is_not_this_ones(stream: Stream) -> None:
     old = {**stream.named, "key": "of another kernel"}
     for answer in (control.answer_state(old, registry), control.answer_cancel(old, registry)):
         assert (answer["known"], answer["state"], answer["end"]) == (False, None, None)
+    assert (answer["cancelled"], answer["runs"]) == (False, [])
     assert not stream.run.is_ending
 
 

@@ -102,6 +102,15 @@ def test_one_that_delivers_again_is_told_of_again(rig: Rig) -> None:
     assert rig.wait(61)[0] == {"running": 1, "runs": [3], "counts": [6], "next_s": 2.0}
 
 
+def test_what_is_said_in_between_does_not_make_it_faster(rig: Rig) -> None:
+    rig.run({3: 0})
+    for second in range(10):  # pages come
+        rig.announcer.changed()
+        rig.wait(1)
+        rig.counts = {3: second}
+    assert len(rig.wait(10)) <= 6
+
+
 def test_one_that_delivers_all_the_time_is_told_of_all_the_time(rig: Rig) -> None:
     rig.run({3: 0})
     for count in range(1000):
