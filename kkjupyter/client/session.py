@@ -433,6 +433,8 @@ class Session(ProtocolCaller):
             return NegotiatedProtocol(told, "superjson", [], None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
+        if told is not None and remembered is not None and remembered[0] != told:
+            remembered = None  # another server may be there now, or one that speaks both
         negotiated = await find_protocol(
             transport, remembered, codec=self._told_codec, timeout_s=self._probe_timeout_s
         )

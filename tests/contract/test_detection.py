@@ -141,6 +141,17 @@ def test_compact_was_told_and_classic_is_spoken() -> None:
         assert caught.value.url == url
 
 
+def test_what_is_told_counts_more_than_what_was_spoken_there_before() -> None:
+    """A port is used again, here by a server of ours, which speaks both."""
+    with raw_server(GENERATIONS["0.7 json"]) as url:
+        kk.close(kk.connect(url))
+    port = int(url.rpartition(":")[2])
+    with kk.serve(Endpoint(), port=port, token=False) as server:
+        assert server.url.startswith(url)
+        with kk.connect(url, protocol="compact") as api:
+            assert api.add(1, 2).result() == 3
+
+
 def test_a_codec_that_the_peer_does_not_understand() -> None:
     """Its calls would never be answered: a compact peer overlooks what is in the other codec."""
     with (
