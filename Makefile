@@ -34,14 +34,14 @@ help:
 	@echo "make demo [HEADLESS=1]   run the quickstart in JupyterLab (or in the terminal)"
 	@echo "make test                every check; single ones below"
 	@echo "make test-fast           lint, types and the quick tests, under a minute"
-	@echo "make test-matrix         once more: other versions, all widths, the pictures"
+	@echo "make test-matrix         once more: other versions, all widths, LLM clients, the pictures"
 	@echo "make pictures            take the pictures of README and docs anew"
 	@echo "make lint | format       ruff: check, or mend what it can"
 	@echo "make types               mypy --strict and tsc"
 	@echo "make frontend            build the front end into kkjupyter/static"
 	@echo "make docs                the site, into .artifacts/site"
 	@echo "make test-NAME           NAME: unit contract guides wire cli kernel browser peers"
-	@echo "                         notebooks docs packaging newer vitest"
+	@echo "                         notebooks docs packaging clients newer vitest"
 	@echo "                         (peers, also those that npm lacks: KKRPC_PEERS=FOLDER make test-peers)"
 	@echo "make fuzz [SECONDS=600]  hostile peers beside an honest client, who must be answered in a second"
 	@echo "make soak [SECONDS=600]  mixed use; neither client nor server may grow (SEED=N repeats a run)"
@@ -96,7 +96,7 @@ test-fast: $(VENV)/.test
 	@$(CHECK) ruff mypy fast
 
 test-matrix: $(VENV)/.test
-	@$(CHECK) matrix-browser matrix-newer
+	@$(CHECK) matrix-browser clients matrix-newer
 
 pictures: $(VENV)/.test
 	@$(CHECK) pictures
@@ -132,7 +132,7 @@ bench: $(VENV)/.test
 	  $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean:
-	rm -rf $(VENV) .venv-newer .kernels .node .chromium .artifacts dist .coverage .coverage.*
+	rm -rf $(VENV) .venv-newer .venv-clients .kernels .node .chromium .artifacts dist .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf tests/peers/vovk_*/.next tests/peers/vovk_*/next-env.d.ts
 	find . -name node_modules -type d -prune -exec rm -rf {} +

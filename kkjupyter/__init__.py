@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kkjupyter.api.tracing import trace, tracing
     from kkjupyter.demo import demo
     from kkjupyter.limits import ClientLimits, ServerLimits
+    from kkjupyter.notebook.chunks.registry import chunks
     from kkjupyter.notebook.show.compare import compare
     from kkjupyter.notebook.show.show import show
     from kkjupyter.notebook.views import View, view
@@ -93,6 +94,7 @@ __all__ = [
     "aconnect",
     "aset",
     "call",
+    "chunks",
     "close",
     "compare",
     "connect",
@@ -130,6 +132,7 @@ _HOMES = {
     "aconnect": "kkjupyter.api.functions:aconnect",
     "aset": "kkjupyter.api.functions:aset",
     "call": "kkjupyter.api.functions:call",
+    "chunks": "kkjupyter.notebook.chunks.registry:chunks",
     "close": "kkjupyter.api.functions:close",
     "compare": "kkjupyter.notebook.show.compare:compare",
     "connect": "kkjupyter.api.functions:connect",

@@ -142,9 +142,14 @@ def newer_python_tests(*options: str, marked: str = "not slow and not matrix") -
         raise StepFailed("; ".join(failed))
 
 
+def client_tests() -> None:
+    """The chunks of LLM clients as objects of their own classes, in a venv of their own."""
+    pytest("tests/clients", "--timeout=120", python=machine.make_clients_venv())
+
+
 def no_test_forgotten() -> None:
     """Fail if a test belongs to no step, and would silently never run."""
-    known = {step.path for step in STEPS}
+    known = {step.path for step in (*STEPS, *MATRIX_STEPS)}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         # Its folder below tests/, or the file itself, if it lies there.
         place = f"tests/{path.relative_to(ROOT / 'tests').parts[0]}"
@@ -216,6 +221,7 @@ MATRIX_STEPS = (
         MATRIX_TESTS,
         ("install", "kernels", "chromium"),
     ),
+    Step("clients", client_tests, "tests/clients"),
     Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
 )
 # Checks with a name of their own that repeat some of the others.

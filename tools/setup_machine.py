@@ -1,4 +1,4 @@
-"""Find, or bring, what the checks need besides Python packages: Node, a newer Python.
+"""Find, or bring, what the checks need besides their own venv: Node, a newer Python, clients.
 
 Nothing here is installed outside the repository. (The browser has a module of its own.)
 """
@@ -10,11 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE_BIN = ROOT / ".node" / "bin"
 NEWER_VENV = ROOT / ".venv-newer"
+CLIENTS_VENV = ROOT / ".venv-clients"
+CLIENTS_CONSTRAINTS = ROOT / "tests" / "clients" / "constraints.txt"
 
 
 class SetupFailed(Exception):
@@ -90,7 +93,7 @@ def _wheel_node() -> tuple[Path, Path]:
     return root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-# ---- a newer Python ------------------------------------------------------------------------------
+# ---- other venvs: a newer Python, the clients of LLMs --------------------------------------------
 
 
 def newest_python() -> Path | None:
@@ -112,18 +115,37 @@ def newest_python() -> Path | None:
 
 def make_newer_venv(newest: Path) -> Path:
     """Make .venv-newer with what the unit and contract tests need; returns its Python."""
-    python = NEWER_VENV / "bin" / "python"
-    stamp = NEWER_VENV / ".installed-from"
-    wanted = hashlib.sha256(
-        b"\0".join(
-            [str(newest).encode()]
-            + [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
-        )
+    return _make_venv(NEWER_VENV, newest, "hatchling", ".[unit]")
+
+
+def make_clients_venv() -> Path:
+    """Make .venv-clients with the clients of LLMs beside the project; returns its Python.
+
+    They are many, and only their classes are wanted: 350 MB, without compiled files.
+    """
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    clients = pyproject["dependency-groups"]["llm-clients"]
+    constraints = ("--constraint", str(CLIENTS_CONSTRAINTS))
+    return _make_venv(
+        CLIENTS_VENV,
+        Path(sys.executable),
+        *("--no-compile", "hatchling", ".", *constraints, *clients),
+        reads=(CLIENTS_CONSTRAINTS,),
+    )
+
+
+def _make_venv(folder: Path, base: Path, *wanted: str, reads: tuple[Path, ...] = ()) -> Path:
+    """A venv with ``wanted``, made anew if that, or what it is read from, has changed."""
+    python = folder / "bin" / "python"
+    stamp = folder / ".installed-from"
+    sources = (ROOT / "pyproject.toml", ROOT / "constraints.txt", *reads)
+    digest = hashlib.sha256(
+        b"\0".join([str(base).encode()] + [path.read_bytes() for path in sources])
     ).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        subprocess.run([str(newest), "-m", "venv", "--clear", str(NEWER_VENV)], check=True)
-        pip_install(python, "hatchling", ".[unit]")
-        stamp.write_text(wanted)
+    if not stamp.exists() or stamp.read_text() != digest:
+        subprocess.run([str(base), "-m", "venv", "--clear", str(folder)], check=True)
+        pip_install(python, *wanted)
+        stamp.write_text(digest)
     pip_install(python, "--no-deps", "--no-build-isolation", "--force-reinstall", ".")
     return python
 

@@ -24,6 +24,8 @@ class Status:
         count: items so far.
         elapsed_s: seconds since the call was sent; the total once it has ended.
         first_item_s: seconds from sending to the first item, or None before it.
+        was_open: whether the stream was open already when it was given, so that its times count
+            from then: nobody knows when it was asked for.
         error: ``"ValueError: something went wrong"`` of a failed run, else ``""``.
         notes: further lines for the user ("an earlier run is still streaming").
     """
@@ -37,6 +39,7 @@ class Status:
     first_item_s: float | None
     error: str = ""
     notes: tuple[str, ...] = ()
+    was_open: bool = False
 
     @property
     def over(self) -> bool:

@@ -96,6 +96,19 @@ async def alocal():
         await asyncio.sleep(60)
     finally:
         ended.append(time.monotonic())
+
+def request():
+    """A request that is not answered for a minute."""
+    try:
+        time.sleep(60)
+    finally:
+        ended.append(time.monotonic())
+
+async def arequest():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        ended.append(time.monotonic())
 '''
 
 

@@ -23,6 +23,8 @@ BLOCKING = {
     "local generator": "kk.show(local())",
     "loop over a local generator": "for n in kk.show(local()): pass",
     "unary": "%rpc api.slow(60)",
+    "request of a function": "kk.show(request)",
+    "loop over a request": "for n in kk.show(lambda: request()): pass",
 }
 AWAITING = {
     "await": "await kk.show(api.silent())",
@@ -30,6 +32,9 @@ AWAITING = {
     "local async generator": "await kk.show(alocal())",
     "loop over a local async generator": "async for n in kk.show(alocal()): pass",
     "awaited unary": "await kk.show(api.slow(60))",
+    "async request": "await kk.show(arequest)",
+    "async request of a lambda": "await kk.show(lambda: arequest())",
+    "async loop over a request": "async for n in kk.show(lambda: arequest()): pass",
 }
 # Waits of the engine's own, without a view.
 UNSHOWN = {

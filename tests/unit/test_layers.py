@@ -37,6 +37,7 @@ FLOORS = (
     "notebook.run_status",
     "notebook.safe_text",
     "notebook.views",
+    "notebook.chunks",
     "notebook.shell",
     "notebook.retention",
     "notebook.output",

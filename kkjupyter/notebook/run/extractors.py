@@ -5,20 +5,30 @@ Only views and texts use the picked part; loops and ``reply.items`` have the ite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.safe_text import whole
-from kkjupyter.notebook.views.text_joining import Kind, Piece
+from kkjupyter.notebook.chunks.stream import ChunkStream, ToolCall
+from kkjupyter.notebook.views.text_joining import Piece
 from kkjupyter.plaintext import plain
 
-__all__ = ["ChunkTexts", "Picked", "Picker", "Picking", "as_they_are", "chunk_texts", "picker"]
+__all__ = [
+    "Answer",
+    "ChunkTexts",
+    "Picked",
+    "Picker",
+    "Picking",
+    "answer_of",
+    "as_they_are",
+    "chunk_texts",
+    "first_choice",
+    "picker",
+]
 
 Picker = Callable[[Sequence[Any]], Sequence[Any]]
 
-# Checked for each item of every stream, so without reading any attribute.
-_PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, bytes})
 # Raised when an event lacks something or is of another type: it has nothing to show.
 _NOT_THERE = (AttributeError, KeyError, IndexError, TypeError)
 _NOTE_CHARS = 160
@@ -33,12 +43,12 @@ class Picking:
     """A picker that reports items that it does not show.
 
     Attributes:
-        notes: the list that gets the report, once; None for none.
+        notes: the list that gets each report, once; None for none.
     """
 
     def __init__(self) -> None:
         self.notes: list[str] | None = None
-        self._has_told = False
+        self._told: set[str] = set()
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
         """The parts of these items that views show."""
@@ -49,8 +59,8 @@ class Picking:
         raise NotImplementedError
 
     def _tell(self, note: str) -> None:
-        if not self._has_told and self.notes is not None:
-            self._has_told = True
+        if self.notes is not None and note not in self._told:
+            self._told.add(note)
             self.notes.append(note)
 
 
@@ -87,9 +97,9 @@ class Picked(Picking):
             return self._pick(item)
         except _NOT_THERE as error:
             text = plain(str(error))[:_NOTE_CHARS].replace("\n", " ")
-            self._tell(
-                f"pick failed for some items, which are not shown ({type(error).__name__}: {text})"
-            )
+            if not self._told:
+                name = type(error).__name__
+                self._tell(f"pick failed for some items, which are not shown ({name}: {text})")
             return None
         except StopIteration as error:
             # It would look like the end of a loop.
@@ -113,196 +123,101 @@ def picker(pick: Callable[[Any], Any]) -> Picked:
 class ChunkTexts(Picking):
     """Shows the text of each chunk of an LLM client; other items as they are.
 
-    A chunk is an item of the ``openai`` package, or of the many others with the same format:
-    ``chunk.choices[0].delta.content``, or ``choices[0].text`` of plain completions; or the dict
-    that it is on the wire, as a remote endpoint passes it on. A chunk without text (a role, the
-    usage at the end) shows nothing. A model's reasoning is shown before its answer, a tool call as
-    a line with its name and arguments; of several alternatives the first one is shown.
+    A chunk is known by its shape; ``notebook/chunks`` has an extractor for each. A chunk without
+    text (a role, the usage at the end) shows nothing. A model's reasoning and its tool calls are
+    shown where they arrived, and marked; of several alternatives the first one is shown.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._choice: int | None = None
+        self._stream = ChunkStream()
 
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
         """The text of the first alternative; other items as they are."""
-        shown = chunk_texts(items)
-        if self._choice is None:
-            # Before the first text, a chunk without text counts for any choice: it announces text.
-            texts = (one.choice for one in shown if type(one) is Piece and one)
-            self._choice = next(texts, None)
-            if self._choice is None:
-                return shown
-        first = [one for one in shown if type(one) is not Piece or one.choice == self._choice]
-        if len(first) < len(shown):
-            self._tell("several choices arrived; one of them is shown")
-        return first
+        shown: list[Any] = []
+        for item in items:
+            pieces = self._stream.read(item)
+            if pieces is None:
+                shown.append(item)
+                continue
+            for piece in pieces:
+                # A piece without text counts for any choice: it announces text.
+                if piece and piece.choice != self._choice:
+                    if self._choice is not None:
+                        self._tell("several choices arrived; one of them is shown")
+                        continue
+                    self._choice = piece.choice
+                shown.append(piece)
+        if cut_by := self._stream.cut_by:
+            self._tell(f"the answer was cut off ({cut_by})")
+        if fault := self._stream.fault:
+            self._tell(plain(fault)[:_NOTE_CHARS].replace("\n", " "))
+        return shown
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Only the answer of the first alternative; without one, the reasoning and the rest."""
+        """Only the answer, of the alternative with the lowest number; other items as they are."""
         shown = chunk_texts(items)
-        choice = min((one.choice for one in shown if type(one) is Piece), default=0)
-        shown = [one for one in shown if type(one) is not Piece or one.choice == choice]
-        if not any(type(one) is Piece and one and one.kind == "answer" for one in shown):
-            return shown
-        return [one for one in shown if type(one) is not Piece or one.kind == "answer"]
+        choice = first_choice(shown)
+        return [
+            str(one) if type(one) is Piece else one
+            for one in shown
+            if type(one) is not Piece or (one.choice == choice and one.kind in _ANSWER)
+        ]
 
 
-def chunk_texts(items: Sequence[Any]) -> list[Any]:
-    """The pieces of text of all chunks, with all their alternatives; other items as they are."""
+def chunk_texts(items: Iterable[Any], stream: ChunkStream | None = None) -> list[Any]:
+    """The pieces of text of all chunks, with all their alternatives; other items as they are.
+
+    Args:
+        items: of one stream, in order.
+        stream: what reads them, and knows afterwards what else was in them.
+    """
+    stream = stream or ChunkStream()
     shown: list[Any] = []
     for item in items:
-        pieces = None
-        if type(item) not in _PLAIN:
-            pieces = next((found for read in _READERS if (found := read(item)) is not None), None)
-        shown += [item] if pieces is None else pieces
+        pieces = stream.read(item)
+        if pieces is None:
+            shown.append(item)
+        else:
+            shown += pieces
     return shown
 
 
-# ---- the formats of chunks. Each reader returns the pieces of an item, or None for another format;
-# ---- it never raises for any item.
+def first_choice(shown: Iterable[Any]) -> int:
+    """The lowest number of an alternative that has a text."""
+    return min((one.choice for one in shown if type(one) is Piece and one), default=0)
 
 
-def _completion_pieces(item: Any) -> list[Piece] | None:
-    """Read chunks of chat completions and of plain completions."""
-    choices = _field(item, "choices")
-    if choices is None and _kind_of(item) in _CHUNK_KINDS:
-        return [Piece("")]
-    if not _is_list(choices):
-        return None
-    if not choices:
-        return [Piece("")] if _is_envelope(item) else None
-    if not _is_choice(choices[0]):
-        return None
-    pieces: list[Piece] = []
-    for choice in filter(_is_choice, choices):
-        index = _field(choice, "index")
-        number = index if type(index) is int else 0
-        pieces += [
-            Piece(text, kind, number, begins=begins)
-            for kind, text, begins in _choice_parts(choice)
-            if text
-        ]
-    # A chunk without text still shows that this is a stream of text.
-    return pieces or [Piece("")]
+# A refusal is what a model says in place of an answer.
+_ANSWER = frozenset({"answer", "refusal"})
 
 
-_READERS: tuple[Callable[[Any], list[Piece] | None], ...] = (_completion_pieces,)
-_Part = tuple[Kind, str, bool]
+@dataclass(frozen=True)
+class Answer:
+    """What the items of a stream say, if they are chunks of an LLM client's.
 
-# The fields of a chunk besides its choices; a user's dict without choices has none of them.
-_ENVELOPE = frozenset({"object", "model", "usage", "prompt_filter_results"})
-# The types that a chunk may name. A chunk may have nothing else.
-_CHUNK_KINDS = ("chat.completion.chunk", "text_completion")
-# The new part of a chunk. Objects made from the wire have only the fields that were sent.
-_DELTA = ("content", "role", "reasoning_content", "reasoning", "refusal", "tool_calls")
+    Attributes:
+        text: the answer; None if none of the items is a chunk.
+        reasoning: what the model has thought.
+        tool_calls: the tools that it wants to be called.
+        usage: what it has counted, or None.
+        role: who speaks.
+    """
 
-
-def _kind_of(item: Any) -> str:
-    kind = _field(item, "object")
-    return kind if type(kind) is str else ""
-
-
-def _is_envelope(item: Any) -> bool:
-    return not _is_a(item, dict) or not _ENVELOPE.isdisjoint(item)
-
-
-def _is_choice(choice: Any) -> bool:
-    delta = _field(choice, "delta")
-    if _is_a(delta, dict) or any(_has(delta, name) for name in _DELTA):
-        return True
-    is_numbered = _has(choice, "index") or _has(choice, "finish_reason")
-    if delta is not None and type(delta) not in _PLAIN:
-        return is_numbered
-    if delta is None and _has(choice, "delta"):
-        return is_numbered
-    return is_numbered and _is_a(_field(choice, "text"), str)
+    text: str | None
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    usage: dict[str, Any] | None
+    role: str
 
 
-def _choice_parts(choice: Any) -> Iterator[_Part]:
-    text = _field(choice, "text")
-    if _is_a(text, str):
-        yield "answer", text, False
-    delta = _field(choice, "delta")
-    if delta is None:
-        return
-    for name in ("reasoning_content", "reasoning", "reasoning_details"):
-        if reasoning := _flat_text(_field(delta, name)):
-            yield "reasoning", reasoning, False
-            break
-    yield from _content_parts(_field(delta, "content"))
-    for other in (_field(delta, "refusal"), _field(_field(delta, "audio"), "transcript")):
-        if _is_a(other, str):
-            yield "answer", other, False
-    calls = _field(delta, "tool_calls")
-    for call in calls if _is_list(calls) else ():
-        yield from _call_parts(_field(call, "function") or _field(call, "custom"))
-    yield from _call_parts(_field(delta, "function_call"))
-
-
-def _content_parts(content: Any) -> Iterator[_Part]:
-    """Read a text, or parts, some of which may be a model's reasoning."""
-    for part in content if _is_list(content) else (content,):
-        if _is_a(part, str):
-            yield "answer", part, False
-            continue
-        if part is None:
-            continue
-        kind = _field(part, "type")
-        thought = _flat_text(_field(part, "thinking"))
-        if thought or kind in ("thinking", "reasoning"):
-            yield "reasoning", thought or _flat_text(part), False
-        elif text := _flat_text(part):
-            yield "answer", text, False
-        elif _is_a(kind, str) and kind != "text":
-            yield "note", f"[{kind}]", True
-
-
-def _call_parts(function: Any) -> Iterator[_Part]:
-    if function is None:
-        return
-    if _is_a(name := _field(function, "name"), str) and name:
-        yield "note", f"[tool call] {name} ", True
-    for field in ("arguments", "input"):
-        arguments = _field(function, field)
-        if _is_a(arguments, str):
-            yield "note", arguments, False
-        elif _is_a(arguments, dict) and arguments:
-            yield "note", whole(repr(arguments)), False
-
-
-def _flat_text(value: Any, depth: int = 0) -> str:
-    """The text in a value that is a text, a part with a text, or a list of these."""
-    if _is_a(value, str):
-        return str(value)
-    if value is None or depth > 4:
-        return ""
-    if _is_list(value):
-        return "".join([_flat_text(part, depth + 1) for part in value])
-    names = ("text", "content", "summary", "value")
-    texts = (_flat_text(_field(value, name), depth + 1) for name in names)
-    return next(filter(None, texts), "")
-
-
-def _field(item: Any, name: str) -> Any:
-    """A value of a dict, or an attribute of an object; None if it cannot be read."""
-    try:
-        return item.get(name) if _is_a(item, dict) else getattr(item, name, None)
-    except Exception:  # noqa: BLE001 - foreign code; an object that cannot be asked is no chunk
-        return None
-
-
-def _has(item: Any, name: str) -> bool:
-    try:
-        return name in item if _is_a(item, dict) else hasattr(item, name)
-    except Exception:  # noqa: BLE001 - as above
-        return False
-
-
-def _is_list(value: Any) -> bool:
-    return issubclass(type(value), (list, tuple))
-
-
-def _is_a(value: Any, kind: type[Any]) -> bool:
-    """``isinstance`` without the object's ``__class__``, which may be false or raise."""
-    return issubclass(type(value), kind)
+def answer_of(items: Iterable[Any]) -> Answer:
+    """What these items say, of the alternative with the lowest number. Never raises."""
+    stream = ChunkStream()
+    pieces = [one for one in chunk_texts(items, stream) if type(one) is Piece]
+    choice = first_choice(pieces)
+    mine = [one for one in pieces if one.choice == choice]
+    text = "".join([one for one in mine if one.kind in _ANSWER]) if pieces else None
+    reasoning = "".join([one for one in mine if one.kind == "reasoning"])
+    return Answer(text, reasoning, tuple(stream.calls(choice)), stream.usage, stream.role)

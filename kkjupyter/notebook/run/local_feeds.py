@@ -12,6 +12,7 @@ import contextlib
 import contextvars
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterator
 from types import AsyncGeneratorType
@@ -23,6 +24,7 @@ from IPython.core.async_helpers import get_asyncio_loop
 from kkjupyter.connection.pumps import close_iterator, close_source
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.retention.sizes import SizeMeter
+from kkjupyter.notebook.run.driving import DrivenFeed
 from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.stopping import Stoppable, Stopped, can_stop_here
 from kkjupyter.runtime.hooks import run_before_wait
@@ -30,7 +32,7 @@ from kkjupyter.runtime.ticker import ticker
 from kkjupyter.runtime.turns import TurnKeeper
 from kkjupyter.runtime.waiting import Notifier, wait_async
 
-__all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed"]
+__all__ = ["BUSY_NOTE", "AsyncFeed", "IteratorFeed", "LocalFeed", "running_loop"]
 
 AHEAD_ITEMS = 1024
 """How many items a view lets a local source run ahead of what it has taken."""
@@ -48,13 +50,13 @@ _CLOSE_S = 1.0
 logger = logging.getLogger("kkjupyter")
 
 
-class LocalFeed:
+class LocalFeed(DrivenFeed):
     """The common part of both local feeds: a buffer, its end, and the waiters."""
 
     kind: Literal["unary", "stream"] | None = "stream"
 
     def __init__(self, title: str, ahead_items: int) -> None:
-        self.title = title
+        super().__init__(title)
         self.ahead_items = ahead_items
         self.value: Any = None
         self._buffer: deque[Any] = deque()
@@ -111,42 +113,22 @@ class LocalFeed:
             self._buffer.clear()
             self._stop()
 
-    @property
-    def is_here(self) -> bool:
-        """Whether the waiting thread drives it."""
-        return False
+    def ask(self) -> None:
+        """Have the source begin, where nobody waits for it yet. Returns at once."""
+        self._demand()
 
-    def stay(self) -> bool:
-        """Let the waiting thread, which is this one, drive it; False if something else does.
-
-        After True, call :meth:`drive`, or :meth:`advance` and at the end :meth:`leave`.
-        """
-        return self.is_here
+    def run_ahead_no_more(self) -> None:
+        """As of any driven feed."""
+        self.ahead_items = 0
 
     def drive(self) -> None:
-        """Advance it here until it is over.
-
-        Raises:
-            KeyboardInterrupt: the user interrupted; the feed is cancelled and the source closed.
-        """
+        """As of any driven feed."""
         run_before_wait()
         try:
             while not self._over:
                 self._advance_when_wanted()
         finally:
             self.leave()
-
-    def advance(self) -> None:
-        """Get the next item here, so that it can be taken, unless the source is over.
-
-        Raises:
-            KeyboardInterrupt: as for :meth:`drive`.
-        """
-        raise NotImplementedError
-
-    def leave(self) -> None:
-        """Stop driving: cancel the source if it is not over, and close it."""
-        raise NotImplementedError
 
     def _advance_when_wanted(self) -> None:
         raise NotImplementedError
@@ -172,6 +154,8 @@ class LocalFeed:
         with self._lock:
             if self._over:
                 return
+            if self.moments.first_item_at_s is None:
+                self.moments.first_item_at_s = time.monotonic()
             self._put_bytes += size_bytes
             self._sizes.append(size_bytes)  # first, because the size is taken with the item
             self._buffer.append(item)
@@ -182,6 +166,7 @@ class LocalFeed:
             if self._over:
                 return False
             self._error, self.value = error, value
+            self.moments.ended_at_s = time.monotonic()
             self._over = True
         self._bell.notify()
         return True
@@ -227,14 +212,12 @@ class IteratorFeed(LocalFeed):
 
     Attributes:
         source: the iterator.
-        notes: gets a note for the state line if the source does not stop when asked to.
     """
 
     def __init__(
         self, iterator: Iterator[Any], title: str = "iterator", ahead_items: int = AHEAD_ITEMS
     ) -> None:
         super().__init__(title, ahead_items)
-        self.notes: list[str] = []
         self.source = iterator
         self._context = contextvars.copy_context()
         self._change = _Wakeup()
@@ -378,6 +361,10 @@ class AsyncFeed(LocalFeed):
         source: advanced only on demand, in a copy of the current context.
         title: its name in errors.
         ahead_items: how many items it may be ahead of the taken ones; 0: only on request.
+        loop: the loop it belongs to, if that is not the one that runs here.
+
+    Attributes:
+        source: the async iterable.
     """
 
     def __init__(
@@ -385,17 +372,15 @@ class AsyncFeed(LocalFeed):
         source: AsyncIterable[Any],
         title: str = "async iterable",
         ahead_items: int = AHEAD_ITEMS,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(title, ahead_items)
-        self._source = source
+        self.source = source
         self._context = contextvars.copy_context()
         self._task: asyncio.Task[Any] | None = None
         self._started = False
-        self._loop: asyncio.AbstractEventLoop | None
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._loop = loop or running_loop()
         self.home = self._loop
         """The loop the source belongs to; None if it has one of its own."""
         self._change: asyncio.Event | None = None
@@ -468,7 +453,7 @@ class AsyncFeed(LocalFeed):
             ).start()
 
     def _stop(self) -> None:
-        if not self._started and isinstance(self._source, AsyncGeneratorType):
+        if not self._started and isinstance(self.source, AsyncGeneratorType):
             # There is nothing to close. If it has begun elsewhere, asyncio ends it when it is
             # collected; the loop of a task of ours might be shutting down.
             return
@@ -546,7 +531,7 @@ class AsyncFeed(LocalFeed):
         """Advance the source until it is over; returns the iterator if it did not end by itself."""
         assert self._change is not None
         try:
-            iterator = aiter(self._source)
+            iterator = aiter(self.source)
         except BaseException as error:  # noqa: BLE001 - as below
             self._end(error)
             return None
@@ -587,13 +572,21 @@ class AsyncFeed(LocalFeed):
         # An async generator has aclose; an LLM client's stream has `close`, on the given object and
         # not always on its iterator. But that object is itself an iterator: an iterable that is not
         # one may have other readers.
-        for owner in (iterator, self._source):
+        for owner in (iterator, self.source):
             try:
                 await close_source(owner)
             except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - nobody is left to raise it to
                 self._report_close(error)
-            if owner is self._source:
+            if owner is self.source:
                 return
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _idle_loop() -> asyncio.AbstractEventLoop | None:

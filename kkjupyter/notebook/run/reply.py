@@ -10,15 +10,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from kkjupyter.errors import KKError, error_line
+from kkjupyter.notebook.chunks.stream import ToolCall
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.run.dataframes import dataframe_of
-from kkjupyter.notebook.run.extractors import Picker, Picking, as_they_are
+from kkjupyter.notebook.run.driving import Moments
+from kkjupyter.notebook.run.extractors import Answer, Picker, Picking, answer_of, as_they_are
 from kkjupyter.notebook.run_status import RunState
 from kkjupyter.notebook.views.text_joining import TextJoiner
 
 __all__ = ["Reply", "joined_text"]
 
 _ERRORS = ("error", "view_error")
+_KEPT = ("status", "first_item_s", "was_open", "shown_in", "is_text")
 
 
 class Reply:
@@ -37,6 +40,7 @@ class Reply:
         view_error: the exception of a view that failed while it was shown (the stream went on, and
             the json view took its place), or None.
         first_item_s: seconds from the call to the first item, or None.
+        was_open: whether the stream was open already when it was given: its times count from then.
         limits: the limits of what is kept.
         shown_in: the number of the execution whose cell has its newest view, or None; as the last
             line of that cell it is not shown again.
@@ -44,7 +48,11 @@ class Reply:
     """
 
     def __init__(
-        self, title: str, limits: Limits = DEFAULT_LIMITS, pick: Picker = as_they_are
+        self,
+        title: str,
+        limits: Limits = DEFAULT_LIMITS,
+        pick: Picker = as_they_are,
+        moments: Moments | None = None,
     ) -> None:
         self.title = title
         self._pick = pick
@@ -53,12 +61,15 @@ class Reply:
         self.error: BaseException | None = None
         self.view_error: BaseException | None = None
         self.first_item_s: float | None = None
+        self.was_open = False
         self.shown_in: int | None = None
         self.is_text = False
         self._kept_text: str | None = None
+        self._latest_answer: tuple[int, Answer | None] = (0, None)
         self._retained = Retained(limits)
-        self._started_at = time.monotonic()
-        self._ended_at: float | None = None
+        self._moments = moments or Moments()
+        self._given_at_s = time.monotonic()
+        self._ended_at_s: float | None = None
 
     # What may be read, at any time and from any thread.
 
@@ -86,8 +97,9 @@ class Reply:
         """What was shown, as one text.
 
         Strings are joined as they are, other items are lines of JSON. In a stream of text, None is
-        left out and bytes are UTF-8. For an LLM client's chunks it is the answer, or the reasoning
-        if there is no answer. For a unary call it is the value as text. Never raises.
+        left out and bytes are UTF-8. For an LLM client's chunks it is only the answer
+        (``reasoning``, ``tool_calls`` and ``usage`` have the rest). For a unary call it is the
+        value as text. Never raises.
         """
         if self._kept_text is not None:
             return self._kept_text
@@ -108,6 +120,62 @@ class Reply:
         if isinstance(self._pick, Picking):
             return self._pick.for_text(items)
         return self._pick(items)
+
+    @property
+    def reasoning(self) -> str:
+        """What the model has thought before its answer; empty if the stream has none. Never raises.
+
+        Like the properties below, it is taken from the items, whatever the view. Each is for the
+        chunks of an LLM client's, and of several alternatives for the one with the lowest number.
+        """
+        return self._answer().reasoning
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tools that the model wants to be called, in order. Never raises.
+
+        While the stream runs, the last one may not be complete.
+        """
+        return [*self._answer().tool_calls]
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What the provider has counted (tokens), by its own names; None if it said nothing.
+
+        Never raises.
+        """
+        return copy.deepcopy(self._answer().usage)
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as chat APIs take it, to be appended to the messages of the next request.
+
+        It has ``role`` and ``content``, and ``tool_calls`` if the model wants any. A stream that is
+        not one of chunks gives its text. Never raises.
+        """
+        answer = self._answer()
+        text = self.text if answer.text is None else _paired(answer.text)
+        message: dict[str, Any] = {"role": answer.role, "content": text}
+        if answer.tool_calls:
+            message["content"] = text or None
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in answer.tool_calls
+            ]
+        return message
+
+    def _answer(self) -> Answer:
+        count, answer = self._latest_answer
+        if answer is None or count != self._retained.count:
+            head, newest, left_out = self._retained.parts()
+            count = len(head) + len(newest) + left_out
+            answer = answer_of([*head, *newest])
+            self._latest_answer = (count, answer)
+        return answer
 
     def dataframe(self, library: str | None = None) -> Any:
         """The items as a data frame of pandas or polars: a row for each, as they came.
@@ -139,7 +207,12 @@ class Reply:
     @property
     def elapsed_s(self) -> float:
         """Seconds from the call to its end, or until now."""
-        return (self._ended_at or time.monotonic()) - self._started_at
+        ended_at_s = self._ended_at_s or self._moments.ended_at_s or time.monotonic()
+        return ended_at_s - self._started_at_s
+
+    @property
+    def _started_at_s(self) -> float:
+        return self._moments.asked_at_s or self._given_at_s
 
     @property
     def is_over(self) -> bool:
@@ -151,7 +224,8 @@ class Reply:
     def extend(self, items: Sequence[Any]) -> None:
         """Add new items."""
         if items and self.first_item_s is None:
-            self.first_item_s = time.monotonic() - self._started_at
+            came_at_s = self._moments.first_item_at_s or time.monotonic()
+            self.first_item_s = came_at_s - self._started_at_s
         self._retained.extend(items)
         if items and self.status == "waiting":
             self.status = "streaming"
@@ -162,7 +236,7 @@ class Reply:
         """Set how it ended; it does not change afterwards."""
         self.value = value
         self.error = error
-        self._ended_at = time.monotonic()
+        self._ended_at_s = self._moments.ended_at_s or time.monotonic()
         self.status = status
 
     # Copying and pickling.
@@ -210,7 +284,7 @@ class Reply:
     def _state(self, parts: tuple[list[Any], list[Any], int] | None = None) -> dict[str, Any]:
         """Its present content, for a copy."""
         head, newest, left_out = self._retained.parts() if parts is None else parts
-        names = ("title", "status", "first_item_s", "shown_in", "is_text", "limits", "elapsed_s")
+        names = ("title", "limits", "elapsed_s", *_KEPT)
         return {
             **{name: getattr(self, name) for name in (*names, "value", *_ERRORS)},
             "items": [*head, *newest],
@@ -220,7 +294,7 @@ class Reply:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        for name in ("status", "first_item_s", "shown_in", "is_text", "value"):
+        for name in (*_KEPT, "value"):
             setattr(self, name, state[name])
         self._retained = Retained.of(
             Items(state["items"], left_out=state["left_out"], gap_at=state["gap_at"]), self.limits
@@ -229,8 +303,8 @@ class Reply:
         for name in _ERRORS:
             error = state[name]
             setattr(self, name, error.restored() if isinstance(error, _KeptError) else error)
-        self._ended_at = time.monotonic()
-        self._started_at = self._ended_at - state["elapsed_s"]
+        self._ended_at_s = time.monotonic()
+        self._given_at_s = self._ended_at_s - state["elapsed_s"]
 
     def __repr__(self) -> str:
         number = self.count
@@ -297,7 +371,11 @@ def joined_text(items: Iterable[Any], *, is_text: bool = False) -> str:
     first = next((item for item in items if item is not None), None)
     is_text = is_text or issubclass(type(first), str)
     joiner = TextJoiner(is_text=is_text)
-    text = joiner.feed(items) + joiner.flush()
+    return _paired(joiner.feed(items) + joiner.flush())
+
+
+def _paired(text: str) -> str:
+    """``text`` with whole characters for the halves of pairs that stand side by side."""
     if any("\ud800" <= char <= "\udfff" for char in text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return text

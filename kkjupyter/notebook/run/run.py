@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from kkjupyter.errors import CallCancelled, CallTimeout, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
+from kkjupyter.notebook.run.driving import DrivenFeed
 from kkjupyter.notebook.run.extractors import Picker, as_they_are
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.snapshots import snapshot
@@ -107,7 +108,8 @@ class Run:
         self._keeper = keeper
         self.cell = cell
         self.keep = keep
-        self.reply = Reply(title, limits, pick)
+        moments = feed.moments if isinstance(feed, DrivenFeed) else None
+        self.reply = Reply(title, limits, pick, moments)
         self.notes: list[str] = []
         self.record: CallRecord | None = None
         """What is noted of its frames, if that is to be shown."""
@@ -163,6 +165,7 @@ class Run:
             count=reply.count,
             elapsed_s=reply.elapsed_s,
             first_item_s=reply.first_item_s,
+            was_open=reply.was_open,
             error="" if reply.error is None else error_line(reply.error),
             notes=tuple(self.notes),
         )

@@ -9,13 +9,14 @@ from typing import Any
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
-from kkjupyter.notebook.run.feeds import awaited
+from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
 from kkjupyter.notebook.run.owner import cells
 from kkjupyter.notebook.run.reply import Reply
+from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import GRACE_S, cancel_and_settle
-from kkjupyter.notebook.show.waiting import begin, check_view, lives_on_this_loop, never_shown
+from kkjupyter.notebook.show.waiting import begin, check_view, never_shown, wait
 from kkjupyter.notebook.views import AUTO, ViewChoice
 from kkjupyter.runtime.hooks import run_before_show
 from kkjupyter.runtime.waiting import wait_async
@@ -36,8 +37,13 @@ def compare(
     with ``await``, it waits for the end of all; the notebook's own async iterables need the
     ``await``. A stream that fails shows the error in its column, and the others go on.
 
+    The times are comparable if each source is a function that makes its request: all of these are
+    called at the same moment, each in a thread of its own or on the loop, and the clock of each
+    starts with its call. Streams that are open already have been asked for one after the other.
+
     Args:
-        sources: calls, iterators or async iterables, by the names above their columns.
+        sources: calls, iterators, async iterables, or functions without arguments that give one of
+            these, as for :func:`kkjupyter.show`; by the names above their columns.
         view: how items are shown, as for :func:`kkjupyter.show`.
         pick: which part of each item is shown, as for :func:`kkjupyter.show`.
         limits: how much each Reply keeps.
@@ -47,7 +53,8 @@ def compare(
         is a dict of the Replies, by name.
 
     Raises:
-        UsageError: there is nothing to compare, or a source does not stream or is already read.
+        UsageError: there is nothing to compare; or a source does not stream, is already read, is a
+            class or needs arguments.
     """
     run_before_show()
     check_view(view)
@@ -103,14 +110,10 @@ class Compared:
                 block: write ``await``.
             BaseException: the error of the first stream, if all of them failed.
         """
-        at_home = [run.title for run in self._runs.values() if lives_on_this_loop(run)]
-        if at_home:
-            self._is_refused = True
-            raise UsageError(
-                f"{', '.join(at_home)} of this comparison runs on this event loop, which "
-                "`.wait()` would block; write `await kk.compare(...)`"
-            )
-        return self.last_line()
+        self._refuse_here()
+        replies = self.last_line()
+        self._refuse_here()  # what a function gave may turn out to be such a stream
+        return replies
 
     def last_line(self) -> Replies:
         """Like :meth:`wait`, for the last line of a cell: streams that need this event loop go on
@@ -119,24 +122,45 @@ class Compared:
         Returns:
             As :meth:`wait`; the Replies of streams that go on are incomplete.
         """
-        at_home = [run for run in self._runs.values() if lives_on_this_loop(run)]
-        for run in at_home:
-            run.notes.append(
-                "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
-            )
+        noted = self._note_those_here()
         self._show()
-        if at_home:  # waiting here would block the loop that drives it
+        if noted:  # waiting here would block the loop that drives it
             return self.replies
         try:
             for run in self._runs.values():
-                run.wait()
+                wait(run)
         except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
             self.cancel()
             for run in self._runs.values():
                 cancel_and_settle(run)
             hide_our_frames(interrupt)
             raise
-        return self._outcome()
+        return self.replies if self._note_those_here() else self._outcome()
+
+    def _those_here(self) -> list[Run]:
+        """Those that need the very loop that waiting in plain code would stop."""
+        runs = self._runs.values()
+        return [run for run in runs if not run.is_over and lives_on_this_loop(run.feed)]
+
+    def _note_those_here(self) -> bool:
+        """Say of those that they go on; return whether there are any."""
+        those = self._those_here()
+        for run in those:
+            run.notes.append(
+                "runs on the kernel's own loop; `await kk.compare(...)` waits for its end"
+            )
+        return bool(those)
+
+    def _refuse_here(self) -> None:
+        titles = [run.title for run in self._those_here()]
+        if titles:
+            self._is_refused = True
+            if self._is_used:
+                self.cancel()
+            raise UsageError(
+                f"{', '.join(titles)} of this comparison runs on this event loop, which "
+                "`.wait()` would block; write `await kk.compare(...)`"
+            )
 
     def __await__(self) -> Generator[Any, None, Replies]:
         return self._finished().__await__()
@@ -168,6 +192,10 @@ class Compared:
         self.replies.shown_in = present_execution()
         with cells.output():
             open_columns(self._runs, self._view)
+        # All at the same moment, whatever the start of a run takes.
+        for run in self._runs.values():
+            if isinstance(run.feed, RequestFeed):
+                run.feed.ask()
         for run in self._runs.values():
             run.start()
 

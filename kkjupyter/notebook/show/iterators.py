@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Self
 
-from kkjupyter.errors import CallCancelled
-from kkjupyter.notebook.run.local_feeds import LocalFeed
+from kkjupyter.errors import CallCancelled, UsageError
+from kkjupyter.notebook.run.driving import DrivenFeed
+from kkjupyter.notebook.run.feeds import lives_on_this_loop
+from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.runtime.hooks import run_before_wait
@@ -77,14 +79,14 @@ class _Loop:
     def _advance_here(self) -> bool:
         """Advance the source in the loop's own thread; False if something else does."""
         feed = self._feed
-        if isinstance(feed, LocalFeed) and feed.stay():
+        if isinstance(feed, DrivenFeed) and feed.stay():
             feed.advance()
             return True
         return False
 
     def _leave_here(self) -> None:
         feed = self._feed
-        if isinstance(feed, LocalFeed) and feed.is_here:
+        if isinstance(feed, DrivenFeed) and feed.is_here:
             feed.leave()
 
     def __del__(self) -> None:
@@ -118,6 +120,7 @@ class ShownIterator(_Loop):
                     break
                 if not self._advance_here():
                     wait_blocking(run.notifier, self._listen())
+                    self._refuse_own_loop()
             self._leave_here()
             run.wait(GRACE_S)
         except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
@@ -127,6 +130,22 @@ class ShownIterator(_Loop):
             raise
         self._raise_failure()
         raise StopIteration
+
+    def _listen(self) -> Any:
+        has_news, feed = super()._listen(), self._feed
+        if not isinstance(feed, RequestFeed):
+            return has_news
+        return lambda: has_news() or lives_on_this_loop(feed)
+
+    def _refuse_own_loop(self) -> None:
+        """What a function gave may need the very loop that this one blocks."""
+        if isinstance(self._feed, RequestFeed) and lives_on_this_loop(self._feed):
+            self._is_through = True
+            cancel_and_settle(self._run)
+            raise UsageError(
+                f"{self._run.title} runs on this event loop, which a plain `for` would block; "
+                "use `async for`"
+            )
 
 
 class AsyncShownIterator(_Loop):

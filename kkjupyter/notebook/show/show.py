@@ -8,10 +8,12 @@ from typing import Any
 from kkjupyter.calls.call import Call
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
-from kkjupyter.notebook.run.feeds import awaited
-from kkjupyter.notebook.run.local_feeds import AsyncFeed, LocalFeed
+from kkjupyter.notebook.run.driving import DrivenFeed
+from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
+from kkjupyter.notebook.run.local_feeds import AsyncFeed
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
+from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import GRACE_S, AsyncShownIterator, ShownIterator
@@ -19,7 +21,6 @@ from kkjupyter.notebook.show.waiting import (
     await_kind,
     begin,
     check_view,
-    lives_on_this_loop,
     never_shown,
     outcome,
     play,
@@ -52,9 +53,17 @@ def show(
     ``__anext__``) it closes only the iterator that it got, because others may read the iterable,
     too.
 
+    Give it a function that makes the request, and the clock starts with that: it is called when the
+    stream is waited for, in the thread that would read the stream (an ``async def``, on the loop).
+    Of a stream that is open already nobody knows when it was asked for, so its state line says
+    "first after opening". A cancel stops the request, or closes what that gives later.
+
     Args:
         source: a call, an iterator (a generator, an LLM client's stream), an async iterable, or a
-            list, tuple, set, range or deque, whose items are there at once.
+            list, tuple, set, range or deque, whose items are there at once; or a function without
+            arguments (``lambda: client.chat.completions.create(...)``) that gives a call, an
+            iterator, an async iterable, an awaitable of one, or a value, which is then the value of
+            the cell.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
             ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
             (:func:`kkjupyter.view`), or a function or class that makes one.
@@ -67,8 +76,9 @@ def show(
         limits: how much the Reply keeps.
 
     Raises:
-        UsageError: ``source`` is not a stream or is already read, there is no such view, or
-            ``pick`` is not a function.
+        UsageError: ``source`` is not a stream, is already read, is a class or needs arguments;
+            there is no such view; or ``pick`` is not a function. What the function raises, or a
+            UsageError if it gives None, is raised where the stream is waited for.
     """
     run_before_show()
     check_view(view)
@@ -113,8 +123,11 @@ class Shown:
                 which waiting would block: write ``await``.
             BaseException: the error of the stream.
         """
-        self._refuse_here("`.wait()`", "write `await kk.show(...)`")
-        return self.last_line()
+        how = "`.wait()`", "write `await kk.show(...)`"
+        self._refuse_here(*how)
+        result = self.last_line()
+        self._refuse_here(*how)  # what a function gave may turn out to be such a stream
+        return result
 
     def last_line(self) -> Any:
         """Like :meth:`wait`, for the last line of a cell: a stream that needs this event loop goes
@@ -150,15 +163,15 @@ class Shown:
                 show_trace(run)
         feed = run.feed
         in_task = (
-            isinstance(feed, AsyncFeed)
+            isinstance(feed, (AsyncFeed, RequestFeed))
             and not self._again
-            and lives_on_this_loop(run)
+            and lives_on_this_loop(feed)
             and feed.claim_task()
         )
         if not self._again:
             run.start()
         try:
-            if in_task and isinstance(feed, AsyncFeed):
+            if in_task and isinstance(feed, (AsyncFeed, RequestFeed)):
                 await feed.drive_in_task()
             await wait_async(run.notifier, lambda: run.is_over)
         except BaseException as error:  # CancelledError above all: the cell was interrupted
@@ -184,8 +197,10 @@ class Shown:
         self._start_loop()
 
     def _refuse_here(self, what: str, cure: str) -> None:
-        if not self._run.is_over and lives_on_this_loop(self._run):
+        if not self._run.is_over and lives_on_this_loop(self._run.feed):
             self._is_refused = True
+            if self._is_used:
+                self._run.cancel()
             raise UsageError(
                 f"{self._run.title} runs on this event loop, which {what} would block; {cure}"
             )
@@ -193,8 +208,8 @@ class Shown:
     def _start_loop(self) -> None:
         self._use()
         run = self._run
-        if isinstance(run.feed, LocalFeed):
-            run.feed.ahead_items = 0  # the loop's body sets the pace
+        if isinstance(run.feed, DrivenFeed):
+            run.feed.run_ahead_no_more()  # the loop's body sets the pace
         run.start_loop()
         show_again(run, self._view)
         show_trace(run)

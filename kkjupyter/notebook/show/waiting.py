@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -25,11 +24,12 @@ from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import is_terminal, open_screen
 from kkjupyter.notebook.output.trace_screens import open_trace_screen
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.run.driving import DrivenFeed
 from kkjupyter.notebook.run.extractors import ChunkTexts, Picking, as_they_are, picker
-from kkjupyter.notebook.run.feeds import open_feed, title_of
-from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed, LocalFeed
+from kkjupyter.notebook.run.feeds import is_open, lives_on_this_loop, open_feed, title_of
 from kkjupyter.notebook.run.owner import cells, wait_for_output
 from kkjupyter.notebook.run.registry import registry
+from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.iterators import cancel_and_settle
@@ -40,7 +40,6 @@ __all__ = [
     "await_kind",
     "begin",
     "check_view",
-    "lives_on_this_loop",
     "never_shown",
     "outcome",
     "play",
@@ -70,11 +69,12 @@ def begin(
     """Claim ``source`` for a run of the current cell.
 
     Args:
-        source: a call, an iterator, an async iterable or a collection; see :func:`open_feed`.
-        view: what will show it. To one for text, a chunk of an LLM client's is its text.
-        title: what is shown for it; by default the call, or the generator's name.
-        pick: what of each item is shown, whatever the view.
-        options: those of :class:`Run`.
+        source: a call, an iterator, an async iterable or a collection, or a function that makes
+            one; see :func:`open_feed`.
+        view: the view that will show it; a text view shows the text of an LLM client's chunk.
+        title: its text in the state line; by default the call or the generator's name.
+        pick: which part of each item is shown, in any view.
+        options: as for :class:`Run`.
 
     Raises:
         UsageError: it does not stream, or is already read; or an option is not valid.
@@ -98,11 +98,14 @@ def begin(
         pick=picked,
         **options,
     )
+    run.reply.was_open = is_open(source)
     run.reply.is_text = view not in (None, AUTO) and shows_text(view)
     if isinstance(picked, Picking):
         picked.notes = run.notes
-    if isinstance(feed, IteratorFeed):
-        feed.notes = run.notes
+    if isinstance(feed, DrivenFeed):
+        feed.add_notes_to(run.notes)
+    if isinstance(feed, RequestFeed):
+        feed.on_handed_over = run.notifier.notify
     note = cells.earlier_run_note()
     if note:
         run.notes.append(note)
@@ -127,14 +130,13 @@ def play(
     Raises:
         KeyboardInterrupt: the user interrupted; the source is cancelled.
     """
-    if lives_on_this_loop(run):
-        # Waiting here would block the loop that drives the source.
-        run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
+    if lives_on_this_loop(run.feed):
+        _goes_on(run)
         background = True
     if not background and not shown and not _is_answered(run):
         _await_kind(run)
     feed = run.feed  # the run drops it at its end, which another thread may cause
-    local = feed if isinstance(feed, LocalFeed) and not background and feed.stay() else None
+    local = feed if isinstance(feed, DrivenFeed) and not background and feed.stay() else None
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
         _open(run, view)
@@ -144,6 +146,8 @@ def play(
         _drive(run, local)
     if not background:
         wait(run)
+        if not run.is_over:  # it turned out to need this loop
+            _goes_on(run)
     if not has_view:
         show_trace(run)
 
@@ -161,10 +165,19 @@ def show_trace(run: Run) -> None:
             run.add_screen(open_trace_screen(record, run))
 
 
+def _goes_on(run: Run) -> None:
+    """Say of what needs the very loop that waiting here would stop that it ends after the cell."""
+    run.notes.append("runs on the kernel's own loop; `await kk.show(...)` waits for its end")
+
+
 def wait(run: Run) -> None:
-    """Wait in plain code for the end of a run; an interrupt cancels it."""
+    """Wait in plain code for the end of a run; an interrupt cancels it.
+
+    Of what a function gave it may turn out that it needs the very loop that waiting here stops.
+    Then this returns, though the run is not over.
+    """
     try:
-        run.wait()
+        wait_blocking(run.notifier, lambda: run.is_over or lives_on_this_loop(run.feed))
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         cancel_and_settle(run)
         hide_our_frames(interrupt)
@@ -176,7 +189,7 @@ def _open(run: Run, view: ViewChoice) -> threading.Event:
         return run.add_screen(open_screen(view, run))
 
 
-def _drive(run: Run, feed: LocalFeed) -> None:
+def _drive(run: Run, feed: DrivenFeed) -> None:
     """Advance the source in this thread, until it is over."""
     try:
         feed.drive()
@@ -227,16 +240,6 @@ def never_shown(what: str, runs: Iterable[Run], ways: str, *, warn: bool = True)
         warnings.warn(f"{what} was never shown: {ways}", RuntimeWarning, stacklevel=3)
 
 
-def lives_on_this_loop(run: Run) -> bool:
-    """Whether waiting for it here in plain code would block the loop that drives it."""
-    home = run.feed.home if isinstance(run.feed, AsyncFeed) else None
-    if home is None:
-        return False
-    with contextlib.suppress(RuntimeError):
-        return asyncio.get_running_loop() is home
-    return False
-
-
 def _await_kind(run: Run) -> None:
     """Wait a moment for the reply, in the hope that no view is needed."""
     notifier = Notifier()
@@ -264,4 +267,6 @@ async def await_kind(run: Run) -> None:
 
 
 def _is_answered(run: Run) -> bool:
-    return run.feed.kind is not None or run.feed.finished
+    feed = run.feed
+    # A request is made when its view is there, by whoever is to make it.
+    return feed.kind is not None or feed.finished or isinstance(feed, RequestFeed)

@@ -161,7 +161,8 @@ def _one_line(status: Status) -> str:
 
 def _sentence(state: RunState, status: Status) -> list[str]:
     after = f" after {_items(status.count)}" if status.count else ""
-    first = "" if status.first_item_s is None else f"first {duration(status.first_item_s)}"
+    since = "first after opening" if status.was_open else "first"
+    first = "" if status.first_item_s is None else f"{since} {duration(status.first_item_s)}"
     counted = "" if status.kind == "unary" else _items(status.count)
     match state:
         case "waiting":

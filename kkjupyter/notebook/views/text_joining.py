@@ -11,17 +11,19 @@ from kkjupyter.notebook.views.json import line_of
 
 __all__ = ["Kind", "Piece", "TextJoiner"]
 
-Kind = Literal["answer", "reasoning", "note"]
+Kind = Literal["answer", "reasoning", "refusal", "tool_call", "note"]
+
+_FENCE = "```"
 
 
 class Piece(str):
     """Text from an LLM client's chunk.
 
     Attributes:
-        kind: the ``"answer"``, the model's ``"reasoning"``, or a ``"note"`` about something else (a
-            tool call).
+        kind: the ``"answer"``, the model's ``"reasoning"``, a ``"refusal"``, a ``"tool_call"``, or
+            a ``"note"`` about something else.
         choice: the number of the alternative it belongs to.
-        begins: whether a line begins with it.
+        begins: whether a line begins with it; of a tool call, whether a block does.
     """
 
     __slots__ = ("begins", "choice", "kind")
@@ -50,7 +52,8 @@ class TextJoiner:
     """Joins items: strings as they are, any other item as a separate line of JSON.
 
     In a text, None is left out, and bytes are UTF-8, whose characters may be cut between two items.
-    An answer after a model's reasoning begins a new paragraph.
+    A model's reasoning becomes a quotation, a tool call becomes a block of code, and each change of
+    kind begins a new paragraph. This reads well as plain text and as Markdown.
 
     Args:
         is_text: whether None and bytes are treated like that, or become lines of JSON.
@@ -81,34 +84,67 @@ class TextJoiner:
         return "".join(pieces)
 
     def flush(self) -> str:
-        """The rest that was held back: U+FFFD if the bytes ended in the middle of a character."""
-        self._has_cut_character = False
-        return self._decoder.decode(b"", final=True)
+        """The rest that was held back: U+FFFD for half a character, the end of a block."""
+        pieces: list[str] = []
+        self._leave(pieces)
+        return "".join(pieces)
 
     def _add(self, pieces: list[str], text: str) -> None:
-        if self._has_cut_character:
-            pieces.append(self.flush())
-        if type(text) is Piece:
-            if self._kind not in (None, text.kind):
-                pieces.append("\n" if self._at_line_start else "\n\n")
-            elif text.begins and not self._at_line_start:
-                pieces.append("\n")
-            self._kind = text.kind
+        if type(text) is not Piece:
+            self._leave(pieces)
         else:
-            self._kind = None
+            kind = text.kind
+            if self._has_cut_character or kind != self._kind or text.begins:
+                self._enter(pieces, kind, text.begins)
+            if kind == "reasoning":
+                text = self._quoted(text)
+            elif kind == "tool_call":
+                # Indented, no line of it can end the block.
+                text = text.replace("\n", "\n    ")
         pieces.append(text)
         self._at_line_start = str.endswith(text, "\n")
 
-    def _add_line(self, pieces: list[str], item: Any) -> None:
+    def _enter(self, pieces: list[str], kind: Kind, begins: bool) -> None:
+        """Begin what is of another kind than what came before, or begins a line of its own."""
+        before = self._kind
+        self._leave(pieces)
+        is_torn = kind == "reasoning" and before is None and not self._at_line_start
+        if is_torn or (before is not None and (kind != before or kind == "tool_call")):
+            pieces.append("\n" if self._at_line_start else "\n\n")
+            self._at_line_start = True
+        elif (begins or kind == "tool_call") and not self._at_line_start:
+            pieces.append("\n")
+            self._at_line_start = True
+        if kind == "tool_call":
+            pieces.append(f"{_FENCE}tool-call\n")
+        elif kind == "refusal" and kind != before:
+            pieces.append("[refused] ")
+        self._kind = kind
+
+    def _leave(self, pieces: list[str]) -> None:
+        """End what came before; what follows is of no kind."""
         if self._has_cut_character:
-            pieces.append(self.flush())
+            self._has_cut_character = False
+            pieces.append(self._decoder.decode(b"", final=True))
+            self._at_line_start = False
+        if self._kind == "tool_call":
+            pieces.append(f"\n{_FENCE}\n")
+            self._at_line_start = True
+        self._kind = None
+
+    def _quoted(self, text: str) -> str:
+        """``text`` with a mark at each of its lines; a line end at its end waits for the next."""
+        start = "> " if self._at_line_start else ""
+        return start + text[:-1].replace("\n", "\n> ") + text[-1]
+
+    def _add_line(self, pieces: list[str], item: Any) -> None:
+        self._leave(pieces)
         try:
             line = line_of(item)
         except Exception as error:  # noqa: BLE001 - foreign code; the text goes on without it
             line = f"<{type(item).__name__}: its text cannot be made ({type(error).__name__})>"
         pieces.append(f"{line}\n" if self._at_line_start else f"\n{line}\n")
         self._at_line_start = True
-        self._kind = None
 
     def _decode(self, pieces: list[str], data: bytes | bytearray | memoryview) -> None:
         try:
@@ -116,9 +152,10 @@ class TextJoiner:
         except (ValueError, BufferError):  # a released memoryview
             self._add_line(pieces, data)
             return
+        if self._kind is not None:
+            self._leave(pieces)
         text = self._decoder.decode(raw)
         self._has_cut_character = bool(self._decoder.getstate()[0])
         if text:
             pieces.append(text)
             self._at_line_start = text.endswith("\n")
-            self._kind = None

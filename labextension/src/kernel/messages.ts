@@ -23,6 +23,8 @@ export interface Status {
   first_item_s: number | null;
   error: string;
   notes: string[];
+  /** The stream was open already when it was given, so its times count from then. */
+  was_open?: boolean;
 }
 
 /** What a model starts from: at its making, after a reload, after a gap too large to mend. */

@@ -74,7 +74,8 @@ function savedRun(bundle: ReadonlyPartialJSONObject): Run | null {
 
 /** The status in it, or null: anybody can write a notebook. */
 function statusOf(saved: Record<string, unknown>): Status | null {
-  const { run_id, title, state, kind, count, elapsed_s, first_item_s, error, notes } = saved;
+  const { run_id, title, state, kind, count, elapsed_s, first_item_s, error, notes, was_open } =
+    saved;
   const known = STATES.find((one) => one === state);
   if (!known || typeof count !== "number" || typeof elapsed_s !== "number") return null;
   return {
@@ -87,6 +88,7 @@ function statusOf(saved: Record<string, unknown>): Status | null {
     first_item_s: typeof first_item_s === "number" ? first_item_s : null,
     error: typeof error === "string" ? error : "",
     notes: Array.isArray(notes) ? notes.map(String) : [],
+    was_open: was_open === true,
   };
 }
 

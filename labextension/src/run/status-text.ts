@@ -40,7 +40,9 @@ export function oneLine(status: Status): string {
 function sentence(state: Status["state"], status: Status, rate: number | null): string[] {
   const { kind, count, error } = status;
   const after = count ? ` after ${items(count)}` : "";
-  const first = status.first_item_s === null ? "" : `first ${duration(status.first_item_s)}`;
+  const since = status.was_open ? "after opening " : "";
+  const first =
+    status.first_item_s === null ? "" : `first ${since}${duration(status.first_item_s)}`;
   const counted = kind === "unary" ? "" : items(count);
   switch (state) {
     case "waiting":

@@ -14,6 +14,17 @@ test("the parts of a running stream, most important first", () => {
   });
 });
 
+test("nobody knows when a stream was asked for that was open already", () => {
+  const open = status({
+    state: "done",
+    count: 2,
+    elapsed_s: 3,
+    first_item_s: 0.31,
+    was_open: true,
+  });
+  expect(oneLine(open)).toBe("✓ 2 items · first after opening 0.31 s · 3.0 s");
+});
+
 test.each([
   ["ValueError: no\nway", "✕ ValueError after 2: no\nway"],
   ["ValueError", "✕ ValueError after 2"],

@@ -306,7 +306,7 @@ STREAMS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "a first chunk without choices": ([FILTERED, delta(""), delta("Hi")], "Hi", "Hi"),
     "the usage at the end": ([delta("Hi"), delta(None), USAGE], "Hi", "Hi"),
     "content in parts": ([delta([PART]), delta([PART, PART])], "Answer" * 3, "Answer" * 3),
-    "thoughts in parts": ([delta([THINKING]), delta([PART])], "hm\n\nAnswer", "Answer"),
+    "thoughts in parts": ([delta([THINKING]), delta([PART])], "> hm\n\nAnswer", "Answer"),
     "two choices": (
         [delta("Red "), delta("One ", index=1), delta("green"), delta("two", index=1)],
         "Red green",
@@ -317,26 +317,26 @@ STREAMS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "plain completions": ([completion("Hel"), completion("lo")], "Hello", "Hello"),
     "reasoning alone": (
         [delta(reasoning_content="think "), delta(reasoning_content="more")],
-        "think more",
-        "think more",
+        "> think more",
+        "",
     ),
-    "reasoning by another name": ([delta(reasoning="think")], "think", "think"),
-    "reasoning twice": ([delta(reasoning="a", reasoning_content="a")], "a", "a"),
+    "reasoning by another name": ([delta(reasoning="think")], "> think", ""),
+    "reasoning twice": ([delta(reasoning="a", reasoning_content="a")], "> a", ""),
     "reasoning in details": (
         [delta(reasoning_details=[{"type": "reasoning.text", "text": "think"}])],
-        "think",
-        "think",
+        "> think",
+        "",
     ),
     "reasoning, then an answer": (
         [delta("", reasoning="think"), delta("Hel", reasoning=None), delta("lo")],
-        "think\n\nHello",
+        "> think\n\nHello",
         "Hello",
     ),
-    "a refusal": ([delta(refusal="I "), delta(refusal="won't")], "I won't", "I won't"),
+    "a refusal": ([delta(refusal="I "), delta(refusal="won't")], "[refused] I won't", "I won't"),
     "a tool call": (
         [call(name="weather", arguments=""), call(arguments='{"at": '), call(arguments='"Rome"}')],
-        '[tool call] weather {"at": "Rome"}',
-        '[tool call] weather {"at": "Rome"}',
+        '```tool-call\nweather {"at": "Rome"}\n```',
+        "",
     ),
     "what is on the wire": (
         [bare(role="assistant"), bare(content="Hel"), bare(content="lo"), bare()],
@@ -345,8 +345,8 @@ STREAMS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     ),
     "a tool call on the wire": (
         [bare_call(name="get", arguments=""), bare_call(arguments="{}"), bare()],
-        "[tool call] get {}",
-        "[tool call] get {}",
+        "```tool-call\nget {}\n```",
+        "",
     ),
     "audio on the wire": (
         [bare(audio={"transcript": "Hel"}), bare(audio={"transcript": "lo"})],
@@ -356,7 +356,7 @@ STREAMS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "no list of choices": ([NOTHING, delta("Hi"), NOTHING], "Hi", "Hi"),
     "two tool calls after a word": (
         [delta("Well"), call(name="a", arguments="{}"), call(name="b", arguments="{}")],
-        "Well\n\n[tool call] a {}\n[tool call] b {}",
+        "Well\n\n```tool-call\na {}\n```\n\n```tool-call\nb {}\n```",
         "Well",
     ),
 }

@@ -46,6 +46,7 @@ def status(**changes: Any) -> Status:
 
 GIVEN: dict[str, tuple[str, int, Status]] = {
     "done": ("some <b>text</b> & 'more'\r\n", 0, status()),
+    "given open": ("1\n2\n", 0, status(count=2, was_open=True)),
     "no text": ("", 0, status(count=0, first_item_s=None)),
     "unary": ('{"a": 1}\n', 0, status(kind="unary", count=0, first_item_s=None)),
     "cancelled": ("a\nb", 0, status(state="cancelled", count=41, notes=("stopped <early>", "2"))),

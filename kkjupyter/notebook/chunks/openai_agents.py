@@ -1,0 +1,25 @@
+"""Events of the OpenAI Agents SDK: those of the model, wrapped, and those of the agent."""
+
+from __future__ import annotations
+
+from kkjupyter.notebook.chunks import openai_completions, openai_responses
+from kkjupyter.notebook.chunks.fields import Fields, fields, string
+from kkjupyter.notebook.chunks.parts import Part
+
+__all__ = ["MARKS", "read"]
+
+MARKS = frozenset({"type"})
+
+
+def read(event: Fields) -> list[Part] | None:
+    """The parts of the model's event. What the agent tells has come from the model before."""
+    kind = string(event.get("type"))
+    if kind == "raw_response_event" and "data" in event:
+        data = fields(event.get("data"))
+        found = openai_responses.read(data)
+        return (openai_completions.read(data) or []) if found is None else found
+    if (kind == "run_item_stream_event" and "item" in event) or (
+        kind == "agent_updated_stream_event" and "new_agent" in event
+    ):
+        return []
+    return None
