@@ -200,3 +200,13 @@ def test_the_collector_goes_on_afterwards(monkeypatch: pytest.MonkeyPatch, colle
         assert not gc.isenabled()  # it was somebody else who did that
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("others", [0, 3000], ids=["short", "among many others"])
+def test_the_last_level_there_may_be(others: int) -> None:
+    def nested(levels: int) -> bytes:
+        innermost = b"[],[],[],[]"  # side by side, they are no deeper than one
+        return b"[" + b"[]," * others + b"[" * (levels - 2) + innermost + b"]" * (levels - 1)
+
+    assert not is_too_deep(nested(MAX_DEPTH))
+    assert is_too_deep(nested(MAX_DEPTH + 1))

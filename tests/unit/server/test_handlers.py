@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from kkjupyter.validation.functions import PerFunction
 
 from kkjupyter.runtime.loop_threads import handler_loop
 from kkjupyter.server.handlers import as_positional, by_value, call_function, spread
+from kkjupyter.validation.functions import PerFunction
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
