@@ -205,6 +205,13 @@ class Entrance:
         self._waiting += 1
         transport.pause_reading()
 
+        def pause_again() -> None:
+            # Before Python 3.11.5 a transport that has just been made begins to read all the same.
+            transport.resume_reading()
+            transport.pause_reading()
+
+        loop.call_soon(pause_again)
+
         def look() -> None:
             if self._is_closed:
                 transport.abort()
