@@ -30,7 +30,7 @@ from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.kkrpc.base import Codec, Protocol
-from kkjupyter.wire.kkrpc.classic.messages import CODECS
+from kkjupyter.wire.kkrpc.classic.reader import CODECS
 
 __all__ = ["Session", "note_session", "open_sessions"]
 

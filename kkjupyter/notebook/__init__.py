@@ -39,10 +39,10 @@ def install_if_ipython() -> None:
     from kkjupyter.notebook.run.owner import cells
     from kkjupyter.notebook.run.registry import registry
     from kkjupyter.notebook.shell import formatters, interrupts, server_log, tracebacks
-    from kkjupyter.notebook.show import displayhook, timing
+    from kkjupyter.notebook.show import displayhook, time_magics
 
     displayhook.install(shell)
-    timing.install(shell)
+    time_magics.install(shell)
     control.install(shell, registry)
     interrupts.install(shell)
     running.install(shell)
@@ -115,7 +115,7 @@ def unload(shell: Any) -> None:
     from kkjupyter.notebook.run.owner import cells
     from kkjupyter.notebook.run.registry import registry
     from kkjupyter.notebook.shell import formatters, interrupts, server_log, tracebacks
-    from kkjupyter.notebook.show import displayhook, timing
+    from kkjupyter.notebook.show import displayhook, time_magics
 
     if not _is_reloading():
         for run in registry.running():
@@ -128,7 +128,7 @@ def unload(shell: Any) -> None:
     completion.uninstall(shell)
     if _installed_in is shell:
         displayhook.uninstall(shell)
-        timing.uninstall(shell)
+        time_magics.uninstall(shell)
         control.uninstall(shell)
         interrupts.uninstall()
         running.uninstall()

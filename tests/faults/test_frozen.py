@@ -19,7 +19,7 @@ from support.waiting import PATIENCE_S, auntil, until
 import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.transports.stdio.client import spawn_stdio
-from kkjupyter.transports.stdio.processes import is_stopped
+from kkjupyter.transports.stdio.process_group import is_stopped
 
 LIMITS = kk.ServerLimits(silence_timeout_s=1.0, write_timeout_s=1.0)
 finals: set[str] = set()

@@ -12,7 +12,7 @@ from nbconvert import HTMLExporter, LatexExporter
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, make_view
-from kkjupyter.notebook.views.comparison import columns_bundle
+from kkjupyter.notebook.views.comparison_table import columns_bundle
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)

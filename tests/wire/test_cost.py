@@ -11,8 +11,8 @@ import pytest
 
 from kkjupyter.errors import EncodeError, MessageTooBig, ProtocolError, RemoteError
 from kkjupyter.wire.events import Acknowledged, Failed, Item, NotUnderstood, Replied
-from kkjupyter.wire.kkrpc.classic.messages import read_message, read_usual_item
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
+from kkjupyter.wire.kkrpc.classic.reader import read_message, read_usual_item
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.message_cost import HASH_MODULUS, LARGE_BYTES, weigh
 from kkjupyter.wire.values import json_codec, superjson, write_path

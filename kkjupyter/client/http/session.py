@@ -31,7 +31,7 @@ from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_u
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Protocol
-from kkjupyter.wire.kkrpc.classic.messages import CODECS
+from kkjupyter.wire.kkrpc.classic.reader import CODECS
 
 __all__ = ["HttpSession"]
 

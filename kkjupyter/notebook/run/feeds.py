@@ -1,7 +1,8 @@
 """One interface for all sources that stream: that of a call's Consumer.
 
-A :class:`~kkjupyter.calls.call.Call` gives its Consumer; :mod:`~kkjupyter.notebook.run.local_feeds`
-has iterators and async iterables, :mod:`~kkjupyter.notebook.run.requests` functions that make one.
+A :class:`~kkjupyter.calls.call.Call` gives its Consumer. Iterators and async iterables are in
+:mod:`~kkjupyter.notebook.run.iterator_feeds`, functions that make a request in
+:mod:`~kkjupyter.notebook.run.requests`.
 Items are taken from all of them without waiting, and all can be cancelled at once from any thread.
 """
 
@@ -23,7 +24,7 @@ from kkjupyter.client.remote import Remote, describe
 from kkjupyter.connection.pumps import is_async_stream, is_plain_inside
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.run.driving import Feed
-from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed
+from kkjupyter.notebook.run.iterator_feeds import AsyncFeed, IteratorFeed
 from kkjupyter.notebook.run.requests import RequestFeed, ValueFeed
 from kkjupyter.notebook.shell.remote_repr import group_cure, name_of
 

@@ -20,7 +20,7 @@ from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.connection.pumps import close_iterator, close_source
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.run.driving import DrivenFeed, Feed, Moments
-from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed, LocalFeed, running_loop
+from kkjupyter.notebook.run.iterator_feeds import AsyncFeed, IteratorFeed, LocalFeed, running_loop
 
 if TYPE_CHECKING:
     import asyncio

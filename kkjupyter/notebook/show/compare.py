@@ -15,7 +15,7 @@ from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
-from kkjupyter.notebook.show.iterators import GRACE_S, cancel_and_settle
+from kkjupyter.notebook.show.shown_iterator import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.show.waiting import begin, check_view, never_shown, wait
 from kkjupyter.notebook.views import AUTO, ViewChoice
 from kkjupyter.runtime.hooks import run_before_show

@@ -30,7 +30,7 @@ from kkjupyter.notebook.output.widget import (
 )
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import ViewChoice
-from kkjupyter.notebook.views.comparison import columns_bundle
+from kkjupyter.notebook.views.comparison_table import columns_bundle
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.run.run import Run

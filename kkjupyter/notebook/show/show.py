@@ -10,13 +10,13 @@ from kkjupyter.errors import UsageError
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.run.driving import DrivenFeed
 from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
-from kkjupyter.notebook.run.local_feeds import AsyncFeed
+from kkjupyter.notebook.run.iterator_feeds import AsyncFeed
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
-from kkjupyter.notebook.show.iterators import GRACE_S, AsyncShownIterator, ShownIterator
+from kkjupyter.notebook.show.shown_iterator import GRACE_S, AsyncShownIterator, ShownIterator
 from kkjupyter.notebook.show.waiting import (
     await_kind,
     begin,

@@ -32,7 +32,7 @@ from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
-from kkjupyter.notebook.show.iterators import cancel_and_settle
+from kkjupyter.notebook.show.shown_iterator import cancel_and_settle
 from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
 from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 

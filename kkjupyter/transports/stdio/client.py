@@ -17,7 +17,7 @@ from kkjupyter.errors import ConnectError
 from kkjupyter.plaintext import plain
 from kkjupyter.transports.base import Owner
 from kkjupyter.transports.stdio.commands import command_url, end_reason, quoted, start_reason
-from kkjupyter.transports.stdio.processes import ProcessGroup, is_stopped, spawn_options
+from kkjupyter.transports.stdio.process_group import ProcessGroup, is_stopped, spawn_options
 
 __all__ = ["StdioTransport", "spawn_stdio"]
 

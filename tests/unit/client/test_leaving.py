@@ -16,7 +16,7 @@ import kkjupyter as kk
 from kkjupyter import vovk
 from kkjupyter.api.in_process import serve_in_memory
 from kkjupyter.connection.pumps import close_iterator, close_source
-from kkjupyter.notebook.run.local_feeds import AsyncFeed
+from kkjupyter.notebook.run.iterator_feeds import AsyncFeed
 
 
 class Shared:

@@ -16,7 +16,7 @@ from support.waiting import auntil
 
 import kkjupyter as kk
 from kkjupyter.transports.stdio import client as stdio
-from kkjupyter.transports.stdio import processes
+from kkjupyter.transports.stdio import process_group
 from kkjupyter.transports.stdio.client import StdioTransport, spawn_stdio
 from kkjupyter.transports.stdio.commands import command_url
 from kkjupyter.transports.stdio.server import FilesTransport
@@ -70,12 +70,12 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
             await main()
         # Unclosed transports and pending tasks would be told as warnings, which are errors.
         await auntil(lambda: len(asyncio.all_tasks()) == 1, PATIENCE_S)
-        assert not processes._running
+        assert not process_group._running
 
     try:
         asyncio.run(bounded())
     finally:  # what a test that fails has left is not the next one's fault
-        for group in list(processes._running):
+        for group in list(process_group._running):
             group.kill()
             group.forget()
 

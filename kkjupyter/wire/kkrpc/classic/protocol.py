@@ -26,7 +26,7 @@ from kkjupyter.wire.events import (
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
 from kkjupyter.wire.kkrpc.base import Codec
 from kkjupyter.wire.kkrpc.classic.errors import refusal_text, write_error
-from kkjupyter.wire.kkrpc.classic.messages import (
+from kkjupyter.wire.kkrpc.classic.reader import (
     CALLBACK_PREFIX,
     CODECS,
     REQUEST_TYPES,

@@ -30,7 +30,7 @@ from kkjupyter.wire.events import (
 from kkjupyter.wire.framing import DEFAULT_LIMIT_BYTES, LineBuffer, excerpt
 from kkjupyter.wire.kkrpc.base import Codec
 from kkjupyter.wire.kkrpc.compact.errors import refusal, write_error
-from kkjupyter.wire.kkrpc.compact.messages import ARGUMENT_TAG, STREAM_KIND, STREAM_TAG, Reader
+from kkjupyter.wire.kkrpc.compact.reader import ARGUMENT_TAG, STREAM_KIND, STREAM_TAG, Reader
 from kkjupyter.wire.kkrpc.envelopes import write_message
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 from kkjupyter.wire.values import json_codec, superjson

@@ -15,7 +15,7 @@ from support.waiting import until
 
 from kkjupyter.errors import CallCancelled, UsageError
 from kkjupyter.notebook.run.feeds import Feed, open_feed, title_of
-from kkjupyter.notebook.run.local_feeds import AsyncFeed, IteratorFeed
+from kkjupyter.notebook.run.iterator_feeds import AsyncFeed, IteratorFeed
 
 
 def drain(feed: Feed) -> list[Any]:

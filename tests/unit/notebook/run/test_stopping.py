@@ -24,7 +24,7 @@ from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.notebook.run import stopping
-from kkjupyter.notebook.run.local_feeds import BUSY_NOTE
+from kkjupyter.notebook.run.iterator_feeds import BUSY_NOTE
 from kkjupyter.notebook.run.stopping import Stoppable, Stopped, can_stop_here
 
 pytestmark = pytest.mark.skipif(

@@ -15,7 +15,7 @@ import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
-from kkjupyter.notebook.views.comparison import columns_bundle, figures
+from kkjupyter.notebook.views.comparison_table import columns_bundle, figures
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 
