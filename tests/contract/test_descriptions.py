@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.rawpeers import RawPeer, raw_client, raw_server
+from support.peers.raw import RawPeer, raw_client, raw_server
 
 import kkjupyter as kk
 from kkjupyter.api.in_process import serve_in_memory

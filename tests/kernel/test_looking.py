@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.kernels import Kernel
+from support.kernels.kernel import Kernel
 
 PREPARE = """
 %load_ext kkjupyter
