@@ -1,7 +1,9 @@
 // The plot pane: lines that grow, values under the pointer, the newest points or all of them.
 // Drawn by uPlot.
 
+import "./plot/valid-language";
 import uPlot from "uplot";
+import "./plot/page-language";
 import uPlotCss from "uplot/dist/uPlot.min.css";
 import type { Pane, PaneContext } from "../panes/pane";
 import { suppressShortcuts } from "../ui/button";
