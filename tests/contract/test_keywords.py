@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.waiting import PATIENCE_S
 from support.peers.raw import RawPeer, raw_client, raw_server
+from support.waiting import PATIENCE_S
 
 import kkjupyter as kk
 from kkjupyter.client import peer_kind

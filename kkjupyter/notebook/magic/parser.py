@@ -183,6 +183,8 @@ _OPTION = re.compile(r"--([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z][A-Za-z0-9]*)*)")
 
 # What Python's parser raises for too deep nesting.
 _TOO_DEEP = (MemoryError, RecursionError)
+# An expression that has more places that Python cannot read is not one.
+_MAX_ERROR_TOKENS = 20
 
 
 def _end_of_expression(line: str, names: Container[str], magic: str) -> int:
@@ -217,9 +219,15 @@ def _candidates(line: str) -> Iterator[tuple[int, bool]]:
         starts.append(starts[-1] + len(row))
     depth = 0
     dash: int | None = None
+    errors = 0
     try:
         for token in tokenize.generate_tokens(io.StringIO(line).readline):
             offset = starts[token.start[0] - 1] + token.start[1]
+            if token.type == tokenize.ERRORTOKEN:
+                # Python 3.11 has one for each blank, and looks at all that follow for each.
+                errors += 1
+                if errors > _MAX_ERROR_TOKENS:
+                    return
             if token.type == tokenize.COMMENT:
                 if depth == 0:
                     yield offset, True

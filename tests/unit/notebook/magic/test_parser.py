@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
 import time
 from typing import Any
@@ -358,6 +359,14 @@ def test_a_long_line_of_what_may_be_options_is_parsed_once() -> None:
     line = "api.x() " + " ".join(f"--q{at}.ticks()" for at in range(800))  # minus minus q0.ticks()
     begun_s = time.thread_time()
     assert parse(line).source == line
+    assert time.thread_time() - begun_s < 2
+
+
+@pytest.mark.parametrize("end", ["", "$", "tfor", "\x00"])
+def test_blanks_that_python_cannot_read_cost_nothing(end: str) -> None:
+    begun_s = time.thread_time()
+    with contextlib.suppress(UsageError):
+        parse("tfor" + " " * 20_000 + end)
     assert time.thread_time() - begun_s < 2
 
 

@@ -317,7 +317,12 @@ def test_the_cells_own_thread_makes_the_request_and_reads_the_stream(
 def test_each_of_a_comparison_has_one_thread_for_both() -> None:
     def rows(number: int) -> Iterator[Any]:
         connection = sqlite3.connect(":memory:")  # refuses other threads than this one
-        return connection.execute("select ?, 1", (number,))
+
+        def read() -> Iterator[Any]:
+            with contextlib.closing(connection):
+                yield from connection.execute("select ?, 1", (number,))
+
+        return read()
 
     replies = kk.compare({"A": lambda: rows(1), "B": lambda: rows(2)}).wait()
     assert [reply.items for reply in replies.values()] == [[(1, 1)], [(2, 1)]]
@@ -365,7 +370,7 @@ def test_what_needs_this_very_loop_is_not_waited_for_in_plain_code() -> None:
                 kk.compare({"A": request, "B": letters}).wait()
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a coroutine that was never awaited
+        warnings.simplefilter("error", RuntimeWarning)  # a coroutine that was never awaited
         asyncio.run(main())
 
 
