@@ -7,7 +7,7 @@ import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promi
 import { build } from "esbuild";
 
 /** Every view carries the module; a part travels once per page. */
-const LIMIT_BYTES = 30_000;
+const LIMIT_BYTES = 60_000;
 const outdir = new URL("../kkjupyter/static/", import.meta.url).pathname;
 
 const cssAsText = {
