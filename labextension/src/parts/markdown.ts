@@ -3,8 +3,7 @@
 // that a frame costs no more at the end of a long answer than at its beginning.
 
 import type { Pane, PaneContext } from "../panes/pane";
-import { AutoScroller } from "../ui/auto-scroll";
-import { copyAndSay, suppressShortcuts } from "../ui/button";
+import { copyAndSay } from "../ui/button";
 import { addStyle } from "../ui/styles";
 import type { Paint } from "./markdown/highlight";
 import css from "./markdown/markdown.css";
@@ -33,8 +32,6 @@ export function makePane(context: PaneContext): Pane {
 class MarkdownPane implements Pane {
   readonly element: HTMLElement;
   private readonly sections: Sections;
-  private readonly scroller: AutoScroller;
-  private readonly growth: ResizeObserver;
   private readonly renderer = new MarkdownRenderer();
   private pending = "";
   /** The source of the open blocks. */
@@ -52,11 +49,6 @@ class MarkdownPane implements Pane {
   constructor(private readonly context: PaneContext) {
     const pane = document.createElement("div");
     pane.className = "kkj-markdown";
-    pane.setAttribute("role", "log");
-    pane.setAttribute("aria-live", "off");
-    pane.setAttribute("aria-label", context.label);
-    pane.tabIndex = 0;
-    suppressShortcuts(pane);
     pane.addEventListener("click", copyCode);
     // Lab's own look of Markdown, where there is Lab.
     const content = document.createElement("div");
@@ -64,10 +56,6 @@ class MarkdownPane implements Pane {
     pane.append(content);
     addStyle(document, "markdown", css);
     this.sections = new Sections(content);
-    this.scroller = new AutoScroller(pane);
-    // Formulas become what they are some time after their block is finished.
-    this.growth = new ResizeObserver(() => this.scroller.follow());
-    this.growth.observe(content);
     this.element = pane;
   }
 
@@ -92,7 +80,6 @@ class MarkdownPane implements Pane {
     const startedMs = performance.now();
     if (this.pending) this.take(this.frameChars);
     this.typesetSome();
-    this.scroller.follow();
     this.pace(performance.now() - startedMs);
     if (this.pending || this.formulas.length) {
       this.frame = requestAnimationFrame(() => this.flush());
@@ -107,7 +94,6 @@ class MarkdownPane implements Pane {
 
   dispose(): void {
     cancelAnimationFrame(this.frame);
-    this.growth.disconnect();
   }
 
   private take(chars: number): void {

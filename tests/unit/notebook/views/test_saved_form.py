@@ -136,7 +136,7 @@ def test_an_end_that_was_no_success_stands_in_the_plain_text() -> None:
     [
         (status(state="waiting", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
         (status(state="streaming", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
-        (status(state="streaming"), "●", "412 items · first 0.31 s"),
+        (status(state="streaming"), "●", "412 items · first 0.31 s · 10.8 s"),
         (status(state="cancelling", count=1), "■", "cancelling · 1 item"),
         (status(), "✓", "412 items · first 0.31 s · 10.8 s"),
         (status(kind="unary"), "✓", "10.8 s"),
