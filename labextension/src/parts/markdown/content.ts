@@ -109,9 +109,11 @@ export class MarkdownContent implements Pane {
         this.cut(source.slice(0, cut.at), cut.prefix);
         continue;
       }
-      this.show(this.renderer.draw(parsed, this.paint));
+      const shown = this.show(this.renderer.draw(parsed, this.paint));
       if (finished) this.finish(finished, outline.startOf(finished));
-      if (!finished || this.open.length <= OPEN_CHARS) return;
+      if (finished && this.open.length > OPEN_CHARS) continue;
+      for (const block of shown.slice(finished)) this.formulas.addFinishedIn(block);
+      return;
     }
   }
 
@@ -147,10 +149,11 @@ export class MarkdownContent implements Pane {
     this.before = before;
   }
 
-  private show(nodes: HTMLElement[]): void {
+  /** Returns the nodes that now show them. */
+  private show(nodes: HTMLElement[]): HTMLElement[] {
     const [first] = nodes;
     if (first && this.before) continueBlock(this.before, first);
-    this.sections.show(nodes);
+    return this.sections.show(nodes);
   }
 
   private done(count: number, source: string): HTMLElement[] {
