@@ -7,6 +7,7 @@ import { nowMs } from "../../ui/clock";
 import { make } from "../../ui/element";
 import { frames } from "../../ui/frames";
 import { addStyle } from "../../ui/styles";
+import { addCaret } from "./caret";
 import { clickedInCode, continueBlock, GOES_ON } from "./code-block";
 import { Formulas } from "./formulas";
 import type { Paint } from "./highlight";
@@ -109,7 +110,9 @@ export class MarkdownContent implements Pane {
         this.cut(source.slice(0, cut.at), cut.prefix);
         continue;
       }
-      const shown = this.show(this.renderer.draw(parsed, this.paint));
+      const nodes = this.renderer.draw(parsed, this.paint);
+      if (!isLast) addCaret(nodes.at(-1));
+      const shown = this.show(nodes);
       if (finished) this.finish(finished, outline.startOf(finished));
       if (finished && this.open.length > OPEN_CHARS) continue;
       for (const block of shown.slice(finished)) this.formulas.addFinishedIn(block);
