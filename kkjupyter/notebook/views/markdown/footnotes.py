@@ -1,7 +1,7 @@
 """Footnotes: ``[^1]`` in a text, and ``[^1]: what it says`` in a paragraph of its own.
 
-Both are shown where they stand. ``labextension/src/parts/markdown/footnotes.ts`` has the same rules;
-``cases/markdown.json`` next to its tests holds both to them.
+Both are shown where they stand. ``labextension/src/parts/markdown/footnotes.ts`` has the same
+rules; ``cases/markdown.json`` next to its tests holds both to them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ _NOTE = re.compile(rf"\[\^({_NAME})\]:[ \t]*", re.ASCII)
 
 
 def add_footnotes(md: MarkdownIt) -> None:
-    """Make ``md`` produce tokens ``footnote_ref``, whose content is the name, and a paragraph for each
-    note.
-    """
+    """Make ``md`` produce tokens ``footnote_ref``, with the name in their content, and paragraphs."""
     md.inline.ruler.before("link", "footnote_ref", _reference_rule)
     md.block.ruler.before("reference", "footnote", _note_rule, {"alt": ["paragraph", "reference"]})
 

@@ -4,7 +4,7 @@ import { make } from "../../ui/element";
 
 /** What the last letter may be in. */
 const INNER =
-  "p, li, ul, ol, blockquote, h1, h2, h3, h4, h5, h6, pre, code, table, tbody, tr, td, div";
+  "p, li, ul, ol, blockquote, h1, h2, h3, h4, h5, h6, pre, code, table, thead, tbody, tr, th, td, div";
 /** What shows something else than its text. */
 const OUTER = ".kkj-math";
 

@@ -115,7 +115,10 @@ export class MarkdownContent implements Pane {
       const shown = this.show(nodes);
       if (finished) this.finish(finished, outline.startOf(finished));
       if (finished && this.open.length > OPEN_CHARS) continue;
-      for (const block of shown.slice(finished)) this.formulas.addFinishedIn(block);
+      const last = shown.pop();
+      // Until the line that comes is whole it may belong to these; hardly ever it does.
+      for (const block of shown.slice(finished)) this.formulas.add(block);
+      if (last && shown.length >= finished) this.formulas.addFinishedIn(last);
       return;
     }
   }

@@ -37,7 +37,7 @@ export class Formulas {
   /** @param typeset of what is below an element, sets what has the class for it */
   constructor(private readonly typeset: Typeset | undefined) {}
 
-  /** Have the formulas in `block`, which is finished, set. */
+  /** Have the formulas in `block` set. */
   add(block: HTMLElement): void {
     if (block.matches(FORMULA)) this.ask(block);
     else for (const formula of block.querySelectorAll<HTMLElement>(FORMULA)) this.ask(formula);
