@@ -25,7 +25,7 @@ _NOTE = re.compile(rf"\[\^({_NAME})\]:[ \t]*", re.ASCII)
 
 
 def add_footnotes(md: MarkdownIt) -> None:
-    """Make ``md`` produce tokens ``footnote_ref``, with the name in their content, and paragraphs."""
+    """Make ``md`` produce a token ``footnote_ref`` for each name, and a paragraph for each note."""
     md.inline.ruler.before("link", "footnote_ref", _reference_rule)
     md.block.ruler.before("reference", "footnote", _note_rule, {"alt": ["paragraph", "reference"]})
 
