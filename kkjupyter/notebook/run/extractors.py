@@ -11,7 +11,7 @@ from typing import Any
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.chunks.stream import ChunkStream, ToolCall
-from kkjupyter.notebook.views.text_joining import Piece
+from kkjupyter.notebook.views.pieces import Piece
 from kkjupyter.plaintext import plain
 
 __all__ = [
@@ -53,6 +53,10 @@ class Picking:
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
         """The parts of these items that views show."""
         raise NotImplementedError
+
+    def again(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The same, for items of a stream that were shown before, from the first one."""
+        return self(items)
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
         """The parts of these items for the text of a Reply. Never raises."""
@@ -125,35 +129,50 @@ class ChunkTexts(Picking):
 
     A chunk is known by its shape; ``notebook/chunks`` has an extractor for each. A chunk without
     text (a role, the usage at the end) shows nothing. A model's reasoning and its tool calls are
-    shown where they arrived, and marked; of several alternatives the first one is shown.
+    shown where they arrived, and marked.
+
+    Args:
+        in_full: for a view that shows all there is, instead of the text alone: every alternative
+            instead of the first, and why an answer was cut off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_full: bool = False) -> None:
         super().__init__()
+        self._in_full = in_full
         self._choice: int | None = None
         self._stream = ChunkStream()
 
+    @property
+    def stream(self) -> ChunkStream:
+        """What has been read so far."""
+        return self._stream
+
+    def again(self, items: Sequence[Any]) -> Sequence[Any]:
+        return ChunkTexts(in_full=self._in_full)(items)
+
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The text of the first alternative; other items as they are."""
+        """The pieces of the chunks; other items as they are."""
         shown: list[Any] = []
         for item in items:
             pieces = self._stream.read(item)
             if pieces is None:
                 shown.append(item)
                 continue
-            for piece in pieces:
-                # A piece without text counts for any choice: it announces text.
-                if piece and piece.choice != self._choice:
-                    if self._choice is not None:
-                        self._tell("several choices arrived; one of them is shown")
-                        continue
-                    self._choice = piece.choice
-                shown.append(piece)
-        if cut_by := self._stream.cut_by:
+            shown += pieces if self._in_full else filter(self._is_first_choice, pieces)
+        if not self._in_full and (cut_by := self._stream.cut_by):
             self._tell(f"the answer was cut off ({cut_by})")
         if fault := self._stream.fault:
             self._tell(plain(fault)[:_NOTE_CHARS].replace("\n", " "))
         return shown
+
+    def _is_first_choice(self, piece: Piece) -> bool:
+        # A piece without text counts for any choice: it announces text.
+        if piece and piece.choice != self._choice:
+            if self._choice is not None:
+                self._tell("several choices arrived; one of them is shown")
+                return False
+            self._choice = piece.choice
+        return True
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
         """Only the answer, of the alternative with the lowest number; other items as they are."""

@@ -204,6 +204,10 @@ class Reply:
         """The parts of ``items`` that views show."""
         return self._pick(items)
 
+    def shown_again(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The same for a view that comes later, of all kept items from the first one."""
+        return self._pick.again(items) if isinstance(self._pick, Picking) else self._pick(items)
+
     @property
     def elapsed_s(self) -> float:
         """Seconds from the call to its end, or until now."""

@@ -187,7 +187,7 @@ class Run:
         """What views show of the kept items, and how many items are left out."""
         items = self.reply.items
         try:
-            shown = self.reply.shown(items)
+            shown = self.reply.shown_again(items)
         except Exception:  # noqa: BLE001 - a `pick` that fails ends the run, and the cell raises it
             shown = items
         return [*shown, *self._shown_value], items.left_out
