@@ -55,7 +55,7 @@ function shown(node: Node = pane.element): string {
   const inner = [...node.childNodes].map(shown).join("");
   const element = node as Element;
   const tag = element.tagName.toLowerCase();
-  if (tag === "button") return "";
+  if (element.classList.contains("kkj-code-bar")) return "";
   if (element.classList.contains("kkj-math")) return `<m>${inner}</m>`;
   if (tag === "div" || tag === "span") return inner;
   const address = ["href", "src"].find((name) => element.hasAttribute(name));
@@ -260,7 +260,7 @@ test("the button copies the code", async () => {
   const writeText = vi.fn(async () => {});
   vi.stubGlobal("navigator", { clipboard: { writeText } });
   write("```\na\n  b\n```\n\nc");
-  pane.element.querySelector<HTMLElement>(".kkj-code .kkj-button")?.click();
+  pane.element.querySelector<HTMLElement>("[aria-label='Copy this code']")?.click();
   await vi.waitFor(() => expect(writeText).toHaveBeenCalledWith("a\n  b\n"));
   vi.unstubAllGlobals();
 });

@@ -21,7 +21,8 @@ function patchText(old: Text, fresh: Text): void {
 
 function patchElement(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // A data attribute is what the reader has chosen: nothing that is drawn has one.
+    if (!fresh.hasAttribute(name) && !name.startsWith("data-")) old.removeAttribute(name);
   }
   for (const { name, value } of [...fresh.attributes]) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
