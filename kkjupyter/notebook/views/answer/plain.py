@@ -85,7 +85,7 @@ class PlainWriter:
     # ---- records
 
     def _write(self, record: Record) -> None:
-        kind, _, text, extra, is_whole = record
+        kind, _, text, extra, _ = record
         match kind:
             case "call":
                 self._names[extra] = text

@@ -1,11 +1,12 @@
 """JSON set out for a reader, its numbers and names as they were sent.
 
-``labextension/src/parts/answer/pretty.ts`` does the same; ``labextension/test/cases/answer.json`` holds
-both to it.
+``labextension/src/parts/answer/pretty.ts`` does the same; ``labextension/test/cases/answer.json``
+holds both to it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 __all__ = ["pretty"]
@@ -18,8 +19,8 @@ _LINE_CHARS = 72
 
 
 def pretty(text: str) -> str:
-    """Complete JSON on one line if it is short, else on several."""
-    if len(text) > _MOST_CHARS:
+    """JSON on one line if it is short, else on several; what is not JSON stays as it is."""
+    if len(text) > _MOST_CHARS or not _is_json(text):
         return text
     tokens = _TOKEN.findall(text)
     line = "".join([f"{token} " if token in (",", ":") else token for token in tokens])
@@ -33,7 +34,7 @@ def pretty(text: str) -> str:
             level -= 1
             if before not in ("{", "["):
                 made.append(_line_end(level))
-        elif before in ("{", "[") or before == ",":
+        elif before in ("{", "[", ","):
             made.append(_line_end(level))
         elif before == ":":
             made.append(" ")
@@ -43,6 +44,14 @@ def pretty(text: str) -> str:
             if level > _MOST_LEVELS:
                 return text
     return "".join(made)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _line_end(level: int) -> str:

@@ -198,8 +198,7 @@ class Recorder:
     def _end_thought(self, choice: int) -> None:
         since_s = self._thinking_since_s.pop(choice, None)
         if since_s is not None:
-            took_s = self._at_s - since_s
-            # Where thought and answer come together, as when a stream is shown again, no time is known.
-            self._made.append(
-                Record("thought", choice, "", round(took_s, 1) if took_s > 0 else None)
-            )
+            took_s = round(self._at_s - since_s, 1)
+            # Where it came together with what follows, as in a stream that is shown again, nobody
+            # knows how long it took.
+            self._made.append(Record("thought", choice, "", took_s or None))

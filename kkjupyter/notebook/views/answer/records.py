@@ -1,8 +1,8 @@
 """The source of the answer view: records, each a line of JSON.
 
-A line is ``[kind, choice, text]``, some with one or two values more; ``labextension/src/parts/answer``
-reads it. A record does not need those before it to be understood, apart from those that it
-continues: of a long answer only the beginning and the newest part are kept.
+A line is ``[kind, choice, text]``, some with one or two values more, and is read in
+``labextension/src/parts/answer``. A record does not need those before it to be understood, apart
+from those that it continues: of a long answer only the beginning and the newest part are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RecordKind = Literal[
     "cut",  # why the answer ended before its end
     "gap",  # only when read: so many characters of the source are missing here
 ]
-_KINDS = frozenset(get_args(RecordKind))
+_WRITTEN_KINDS = frozenset(get_args(RecordKind)) - {"gap"}
 
 GROWING = frozenset({"text", "think", "refusal", "args", "result"})
 """The kinds that continue the record before, if that is of the same kind, choice and number."""
@@ -113,7 +113,7 @@ def _read(line: str) -> Record | None:
     except (ValueError, TypeError, RecursionError):
         return None
     is_sound = type(kind) is str and type(choice) is int and type(text) is str
-    return known if is_sound and kind in _KINDS else None
+    return known if is_sound and kind in _WRITTEN_KINDS else None
 
 
 def joined(records: Iterable[Record]) -> Iterator[Record]:

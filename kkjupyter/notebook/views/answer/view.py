@@ -19,8 +19,7 @@ from kkjupyter.plaintext import printable, without_controls
 
 __all__ = ["AnswerInTerminal", "AnswerView"]
 
-# As for Markdown: longer HTML blocks the page, so the text is saved instead, which the lab extension
-# draws like the view.
+# As for Markdown: longer HTML blocks the page, so the text is saved in place of it.
 _MAX_CHARS = 200_000
 
 
