@@ -1,6 +1,7 @@
 // The blocks of an answer, one below the other, for each alternative apart.
 
 import type { PaneContext } from "../../panes/pane";
+import { whole } from "../../text/numbers";
 import { make } from "../../ui/element";
 import { MarkdownContent } from "../markdown/content";
 import { type Block, imageBlock, lineBlock, SoundBlock } from "./block";
@@ -154,7 +155,7 @@ export class AnswerContent {
     choice.latest = block;
     choice.element.append(block.element);
     if (this.blocks.size > MOST_BLOCKS) {
-      const note = `more than ${MOST_BLOCKS.toLocaleString("en-US")} parts: the others are not drawn`;
+      const note = `more than ${whole(MOST_BLOCKS)} parts: the others are not drawn`;
       choice.element.append(lineBlock(note).element);
     }
     return block;
