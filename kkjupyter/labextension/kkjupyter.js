@@ -1,4 +1,4 @@
-"use strict";(()=>{var a={answer:"answer-dfe75118d099",markdown:"markdown-71af753c06c5",plot:"plot-942f43a0579c",progress:"progress-72a132c31076",table:"table-0e9c3add3a1e",trace:"trace-96cee1fb0cde"};function Y(n,t=0){let e=n.indexOf(`
+"use strict";(()=>{var a={markdown:"markdown-78ced220bd78",plot:"plot-942f43a0579c",progress:"progress-72a132c31076",table:"table-0e9c3add3a1e",trace:"trace-96cee1fb0cde"};function Y(n,t=0){let e=n.indexOf(`
 `,Math.max(0,12e3-t)),r=n.indexOf(" ",Math.max(0,24e3-t));return e<0||r<0?Math.max(e,r)+1||-1:Math.min(e,r)+1}function N(n){return 17*n.replace(/\n$/,"").split(`
 `).reduce((e,r)=>e+Math.ceil((r.length+1)/110),0)}function k(n){return x(n).split("\r",1)[0]}function x(n){let t=n.indexOf("\r");if(t<0)return n;let e=n.lastIndexOf(`
 `,t)+1,r=n.slice(e).split(`

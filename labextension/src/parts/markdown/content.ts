@@ -8,6 +8,7 @@ import { make } from "../../ui/element";
 import { frames } from "../../ui/frames";
 import { addStyle } from "../../ui/styles";
 import { clickedInCode, continueBlock, GOES_ON } from "./code-block";
+import { Formulas } from "./formulas";
 import type { Paint } from "./highlight";
 import css from "./markdown.css";
 import type { Cut, Outline } from "./outline";
@@ -21,8 +22,6 @@ import { Sections } from "./sections";
 const FRAME_MS = 25;
 const MIN_FRAME_CHARS = 6_000;
 const MAX_FRAME_CHARS = 16_000;
-/** A formula takes the notebook some milliseconds. */
-const FRAME_FORMULAS = 5;
 /** An open block that is longer is cut where it can be ... */
 const OPEN_CHARS = 6_000;
 /** ... and one that is much longer anywhere: unclosed brackets take time that grows as its square. */
@@ -34,6 +33,7 @@ export class MarkdownContent implements Pane {
   readonly element: HTMLElement = make("div", "kkj-answer jp-RenderedHTMLCommon");
   private readonly sections = new Sections(this.element);
   private readonly renderer: MarkdownRenderer;
+  private readonly formulas: Formulas;
   private pending = "";
   /** The source of the open blocks. */
   private open = "";
@@ -42,13 +42,11 @@ export class MarkdownContent implements Pane {
   private paint: Paint | undefined;
   /** The piece of it that was drawn last. */
   private before: HTMLElement | undefined;
-  /** Of finished blocks, not typeset yet. */
-  private formulas: HTMLElement[] = [];
   private frameChars = MAX_FRAME_CHARS;
   private hasEnded = false;
 
-  constructor(private readonly context: Pick<PaneContext, "typeset" | "insertCell">) {
-    const { insertCell } = context;
+  constructor({ typeset, insertCell }: Pick<PaneContext, "typeset" | "insertCell">) {
+    this.formulas = new Formulas(typeset);
     this.renderer = new MarkdownRenderer(insertCell !== undefined);
     this.element.addEventListener("click", (event) => clickedInCode(event, insertCell));
     addStyle(document, "markdown", css);
@@ -64,7 +62,7 @@ export class MarkdownContent implements Pane {
     this.cutOff("");
     this.open = "";
     this.pending = "";
-    this.formulas = [];
+    this.formulas.clear();
     this.append(source);
   }
 
@@ -82,14 +80,14 @@ export class MarkdownContent implements Pane {
 
   dispose(): void {
     frames().cancel(this.drawFrame);
+    this.formulas.clear();
   }
 
   private readonly drawFrame = (): void => {
     const startedMs = nowMs();
     if (this.pending) this.take(this.frameChars);
-    this.typesetSome();
     this.pace(nowMs() - startedMs);
-    if (this.pending || this.formulas.length) frames().request(this.drawFrame);
+    if (this.pending) frames().request(this.drawFrame);
   };
 
   private take(chars: number): void {
@@ -158,7 +156,7 @@ export class MarkdownContent implements Pane {
   private done(count: number, source: string): HTMLElement[] {
     this.renderer.learn(source);
     const nodes = this.sections.finish(count, source);
-    for (const node of nodes) this.formulas.push(...formulasIn(node));
+    for (const node of nodes) this.formulas.add(node);
     return nodes;
   }
 
@@ -167,12 +165,4 @@ export class MarkdownContent implements Pane {
     const chars = this.frameChars * Math.min(2, FRAME_MS / Math.max(1, spentMs));
     this.frameChars = Math.min(MAX_FRAME_CHARS, Math.max(MIN_FRAME_CHARS, Math.round(chars)));
   }
-
-  private typesetSome(): void {
-    for (const formula of this.formulas.splice(0, FRAME_FORMULAS)) this.context.typeset?.(formula);
-  }
-}
-
-function formulasIn(node: HTMLElement): HTMLElement[] {
-  return node.matches(".kkj-math") ? [node] : [...node.querySelectorAll<HTMLElement>(".kkj-math")];
 }

@@ -2,6 +2,8 @@
 // the open ones. They stand in sections; one that is out of sight is not laid out.
 
 import { heightPx } from "../../text/blocks";
+import { make } from "../../ui/element";
+import { NO_FORMULAS } from "./formulas";
 import { patch } from "./patch";
 
 /** A section ends with the first finished block after so many characters. */
@@ -64,8 +66,7 @@ export class Sections {
   }
 
   private begin(): Section {
-    const element = document.createElement("div");
-    element.className = "kkj-section";
+    const element = make("div", `kkj-section ${NO_FORMULAS}`);
     this.element.append(element);
     this.section = { element, chars: 0, open: 0 };
     return this.section;
