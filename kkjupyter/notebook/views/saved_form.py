@@ -169,7 +169,7 @@ def _sentence(state: RunState, status: Status) -> list[str]:
             # In a running number only tenths can be read.
             return [f"waiting {duration(status.elapsed_s, fine_below_s=0)}"]
         case "streaming":
-            return [counted, first]
+            return [counted, first, duration(status.elapsed_s, fine_below_s=0)]
         case "cancelling":
             return ["cancelling", _items(status.count) if status.count else ""]
         case "done":

@@ -2,6 +2,8 @@
 
 export interface Pane {
   readonly element: HTMLElement;
+  /** It looks after its height and its scrolling itself, or needs neither. */
+  readonly hasOwnHeight?: boolean;
   /** More source; drawn with the next frame. */
   append(source: string): void;
   /** Everything so far is void; this is the source. */

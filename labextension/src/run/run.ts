@@ -39,6 +39,7 @@ export class Run {
   private latestAt: number;
   /** When the kernel was asked for what is missing; -Infinity while nothing is. */
   private askAt = -Infinity;
+  private countedAt = 0;
   private samples: [atMs: number, count: number][] = [];
   private readonly listeners = new Set<RunListener>();
   private isWithheld: boolean;
@@ -51,7 +52,7 @@ export class Run {
     this.hold(snapshot);
     this.isWithheld = snapshot.withheld ?? false;
     this.latest = snapshot.status;
-    this.latestAt = this.now();
+    this.latestAt = this.countedAt = this.now();
   }
 
   get text(): string {
@@ -77,6 +78,11 @@ export class Run {
     const first = this.samples.find(([at]) => now - at <= RATE_WINDOW_MS);
     if (!first || now - first[0] < RATE_SETTLES_MS) return null;
     return ((this.latest.count - first[1]) * 1_000) / (now - first[0]);
+  }
+
+  /** For how many seconds no item has come, as far as this page knows. */
+  get silence_s(): number {
+    return (this.now() - this.countedAt) / 1_000;
   }
 
   listen(listener: RunListener): () => void {
@@ -187,6 +193,7 @@ export class Run {
     // An answer to an old question may arrive after the end.
     if (this.over && !OVER.includes(status.state)) return;
     const now = this.now();
+    if (status.count !== this.latest.count) this.countedAt = now;
     this.latest = status;
     this.latestAt = now;
     if (status.state === "cancelling") this.cancelStep = "acknowledged";

@@ -2,13 +2,16 @@
 // Python; test/cases/saved-form.json holds both to it.
 
 import type { Status } from "../kernel/messages";
-import { duration, items, perSecond, whole } from "../text/numbers";
+import { duration, items, perSecond, whole, wholeSeconds } from "../text/numbers";
 
 export interface Words {
   glyph: string;
   /** What a narrow view may leave out begins with the second part and goes from the end. */
   parts: string[];
 }
+
+/** A stream that has sent nothing for so long says so. */
+const STALLED_AFTER_S = 4;
 
 const GLYPHS = {
   waiting: "◌",
@@ -25,10 +28,25 @@ export function shownState({ state, count }: Status): Status["state"] {
   return state === "streaming" && !count ? "waiting" : state;
 }
 
-/** The state line of `status`. `rate` is in items per second, null while it is not known. */
-export function describe(status: Status, rate: number | null = null): Words {
+/** Whether a stream that runs has stalled, or is slow enough to look like it. */
+export function isStalled(status: Status, silence_s: number): boolean {
+  return shownState(status) === "streaming" && silence_s >= STALLED_AFTER_S;
+}
+
+/**
+ * The state line of `status`.
+ *
+ * @param rate in items per second, null while it is not known
+ * @param silence_s for how long no item has come
+ */
+export function describe(status: Status, rate: number | null = null, silence_s = 0): Words {
   const state = shownState(status);
-  return { glyph: GLYPHS[state], parts: sentence(state, status, rate).filter(Boolean) };
+  const pace = isStalled(status, silence_s)
+    ? `nothing for ${wholeSeconds(silence_s)}`
+    : rate === null
+      ? ""
+      : perSecond(rate);
+  return { glyph: GLYPHS[state], parts: sentence(state, status, pace).filter(Boolean) };
 }
 
 /** The same in one string. */
@@ -37,7 +55,7 @@ export function oneLine(status: Status): string {
   return `${glyph} ${parts.join(" · ")}`;
 }
 
-function sentence(state: Status["state"], status: Status, rate: number | null): string[] {
+function sentence(state: Status["state"], status: Status, pace: string): string[] {
   const { kind, count, error } = status;
   const after = count ? ` after ${items(count)}` : "";
   const since = status.was_open ? "after opening " : "";
@@ -49,7 +67,7 @@ function sentence(state: Status["state"], status: Status, rate: number | null): 
       // Tenths are all that can be read of a number that runs.
       return [`waiting ${duration(status.elapsed_s, 0)}`];
     case "streaming":
-      return [counted, rate === null ? "" : perSecond(rate), first];
+      return [counted, pace, first, duration(status.elapsed_s, 0)];
     case "cancelling":
       return ["cancelling", count ? items(count) : ""];
     case "done":

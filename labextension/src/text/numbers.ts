@@ -13,6 +13,11 @@ export function duration(seconds: number, fineBelow = 0.995): string {
   return hours ? `${hours} h ${pad(minutes)} min` : `${minutes} min ${pad(total % 60)} s`;
 }
 
+/** The same without tenths, for what is only known to be about so long. */
+export function wholeSeconds(seconds: number): string {
+  return seconds < 60 ? `${Math.floor(seconds)} s` : duration(seconds);
+}
+
 /** Two significant digits are all that holds still long enough to be read. */
 export function perSecond(rate: number): string {
   if (rate < 9.95) return `${rate.toFixed(1)}/s`;

@@ -224,7 +224,7 @@ test("a save in mid-stream holds the text so far, and after the end nothing is t
   page.saveState.emit("completed");
   expect(page.stored["text/plain"]).toBe("first");
   page.saveState.emit("started");
-  expect(page.stored["text/plain"]).toBe("ab\n[not finished when saved: ● 2 items]");
+  expect(page.stored["text/plain"]).toBe("ab\n[not finished when saved: ● 2 items · 0.0 s]");
   page.hear({ kind: "delta", offset: 2, text: "c", status: status({ state: "done", count: 3 }) });
   page.saveState.emit("started");
   expect(page.stored["text/plain"]).toContain("2 items");

@@ -1,15 +1,16 @@
 // A tool that the model calls: its name, its arguments as they grow, what it returned.
 
-import { TextPane } from "../../panes/text-pane";
 import { make, setText } from "../../ui/element";
 import type { Block } from "./block";
+import { GrowingBox } from "./growing-box";
 import { pretty } from "./pretty";
 
 export class CallCard implements Block {
   readonly element = make("section", "kkj-call");
+  private readonly head = make("div", "kkj-call-head");
   private readonly name = make("code", "kkj-call-name", "…");
-  private readonly argumentsPane = new TextPane("arguments");
-  private resultPane: TextPane | null = null;
+  private readonly argumentsBox = new GrowingBox("arguments");
+  private resultBox: GrowingBox | null = null;
   /** What came of the arguments, and how many of these are drawn as they came. */
   private texts: string[] = [];
   private drawn = 0;
@@ -20,10 +21,8 @@ export class CallCard implements Block {
   private isBroken = false;
 
   constructor() {
-    const head = make("div", "kkj-call-head");
-    head.append(make("span", "kkj-call-label", "tool"), this.name);
-    this.argumentsPane.element.hidden = true;
-    this.element.append(head, this.argumentsPane.element);
+    this.head.append(make("span", "kkj-call-label", "tool"), this.name);
+    this.element.append(this.head);
   }
 
   named(name: string): void {
@@ -50,40 +49,43 @@ export class CallCard implements Block {
   }
 
   returned(text: string): void {
-    if (!this.resultPane) {
-      this.resultPane = new TextPane("result");
+    if (!this.resultBox) {
+      this.resultBox = new GrowingBox("result");
       const result = make("div", "kkj-call-result");
-      result.append(make("div", "kkj-call-label", "result"), this.resultPane.element);
+      result.append(make("div", "kkj-call-label", "result"), this.resultBox.element);
       this.element.append(result);
     }
-    this.resultPane.append(text);
+    this.resultBox.append(text);
   }
 
   /** Once a frame, however much came: what is drawn as it came is continued, not drawn anew. */
   draw(): void {
-    this.element.classList.toggle("kkj-over", this.isWhole || this.resultPane !== null);
+    this.element.classList.toggle("kkj-over", this.isWhole || this.resultBox !== null);
     if (this.drawn === this.texts.length) return;
-    this.argumentsPane.element.hidden = false;
+    if (!this.argumentsBox.element.isConnected) this.head.after(this.argumentsBox.element);
     if (this.isWhole || this.isSetOut) {
       const text = this.texts.join("");
       this.texts = [text];
-      this.argumentsPane.replace(this.isWhole ? pretty(text) : text);
-    } else this.argumentsPane.append(this.texts.slice(this.drawn).join(""));
+      if (this.isWhole) this.argumentsBox.settle(pretty(text));
+      else this.argumentsBox.resume(text);
+    } else this.argumentsBox.append(this.texts.slice(this.drawn).join(""));
     this.drawn = this.texts.length;
     this.isSetOut = this.isWhole;
   }
 
   flush(): void {
-    this.argumentsPane.flush();
-    this.resultPane?.flush();
+    this.argumentsBox.flush();
+    this.resultBox?.flush();
   }
 
   ended(): void {
+    this.argumentsBox.ended();
+    this.resultBox?.ended();
     this.element.classList.add("kkj-over");
   }
 
   dispose(): void {
-    this.argumentsPane.dispose();
-    this.resultPane?.dispose();
+    this.argumentsBox.dispose();
+    this.resultBox?.dispose();
   }
 }

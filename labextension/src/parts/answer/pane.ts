@@ -1,8 +1,6 @@
-// The answer pane: the blocks in a box that scrolls and keeps the end in sight.
+// The answer pane: reads the source frame by frame, and has its blocks drawn.
 
 import type { Pane, PaneContext } from "../../panes/pane";
-import { AutoScroller } from "../../ui/auto-scroll";
-import { suppressShortcuts } from "../../ui/button";
 import { make } from "../../ui/element";
 import { frames } from "../../ui/frames";
 import { addStyle } from "../../ui/styles";
@@ -16,24 +14,14 @@ const FRAME_CHARS = 200_000;
 export class AnswerPane implements Pane {
   readonly element: HTMLElement = make("div", "kkj-answer-pane");
   private readonly content: AnswerContent;
-  private readonly growth: ResizeObserver;
   private reader = new RecordReader();
   private pending = "";
   private hasEnded = false;
 
   constructor(context: PaneContext) {
     addStyle(document, "answer", css);
-    this.element.setAttribute("role", "log");
-    this.element.setAttribute("aria-live", "off");
-    this.element.setAttribute("aria-label", context.label);
-    this.element.tabIndex = 0;
-    suppressShortcuts(this.element);
     this.content = new AnswerContent(context);
     this.element.append(this.content.element);
-    const scroller = new AutoScroller(this.element);
-    // Told when the page has been laid out: nobody has to ask for its height while it is drawn.
-    this.growth = new ResizeObserver(() => scroller.follow());
-    this.growth.observe(this.content.element);
   }
 
   append(source: string): void {
@@ -66,7 +54,6 @@ export class AnswerPane implements Pane {
 
   dispose(): void {
     frames().cancel(this.drawFrame);
-    this.growth.disconnect();
     this.content.clear();
   }
 

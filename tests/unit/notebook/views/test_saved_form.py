@@ -137,7 +137,7 @@ def test_an_end_that_was_no_success_stands_in_the_plain_text() -> None:
 def test_a_checkpoint_says_so() -> None:
     given = status(state="streaming", count=7)
     assert checkpoint_bundle(Excerpt("a\n", 0, 2), given) == {
-        "text/plain": "a\n[not finished when saved: ● 7 items · first 0.31 s]"
+        "text/plain": "a\n[not finished when saved: ● 7 items · first 0.31 s · 10.8 s]"
     }
 
 
@@ -146,7 +146,7 @@ def test_a_checkpoint_says_so() -> None:
     [
         (status(state="waiting", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
         (status(state="streaming", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
-        (status(state="streaming"), "●", "412 items · first 0.31 s"),
+        (status(state="streaming"), "●", "412 items · first 0.31 s · 10.8 s"),
         (status(state="cancelling", count=1), "■", "cancelling · 1 item"),
         (status(), "✓", "412 items · first 0.31 s · 10.8 s"),
         (status(kind="unary"), "✓", "10.8 s"),

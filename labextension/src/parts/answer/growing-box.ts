@@ -1,0 +1,55 @@
+// A text that grows in a box within an answer, and keeps its end in sight while it does.
+
+import { TextPane } from "../../panes/text-pane";
+import { AutoScroller } from "../../ui/auto-scroll";
+import { suppressShortcuts } from "../../ui/button";
+import { make } from "../../ui/element";
+
+export class GrowingBox {
+  readonly element = make("div", "kkj-growing");
+  private readonly text = new TextPane();
+  private readonly growth: ResizeObserver;
+
+  /** @param label what a screen reader calls it */
+  constructor(label: string) {
+    this.element.setAttribute("role", "group");
+    this.element.setAttribute("aria-label", label);
+    this.element.tabIndex = 0;
+    suppressShortcuts(this.element);
+    this.element.append(this.text.element);
+    const scroller = new AutoScroller(this.element, true);
+    this.growth = new ResizeObserver(() => scroller.follow());
+    this.growth.observe(this.text.element);
+  }
+
+  append(text: string): void {
+    this.text.append(text);
+  }
+
+  /** All of it, from its beginning: it grows no more. */
+  settle(text: string): void {
+    this.growth.disconnect();
+    this.text.replace(text);
+    this.text.ended();
+    this.element.scrollTop = 0;
+  }
+
+  /** It was settled too soon. */
+  resume(text: string): void {
+    this.text.replace(text);
+    this.growth.observe(this.text.element);
+  }
+
+  flush(): void {
+    this.text.flush();
+  }
+
+  ended(): void {
+    this.text.ended();
+  }
+
+  dispose(): void {
+    this.growth.disconnect();
+    this.text.dispose();
+  }
+}
