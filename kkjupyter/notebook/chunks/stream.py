@@ -132,6 +132,7 @@ class ChunkStream:
     """Reads the items of one stream, in order.
 
     Attributes:
+        has_chunks: whether any item was a chunk.
         usage: the counts so far; None if there are none.
         role: who speaks: ``"assistant"``, unless the stream says otherwise.
         cut_by: why the answer ended before its end (``"length"``); empty if it did not.
@@ -141,6 +142,7 @@ class ChunkStream:
     """
 
     def __init__(self) -> None:
+        self.has_chunks = False
         self.usage: dict[str, Any] | None = None
         self.role = "assistant"
         self.cut_by = ""
@@ -182,6 +184,7 @@ class ChunkStream:
         parts = self._reader.parts(item)
         if parts is None:
             return None
+        self.has_chunks = True
         pieces: list[Piece] = []
         for part in parts:
             kind, value, choice, rank = part

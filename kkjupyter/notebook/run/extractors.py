@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.chunks.stream import ChunkStream, ToolCall
+from kkjupyter.notebook.run_status import Unit
 from kkjupyter.notebook.views.pieces import Piece
 from kkjupyter.plaintext import plain
 
@@ -20,6 +21,7 @@ __all__ = [
     "Picked",
     "Picker",
     "Picking",
+    "Written",
     "answer_of",
     "as_they_are",
     "chunk_texts",
@@ -37,6 +39,20 @@ _NOTE_CHARS = 160
 def as_they_are(items: Sequence[Any]) -> Sequence[Any]:
     """The items themselves."""
     return items
+
+
+class Written(NamedTuple):
+    """How much a language model has written.
+
+    Attributes:
+        amount: in tokens if somebody has counted them, else in characters.
+        unit: which of the two.
+        model: its name; empty if the stream does not say.
+    """
+
+    amount: int
+    unit: Unit
+    model: str
 
 
 class Picking:
@@ -61,6 +77,10 @@ class Picking:
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
         """The parts of these items for the text of a Reply. Never raises."""
         raise NotImplementedError
+
+    def written(self) -> Written | None:
+        """How much a language model has written in what was shown; None if it is none."""
+        return None
 
     def _tell(self, note: str) -> None:
         if self.notes is not None and note not in self._told:
@@ -142,10 +162,13 @@ class ChunkTexts(Picking):
         self._choice: int | None = None
         self._stream = ChunkStream()
 
-    @property
-    def stream(self) -> ChunkStream:
-        """What has been read so far."""
-        return self._stream
+    def written(self) -> Written | None:
+        stream = self._stream
+        if not stream.has_chunks:
+            return None
+        if (tokens := stream.written_tokens) is not None:
+            return Written(tokens, "tokens", stream.model)
+        return Written(stream.written_chars, "characters", stream.model)
 
     def again(self, items: Sequence[Any]) -> Sequence[Any]:
         return ChunkTexts(in_full=self._in_full)(items)

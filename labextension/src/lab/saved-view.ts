@@ -89,6 +89,17 @@ function statusOf(saved: Record<string, unknown>): Status | null {
     error: typeof error === "string" ? error : "",
     notes: Array.isArray(notes) ? notes.map(String) : [],
     was_open: was_open === true,
+    ...writtenIn(saved),
+  };
+}
+
+/** What a language model has written, as far as the output says so. */
+function writtenIn({ written, unit, model }: Record<string, unknown>): Partial<Status> {
+  if (typeof written !== "number") return {};
+  return {
+    written,
+    unit: unit === "tokens" ? unit : "characters",
+    model: typeof model === "string" ? model : "",
   };
 }
 

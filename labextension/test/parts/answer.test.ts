@@ -133,7 +133,7 @@ test("calls grow side by side, and each has its result", () => {
   write(["args", 0, "{}", 1, true], ["args", 0, ': "Rome"}', 0, true]);
   write(["result", 0, "noon", 1], ["result", 0, "21 ", 0], ["result", 0, "°C", 0]);
   expect(texts(".kkj-call-name")).toEqual(["weather", "time"]);
-  expect(texts(".kkj-call > .kkj-text")).toEqual(['{"at": "Rome"}', "{}"]);
+  expect(texts(".kkj-call > .kkj-growing")).toEqual(['{"at": "Rome"}', "{}"]);
   expect(texts(".kkj-call-result .kkj-text")).toEqual(["21 °C", "noon"]);
 });
 
@@ -215,7 +215,7 @@ test("what was cut out of the middle is told, and what follows is read", () => {
   expect(texts(".kkj-choice > .kkj-answer")).toEqual(["one", "two"]);
   expect(texts(".kkj-choice > .kkj-answer-note")).toEqual(["… 1,234 characters left out …"]);
   expect(texts(".kkj-call-name")).toEqual(["f", "…"]);
-  expect(texts(".kkj-call > .kkj-text")[0]).toBe('{"a": " … z"}');
+  expect(texts(".kkj-call > .kkj-growing")[0]).toBe('{"a": " … z"}');
 });
 
 test("a page draws only so many parts", () => {

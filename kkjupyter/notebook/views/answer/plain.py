@@ -18,9 +18,8 @@ _FLOWING: frozenset[RecordKind] = frozenset({"text", "think", "refusal"})
 
 @dataclass
 class _Call:
-    """One that is not written yet, or whose line is open."""
+    """One that is not written yet."""
 
-    name: str
     arguments: list[str] = field(default_factory=list)
     is_whole: bool = False
 
@@ -89,7 +88,8 @@ class PlainWriter:
         match kind:
             case "call":
                 self._names[extra] = text
-                self._begin_call(extra)
+                if extra != self._open:
+                    self._waiting.setdefault(extra, _Call())
             case "args" | "anew":
                 self._write_arguments(record)
             case "thought":
@@ -129,7 +129,7 @@ class PlainWriter:
         if kind == "think":
             # A line end at the end of the text waits for the next line.
             start = "> " if self._at_line_start else ""
-            text = start + text[:-1].replace("\n", "\n> ") + text[-1]
+            text = start + text[:-1].replace("\n", "\n> ") + text[-1:]
         self._put(text)
 
     def _write_result(self, text: str, number: int | None) -> None:
@@ -163,36 +163,31 @@ class PlainWriter:
     # ---- calls
 
     def _begin_call(self, number: int) -> None:
-        if self._open is None:
-            self._begin("tool")
-            self._put(f"tool: {_on_line(self._names[number])}(")
-            self._open = number
-        elif number != self._open:
-            self._waiting.setdefault(number, _Call(self._names[number])).name = self._names[number]
+        self._waiting.pop(number, None)
+        self._begin("tool")
+        self._put(f"tool: {_on_line(self._names.get(number, '…'))}(")
+        self._open = number
 
     def _write_arguments(self, record: Record) -> None:
         number = record.extra
-        text = _on_line(record.text)
-        self._names.setdefault(number, "…")
+        if record.kind == "anew" and number == self._open:
+            self._close_line()
         if self._open is None:
             self._begin_call(number)
         if number != self._open:
-            self._hold(number, text, record)
+            self._hold(record)
             return
-        if record.kind == "anew":
-            self._close_line()
-            self._begin_call(number)
-        self._put(text)
+        self._put(_on_line(record.text))
         if record.is_whole:
             self._close_line()
-            self._write_waiting(only_whole=True)
+            self._write_waiting(only_begun=True)
 
-    def _hold(self, number: int, text: str, record: Record) -> None:
-        call = self._waiting.setdefault(number, _Call(self._names[number]))
+    def _hold(self, record: Record) -> None:
+        call = self._waiting.setdefault(record.extra, _Call())
         if record.kind == "anew":
             call.arguments.clear()
         if self._has_room(record):
-            call.arguments.append(text)
+            call.arguments.append(_on_line(record.text))
         call.is_whole = record.is_whole
 
     def _close_line(self) -> None:
@@ -200,20 +195,24 @@ class PlainWriter:
             self._put(")\n")
             self._open = None
 
-    def _write_waiting(self, *, only_whole: bool) -> None:
-        """Write those whose turn it is; one that still grows keeps its line open."""
-        while self._waiting:
-            number = next(iter(self._waiting))
-            call = self._waiting.pop(number)
+    def _write_waiting(self, *, only_begun: bool) -> None:
+        """Write the calls that had to wait; one that still grows keeps its line open.
+
+        Args:
+            only_begun: whether those wait on that have no arguments yet.
+        """
+        for number, call in [*self._waiting.items()]:
+            if only_begun and not call.arguments:
+                continue
             self._begin_call(number)
             self._put("".join(call.arguments))
-            if only_whole and not call.is_whole:
+            if only_begun and not call.is_whole:
                 return
             self._close_line()
 
     def _close_calls(self) -> None:
         self._close_line()
-        self._write_waiting(only_whole=False)
+        self._write_waiting(only_begun=False)
 
 
 def plain_of(records: Iterable[Record]) -> str:

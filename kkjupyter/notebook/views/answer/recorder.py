@@ -17,7 +17,9 @@ from kkjupyter.notebook.views.pieces import CallNews, CallResult, ErrorNews, Med
 __all__ = ["Recorder"]
 
 # The name of a call is told again after so much, for readers who have only the newest part.
-_TELL_AGAIN_CHARS = 50_000
+_TELL_AGAIN_CHARS = 30_000
+# About what a line takes besides its text.
+_LINE_CHARS = 20
 _GROWING: dict[str, RecordKind] = {"answer": "text", "reasoning": "think", "refusal": "refusal"}
 
 _Key = tuple[RecordKind, int, Any]
@@ -101,6 +103,8 @@ class Recorder:
     def _add_call(self, news: CallNews, choice: int) -> None:
         name, told_at = self._told_calls.get(news.number, (None, 0))
         if name != news.name or self._chars - told_at > _TELL_AGAIN_CHARS:
+            if self._made and self._made[-1][::3] == ("call", news.number):
+                self._made.pop()  # of a name that comes in pieces, what has come so far
             self._put("call", choice, self._clean(news.name), news.number)
             self._told_calls[news.number] = (news.name, self._chars)
         if news.is_anew:
@@ -160,7 +164,6 @@ class Recorder:
         if kind == "think":
             self._thinking_since_s.setdefault(choice, self._at_s)
         self._texts.append(text)
-        self._chars += len(text)
 
     def _put(
         self,
@@ -174,8 +177,11 @@ class Recorder:
         self._settle()
         if kind != "role":
             self._end_thought(choice)
-        self._chars += len(text)
-        self._made.append(Record(kind, choice, text, extra, is_whole))
+        self._make(Record(kind, choice, text, extra, is_whole))
+
+    def _make(self, record: Record) -> None:
+        self._made.append(record)
+        self._chars += len(record.text) + _LINE_CHARS
 
     def _settle(self) -> None:
         """End the text that grows: what follows is something else."""
@@ -192,7 +198,7 @@ class Recorder:
             since_s = self._thinking_since_s.get(choice, self._at_s)
             extra = round(self._at_s - since_s, 1)
         if text:
-            self._made.append(Record(kind, choice, text, extra, self._is_whole))
+            self._make(Record(kind, choice, text, extra, self._is_whole))
         self._is_whole = False
 
     def _end_thought(self, choice: int) -> None:
@@ -201,4 +207,4 @@ class Recorder:
             took_s = round(self._at_s - since_s, 1)
             # Where it came together with what follows, as in a stream that is shown again, nobody
             # knows how long it took.
-            self._made.append(Record("thought", choice, "", took_s or None))
+            self._make(Record("thought", choice, "", took_s or None))

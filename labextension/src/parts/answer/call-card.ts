@@ -9,7 +9,7 @@ export class CallCard implements Block {
   readonly element = make("section", "kkj-call");
   private readonly head = make("div", "kkj-call-head");
   private readonly name = make("code", "kkj-call-name", "…");
-  private readonly argumentsBox = new GrowingBox("arguments");
+  private readonly argumentsBox = new GrowingBox("arguments", true);
   private resultBox: GrowingBox | null = null;
   /** What came of the arguments, and how many of these are drawn as they came. */
   private texts: string[] = [];
@@ -50,7 +50,7 @@ export class CallCard implements Block {
 
   returned(text: string): void {
     if (!this.resultBox) {
-      this.resultBox = new GrowingBox("result");
+      this.resultBox = new GrowingBox("result", false);
       const result = make("div", "kkj-call-result");
       result.append(make("div", "kkj-call-label", "result"), this.resultBox.element);
       this.element.append(result);

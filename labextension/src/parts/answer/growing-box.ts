@@ -1,4 +1,4 @@
-// A text that grows in a box within an answer, and keeps its end in sight while it does.
+// A text in a box within an answer; one that grows keeps its end in sight while it does.
 
 import { TextPane } from "../../panes/text-pane";
 import { AutoScroller } from "../../ui/auto-scroll";
@@ -10,14 +10,17 @@ export class GrowingBox {
   private readonly text = new TextPane();
   private readonly growth: ResizeObserver;
 
-  /** @param label what a screen reader calls it */
-  constructor(label: string) {
+  /**
+   * @param label what a screen reader calls it
+   * @param follows whether its end is kept in sight, and not its beginning
+   */
+  constructor(label: string, follows: boolean) {
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", label);
     this.element.tabIndex = 0;
     suppressShortcuts(this.element);
     this.element.append(this.text.element);
-    const scroller = new AutoScroller(this.element, true);
+    const scroller = new AutoScroller(this.element, follows);
     this.growth = new ResizeObserver(() => scroller.follow());
     this.growth.observe(this.text.element);
   }
