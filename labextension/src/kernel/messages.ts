@@ -25,6 +25,10 @@ export interface Status {
   notes: string[];
   /** The stream was open already when it was given, so its times count from then. */
   was_open?: boolean;
+  /** How much a language model has written, in which unit, and its name; of other streams nothing. */
+  written?: number;
+  unit?: "tokens" | "characters";
+  model?: string;
 }
 
 /** What a run starts from: at its making, after a reload, after a gap too large to mend. */

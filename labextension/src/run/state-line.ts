@@ -1,5 +1,6 @@
 // The state line: a glyph, a title, a few words, and what can be done.
 
+<<<<<<< HEAD
 import { items } from "../text/numbers";
 import {
   copyAndSay,
@@ -9,11 +10,14 @@ import {
   labelButton,
   makeButton,
 } from "../ui/button";
+=======
+import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "../ui/button";
+>>>>>>> answer
 import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
 import { focusNotebook } from "../ui/notebook-focus";
 import type { Run } from "./run";
-import { describe, isStalled, shownState } from "./status-text";
+import { amount, describe, isStalled, shownState } from "./status-text";
 
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
@@ -93,8 +97,9 @@ export class StateLine {
     this.element.dataset.state = state;
     this.element.classList.toggle("kkj-stalled", isStalled(status, silence_s));
     setText(this.glyph, glyph);
-    setText(this.title, status.title);
-    if (this.title.title !== status.title) this.title.title = status.title;
+    const title = status.model || status.title;
+    setText(this.title, title);
+    if (this.title.title !== title) this.title.title = title;
     this.drawWords(shown);
     this.drawButtons(status.title);
     const long = status.notes.filter((note) => !short.includes(note));
@@ -155,6 +160,6 @@ export class StateLine {
     const isProgress = state === this.announced && state === "streaming";
     this.announced = state;
     this.announcedAt = now;
-    setText(this.announcer, isProgress ? items(this.run.status.count) : sentence);
+    setText(this.announcer, isProgress ? amount(this.run.status) : sentence);
   }
 }

@@ -53,6 +53,9 @@ GIVEN: dict[str, tuple[str, int, Status]] = {
     "failed": ("1\n2\n", 0, status(state="failed", count=2, error="ValueError: <went> wrong")),
     "failed at once": ("", 0, status(state="failed", count=0, error="ConnectionLost: gone")),
     "left out": ("head\n[… 5 characters left out …]\ntail", 5, status(count=1_234_567)),
+    "tokens": ("Hi", 0, status(written=412, unit="tokens", model="<gpt>")),
+    "characters": ("Hi", 0, status(state="cancelled", count=9, written=1)),
+    "an answer that failed": ("Hi", 0, status(state="failed", count=9, written=2, error="E: no")),
     "foldable": ("a line of text\n" * 200, 0, status()),
     "blocks": (f"{'x' * 250}\n" * 60 + "word " * 5_500, 0, status()),
 }
