@@ -1,7 +1,5 @@
 // The state line: a glyph, a title, a few words, and what can be done.
 
-<<<<<<< HEAD
-import { items } from "../text/numbers";
 import {
   copyAndSay,
   copyName,
@@ -10,9 +8,6 @@ import {
   labelButton,
   makeButton,
 } from "../ui/button";
-=======
-import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "../ui/button";
->>>>>>> answer
 import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
 import { focusNotebook } from "../ui/notebook-focus";
