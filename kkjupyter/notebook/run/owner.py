@@ -83,7 +83,8 @@ class Cells:
 
         What a kernel sends after a cell's end is lost to programs that execute notebooks.
         """
-        if self._nested:
+        is_inner = self._nested > 0
+        if is_inner:
             self._nested -= 1
         else:  # tasks and callbacks that outlive the cell have copies of its context
             _context_cell.set(None)
@@ -92,6 +93,8 @@ class Cells:
         for run in runs:
             if run.is_closing:
                 wait_for_output(run)
+        if self.current is not None and not is_inner:
+            self.current.over.set()
 
     def present(self) -> Cell | None:
         """The cell that the running code belongs to; None if it is not known."""
