@@ -10,7 +10,7 @@ const INTERRUPTED_WITHIN_MS = 2_000;
 export function cancel({ run, link, notebook }: ShownRun): void {
   let isRefused = false;
   run.cancelReached("asked");
-  link?.send({ kind: "cancel" }, () => {
+  link?.send({ kind: "cancel", run_id: run.status.run_id }, () => {
     isRefused = true;
   });
   setTimeout(() => {
