@@ -171,14 +171,22 @@ def is_terminal() -> bool:
     return getattr(get_ipython(), "kernel", None) is None
 
 
-def open_screen(choice: ViewChoice, run: ViewedRun) -> DrawnScreen:
+def open_screen(
+    choice: ViewChoice, run: ViewedRun, *, in_background: bool = False
+) -> DrawnScreen:
     """Show a view where this code runs: in the present cell, or in the terminal.
+
+    Args:
+        choice: the view.
+        run: what it shows.
+        in_background: whether the cell does not wait for the end of the run.
 
     Raises:
         UsageError: there is no view of that name.
     """
     if is_terminal():
-        return TerminalScreen(made_view(choice, in_terminal=True))
+        view = made_view(choice, in_terminal=True)
+        return TerminalScreen(view, in_background=in_background)
     view = made_view(choice)
     from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
 
@@ -323,10 +331,14 @@ class TerminalScreen(DrawnScreen):
 
     Args:
         view: formats the items.
+        in_background: whether the prompt comes back meanwhile. Then only whole lines are printed,
+            which appear above the prompt; the start of a line would get into it.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, *, in_background: bool = False) -> None:
         super().__init__(view, in_terminal=True)
+        self._in_background = in_background
+        self._held = ""
         self._at_line_start = True
         self._has_ended = False
 
@@ -348,16 +360,24 @@ class TerminalScreen(DrawnScreen):
         self._end(status)
 
     def _end(self, status: Status) -> None:
-        self._write(f"{'' if self._at_line_start else chr(10)}{_last_line(status)}\n")
+        line = _last_line(status, named=self._in_background)
+        self._write(f"{'' if self._at_line_start else chr(10)}{line}\n")
         self._has_ended = True
 
     def _write(self, text: str) -> None:
-        if text and not self._has_ended:
+        if not text or self._has_ended:
+            return
+        self._at_line_start = text.endswith("\n")
+        if self._in_background:
+            lines, end, rest = (self._held + text).rpartition("\n")
+            self._held = rest
+            text = lines + end
+        if text:
             # The views' text is encodable, but a terminal's own encoding may be narrower.
             encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            # At a prompt, IPython has put something in the place of stdout that prints above it.
             sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
             sys.stdout.flush()
-            self._at_line_start = text.endswith("\n")
 
 
 def _bare(item: Any) -> Any:
@@ -368,6 +388,7 @@ def _bare(item: Any) -> Any:
     return item.with_text(text) if type(item) is Piece else text
 
 
-def _last_line(status: Status) -> str:
+def _last_line(status: Status, *, named: bool) -> str:
+    """The state line; with the name of the run where other things may stand above it."""
     glyph, parts = describe(status)
-    return plain(f"{glyph} {' · '.join([*parts, *status.notes])}")
+    return plain(f"{glyph} {' · '.join([*([status.title] if named else []), *parts, *status.notes])}")

@@ -139,7 +139,7 @@ def play(
     local = feed if isinstance(feed, DrivenFeed) and not background and feed.stay() else None
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
-        _open(run, view)
+        _open(run, view, in_background=background)
         show_trace(run)
     run.start()
     if local is not None:
@@ -184,9 +184,9 @@ def wait(run: Run) -> None:
         raise
 
 
-def _open(run: Run, view: ViewChoice) -> threading.Event:
+def _open(run: Run, view: ViewChoice, *, in_background: bool = False) -> threading.Event:
     with cells.output():
-        return run.add_screen(open_screen(view, run))
+        return run.add_screen(open_screen(view, run, in_background=in_background))
 
 
 def _drive(run: Run, feed: DrivenFeed) -> None:
