@@ -44,7 +44,7 @@ def install_if_ipython() -> None:
     displayhook.install(shell)
     time_magics.install(shell)
     control.install(shell, registry)
-    interrupts.install(shell)
+    interrupts.install()
     running.install(shell)
     cells.install(shell)
     formatters.install(shell)

@@ -43,6 +43,7 @@ __all__ = [
     "WidgetScreen",
     "is_terminal",
     "made_view",
+    "open_held_screen",
     "open_screen",
     "present_execution",
 ]
@@ -171,9 +172,7 @@ def is_terminal() -> bool:
     return getattr(get_ipython(), "kernel", None) is None
 
 
-def open_screen(
-    choice: ViewChoice, run: ViewedRun, *, in_background: bool = False
-) -> DrawnScreen:
+def open_screen(choice: ViewChoice, run: ViewedRun, *, in_background: bool = False) -> DrawnScreen:
     """Show a view where this code runs: in the present cell, or in the terminal.
 
     Args:
@@ -380,6 +379,44 @@ class TerminalScreen(DrawnScreen):
             sys.stdout.flush()
 
 
+class HeldTerminalScreen(TerminalScreen):
+    """Prints a stream when it has ended, for several of them at once: they cannot share a line.
+
+    Args:
+        name: printed above the stream.
+        view: formats the items.
+    """
+
+    def __init__(self, name: str, view: View) -> None:
+        super().__init__(view)
+        self._name = name
+        self._items: list[Any] = []
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Keep new items."""
+        self._items.extend(items)
+
+    def end(self, status: Status) -> None:
+        """Print all."""
+        failures = self._view.failures
+        self._write(f"── {self._name}\n")
+        super().feed(self._items, status)
+        super().end(self._latest(status, failures))
+
+    def leave(self, status: Status) -> None:
+        self._write(f"── {self._name}\n")
+        super().leave(status)
+
+
+def open_held_screen(name: str, choice: ViewChoice) -> DrawnScreen:
+    """One of several streams in a terminal.
+
+    Raises:
+        UsageError: there is no view of that name.
+    """
+    return HeldTerminalScreen(name, made_view(choice, in_terminal=True))
+
+
 def _bare(item: Any) -> Any:
     text = text_of(item)
     if text is None:
@@ -391,4 +428,6 @@ def _bare(item: Any) -> Any:
 def _last_line(status: Status, *, named: bool) -> str:
     """The state line; with the name of the run where other things may stand above it."""
     glyph, parts = describe(status)
-    return plain(f"{glyph} {' · '.join([*([status.title] if named else []), *parts, *status.notes])}")
+    return plain(
+        f"{glyph} {' · '.join([*([status.title] if named else []), *parts, *status.notes])}"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.output.screens import present_execution
+from kkjupyter.notebook.output.screens import is_terminal, open_held_screen, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
 from kkjupyter.notebook.run.owner import cells
@@ -184,14 +184,16 @@ class Compared:
     def _show(self) -> None:
         if self._is_used:
             raise UsageError("this comparison is already shown; .replies has its items")
-        from kkjupyter.notebook.show.compare_screens import (
-            open_columns,  # imports ipywidgets: only when needed
-        )
-
         self._is_used = True
         self.replies.shown_in = present_execution()
-        with cells.output():
-            open_columns(self._runs, self._view)
+        if is_terminal():
+            for name, run in self._runs.items():
+                run.add_screen(open_held_screen(name, self._view))
+        else:
+            from kkjupyter.notebook.show.compare_screens import open_columns  # imports ipywidgets
+
+            with cells.output():
+                open_columns(self._runs, self._view)
         # All at the same moment, whatever the start of a run takes.
         for run in self._runs.values():
             if isinstance(run.feed, RequestFeed):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -17,9 +17,7 @@ from IPython.display import DisplayHandle
 from kkjupyter.notebook.output.ended import StaticOutput, ended_widgets
 from kkjupyter.notebook.output.screens import (
     Screen,
-    TerminalScreen,
     WidgetScreen,
-    is_terminal,
     made_view,
 )
 from kkjupyter.notebook.output.widget import (
@@ -28,7 +26,6 @@ from kkjupyter.notebook.output.widget import (
     prefer_subshells,
     widget_reference,
 )
-from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import ViewChoice
 from kkjupyter.notebook.views.comparison_table import columns_bundle
 
@@ -39,16 +36,12 @@ __all__ = ["open_columns"]
 
 
 def open_columns(runs: Mapping[str, Run], choice: ViewChoice) -> None:
-    """Show runs side by side in the present cell; in a terminal, one after the other.
+    """Show runs side by side in the present cell.
 
     Args:
         runs: the runs, by the names above their columns.
         choice: the view for all of them.
     """
-    if is_terminal():
-        for name, run in runs.items():
-            run.add_screen(_Held(name, choice))
-        return
     columns = _Columns(runs)
     screens = {name: columns.screen(name, run, choice) for name, run in runs.items()}
     columns.display()
@@ -144,25 +137,3 @@ class _Columns:
         bundle = columns_bundle(ordered, statuses)
         self._handle.update(bundle, raw=True)
         self._widget.end(bundle)
-
-
-class _Held(TerminalScreen):
-    """In a terminal, prints each stream when it has ended: two cannot share a line."""
-
-    def __init__(self, name: str, choice: ViewChoice) -> None:
-        super().__init__(made_view(choice, in_terminal=True))
-        self._name = name
-        self._items: list[Any] = []
-
-    def feed(self, items: Sequence[Any], status: Status) -> None:
-        self._items.extend(items)
-
-    def end(self, status: Status) -> None:
-        failures = self._view.failures
-        self._write(f"── {self._name}\n")
-        super().feed(self._items, status)
-        super().end(self._latest(status, failures))
-
-    def leave(self, status: Status) -> None:
-        self._write(f"── {self._name}\n")
-        super().leave(status)
