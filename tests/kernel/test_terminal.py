@@ -100,7 +100,7 @@ def test_streams_side_by_side_are_printed_one_after_the_other(
     terminal.sendintr()
     for _ in range(2):
         terminal.expect(r"── [AB]\r\n")
-        terminal.expect(r"tick-0 .*cancelled after [0-9]+ items")
+        terminal.expect(r"^tick-0 .*?cancelled after [0-9]+ items")
     terminal.expect(r"In \[3\]: ")
     terminal.sendline("'ipywidgets' in sys.modules")
     terminal.expect("False")

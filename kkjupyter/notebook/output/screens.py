@@ -372,11 +372,14 @@ class TerminalScreen(DrawnScreen):
             self._held = rest
             text = lines + end
         if text:
-            # The views' text is encodable, but a terminal's own encoding may be narrower.
-            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-            # At a prompt, IPython has put something in the place of stdout that prints above it.
-            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-            sys.stdout.flush()
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        # The views' text is encodable, but a terminal's own encoding may be narrower.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        # At a prompt, IPython has put something in the place of stdout that prints above it.
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
 
 
 class HeldTerminalScreen(TerminalScreen):
@@ -389,8 +392,9 @@ class HeldTerminalScreen(TerminalScreen):
 
     def __init__(self, name: str, view: View) -> None:
         super().__init__(view)
-        self._name = name
         self._items: list[Any] = []
+        self._pieces = [f"── {name}\n"]
+        self._is_drawn = False
 
     def feed(self, items: Sequence[Any], status: Status) -> None:
         """Keep new items."""
@@ -399,13 +403,27 @@ class HeldTerminalScreen(TerminalScreen):
     def end(self, status: Status) -> None:
         """Print all."""
         failures = self._view.failures
-        self._write(f"── {self._name}\n")
-        super().feed(self._items, status)
+        self._draw(status)
         super().end(self._latest(status, failures))
+        self._print_all()
 
     def leave(self, status: Status) -> None:
-        self._write(f"── {self._name}\n")
+        if not self._is_drawn:
+            self._draw(status)
         super().leave(status)
+        self._print_all()
+
+    def _draw(self, status: Status) -> None:
+        self._is_drawn = True
+        super().feed(self._items, status)
+
+    def _print(self, text: str) -> None:
+        self._pieces.append(text)
+
+    def _print_all(self) -> None:
+        # At once: the others print on their own threads.
+        text, self._pieces = "".join(self._pieces), []
+        super()._print(text)
 
 
 def open_held_screen(name: str, choice: ViewChoice) -> DrawnScreen:
