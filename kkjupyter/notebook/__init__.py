@@ -35,6 +35,7 @@ def install_if_ipython() -> None:
     if shell is None or shell is _installed_in:
         return
     from kkjupyter.notebook.output import control
+    from kkjupyter.notebook.output.pages import pages
     from kkjupyter.notebook.run import heartbeat as running
     from kkjupyter.notebook.run.owner import cells
     from kkjupyter.notebook.run.registry import registry
@@ -43,10 +44,11 @@ def install_if_ipython() -> None:
 
     displayhook.install(shell)
     time_magics.install(shell)
-    control.install(shell, registry)
+    cells.install(shell)
+    control.install(shell, registry, cells.running_header)
+    pages.install(shell)
     interrupts.install()
     running.install(shell)
-    cells.install(shell)
     formatters.install(shell)
     tracebacks.install()
     server_log.install()
@@ -69,7 +71,11 @@ def prepare_for_calls() -> None:
     from kkjupyter.notebook.show import watched  # noqa: F401  for its effect
 
     if getattr(shell, "kernel", None) is not None:
-        from kkjupyter.notebook.output import widget  # noqa: F401  ipywidgets: not for terminals
+        from kkjupyter.notebook.output import live_output  # noqa: F401  not for terminals
+        from kkjupyter.notebook.output.pages import pages
+
+        if not pages.has_extension:
+            from kkjupyter.notebook.output import widget  # noqa: F401  it takes the longest
 
 
 def load(shell: Any) -> None:
@@ -110,6 +116,7 @@ def unload(shell: Any) -> None:
     global _commands, _installed_in
     from kkjupyter.notebook.magic import completion, magics, multiline
     from kkjupyter.notebook.output import control
+    from kkjupyter.notebook.output.pages import pages
     from kkjupyter.notebook.run import heartbeat as running
     from kkjupyter.notebook.run import stopping
     from kkjupyter.notebook.run.owner import cells
@@ -132,6 +139,7 @@ def unload(shell: Any) -> None:
         control.uninstall(shell)
         interrupts.uninstall()
         running.uninstall()
+        pages.uninstall()
         cells.uninstall(shell)
         formatters.uninstall(shell)
         tracebacks.uninstall()

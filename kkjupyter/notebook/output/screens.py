@@ -29,18 +29,18 @@ from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.runtime.ticker import ticker
 
 if TYPE_CHECKING:
+    from kkjupyter.notebook.output.live_output import LiveOutput
     from kkjupyter.notebook.output.page_views import ViewedRun
-    from kkjupyter.notebook.output.widget import LiveWidget
     from kkjupyter.runtime.ticker import Job
 
 __all__ = [
     "CellScreen",
     "DrawnScreen",
+    "PageScreen",
     "Screen",
     "ScreenOwner",
     "Screens",
     "TerminalScreen",
-    "WidgetScreen",
     "is_terminal",
     "made_view",
     "open_held_screen",
@@ -187,9 +187,9 @@ def open_screen(choice: ViewChoice, run: ViewedRun, *, in_background: bool = Fal
         view = made_view(choice, in_terminal=True)
         return TerminalScreen(view, in_background=in_background)
     view = made_view(choice)
-    from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
+    from kkjupyter.notebook.output.live_output import LiveOutput  # not for terminals
 
-    return CellScreen(LiveWidget(view=view, run=run), view)
+    return CellScreen(LiveOutput(view=view, run=run), view)
 
 
 def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
@@ -207,20 +207,20 @@ def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
     return FallbackView(view, in_terminal=in_terminal)
 
 
-class WidgetScreen(DrawnScreen):
-    """A widget that shows one run; its static bundle goes to ``ended``.
+class PageScreen(DrawnScreen):
+    """An output that shows one run on pages; its static bundle goes to ``ended``.
 
     Args:
-        widget: shown by the front end while it runs.
-        view: formats the items; the widget's own.
+        output: tells the pages.
+        view: formats the items; the output's own.
         ended: takes the static bundle, in the context of the cell in which this was made.
     """
 
     def __init__(
-        self, widget: LiveWidget, view: View, ended: Callable[[dict[str, Any]], None]
+        self, output: LiveOutput, view: View, ended: Callable[[dict[str, Any]], None]
     ) -> None:
         super().__init__(view)
-        self._widget = widget
+        self._output = output
         self._ended = ended
         # Messages from any thread belong to this cell, too.
         self._context = contextvars.copy_context()
@@ -279,7 +279,10 @@ class WidgetScreen(DrawnScreen):
             if self._version != self._view.version:  # its view has just failed
                 self._flush()
             self._has_ended = True
-            self._send(self._widget.end, status, bundle)
+            try:
+                bundle = self._context.run(self._output.end, status, bundle)
+            except Exception:
+                logger.exception("the end could not be sent to the page")
             self._context.run(self._ended, bundle)
 
     def _flush_late(self) -> None:
@@ -297,9 +300,9 @@ class WidgetScreen(DrawnScreen):
         self._pushed_at_s = time.monotonic()
         if self._version != self._view.version:
             self._version = self._view.version
-            self._send(self._widget.start_anew, self._status)
+            self._send(self._output.start_anew, self._status)
         else:
-            self._send(self._widget.push, delta, self._status)
+            self._send(self._output.push, delta, self._status)
 
     def _send(self, send: Callable[..., None], *what: Any) -> None:
         try:
@@ -309,18 +312,18 @@ class WidgetScreen(DrawnScreen):
             logger.exception("a message to the page could not be sent")
 
 
-class CellScreen(WidgetScreen):
-    """A live view in a cell: a widget while it runs, and a static output at the end.
+class CellScreen(PageScreen):
+    """A live view in a cell: one output, which at the end gets its static form.
 
     Args:
-        widget: shown by the front end while it runs.
-        view: formats the items; the widget's own.
+        output: tells the pages.
+        view: formats the items; the output's own.
     """
 
-    def __init__(self, widget: LiveWidget, view: View) -> None:
+    def __init__(self, output: LiveOutput, view: View) -> None:
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        handle.display(widget.display_bundle(), raw=True)
-        super().__init__(widget, view, lambda bundle: handle.update(bundle, raw=True))
+        handle.display(output.display_bundle(), raw=True)
+        super().__init__(output, view, lambda bundle: handle.update(bundle, raw=True))
 
 
 class TerminalScreen(DrawnScreen):

@@ -20,10 +20,10 @@ def open_trace_screen(record: CallRecord, run: ViewedRun) -> Screen:
     view = TraceView(record)
     if is_terminal():
         return _TerminalTrace(view, record)
-    from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
+    from kkjupyter.notebook.output.live_output import LiveOutput  # not for terminals
 
     shown = FallbackView(view)
-    return _CellTrace(LiveWidget(view=shown, run=run), shown)
+    return _CellTrace(LiveOutput(view=shown, run=run), shown)
 
 
 class _CellTrace(CellScreen):

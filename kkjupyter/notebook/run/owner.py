@@ -44,6 +44,7 @@ class Cells:
         self._shell: Any = None
         self._by_execution: dict[int, Cell] = {}
         self._nested = 0
+        self._is_running = False
 
     def install(self, shell: Any) -> None:
         """Start listening to the shell."""
@@ -65,6 +66,7 @@ class Cells:
             self._nested += 1  # %%capture, or run_cell() in a cell: still the same cell
             return
         self._nested = 0
+        self._is_running = True
         cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
         deleted = set(metadata.get("deletedCells") or ())
         self.current = Cell(cell_id, info.raw_cell or "", self._shell.execution_count, header)
@@ -86,12 +88,18 @@ class Cells:
         if self._nested:
             self._nested -= 1
         else:  # tasks and callbacks that outlive the cell have copies of its context
+            self._is_running = False
             _context_cell.set(None)
             self._remember(getattr(result, "execution_count", None))
         runs = [run for run in registry.unsettled() if run.cell is self.current]
         for run in runs:
             if run.is_closing:
                 wait_for_output(run)
+
+    def running_header(self) -> Mapping[str, Any] | None:
+        """The header of the message that runs the present cell; None if none runs. Any thread."""
+        cell = self.current
+        return cell.header if self._is_running and cell is not None and cell.header else None
 
     def present(self) -> Cell | None:
         """The cell that the running code belongs to; None if it is not known."""

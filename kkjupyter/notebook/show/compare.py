@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from kkjupyter.errors import UsageError
-from kkjupyter.notebook.output.screens import is_terminal, open_held_screen, present_execution
+from kkjupyter.notebook.output.screens import present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
 from kkjupyter.notebook.run.feeds import awaited, lives_on_this_loop
 from kkjupyter.notebook.run.owner import cells
@@ -15,6 +15,7 @@ from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.notebook.show.compare_screens import open_columns
 from kkjupyter.notebook.show.shown_iterator import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.show.waiting import begin, check_view, never_shown, wait
 from kkjupyter.notebook.views import AUTO, ViewChoice
@@ -186,14 +187,8 @@ class Compared:
             raise UsageError("this comparison is already shown; .replies has its items")
         self._is_used = True
         self.replies.shown_in = present_execution()
-        if is_terminal():
-            for name, run in self._runs.items():
-                run.add_screen(open_held_screen(name, self._view))
-        else:
-            from kkjupyter.notebook.show.compare_screens import open_columns  # imports ipywidgets
-
-            with cells.output():
-                open_columns(self._runs, self._view)
+        with cells.output():
+            open_columns(self._runs, self._view)
         # All at the same moment, whatever the start of a run takes.
         for run in self._runs.values():
             if isinstance(run.feed, RequestFeed):

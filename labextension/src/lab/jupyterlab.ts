@@ -7,6 +7,7 @@ import type { Application, IPlugin } from "@lumino/application";
 import type { Token } from "@lumino/coreutils";
 import type { ISignal } from "@lumino/signaling";
 import type { Widget } from "@lumino/widgets";
+import type { Surroundings } from "../view/notebook-context";
 
 /** Of `JupyterFrontEnd`: what is any Lumino application's. */
 export type App = Application<Widget>;
@@ -14,18 +15,31 @@ export type App = Application<Widget>;
 export type Plugin = IPlugin<App, void>;
 
 export interface SessionContext {
+  isReady: boolean;
+  ready: Promise<void>;
   session: Pick<Session.ISessionConnection, "kernel"> | null;
   iopubMessage: ISignal<unknown, KernelMessage.IMessage>;
   kernelChanged: ISignal<unknown, Session.ISessionConnection.IKernelChangedArgs>;
   statusChanged: ISignal<unknown, Kernel.Status>;
 }
 
-export interface NotebookPanel extends Widget {
+/** What shows outputs and has a kernel: a notebook, a console. */
+export interface OutputPanel extends Widget {
   sessionContext: SessionContext;
+  /** The notebook's document; a console has none. */
+  context?: NonNullable<Surroundings["context"]>;
+}
+
+export interface NotebookPanel extends OutputPanel {
   content: { widgets: readonly Widget[] };
 }
 
-export interface NotebookTracker {
+export interface PanelTracker {
+  forEach(visit: (panel: OutputPanel) => void): void;
+  widgetAdded: ISignal<unknown, OutputPanel>;
+}
+
+export interface NotebookTracker extends PanelTracker {
   currentWidget: NotebookPanel | null;
   currentChanged: ISignal<unknown, NotebookPanel | null>;
 }
@@ -40,6 +54,10 @@ export interface ToolbarRegistry {
 
 export interface NotebookModule {
   INotebookTracker: Token<NotebookTracker>;
+}
+
+export interface ConsoleModule {
+  IConsoleTracker: Token<PanelTracker>;
 }
 
 export interface AppUtils {

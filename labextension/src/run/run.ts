@@ -1,8 +1,8 @@
 // One run as this page knows it: its text, its status, and what was asked of the kernel.
-// There is one for each model, however many views show it.
+// There is one for each output, however many views show it.
 
-import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "../kernel/messages";
-import { settled } from "../text/carriage-returns";
+import type { FromKernel, Report, RunState, Snapshot, Status, ToKernel } from "../kernel/messages";
+import { rewritten, settled } from "../text/carriage-returns";
 import { nowMs } from "../ui/clock";
 
 /** So many deltas are joined, and what was written over forgotten, if nobody asks for the text. */
@@ -24,6 +24,10 @@ export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "bu
 
 const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
 
+export function isOver({ state }: { state: RunState }): boolean {
+  return OVER.includes(state);
+}
+
 export class Run {
   view!: string;
   /** What draws the source, and the part that has it; null where every page does. */
@@ -44,7 +48,7 @@ export class Run {
   private isWithheld: boolean;
 
   constructor(
-    private readonly send: Model["send"],
+    private readonly send: (content: ToKernel) => void,
     snapshot: Snapshot,
     private readonly now: () => number = nowMs,
   ) {
@@ -60,7 +64,7 @@ export class Run {
   }
 
   get over(): boolean {
-    return OVER.includes(this.latest.state);
+    return isOver(this.latest);
   }
 
   /** The status with time gone on, and with a cancel of this page's in it. */
@@ -110,6 +114,9 @@ export class Run {
       case "state":
         this.answered(message);
         break;
+      case "unknown":
+        this.lose("no longer known to the kernel");
+        break;
     }
   }
 
@@ -120,6 +127,17 @@ export class Run {
     this.tell();
   }
 
+  /** The output has its final form in the notebook: that is the whole text, if nothing is left out. */
+  settle({ text, left_out, ...rest }: Snapshot): void {
+    const mine = this.part ? this.text : rewritten(this.text);
+    const isOther = rest.pane !== this.pane;
+    if (isOther || (!left_out && !this.leftOut && text !== mine)) {
+      this.hold({ text, left_out, ...rest });
+      for (const listener of this.listeners) listener.replaced(text);
+    }
+    this.update(rest.status);
+  }
+
   /** The kernel is gone: the end, as far as this page can say. */
   lose(why: string): void {
     if (this.over) return;
@@ -127,15 +145,12 @@ export class Run {
   }
 
   /** The kernel was asked what became of the run. */
-  private answered({ kind, known, state, end }: { kind: "ack" | "state" } & Report): void {
-    if (!known) {
-      this.lose("no longer known to the kernel");
-      return;
-    }
+  private answered({ kind, state, end }: { kind: "ack" | "state" } & Report): void {
     if (end > this.end) this.ask();
     // The clock of a run that goes on does not run back.
-    const isOver = OVER.includes(state.state);
-    const elapsed_s = isOver ? state.elapsed_s : Math.max(state.elapsed_s, this.status.elapsed_s);
+    const elapsed_s = isOver(state)
+      ? state.elapsed_s
+      : Math.max(state.elapsed_s, this.status.elapsed_s);
     // Asked after the cancel, and the run goes on: the cancel did not arrive.
     const isDeaf = this.cancelStep === "busy" || this.cancelStep === "interrupted";
     if (kind === "state" && isDeaf) this.cancelStep = "none";
@@ -184,8 +199,9 @@ export class Run {
   }
 
   private update(status: Status): void {
-    // An answer to an old question may arrive after the end.
-    if (this.over && !OVER.includes(status.state)) return;
+    // An answer to an old question may arrive after the end. But that it is lost was only this
+    // page's guess.
+    if (this.over && this.latest.state !== "lost" && !isOver(status)) return;
     const now = this.now();
     this.latest = status;
     this.latestAt = now;

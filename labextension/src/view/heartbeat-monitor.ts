@@ -2,11 +2,9 @@
 // kernel's heartbeat (kkjupyter/notebook/run/heartbeat.py) tells what runs; when it does not name the run,
 // or is not heard, or tells of more than has come, and when Cancel has no effect, the kernel is asked.
 
-import { HEARTBEAT, type Heartbeat, type Model } from "../kernel/messages";
-import type { Run } from "../run/run";
+import { HEARTBEAT, type Heartbeat } from "../kernel/messages";
 import { nowMs } from "../ui/clock";
-import { askKernel } from "./kernel-requests";
-import type { NotebookContext } from "./notebook-context";
+import type { ShownRun } from "./shown-run";
 
 /** So long nothing needs to be heard of a run; from one question to the next it doubles. */
 const SILENCE_MS = 8_000;
@@ -17,8 +15,8 @@ const LONGEST_SILENCE_MS = 300_000;
 /** A view is drawn a moment before its run begins. */
 const BEGINS_WITHIN_MS = 2_000;
 
-/** Find out when `run` has ended and this page was not told. Returns how to stop. */
-export function monitorRun(run: Run, model: Model, notebook: NotebookContext): () => void {
+/** Find out when a run has ended and this page was not told. Returns how to stop. */
+export function monitorRun({ run, link, notebook }: ShownRun): () => void {
   const begunAt = nowMs();
   let silenceMs = SHORT_SILENCE_MS;
   let heardAt = begunAt;
@@ -44,7 +42,7 @@ export function monitorRun(run: Run, model: Model, notebook: NotebookContext): (
     else question();
   };
   const question = () => {
-    askKernel("state", run, model, notebook);
+    link?.send({ kind: "state" });
     questions += 1;
     heardAt = nowMs();
     wait(allowedMs());
@@ -70,7 +68,7 @@ export function monitorRun(run: Run, model: Model, notebook: NotebookContext): (
     silenceMs = next_s === null ? Infinity : Math.max(SILENCE_MS, 3_000 * next_s + 2_000);
     hear();
     // The kernel lives, and has not heard the cancel.
-    if (run.cancelStep === "busy") askKernel("cancel", run, model, notebook);
+    if (run.cancelStep === "busy") link?.send({ kind: "cancel" });
   };
 
   const stops = [

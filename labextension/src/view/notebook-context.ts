@@ -1,14 +1,15 @@
 // What is around the view: a kernel connection, a notebook, perhaps neither. All of it is
-// JupyterLab's (and Notebook 7's) own object model, reached through the widget manager and promised
-// by nobody, so each piece is looked for before it is used; without it the view still works.
+// JupyterLab's (and Notebook 7's) own object model, which a widget reaches through the widget manager,
+// promised by nobody, so each piece is looked for before it is used; without it the view still works.
 
 import type { IOutput } from "@jupyterlab/nbformat";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { KernelMessage } from "@jupyterlab/services";
 import type { ISignal } from "@lumino/signaling";
 import type { KernelConnection } from "../kernel/connection";
-import type { Bundle, Model } from "../kernel/messages";
+import type { Bundle } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
+import { liveKeyOf } from "../run/output-json";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 
@@ -27,11 +28,16 @@ interface Cell {
   sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): YOutput } | undefined } };
 }
 
-interface WidgetManager {
-  kernel?: KernelConnection | null;
+/** What a page of JupyterLab or Notebook has around an output. */
+export interface Surroundings {
+  kernel?: KernelConnection | null | undefined;
   rendermime?: { latexTypesetter?: IRenderMime.ILatexTypesetter | null };
   context?: {
-    model?: { cells?: { length: number; get(index: number): Cell } };
+    model?: {
+      cells?: { length: number; get(index: number): Cell };
+      /** Who has the notebook open, by numbers that are the same for all of them. */
+      sharedModel?: { awareness?: { clientID: number; getStates(): Map<number, unknown> } };
+    };
     saveState?: ISignal<unknown, string>;
     sessionContext?: { isDisposed?: boolean; kernelChanged?: ISignal<unknown, unknown> };
   };
@@ -45,55 +51,43 @@ interface Place {
 
 export class NotebookContext {
   /**
-   * @param place the id of the widget that the notebook shows: its own, or that of the view in
-   *   which it is a column
+   * @param around what the page has around the output
+   * @param key the id of the output that the notebook shows: the view's own, or that of the
+   *   comparison in which it is a column
    */
-  private constructor(
-    private readonly manager: WidgetManager,
-    private readonly place: string,
-    readonly isColumn: boolean,
+  constructor(
+    private readonly around: Surroundings,
+    private readonly key: string,
   ) {
-    measureRoundTrips(manager.kernel);
-  }
-
-  static async find(model: Model): Promise<NotebookContext> {
-    const key = model.get("key");
-    const place = model.get("place") || key;
-    const isColumn = place !== key;
-    const manager = model.widget_manager as
-      | (WidgetManager & { get_model?(id: string): Promise<{ widget_manager?: WidgetManager }> })
-      | undefined;
-    if (!manager?.get_model) return new NotebookContext({}, place, isColumn);
-    const raw = await manager.get_model(key);
-    return new NotebookContext(raw.widget_manager ?? manager, place, isColumn);
+    measureRoundTrips(around.kernel);
   }
 
   /** The connection to the kernel, if there is one. */
   get kernel(): KernelConnection | null | undefined {
-    return this.manager.kernel;
+    return this.around.kernel;
   }
 
   /** Call back with all that the kernel tells everybody. Returns how to stop. */
   onKernelMessage(heard: (message: KernelMessage.IMessage) => void): () => void {
-    return connect(this.manager.kernel?.iopubMessage, heard);
+    return connect(this.around.kernel?.iopubMessage, heard);
   }
 
   /** Call back when the connection to the kernel is there again. Returns how to stop. */
   onReconnected(connected: () => void): () => void {
-    return connect(this.manager.kernel?.connectionStatusChanged, (status) => {
+    return connect(this.around.kernel?.connectionStatusChanged, (status) => {
       if (status === "connected") connected();
     });
   }
 
   /** The notebook's own typesetting of formulas, if it has one. */
   typesetter(): ((element: HTMLElement) => void) | undefined {
-    const { latexTypesetter } = this.manager.rendermime ?? {};
+    const { latexTypesetter } = this.around.rendermime ?? {};
     return latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined;
   }
 
   /** Interrupt the kernel if, and only if, it runs the very cell that shows this view. */
   interruptOwnCell(): boolean {
-    const { kernel } = this.manager;
+    const { kernel } = this.around;
     const running = this.places().some(({ cell }) => cell.executionState === "running");
     if (!running || kernel?.status !== "busy") return false;
     kernel.interrupt().catch((error) => console.error("kkjupyter: interrupt failed", error));
@@ -102,9 +96,9 @@ export class NotebookContext {
 
   /** Call back once when the kernel is gone, with the words for it. Returns how to stop. */
   onKernelLost(lost: (why: string) => void): () => void {
-    const context = this.manager.context?.sessionContext;
+    const context = this.around.context?.sessionContext;
     const stops = [
-      connect(this.manager.kernel?.statusChanged, (status) => {
+      connect(this.around.kernel?.statusChanged, (status) => {
         if (status === "restarting" || status === "autorestarting") lost("kernel restarted");
         else if (status === "dead" || status === "terminating") lost("kernel stopped");
       }),
@@ -123,7 +117,7 @@ export class NotebookContext {
    * Returns how to stop.
    */
   onSave(saving: () => void, saved: () => void): () => void {
-    return connect(this.manager.context?.saveState, (state) => {
+    return connect(this.around.context?.saveState, (state) => {
       if (state === "started") saving();
       else if (state.startsWith("completed")) saved();
     });
@@ -131,15 +125,22 @@ export class NotebookContext {
 
   /** Whether there is a notebook around it, whose outputs can be seen. */
   hasNotebook(): boolean {
-    return this.manager.context?.model?.cells !== undefined;
+    return this.around.context?.model?.cells !== undefined;
   }
 
-  /** Whether an output of the notebook is still this widget. */
-  isInNotebook(): boolean {
+  /** Whether an output of the notebook is still the live form of this one. */
+  isLiveInNotebook(): boolean {
     return this.places().length > 0;
   }
 
-  /** Put the static output where the notebook still has this widget. */
+  /** Which of the pages that have the notebook open this is, from 0: the one that writes first. */
+  get turn(): number {
+    const awareness = this.around.context?.model?.sharedModel?.awareness;
+    if (!awareness) return 0;
+    return [...awareness.getStates().keys()].filter((id) => id < awareness.clientID).length;
+  }
+
+  /** Put the static output where the notebook still has the live one. */
   persist(bundle: Bundle): void {
     for (const { outputs, index } of this.places()) {
       outputs.set(index, { ...outputs.get(index).toJSON(), data: bundle, metadata: {} });
@@ -147,29 +148,34 @@ export class NotebookContext {
   }
 
   /**
-   * Let the file have `text` next to the widget, without a change that anybody is told of: one that
-   * is would make the notebook draw the widget anew, and a selection in it would be gone.
+   * Let the file have what came so far, without a change that anybody is told of: one that is
+   * would make the notebook draw the output anew.
    */
-  checkpoint(text: () => string): void {
+  checkpoint(bundle: () => Bundle): void {
     for (const { cell, index } of this.places()) {
       const data = cell.sharedModel?.ymodel?.get("outputs")?.get(index)?.get?.("data");
-      if (data && Object.getPrototypeOf(data) === Object.prototype) data["text/plain"] = text();
+      if (data && Object.getPrototypeOf(data) === Object.prototype) Object.assign(data, bundle());
     }
   }
 
   private places(): Place[] {
-    const cells = this.manager.context?.model?.cells;
+    const cells = this.around.context?.model?.cells;
     const found: Place[] = [];
     for (let i = 0; i < (cells?.length ?? 0); i++) {
       const cell = cells?.get(i);
       const outputs = cell?.outputs;
       for (let j = 0; cell && outputs && j < outputs.length; j++) {
-        const view = outputs.get(j).data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
-        if (view?.model_id === this.place) found.push({ cell, outputs, index: j });
+        if (isLive(outputs.get(j).data, this.key)) found.push({ cell, outputs, index: j });
       }
     }
     return found;
   }
+}
+
+/** Whether these are the forms of the live output with this key. */
+function isLive(data: Bundle | undefined, key: string): boolean {
+  const widget = data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
+  return widget?.model_id === key || liveKeyOf(data) === key;
 }
 
 /** Returns how to disconnect. */

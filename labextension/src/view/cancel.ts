@@ -1,18 +1,16 @@
 // What the Cancel button does: it asks the kernel in every way that is open, and interrupts its own
 // cell if nobody answers. The kernel's side is idempotent.
 
-import type { Model } from "../kernel/messages";
 import { patienceMs } from "../kernel/round-trips";
 import type { Run } from "../run/run";
-import { askKernel } from "./kernel-requests";
-import type { NotebookContext } from "./notebook-context";
+import type { ShownRun } from "./shown-run";
 
 const INTERRUPTED_WITHIN_MS = 2_000;
 
-export function cancel(run: Run, model: Model, notebook: NotebookContext): void {
+export function cancel({ run, link, notebook }: ShownRun): void {
   let isRefused = false;
   run.cancelReached("asked");
-  askKernel("cancel", run, model, notebook, () => {
+  link?.send({ kind: "cancel" }, () => {
     isRefused = true;
   });
   setTimeout(() => {
