@@ -7,6 +7,7 @@ from typing import Any
 
 from kkjupyter.notebook.output import page_messages
 from kkjupyter.notebook.output.ended import StaticOutput, ended_outputs
+from kkjupyter.notebook.output.front_end import FrontEnd, front_end
 from kkjupyter.notebook.output.live_output import LiveOutput, Widget, live_line
 from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.output.pages import pages
@@ -30,16 +31,16 @@ class ColumnsOutput:
         self._outputs = dict(outputs)
         self._static = StaticOutput()
         self.key = key
-        self._widget: Widget | None = None
+        self.widget: Widget | None = None
         page_views.add(key, self)
-        if not pages.has_extension:
+        if not pages.has_extension and front_end() is not FrontEnd.EXECUTOR:
             from kkjupyter.notebook.output.widget import ColumnsWidget  # imports ipywidgets
 
-            self._widget = ColumnsWidget(self, self.columns)
+            self.widget = ColumnsWidget(self, self.columns)
 
     def display_bundle(self) -> dict[str, Any]:
         """The first display, for pages with the extension, with widgets, and with neither."""
-        widget = {} if self._widget is None else self._widget.reference()
+        widget = {} if self.widget is None else self.widget.reference()
         names = ", ".join([whole(name) for name in self._outputs])
         columns = [{"name": name, **one.live_json()} for name, one in self._outputs.items()]
         live = {"view": "compare", "pane": "compare", "key": self.key, "columns": columns}
@@ -84,8 +85,8 @@ class ColumnsOutput:
         for output in self._outputs.values():
             output.close()
         page_views.remove(self.key)
-        if self._widget is not None:
-            self._widget.close()
+        if self.widget is not None:
+            self.widget.close()
 
     def answer(self, content: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to a question of a page; None if there is none (yet). Any thread."""
@@ -99,5 +100,5 @@ class ColumnsOutput:
     def _send(self, content: dict[str, Any]) -> None:
         if pages.has_extension:
             page_messages.send(page_messages.VIEW_MESSAGE, {"key": self.key, **content})
-        if self._widget is not None:
-            self._widget.send(content)
+        if self.widget is not None:
+            self.widget.send(content)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython import get_ipython
-from IPython.display import DisplayHandle
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.fallback import FallbackView, ViewOwner
+from kkjupyter.notebook.output.front_end import FrontEnd, front_end
 from kkjupyter.notebook.output.gc_pause import without_full_collections
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, ViewChoice, make_view
@@ -31,6 +31,7 @@ from kkjupyter.runtime.ticker import ticker
 if TYPE_CHECKING:
     from kkjupyter.notebook.output.live_output import LiveOutput
     from kkjupyter.notebook.output.page_views import ViewedRun
+    from kkjupyter.notebook.output.places import Place
     from kkjupyter.runtime.ticker import Job
 
 __all__ = [
@@ -168,8 +169,8 @@ def present_execution() -> int | None:
 
 
 def is_terminal() -> bool:
-    """Whether only text can be shown, because there is no kernel and so no front end."""
-    return getattr(get_ipython(), "kernel", None) is None
+    """Whether only text can be shown: in a terminal, or in a console that has a kernel."""
+    return front_end() in (FrontEnd.TERMINAL, FrontEnd.CONSOLE)
 
 
 def open_screen(choice: ViewChoice, run: ViewedRun, *, in_background: bool = False) -> DrawnScreen:
@@ -188,8 +189,10 @@ def open_screen(choice: ViewChoice, run: ViewedRun, *, in_background: bool = Fal
         return TerminalScreen(view, in_background=in_background)
     view = made_view(choice)
     from kkjupyter.notebook.output.live_output import LiveOutput  # not for terminals
+    from kkjupyter.notebook.output.places import place_here
 
-    return CellScreen(LiveOutput(view=view, run=run), view)
+    place = place_here(in_background=in_background)
+    return CellScreen(LiveOutput(view=view, run=run), view, place)
 
 
 def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
@@ -318,12 +321,12 @@ class CellScreen(PageScreen):
     Args:
         output: tells the pages.
         view: formats the items; the output's own.
+        place: where it appears.
     """
 
-    def __init__(self, output: LiveOutput, view: View) -> None:
-        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        handle.display(output.display_bundle(), raw=True)
-        super().__init__(output, view, lambda bundle: handle.update(bundle, raw=True))
+    def __init__(self, output: LiveOutput, view: View, place: Place) -> None:
+        place.begin(output)
+        super().__init__(output, view, place.end)
 
 
 class TerminalScreen(DrawnScreen):

@@ -124,7 +124,7 @@ class Compared:
             As :meth:`wait`; the Replies of streams that go on are incomplete.
         """
         noted = self._note_those_here()
-        self._show()
+        self._show(in_background=noted)
         if noted:  # waiting here would block the loop that drives it
             return self.replies
         try:
@@ -182,13 +182,17 @@ class Compared:
             raise
         return self._outcome()
 
-    def _show(self) -> None:
+    def go_on(self) -> None:
+        """Show them and return at once: they go on after the cell."""
+        self._show(in_background=True)
+
+    def _show(self, *, in_background: bool = False) -> None:
         if self._is_used:
             raise UsageError("this comparison is already shown; .replies has its items")
         self._is_used = True
         self.replies.shown_in = present_execution()
         with cells.output():
-            open_columns(self._runs, self._view)
+            open_columns(self._runs, self._view, in_background=in_background)
         # All at the same moment, whatever the start of a run takes.
         for run in self._runs.values():
             if isinstance(run.feed, RequestFeed):
