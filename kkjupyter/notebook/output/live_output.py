@@ -33,15 +33,15 @@ class Widget(Protocol):
 class LiveOutput:
     """Tells pages of one run while it streams, and answers them.
 
-    Pages with the lab extension listen to messages for all (:data:`~kkjupyter.notebook.output.page_messages.VIEW_MESSAGE`), which contain
-    the key of the output; for other front ends there is a widget. Deltas have offsets: a page that
-    missed one, was reloaded, or came later asks for the missing text, and nothing else is sent
-    twice. Several outputs may show one :class:`View`.
+    Pages with the lab extension listen to messages for all, which contain the key of the output;
+    for other front ends there is a widget. Deltas have offsets: a page that missed one, was
+    reloaded, or came later asks for the missing text, and nothing else is sent twice. Several
+    outputs may show one :class:`View`.
 
     :meth:`push` and :meth:`end` belong to one thread; :meth:`answer` may be called on any. After
-    :meth:`end` it answers until a page reports that its notebook was saved: a page that was reloaded
-    during the stream needs it to write the static bundle into its notebook. It keeps only the text
-    of its view, and that as long as there is room (:mod:`kkjupyter.notebook.output.ended`).
+    :meth:`end` it answers until a page reports that its notebook was saved: a page that was
+    reloaded during the stream needs it to write the static bundle into its notebook. It keeps only
+    the text of its view, as long as there is room (:mod:`kkjupyter.notebook.output.ended`).
 
     Args:
         view: whose text this shows.

@@ -1,8 +1,8 @@
 """Messages of our own to every page of this kernel, on IOPub.
 
-They belong to no cell: programs that execute notebooks pass over what answers no request of theirs.
-Front ends that do not know them ignore them. The lab extension listens; it answers
-``kkjupyter_hello``, and from then on views are sent this way (:mod:`kkjupyter.notebook.output.pages`).
+They belong to no cell, so programs that execute notebooks pass over them. Front ends that do not
+know them ignore them. The lab extension listens; it answers ``kkjupyter_hello``, and from then on
+views are sent this way (:mod:`kkjupyter.notebook.output.pages`).
 """
 
 from __future__ import annotations

@@ -86,14 +86,14 @@ class PageViews:
 
 
 def report(view: ShownRun) -> dict[str, Any]:
-    """What a page needs to know about the run that a view shows: known, state and end."""
+    """What a page needs to know about the run: its state, and where its text ends."""
     status = view.status
     if not status.over:
         # The view may have been left behind, as one is that failed; the run knows better.
         now = view.run_status()
         if now.over:
             status = now
-    return {"known": True, "state": status.to_json(), "end": view.end_offset}
+    return {"state": status.to_json(), "end": view.end_offset}
 
 
 page_views = PageViews()

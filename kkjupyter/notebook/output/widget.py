@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import pathlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import anywidget
 import traitlets
 
 from kkjupyter.notebook.output.page_views import page_views
-
-if TYPE_CHECKING:
-    from kkjupyter.notebook.output.live_output import LiveOutput
 
 __all__ = [
     "MODULE",
@@ -33,6 +30,18 @@ class Answering(Protocol):
     @property
     def key(self) -> str: ...
     def answer(self, content: dict[str, Any]) -> dict[str, Any] | None: ...
+
+
+class ShownOutput(Answering, Protocol):
+    """An output of one run, as far as its widget begins with it."""
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def run_id(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
+    def snapshot(self, *, withheld: bool = False) -> dict[str, Any]: ...
 
 
 class OutputWidget(anywidget.AnyWidget):
@@ -88,8 +97,8 @@ class LiveWidget(OutputWidget):
     # text at every change.
     snapshot = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, output: LiveOutput) -> None:
-        self._live = output
+    def __init__(self, output: ShownOutput) -> None:
+        self._shown = output
         super().__init__(output, place=output.place, run_id=output.run_id)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
@@ -100,7 +109,7 @@ class LiveWidget(OutputWidget):
         if key is None:
             # A page that is loaded asks for all widgets at once, and shows few of those that are
             # over; these ask for their text later.
-            state["snapshot"] = self._live.snapshot(withheld=self._live.is_over)
+            state["snapshot"] = self._shown.snapshot(withheld=self._shown.is_over)
             page_views.page_came()
         return state
 

@@ -19,6 +19,8 @@ export class LiveOutput {
   readonly columns: readonly Column[];
   /** How many renderers draw it. */
   users = 0;
+  /** The kernel was asked whether it knows it, and has not answered. */
+  private isSearched = false;
   private readonly links = new Map<string, ControlLink>();
   private readonly stops: (() => void)[] = [];
 
@@ -42,7 +44,10 @@ export class LiveOutput {
     this.columns = runs.map(({ key: own, name, snapshot }) => {
       const link = new ControlLink(own, kernel);
       const run = new Run((content) => link.send(content), snapshot);
-      link.hear((message) => run.receive(message));
+      link.hear((message) => {
+        if (message.kind === "unknown" && this.isSearched) run.lose(NOT_FINISHED);
+        else run.receive(message);
+      });
       this.links.set(own, link);
       return { run, link, notebook, name };
     });
@@ -76,10 +81,10 @@ export class LiveOutput {
       this.lose();
       return;
     }
-    let isAnswered = false;
+    this.isSearched = true;
     const hear = ({ kind }: FromKernel) => {
-      if (isAnswered || kind === "unknown") return;
-      isAnswered = true;
+      if (!this.isSearched || kind === "unknown") return;
+      this.isSearched = false;
       this.follow();
     };
     for (const { link } of this.columns) {
@@ -87,7 +92,7 @@ export class LiveOutput {
       link?.send({ kind: "snapshot" });
     }
     // A kernel in which nobody has loaded the extension does not know the question.
-    const timer = window.setTimeout(() => isAnswered || this.lose(), patienceMs(kernel));
+    const timer = window.setTimeout(() => this.isSearched && this.lose(), patienceMs(kernel));
     this.stops.push(() => clearTimeout(timer));
   }
 

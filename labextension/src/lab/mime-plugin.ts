@@ -87,7 +87,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
       for (const [index, { snapshot }] of output.runs.entries()) {
         this.live?.columns[index]?.run.settle(snapshot);
       }
-      this.node.firstElementChild?.classList.add("kkj-static");
+      this.drawing?.settled();
     }
 
     private async showSaved(
@@ -106,7 +106,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
       }
       if (!isWanted()) return;
       this.put(drawingOf(this.saved(output), output.isComparison));
-      this.node.firstElementChild?.classList.add("kkj-static");
+      this.drawing?.settled();
     }
 
     private saved({ key, runs }: Output): Column[] {

@@ -103,6 +103,8 @@ export class Run {
         break;
       case "reset":
         this.hold(message);
+        // That it is lost was only this page's guess.
+        if (this.latest.state === "lost") this.latest = message.status;
         for (const listener of this.listeners) listener.replaced(message.text);
         this.update(message.status);
         break;
@@ -199,9 +201,8 @@ export class Run {
   }
 
   private update(status: Status): void {
-    // An answer to an old question may arrive after the end. But that it is lost was only this
-    // page's guess.
-    if (this.over && this.latest.state !== "lost" && !isOver(status)) return;
+    // An answer to an old question may arrive after the end.
+    if (this.over && !isOver(status)) return;
     const now = this.now();
     this.latest = status;
     this.latestAt = now;

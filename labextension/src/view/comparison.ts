@@ -49,6 +49,9 @@ export function drawColumns(columns: readonly Column[]): Drawing {
     attached: () => {
       for (const drawing of drawings) drawing.attached();
     },
+    settled: () => {
+      for (const drawing of drawings) drawing.settled();
+    },
     dispose: () => {
       clearTimeout(timer);
       for (const drawing of drawings) drawing.dispose();

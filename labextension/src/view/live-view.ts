@@ -14,6 +14,8 @@ export interface Drawing {
   readonly element: HTMLElement;
   /** It is in the page now: what follows its end can only now be scrolled there. */
   attached(): void;
+  /** The notebook has its final form. */
+  settled(): void;
   dispose(): void;
 }
 
@@ -44,6 +46,7 @@ export function drawRun(shown: ShownRun): RunDrawing {
     element,
     getText,
     attached: () => requestAnimationFrame(() => container.append("")),
+    settled: () => element.classList.add("kkj-static"),
     dispose: () => {
       stop();
       line.dispose();

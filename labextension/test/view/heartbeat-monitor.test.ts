@@ -9,17 +9,21 @@ let page: Page;
 let keys = 0;
 const streaming = status({ state: "streaming", count: 2 });
 const done = status({ state: "done", count: 3 });
-const goesOn: Report = { known: true, state: streaming, end: 2 };
-const isOver: Report = { known: true, state: done, end: 2 };
-const notKnown: Report = { known: false, state: null, end: null };
+const goesOn: Report = { state: streaming, end: 2 };
+const isOver: Report = { state: done, end: 2 };
+/** The kernel does not know the run. */
+const notKnown = null;
 
 async function open(options = {}): Promise<HTMLElement> {
   page = new Page(`watched${++keys}`, snapshot({ text: "ab", status: streaming }), options);
   return await page.show();
 }
 
-function answer(report: object): void {
-  page.control.at(-1)?.reply({ status: "ok", ...report });
+function answer(report: object | null): void {
+  const asked = page.control.at(-1);
+  const kind = page.asked.at(-1) === "cancel" ? "ack" : "state";
+  const known = report !== notKnown;
+  asked?.reply({ status: "ok", known, answer: report && { kind, ...report } });
 }
 
 function press(): void {
@@ -69,7 +73,7 @@ test("a run that the heartbeat does not name is asked about on both roads", asyn
   pass(2.1);
   page.beat([4, 5]);
   expect(page.asked).toEqual(["state"]);
-  expect(page.control[0]?.content).toEqual({ run_id: 3, key: page.model.get("key") });
+  expect(page.control[0]?.content).toEqual({ kind: "state", key: page.model.get("key") });
   expect(page.sent).toEqual([{ kind: "state" }]);
   answer({ ...isOver, end: 4 });
   expect(el.textContent).toContain("✓ 3 items");
@@ -218,7 +222,7 @@ test("a cancel of what is over shows the end at once", async () => {
 test("a cancel of what the kernel has forgotten ends the view", async () => {
   const el = await open();
   press();
-  answer({ cancelled: false, ...notKnown });
+  answer(notKnown);
   expect(el.textContent).toContain("no longer known to the kernel after 2 items");
   expect(el.querySelector("button")?.textContent).toBe("Copy");
 });

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from support.runs import FakeWidget
+from support.runs import FakeOutput
 
 from kkjupyter.notebook.output.screens import CellScreen, HeldTerminalScreen, TerminalScreen
 from kkjupyter.notebook.run_status import Status
@@ -77,7 +77,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
     monkeypatch.setattr(
         "IPython.display.DisplayHandle.update", lambda self, bundle, **_: updates.append(bundle)
     )
-    widget = FakeWidget()
+    widget = FakeOutput()
     screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
     started_s = time.monotonic()
     for n in range(200):
@@ -98,7 +98,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
 
 def test_a_cell_is_not_told_twice_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda self, bundle, **_: None)
-    widget = FakeWidget()
+    widget = FakeOutput()
     screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
     done = threading.Event()
 
