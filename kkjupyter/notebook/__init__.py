@@ -9,6 +9,7 @@ each other and small modules: see :mod:`kkjupyter.notebook.shell.class_names`.
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
@@ -26,12 +27,18 @@ _commands: Commands | None = None
 
 
 def install_if_ipython() -> None:
-    """In IPython, make calls work as the last line of a cell, and let Cancel get through.
+    """In IPython and marimo, make calls work as the last line of a cell; let Cancel get through.
 
     Idempotent and cheap; it does not import what shows a call.
     """
     global _installed_in
     shell = get_ipython()
+    if shell is None and "marimo" in sys.modules:
+        from kkjupyter.notebook.shell import server_log
+        from kkjupyter.notebook.show import marimo_display
+
+        marimo_display.install()
+        server_log.install()
     if shell is None or shell is _installed_in:
         return
     from kkjupyter.notebook.output import control
@@ -47,7 +54,7 @@ def install_if_ipython() -> None:
     cells.install(shell)
     control.install(shell, registry, cells.running_header)
     pages.install(shell)
-    interrupts.install(shell)
+    interrupts.install()
     running.install(shell)
     formatters.install(shell)
     tracebacks.install()

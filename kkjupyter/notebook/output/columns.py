@@ -7,6 +7,7 @@ from typing import Any
 
 from kkjupyter.notebook.output import page_messages
 from kkjupyter.notebook.output.ended import StaticOutput, ended_outputs
+from kkjupyter.notebook.output.front_end import FrontEnd, front_end
 from kkjupyter.notebook.output.live_output import LiveOutput, Widget, live_line
 from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.output.pages import pages
@@ -32,7 +33,7 @@ class ColumnsOutput:
         self.key = key
         self.widget: Widget | None = None
         page_views.add(key, self)
-        if not pages.has_extension:
+        if not pages.has_extension and front_end() is not FrontEnd.EXECUTOR:
             from kkjupyter.notebook.output.widget import ColumnsWidget  # imports ipywidgets
 
             self.widget = ColumnsWidget(self, self.columns)

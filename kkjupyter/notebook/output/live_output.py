@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from kkjupyter.notebook.output import assets, page_messages
 from kkjupyter.notebook.output.ended import StaticOutput, ended_outputs
+from kkjupyter.notebook.output.front_end import FrontEnd, front_end
 from kkjupyter.notebook.output.page_views import ViewedRun, page_views, report
 from kkjupyter.notebook.output.pages import pages
 from kkjupyter.notebook.run_status import Status
@@ -62,10 +63,15 @@ class LiveOutput:
         self.run_id = self._status.run_id
         self.widget: Widget | None = None
         page_views.add(self.key, self)
-        if not pages.has_extension:
+        shown_by = front_end()
+        if not pages.has_extension and shown_by is not FrontEnd.EXECUTOR:
             from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets
 
             self.widget = LiveWidget(self)
+            if shown_by is FrontEnd.MARIMO:
+                from kkjupyter.notebook.output.marimo import CarriedWidget  # imports marimo
+
+                self.widget = CarriedWidget(self.widget, self)
 
     # ---- for questions about the run; any thread
 

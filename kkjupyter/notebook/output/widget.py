@@ -102,8 +102,10 @@ class LiveWidget(OutputWidget):
         super().__init__(output, place=output.place, run_id=output.run_id)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """The model's state, including the view's text if the whole state is requested."""
+        """The model's state, including the view's text if that or the whole state is requested."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if key == "snapshot":
+            state["snapshot"] = self._live.snapshot()
         if key is None:
             # A page that is loaded asks for all widgets at once, and shows few of those that are
             # over; these ask for their text later.

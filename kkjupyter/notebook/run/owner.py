@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kkjupyter.notebook.output.front_end import request_of
 from kkjupyter.notebook.run.cell import Cell
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.runtime.waiting import wait_blocking
@@ -60,7 +61,7 @@ class Cells:
 
     def before_cell(self, info: Any) -> None:
         """End the earlier streams of a cell that is about to run, and those of deleted cells."""
-        parent = _request(self._shell)
+        parent = request_of(self._shell)
         header, metadata = _mapping(parent.get("header")), _mapping(parent.get("metadata"))
         if header and self.current is not None and header == self.current.header:
             self._nested += 1  # %%capture, or run_cell() in a cell: still the same cell
@@ -168,12 +169,6 @@ class Cells:
             if run.cell is not None and run.cell is not cell and run.cell.source == cell.source:
                 return f"an earlier run is still streaming; `%rpc cancel {run.number}` ends it"
         return ""
-
-
-def _request(shell: Any) -> Mapping[str, Any]:
-    """The message that runs the current cell; empty outside a kernel."""
-    kernel = getattr(shell, "kernel", None)
-    return {} if kernel is None else _mapping(kernel.get_parent("shell"))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

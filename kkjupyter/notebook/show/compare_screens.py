@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import DisplayHandle
-
+from kkjupyter.notebook.output.places import place_here
 from kkjupyter.notebook.output.screens import (
     PageScreen,
     Screen,
-    TerminalScreen,
     is_terminal,
     made_view,
+    open_held_screen,
 )
-from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import ViewChoice
 
 if TYPE_CHECKING:
@@ -30,18 +28,21 @@ if TYPE_CHECKING:
 __all__ = ["open_columns"]
 
 
-def open_columns(runs: Mapping[str, Run], choice: ViewChoice) -> None:
+def open_columns(
+    runs: Mapping[str, Run], choice: ViewChoice, *, in_background: bool = False
+) -> None:
     """Show runs side by side in the present cell; in a terminal, one after the other.
 
     Args:
         runs: the runs, by the names above their columns.
         choice: the view for all of them.
+        in_background: whether the cell does not wait for their end.
     """
     if is_terminal():
         for name, run in runs.items():
-            run.add_screen(_Held(name, choice))
+            run.add_screen(open_held_screen(name, choice))
         return
-    columns = _Columns(runs)
+    columns = _Columns(runs, in_background=in_background)
     screens = {name: columns.screen(name, run, choice) for name, run in runs.items()}
     columns.display()
     # Only now: runs that were cancelled earlier show their static output at once.
@@ -52,12 +53,12 @@ def open_columns(runs: Mapping[str, Run], choice: ViewChoice) -> None:
 class _Columns:
     """The columns of one cell; when the last of them has ended, the static output takes over."""
 
-    def __init__(self, runs: Mapping[str, Run]) -> None:
+    def __init__(self, runs: Mapping[str, Run], *, in_background: bool) -> None:
         self._runs = runs
         self._key = uuid.uuid4().hex
         self._outputs: dict[str, LiveOutput] = {}
         self._bundles: dict[str, dict[str, Any]] = {}
-        self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        self._place = place_here(in_background=in_background)
         self._output: ColumnsOutput | None = None
         # Each column ends on the worker of its own run.
         self._lock = threading.Lock()
@@ -75,7 +76,7 @@ class _Columns:
         from kkjupyter.notebook.output.columns import ColumnsOutput  # not for terminals
 
         self._output = ColumnsOutput(self._outputs, self._key)
-        self._handle.display(self._output.display_bundle(), raw=True)
+        self._place.begin(self._output)
 
     def _ended(self, name: str, bundle: dict[str, Any]) -> None:
         with self._lock:
@@ -84,26 +85,4 @@ class _Columns:
                 return
         statuses = {name: run.status() for name, run in self._runs.items()}
         ordered = {name: self._bundles[name] for name in self._runs}
-        self._handle.update(self._output.end(ordered, statuses), raw=True)
-
-
-class _Held(TerminalScreen):
-    """In a terminal, prints each stream when it has ended: two cannot share a line."""
-
-    def __init__(self, name: str, choice: ViewChoice) -> None:
-        super().__init__(made_view(choice, in_terminal=True))
-        self._name = name
-        self._items: list[Any] = []
-
-    def feed(self, items: Sequence[Any], status: Status) -> None:
-        self._items.extend(items)
-
-    def end(self, status: Status) -> None:
-        failures = self._view.failures
-        self._write(f"── {self._name}\n")
-        super().feed(self._items, status)
-        super().end(self._latest(status, failures))
-
-    def leave(self, status: Status) -> None:
-        self._write(f"── {self._name}\n")
-        super().leave(status)
+        self._place.end(self._output.end(ordered, statuses))

@@ -3,7 +3,7 @@
 
 import { extensionOfPage } from "../kernel/extension";
 import css from "../ui/style.css";
-import { addStyle } from "../ui/styles";
+import { addStyle, styleShadowRoot } from "../ui/styles";
 import { drawColumns } from "../view/comparison";
 import { followRun, keepColumns, keepRun } from "../view/following";
 import { type Drawing, drawRun } from "../view/live-view";
@@ -39,6 +39,7 @@ async function initializeColumns(model: Model): Promise<() => void> {
 
 async function render({ model, el }: { model: Model; el: HTMLElement }): Promise<() => void> {
   addStyle(el.ownerDocument, "style", css);
+  styleShadowRoot(el);
   if (model.get("columns")) {
     const drawing = drawColumns(await columnsOf(model));
     return put(drawing, el, () => {});
