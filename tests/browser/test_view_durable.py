@@ -13,6 +13,7 @@ from support.browser.lab import Lab
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 OpenNotebook = Callable[..., Lab]
 
@@ -45,13 +46,13 @@ def words():
 
 %rpc words() --background"""
 
-HELD = """from kkjupyter.notebook.output.ended import ended_widgets
+HELD = """from kkjupyter.notebook.output.ended import ended_outputs
 
 for _ in range(100):
-    if not ended_widgets.held_bytes:
+    if not ended_outputs.held_bytes:
         break
     await asyncio.sleep(0.1)
-print(ended_widgets.held_bytes, "bytes held")"""
+print(ended_outputs.held_bytes, "bytes held")"""
 
 AWAITING = """async def words():
     for i in range({count}):
@@ -70,7 +71,7 @@ def assert_static_and_complete(lab: Lab, index: int, count: int) -> None:
     static = lab.output(index).locator(".kkj-static")
     expect(static).to_contain_text(f"✓ {count} items", timeout=30_000)
     expect(static).to_contain_text(words(count).strip())
-    (data,) = [output["data"] for output in lab.outputs(index) if "text/html" in output["data"]]
+    (data,) = [output["data"] for output in lab.outputs(index) if MIME_TYPE in output["data"]]
     assert WIDGET_VIEW not in data
     assert data["text/plain"] == words(count)
     lab.save()
@@ -100,8 +101,6 @@ def test_reload_in_mid_stream(open_notebook: OpenNotebook, kernel: str) -> None:
 
 @pytest.mark.parametrize("source", [BLOCKING, AWAITING], ids=["blocking", "awaiting"])
 def test_reload_while_the_cell_runs(open_notebook: OpenNotebook, source: str) -> None:
-    # A kernel that runs a cell does not tell a new page what it is: JupyterLab itself waits for
-    # that, and shows widgets only then.
     lab = open_notebook([SETUP, source.format(count=160)])
     lab.run(0)
     lab.start(1)
@@ -133,7 +132,7 @@ def test_a_save_in_mid_stream_holds_what_came(open_notebook: OpenNotebook) -> No
     data = lab.saved().cells[1].outputs[0].data
     assert data["text/plain"].startswith(words(40))
     assert "[not finished when saved: ● " in data["text/plain"]
-    assert set(data) == {"text/plain", WIDGET_VIEW}
+    assert data[MIME_TYPE]["state"] == "streaming"
     # Saving did not draw the view anew: a selection in it would be gone.
     assert view is not None
     assert view.evaluate("(element) => element.isConnected")
@@ -187,7 +186,7 @@ def test_kernel_restarted_in_mid_stream(open_notebook: OpenNotebook) -> None:
     assert WIDGET_VIEW not in data
     assert data["text/plain"].startswith(words(40))
     assert "[✕ kernel restarted after" in data["text/plain"]
-    assert data["application/vnd.kkjupyter.v1+json"]["state"] == "lost"
+    assert data[MIME_TYPE]["state"] == "lost"
     assert lab.page_errors == []
 
 
