@@ -46,6 +46,7 @@ class View(ABC):
         part: the built ES module of that pane (it exports ``makePane``); None if every page has it.
         terminal: its replacement for terminals, or the name of it; by default itself.
         version: counts how often the source was restarted; a page must then drop the old source.
+        is_behind: whether values were held back that :meth:`render_held` draws.
     """
 
     name: ClassVar[str] = ""
@@ -53,6 +54,7 @@ class View(ABC):
     pane: str = "text"
     part: pathlib.Path | None = None
     version: int = 0
+    is_behind: bool = False
 
     def __init__(
         self, *, retained_bytes: int = RETAINED_BYTES, saved_bytes: int = SAVED_BYTES
@@ -75,6 +77,13 @@ class View(ABC):
     @abstractmethod
     def render(self, items: Sequence[Any]) -> str:
         """The source to append for these values; may be empty."""
+
+    def render_held(self) -> str:
+        """The source of values that :meth:`render` has held back for a moment, if it is time.
+
+        Called again and again while :attr:`is_behind`, also when no values come.
+        """
+        return ""
 
     def flush(self) -> str:
         """The rest that was held back (half of a surrogate pair). Called once, at the end."""
@@ -112,6 +121,10 @@ class View(ABC):
     def feed(self, items: Sequence[Any]) -> str:
         """Take the next values and return the source to append for them."""
         return self._retain(self.render(items))
+
+    def catch_up(self) -> str:
+        """Return the source to append for values that were held back."""
+        return self._retain(self.render_held())
 
     def finish(self) -> str:
         """Return the rest that was held back. Do not feed anything afterwards."""

@@ -10,6 +10,7 @@ import { NotebookContext, type Surroundings } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
 import { ControlLink } from "./control-link";
 import type { OutputPanel } from "./jupyterlab";
+import { mimeRenderer, renderersOf } from "./mime-forms";
 
 const NOT_FINISHED = "not finished when saved";
 
@@ -28,6 +29,7 @@ export class LiveOutput {
     readonly panel: OutputPanel,
     output: Output,
     rendermime: Surroundings["rendermime"],
+    isTrusted: boolean,
   ) {
     const { key, isComparison, runs } = output;
     this.key = key;
@@ -37,6 +39,10 @@ export class LiveOutput {
       get kernel() {
         return kernel();
       },
+      renderMime: mimeRenderer(
+        () => renderersOf(panel),
+        () => isTrusted,
+      ),
       ...(rendermime && { rendermime }),
       ...(panel.context && { context: panel.context }),
     };

@@ -42,21 +42,28 @@ export class LiveOutputs {
    * The output that runs according to the notebook; its kernel is asked.
    *
    * @param node shows it
+   * @param isTrusted whether the notebook trusts it
    * @returns undefined if it is in no panel with a kernel
    */
   find(
     output: Output,
     node: HTMLElement,
     rendermime: Surroundings["rendermime"],
+    isTrusted: boolean,
   ): LiveOutput | undefined {
     const known = this.outputs.get(output.key);
     if (known) return known;
-    const panel = [...this.panels].find((one) => one.node.contains(node));
+    const panel = this.panelOf(node);
     if (!panel) return undefined;
-    const found = this.begin(panel, output, rendermime);
+    const found = this.begin(panel, output, rendermime, isTrusted);
     void panel.sessionContext.ready.then(() => this.greet(panel));
     void found.find();
     return found;
+  }
+
+  /** The panel in which this element is. */
+  panelOf(node: HTMLElement): OutputPanel | undefined {
+    return [...this.panels].find((one) => one.node.contains(node));
   }
 
   /** Nobody draws it on this page any more. */
@@ -93,7 +100,8 @@ export class LiveOutputs {
       if (parent.session !== kernel?.clientId) return;
       const output = outputOf((message.content as { data: Bundle }).data, partOf);
       if (output?.isLive && !this.outputs.has(output.key)) {
-        this.begin(panel, output, undefined).follow();
+        // The user of this page has just run it.
+        this.begin(panel, output, undefined, true).follow();
       }
     }
   }
@@ -107,8 +115,9 @@ export class LiveOutputs {
     panel: OutputPanel,
     output: Output,
     rendermime: Surroundings["rendermime"],
+    isTrusted: boolean,
   ): LiveOutput {
-    const begun = new LiveOutput(panel, output, rendermime);
+    const begun = new LiveOutput(panel, output, rendermime, isTrusted);
     this.outputs.set(begun.key, begun);
     return begun;
   }

@@ -15,6 +15,7 @@ import { NotebookContext } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
 import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
+import { mimeRenderer, renderersOf } from "./mime-forms";
 import { partOf } from "./part-urls";
 import { shared } from "./shared-modules";
 
@@ -29,13 +30,15 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     /** What is shown as soon as it is known in which notebook. */
     private awaited: Output | null = null;
     private renderings = 0;
+    private isTrusted = false;
 
     constructor(private readonly options: IRenderMime.IRendererOptions) {
       super();
       addStyle(this.node.ownerDocument, "style", css);
     }
 
-    async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
+    async renderModel({ data, trusted }: IRenderMime.IMimeModel): Promise<void> {
+      this.isTrusted = trusted;
       this.renderings += 1;
       const rendering = this.renderings;
       this.awaited = null;
@@ -67,7 +70,9 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private showLive(): void {
       const output = this.awaited;
       if (!output) return;
-      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
+      const live =
+        liveOutputs.get(output.key) ??
+        liveOutputs.find(output, this.node, this.options, this.isTrusted);
       if (live) {
         this.awaited = null;
         live.users += 1;
@@ -110,7 +115,11 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const notebook = new NotebookContext({ rendermime: this.options }, key);
+      const renderMime = mimeRenderer(
+        () => renderersOf(liveOutputs.panelOf(this.node)),
+        () => this.isTrusted,
+      );
+      const notebook = new NotebookContext({ rendermime: this.options, renderMime }, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });

@@ -26,7 +26,11 @@ export interface RunDrawing extends Drawing {
 
 export function drawRun(shown: ShownRun): RunDrawing {
   const { run, link, notebook } = shown;
-  const context = { label: run.status.title, typeset: notebook.typesetter() };
+  const context = {
+    label: run.status.title,
+    typeset: notebook.typesetter(),
+    renderMime: notebook.renderMime,
+  };
   const container = new PaneContainer(run, context, (part) => loadPart(part, link));
   const getText = async () => container.copied(await everything(shown));
   const line = new StateLine(run, { cancel: () => cancel(shown), getText });

@@ -9,6 +9,7 @@ import type { ISignal } from "@lumino/signaling";
 import type { KernelConnection } from "../kernel/connection";
 import type { Bundle } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
+import type { RenderMime } from "../panes/pane";
 import { liveKeyOf } from "../run/output-json";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
@@ -31,6 +32,7 @@ interface Cell {
 /** What a page of JupyterLab or Notebook has around an output. */
 export interface Surroundings {
   kernel?: KernelConnection | null | undefined;
+  renderMime?: RenderMime;
   rendermime?: { latexTypesetter?: IRenderMime.ILatexTypesetter | null };
   context?: {
     model?: {
@@ -83,6 +85,11 @@ export class NotebookContext {
   typesetter(): ((element: HTMLElement) => void) | undefined {
     const { latexTypesetter } = this.around.rendermime ?? {};
     return latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined;
+  }
+
+  /** The notebook's own way of showing a value, if it lets itself be asked. */
+  get renderMime(): RenderMime | undefined {
+    return this.around.renderMime;
   }
 
   /** Interrupt the kernel if, and only if, it runs the very cell that shows this view. */
