@@ -1,6 +1,5 @@
 // The state line: a glyph, a title, a few words, and what can be done.
 
-import { items } from "../text/numbers";
 import {
   copyAndSay,
   copyName,
@@ -13,7 +12,7 @@ import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
 import { focusNotebook } from "../ui/notebook-focus";
 import type { Run } from "./run";
-import { describe, isStalled, shownState } from "./status-text";
+import { amount, describe, isStalled, shownState } from "./status-text";
 
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
@@ -93,7 +92,7 @@ export class StateLine {
     this.element.dataset.state = state;
     this.element.classList.toggle("kkj-stalled", isStalled(status, silence_s));
     setText(this.glyph, glyph);
-    setText(this.title, status.title);
+    setText(this.title, status.model || status.title);
     if (this.title.title !== status.title) this.title.title = status.title;
     this.drawWords(shown, short);
     this.drawButtons(status.title);
@@ -158,6 +157,6 @@ export class StateLine {
     const isProgress = state === this.announced && state === "streaming";
     this.announced = state;
     this.announcedAt = now;
-    setText(this.announcer, isProgress ? items(this.run.status.count) : sentence);
+    setText(this.announcer, isProgress ? amount(this.run.status) : sentence);
   }
 }
