@@ -1,4 +1,4 @@
-"use strict";(()=>{var c={markdown:"markdown-0d0826d4c851",plot:"plot-0b3c3725dc6c",progress:"progress-e712564fe9a1",table:"table-636975d52612",trace:"trace-283f9a7b5ee4"};function Z(n,e=0){let t=n.indexOf(`
+"use strict";(()=>{var c={markdown:"markdown-22383706c606",plot:"plot-0b3c3725dc6c",progress:"progress-e712564fe9a1",table:"table-636975d52612",trace:"trace-283f9a7b5ee4"};function Z(n,e=0){let t=n.indexOf(`
 `,Math.max(0,12e3-e)),i=n.indexOf(" ",Math.max(0,24e3-e));return t<0||i<0?Math.max(t,i)+1||-1:Math.min(t,i)+1}function K(n){return 17*n.replace(/\n$/,"").split(`
 `).reduce((t,i)=>t+Math.ceil((i.length+1)/110),0)}function g(n){return P(n).split("\r",1)[0]}function P(n){let e=n.indexOf("\r");if(e<0)return n;let t=n.lastIndexOf(`
 `,e)+1,i=n.slice(t).split(`
