@@ -1,7 +1,8 @@
 // Counts, times and rates, as a reader takes them in.
 
-export function items(count: number): string {
-  return count === 1 ? "1 item" : `${whole(count)} items`;
+/** `unit` in its plural: "1 item", "1,204 characters". */
+export function counted(count: number, unit: string): string {
+  return count === 1 ? `1 ${unit.slice(0, -1)}` : `${whole(count)} ${unit}`;
 }
 
 /** Below `fineBelow` seconds in hundredths, then in tenths, then in whole ones. */

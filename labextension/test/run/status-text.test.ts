@@ -48,3 +48,14 @@ test.each([
 ])("the error %j", (error, line) => {
   expect(oneLine(status({ state: "failed", count: 2, error }))).toBe(line);
 });
+
+test("an answer counts what the model has written", () => {
+  const running = status({ state: "streaming", count: 90, written: 1_204 });
+  expect(describeStatus(running, 312).parts.slice(0, 2)).toEqual(["1,204 characters", "310/s"]);
+  const tokens = { count: 90, written: 412, unit: "tokens", elapsed_s: 3 } as const;
+  expect(oneLine(status({ ...tokens, state: "done" }))).toBe("✓ 412 tokens · 3.0 s");
+  expect(oneLine(status({ ...tokens, state: "cancelled" }))).toBe("■ cancelled after 412 tokens");
+  expect(oneLine(status({ ...tokens, state: "failed", error: "E: no" }))).toBe(
+    "✕ E after 412 tokens: no",
+  );
+});
