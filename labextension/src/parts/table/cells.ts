@@ -9,7 +9,14 @@ export type Cell = string | number | boolean | null | string[];
 
 export type Kind = "number" | "text" | "date" | "boolean" | "null" | "missing" | "other";
 
+/**
+ * A number is shown with at most six decimals, and with no more than its first six digits call for;
+ * but cents stay.
+ */
 const MOST_DECIMALS = 6;
+const LEAST_DECIMALS = 2;
+/** What Python, whose notebook this is, calls them. */
+const PYTHON_NAMES: Record<string, string> = { true: "True", false: "False", null: "None" };
 const LINE_ENDS = /\r\n|\n|\r/g;
 
 export function kindOf(cell: Cell | undefined): Kind {
@@ -30,7 +37,7 @@ export function kindOf(cell: Cell | undefined): Kind {
 export function fullText(cell: Cell | undefined): string {
   if (typeof cell === "string") return cell;
   if (cell === undefined) return "";
-  if (!Array.isArray(cell)) return String(cell);
+  if (!Array.isArray(cell)) return PYTHON_NAMES[String(cell)] ?? String(cell);
   return cell[0] === "d" ? (cell[1] ?? "").replace("T", " ") : (cell[1] ?? "");
 }
 
@@ -98,8 +105,10 @@ export class Column {
     const point = text.indexOf(".");
     const integer = point < 0 ? text.length : point;
     if (integer > this.integerChars) this.integerChars = integer;
-    const decimals = point < 0 ? 0 : Math.min(text.length - point - 1, MOST_DECIMALS);
-    if (decimals > this.decimals) this.decimals = decimals;
+    if (point < 0) return;
+    const digits = text.slice(0, point).replace(/^-?0?/, "").length;
+    const wanted = Math.max(MOST_DECIMALS - digits, LEAST_DECIMALS);
+    this.decimals = Math.max(this.decimals, Math.min(text.length - point - 1, wanted));
   }
 }
 
