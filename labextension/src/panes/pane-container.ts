@@ -39,7 +39,7 @@ export class PaneContainer {
   ended(): void {
     if (this.toldOfEnd || !this.pane) return;
     this.toldOfEnd = true;
-    this.pane.ended?.();
+    this.pane.ended?.(this.run.status.state);
   }
 
   /** What the Copy button gives. A short stream may have ended before its part was there. */
