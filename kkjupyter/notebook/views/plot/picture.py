@@ -141,8 +141,8 @@ def _draw(
     left = _GAP + max(math.ceil(canvas.width_of(text)) for _, text in y_ticks) + _GAP
     right = _WIDTH - 4 * _GAP
     has_legend = any(line.name for _, line in series)
-    names = [line.name for _, line in series] if has_legend else []
-    legend = _legend(names, canvas.width_of, left, right)
+    named = [(line.name, _last(line)) for _, line in series] if has_legend else []
+    legend = _legend(named, canvas.width_of, left, right)
     top = max((y for _, y, _ in legend), default=0) + _FONT_PX / 2 + 2 * _GAP
     bottom = _HEIGHT - _FONT_PX - 3 * _GAP
 
@@ -177,21 +177,32 @@ def _draw(
         canvas.words(x + _KEY + _GAP, y, text, "left", "center")
 
 
+def _last(line: _Line) -> str:
+    """The last value of a line that has one."""
+    return f"  {next(y for _, y in reversed(line.points) if y is not None):.6g}"
+
+
 def _legend(
-    names: Sequence[str], width_of: Callable[[str], float], left: float, right: float
+    named: Sequence[tuple[str, str]],
+    width_of: Callable[[str], float],
+    left: float,
+    right: float,
 ) -> list[tuple[float, float, str]]:
-    """The position of each line's key, and its name, shortened to a third of a row."""
+    """The position of each line's key, and its name with a value after it.
+
+    A name is shortened, so that both take at most a third of a row.
+    """
     room = (right - left) / 3 - _KEY - 5 * _GAP
     places: list[tuple[float, float, str]] = []
     across, y = left, _GAP + _FONT_PX / 2
-    for name in names:
-        text = name[:_NAME_CHARS]  # measuring a text takes time
-        while width_of(text) > room:
-            text = f"{text[: len(text) * 9 // 10 - 1]}…"
-        width = _KEY + _GAP + width_of(text)
+    for whole, value in named:
+        name = whole[:_NAME_CHARS]  # measuring a text takes time
+        while width_of(name + value) > room and len(name) > 1:
+            name = f"{name[: len(name) * 9 // 10 - 1]}…"
+        width = _KEY + _GAP + width_of(name + value)
         if across > left and across + width > right:
             across, y = left, y + _FONT_PX + _GAP
-        places.append((across, y, text))
+        places.append((across, y, name + value))
         across += width + 4 * _GAP
     return places
 

@@ -1,0 +1,30 @@
+// The numbers at a plot: at its axes, and in its legend.
+
+/** At most so many decimals; of a large number fewer, but cents stay. */
+const MOST_DECIMALS = 6;
+const LEAST_DECIMALS = 2;
+
+/** A number at an axis. */
+export function tickText(value: number | null): string {
+  return value === null ? "" : text(value, MOST_DECIMALS);
+}
+
+/** A value in the legend; a dash where the line has a gap. */
+export function valueText(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  const digits = Math.abs(value) < 1 ? 0 : Math.floor(Math.log10(Math.abs(value))) + 1;
+  return text(value, Math.max(MOST_DECIMALS - digits, LEAST_DECIMALS));
+}
+
+/** Seconds since 1970 as date and time of day; as a number if no date is so far away. */
+export function timeText(seconds: number): string {
+  const moment = new Date(seconds * 1_000);
+  // Sweden writes dates as ISO does, and this in local time.
+  return Number.isNaN(moment.getTime()) ? tickText(seconds) : moment.toLocaleString("sv-SE");
+}
+
+function text(value: number, decimals: number): string {
+  const size = Math.abs(value);
+  if (size && (size >= 1e9 || size < 1e-5)) return value.toPrecision(4);
+  return value.toLocaleString("en", { maximumFractionDigits: decimals });
+}
