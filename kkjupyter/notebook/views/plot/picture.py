@@ -18,13 +18,13 @@ from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
 if TYPE_CHECKING:
     from kkjupyter.notebook.views.plot.fonts import Fonts
 
-__all__ = ["COLOURS", "draw_plot"]
+__all__ = ["COLOURS", "INK", "draw_plot"]
 
 COLOURS = (
     *("#3b82c4", "#d97a1f", "#3a9d5d", "#c9504f", "#8a6fb5", "#93705c"),
     *("#c76fa0", "#2a9aa3", "#8f8f2b", "#7f7f7f", "#5b6fd0", "#b0653a"),
 )
-_INK = "#767676"
+INK = "#767676"
 _GRID = "#80808040"
 _SCALE = 2
 _DPI = 72 * _SCALE  # so that a point, in which lines and letters are measured, is a page pixel
@@ -113,7 +113,7 @@ class _Canvas:
             _HEIGHT - y,
             text,
             transform=IdentityTransform(),
-            color=_INK,
+            color=INK,
             font=self._fonts.font_for(text),
             horizontalalignment=across,
             verticalalignment=up,
@@ -157,11 +157,11 @@ def _draw(
     ticks = time_ticks if is_time else number_ticks
     for value, text in ticks(low_x, high_x, _X_TICKS):
         x, _ = at(value, low_y)
-        canvas.line([(x, bottom), (x, bottom + _GAP / 2)], _INK)
+        canvas.line([(x, bottom), (x, bottom + _GAP / 2)], INK)
         # The last one is not to reach over the edge.
         x = min(x, _WIDTH - canvas.width_of(text) / 2)
         canvas.words(x, bottom + _GAP, text, "center", "top")
-    canvas.line([(left, bottom), (right, bottom)], _INK)
+    canvas.line([(left, bottom), (right, bottom)], INK)
     if x_label:
         canvas.words(right, bottom - _GAP / 2, x_label, "right", "bottom")
     for index, line in series:

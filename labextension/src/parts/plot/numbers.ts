@@ -1,19 +1,17 @@
 // The numbers at a plot: at its axes, and in its legend.
 
-/** At most so many decimals; of a large number fewer, but cents stay. */
-const MOST_DECIMALS = 6;
-const LEAST_DECIMALS = 2;
+import { decimalsFor } from "../../text/numbers";
 
 /** A number at an axis. */
 export function tickText(value: number | null): string {
-  return value === null ? "" : text(value, MOST_DECIMALS);
+  return value === null ? "" : text(value, decimalsFor(0));
 }
 
 /** A value in the legend; a dash where the line has a gap. */
 export function valueText(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   const digits = Math.abs(value) < 1 ? 0 : Math.floor(Math.log10(Math.abs(value))) + 1;
-  return text(value, Math.max(MOST_DECIMALS - digits, LEAST_DECIMALS));
+  return text(value, decimalsFor(digits));
 }
 
 /** Seconds since 1970 as date and time of day; as a number if no date is so far away. */

@@ -1,6 +1,8 @@
 // The cells and lines of a table's source, and their texts. kkjupyter/notebook/views/table/view.py and
 // cell_json.py write them; widths.py has the same texts, and test/cases/table.json holds both to it.
 
+import { decimalsFor } from "../../text/numbers";
+
 /**
  * A scalar stands for itself; `[]` is nothing at all, `["n", "NaN"]` a number that JSON cannot hold,
  * `["d", "2026-01-02"]` a date or time, `["j", "{...}"]` anything else.
@@ -9,12 +11,6 @@ export type Cell = string | number | boolean | null | string[];
 
 export type Kind = "number" | "text" | "date" | "boolean" | "null" | "missing" | "other";
 
-/**
- * A number is shown with at most six decimals, and with no more than its first six digits call for;
- * but cents stay.
- */
-const MOST_DECIMALS = 6;
-const LEAST_DECIMALS = 2;
 /** What Python, whose notebook this is, calls them. */
 const PYTHON_NAMES: Record<string, string> = { true: "True", false: "False", null: "None" };
 const LINE_ENDS = /\r\n|\n|\r/g;
@@ -107,8 +103,8 @@ export class Column {
     if (integer > this.integerChars) this.integerChars = integer;
     if (point < 0) return;
     const digits = text.slice(0, point).replace(/^-?0?/, "").length;
-    const wanted = Math.max(MOST_DECIMALS - digits, LEAST_DECIMALS);
-    this.decimals = Math.max(this.decimals, Math.min(text.length - point - 1, wanted));
+    const decimals = Math.min(text.length - point - 1, decimalsFor(digits));
+    this.decimals = Math.max(this.decimals, decimals);
   }
 }
 
