@@ -46,6 +46,8 @@ _ANSWER = "max-width: 90ch; overflow-wrap: break-word"
 _TABLE = "margin: 0 0 14px"
 # Marks formulas, should the answer stand inside text that is protected from the typesetters.
 _FORMULA = ' class="mathjax_process tex2jax_process"'
+# The margins of what is set belong to it, as in the page.
+_OF_ITS_OWN = ' style="display: flow-root"'
 # On paper nothing can be scrolled: long lines are broken.
 _PRE = (
     "margin: 0 0 14px; padding: 7px 12px; border: 1px solid var(--jp-border-color2, #bdbdbd); "
@@ -147,7 +149,7 @@ def _without_formulas(text: str) -> str:
 def _formula(tag: str, token: Token) -> str:
     text = escape(token.content)
     if is_harmless(token.content):
-        return f"<{tag}{_FORMULA}>{text}</{tag}>"
+        return f"<{tag}{_FORMULA}{_OF_ITS_OWN if tag == 'div' else ''}>{text}</{tag}>"
     return f"<p><code>{text}</code></p>" if tag == "div" else f"<code>{text}</code>"
 
 
