@@ -26,6 +26,7 @@ CASES: dict[str, tuple[list[Any], list[str], list[str]]] = {
         ["Tides</h1>", "sun</strong>"],
         ["Tides", "sun"],
     ),
+    "answer": (["# Tides\n\n- **sun**"], ["Tides</h1>", "sun</strong>"], ["Tides", "sun"]),
     "table": (
         [{"place": f"place {n}", "celsius": n / 4} for n in range(300)],
         ["<table", "place 0", "place 150", "place 299", "74.75"],

@@ -1,4 +1,7 @@
-"""The static output of a comparison: columns side by side, the figures below."""
+"""The static output of a comparison: columns side by side, the figures below.
+
+``labextension/src/view/comparison.ts`` draws the same on a page.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from kkjupyter.notebook.views.saved_form import (
     duration,
     escape,
 )
+from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = ["columns_bundle", "figures"]
 
@@ -56,16 +60,18 @@ def columns_bundle(
         statuses: the final status of each run, by name.
     """
     rows = [[name, *figures(status)] for name, status in statuses.items()]
+    plain, places = _plain(bundles, rows)
     return {
         MIME_TYPE: {
             "view": "compare",
             "pane": "compare",
             "columns": [
-                {"name": name, **bundle.get(MIME_TYPE, {})} for name, bundle in bundles.items()
+                {"name": name, "at": place, **bundle.get(MIME_TYPE, {})}
+                for place, (name, bundle) in zip(places, bundles.items(), strict=True)
             ],
         },
         "text/html": _html(bundles, rows),
-        "text/plain": _plain(bundles, rows),
+        "text/plain": plain,
     }
 
 
@@ -105,10 +111,20 @@ def _table_row(row: Sequence[str], *, is_head: bool) -> str:
     return f'<tr style="background: none">{"".join(cells)}</tr>'
 
 
-def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
-    texts = [
-        f"── {name}\n{bundle.get('text/plain', '').rstrip()}\n" for name, bundle in bundles.items()
-    ]
+def _plain(
+    bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]
+) -> tuple[str, list[tuple[int, int]]]:
+    """The text of all, and where that of each column stands in it, in UTF-16 units."""
+    texts: list[str] = []
+    places: list[tuple[int, int]] = []
+    end = 0
+    for name, bundle in bundles.items():
+        head, text = f"── {name}\n", bundle.get("text/plain", "").rstrip()
+        start = end + utf16_len(head)
+        end = start + utf16_len(text)
+        places.append((start, end))
+        end += 2  # of this text, and between it and the next
+        texts.append(f"{head}{text}\n")
     widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
     lines = [
         "  ".join(
@@ -117,7 +133,7 @@ def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]])
         ).rstrip()
         for row in [_HEADS, *rows]
     ]  # fmt: skip
-    return "\n".join([*texts, *lines])
+    return "\n".join([*texts, *lines]), places
 
 
 def _per_second(rate: float) -> str:

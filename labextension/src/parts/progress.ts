@@ -21,6 +21,7 @@ export function makePane(context: PaneContext): Pane {
 
 class ProgressPane implements Pane {
   readonly element = make("div", "kkj-progress");
+  readonly hasOwnHeight = true;
   private readonly label = make("div", "kkj-progress-label");
   private readonly track = make("div", "kkj-progress-track");
   private readonly bar = make("div", "kkj-progress-bar");

@@ -46,7 +46,7 @@ def test_a_view_by_name() -> None:
 
 
 def test_an_unknown_view() -> None:
-    with pytest.raises(UsageError, match=r"did you mean 'text'.*auto, text, .*json"):
+    with pytest.raises(UsageError, match=r"did you mean 'text'.*auto, answer, text, .*json"):
         make_view("texxt")
 
 
@@ -291,7 +291,6 @@ def test_retained_and_saved_have_limits_of_their_own() -> None:
     bundle = view.bundle(streaming(1))
     assert "characters left out" in bundle["text/plain"]
     assert len(bundle["text/plain"]) < 11_000
-    assert list(view.checkpoint(streaming(1))) == ["text/plain"]
 
 
 # ---- lines that are written over
@@ -314,11 +313,9 @@ def test_lines_that_are_written_over(deltas: list[str], shown: str, choice: str)
     assert rewritten("".join(deltas)) == shown
     view = Lines() if choice == "own" else make_view(choice)
     view.feed(deltas)
-    assert view.checkpoint(DONE)["text/plain"].startswith(shown)
     view.finish()
     bundle = view.bundle(DONE)
     assert bundle["text/plain"] == shown
-    assert "\r" not in view.checkpoint(DONE)["text/plain"]
 
 
 def test_many_of_them_take_linear_time() -> None:
