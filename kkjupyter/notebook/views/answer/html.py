@@ -25,7 +25,7 @@ _CARD = f"margin: 0 0 14px; border: 1px solid {_RULE}; border-radius: 3px"
 _NAME = f"padding: 3px 12px; {_FONT}; line-height: 20px; font-weight: 600"
 # The `pre` of JupyterLab has a background, and its lines break.
 _PRE = (
-    f"margin: 0; padding: 3px 12px 6px; border: 0; background: none; {_CODE}; overflow-x: auto; "
+    f"margin: 0; padding: 3px 12px 6px; border: 0; background: none; {_CODE}; overflow: visible; "
     "white-space: pre-wrap; overflow-wrap: anywhere"
 )
 _RESULT = f"border-top: 1px solid {_RULE}; {_PRE}"
