@@ -73,7 +73,8 @@ class Recorder:
         for choice in [*self._thinking_since_s]:
             self._end_thought(choice)
         for choice, sound in self._sounds.items():
-            self._put("audio", choice, sound.url(), sound.mime_type)
+            if url := sound.url():
+                self._put("audio", choice, url, sound.mime_type)
         return self._taken()
 
     def _taken(self) -> list[Record]:
