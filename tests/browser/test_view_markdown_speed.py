@@ -93,5 +93,5 @@ def test_three_answers_with_formulas(
     lab.let_go()
     lab.wait(1)
     assert lab.page_errors == []
-    # The promise is 30 frames and 150 ms on two quiet cores; here a server, a kernel and others' work share them.
+    # The promise is 30 frames/s and 150 ms; here two cores have a server and a kernel, too.
     assert stall.longest_ms < 1_500

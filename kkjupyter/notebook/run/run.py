@@ -125,6 +125,8 @@ class Run:
         """Whether nothing more comes."""
         self.is_settled = False
         """Whether the final output was sent."""
+        self.outlived_cell = False
+        """Whether its cell was over when it ended: it ended in the background."""
         self._take = take
         self._for_s = for_s
         self._timeout_s = timeout_s
@@ -512,6 +514,7 @@ class Run:
 
     def _say_end(self, state: RunState, value: Any, error: BaseException | None) -> None:
         if not self.reply.is_over:
+            self.outlived_cell = self.cell is None or self.cell.over.is_set()
             self.reply.end(state, value=value, error=error)
 
     def _settle(self) -> None:

@@ -25,7 +25,6 @@ __all__ = [
     "NO_FORMULAS",
     "TEXT",
     "Body",
-    "checkpoint_bundle",
     "describe",
     "duration",
     "escape",
@@ -138,12 +137,6 @@ def static_bundle(
         "text/plain": _plain(body.plain, sound),
         **body.others,
     }
-
-
-def checkpoint_bundle(excerpt: Excerpt, status: Status) -> dict[str, Any]:
-    """One MIME type only, for a run that has not ended."""
-    note = f"[not finished when saved: {_one_line(status.sound())}]"
-    return {"text/plain": _with_newline(excerpt.text) + note}
 
 
 def describe(status: Status) -> tuple[str, list[str]]:

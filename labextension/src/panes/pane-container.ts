@@ -33,7 +33,9 @@ export class PaneContainer {
 
   /** The source was begun anew, perhaps for another pane. */
   replace(source: string): void {
-    if (this.wanted !== this.shown) this.choose();
+    // That it had ended was a mistake of this page's.
+    const isRevived = this.toldOfEnd && !this.run.over;
+    if (this.wanted !== this.shown || isRevived) this.choose();
     else this.pane?.replace(source);
   }
 

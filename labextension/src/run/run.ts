@@ -1,8 +1,8 @@
 // One run as this page knows it: its text, its status, and what was asked of the kernel.
-// There is one for each model, however many views show it.
+// There is one for each output, however many views show it.
 
-import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "../kernel/messages";
-import { settled } from "../text/carriage-returns";
+import type { FromKernel, Report, RunState, Snapshot, Status, ToKernel } from "../kernel/messages";
+import { rewritten, settled } from "../text/carriage-returns";
 import { nowMs } from "../ui/clock";
 
 /** So many deltas are joined, and what was written over forgotten, if nobody asks for the text. */
@@ -23,6 +23,10 @@ export interface RunListener {
 export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "busy";
 
 const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
+
+export function isOver({ state }: { state: RunState }): boolean {
+  return OVER.includes(state);
+}
 
 export class Run {
   view!: string;
@@ -45,7 +49,7 @@ export class Run {
   private isWithheld: boolean;
 
   constructor(
-    private readonly send: Model["send"],
+    private readonly send: (content: ToKernel) => void,
     snapshot: Snapshot,
     private readonly now: () => number = nowMs,
   ) {
@@ -61,7 +65,7 @@ export class Run {
   }
 
   get over(): boolean {
-    return OVER.includes(this.latest.state);
+    return isOver(this.latest);
   }
 
   /** The status with time gone on, and with a cancel of this page's in it. */
@@ -105,6 +109,8 @@ export class Run {
         break;
       case "reset":
         this.hold(message);
+        // That it is lost was only this page's guess.
+        if (this.latest.state === "lost") this.latest = message.status;
         for (const listener of this.listeners) listener.replaced(message.text);
         this.update(message.status);
         break;
@@ -116,6 +122,9 @@ export class Run {
       case "state":
         this.answered(message);
         break;
+      case "unknown":
+        this.lose("no longer known to the kernel");
+        break;
     }
   }
 
@@ -126,6 +135,17 @@ export class Run {
     this.tell();
   }
 
+  /** The output has its final form in the notebook: that is the whole text, if nothing is left out. */
+  settle({ text, left_out, ...rest }: Snapshot): void {
+    const mine = this.part ? this.text : rewritten(this.text);
+    const isOther = rest.pane !== this.pane;
+    if (isOther || (!left_out && !this.leftOut && text !== mine)) {
+      this.hold({ text, left_out, ...rest });
+      for (const listener of this.listeners) listener.replaced(text);
+    }
+    this.update(rest.status);
+  }
+
   /** The kernel is gone: the end, as far as this page can say. */
   lose(why: string): void {
     if (this.over) return;
@@ -133,15 +153,12 @@ export class Run {
   }
 
   /** The kernel was asked what became of the run. */
-  private answered({ kind, known, state, end }: { kind: "ack" | "state" } & Report): void {
-    if (!known) {
-      this.lose("no longer known to the kernel");
-      return;
-    }
+  private answered({ kind, state, end }: { kind: "ack" | "state" } & Report): void {
     if (end > this.end) this.ask();
     // The clock of a run that goes on does not run back.
-    const isOver = OVER.includes(state.state);
-    const elapsed_s = isOver ? state.elapsed_s : Math.max(state.elapsed_s, this.status.elapsed_s);
+    const elapsed_s = isOver(state)
+      ? state.elapsed_s
+      : Math.max(state.elapsed_s, this.status.elapsed_s);
     // Asked after the cancel, and the run goes on: the cancel did not arrive.
     const isDeaf = this.cancelStep === "busy" || this.cancelStep === "interrupted";
     if (kind === "state" && isDeaf) this.cancelStep = "none";
@@ -191,7 +208,7 @@ export class Run {
 
   private update(status: Status): void {
     // An answer to an old question may arrive after the end.
-    if (this.over && !OVER.includes(status.state)) return;
+    if (this.over && !isOver(status)) return;
     const now = this.now();
     if (status.count !== this.latest.count) this.countedAt = now;
     if (status.unit !== this.latest.unit) this.samples = [];

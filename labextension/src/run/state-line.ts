@@ -1,6 +1,13 @@
 // The state line: a glyph, a title, a few words, and what can be done.
 
-import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "../ui/button";
+import {
+  copyAndSay,
+  copyName,
+  type GetText,
+  keepCalm,
+  labelButton,
+  makeButton,
+} from "../ui/button";
 import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
 import { focusNotebook } from "../ui/notebook-focus";
@@ -10,8 +17,6 @@ import { amount, describe, isStalled, shownState } from "./status-text";
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
 const ANNOUNCE_MS = 10_000;
-/** A click so soon after the end was meant for Cancel. */
-const CALM_MS = 1_000;
 /** A note that is as short as "ended by --take 3" stands in the line: nothing moves down for it. */
 const SHORT_NOTE_CHARS = 24;
 
@@ -33,7 +38,6 @@ export class StateLine {
   private readonly button: HTMLButtonElement;
   private readonly again: HTMLButtonElement | null;
   private wasOver: boolean;
-  private calmUntilMs = -Infinity;
   private announced = "";
   private announcedAt = 0;
   private drawnAt = -Infinity;
@@ -41,15 +45,18 @@ export class StateLine {
 
   constructor(
     private readonly run: Run,
-    private readonly actions: Actions,
+    actions: Actions,
   ) {
     this.wasOver = run.over;
     this.button = makeButton("", "");
-    this.button.addEventListener("click", (event) => {
-      if (!run.over) actions.cancel();
-      else if (this.isMeant(event)) void copyAndSay(this.button, actions.getText);
+    this.button.addEventListener("click", () => {
+      if (run.over) void copyAndSay(this.button, actions.getText);
+      else actions.cancel();
     });
-    this.again = this.makeAgain();
+    this.again = actions.regenerate
+      ? makeButton("Regenerate", `Regenerate ${run.status.title}`, "again")
+      : null;
+    this.again?.addEventListener("click", () => actions.regenerate?.());
     // Heard through the announcer, which does not speak five times a second.
     for (const seen of [this.glyph, this.title, this.words]) seen.ariaHidden = "true";
     this.announcer.setAttribute("role", "status");
@@ -74,26 +81,6 @@ export class StateLine {
     clearTimeout(this.timer);
   }
 
-  private makeAgain(): HTMLButtonElement | null {
-    const { regenerate } = this.actions;
-    if (!regenerate) return null;
-    const button = makeButton("Regenerate", `Regenerate ${this.run.status.title}`, "again");
-    button.addEventListener("click", (event) => {
-      if (this.isMeant(event)) regenerate.call(this.actions);
-    });
-    return button;
-  }
-
-  /** Whether a click after the end is for what the button says now. */
-  private isMeant({ detail }: MouseEvent): boolean {
-    // `detail` counts the clicks of a double-click; the first of them was for Cancel, or was enough.
-    return !this.isCalm && detail < 2;
-  }
-
-  private get isCalm(): boolean {
-    return nowMs() < this.calmUntilMs;
-  }
-
   private draw(): void {
     const { run } = this;
     const { status, silence_s } = run;
@@ -102,8 +89,6 @@ export class StateLine {
     const short = status.notes.filter((note) => note.length <= SHORT_NOTE_CHARS);
     const shown = [...(this.cancelWords() ?? parts), ...short];
     this.drawnAt = nowMs();
-    if (run.over && !this.wasOver) this.calmUntilMs = nowMs() + CALM_MS;
-    this.wasOver = run.over;
     this.element.dataset.state = state;
     this.element.classList.toggle("kkj-stalled", isStalled(status, silence_s));
     setText(this.glyph, glyph);
@@ -119,7 +104,6 @@ export class StateLine {
     clearTimeout(this.timer);
     // Time goes on, and a rate falls, while nothing arrives.
     if (!run.over) this.schedule(REDRAW_MS);
-    else if (this.isCalm) this.schedule(this.calmUntilMs - nowMs() + 1);
   }
 
   private schedule(delayMs: number): void {
@@ -146,19 +130,23 @@ export class StateLine {
   private drawButtons(title: string): void {
     const { button, again } = this;
     const { over, cancelStep, text } = this.run;
-    if (!over) labelButton(button, "Cancel", `Cancel ${title}`, "stop");
-    else if (!button.ariaLabel?.startsWith("Copy")) {
+    if (again) again.hidden = !over;
+    if (!over) {
+      labelButton(button, "Cancel", `Cancel ${title}`, "stop");
+      // Not `disabled`: that would throw the focus back to the page.
+      button.ariaDisabled = String(cancelStep !== "none" && cancelStep !== "busy");
+    } else if (!button.ariaLabel?.startsWith("Copy")) {
       labelButton(button, "Copy", copyName(title), "copy");
     }
-    // Not `disabled`: that would throw the focus back to the page.
-    const isPointless = !over && cancelStep !== "none" && cancelStep !== "busy";
-    button.ariaDisabled = String(isPointless || this.isCalm);
+    if (over && !this.wasOver) {
+      // A click so soon after the end is meant for Cancel.
+      keepCalm(button);
+      if (again) keepCalm(again);
+    }
+    this.wasOver = over;
     const isHidden = over && !text;
     if (isHidden && document.activeElement === button) focusNotebook(button);
     button.hidden = isHidden;
-    if (!again) return;
-    again.hidden = !over;
-    again.ariaDisabled = String(this.isCalm);
   }
 
   private announce(state: string, sentence: string): void {

@@ -5,6 +5,7 @@ import { make, setText } from "./element";
 import { focusNotebook } from "./notebook-focus";
 
 const COPIED_MS = 1_500;
+const CALM_MS = 1_000;
 
 export type GetText = () => Promise<string>;
 
@@ -47,6 +48,21 @@ export function labelButton(
   setText(button, label);
   button.setAttribute("aria-label", name);
   if (icon) button.dataset.icon = icon;
+}
+
+/** Take no click for a moment: it is meant for the button that was here before. */
+export function keepCalm(button: HTMLButtonElement): void {
+  const ignore = (event: Event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  button.addEventListener("click", ignore, true);
+  // Not `disabled`: that would throw the focus back to the page.
+  button.ariaDisabled = "true";
+  setTimeout(() => {
+    button.removeEventListener("click", ignore, true);
+    button.ariaDisabled = "false";
+  }, CALM_MS);
 }
 
 export function copyName(title: string): string {

@@ -135,3 +135,16 @@ test("the width of the view is known before the part is there", () => {
   const { container } = make("loud-1", () => new Promise(() => {}));
   expect(container.element.dataset.pane).toBe("loud-1");
 });
+
+test("a run that was lost and is found again grows on", () => {
+  const { run, container } = make(null, async () => loud());
+  const shown = () => container.element.querySelector<HTMLElement>(".kkj-frame")?.dataset.shown;
+  expect(shown()).toBe("live");
+  run.lose("kernel stopped");
+  container.ended();
+  expect(shown()).toBe("whole");
+  Object.defineProperty(run, "over", { value: false });
+  run.receive({ kind: "reset", ...snapshot({ text: "xyz" }) });
+  expect(shown()).toBe("live");
+  expect(container.element.textContent).toBe("xyz");
+});

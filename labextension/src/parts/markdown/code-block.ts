@@ -5,7 +5,6 @@
 import { suppressShortcuts } from "../../ui/button";
 import { copyText } from "../../ui/clipboard";
 import { make } from "../../ui/element";
-import { type IconName, makeIcon } from "./icons";
 
 /** The class of a piece that goes on in the next. */
 export const GOES_ON = "kkj-goes-on";
@@ -71,14 +70,15 @@ function wrap(clicked: HTMLElement, pieces: HTMLElement[]): void {
 
 async function copy(clicked: HTMLElement, code: string): Promise<void> {
   const copied = await copyText(code);
-  say(clicked, copied ? "Copied" : "The browser refused", copied ? "done" : "refused");
+  say(clicked, copied ? "Copied" : "The browser refused", copied ? "check" : "refused");
   setTimeout(() => say(clicked, COPY, "copy"), SAID_MS);
 }
 
-function say(clicked: HTMLElement, name: string, icon: IconName): void {
+/** @param icon one of style.css and markdown.css */
+function say(clicked: HTMLElement, name: string, icon: string): void {
   clicked.setAttribute("aria-label", name);
   clicked.title = name;
-  clicked.replaceChildren(makeIcon(icon));
+  clicked.dataset.icon = icon;
 }
 
 function button(name: string, does: "copy" | "insert" | "wrap"): HTMLElement {

@@ -7,6 +7,7 @@ import { nowMs } from "../../ui/clock";
 import { make } from "../../ui/element";
 import { frames } from "../../ui/frames";
 import { addStyle } from "../../ui/styles";
+import { addCaret } from "./caret";
 import { clickedInCode, continueBlock, GOES_ON } from "./code-block";
 import { Formulas } from "./formulas";
 import type { Paint } from "./highlight";
@@ -109,9 +110,16 @@ export class MarkdownContent implements Pane {
         this.cut(source.slice(0, cut.at), cut.prefix);
         continue;
       }
-      this.show(this.renderer.draw(parsed, this.paint));
+      const nodes = this.renderer.draw(parsed, this.paint);
+      if (!isLast) addCaret(nodes.at(-1));
+      const shown = this.show(nodes);
       if (finished) this.finish(finished, outline.startOf(finished));
-      if (!finished || this.open.length <= OPEN_CHARS) return;
+      if (finished && this.open.length > OPEN_CHARS) continue;
+      const last = shown.pop();
+      // Until the line that comes is whole it may belong to these; hardly ever it does.
+      for (const block of shown.slice(finished)) this.formulas.add(block);
+      if (last && shown.length >= finished) this.formulas.addFinishedIn(last);
+      return;
     }
   }
 
@@ -147,10 +155,11 @@ export class MarkdownContent implements Pane {
     this.before = before;
   }
 
-  private show(nodes: HTMLElement[]): void {
+  /** Returns the nodes that now show them. */
+  private show(nodes: HTMLElement[]): HTMLElement[] {
     const [first] = nodes;
     if (first && this.before) continueBlock(this.before, first);
-    this.sections.show(nodes);
+    return this.sections.show(nodes);
   }
 
   private done(count: number, source: string): HTMLElement[] {

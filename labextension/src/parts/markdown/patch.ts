@@ -1,9 +1,14 @@
 // Makes a drawn node into a newer one by changing no more than differs, so that what is marked in it
 // stays marked.
 
+import { askedSource } from "./formulas";
+
 /** The node that stands in the place of `old` afterwards. */
 export function patch(old: Node, fresh: Node): Node {
-  if (old.nodeName !== fresh.nodeName) {
+  const source = askedSource(old);
+  // A formula that was set is what it was.
+  if (source !== undefined && source === fresh.textContent) return old;
+  if (source !== undefined || old.nodeName !== fresh.nodeName) {
     old.parentNode?.replaceChild(fresh, old);
     return fresh;
   }

@@ -6,8 +6,11 @@ import { make } from "../../ui/element";
 import { NO_FORMULAS } from "./formulas";
 import { patch } from "./patch";
 
-/** A section ends with the first finished block after so many characters. */
-const SECTION_CHARS = 12_000;
+/**
+ * A section ends with the first finished block after so many characters: about a screen. The open one
+ * is laid out and painted with each frame.
+ */
+const SECTION_CHARS = 3_000;
 
 interface OpenBlock {
   node: HTMLElement;
@@ -26,8 +29,8 @@ export class Sections {
 
   constructor(private readonly element: HTMLElement) {}
 
-  /** Show these nodes as the open blocks. */
-  show(nodes: readonly HTMLElement[]): void {
+  /** Show these nodes as the open blocks; returns what is in the page for them. */
+  show(nodes: readonly HTMLElement[]): HTMLElement[] {
     for (const [index, node] of nodes.entries()) {
       const block = this.blocks[index];
       if (block) block.node = patch(block.node, node) as HTMLElement;
@@ -37,6 +40,7 @@ export class Sections {
       node.remove();
       section.open -= 1;
     }
+    return this.blocks.map(({ node }) => node);
   }
 
   /** The first `count` open blocks are finished, with `source` in them; returns them. */
