@@ -552,6 +552,7 @@ def test_it_is_saved_more_compactly_than_it_comes() -> None:
     source = shown(view, items)
     body = view.bundle(DONE)
     assert len(body[MIME_TYPE]["source"]) < 52_000 < len(source)
+    assert body[MIME_TYPE]["end"] == len(source)
 
 
 # ---- the parts of it
