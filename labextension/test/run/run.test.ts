@@ -178,8 +178,7 @@ test("the final form in the notebook is the whole text, whatever was missed", ()
   const final = snapshot({ text: "abcd", status: status({ state: "done", count: 4 }) });
   run.settle(final);
   expect([run.status.state, run.text]).toEqual(["done", "abcd"]);
-  run.settle({ ...final, left_out: 2, text: "a\n[…]\nd" });
-  // this page has more
+  run.settle({ ...final, left_out: 2, text: "a\n[…]\nd" }); // this page has more
   expect(run.text).toBe("abcd");
 });
 
