@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kkjupyter.notebook.run_status import Status
+<<<<<<< HEAD
 from kkjupyter.notebook.views.saved_form import (
     BOX,
     LINE,
@@ -18,11 +19,14 @@ from kkjupyter.notebook.views.saved_form import (
     duration,
     escape,
 )
+=======
+from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, amount, duration
+>>>>>>> answer
 from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = ["columns_bundle", "figures"]
 
-_HEADS = ("", "first item", "rate", "items", "time")
+_HEADS = ("", "first item", "rate", "amount", "time")
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _TITLE = (
     f"padding: 4px 0 0 7.8px; font-family: {_FONT}; font-size: 13px; font-weight: 600; "
@@ -39,13 +43,16 @@ _FIGURES = (
 
 
 def figures(status: Status) -> list[str]:
-    """Time to the first item, items per second after it, number of items, and total time."""
+    """Time to the first item, how much came in each second after it, how much, and total time."""
     first, count, elapsed_s = status.first_item_s, status.count, status.elapsed_s
-    rate = (count - 1) / (elapsed_s - first) if first is not None and elapsed_s > first else 0.0
+    rate = 0.0
+    if first is not None and count > 1 and elapsed_s > first:
+        whole = count if status.written is None else status.written
+        rate = whole * (count - 1) / count / (elapsed_s - first)
     return [
         "–" if first is None else duration(first),
         _per_second(rate) if rate else "–",
-        f"{count:,}",
+        amount(status),
         duration(elapsed_s),
     ]
 

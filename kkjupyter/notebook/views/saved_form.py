@@ -26,6 +26,7 @@ __all__ = [
     "NO_FORMULAS",
     "TEXT",
     "Body",
+    "amount",
     "describe",
     "duration",
     "escape",
@@ -155,10 +156,10 @@ def _one_line(status: Status) -> str:
 
 
 def _sentence(state: RunState, status: Status) -> list[str]:
-    after = f" after {_amount(status)}" if status.count else ""
+    after = f" after {amount(status)}" if status.count else ""
     since = "first after opening" if status.was_open else "first"
     first = "" if status.first_item_s is None else f"{since} {duration(status.first_item_s)}"
-    counted = "" if status.kind == "unary" else _amount(status)
+    counted = "" if status.kind == "unary" else amount(status)
     match state:
         case "waiting":
             # In a running number only tenths can be read.
@@ -166,7 +167,7 @@ def _sentence(state: RunState, status: Status) -> list[str]:
         case "streaming":
             return [counted, first, duration(status.elapsed_s, fine_below_s=0)]
         case "cancelling":
-            return ["cancelling", _amount(status) if status.count else ""]
+            return ["cancelling", amount(status) if status.count else ""]
         case "done":
             return [counted, first if counted else "", duration(status.elapsed_s)]
         case "cancelled":
@@ -180,8 +181,8 @@ def _failure(status: Status) -> str:
     named = re.fullmatch(r"([^\s:]+)(:.*)?", status.error, re.DOTALL)
     name = named[1] if named else "failed"
     rest = (named[2] or "") if named else (status.error and f": {status.error}")
-    amount = f"{status.count:,}" if status.written is None else _amount(status)
-    return f"{name}{f' after {amount}' if status.count else ''}{rest}"
+    came = f"{status.count:,}" if status.written is None else amount(status)
+    return f"{name}{f' after {came}' if status.count else ''}{rest}"
 
 
 def duration(seconds: float, fine_below_s: float = 0.995) -> str:
@@ -241,7 +242,7 @@ def _with_newline(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"
 
 
-def _amount(status: Status) -> str:
+def amount(status: Status) -> str:
     """How much has come: ``"412 tokens"``, ``"1 item"``."""
     count, unit = status.count, "items"
     if status.written is not None:

@@ -78,7 +78,9 @@ class AnswerView(TextView):
         """The answer in order, with all that is folded in the view open."""
         records = [*joined(records_in(excerpt.text))]
         body = text_body(replace(excerpt, text=plain_of(records)))
-        body = replace(body, data={"source": "".join(map(line_of_record, records))})
+        source = "".join(map(line_of_record, records))
+        # The page knows by its end that this is what it has already.
+        body = replace(body, data={"source": source, "end": excerpt.end})
         if not records or len(body.plain) > _MAX_CHARS:
             return body
         # Imported only for Markdown:
