@@ -215,12 +215,13 @@ def test_what_is_seen_or_waited_for_or_cancelled_here_is_not_told(
     lab.let_go()
     lab.wait(2)
     expect(lab.output(1)).to_contain_text("✓ 2 items")
+    expect(toolbar_button(lab)).to_have_text("Cancel stream")
     scroll_to(lab, 4)
     lab.wait_until("() => document.querySelector('.jp-WindowedPanel-outer').scrollTop > 500")
     lab.command("kkjupyter:cancel-streams")
     expect(toolbar_button(lab)).to_be_hidden()
     lab.pause(2)
-    assert toasts(lab).count() == 0
+    assert toasts(lab).all_inner_texts() == []
 
 
 def test_what_another_page_cancels_is_told(
