@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
@@ -29,7 +29,9 @@ from kkjupyter.transports.websocket.client import connect_websocket
 from kkjupyter.transports.websocket.handshake import (
     COMPRESSIONS,
     check_subprotocols,
+    has_authorization,
     request_headers,
+    token_subprotocol,
 )
 
 if TYPE_CHECKING:
@@ -259,8 +261,13 @@ def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
 
 def _websocket_dial(url: str, options: ConnectOptions, connect_timeout_s: float) -> Dial:
     _check_websocket_url(url)
-    headers = request_headers(options.get("headers"), options.get("token"), options.get("cookies"))
+    headers, token = options.get("headers"), options.get("token")
     subprotocols = check_subprotocols(options.get("subprotocols"))
+    if isinstance(token, str) and isinstance(headers, Mapping) and has_authorization(headers):
+        # The header is for a proxy, such as Jupyter's, and the token for the server behind it.
+        subprotocols.append(token_subprotocol(token))
+        token = None
+    headers = request_headers(headers, token, options.get("cookies"))
     ssl = client_context(without_secrets(url), options.get("ssl"), options.get("ca_file"))
     proxy = options.get("proxy", True)
     check_proxy(proxy)

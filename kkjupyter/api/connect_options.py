@@ -26,7 +26,8 @@ class ConnectOptions(TypedDict, total=False):
         codec: ``"superjson"`` or ``"json"``, for what is sent; None uses the codec that the peer
             answers in. Answers are read in both.
         headers: sent with the handshake; over HTTP with every request, like token and cookies.
-        token: sent as ``Authorization: Bearer``.
+        token: sent as ``Authorization: Bearer``; beside an Authorization header of yours, which a
+            proxy may want, as the subprotocol ``kkjupyter.token.<token>``, and not over HTTP.
         cookies: sent with the handshake, names to values.
         subprotocols: offered in the handshake, in order of preference.
         ssl: how to check the server of a ``wss://`` or ``https://`` address; by default as the

@@ -9,6 +9,7 @@ each other and small modules: see :mod:`kkjupyter.notebook.shell.class_names`.
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
@@ -26,15 +27,22 @@ _commands: Commands | None = None
 
 
 def install_if_ipython() -> None:
-    """In IPython, make calls work as the last line of a cell, and let Cancel get through.
+    """In IPython and marimo, make calls work as the last line of a cell; let Cancel get through.
 
     Idempotent and cheap; it does not import what shows a call.
     """
     global _installed_in
     shell = get_ipython()
+    if shell is None and "marimo" in sys.modules:
+        from kkjupyter.notebook.shell import server_log
+        from kkjupyter.notebook.show import marimo_display
+
+        marimo_display.install()
+        server_log.install()
     if shell is None or shell is _installed_in:
         return
     from kkjupyter.notebook.output import control
+    from kkjupyter.notebook.output.pages import pages
     from kkjupyter.notebook.run import heartbeat as running
     from kkjupyter.notebook.run.owner import cells
     from kkjupyter.notebook.run.registry import registry
@@ -43,10 +51,11 @@ def install_if_ipython() -> None:
 
     displayhook.install(shell)
     time_magics.install(shell)
-    control.install(shell, registry)
-    interrupts.install(shell)
-    running.install(shell)
     cells.install(shell)
+    control.install(shell, registry, cells.running_header)
+    pages.install(shell)
+    interrupts.install()
+    running.install(shell)
     formatters.install(shell)
     tracebacks.install()
     server_log.install()
@@ -69,7 +78,11 @@ def prepare_for_calls() -> None:
     from kkjupyter.notebook.show import watched  # noqa: F401  for its effect
 
     if getattr(shell, "kernel", None) is not None:
-        from kkjupyter.notebook.output import widget  # noqa: F401  ipywidgets: not for terminals
+        from kkjupyter.notebook.output import live_output  # noqa: F401  not for terminals
+        from kkjupyter.notebook.output.pages import pages
+
+        if not pages.has_extension:
+            from kkjupyter.notebook.output import widget  # noqa: F401  it takes the longest
 
 
 def load(shell: Any) -> None:
@@ -110,6 +123,7 @@ def unload(shell: Any) -> None:
     global _commands, _installed_in
     from kkjupyter.notebook.magic import completion, magics, multiline
     from kkjupyter.notebook.output import control
+    from kkjupyter.notebook.output.pages import pages
     from kkjupyter.notebook.run import heartbeat as running
     from kkjupyter.notebook.run import stopping
     from kkjupyter.notebook.run.owner import cells
@@ -132,6 +146,7 @@ def unload(shell: Any) -> None:
         control.uninstall(shell)
         interrupts.uninstall()
         running.uninstall()
+        pages.uninstall()
         cells.uninstall(shell)
         formatters.uninstall(shell)
         tracebacks.uninstall()

@@ -21,7 +21,7 @@ _failed = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="session")
 def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter")) as server:
+    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
         yield server
 
 

@@ -12,8 +12,8 @@ import pytest
 from support.kernels.kernel import jupyter_environment
 
 SETUP = """\
-import asyncio, kkjupyter as kk
-ended = []
+import asyncio, time, kkjupyter as kk
+ended, sent = [], []
 class Api:
     async def ticks(self):
         try:
@@ -21,10 +21,15 @@ class Api:
             while True:
                 yield f"\\x1b[2Jtick-{n} "
                 n += 1
+                sent.append(n)
                 await asyncio.sleep(0.02)
         finally:
             ended.append("fin" + "ally")
 api = kk.serve(Api()).connect()
+def later():
+    while sent.count(10) < 2:
+        time.sleep(0.01)
+    yield "later"
 """
 
 
@@ -46,24 +51,69 @@ def terminal(tmp_path: Path) -> Iterator[pexpect.spawn[str]]:
 
 
 @pytest.mark.parametrize(
-    "code", ["%rpc api.ticks()", "api.ticks()", "for x in kk.show(api.ticks()): pass"]
+    ("code", "raised"),
+    [
+        ("%rpc api.ticks()", "KeyboardInterrupt"),
+        ("api.ticks()", "KeyboardInterrupt"),
+        ("for x in kk.show(api.ticks()): pass", "KeyboardInterrupt"),
+        ("await kk.show(api.ticks())", "CancelledError"),
+        ("async for x in kk.show(api.ticks()): pass", "CancelledError"),
+    ],
 )
-def test_values_as_they_come_and_ctrl_c(terminal: pexpect.spawn[str], code: str) -> None:
+def test_values_as_they_come_and_ctrl_c(
+    terminal: pexpect.spawn[str], code: str, raised: str
+) -> None:
     terminal.sendline("%load_ext kkjupyter")
     terminal.expect(r"In \[2\]: ")
     terminal.sendline(code)
-    if code.startswith("for"):
+    if "for" in code:
         terminal.sendline("")
     terminal.expect("tick-5 ")  # the echo of our own Enter may stand among the first
     terminal.sendintr()
     terminal.expect("cancelled after [0-9]+ items")
     assert "\x1b[2J" not in terminal.before
-    terminal.expect("KeyboardInterrupt")
     terminal.expect(r"In \[3\]: ")
+    assert raised in terminal.before
+    for ours in ("kkjupyter/", "asyncio/", "run_line_magic"):
+        assert ours not in terminal.before
     terminal.sendline("ended")
     terminal.expect(re.escape("['finally']"))
     terminal.sendline("%rpc api.ticks() --take 2")
     terminal.expect("tick-0 tick-1 \r\n✓ 2 items")
+
+
+def test_ctrl_c_is_pythons_again_after_an_awaiting_cell(terminal: pexpect.spawn[str]) -> None:
+    terminal.sendline("import signal; reply = await kk.show([1, 2])")
+    terminal.expect("2 items")
+    terminal.expect(r"In \[2\]: ")
+    terminal.sendline("signal.getsignal(signal.SIGINT) is signal.default_int_handler")
+    terminal.expect("True")
+
+
+def test_streams_side_by_side_are_printed_one_after_the_other(
+    terminal: pexpect.spawn[str],
+) -> None:
+    terminal.sendline("import sys")
+    terminal.expect(r"In \[2\]: ")
+    terminal.sendline("kk.compare({'A': api.ticks(), 'B': api.ticks(), 'C': later()})")
+    terminal.expect("── C\r\nlater\r\n✓ 1 item")
+    terminal.sendintr()
+    for _ in range(2):
+        terminal.expect(r"── [AB]\r\n")
+        terminal.expect(r"^tick-0 .*?cancelled after [0-9]+ items")
+    terminal.expect(r"In \[3\]: ")
+    terminal.sendline("'ipywidgets' in sys.modules")
+    terminal.expect("False")
+
+
+def test_a_background_stream_prints_whole_lines(terminal: pexpect.spawn[str]) -> None:
+    """What is typed at the prompt stays together."""
+    terminal.sendline("%load_ext kkjupyter")
+    terminal.expect(r"In \[2\]: ")
+    terminal.sendline("%rpc api.ticks() --take 20 --background --out reply")
+    terminal.expect(r"In \[3\]: ")
+    assert "tick" not in terminal.before.partition("\r\n")[2]
+    terminal.expect("tick-0 tick-1 .*tick-19 \r\n✓ ticks\\(\\) · 20 items")
 
 
 BOUND = """

@@ -12,7 +12,7 @@ from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.runtime.waiting import Notifier
 
-__all__ = ["FakeFeed", "FakeScreen", "FakeWidget", "ViewedRun", "started"]
+__all__ = ["FakeFeed", "FakeOutput", "FakeScreen", "ViewedRun", "started"]
 
 
 class FakeFeed:
@@ -93,7 +93,7 @@ def started(**options: Any) -> tuple[Run, FakeFeed, FakeScreen]:
     return run, feed, screen
 
 
-class FakeWidget:
+class FakeOutput:
     """Notes what a screen pushes, and when."""
 
     def __init__(self) -> None:
@@ -106,8 +106,9 @@ class FakeWidget:
     def push(self, delta: str, status: Status) -> None:
         self.pushed.append((time.monotonic(), delta))
 
-    def end(self, status: Status, bundle: dict[str, Any]) -> None:
+    def end(self, status: Status, bundle: dict[str, Any]) -> dict[str, Any]:
         self.ended = status
+        return bundle
 
 
 class ViewedRun:

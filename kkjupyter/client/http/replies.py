@@ -26,6 +26,8 @@ class Reply:
         status: the HTTP status.
         body: the whole body; empty if it does not matter.
         location: the target of a redirect, without secrets.
+        memory_bytes: how much memory the values of the reply may take.
+        refused: why it is a refusal of the client, and what to do; empty if it is none.
     """
 
     url: str
@@ -33,6 +35,7 @@ class Reply:
     body: bytes = b""
     location: str = ""
     memory_bytes: int = DEFAULT_MEMORY_BYTES
+    refused: str = ""
 
     def value(self, call_id: str, protocol: Protocol) -> Any:
         """The value of the call; or what it fails with is raised.
@@ -77,16 +80,12 @@ class Reply:
     def refusal(self, protocol: Protocol) -> KKError:
         """The error for what is not a reply in ``protocol``."""
         url, status = self.url, self.status
+        if self.refused:
+            return ConnectError(url, self.refused)
         if 300 <= status < 400:
             target = self.location or "elsewhere"
             return ConnectError(
                 url, f"HTTP {status}: the server redirects to {target}; connect there"
-            )
-        if status in (401, 403):
-            return ConnectError(
-                url,
-                f"HTTP {status}: the server wants a (different) token; "
-                "pass token=..., or --token-env NAME in a magic or a shell",
             )
         if status in (404, 405):
             return ConnectError(url, f"HTTP {status}: the server takes no calls at this path")

@@ -28,6 +28,7 @@ from kkjupyter.redaction import without_secrets
 from kkjupyter.runtime.decoders import decode
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.http.client import HttpClient, HttpReply, check_http_url
+from kkjupyter.transports.refusals import in_front, refusal_reason
 from kkjupyter.wire.events import CallbackRef, StreamRef
 from kkjupyter.wire.framing import excerpt
 from kkjupyter.wire.kkrpc.base import Protocol
@@ -258,4 +259,7 @@ class HttpSession(ProtocolCaller):
     def _read(self, reply: HttpReply, body: bytes = b"") -> Reply:
         location = without_secrets(reply.headers.get("Location", ""))
         shown = excerpt(location.encode("utf-8", "surrogateescape"))  # it may not have been UTF-8
-        return Reply(self.url, reply.status, body, shown, self._memory_bytes)
+        headers = reply.headers
+        front = in_front(lambda name: [headers[name]] if name in headers else [])
+        refused = refusal_reason(reply.status, front, body)
+        return Reply(self.url, reply.status, body, shown, self._memory_bytes, refused)

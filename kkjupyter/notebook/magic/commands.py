@@ -21,6 +21,7 @@ from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.remote_repr import group_cure, name_of
+from kkjupyter.notebook.shell.tracebacks import MAGIC_FILENAME, hide_our_frames
 from kkjupyter.notebook.show.compare import Compared, Replies
 from kkjupyter.notebook.show.show import Shown
 from kkjupyter.notebook.show.waiting import begin, check_view, outcome, play, show_again, wait
@@ -31,7 +32,6 @@ from kkjupyter.wire.values.javascript import undefined
 
 __all__ = ["Commands"]
 
-_FILENAME = "<%rpc>"
 _FOR_COMPARISONS = ("--out", "--trace", "--interpolate")
 
 
@@ -170,7 +170,7 @@ class Commands:
 
     def _evaluate(self, request: Request, local_ns: Mapping[str, Any]) -> Any:
         assert request.expression is not None
-        code = compile(request.expression, _FILENAME, "eval")
+        code = compile(request.expression, MAGIC_FILENAME, "eval")
         user_ns = self._shell.user_ns
         # In a function, its locals are added to one namespace, so that lambdas see them, too.
         names: dict[str, Any] = user_ns
@@ -182,9 +182,13 @@ class Commands:
             traceback = error.__traceback__
             inner = traceback.tb_next if traceback is not None else None
             if inner is None or inner.tb_next is not None or error.name is None:
-                raise  # it comes from a function of the user's
+                hide_our_frames(error)  # it comes from a function of the user's
+                raise
             known = [name for name in (*names, *COMMANDS) if not name.startswith("_")]
             raise UsageError(f"{error}{did_you_mean(error.name, known)}") from None
+        except BaseException as error:
+            hide_our_frames(error)
+            raise
 
     def _takes_body(self, request: Request, names: Mapping[str, Any]) -> bool:
         """Whether the call, or the call in ``kk.call``, is for a Vovk handler, whose input has

@@ -2,30 +2,36 @@
 
 A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` appended:
 
-- ``kkjupyter_cancel`` with ``{"run_id": 3}``, ``{"run_id": 3, "key": "..."}`` or ``{"all": true}``:
-  cancel. The reply, ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, says whether
-  anything was cancelled. With a key the question comes from one view, and the reply also contains
-  what the next message returns.
-- ``kkjupyter_state`` with ``{"run_id": 3}`` or ``{"run_id": 3, "key": "..."}``: the state of a run.
-  The reply is ``{"status": "ok", "run_id": 3, "known": true, "state": {...}, "end": 812}``: the
-  run's :class:`Status` and, with a key, where the view's text ends. ``known`` is false, and the
-  rest null, if this kernel does not know the run: it is another process, or has forgotten the run,
-  which happens only after its end.
+- ``kkjupyter_page`` with ``{}``: a page with the lab extension is there, and draws views by itself.
+- ``kkjupyter_view`` with ``{"key": "...", "kind": "need", ...}``: a question about what a page
+  shows; the kinds are those of :meth:`LiveOutput.answer`. The reply is ``{"status": "ok", "known":
+  true, "answer": {...}}``; the answer is null if there is none yet. ``known`` is false if this
+  kernel does not know the key: it is another process, or has forgotten the output, which happens
+  only after its end.
+- ``kkjupyter_cancel`` with ``{"run_id": 3}`` or ``{"all": true}``: cancel. The reply,
+  ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, says whether anything was
+  cancelled.
+- ``kkjupyter_state`` with ``{"run_id": 3}``: the state of a run. The reply is ``{"status": "ok",
+  "run_id": 3, "known": true, "state": {...}}``; ``known`` is false if this kernel does not know it.
 - ``kkjupyter_part`` with ``{"id": "markdown-..."}``: a part of the front end that a page lacks; the
   reply is ``{"status": "ok", "source": "..."}``.
 
-A ``key`` is the id of a view and unique; the numbers of runs start again in each kernel. The
-handlers run in the kernel's control thread.
+A ``key`` is unique; the numbers of runs start again in each kernel. The handlers run in the
+kernel's control thread. Around each of them the kernel says that it is busy and then idle, and
+JupyterLab believes it: so the kernel says again that it is busy if a cell runs.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from kkjupyter.notebook.output import assets
-from kkjupyter.notebook.output.page_views import NOT_KNOWN, page_views, report
+from kkjupyter.notebook.output import assets, page_messages
+from kkjupyter.notebook.output.page_views import page_views
+from kkjupyter.notebook.output.pages import pages
 from kkjupyter.notebook.run_status import Status
 
 __all__ = [
@@ -33,8 +39,10 @@ __all__ = [
     "KnownRun",
     "KnownRuns",
     "answer_cancel",
+    "answer_page",
     "answer_part",
     "answer_state",
+    "answer_view",
     "install",
     "uninstall",
 ]
@@ -58,34 +66,48 @@ class KnownRuns(Protocol):
     def get(self, number: int) -> KnownRun | None: ...
 
 
+def answer_page(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
+    """Take note of a page with the lab extension; returns the content of the reply."""
+    pages.announced()
+    page_views.page_came()
+    return {"status": "ok"}
+
+
+def answer_view(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
+    """Answer a question about what a page shows; returns the content of the reply."""
+    key = content.get("key")
+    if not isinstance(key, str):
+        return _refusal('give {"key": text, "kind": text}')
+    view = page_views.get(key)
+    page_views.page_came()
+    answer = None if view is None else view.answer(content)
+    return {"status": "ok", "known": view is not None, "answer": answer}
+
+
 def answer_cancel(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     """Do what a request asks for; returns the content of the reply."""
     if content.get("all") is True:
         numbers = [run.number for run in runs.running() if run.cancel()]
         return {"status": "ok", "run_id": None, "cancelled": bool(numbers), "runs": numbers}
-    number, key = content.get("run_id"), content.get("key")
+    number = content.get("run_id")
     if not isinstance(number, int):
         return _refusal('give {"run_id": number} or {"all": true}')
-    cancelled = False
-    if isinstance(key, str):
-        view = page_views.get(key)
-        cancelled = view is not None and view.cancel()
-    else:
-        run = runs.get(number)
-        cancelled = run is not None and run.cancel()
+    run = runs.get(number)
+    cancelled = run is not None and run.cancel()
     page_views.page_came()
     numbers = [number] if cancelled else []
-    answer = {"status": "ok", "run_id": number, "cancelled": cancelled, "runs": numbers}
-    return {**answer, **_report_of(number, key, runs)}
+    return {"status": "ok", "run_id": number, "cancelled": cancelled, "runs": numbers}
 
 
 def answer_state(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     """What became of a run; returns the content of the reply."""
-    number, key = content.get("run_id"), content.get("key")
+    number = content.get("run_id")
     if not isinstance(number, int):
-        return _refusal('give {"run_id": number} or {"run_id": number, "key": text}')
+        return _refusal('give {"run_id": number}')
     page_views.page_came()
-    return {"status": "ok", "run_id": number, **_report_of(number, key, runs)}
+    run = runs.get(number)
+    state = None if run is None else run.status().to_json()
+    return {"status": "ok", "run_id": number, "known": run is not None, "state": state}
 
 
 def answer_part(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
@@ -98,6 +120,8 @@ def answer_part(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
 
 Answer = Callable[[dict[str, Any], KnownRuns], dict[str, Any]]
 ANSWERS: dict[str, Answer] = {
+    "kkjupyter_page": answer_page,
+    page_messages.VIEW_MESSAGE: answer_view,
     "kkjupyter_cancel": answer_cancel,
     "kkjupyter_state": answer_state,
     "kkjupyter_part": answer_part,
@@ -105,29 +129,23 @@ ANSWERS: dict[str, Answer] = {
 """For each message type the function from its content, and the runs, to that of the reply."""
 
 
-def _report_of(number: int, key: object, runs: KnownRuns) -> dict[str, Any]:
-    if isinstance(key, str):
-        view = page_views.get(key)
-        return NOT_KNOWN if view is None else report(view)
-    run = runs.get(number)
-    if run is None:
-        return NOT_KNOWN
-    return {"known": True, "state": run.status().to_json(), "end": None}
+RunningCell = Callable[[], Mapping[str, Any] | None]
 
 
-def install(shell: Any, runs: KnownRuns) -> None:
+def install(shell: Any, runs: KnownRuns, running_cell: RunningCell) -> None:
     """Listen on the control channel, if this kernel lets us. Idempotent.
 
     Args:
         shell: whose kernel it is.
         runs: what is asked about.
+        running_cell: gives the header of the message that runs the present cell; None if none runs.
     """
     kernel = getattr(shell, "kernel", None)
     handlers = getattr(kernel, "control_handlers", None)
     if kernel is None or handlers is None:
         return  # a terminal, or another kind of kernel: other ways to cancel remain
     for message_type, answer in ANSWERS.items():
-        handlers[message_type] = _handler(kernel, message_type, answer, runs)
+        handlers[message_type] = _handler(kernel, message_type, answer, runs, running_cell)
 
 
 def uninstall(shell: Any) -> None:
@@ -139,7 +157,7 @@ def uninstall(shell: Any) -> None:
 
 
 def _handler(
-    kernel: Any, message_type: str, answer: Answer, runs: KnownRuns
+    kernel: Any, message_type: str, answer: Answer, runs: KnownRuns, running_cell: RunningCell
 ) -> Callable[[Any, Any, dict[str, Any]], None]:
     def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         try:
@@ -149,8 +167,22 @@ def _handler(
             logger.exception("%s failed", message_type)
             content = _refusal(f"{type(error).__name__}: {error}")
         kernel.session.send(stream, f"{message_type}_reply", content, parent, ident=ident)
+        with contextlib.suppress(RuntimeError):  # no loop: whoever calls it is not a kernel
+            asyncio.get_running_loop().call_soon(_say_busy_again, running_cell)
 
     return handle
+
+
+def _say_busy_again(running_cell: RunningCell) -> None:
+    """After the kernel has said "idle" for our message: a cell may still run."""
+    header = running_cell()
+    if header is None:
+        return
+    parent = {"header": header}
+    page_messages.send("status", {"execution_state": "busy"}, parent)
+    if running_cell() is None:
+        # It ended just now, so its own "idle" may have come before: that must stay the last word.
+        page_messages.send("status", {"execution_state": "idle"}, parent)
 
 
 def _refusal(text: str) -> dict[str, Any]:

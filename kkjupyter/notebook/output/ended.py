@@ -15,16 +15,16 @@ from typing import Any, Protocol
 
 __all__ = [
     "HELD_BYTES",
-    "HELD_WIDGETS",
-    "EndedWidgets",
+    "HELD_OUTPUTS",
+    "EndedOutputs",
     "StaticOutput",
-    "ended_widgets",
+    "ended_outputs",
     "size_of_bundle",
 ]
 
 HELD_BYTES = 64 << 20
 """How much text and output is kept of all views that have ended, for pages that ask for it."""
-HELD_WIDGETS = 100
+HELD_OUTPUTS = 100
 """How many such views a page can still ask about."""
 
 
@@ -43,14 +43,13 @@ class StaticOutput:
         """This is it; ``send(message)`` if it was asked for."""
         self._bundle = bundle
         if self._is_wanted:
-            self.ask(send)
+            send(_message(bundle))
 
-    def ask(self, send: Callable[[dict[str, Any]], object]) -> None:
-        """``send(message)``, now or as soon as it is there."""
+    def ask(self) -> dict[str, Any] | None:
+        """The message with it; None if it is not there yet, and then :meth:`put` sends it."""
         self._is_wanted = True  # before the look: put() looks the other way round
         bundle = self._bundle
-        if bundle is not None:
-            send({"kind": "bundle", "bundle": bundle})
+        return None if bundle is None else _message(bundle)
 
     def forget(self) -> None:
         """Keep it no more."""
@@ -60,6 +59,10 @@ class StaticOutput:
     def size_bytes(self) -> int:
         """About how much memory it takes."""
         return 0 if self._bundle is None else size_of_bundle(self._bundle)
+
+
+def _message(bundle: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": "bundle", "bundle": bundle}
 
 
 def size_of_bundle(bundle: Mapping[str, Any]) -> int:
@@ -77,8 +80,8 @@ def size_of_bundle(bundle: Mapping[str, Any]) -> int:
     return size_bytes
 
 
-class EndedWidget(Protocol):
-    """A widget whose run is over."""
+class EndedOutput(Protocol):
+    """An output whose run is over."""
 
     key: str
 
@@ -88,19 +91,19 @@ class EndedWidget(Protocol):
     def close(self) -> None: ...
 
 
-class EndedWidgets:
-    """The widgets that have ended and are not saved by any page, oldest first. Thread-safe.
+class EndedOutputs:
+    """The outputs that have ended and are not saved by any page, oldest first. Thread-safe.
 
     Args:
-        held_bytes: the limit for text and output; beyond it those of older widgets are dropped, but
+        held_bytes: the limit for text and output; beyond it those of older ones are dropped, but
             not the newest's.
-        held_widgets: the limit for open widgets; beyond it older ones are closed.
+        held_outputs: the limit for outputs that answer; beyond it older ones are closed.
     """
 
-    def __init__(self, held_bytes: int = HELD_BYTES, held_widgets: int = HELD_WIDGETS) -> None:
+    def __init__(self, held_bytes: int = HELD_BYTES, held_outputs: int = HELD_OUTPUTS) -> None:
         self._limit_bytes = held_bytes
-        self._limit_widgets = held_widgets
-        self._held: OrderedDict[str, tuple[EndedWidget, int]] = OrderedDict()
+        self._limit_outputs = held_outputs
+        self._held: OrderedDict[str, tuple[EndedOutput, int]] = OrderedDict()
         self._held_bytes = 0
         self._lock = threading.Lock()
 
@@ -109,23 +112,23 @@ class EndedWidgets:
         """How many bytes are kept now."""
         return self._held_bytes
 
-    def keep(self, widget: EndedWidget) -> None:
-        """Keep a widget that has ended, or update its size."""
-        size_bytes = widget.held_bytes
-        forgotten: list[EndedWidget] = []
-        closed: list[EndedWidget] = []
+    def keep(self, output: EndedOutput) -> None:
+        """Keep an output that has ended, or update its size."""
+        size_bytes = output.held_bytes
+        forgotten: list[EndedOutput] = []
+        closed: list[EndedOutput] = []
         with self._lock:
-            self._held_bytes -= self._held.get(widget.key, (widget, 0))[1]
-            self._held[widget.key] = (widget, size_bytes)
+            self._held_bytes -= self._held.get(output.key, (output, 0))[1]
+            self._held[output.key] = (output, size_bytes)
             self._held_bytes += size_bytes
             for key, (older, older_bytes) in list(self._held.items()):
-                if self._held_bytes <= self._limit_bytes or older is widget:
+                if self._held_bytes <= self._limit_bytes or older is output:
                     break
                 if older_bytes:
                     self._held[key] = (older, 0)
                     self._held_bytes -= older_bytes
                     forgotten.append(older)
-            while len(self._held) > self._limit_widgets:
+            while len(self._held) > self._limit_outputs:
                 _, (older, older_bytes) = self._held.popitem(last=False)
                 self._held_bytes -= older_bytes
                 closed.append(older)
@@ -134,15 +137,15 @@ class EndedWidgets:
         for older in closed:
             older.close()
 
-    def saved(self, widget: EndedWidget) -> None:
-        """Drop a widget: a page has saved its output."""
+    def saved(self, output: EndedOutput) -> None:
+        """Drop an output: a page has saved it."""
         with self._lock:
-            held = self._held.pop(widget.key, None)
+            held = self._held.pop(output.key, None)
             if held is None:
                 return
             self._held_bytes -= held[1]
-        widget.forget()
-        widget.close()
+        output.forget()
+        output.close()
 
 
-ended_widgets = EndedWidgets()
+ended_outputs = EndedOutputs()

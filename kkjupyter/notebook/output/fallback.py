@@ -170,15 +170,6 @@ class FallbackView(View):
             self._fall_back(view, error, (), "in its saved output")
             return self.bundle(status if self._owner is None else self._owner.status())
 
-    def checkpoint(self, status: Status) -> dict[str, Any]:
-        """The text beside the live widget. Never raises."""
-        view = self._view
-        try:
-            return view.checkpoint(status)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the user is told
-            self._fall_back(view, error, (), "at its beginning")
-            return self._view.checkpoint(status)
-
     def bundle_as_it_is(self, status: Status) -> dict[str, Any]:
         """The static output of what was drawn so far, while the view may be busy on another thread.
 

@@ -9,10 +9,7 @@ from typing import Any, Protocol
 
 from kkjupyter.notebook.run_status import Status
 
-__all__ = ["NOT_KNOWN", "PageView", "PageViews", "ViewedRun", "page_views", "report"]
-
-NOT_KNOWN: dict[str, Any] = {"known": False, "state": None, "end": None}
-"""What a page is told of a run that this kernel does not know."""
+__all__ = ["PageView", "PageViews", "ViewedRun", "page_views", "report"]
 
 
 class ViewedRun(Protocol):
@@ -29,7 +26,14 @@ class ViewedRun(Protocol):
 
 
 class PageView(Protocol):
-    """What a front end shows of a run, as far as a question about it needs that."""
+    """What a front end shows, as far as it asks about it."""
+
+    def answer(self, content: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer to a question; None if there is none (yet)."""
+
+
+class ShownRun(Protocol):
+    """What a front end shows of a run."""
 
     @property
     def status(self) -> Status:
@@ -41,9 +45,6 @@ class PageView(Protocol):
 
     def run_status(self) -> Status:
         """The run now."""
-
-    def cancel(self) -> bool:
-        """Cancel the run; return whether there was anything to cancel."""
 
 
 class PageViews:
@@ -59,6 +60,11 @@ class PageViews:
         """Know what front ends show under this id, for as long as it lives."""
         with self._lock:
             self._views[key] = view
+
+    def remove(self, key: str) -> None:
+        """Answer nobody about it any more. Idempotent."""
+        with self._lock:
+            self._views.pop(key, None)
 
     def get(self, key: str) -> PageView | None:
         """What front ends show under this id, if it was made in this process and still lives."""
@@ -79,15 +85,15 @@ class PageViews:
             asked()
 
 
-def report(view: PageView) -> dict[str, Any]:
-    """What a page needs to know about the run that a view shows: known, state and end."""
+def report(view: ShownRun) -> dict[str, Any]:
+    """What a page needs to know about the run: its state, and where its text ends."""
     status = view.status
     if not status.over:
         # The view may have been left behind, as one is that failed; the run knows better.
         now = view.run_status()
         if now.over:
             status = now
-    return {"known": True, "state": status.to_json(), "end": view.end_offset}
+    return {"state": status.to_json(), "end": view.end_offset}
 
 
 page_views = PageViews()

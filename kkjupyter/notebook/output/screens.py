@@ -15,34 +15,36 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython import get_ipython
-from IPython.display import DisplayHandle
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.fallback import FallbackView, ViewOwner
+from kkjupyter.notebook.output.front_end import FrontEnd, front_end
 from kkjupyter.notebook.output.gc_pause import without_full_collections
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.foreign import text_of
+from kkjupyter.notebook.views.pieces import Piece
 from kkjupyter.notebook.views.saved_form import describe
-from kkjupyter.notebook.views.text_joining import Piece
 from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.runtime.ticker import ticker
 
 if TYPE_CHECKING:
+    from kkjupyter.notebook.output.live_output import LiveOutput
     from kkjupyter.notebook.output.page_views import ViewedRun
-    from kkjupyter.notebook.output.widget import LiveWidget
+    from kkjupyter.notebook.output.places import Place
     from kkjupyter.runtime.ticker import Job
 
 __all__ = [
     "CellScreen",
     "DrawnScreen",
+    "PageScreen",
     "Screen",
     "ScreenOwner",
     "Screens",
     "TerminalScreen",
-    "WidgetScreen",
     "is_terminal",
     "made_view",
+    "open_held_screen",
     "open_screen",
     "present_execution",
 ]
@@ -167,22 +169,30 @@ def present_execution() -> int | None:
 
 
 def is_terminal() -> bool:
-    """Whether only text can be shown, because there is no kernel and so no front end."""
-    return getattr(get_ipython(), "kernel", None) is None
+    """Whether only text can be shown: in a terminal, or in a console that has a kernel."""
+    return front_end() in (FrontEnd.TERMINAL, FrontEnd.CONSOLE)
 
 
-def open_screen(choice: ViewChoice, run: ViewedRun) -> DrawnScreen:
+def open_screen(choice: ViewChoice, run: ViewedRun, *, in_background: bool = False) -> DrawnScreen:
     """Show a view where this code runs: in the present cell, or in the terminal.
+
+    Args:
+        choice: the view.
+        run: what it shows.
+        in_background: whether the cell does not wait for the end of the run.
 
     Raises:
         UsageError: there is no view of that name.
     """
     if is_terminal():
-        return TerminalScreen(made_view(choice, in_terminal=True))
+        view = made_view(choice, in_terminal=True)
+        return TerminalScreen(view, in_background=in_background)
     view = made_view(choice)
-    from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
+    from kkjupyter.notebook.output.live_output import LiveOutput  # not for terminals
+    from kkjupyter.notebook.output.places import place_here
 
-    return CellScreen(LiveWidget(view=view, run=run), view)
+    place = place_here(in_background=in_background)
+    return CellScreen(LiveOutput(view=view, run=run), view, place)
 
 
 def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
@@ -200,20 +210,20 @@ def made_view(choice: ViewChoice, *, in_terminal: bool = False) -> FallbackView:
     return FallbackView(view, in_terminal=in_terminal)
 
 
-class WidgetScreen(DrawnScreen):
-    """A widget that shows one run; its static bundle goes to ``ended``.
+class PageScreen(DrawnScreen):
+    """An output that shows one run on pages; its static bundle goes to ``ended``.
 
     Args:
-        widget: shown by the front end while it runs.
-        view: formats the items; the widget's own.
+        output: tells the pages.
+        view: formats the items; the output's own.
         ended: takes the static bundle, in the context of the cell in which this was made.
     """
 
     def __init__(
-        self, widget: LiveWidget, view: View, ended: Callable[[dict[str, Any]], None]
+        self, output: LiveOutput, view: View, ended: Callable[[dict[str, Any]], None]
     ) -> None:
         super().__init__(view)
-        self._widget = widget
+        self._output = output
         self._ended = ended
         # Messages from any thread belong to this cell, too.
         self._context = contextvars.copy_context()
@@ -272,7 +282,10 @@ class WidgetScreen(DrawnScreen):
             if self._version != self._view.version:  # its view has just failed
                 self._flush()
             self._has_ended = True
-            self._send(self._widget.end, status, bundle)
+            try:
+                bundle = self._context.run(self._output.end, status, bundle)
+            except Exception:
+                logger.exception("the end could not be sent to the page")
             self._context.run(self._ended, bundle)
 
     def _flush_late(self) -> None:
@@ -290,9 +303,9 @@ class WidgetScreen(DrawnScreen):
         self._pushed_at_s = time.monotonic()
         if self._version != self._view.version:
             self._version = self._view.version
-            self._send(self._widget.start_anew, self._status)
+            self._send(self._output.start_anew, self._status)
         else:
-            self._send(self._widget.push, delta, self._status)
+            self._send(self._output.push, delta, self._status)
 
     def _send(self, send: Callable[..., None], *what: Any) -> None:
         try:
@@ -302,18 +315,18 @@ class WidgetScreen(DrawnScreen):
             logger.exception("a message to the page could not be sent")
 
 
-class CellScreen(WidgetScreen):
-    """A live view in a cell: a widget while it runs, and a static output at the end.
+class CellScreen(PageScreen):
+    """A live view in a cell: one output, which at the end gets its static form.
 
     Args:
-        widget: shown by the front end while it runs.
-        view: formats the items; the widget's own.
+        output: tells the pages.
+        view: formats the items; the output's own.
+        place: where it appears.
     """
 
-    def __init__(self, widget: LiveWidget, view: View) -> None:
-        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        handle.display(widget.display_bundle(), raw=True)
-        super().__init__(widget, view, lambda bundle: handle.update(bundle, raw=True))
+    def __init__(self, output: LiveOutput, view: View, place: Place) -> None:
+        place.begin(output)
+        super().__init__(output, view, place.end)
 
 
 class TerminalScreen(DrawnScreen):
@@ -323,10 +336,14 @@ class TerminalScreen(DrawnScreen):
 
     Args:
         view: formats the items.
+        in_background: whether the prompt comes back meanwhile. Then only whole lines are printed,
+            which appear above the prompt; the start of a line would get into it.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, *, in_background: bool = False) -> None:
         super().__init__(view, in_terminal=True)
+        self._in_background = in_background
+        self._held = ""
         self._at_line_start = True
         self._has_ended = False
 
@@ -348,16 +365,80 @@ class TerminalScreen(DrawnScreen):
         self._end(status)
 
     def _end(self, status: Status) -> None:
-        self._write(f"{'' if self._at_line_start else chr(10)}{_last_line(status)}\n")
+        line = _last_line(status, named=self._in_background)
+        self._write(f"{'' if self._at_line_start else chr(10)}{line}\n")
         self._has_ended = True
 
     def _write(self, text: str) -> None:
-        if text and not self._has_ended:
-            # The views' text is encodable, but a terminal's own encoding may be narrower.
-            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-            sys.stdout.flush()
-            self._at_line_start = text.endswith("\n")
+        if not text or self._has_ended:
+            return
+        self._at_line_start = text.endswith("\n")
+        if self._in_background:
+            lines, end, rest = (self._held + text).rpartition("\n")
+            self._held = rest
+            text = lines + end
+        if text:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        # The views' text is encodable, but a terminal's own encoding may be narrower.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        # At a prompt, IPython has put something in the place of stdout that prints above it.
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+
+
+class HeldTerminalScreen(TerminalScreen):
+    """Prints a stream when it has ended, for several of them at once: they cannot share a line.
+
+    Args:
+        name: printed above the stream.
+        view: formats the items.
+    """
+
+    def __init__(self, name: str, view: View) -> None:
+        super().__init__(view)
+        self._items: list[Any] = []
+        self._pieces = [f"── {name}\n"]
+        self._is_drawn = False
+
+    def feed(self, items: Sequence[Any], status: Status) -> None:
+        """Keep new items."""
+        self._items.extend(items)
+
+    def end(self, status: Status) -> None:
+        """Print all."""
+        failures = self._view.failures
+        self._draw(status)
+        super().end(self._latest(status, failures))
+        self._print_all()
+
+    def leave(self, status: Status) -> None:
+        if not self._is_drawn:
+            self._draw(status)
+        super().leave(status)
+        self._print_all()
+
+    def _draw(self, status: Status) -> None:
+        self._is_drawn = True
+        super().feed(self._items, status)
+
+    def _print(self, text: str) -> None:
+        self._pieces.append(text)
+
+    def _print_all(self) -> None:
+        # At once: the others print on their own threads.
+        text, self._pieces = "".join(self._pieces), []
+        super()._print(text)
+
+
+def open_held_screen(name: str, choice: ViewChoice) -> DrawnScreen:
+    """One of several streams in a terminal.
+
+    Raises:
+        UsageError: there is no view of that name.
+    """
+    return HeldTerminalScreen(name, made_view(choice, in_terminal=True))
 
 
 def _bare(item: Any) -> Any:
@@ -368,6 +449,9 @@ def _bare(item: Any) -> Any:
     return item.with_text(text) if type(item) is Piece else text
 
 
-def _last_line(status: Status) -> str:
+def _last_line(status: Status, *, named: bool) -> str:
+    """The state line; with the name of the run where other things may stand above it."""
     glyph, parts = describe(status)
-    return plain(f"{glyph} {' · '.join([*parts, *status.notes])}")
+    return plain(
+        f"{glyph} {' · '.join([*([status.title] if named else []), *parts, *status.notes])}"
+    )

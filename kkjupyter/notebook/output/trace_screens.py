@@ -15,15 +15,23 @@ from kkjupyter.traces.record import CallRecord
 __all__ = ["open_trace_screen"]
 
 
-def open_trace_screen(record: CallRecord, run: ViewedRun) -> Screen:
-    """Show the frames of a call where this code runs."""
+def open_trace_screen(record: CallRecord, run: ViewedRun, *, in_background: bool = False) -> Screen:
+    """Show the frames of a call where this code runs.
+
+    Args:
+        record: what is known of the frames.
+        run: the run of the call.
+        in_background: whether the cell does not wait for its end.
+    """
     view = TraceView(record)
     if is_terminal():
         return _TerminalTrace(view, record)
-    from kkjupyter.notebook.output.widget import LiveWidget  # imports ipywidgets: not for terminals
+    from kkjupyter.notebook.output.live_output import LiveOutput  # not for terminals
+    from kkjupyter.notebook.output.places import place_here
 
     shown = FallbackView(view)
-    return _CellTrace(LiveWidget(view=shown, run=run), shown)
+    place = place_here(in_background=in_background)
+    return _CellTrace(LiveOutput(view=shown, run=run), shown, place)
 
 
 class _CellTrace(CellScreen):

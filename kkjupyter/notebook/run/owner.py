@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kkjupyter.notebook.output.front_end import request_of
 from kkjupyter.notebook.run.cell import Cell
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.runtime.waiting import wait_blocking
@@ -44,6 +45,7 @@ class Cells:
         self._shell: Any = None
         self._by_execution: dict[int, Cell] = {}
         self._nested = 0
+        self._is_running = False
 
     def install(self, shell: Any) -> None:
         """Start listening to the shell."""
@@ -59,12 +61,13 @@ class Cells:
 
     def before_cell(self, info: Any) -> None:
         """End the earlier streams of a cell that is about to run, and those of deleted cells."""
-        parent = _request(self._shell)
+        parent = request_of(self._shell)
         header, metadata = _mapping(parent.get("header")), _mapping(parent.get("metadata"))
         if header and self.current is not None and header == self.current.header:
             self._nested += 1  # %%capture, or run_cell() in a cell: still the same cell
             return
         self._nested = 0
+        self._is_running = True
         cell_id = metadata.get("cellId") or getattr(info, "cell_id", None)
         deleted = set(metadata.get("deletedCells") or ())
         self.current = Cell(cell_id, info.raw_cell or "", self._shell.execution_count, header)
@@ -87,6 +90,7 @@ class Cells:
         if is_inner:
             self._nested -= 1
         else:  # tasks and callbacks that outlive the cell have copies of its context
+            self._is_running = False
             _context_cell.set(None)
             self._remember(getattr(result, "execution_count", None))
         runs = [run for run in registry.unsettled() if run.cell is self.current]
@@ -95,6 +99,11 @@ class Cells:
                 wait_for_output(run)
         if self.current is not None and not is_inner:
             self.current.over.set()
+
+    def running_header(self) -> Mapping[str, Any] | None:
+        """The header of the message that runs the present cell; None if none runs. Any thread."""
+        cell = self.current
+        return cell.header if self._is_running and cell is not None and cell.header else None
 
     def present(self) -> Cell | None:
         """The cell that the running code belongs to; None if it is not known."""
@@ -160,12 +169,6 @@ class Cells:
             if run.cell is not None and run.cell is not cell and run.cell.source == cell.source:
                 return f"an earlier run is still streaming; `%rpc cancel {run.number}` ends it"
         return ""
-
-
-def _request(shell: Any) -> Mapping[str, Any]:
-    """The message that runs the current cell; empty outside a kernel."""
-    kernel = getattr(shell, "kernel", None)
-    return {} if kernel is None else _mapping(kernel.get_parent("shell"))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,11 +1,12 @@
-"""The kernel's interrupt, in cells that contain ``await``.
+"""Interrupts, in cells that contain ``await``.
 
-Such a cell runs as a task, and ipykernel's SIGINT handler asks the event loop to cancel that task.
-Code that keeps the loop busy never notices: a plain ``for`` over a call, ``.result()``, the body of
-a loop that computes. And a sleeping loop is not woken by it.
+Such a cell runs as a task. ipykernel's SIGINT handler asks the event loop to cancel that task. Code
+that keeps the loop busy never notices: a plain ``for`` over a call, ``.result()``, the body of a
+loop that computes. And a sleeping loop is not woken by it. In a terminal, Python's handler raises
+KeyboardInterrupt out of the loop; the task is left where it waits, and goes on with the next cell.
 
-So from our first wait or loop in such a cell to its end, our handler replaces ipykernel's, and no
-other: a program's own handler, and Python's, stay in place.
+So from our first wait or loop in such a cell to its end, our handler replaces these two, and no
+other: a program's own handler stays in place.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ Handler = Callable[[int, FrameType | None], Any]
 
 
 class StandIn:
-    """Interrupts one cell, instead of ipykernel's handler.
+    """Interrupts one cell, instead of ipykernel's or Python's handler.
 
     Running code of the cell is ended by KeyboardInterrupt, as in a cell without ``await``; a cell
     that waits is cancelled, once. Other running code is left alone: an exception in another task
     would end the kernel's event loop.
 
     Args:
-        instead_of: ipykernel's handler.
-        loop: the kernel's event loop.
-        task: the cell's task; if it is not known, ipykernel's handler is called.
+        instead_of: the replaced handler.
+        loop: the event loop of the cell.
+        task: the cell's task; if it is not known, the replaced handler is called.
     """
 
     def __init__(
@@ -65,7 +66,20 @@ class StandIn:
             self.instead_of(number, frame)
         elif not self._task.cancelling():
             self._task.cancel()
+        elif self.instead_of is signal.default_int_handler:
+            self.instead_of(number, frame)  # the cell does not end; a terminal has no restart
         self._wake()
+
+    def retire_with_cell(self) -> None:
+        """Put the replaced handler back at the end of the cell, as ipykernel does with its own."""
+        if self._task is not None:
+            self._task.add_done_callback(lambda _: self.retire())
+
+    def retire(self) -> None:
+        """Put the replaced handler back, unless something else has replaced this one."""
+        handler: object = signal.getsignal(signal.SIGINT)
+        if handler is self:
+            signal.signal(signal.SIGINT, self.instead_of)
 
     def keep_awake(self) -> None:
         """Wake the loop now and then until the cell is over."""
@@ -92,18 +106,24 @@ def _is_of_a_cell(frame: FrameType | None) -> bool:
 
 
 def _stand_in() -> None:
-    """Replace ipykernel's handler, if that is active, because a wait begins."""
+    """Replace ipykernel's or Python's handler, if it is active, because a wait begins."""
     if threading.current_thread() is not threading.main_thread():
         return
     handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler) or not _is_ipykernels(handler):
+    is_pythons = handler is signal.default_int_handler
+    if not callable(handler) or not (is_pythons or _is_ipykernels(handler)):
         return
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    stand_in = StandIn(handler, loop, _task_of_cell(loop))
+    task = _task_of_cell(loop)
+    if is_pythons and task is None:
+        return
+    stand_in = StandIn(handler, loop, task)
     signal.signal(signal.SIGINT, stand_in)
+    if is_pythons:
+        stand_in.retire_with_cell()
     stand_in.keep_awake()
 
 
@@ -119,9 +139,9 @@ def _task_of_cell(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
     return None
 
 
-def install(shell: Any) -> None:
-    """Replace the handler from now on, if ``shell`` belongs to a kernel. Idempotent."""
-    if getattr(shell, "kernel", None) is not None and _stand_in not in before_wait:
+def install() -> None:
+    """Replace the handler from now on, where a cell waits. Idempotent."""
+    if _stand_in not in before_wait:
         before_wait.append(_stand_in)
 
 
@@ -131,4 +151,4 @@ def uninstall() -> None:
         before_wait.remove(_stand_in)
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, StandIn) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, handler.instead_of)
+        handler.retire()

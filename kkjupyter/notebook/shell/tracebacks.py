@@ -12,12 +12,17 @@ from types import TracebackType
 import IPython
 from IPython import get_ipython
 
-from kkjupyter.errors import KKError, RemoteError, did_you_mean
+from kkjupyter.errors import KKError, RemoteError, did_you_mean, error_line
 from kkjupyter.plaintext import encodable, plain, without_controls
 
-__all__ = ["hide_our_frames", "install", "render", "uninstall"]
+__all__ = ["MAGIC_FILENAME", "hide_our_frames", "install", "render", "uninstall"]
+
+MAGIC_FILENAME = "<%rpc>"
+"""The file name of the expression in a magic's line, whose source Python cannot show."""
 
 _STACK_LINES_SHOWN = 6
+# The functions of IPython to which a line or a cell with a magic is turned into a call.
+_MAGICS = ("run_line_magic", "run_cell_magic")
 _FOREIGN = tuple(
     os.path.join(folder, "")
     for folder in (Path(__file__).parents[2], os.path.dirname(os.path.abspath(IPython.__file__)))
@@ -48,8 +53,6 @@ def _lines(error: KKError) -> list[str]:
     own = _own_frames(error.__traceback__)
     more = [*_near_miss(error), *_remote_stack(error)]
     if own is None or shell is None:
-        from kkjupyter.errors import error_line
-
         return [error_line(error), *str(error).splitlines()[1:], *more]
     with _without_inner_reasons(error):
         lines: list[str] = shell.InteractiveTB.structured_traceback(
@@ -135,6 +138,8 @@ def hide_our_frames(error: BaseException) -> None:
 
 def _render_without_ours(error: BaseException) -> list[str]:
     kept = _without_our_frames(error.__traceback__)
+    if kept is None and error.__traceback__ is not None:  # of a magic: there is only its line
+        return [error_line(error)]
     shell = get_ipython()
     with _without_inner_reasons(error):
         lines: list[str] = shell.InteractiveTB.structured_traceback(
@@ -144,11 +149,23 @@ def _render_without_ours(error: BaseException) -> list[str]:
 
 
 def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """The user's part of a traceback.
+
+    Without the line of our magic, too: it would be shown as the call that IPython makes of it.
+    """
     kept: TracebackType | None = None
+    below: TracebackType | None = None
     for part in reversed([*_each(traceback)]):
-        if not _is_foreign(part):
+        if not _is_foreign(part) and not _runs_our_magic(below):
             kept = TracebackType(kept, part.tb_frame, part.tb_lasti, part.tb_lineno)
+        below = part
     return kept
+
+
+def _runs_our_magic(part: TracebackType | None) -> bool:
+    if part is None or part.tb_frame.f_code.co_name not in _MAGICS or not _is_foreign(part):
+        return False
+    return part.tb_frame.f_locals.get("magic_name") == "rpc"
 
 
 def _each(traceback: TracebackType | None) -> Iterator[TracebackType]:
@@ -168,10 +185,7 @@ def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
     while traceback is not None and not _is_foreign(traceback):
         own.append(traceback)
         traceback = traceback.tb_next
-    if traceback is not None and traceback.tb_frame.f_code.co_name in (
-        "run_line_magic",
-        "run_cell_magic",
-    ):
+    if traceback is not None and traceback.tb_frame.f_code.co_name in _MAGICS:
         return None
     kept: TracebackType | None = None
     for part in reversed(own):
@@ -180,7 +194,8 @@ def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _is_foreign(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_FOREIGN)
+    filename = traceback.tb_frame.f_code.co_filename
+    return filename == MAGIC_FILENAME or filename.startswith(_FOREIGN)
 
 
 def _remote_stack(error: BaseException) -> list[str]:

@@ -15,6 +15,7 @@ from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.notebook.show.compare_screens import open_columns
 from kkjupyter.notebook.show.shown_iterator import GRACE_S, cancel_and_settle
 from kkjupyter.notebook.show.waiting import begin, check_view, never_shown, wait
 from kkjupyter.notebook.views import AUTO, ViewChoice
@@ -123,7 +124,7 @@ class Compared:
             As :meth:`wait`; the Replies of streams that go on are incomplete.
         """
         noted = self._note_those_here()
-        self._show()
+        self._show(in_background=noted)
         if noted:  # waiting here would block the loop that drives it
             return self.replies
         try:
@@ -181,17 +182,17 @@ class Compared:
             raise
         return self._outcome()
 
-    def _show(self) -> None:
+    def go_on(self) -> None:
+        """Show them and return at once: they go on after the cell."""
+        self._show(in_background=True)
+
+    def _show(self, *, in_background: bool = False) -> None:
         if self._is_used:
             raise UsageError("this comparison is already shown; .replies has its items")
-        from kkjupyter.notebook.show.compare_screens import (
-            open_columns,  # imports ipywidgets: only when needed
-        )
-
         self._is_used = True
         self.replies.shown_in = present_execution()
         with cells.output():
-            open_columns(self._runs, self._view)
+            open_columns(self._runs, self._view, in_background=in_background)
         # All at the same moment, whatever the start of a run takes.
         for run in self._runs.values():
             if isinstance(run.feed, RequestFeed):

@@ -17,6 +17,7 @@ from IPython.core.displayhook import CapturingDisplayHook, DisplayHook
 from IPython.display import display
 
 from kkjupyter.notebook.shell.class_names import OUTCOMES, WATCHED, is_one
+from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 
 if TYPE_CHECKING:
     from kkjupyter.calls.call import Call
@@ -62,7 +63,11 @@ class LastLine:
             return
         from kkjupyter.notebook.show.watched import watched  # loaded if a call was made
 
-        value = watched(result)
+        try:
+            value = watched(result)
+        except BaseException as error:  # an interrupt may come at any moment
+            hide_our_frames(error)
+            raise
         if is_quiet:
             # As with a figure: the semicolon hides the value, not what was shown.
             self.inner(None)

@@ -24,6 +24,7 @@ from kkjupyter.notebook.show.waiting import (
     never_shown,
     outcome,
     play,
+    play_on,
     show_again,
     show_trace,
     wait,
@@ -145,6 +146,18 @@ class Shown:
             if not self._run.is_over:
                 return self.reply
         return outcome(self._run)
+
+    def go_on(self) -> Any:
+        """Show it and return at once: it goes on after the cell.
+
+        Returns:
+            A unary call's value if it is there at once, and not shown; else None.
+        """
+        if self._is_used:
+            show_again(self._run, self._view)
+            return None
+        self._use()
+        return play_on(self._run, self._view)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._finished().__await__()

@@ -33,7 +33,7 @@ from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.shown_iterator import cancel_and_settle
-from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
+from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_answers, shows_text
 from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "never_shown",
     "outcome",
     "play",
+    "play_on",
     "show_again",
     "show_trace",
     "wait",
@@ -85,7 +86,7 @@ def begin(
             f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
             "import it from kkjupyter.notebook.retention"
         )
-    by_view = ChunkTexts() if shows_text(view) else as_they_are
+    by_view = ChunkTexts(in_full=shows_answers(view)) if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
@@ -139,8 +140,8 @@ def play(
     local = feed if isinstance(feed, DrivenFeed) and not background and feed.stay() else None
     has_view = background or shown or run.is_stream or not run.feed.finished
     if has_view:
-        _open(run, view)
-        show_trace(run)
+        _open(run, view, in_background=background)
+        show_trace(run, in_background=background)
     run.start()
     if local is not None:
         _drive(run, local)
@@ -152,7 +153,27 @@ def play(
         show_trace(run)
 
 
-def show_trace(run: Run) -> None:
+def play_on(run: Run, view: ViewChoice = AUTO) -> Any:
+    """Show a run in the current cell and return; it goes on after the cell.
+
+    A unary reply that comes at once needs no view.
+
+    Returns:
+        Such a reply's value; None if there is a view.
+
+    Raises:
+        BaseException: such a call has failed.
+    """
+    if not _is_answered(run):
+        _await_kind(run)
+    if run.feed.finished and not run.is_stream:
+        play(run, view)
+        return outcome(run)
+    play(run, view, background=True)
+    return None
+
+
+def show_trace(run: Run, *, in_background: bool = False) -> None:
     """Draw the frames of a run below its view if they are kept; live if it has not ended."""
     record = run.record
     if record is None:
@@ -162,7 +183,7 @@ def show_trace(run: Run) -> None:
         print(trace) if is_terminal() else display(trace)  # type: ignore[no-untyped-call]
     else:
         with cells.output():
-            run.add_screen(open_trace_screen(record, run))
+            run.add_screen(open_trace_screen(record, run, in_background=in_background))
 
 
 def _goes_on(run: Run) -> None:
@@ -184,9 +205,9 @@ def wait(run: Run) -> None:
         raise
 
 
-def _open(run: Run, view: ViewChoice) -> threading.Event:
+def _open(run: Run, view: ViewChoice, *, in_background: bool = False) -> threading.Event:
     with cells.output():
-        return run.add_screen(open_screen(view, run))
+        return run.add_screen(open_screen(view, run, in_background=in_background))
 
 
 def _drive(run: Run, feed: DrivenFeed) -> None:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.safe_text import rewritten
-from kkjupyter.notebook.views.saved_form import Body, checkpoint_bundle, static_bundle, text_body
-from kkjupyter.notebook.views.saved_size import fitting_body, fitting_text
+from kkjupyter.notebook.views.saved_form import Body, static_bundle, text_body
+from kkjupyter.notebook.views.saved_size import fitting_body
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
 __all__ = ["PARTS", "RETAINED_BYTES", "SAVED_BYTES", "View"]
@@ -129,16 +129,6 @@ class View(ABC):
         """
         excerpt, body = self.fitting()
         return static_bundle(self.name, self.pane, body, status, left_out=excerpt.left_out)
-
-    def checkpoint(self, status: Status) -> dict[str, Any]:
-        """The output beside a live widget, one MIME type only; says "not finished when saved".
-
-        It belongs into the first display. Do not send it again by ``update_display`` while the
-        widget is on screen: JupyterLab would rebuild the view, and a selection would be lost. The
-        page writes a new one into the file whenever the notebook is saved during the stream.
-        """
-        excerpt = fitting_text(self.transcript.excerpt, self.saved_bytes)
-        return checkpoint_bundle(replace(excerpt, text=self._as_shown(excerpt.text)), status)
 
     def save_one_of(self, count: int) -> None:
         """Share the notebook file's limit with the other views of one output."""

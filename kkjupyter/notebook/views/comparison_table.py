@@ -1,6 +1,6 @@
 """The static output of a comparison: columns side by side, the figures below.
 
-``labextension/src/widget/comparison.ts`` draws the same while they run.
+``labextension/src/view/comparison.ts`` draws the same on a page.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, duration
+from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = ["columns_bundle", "figures"]
 
@@ -52,16 +53,18 @@ def columns_bundle(
         statuses: the final status of each run, by name.
     """
     rows = [[name, *figures(status)] for name, status in statuses.items()]
+    plain, places = _plain(bundles, rows)
     return {
         MIME_TYPE: {
             "view": "compare",
             "pane": "compare",
             "columns": [
-                {"name": name, **bundle.get(MIME_TYPE, {})} for name, bundle in bundles.items()
+                {"name": name, "at": place, **bundle.get(MIME_TYPE, {})}
+                for place, (name, bundle) in zip(places, bundles.items(), strict=True)
             ],
         },
         "text/html": _html(bundles, rows),
-        "text/plain": _plain(bundles, rows),
+        "text/plain": plain,
     }
 
 
@@ -100,10 +103,20 @@ def _table_row(row: Sequence[str], *, is_head: bool) -> str:
     return f'<tr style="background: none">{"".join(cells)}</tr>'
 
 
-def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
-    texts = [
-        f"── {name}\n{bundle.get('text/plain', '').rstrip()}\n" for name, bundle in bundles.items()
-    ]
+def _plain(
+    bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]
+) -> tuple[str, list[tuple[int, int]]]:
+    """The text of all, and where that of each column stands in it, in UTF-16 units."""
+    texts: list[str] = []
+    places: list[tuple[int, int]] = []
+    end = 0
+    for name, bundle in bundles.items():
+        head, text = f"── {name}\n", bundle.get("text/plain", "").rstrip()
+        start = end + utf16_len(head)
+        end = start + utf16_len(text)
+        places.append((start, end))
+        end += 2  # of this text, and between it and the next
+        texts.append(f"{head}{text}\n")
     widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
     lines = [
         "  ".join(
@@ -112,7 +125,7 @@ def _plain(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]])
         ).rstrip()
         for row in [_HEADS, *rows]
     ]  # fmt: skip
-    return "\n".join([*texts, *lines])
+    return "\n".join([*texts, *lines]), places
 
 
 def _per_second(rate: float) -> str:

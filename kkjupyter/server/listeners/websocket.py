@@ -22,16 +22,13 @@ from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor, 
 from kkjupyter.server.listeners.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.server.server import Server
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
-from kkjupyter.transports.websocket.handshake import check_subprotocols
+from kkjupyter.transports.websocket.handshake import TOKEN_SUBPROTOCOL, check_subprotocols
 from kkjupyter.transports.websocket.protocol import PushServerConnection, Taker, quiet_logger
 from kkjupyter.transports.websocket.transport import PONG_TIMEOUT_S, WebSocketTransport
 
 __all__ = ["WebSocketServer"]
 
 logger = SafeLogger("kkjupyter.server")
-
-# A browser cannot set headers on a WebSocket, but it can offer a subprotocol of this form.
-TOKEN_SUBPROTOCOL = "kkjupyter.token."
 
 
 class WebSocketServer(Server):

@@ -27,6 +27,7 @@ from kkjupyter.errors import ConnectError, ConnectTimeout
 from kkjupyter.redaction import without_secrets
 from kkjupyter.transports.base import DEFAULT_LIMIT_BYTES
 from kkjupyter.transports.proxies import environment_proxy, is_proxy_address, proxy_reason
+from kkjupyter.transports.refusals import in_front, refusal_reason, said_by_server
 from kkjupyter.transports.tls import tls_reason
 from kkjupyter.transports.websocket.protocol import PushClientConnection, quiet_logger
 from kkjupyter.transports.websocket.transport import (
@@ -41,10 +42,6 @@ __all__ = ["connect_websocket", "is_loopback", "os_reason"]
 
 
 _SCHEMES = "ws, wss"
-
-# How a server says that one of its limits is reached, and how much of that text is read.
-_LIMIT_TEXT = "the server's limit "
-_SAID_BYTES = 300
 
 
 class _Connect(connect):
@@ -121,9 +118,11 @@ async def connect_websocket(
     except Exception as exc:
         raise ConnectError(shown_url, _connect_reason(exc, used_proxy)) from exc
     assert isinstance(connection, PushClientConnection)
+    assert connection.response is not None
     return WebSocketTransport(
         connection,
         shown_url,
+        front=in_front(connection.response.headers.get_all),
         ping_interval_s=ping_interval_s,
         pong_timeout_s=pong_timeout_s,
         write_timeout_s=write_timeout_s,
@@ -185,17 +184,16 @@ def _server_reason(exc: Exception) -> str:
     match exc:
         case InvalidStatus():
             status = exc.response.status_code
-            if status in (401, 403):
-                return (
-                    f"HTTP {status}: the server wants a (different) token; "
-                    "pass token=..., or --token-env NAME in a magic or a shell"
-                )
+            front = in_front(exc.response.headers.get_all)
+            if refused := refusal_reason(status, front, exc.response.body):
+                return refused
             if 300 <= status < 400:
                 target = without_secrets(exc.response.headers.get("Location", "elsewhere"))
                 return f"HTTP {status}: the server redirects to {target}; connect there"
             if status == 404:
                 return "HTTP 404: the server has no WebSocket at this path"
-            return f"HTTP {status} instead of a WebSocket{_limit_reached(exc.response.body)}"
+            said = said_by_server(exc.response.body)
+            return f"HTTP {status} instead of a WebSocket{said and f': {said}'}"
         case EOFError():
             return (
                 f"the server ended the connection at once; are scheme ({_SCHEMES}) and port right?"
@@ -236,9 +234,3 @@ def os_reason(exc: OSError, schemes: str) -> str:
     if "Connect call failed" in str(exc):
         return "connection refused; is the server running there?"
     return text
-
-
-def _limit_reached(body: bytes | bytearray | None) -> str:
-    """The text of a kkjupyter server that cannot take one more client; else empty."""
-    text = bytes(body or b"")[:_SAID_BYTES].decode(errors="replace").strip()
-    return f": {text}" if text.startswith(_LIMIT_TEXT) and text.isprintable() else ""

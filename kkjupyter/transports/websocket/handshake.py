@@ -11,9 +11,20 @@ from typing import Any
 
 from kkjupyter.errors import UsageError
 
-__all__ = ["COMPRESSIONS", "check_subprotocols", "request_headers"]
+__all__ = [
+    "COMPRESSIONS",
+    "TOKEN_SUBPROTOCOL",
+    "check_subprotocols",
+    "has_authorization",
+    "request_headers",
+    "token_subprotocol",
+]
 
 COMPRESSIONS = ("deflate",)
+
+TOKEN_SUBPROTOCOL = "kkjupyter.token."
+"""Followed by a token, this is a subprotocol. It is for those who have no header for the token: a
+browser cannot set any, and that of others may be taken by a proxy's token."""
 
 # RFC 9110, section 5.6.2: the characters of a header's, a cookie's or a subprotocol's name.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -47,6 +58,11 @@ def request_headers(
         raise UsageError(f"token must be text, not {type(token).__name__}")
     sent = dict(headers or {})
     if token is not None:
+        if has_authorization(sent):
+            raise UsageError(
+                "token= and an Authorization header exclude each other here, because both are sent "
+                "in that header; put one of the tokens into the address: ?token=..."
+            )
         sent["Authorization"] = f"Bearer {token}"
     for name, value in sent.items():
         _check_header(name, value)
@@ -55,6 +71,27 @@ def request_headers(
             raise UsageError("cookies= and a Cookie header exclude each other; pass one of them")
         sent["Cookie"] = _cookie_header(cookies)
     return sent
+
+
+def has_authorization(headers: Mapping[str, str] | None) -> bool:
+    """Whether the header that would take a token is among ``headers``."""
+    return any(isinstance(name, str) and name.lower() == "authorization" for name in headers or ())
+
+
+def token_subprotocol(token: str) -> str:
+    """The subprotocol that shows ``token`` to a kkjupyter server.
+
+    Raises:
+        UsageError: the token has characters that are not allowed there.
+    """
+    name = f"{TOKEN_SUBPROTOCOL}{token}"
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "beside an Authorization header, token= is sent as a subprotocol, and this token has "
+            "characters that are not allowed there; put one of the tokens into the address: "
+            "?token=..."
+        )
+    return name
 
 
 def check_subprotocols(names: Sequence[str] | None) -> list[str]:

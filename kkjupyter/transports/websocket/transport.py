@@ -43,6 +43,8 @@ class WebSocketTransport:
         pong_timeout_s: how long it may take to answer a ping.
         write_timeout_s: how long the peer may read nothing of what waits for it (a ping would wait
             behind that); None for no limit.
+        front: what stands in front of the peer and opened the connection in its place; see
+            :func:`in_front`.
     """
 
     keeps_boundaries = True
@@ -55,8 +57,10 @@ class WebSocketTransport:
         ping_interval_s: float | None = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
         write_timeout_s: float | None = WRITE_TIMEOUT_S,
+        front: str = "",
     ) -> None:
         self.url = url
+        self._front = front  # emptied when the peer itself is heard
         self._connection = connection
         self._owner: Owner | None = None
         self._paused = False
@@ -74,6 +78,7 @@ class WebSocketTransport:
         self._owner = owner
         early = self._connection.attach(self)
         if early:
+            self._front = ""
             owner.data_received(early)
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._watch_close()))
@@ -175,6 +180,7 @@ class WebSocketTransport:
 
     def take(self, messages: list[bytes]) -> None:
         """Called by the connection."""
+        self._front = ""
         if self._owner is not None:
             self._owner.data_received(messages)
 
@@ -198,7 +204,16 @@ class WebSocketTransport:
                 timer.cancel()
         owner, self._owner = self._owner, None
         if owner is not None:
-            owner.closed(self._abort_reason or _close_reason(self._connection))
+            owner.closed(self._abort_reason or _close_reason(self._connection) + self._unheard())
+
+    def _unheard(self) -> str:
+        """What may be wrong with a peer that something in front of it did not let us hear."""
+        if not self._front:
+            return ""
+        return (
+            f"; {self._front} in front of it let this client in, so the endpoint behind that is "
+            "not running, or wants a (different) token: pass token=..."
+        )
 
     async def _keep_alive(self, interval_s: float) -> None:
         """Send pings, but only while we read: an unread pong in the socket proves nothing."""

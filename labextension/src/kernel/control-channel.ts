@@ -2,12 +2,14 @@
 
 import type { KernelMessage } from "@jupyterlab/services";
 import type { KernelConnection } from "./connection";
+import type { FromKernel } from "./messages";
 
 /** What may be in the content of a reply. */
 export interface Reply {
   status?: string;
-  source?: unknown;
   runs?: unknown;
+  known?: boolean;
+  answer?: FromKernel | null;
 }
 
 /**

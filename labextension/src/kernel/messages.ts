@@ -1,5 +1,5 @@
-// What travels between the kernel and the page, and what anywidget hands to a module.
-// The Python side is kkjupyter/notebook/run_status.py and output/widget.py.
+// What travels between the kernel and the page. The Python side is kkjupyter/notebook/run_status.py
+// and output/live_output.py.
 
 import type { IMimeBundle } from "@jupyterlab/nbformat";
 
@@ -25,9 +25,13 @@ export interface Status {
   notes: string[];
   /** The stream was open already when it was given, so its times count from then. */
   was_open?: boolean;
+  /** How much a language model has written, in which unit, and its name; of other streams nothing. */
+  written?: number;
+  unit?: "tokens" | "characters";
+  model?: string;
 }
 
-/** What a model starts from: at its making, after a reload, after a gap too large to mend. */
+/** What a run starts from: at its making, after a reload, after a gap too large to mend. */
 export interface Snapshot {
   text: string;
   /** The offset, in UTF-16 units, at which the next delta begins. */
@@ -47,10 +51,17 @@ export interface Snapshot {
 /** An output in all its forms, by MIME type. */
 export type Bundle = IMimeBundle;
 
-/** What the kernel says of a run when it is asked; the rest is null if it does not know the run. */
-export type Report =
-  | { known: true; state: Status; end: number }
-  | { known: false; state: null; end: null };
+/** What the kernel says of a run when it is asked: how it is, and where its text ends. */
+export interface Report {
+  state: Status;
+  end: number;
+}
+
+/** The type of what an output tells all pages, and of what they ask about it on the control channel. */
+export const VIEW_MESSAGE: string = "kkjupyter_view";
+/** The kernel asks which pages have the lab extension; they answer with {@link PAGE_MESSAGE}. */
+export const HELLO: string = "kkjupyter_hello";
+export const PAGE_MESSAGE: string = "kkjupyter_page";
 
 /** The type of the message that holds a {@link Heartbeat}; JupyterLab's types list Jupyter's own only. */
 export const HEARTBEAT: string = "kkjupyter_running";
@@ -99,26 +110,16 @@ export type FromKernel =
   | ({ kind: "ack" | "state" } & Report)
   | { kind: "copy"; text: string }
   | { kind: "part"; id: string; source: string | null }
-  | { kind: "bundle"; bundle: Bundle };
+  | { kind: "bundle"; bundle: Bundle }
+  /** The kernel does not know what was asked about. Said on the control channel only. */
+  | { kind: "unknown" };
 
 export type ToKernel =
-  | { kind: "cancel" | "state" }
+  /** The kernel goes by the key of the output; the number of the run is for who listens. */
+  | { kind: "cancel"; run_id: number }
+  | { kind: "state" | "snapshot" | "copy" | "bundle" | "saved" }
   | { kind: "need"; offset: number }
-  | { kind: "copy" }
-  | { kind: "part"; id: string }
-  | { kind: "bundle" }
-  | { kind: "saved" };
+  | { kind: "part"; id: string };
 
-export interface Model {
-  get(name: "key"): string;
-  get(name: "place"): string;
-  /** The runs of a comparison; undefined for a view of one. */
-  get(name: "columns"): { name: string; key: string }[] | undefined;
-  get(name: "run_id"): number;
-  get(name: "control_road"): boolean;
-  get(name: "snapshot"): Snapshot;
-  send(content: ToKernel): void;
-  on(name: "msg:custom", callback: (message: FromKernel) => void): void;
-  off(name: "msg:custom", callback: (message: FromKernel) => void): void;
-  widget_manager?: unknown;
-}
+/** The live output of one run, or of several in columns, and the saved one: by {@link MIME_TYPE}. */
+export const MIME_TYPE = "application/vnd.kkjupyter.v1+json";

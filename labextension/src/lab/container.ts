@@ -3,6 +3,7 @@
 // package.json.
 
 import { mimePlugin } from "./mime-plugin";
+import { outputsPlugin } from "./outputs-plugin";
 import { offerParts } from "./part-urls";
 import { type ShareScope, useScope } from "./shared-modules";
 import { streamsPlugin } from "./streams-plugin";
@@ -10,7 +11,7 @@ import { streamsPlugin } from "./streams-plugin";
 type Module = Record<string, unknown>;
 
 const MODULES: Record<string, () => Promise<unknown>> = {
-  "./extension": streamsPlugin,
+  "./extension": () => Promise.all([outputsPlugin(), streamsPlugin()]),
   "./mimeExtension": mimePlugin,
 };
 
@@ -22,8 +23,8 @@ const container = {
   async get(name: string): Promise<() => Module> {
     const make = MODULES[name];
     if (!make) throw new Error(`kkjupyter has no module ${name}`);
-    const plugin = await make();
-    return () => ({ __esModule: true, default: plugin });
+    const plugins = await make();
+    return () => ({ __esModule: true, default: plugins });
   },
 };
 

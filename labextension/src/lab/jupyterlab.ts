@@ -7,6 +7,7 @@ import type { Application, IPlugin } from "@lumino/application";
 import type { ReadonlyPartialJSONObject, Token } from "@lumino/coreutils";
 import type { ISignal } from "@lumino/signaling";
 import type { Widget } from "@lumino/widgets";
+import type { Surroundings } from "../view/notebook-context";
 
 /** Of `JupyterFrontEnd`: what is any Lumino application's, and the way to a tab. */
 export type App = Application<Widget> & { shell: { activateById(id: string): void } };
@@ -14,6 +15,8 @@ export type App = Application<Widget> & { shell: { activateById(id: string): voi
 export type Plugin = IPlugin<App, void>;
 
 export interface SessionContext {
+  isReady: boolean;
+  ready: Promise<void>;
   session: Pick<Session.ISessionConnection, "kernel"> | null;
   iopubMessage: ISignal<unknown, KernelMessage.IMessage>;
   kernelChanged: ISignal<unknown, Session.ISessionConnection.IKernelChangedArgs>;
@@ -44,12 +47,23 @@ export interface Notebook extends Widget {
   scrollToItem(index: number): Promise<void>;
 }
 
-export interface NotebookPanel extends Widget {
+/** What shows outputs and has a kernel: a notebook, a console. */
+export interface OutputPanel extends Widget {
   sessionContext: SessionContext;
+  /** The notebook's document; a console has none. */
+  context?: NonNullable<Surroundings["context"]>;
+}
+
+export interface NotebookPanel extends OutputPanel {
   content: Notebook;
 }
 
-export interface NotebookTracker {
+export interface PanelTracker {
+  forEach(visit: (panel: OutputPanel) => void): void;
+  widgetAdded: ISignal<unknown, OutputPanel>;
+}
+
+export interface NotebookTracker extends PanelTracker {
   currentWidget: NotebookPanel | null;
   currentChanged: ISignal<unknown, NotebookPanel | null>;
   widgetAdded: ISignal<unknown, NotebookPanel>;
@@ -67,6 +81,10 @@ export interface ToolbarRegistry {
 
 export interface NotebookModule {
   INotebookTracker: Token<NotebookTracker>;
+}
+
+export interface ConsoleModule {
+  IConsoleTracker: Token<PanelTracker>;
 }
 
 export interface NotificationOptions {

@@ -1,11 +1,21 @@
-// The renderer of saved outputs.
+// The renderer of outputs, live and saved. JupyterLab keeps a renderer as long as the preferred MIME
+// type of its output stays the same: so nothing is replaced when a stream ends.
 
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
-import { MIME_TYPE } from "../run/saved-form";
+import { type Bundle, MIME_TYPE } from "../kernel/messages";
+import { loadPartWithoutKernel } from "../panes/part-loader";
+import { type Output, outputOf } from "../run/output-json";
+import { Run } from "../run/run";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
-import { drawSaved, type Saved } from "./saved-view";
+import { drawColumns } from "../view/comparison";
+import { type Drawing, drawRun } from "../view/live-view";
+import { NotebookContext } from "../view/notebook-context";
+import type { Column } from "../view/shown-run";
+import type { LiveOutput } from "./live-output";
+import { liveOutputs } from "./live-outputs";
+import { partOf } from "./part-urls";
 import { shared } from "./shared-modules";
 
 type LuminoWidgets = typeof import("@lumino/widgets");
@@ -13,52 +23,125 @@ type LuminoWidgets = typeof import("@lumino/widgets");
 export async function mimePlugin(): Promise<IRenderMime.IExtension> {
   const { Widget } = await shared<LuminoWidgets>("@lumino/widgets");
 
-  class SavedView extends Widget implements IRenderMime.IRenderer {
-    private saved: Saved | null = null;
-    private drawings = 0;
+  class OutputView extends Widget implements IRenderMime.IRenderer {
+    private drawing: Drawing | null = null;
+    private live: LiveOutput | null = null;
+    /** What is shown as soon as it is known in which notebook. */
+    private awaited: Output | null = null;
+    private renderings = 0;
 
     constructor(private readonly options: IRenderMime.IRendererOptions) {
       super();
+      addStyle(this.node.ownerDocument, "style", css);
     }
 
     async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
-      this.drawings += 1;
-      const drawing = this.drawings;
-      const saved = await this.draw(data);
-      if (this.isDisposed || drawing !== this.drawings) {
-        saved?.dispose();
-        return;
-      }
-      this.saved?.dispose();
-      this.saved = saved;
-      if (saved) this.node.replaceChildren(saved.element);
-      else this.showHtml(data["text/html"]);
-      if (this.isAttached) saved?.attached();
-    }
-
-    private async draw(data: ReadonlyPartialJSONObject): Promise<Saved | null> {
-      const { latexTypesetter } = this.options;
-      addStyle(this.node.ownerDocument, "style", css);
-      try {
-        return await drawSaved(data, (element) => latexTypesetter?.typeset(element));
-      } catch (error) {
-        console.error("kkjupyter: a saved view is shown as HTML", error);
-        return null;
+      this.renderings += 1;
+      const rendering = this.renderings;
+      this.awaited = null;
+      const output = outputOf(data as Partial<Bundle>, partOf);
+      if (!output) {
+        this.showHtml(data);
+      } else if (output.key && output.key === this.live?.key) {
+        if (!output.isLive) this.settle(output);
+      } else if (output.isLive) {
+        this.awaited = output;
+        this.showLive();
+      } else {
+        await this.showSaved(output, data, () => rendering === this.renderings && !this.isDisposed);
       }
     }
 
     override dispose(): void {
-      this.saved?.dispose();
+      if (this.isDisposed) return;
+      this.clear();
       super.dispose();
     }
 
     protected override onAfterAttach(): void {
-      this.saved?.attached();
+      this.showLive();
+      this.drawing?.attached();
+    }
+
+    /** Where it is to be found out in which notebook this is, that comes when it is attached. */
+    private showLive(): void {
+      const output = this.awaited;
+      if (!output) return;
+      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
+      if (live) {
+        this.awaited = null;
+        live.users += 1;
+        this.put(drawingOf(live.columns, live.isComparison));
+        this.live = live;
+      } else if (this.isAttached) {
+        // Nobody here has a kernel: what has come so far is all there is.
+        this.awaited = null;
+        const columns = this.saved(output);
+        for (const { run } of columns) run.lose("not finished when saved");
+        this.put(drawingOf(columns, output.isComparison));
+      }
+    }
+
+    /** The stream is over: everything stays as it is. */
+    private settle(output: Output): void {
+      for (const [index, { snapshot }] of output.runs.entries()) {
+        this.live?.columns[index]?.run.settle(snapshot);
+      }
+      this.drawing?.settled();
+    }
+
+    private async showSaved(
+      output: Output,
+      data: ReadonlyPartialJSONObject,
+      isWanted: () => boolean,
+    ): Promise<void> {
+      try {
+        // Without its part the notebook's HTML says more than its source.
+        const parts = output.runs.flatMap(({ snapshot: { part } }) => part ?? []);
+        await Promise.all(parts.map((part) => loadPartWithoutKernel(part)));
+      } catch (error) {
+        console.error("kkjupyter: a saved view is shown as HTML", error);
+        if (isWanted()) this.showHtml(data);
+        return;
+      }
+      if (!isWanted()) return;
+      this.put(drawingOf(this.saved(output), output.isComparison));
+      this.drawing?.settled();
+    }
+
+    private saved({ key, runs }: Output): Column[] {
+      const notebook = new NotebookContext({ rendermime: this.options }, key);
+      return runs.map(({ name, snapshot }) => {
+        return { name, run: new Run(() => {}, snapshot), link: null, notebook };
+      });
+    }
+
+    private put(drawing: Drawing): void {
+      this.clear();
+      this.drawing = drawing;
+      this.node.replaceChildren(drawing.element);
+      if (this.isAttached) drawing.attached();
+    }
+
+    private clear(): void {
+      this.drawing?.dispose();
+      this.drawing = null;
+      if (this.live) liveOutputs.release(this.live);
+      this.live = null;
     }
 
     /** As JupyterLab shows it in a notebook that is not trusted. */
-    private showHtml(html: unknown): void {
-      const text = Array.isArray(html) ? html.join("") : String(html ?? "");
+    private showHtml(data: ReadonlyPartialJSONObject): void {
+      this.clear();
+      const html = data["text/html"];
+      if (html === undefined) {
+        const text = data["text/plain"];
+        const pre = document.createElement("pre");
+        pre.textContent = Array.isArray(text) ? text.join("") : String(text ?? "");
+        this.node.replaceChildren(pre);
+        return;
+      }
+      const text = Array.isArray(html) ? html.join("") : String(html);
       this.addClass("jp-RenderedHTMLCommon");
       this.node.innerHTML = this.options.sanitizer.sanitize(text);
     }
@@ -66,14 +149,20 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
 
   return {
     id: "kkjupyter:mime",
-    description: "Shows saved streams as they were shown live, without a kernel.",
+    description:
+      "Shows streams while they run, and saved ones as they were shown, without a kernel.",
     dataType: "json",
-    // Before text/html, which stands next to it in the notebook.
-    rank: 0,
+    // Before text/html (50), and before the widget (-10) that may stand beside it for other front ends.
+    rank: -20,
     rendererFactory: {
       safe: true, // remote text is text here; HTML goes through the sanitiser
       mimeTypes: [MIME_TYPE],
-      createRenderer: (options) => new SavedView(options),
+      createRenderer: (options) => new OutputView(options),
     },
   };
+}
+
+function drawingOf(columns: readonly Column[], isComparison: boolean): Drawing {
+  const [first] = columns;
+  return isComparison || !first ? drawColumns(columns) : drawRun(first);
 }

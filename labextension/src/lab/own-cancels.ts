@@ -1,11 +1,18 @@
 // What this page's user did to end streams. Of that nobody needs to be told.
 
 import type { Kernel } from "@jupyterlab/services";
-import type { EndedStream } from "../kernel/messages";
+import { type EndedStream, VIEW_MESSAGE } from "../kernel/messages";
 import { nowMs } from "../ui/clock";
 
 /** Running a cell may cancel streams: its own earlier ones, those of deleted cells, `%rpc cancel`. */
 const EFFECT_WITHIN_MS = 5_000;
+
+/** To cancel by number, or by a view. */
+interface CancelRequest {
+  all?: boolean;
+  run_id?: number;
+  kind?: string;
+}
 
 interface Acts {
   asked: Set<number>;
@@ -25,8 +32,9 @@ export class OwnCancels {
       if (direction !== "send") return;
       const type: string = msg.header.msg_type;
       if (type === "execute_request") this.actsOf(kernel.id).broadAtMs = nowMs();
-      if (type !== "kkjupyter_cancel") return;
-      const { all, run_id } = msg.content as { all?: boolean; run_id?: number };
+      const isCancel = type === "kkjupyter_cancel" || type === VIEW_MESSAGE;
+      const { all, run_id, kind = "cancel" } = msg.content as CancelRequest;
+      if (!isCancel || kind !== "cancel") return;
       if (all) this.actsOf(kernel.id).broadAtMs = nowMs();
       else if (run_id !== undefined) this.actsOf(kernel.id).asked.add(run_id);
     });

@@ -1,5 +1,6 @@
 // The parts that this extension brings along: from here no kernel is needed to load them.
 
+import { OWN_PANES } from "../panes/own-panes";
 import { partUrlsOfPage } from "../panes/part-loader";
 
 /** By the name of the pane, the id of its part; the build fills it in. */
@@ -13,7 +14,8 @@ export function offerParts(container: string): void {
   }
 }
 
-/** The id of the part that has this pane; undefined for a pane that is not ours. */
-export function partOf(pane: string): string | undefined {
+/** The id of the part that has this pane; null if every page has it, undefined if it is not ours. */
+export function partOf(pane: string): string | null | undefined {
+  if (OWN_PANES.includes(pane)) return null;
   return Object.hasOwn(KKJUPYTER_PARTS, pane) ? KKJUPYTER_PARTS[pane] : undefined;
 }

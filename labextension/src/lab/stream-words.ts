@@ -2,7 +2,7 @@
 // toolbar button, in notices.
 
 import type { EndedStream } from "../kernel/messages";
-import { duration, items, perSecond } from "../text/numbers";
+import { counted, duration, perSecond } from "../text/numbers";
 import type { Stream } from "./running-streams";
 
 /** A stream that sends nothing for so long may have stopped; a heartbeat tells of it only later. */
@@ -17,7 +17,7 @@ export function stateWords(stream: Stream, nowMs: number): string {
   if (state === "cancelling") return "cancelling";
   if (!count) return `waiting ${since(begunAtMs, nowMs)}`;
   if (nowMs - quietSinceMs >= QUIET_MS) return `nothing for ${since(quietSinceMs, nowMs)}`;
-  return rate ? perSecond(rate) : items(count);
+  return rate ? perSecond(rate) : counted(count, "items");
 }
 
 /** In whole seconds, then minutes: what is read at a glance need not run. */
@@ -64,11 +64,11 @@ function kindOf({ state }: EndedStream): Notice["kind"] {
 
 function sentence({ title, state, kind, count, elapsed_s, error }: EndedStream): string {
   const name = cut(title, TITLE_LENGTH);
-  const after = count ? ` after ${items(count)}` : "";
+  const after = count ? ` after ${counted(count, "items")}` : "";
   if (state === "failed") return `${name} failed${after}: ${error}`;
   if (state === "cancelled") return `${name} was cancelled${after}`;
-  const counted = kind === "unary" ? "" : `${items(count)}, `;
-  return `${name} finished: ${counted}${duration(elapsed_s)}`;
+  const came = kind === "unary" ? "" : `${counted(count, "items")}, `;
+  return `${name} finished: ${came}${duration(elapsed_s)}`;
 }
 
 function cut(text: string, length = NOTICE_LENGTH): string {

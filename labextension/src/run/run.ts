@@ -1,8 +1,8 @@
 // One run as this page knows it: its text, its status, and what was asked of the kernel.
-// There is one for each model, however many views show it.
+// There is one for each output, however many views show it.
 
-import type { FromKernel, Model, Report, RunState, Snapshot, Status } from "../kernel/messages";
-import { settled } from "../text/carriage-returns";
+import type { FromKernel, Report, RunState, Snapshot, Status, ToKernel } from "../kernel/messages";
+import { rewritten, settled } from "../text/carriage-returns";
 import { nowMs } from "../ui/clock";
 
 /** So many deltas are joined, and what was written over forgotten, if nobody asks for the text. */
@@ -24,6 +24,10 @@ export type CancelStep = "none" | "asked" | "acknowledged" | "interrupted" | "bu
 
 const OVER: readonly RunState[] = ["done", "cancelled", "failed", "lost"];
 
+export function isOver({ state }: { state: RunState }): boolean {
+  return OVER.includes(state);
+}
+
 export class Run {
   view!: string;
   /** What draws the source, and the part that has it; null where every page does. */
@@ -39,19 +43,20 @@ export class Run {
   private latestAt: number;
   /** When the kernel was asked for what is missing; -Infinity while nothing is. */
   private askAt = -Infinity;
-  private samples: [atMs: number, count: number][] = [];
+  private countedAt = 0;
+  private samples: [atMs: number, amount: number][] = [];
   private readonly listeners = new Set<RunListener>();
   private isWithheld: boolean;
 
   constructor(
-    private readonly send: Model["send"],
+    private readonly send: (content: ToKernel) => void,
     snapshot: Snapshot,
     private readonly now: () => number = nowMs,
   ) {
     this.hold(snapshot);
     this.isWithheld = snapshot.withheld ?? false;
     this.latest = snapshot.status;
-    this.latestAt = this.now();
+    this.latestAt = this.countedAt = this.now();
   }
 
   get text(): string {
@@ -60,7 +65,7 @@ export class Run {
   }
 
   get over(): boolean {
-    return OVER.includes(this.latest.state);
+    return isOver(this.latest);
   }
 
   /** The status with time gone on, and with a cancel of this page's in it. */
@@ -71,12 +76,17 @@ export class Run {
     return { ...this.latest, elapsed_s, state };
   }
 
-  /** Items per second over the last seconds; null while that says nothing. */
+  /** How much comes per second, over the last seconds; null while that says nothing. */
   get rate(): number | null {
     const now = this.now();
     const first = this.samples.find(([at]) => now - at <= RATE_WINDOW_MS);
     if (!first || now - first[0] < RATE_SETTLES_MS) return null;
-    return ((this.latest.count - first[1]) * 1_000) / (now - first[0]);
+    return ((amountOf(this.latest) - first[1]) * 1_000) / (now - first[0]);
+  }
+
+  /** For how many seconds no item has come, as far as this page knows. */
+  get silence_s(): number {
+    return (this.now() - this.countedAt) / 1_000;
   }
 
   listen(listener: RunListener): () => void {
@@ -99,6 +109,8 @@ export class Run {
         break;
       case "reset":
         this.hold(message);
+        // That it is lost was only this page's guess.
+        if (this.latest.state === "lost") this.latest = message.status;
         for (const listener of this.listeners) listener.replaced(message.text);
         this.update(message.status);
         break;
@@ -110,6 +122,9 @@ export class Run {
       case "state":
         this.answered(message);
         break;
+      case "unknown":
+        this.lose("no longer known to the kernel");
+        break;
     }
   }
 
@@ -120,6 +135,17 @@ export class Run {
     this.tell();
   }
 
+  /** The output has its final form in the notebook: that is the whole text, if nothing is left out. */
+  settle({ text, left_out, ...rest }: Snapshot): void {
+    const mine = this.part ? this.text : rewritten(this.text);
+    const isOther = rest.pane !== this.pane;
+    if (isOther || (!left_out && !this.leftOut && text !== mine)) {
+      this.hold({ text, left_out, ...rest });
+      for (const listener of this.listeners) listener.replaced(text);
+    }
+    this.update(rest.status);
+  }
+
   /** The kernel is gone: the end, as far as this page can say. */
   lose(why: string): void {
     if (this.over) return;
@@ -127,15 +153,12 @@ export class Run {
   }
 
   /** The kernel was asked what became of the run. */
-  private answered({ kind, known, state, end }: { kind: "ack" | "state" } & Report): void {
-    if (!known) {
-      this.lose("no longer known to the kernel");
-      return;
-    }
+  private answered({ kind, state, end }: { kind: "ack" | "state" } & Report): void {
     if (end > this.end) this.ask();
     // The clock of a run that goes on does not run back.
-    const isOver = OVER.includes(state.state);
-    const elapsed_s = isOver ? state.elapsed_s : Math.max(state.elapsed_s, this.status.elapsed_s);
+    const elapsed_s = isOver(state)
+      ? state.elapsed_s
+      : Math.max(state.elapsed_s, this.status.elapsed_s);
     // Asked after the cancel, and the run goes on: the cancel did not arrive.
     const isDeaf = this.cancelStep === "busy" || this.cancelStep === "interrupted";
     if (kind === "state" && isDeaf) this.cancelStep = "none";
@@ -185,14 +208,16 @@ export class Run {
 
   private update(status: Status): void {
     // An answer to an old question may arrive after the end.
-    if (this.over && !OVER.includes(status.state)) return;
+    if (this.over && !isOver(status)) return;
     const now = this.now();
+    if (status.count !== this.latest.count) this.countedAt = now;
+    if (status.unit !== this.latest.unit) this.samples = [];
     this.latest = status;
     this.latestAt = now;
     if (status.state === "cancelling") this.cancelStep = "acknowledged";
     if (status.count) {
       while (now - (this.samples[0]?.[0] ?? now) > RATE_WINDOW_MS) this.samples.shift();
-      this.samples.push([now, status.count]);
+      this.samples.push([now, amountOf(status)]);
     }
     this.tell();
   }
@@ -200,4 +225,9 @@ export class Run {
   private tell(): void {
     for (const listener of this.listeners) listener.changed();
   }
+}
+
+/** What is counted: of a language model what it has written, else items. */
+function amountOf({ count, written }: Status): number {
+  return written ?? count;
 }

@@ -1,65 +1,79 @@
-// The static output, for when the kernel is not there to make it. The same as
-// kkjupyter/notebook/views/saved_form.py; test/cases/saved-form.json holds both to it.
+// What a page writes into the notebook file where the kernel cannot: before the end, and when there is
+// no kernel left. The same fields as kkjupyter/notebook/views/saved_form.py; test/cases/saved-form.json
+// holds the text to that.
 
-import type { Bundle, Status } from "../kernel/messages";
-import { blocks, heightPx } from "../text/blocks";
-import { rewritten } from "../text/carriage-returns";
+import { type Bundle, MIME_TYPE, type Status } from "../kernel/messages";
 import { whole } from "../text/numbers";
-import type { Run } from "./run";
-import { describe, oneLine } from "./status-text";
+import { isOver, type Run } from "./run";
+import { oneLine } from "./status-text";
 
-export const MIME_TYPE = "application/vnd.kkjupyter.v1+json";
-/** Classes that keep the typesetters of JupyterLab and nbconvert from the dollars inside. */
-const NO_FORMULAS = "mathjax_ignore tex2jax_ignore";
 /** What an output may take in the notebook file, all its forms together; the kernel's limit, too. */
 export const SAVED_BYTES = 5_000_000;
 /** A notebook file has each line of a text on a line of its own: blanks, quotes, a comma. */
 const LINE_BYTES = 11;
-/** Longer text can be folded away; the state line is the handle. */
-const FOLDABLE_CHARS = 2_000;
 
-const FONT = "var(--jp-ui-font-family, system-ui, sans-serif)";
-const CODE_FONT = "var(--jp-code-font-family, monospace)";
-const LINE =
-  `margin: 0; padding: 2px 0 2px 7.8px; font-family: ${FONT}; font-size: 12px; ` +
-  "line-height: 20px; color: var(--jp-ui-font-color2, inherit); overflow-wrap: break-word";
-const BOX =
-  "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; " +
-  "flex-direction: column-reverse";
-const TEXT =
-  "margin: 0; padding: 0; border: 0; background: none; overflow: visible; max-width: 120ch; " +
-  "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; " +
-  `font-family: ${CODE_FONT}; font-size: 13px; line-height: 17px; ` +
-  "color: var(--jp-content-font-color1, inherit)";
-const ESCAPES: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#x27;",
-  "\r": "&#13;",
-};
-const BAD = "var(--jp-error-color1, inherit)";
+/** A run as it is written. */
+export interface WrittenRun {
+  /** The id of its output. */
+  key: string;
+  run: Run;
+  /** Makes of the source what the run's view shows, for a reader. */
+  read(source: string): string;
+}
 
-/** @param read makes of the source what the run's view shows, for a reader */
-export function staticBundle(run: Run, read: (source: string) => string): Bundle {
-  const { view, pane, status } = run;
+export interface WrittenColumn extends WrittenRun {
+  name: string;
+}
+
+export function runBundle({ key, run, read }: WrittenRun): Bundle {
   return fitting(run, SAVED_BYTES, (source, left_out) => {
     const text = read(source);
-    const data = run.part && text !== source ? { source } : {};
     return {
-      [MIME_TYPE]: { view, pane, left_out, ...data, ...status },
-      "text/html": staticHtml(text, left_out, status),
-      "text/plain": staticPlain(text, status),
+      [MIME_TYPE]: { key, ...fieldsOf(run, left_out), ...sourceOf(run, source, text) },
+      "text/plain": plainText(text, run.status),
     };
   });
 }
 
-export function checkpointText(run: Run, limitBytes = SAVED_BYTES): string {
-  return fitting(run, limitBytes, (source) => {
-    const text = run.part ? source : rewritten(source);
-    return `${withNewline(text)}[not finished when saved: ${oneLine(run.status)}]`;
+/** Several runs side by side. */
+export function columnsBundle(key: string, runs: readonly WrittenColumn[]): Bundle {
+  const limitBytes = SAVED_BYTES / runs.length;
+  let plain = "";
+  const columns = runs.map(({ name, key: own, run, read }) => {
+    const written = fitting(run, limitBytes, (source, left_out) => {
+      const text = read(source);
+      const fields = { name, key: own, ...fieldsOf(run, left_out), ...sourceOf(run, source, text) };
+      return { fields, text: plainText(text, run.status) };
+    });
+    plain += `${plain && "\n\n"}── ${name}\n`;
+    const start = plain.length;
+    plain += written.text;
+    return { ...written.fields, at: [start, plain.length] };
   });
+  const data = { view: "compare", pane: "compare", key, columns };
+  return { [MIME_TYPE]: data, "text/plain": plain };
+}
+
+function fieldsOf({ view, pane, part, status }: Run, left_out: number) {
+  return { view, pane, part, left_out, ...status };
+}
+
+/** Text that stands beside it is not repeated. */
+function sourceOf({ part }: Run, source: string, text: string): { source?: string } {
+  return part && text !== source ? { source } : {};
+}
+
+/** The text, and how it ended if not well, or that it had not. */
+export function plainText(text: string, status: Status): string {
+  const note = noteOf(status);
+  if (!note) return text;
+  return `${text}${!text || text.endsWith("\n") ? "" : "\n"}${note}`;
+}
+
+/** The line at the end of a text that tells how its run ended; "" after a good end. */
+export function noteOf(status: Status): string {
+  if (status.state === "done") return "";
+  return isOver(status) ? `[${oneLine(status)}]` : `[not finished when saved: ${oneLine(status)}]`;
 }
 
 /**
@@ -94,54 +108,4 @@ function excerpt({ text, leftOut }: Run, chars: number): [string, number] {
 /** The line in place of what is missing, as the kernel writes it. */
 function gap(leftOut: number): string {
   return `\n[… ${whole(leftOut)} characters left out …]\n`;
-}
-
-export function staticPlain(text: string, status: Status): string {
-  if (status.state === "done") return text;
-  return `${withNewline(text)}[${oneLine(status)}]`;
-}
-
-export function staticHtml(text: string, leftOut: number, status: Status): string {
-  const { glyph, parts } = describe(status);
-  const bad = status.state === "failed" || status.state === "lost";
-  const mark = `<span${bad ? ` style="color: ${BAD}"` : ""}>${glyph}</span>`;
-  const spans = parts.map((part, index) => {
-    return `<span class="kkj-part">${index ? " · " : ""}${escapeHtml(part)}</span>`;
-  });
-  const words = `<span class="kkj-words">${spans.join("")}</span>`;
-  const notes = leftOut ? [...status.notes, `${whole(leftOut)} characters left out`] : status.notes;
-  const after = notes.map((note) => `<div style="${LINE}">${escapeHtml(note)}</div>`).join("");
-  const [around, tag, list] =
-    text.length > FOLDABLE_CHARS
-      ? ["details", "summary", "; list-style: none"]
-      : ["div", "div", ""];
-  const line = `<${tag} class="kkj-line" style="${LINE}${list}">${mark} ${words}</${tag}>${after}`;
-  const body = text && `<div style="${BOX}"><pre style="${TEXT}">\n${htmlOf(text)}</pre></div>`;
-  const run = `class="kkj-static ${NO_FORMULAS}" data-kkj-run="${status.run_id}" style="margin: 0"`;
-  return `<${around}${list && " open"} ${run}>${line}${body}</${around}>`;
-}
-
-/** What stands above a column. */
-export function titleHtml(name: string): string {
-  return `<div class="${NO_FORMULAS}" style="${LINE}; font-weight: 600">${escapeHtml(name)}</div>`;
-}
-
-function htmlOf(text: string): string {
-  const all = blocks(text);
-  if (all.length < 2) return escapeHtml(text);
-  return all
-    .map(
-      (block) =>
-        '<div style="content-visibility: auto; ' +
-        `contain-intrinsic-size: auto ${heightPx(block)}px">${escapeHtml(block)}</div>`,
-    )
-    .join("");
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'\r]/g, (character) => ESCAPES[character] as string);
-}
-
-function withNewline(text: string): string {
-  return !text || text.endsWith("\n") ? text : `${text}\n`;
 }

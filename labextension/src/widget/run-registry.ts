@@ -2,17 +2,19 @@
 // module once per model, so they are kept where all copies find them: a view of several columns
 // draws the runs of other models.
 
-import type { Model } from "../kernel/messages";
 import { Run } from "../run/run";
 import { pageGlobal } from "../ui/page-globals";
-import { sendToKernel } from "./kernel-requests";
-import { NotebookContext } from "./notebook-context";
+import type { ShownRun } from "../view/shown-run";
+import type { Model } from "./model";
+import { contextOf } from "./surroundings";
+import { WidgetLink } from "./widget-link";
 
-const PAGE_RUNS = "kkjupyterSessions";
+const PAGE_RUNS = "kkjupyterRuns";
 
 export interface PageRun {
-  run: Run;
-  notebook: Promise<NotebookContext>;
+  readonly link: WidgetLink;
+  /** When what is around the view is found. */
+  readonly shown: Promise<ShownRun>;
 }
 
 export function pageRun(model: Model): PageRun {
@@ -24,16 +26,23 @@ export function pageRun(model: Model): PageRun {
  * closed and opened again; it hears nothing any more.
  */
 export function register(model: Model): PageRun {
-  const run = new Run((content) => sendToKernel(model, content), model.get("snapshot"));
-  const begun = { run, notebook: NotebookContext.find(model) };
+  const link = new WidgetLink(model);
+  const run = new Run((content) => link.send(content), model.get("snapshot"));
+  link.hear((message) => run.receive(message));
+  const shown = contextOf(model).then((notebook) => {
+    link.kernel = notebook.kernel;
+    return { run, link, notebook };
+  });
+  const begun = { link, shown };
   pageRuns().set(model.get("key"), begun);
   return begun;
 }
 
 /** It is over with the model; with a newer one of the same id it is not. */
-export function unregister(model: Model, { run }: PageRun): void {
+export function unregister(model: Model, begun: PageRun): void {
+  begun.link.dispose();
   const key = model.get("key");
-  if (pageRuns().get(key)?.run === run) pageRuns().delete(key);
+  if (pageRuns().get(key) === begun) pageRuns().delete(key);
 }
 
 function pageRuns(): Map<string, PageRun> {

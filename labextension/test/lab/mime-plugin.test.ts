@@ -1,9 +1,9 @@
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { beforeEach, expect, test, vi } from "vitest";
+import { MIME_TYPE } from "../../src/kernel/messages";
 import { mimePlugin } from "../../src/lab/mime-plugin";
 import { useScope } from "../../src/lab/shared-modules";
 import { partsOfPage, partUrlsOfPage } from "../../src/panes/part-loader";
-import { MIME_TYPE } from "../../src/run/saved-form";
 import { bundle, FakeWidget } from "../support/lab";
 
 beforeEach(() => {

@@ -26,7 +26,9 @@ test("nobody here has cancelled what another page has", () => {
 });
 
 test("a cancel that this page sends is its own, however long it takes", () => {
-  notebook.sends("kkjupyter_cancel", { run_id: 3, key: "view" });
+  notebook.sends("kkjupyter_view", { kind: "need", run_id: 3 });
+  expect(own.explain("kernel", cancelled)).toBe(false);
+  notebook.sends("kkjupyter_view", { kind: "cancel", run_id: 3, key: "view" });
   vi.advanceTimersByTime(60_000);
   expect(own.explain("another", cancelled)).toBe(false);
   expect(own.explain("kernel", cancelled)).toBe(true);

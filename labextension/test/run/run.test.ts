@@ -101,12 +101,22 @@ test("the rate slides over the last seconds", () => {
   expect(run.rate).toBeNull();
 });
 
+test("silence is counted from the last item, not from the last message", () => {
+  now = 3_000;
+  delta(2, "c", 1);
+  now = 5_000;
+  delta(3, "", 1);
+  expect(run.silence_s).toBe(2);
+  delta(3, "d", 2);
+  expect(run.silence_s).toBe(0);
+});
+
 test("a cancel shows at once, and the kernel's streaming status does not take it back", () => {
   run.cancelReached("asked");
   expect(run.status.state).toBe("cancelling");
   delta(2, "c");
   expect([run.status.state, run.cancelStep]).toEqual(["cancelling", "asked"]);
-  run.receive({ kind: "ack", known: true, state: streaming(1), end: 3 });
+  run.receive({ kind: "ack", state: streaming(1), end: 3 });
   run.cancelReached("busy");
   expect(run.cancelStep).toBe("acknowledged");
 });
@@ -114,14 +124,14 @@ test("a cancel shows at once, and the kernel's streaming status does not take it
 test("an answer tells the end that was missed, and what text is missing", () => {
   run.cancelReached("asked");
   const state = status({ state: "done", count: 7, elapsed_s: 4 });
-  run.receive({ kind: "ack", known: true, state, end: 9 });
+  run.receive({ kind: "ack", state, end: 9 });
   expect(run.status).toMatchObject({ state: "done", count: 7, elapsed_s: 4 });
   expect(sent).toEqual([{ kind: "need", offset: 2 }]);
 });
 
 test("a run that the kernel does not know is over", () => {
   run.cancelReached("asked");
-  run.receive({ kind: "state", known: false, state: null, end: null });
+  run.receive({ kind: "unknown" });
   expect(run.status).toMatchObject({ state: "lost", error: "no longer known to the kernel" });
   // The end was on its way.
   run.receive({ kind: "end", end: 2, status: status({ state: "cancelled" }) });
@@ -130,19 +140,19 @@ test("a run that the kernel does not know is over", () => {
 
 test("a run that goes on after a cancel that did not arrive can be cancelled once more", () => {
   run.cancelReached("asked");
-  run.receive({ kind: "state", known: true, state: streaming(3), end: 2 });
+  run.receive({ kind: "state", state: streaming(3), end: 2 });
   expect(run.status.state).toBe("cancelling"); // it may have been asked before
   run.cancelReached("busy");
-  run.receive({ kind: "state", known: true, state: streaming(4), end: 2 });
+  run.receive({ kind: "state", state: streaming(4), end: 2 });
   expect([run.cancelStep, run.status.state]).toEqual(["none", "streaming"]);
 });
 
 test("an answer does not put the clock back, except at the end", () => {
   now = 5_000;
-  run.receive({ kind: "state", known: true, state: streaming(3), end: 2 });
+  run.receive({ kind: "state", state: streaming(3), end: 2 });
   expect(run.status.elapsed_s).toBe(5);
   const state = status({ state: "done", elapsed_s: 4 });
-  run.receive({ kind: "state", known: true, state, end: 2 });
+  run.receive({ kind: "state", state, end: 2 });
   expect(run.status.elapsed_s).toBe(4);
 });
 
@@ -159,4 +169,15 @@ test("a kernel that is gone ends the run; one that has ended stays ended", () =>
   run.lose("kernel stopped");
   delta(3, "d", 42);
   expect(run.status.error).toBe("kernel restarted");
+  // The kernel has answered late what the page had given up to know.
+  run.receive({ kind: "reset", ...snapshot({ text: "abcd", status: streaming(42) }) });
+  expect([run.status.state, run.text]).toEqual(["streaming", "abcd"]);
+});
+
+test("the final form in the notebook is the whole text, whatever was missed", () => {
+  const final = snapshot({ text: "abcd", status: status({ state: "done", count: 4 }) });
+  run.settle(final);
+  expect([run.status.state, run.text]).toEqual(["done", "abcd"]);
+  run.settle({ ...final, left_out: 2, text: "a\n[…]\nd" }); // this page has more
+  expect(run.text).toBe("abcd");
 });

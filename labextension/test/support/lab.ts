@@ -1,9 +1,8 @@
 // What JupyterLab hands to the lab extension, as far as that knows it; and what the build puts into it.
 
 import type { Reply } from "../../src/kernel/control-channel";
-import type { EndedStream } from "../../src/kernel/messages";
+import { type EndedStream, MIME_TYPE } from "../../src/kernel/messages";
 import type { NotebookPanel } from "../../src/lab/jupyterlab";
-import { MIME_TYPE } from "../../src/run/saved-form";
 import { Signal } from "./page";
 import { status } from "./states";
 

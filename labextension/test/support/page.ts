@@ -1,6 +1,7 @@
 // A page of JupyterLab, as far as the module knows it.
 
-import type { FromKernel, Model, Snapshot, ToKernel } from "../../src/kernel/messages";
+import type { FromKernel, Snapshot, ToKernel } from "../../src/kernel/messages";
+import type { Model } from "../../src/widget/model";
 import widget from "../../src/widget/widget";
 
 type Slot = (sender: unknown, args: unknown) => void;
@@ -16,13 +17,17 @@ export class Signal {
 
 interface ControlMessage {
   header: { msg_type: string };
-  content: object;
+  content: ToKernel & { key: string };
 }
 
 /** A kernel connection, a notebook with one cell, and a model, as far as the module knows them. */
 export class Page {
   sent: ToKernel[] = [];
-  control: { type: string; content: object; reply: (content: object) => void }[] = [];
+  control: {
+    type: string;
+    content: ToKernel & { key: string };
+    reply: (content: object) => void;
+  }[] = [];
   /** What is thrown where the connection is broken. */
   broken: { control?: Error; widget?: Error } = {};
   interrupts = 0;
@@ -115,7 +120,7 @@ export class Page {
 
   /** What was asked on the control channel. */
   get asked(): string[] {
-    return this.control.map(({ type }) => type.replace("kkjupyter_", ""));
+    return this.control.map(({ content }) => content.kind);
   }
 
   async show(): Promise<HTMLElement> {

@@ -9,10 +9,10 @@ from typing import Any
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
-from kkjupyter.notebook.views.saved_form import MIME_TYPE, Body, checkpoint_bundle, static_bundle
+from kkjupyter.notebook.views.saved_form import MIME_TYPE, Body, static_bundle
 from kkjupyter.notebook.views.saved_size import ONLY_TEXT, file_bytes, fitting_text
 from kkjupyter.notebook.views.trace.html import trace_html
-from kkjupyter.notebook.views.transcript import Excerpt, Transcript
+from kkjupyter.notebook.views.transcript import Transcript
 from kkjupyter.traces.record import CallRecord
 from kkjupyter.traces.trace import Trace, TraceRow
 
@@ -81,11 +81,6 @@ class TraceView(View):
             "text/html": body.html,
             "text/plain": body.plain,
         }
-
-    def checkpoint(self, status: Status) -> dict[str, Any]:
-        """The diagram so far, as text."""
-        text = self._record.trace().text
-        return checkpoint_bundle(Excerpt(text, 0, 0), status)
 
     def _expects_more(self) -> bool:
         if not self._record.is_over:

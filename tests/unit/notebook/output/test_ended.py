@@ -16,14 +16,16 @@ from support.waiting import until
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.magic.commands import _run_of
-from kkjupyter.notebook.output import widget
-from kkjupyter.notebook.output.ended import EndedWidgets, size_of_bundle
-from kkjupyter.notebook.output.widget import LiveWidget
+from kkjupyter.notebook.output import columns, live_output
+from kkjupyter.notebook.output.columns import ColumnsOutput
+from kkjupyter.notebook.output.ended import EndedOutputs, size_of_bundle
+from kkjupyter.notebook.output.live_output import LiveOutput
+from kkjupyter.notebook.output.widget import OutputWidget
 from kkjupyter.notebook.run.registry import RunRegistry, registry
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.show import compare_screens
 from kkjupyter.notebook.views import make_view
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 
 def status(state: Any = "done") -> Status:
@@ -31,23 +33,23 @@ def status(state: Any = "done") -> Status:
 
 
 @pytest.fixture
-def ended(monkeypatch: pytest.MonkeyPatch) -> EndedWidgets:
-    ended = EndedWidgets(held_bytes=100_000, held_widgets=5)
-    monkeypatch.setattr(widget, "ended_widgets", ended)
-    monkeypatch.setattr(compare_screens, "ended_widgets", ended)
+def ended(monkeypatch: pytest.MonkeyPatch) -> EndedOutputs:
+    ended = EndedOutputs(held_bytes=100_000, held_outputs=5)
+    monkeypatch.setattr(live_output, "ended_outputs", ended)
+    monkeypatch.setattr(columns, "ended_outputs", ended)
     return ended
 
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(LiveWidget, "send", lambda _, content: sent.append(content))
+    monkeypatch.setattr(OutputWidget, "send", lambda _, content: sent.append(content))
     return sent
 
 
-def ended_widget(text: str = "abc", **options: Any) -> LiveWidget:
+def ended_output(text: str = "abc", **options: Any) -> LiveOutput:
     view = make_view("text", **options)
-    live = LiveWidget(view=view, run=ViewedRun(status("streaming")))
+    live = LiveOutput(view=view, run=ViewedRun(status("streaming")))
     view.feed([text])
     live.end(status(), view.bundle(status()))
     return live
@@ -55,17 +57,17 @@ def ended_widget(text: str = "abc", **options: Any) -> LiveWidget:
 
 def ask(live: Any, **content: Any) -> None:
     message = {"data": {"method": "custom", "content": content}}
-    live._handle_msg({"content": message, "buffers": []})
+    live.widget._handle_msg({"content": message, "buffers": []})
 
 
 def is_open(live: Any) -> bool:
-    return live.comm is not None
+    return live.widget.comm is not None
 
 
-def test_it_holds_neither_its_view_nor_the_run(ended: EndedWidgets) -> None:
+def test_it_holds_neither_its_view_nor_the_run(ended: EndedOutputs) -> None:
     run = ViewedRun(status("streaming"))
     view = make_view("json")
-    live = LiveWidget(view=view, run=run)
+    live = LiveOutput(view=view, run=run)
     live.end(status(), view.bundle(status()))
     gone = [weakref.ref(view), weakref.ref(run)]
     del view, run
@@ -74,11 +76,11 @@ def test_it_holds_neither_its_view_nor_the_run(ended: EndedWidgets) -> None:
 
 
 def test_a_page_that_loads_gets_little_and_asks_for_what_it_shows(
-    ended: EndedWidgets, sent: list[dict[str, Any]]
+    ended: EndedOutputs, sent: list[dict[str, Any]]
 ) -> None:
     text = "x" * 50_000
-    live = ended_widget(text)
-    snapshot = live.get_state()["snapshot"]
+    live = ended_output(text)
+    snapshot = live.widget.get_state()["snapshot"]
     assert (snapshot["text"], snapshot["end"], snapshot["withheld"]) == ("", 0, True)
     assert snapshot["status"]["state"] == "done"
     assert len(json.dumps(snapshot)) < 1_000
@@ -93,9 +95,9 @@ def test_a_page_that_loads_gets_little_and_asks_for_what_it_shows(
 
 
 def test_a_page_that_missed_the_end_hears_of_it(
-    ended: EndedWidgets, sent: list[dict[str, Any]]
+    ended: EndedOutputs, sent: list[dict[str, Any]]
 ) -> None:
-    live = ended_widget("abcdef")
+    live = ended_output("abcdef")
     sent.clear()
     ask(live, kind="need", offset=2)
     assert sent[-1]["text"].endswith("cdef")
@@ -110,9 +112,9 @@ def test_a_page_that_missed_the_end_hears_of_it(
     assert (answer["kind"], answer["cancelled"]) == ("ack", False)
 
 
-def test_once_it_is_saved_it_is_closed(ended: EndedWidgets) -> None:
-    live = ended_widget()
-    layout = live.layout
+def test_once_it_is_saved_it_is_closed(ended: EndedOutputs) -> None:
+    live = ended_output()
+    layout = live.widget.layout
     assert ended.held_bytes
     ask(live, kind="saved")
     assert not is_open(live)
@@ -122,9 +124,9 @@ def test_once_it_is_saved_it_is_closed(ended: EndedWidgets) -> None:
 
 
 def test_what_is_longer_than_what_was_saved_can_still_be_copied(
-    ended: EndedWidgets, sent: list[dict[str, Any]]
+    ended: EndedOutputs, sent: list[dict[str, Any]]
 ) -> None:
-    live = ended_widget("0123456789" * 100, saved_bytes=100)
+    live = ended_output("0123456789" * 100, saved_bytes=100)
     before = ended.held_bytes
     ask(live, kind="saved")
     assert is_open(live)
@@ -134,43 +136,45 @@ def test_what_is_longer_than_what_was_saved_can_still_be_copied(
 
 
 def test_the_oldest_are_forgotten_beyond_the_bytes_and_closed_beyond_the_number(
-    ended: EndedWidgets, sent: list[dict[str, Any]]
+    ended: EndedOutputs, sent: list[dict[str, Any]]
 ) -> None:
-    big = [ended_widget("x" * 20_000) for _ in range(4)]
+    big = [ended_output("x" * 20_000) for _ in range(4)]
     assert ended.held_bytes <= 100_000
     sent.clear()
     for live in big:
         ask(live, kind="bundle")
     assert [message["kind"] for message in sent] == ["bundle"]  # 60 kB: text and HTML of one
-    huge = ended_widget("x" * 200_000)  # the newest is kept whatever its size
+    huge = ended_output("x" * 200_000)  # the newest is kept whatever its size
     sent.clear()
     ask(huge, kind="bundle")
     assert len(sent) == 1
-    small = [ended_widget() for _ in range(4)]
+    small = [ended_output() for _ in range(4)]
     assert [is_open(live) for live in [*big, huge, *small]] == [*[False] * 4, *[True] * 5]
 
 
-def test_a_comparison_goes_with_its_columns(ended: EndedWidgets) -> None:
+def test_a_comparison_goes_with_its_columns(ended: EndedOutputs) -> None:
     views = {name: make_view("text") for name in "AB"}
-    widgets = {
-        name: LiveWidget(view=view, run=ViewedRun(status()), place="key")
+    outputs = {
+        name: LiveOutput(view=view, run=ViewedRun(status()), place="key")
         for name, view in views.items()
     }
-    whole = compare_screens.ColumnsWidget(widgets, "key")
+    whole = ColumnsOutput(outputs, "key")
     for name, view in views.items():
-        widgets[name].end(status(), view.bundle(status()))
+        outputs[name].end(status(), view.bundle(status()))
     answers: list[Any] = []
-    whole.send = answers.append
+    whole.widget.send = answers.append
     ask(whole, kind="bundle")
     assert answers == []
-    answer = {"kind": "bundle", "bundle": {"text/plain": "both"}}
-    whole.end({"text/plain": "both"})
+    bundles = {name: view.bundle(status()) for name, view in views.items()}
+    bundle = whole.end(bundles, {name: status() for name in views})
+    assert bundle[MIME_TYPE]["key"] == "key"
+    answer = {"kind": "bundle", "bundle": bundle}
     assert answers == [answer]  # it was asked for too early
     ask(whole, kind="bundle")
     assert answers == [answer, answer]
     assert whole.held_bytes > 0
     ask(whole, kind="saved")
-    assert not any(is_open(one) for one in [whole, *widgets.values()])
+    assert not any(is_open(one) for one in [whole, *outputs.values()])
     assert ended.held_bytes == 0
 
 
@@ -243,7 +247,7 @@ def test_the_registry_keeps_the_numbers_of_a_few() -> None:
 
 
 def test_no_widget_of_ours_is_left_behind_by_many_streams(
-    ended: EndedWidgets, monkeypatch: pytest.MonkeyPatch
+    ended: EndedOutputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = "IPython.display.DisplayHandle"
     monkeypatch.setattr("kkjupyter.notebook.output.screens.is_terminal", lambda: False)

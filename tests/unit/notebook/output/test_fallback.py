@@ -15,7 +15,7 @@ from support.waiting import until
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output import fallback, screens
-from kkjupyter.notebook.output.widget import LiveWidget
+from kkjupyter.notebook.output.widget import OutputWidget
 from kkjupyter.notebook.retention import Limits
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.show.waiting import show_again
@@ -50,7 +50,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Page:
         monkeypatch.setattr(f"kkjupyter.notebook.{module}.is_terminal", lambda: False)
     monkeypatch.setattr(f"{handle}.display", lambda _, data, **__: page.outputs.append(data))
     monkeypatch.setattr(f"{handle}.update", lambda _, data, **__: page.outputs.append(data))
-    monkeypatch.setattr(LiveWidget, "send", lambda _, content: page.messages.append(content))
+    monkeypatch.setattr(OutputWidget, "send", lambda _, content: page.messages.append(content))
     return page
 
 
@@ -136,11 +136,6 @@ class IsCancelled(Words):
         raise asyncio.CancelledError
 
 
-class HasNoCheckpoint(Words):
-    def checkpoint(self, status: Any) -> Any:
-        raise ValueError("at once")
-
-
 class RaisesWithoutText(Words):
     def render(self, items: Sequence[Any]) -> str:
         raise Unprintable
@@ -162,7 +157,6 @@ class RaisesWithoutText(Words):
         (CannotBeMade, OSError, "failed when it was made: OSError: no such file"),
         (Exits, SystemExit, "SystemExit: 3"),
         (IsCancelled, asyncio.CancelledError, "CancelledError"),
-        (HasNoCheckpoint, ValueError, "failed at its beginning: ValueError: at once"),
         (RaisesWithoutText, Unprintable, "Unprintable; shown as JSON"),
     ],
 )
@@ -178,7 +172,7 @@ def test_a_view_that_raises_ends_as_json(
     assert said.split(":")[0].replace("'", "&#x27;") in page.saved["text/html"]
     assert page.saved[MIME_TYPE]["pane"] == "json"
     # The page that shows it live begins anew, with the json pane, and learns of the end.
-    if view not in (CannotBeMade, HasNoCheckpoint, IsNotMadeWhole):
+    if view not in (CannotBeMade, IsNotMadeWhole):
         assert page.of_kind("reset")[-1]["pane"] == "json"
     assert page.messages[-1]["kind"] == "end"
     assert page.messages[-1]["status"]["notes"] == [note]
@@ -369,7 +363,7 @@ def test_a_page_that_cannot_be_reached_costs_no_output(
     def send(self: Any, content: Any) -> None:
         raise OSError("the socket is closed")
 
-    monkeypatch.setattr(LiveWidget, "send", send)
+    monkeypatch.setattr(OutputWidget, "send", send)
     reply = kk.show(iter(ITEMS), view="json").wait()
     assert reply.status == "done"
     assert page.saved["text/plain"] == LINES

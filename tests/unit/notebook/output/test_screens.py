@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from support.runs import FakeWidget
+from support.runs import FakeOutput
 
-from kkjupyter.notebook.output.screens import CellScreen, TerminalScreen
+from kkjupyter.notebook.output.screens import CellScreen, HeldTerminalScreen, TerminalScreen
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.runtime.ticker import ticker
@@ -43,6 +43,30 @@ def test_a_terminal_shows_values_as_they_come_and_how_it_ended(
     assert capsys.readouterr().out == f"\n{line}\n"
 
 
+def test_in_the_background_only_whole_lines_are_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = TerminalScreen(make_view(), in_background=True)
+    screen.feed(["Hel"], status())
+    assert capsys.readouterr().out == ""
+    screen.feed(["lo\nwor"], status())
+    assert capsys.readouterr().out == "Hello\n"
+    screen.end(status("done", 2))
+    assert capsys.readouterr().out == "wor\n✓ f() · 2 items · first 0.10 s · 1.2 s\n"
+
+
+def test_one_of_several_streams_is_printed_at_once_when_it_has_ended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for end in ("end", "leave"):
+        screen = HeldTerminalScreen("A", make_view())
+        screen.feed(["Hel"], status())
+        screen.feed(["lo"], status())
+        assert capsys.readouterr().out == ""
+        getattr(screen, end)(status("cancelled", 2))
+        assert capsys.readouterr().out == "── A\nHello\n■ cancelled after 2 items\n"
+
+
 def test_a_cell_is_told_at_most_thirty_times_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -53,7 +77,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
     monkeypatch.setattr(
         "IPython.display.DisplayHandle.update", lambda self, bundle, **_: updates.append(bundle)
     )
-    widget = FakeWidget()
+    widget = FakeOutput()
     screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
     started_s = time.monotonic()
     for n in range(200):
@@ -74,7 +98,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
 
 def test_a_cell_is_not_told_twice_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda self, bundle, **_: None)
-    widget = FakeWidget()
+    widget = FakeOutput()
     screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
     done = threading.Event()
 

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from support.runs import ViewedRun
 
+from kkjupyter.notebook.output import page_messages
+from kkjupyter.notebook.output.live_output import LiveOutput
+from kkjupyter.notebook.output.pages import pages
 from kkjupyter.notebook.output.widget import WIDGET_VIEW_MIME, LiveWidget, prefer_subshells
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, make_view
+from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 
 def status(state: Any = "streaming", count: int = 1) -> Status:
@@ -18,13 +22,15 @@ def status(state: Any = "streaming", count: int = 1) -> Status:
 
 
 class Rig:
-    """A widget whose messages land in a list."""
+    """An output and its widget, whose messages land in a list."""
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.cancels = 0
         self.sent: list[dict[str, Any]] = []
-        self.widget = LiveWidget(view=view, run=ViewedRun(status(), self._cancel))
+        self.output = LiveOutput(view=view, run=ViewedRun(status(), self._cancel))
+        assert isinstance(self.output.widget, LiveWidget)
+        self.widget = self.output.widget
         self.widget.send = self.sent.append
 
     def _cancel(self) -> bool:
@@ -39,7 +45,7 @@ class Rig:
         return self.sent[0] if self.sent else None
 
     def push(self, *items: Any) -> None:
-        self.widget.push(self.view.feed(items), status(count=len(items)))
+        self.output.push(self.view.feed(items), status(count=len(items)))
 
 
 @pytest.fixture
@@ -81,8 +87,8 @@ def test_cancel_is_passed_on_and_the_answer_says_what_came_of_it(rig: Rig) -> No
     assert (first["kind"], first["cancelled"], second["cancelled"]) == ("ack", True, False)
     assert rig.cancels == 2
     rig.view.feed(["abc"])
-    rig.widget.end(status("done"), {})
-    state = {"known": True, "state": status("done").to_json(), "end": 3}
+    rig.output.end(status("done"), {})
+    state = {"state": status("done").to_json(), "end": 3}
     assert rig.ask(kind="cancel") == {"kind": "ack", "cancelled": False, **state}
     assert rig.cancels == 2  # the run is over, and not held
     assert rig.ask(kind="state") == {"kind": "state", **state}
@@ -97,8 +103,8 @@ def test_copy_gives_everything_retained() -> None:
 def test_the_bundle_is_there_after_the_end(rig: Rig) -> None:
     rig.push("abc")
     assert rig.ask(kind="bundle") is None
-    bundle = rig.view.bundle(status("done"))
-    rig.widget.end(status("done"), bundle)
+    bundle = rig.output.end(status("done"), rig.view.bundle(status("done")))
+    assert bundle[MIME_TYPE]["key"] == rig.output.key
     assert rig.sent == [
         {"kind": "bundle", "bundle": bundle},  # that was asked for too early
         {"kind": "end", "end": 3, "status": status("done").to_json()},
@@ -107,7 +113,7 @@ def test_the_bundle_is_there_after_the_end(rig: Rig) -> None:
 
 
 def test_a_bundle_that_nobody_wants_is_not_sent(rig: Rig) -> None:
-    rig.widget.end(status("done"), rig.view.bundle(status("done")))
+    rig.output.end(status("done"), rig.view.bundle(status("done")))
     assert [message["kind"] for message in rig.sent] == ["end"]
 
 
@@ -129,16 +135,50 @@ def test_the_text_travels_only_when_the_state_is_asked_for(rig: Rig) -> None:
 
 def test_a_further_widget_starts_with_all_that_came(rig: Rig) -> None:
     rig.push("abc")
-    second = LiveWidget(view=rig.view, run=ViewedRun(status()))
-    assert second.get_state()["snapshot"]["text"] == "abc"
-    assert second.model_id != rig.widget.model_id
+    second = LiveOutput(view=rig.view, run=ViewedRun(status()))
+    assert isinstance(second.widget, LiveWidget)
+    assert second.widget.get_state()["snapshot"]["text"] == "abc"
+    assert second.display_bundle()[MIME_TYPE]["source"] == "abc"
+    assert second.key != rig.output.key
 
 
-def test_the_first_display_has_two_mime_types(rig: Rig) -> None:
-    bundle = rig.widget.display_bundle()
-    assert set(bundle) == {WIDGET_VIEW_MIME, "text/plain"}
-    assert bundle[WIDGET_VIEW_MIME]["model_id"] == rig.widget.model_id
-    assert "not finished when saved" in bundle["text/plain"]
+def test_the_first_display_is_for_every_front_end(rig: Rig) -> None:
+    bundle = rig.output.display_bundle()
+    assert set(bundle) == {MIME_TYPE, WIDGET_VIEW_MIME, "text/plain"}
+    assert bundle[WIDGET_VIEW_MIME]["model_id"] == bundle[MIME_TYPE]["key"] == rig.output.key
+    assert bundle[MIME_TYPE]["state"] == "streaming"
+    plain = "streaming from countdown(5); live in JupyterLab and Notebook"
+    assert bundle["text/plain"] == plain
+
+
+def test_a_page_with_the_extension_needs_no_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, Any]] = []
+    monkeypatch.setattr(page_messages, "send", lambda kind, content: told.append((kind, content)))
+    monkeypatch.setattr(pages, "has_extension", True)
+    view = make_view("text")
+    output = LiveOutput(view=view, run=ViewedRun(status()))
+    assert output.widget is None
+    assert set(output.display_bundle()) == {MIME_TYPE, "text/plain"}
+    output.push(view.feed(["abc"]), status())
+    output.end(status("done"), view.bundle(status("done")))
+    assert [(kind, content["kind"]) for kind, content in told] == [
+        ("kkjupyter_view", "delta"),
+        ("kkjupyter_view", "end"),
+    ]
+    assert {content["key"] for _, content in told} == {output.key}
+
+
+def test_a_page_that_comes_later_is_told_as_well(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(page_messages, "send", lambda kind, content: told.append(content["text"]))
+    rig.push("a")
+    monkeypatch.setattr(pages, "has_extension", True)
+    rig.push("b")
+    assert told == ["b"]
+    assert [message["text"] for message in rig.sent] == ["a", "b"]
+    answer = rig.output.answer({"kind": "snapshot"})
+    assert answer is not None
+    assert (answer["kind"], answer["text"], answer["end"]) == ("reset", "ab", 2)
 
 
 def test_incoming_messages_go_to_a_subshell_where_the_kernel_would_not_send_them_there() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from support.runs import FakeFeed, FakeScreen, FakeWidget, started
+from support.runs import FakeFeed, FakeOutput, FakeScreen, started
 from support.waiting import until
 
 import kkjupyter as kk
@@ -145,7 +145,7 @@ def test_cancel_does_not_wait_for_the_last_output_either(
 
     feed, view = FakeFeed(), kind(gate)
     run = Run(10**9, "fake()", feed)
-    run.add_screen(CellScreen(FakeWidget(), view))  # type: ignore[arg-type]
+    run.add_screen(CellScreen(FakeOutput(), view))  # type: ignore[arg-type]
     run.start()
     feed.put("one")
     feed.end()

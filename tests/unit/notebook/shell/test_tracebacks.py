@@ -72,6 +72,20 @@ def test_an_error_of_the_users_generator_shows_the_users_frames_only(
         assert "raise LookupError('mine')" in text
         assert code in text
         assert "kkjupyter" not in text.replace("kkjupyter-", "")
+    text = shown(shell, "%rpc numbers()", capsys)
+    assert "raise LookupError('mine')" in text
+    assert "run_line_magic" not in text
+
+
+def test_an_error_in_the_line_of_a_magic_shows_the_users_frames_only(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell("def numbers():\n    raise LookupError('mine')")
+    text = shown(shell, "%rpc numbers()", capsys)
+    assert "raise LookupError('mine')" in text
+    assert "kkjupyter" not in text
+    assert "<%rpc>" not in text
+    assert shown(shell, "%rpc [1, 2][5]", capsys) == "IndexError: list index out of range\n"
 
 
 @pytest.mark.slow
@@ -90,8 +104,9 @@ def test_an_interrupt_of_a_wait_shows_the_users_frames_only(
     for line in ("%rpc endless()", "kk.show(endless()).wait()"):
         text = shown(shell, f"up.clear(); threading.Thread(target=later).start()\n{line}", capsys)
         assert "KeyboardInterrupt" in text
-        assert "endless()" in text
         assert "kkjupyter" not in text
+        # Whoever typed a magic would not know the call that IPython makes of its line.
+        assert "run_line_magic" not in text
 
 
 def test_of_what_was_being_handled_only_the_users_frames_are_shown(

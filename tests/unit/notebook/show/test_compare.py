@@ -192,3 +192,18 @@ def test_what_is_saved() -> None:
     assert "&lt;A&gt;" in saved["text/html"]
     names = [column["name"] for column in saved[MIME_TYPE]["columns"]]
     assert names == ["<A>", "longer name"]
+
+
+def test_the_text_of_each_column_is_told_by_its_place() -> None:
+    bundles = {}
+    for name, text in {"A": "x 😀\n", "B": "y"}.items():
+        view = make_view("text")
+        view.feed([text])
+        bundles[name] = view.bundle(status())
+    saved = columns_bundle(bundles, {name: status() for name in bundles})
+    units = saved["text/plain"].encode("utf-16-le")
+    columns = saved[MIME_TYPE]["columns"]
+    places = [column["at"] for column in columns]
+    texts = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in places]
+    assert texts == ["x 😀", "y"]
+    assert all("source" not in column for column in columns)

@@ -13,8 +13,8 @@ from support.runs import ViewedRun
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output import assets, control
+from kkjupyter.notebook.output.live_output import LiveOutput
 from kkjupyter.notebook.output.screens import CellScreen, open_screen
-from kkjupyter.notebook.output.widget import LiveWidget
 from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, AutoView, View, make_view
@@ -96,7 +96,7 @@ def test_later_on_it_stays_what_it_is() -> None:
     assert view.version == 1
 
 
-class FakeWidget:
+class FakeOutput:
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
@@ -116,7 +116,7 @@ class FakeWidget:
 def test_the_page_is_told_to_start_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("display", "update"):
         monkeypatch.setattr(f"IPython.display.DisplayHandle.{name}", lambda *_, **__: None)
-    widget = FakeWidget()
+    widget = FakeOutput()
     screen = CellScreen(widget, auto())  # type: ignore[arg-type]
     screen.feed([1], DONE)
     screen.feed([2], DONE)
@@ -124,13 +124,16 @@ def test_the_page_is_told_to_start_anew(monkeypatch: pytest.MonkeyPatch) -> None
     assert widget.heard == ["anew", "<2>", "end"]
 
 
-def test_a_new_beginning_sends_everything_and_names_the_pane() -> None:
+def test_a_new_beginning_sends_everything_and_names_the_pane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     view = auto()
-    widget = LiveWidget(view=view, run=ViewedRun(DONE))
+    output = LiveOutput(view=view, run=ViewedRun(DONE))
     sent: list[dict[str, Any]] = []
-    widget.send = sent.append
+    assert output.widget is not None
+    monkeypatch.setattr(output.widget, "send", sent.append)
     view.feed([1])
-    widget.start_anew(DONE)
+    output.start_anew(DONE)
     assert sent[0]["kind"] == "reset"
     assert (sent[0]["text"], sent[0]["pane"], sent[0]["part"]) == ("<1>", "numbers", None)
 

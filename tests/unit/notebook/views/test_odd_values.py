@@ -133,7 +133,7 @@ def check(name: str | None, items: list[Any], *, in_terminal: bool = False) -> d
     half = len(items) // 2
     for item in items[:half]:
         view.feed([item])
-    view.checkpoint(DONE)
+    view.saved()
     view.feed(items[half:])
     view.finish()
     view.text.encode()

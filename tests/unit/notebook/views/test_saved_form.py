@@ -16,7 +16,6 @@ from kkjupyter.notebook.views import View, make_view
 from kkjupyter.notebook.views.saved_form import (
     MIME_TYPE,
     Body,
-    checkpoint_bundle,
     describe,
     duration,
     static_bundle,
@@ -54,6 +53,9 @@ GIVEN: dict[str, tuple[str, int, Status]] = {
     "failed": ("1\n2\n", 0, status(state="failed", count=2, error="ValueError: <went> wrong")),
     "failed at once": ("", 0, status(state="failed", count=0, error="ConnectionLost: gone")),
     "left out": ("head\n[… 5 characters left out …]\ntail", 5, status(count=1_234_567)),
+    "tokens": ("Hi", 0, status(written=412, unit="tokens", model="<gpt>")),
+    "characters": ("Hi", 0, status(state="cancelled", count=9, written=1)),
+    "an answer that failed": ("Hi", 0, status(state="failed", count=9, written=2, error="E: no")),
     "foldable": ("a line of text\n" * 200, 0, status()),
     "blocks": (f"{'x' * 250}\n" * 60 + "word " * 5_500, 0, status()),
 }
@@ -124,8 +126,6 @@ def test_words_of_the_peer_can_always_be_saved() -> None:
     given = status(state="failed", error="E: \ud800 \x1b[31m", title="\udc00", notes=("\ud800",))
     json.dumps(bundle_of("x", 0, given), ensure_ascii=False).encode()
     assert "[✕ E after 412: \ufffd ]" in bundle_of("x", 0, given)["text/plain"]
-    given_again = checkpoint_bundle(Excerpt("x", 0, 1), given)
-    json.dumps(given_again, ensure_ascii=False).encode()
 
 
 def test_an_end_that_was_no_success_stands_in_the_plain_text() -> None:
@@ -134,19 +134,12 @@ def test_an_end_that_was_no_success_stands_in_the_plain_text() -> None:
     assert cancelled["text/plain"] == "a\n[■ cancelled after 41 items]"
 
 
-def test_a_checkpoint_says_so() -> None:
-    given = status(state="streaming", count=7)
-    assert checkpoint_bundle(Excerpt("a\n", 0, 2), given) == {
-        "text/plain": "a\n[not finished when saved: ● 7 items · first 0.31 s]"
-    }
-
-
 @pytest.mark.parametrize(
     ("given", "glyph", "line"),
     [
         (status(state="waiting", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
         (status(state="streaming", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
-        (status(state="streaming"), "●", "412 items · first 0.31 s"),
+        (status(state="streaming"), "●", "412 items · first 0.31 s · 10.8 s"),
         (status(state="cancelling", count=1), "■", "cancelling · 1 item"),
         (status(), "✓", "412 items · first 0.31 s · 10.8 s"),
         (status(kind="unary"), "✓", "10.8 s"),
@@ -224,7 +217,6 @@ def test_all_forms_together_are_within_the_limit(choice: Any, items: list[Any]) 
     view.finish()
     bundle = view.bundle(status())
     assert file_bytes(bundle) <= LIMIT
-    assert file_bytes(view.checkpoint(status())) <= LIMIT
     assert len(view.saved().text.encode()) <= LIMIT + 1_000
     assert bundle["text/plain"]
     assert (

@@ -46,7 +46,7 @@ def test_a_view_by_name() -> None:
 
 
 def test_an_unknown_view() -> None:
-    with pytest.raises(UsageError, match=r"did you mean 'text'.*auto, text, .*json"):
+    with pytest.raises(UsageError, match=r"did you mean 'text'.*auto, answer, text, .*json"):
         make_view("texxt")
 
 
@@ -292,7 +292,6 @@ def test_retained_and_saved_have_limits_of_their_own() -> None:
     assert "characters left out" in bundle["text/html"]
     assert "characters left out" in bundle["text/plain"]
     assert len(bundle["text/html"]) < 14_000
-    assert list(view.checkpoint(streaming(1))) == ["text/plain"]
 
 
 # ---- lines that are written over
@@ -315,11 +314,10 @@ def test_lines_that_are_written_over(deltas: list[str], shown: str, choice: str)
     assert rewritten("".join(deltas)) == shown
     view = Lines() if choice == "own" else make_view(choice)
     view.feed(deltas)
-    assert view.checkpoint(DONE)["text/plain"].startswith(shown)
     view.finish()
     bundle = view.bundle(DONE)
     assert bundle["text/plain"] == shown
-    assert "\r" not in view.checkpoint(DONE)["text/plain"]
+    assert "\r" not in bundle["text/plain"]
     assert "&#13;" not in bundle["text/html"]
 
 

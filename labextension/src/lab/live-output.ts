@@ -1,0 +1,106 @@
+// An output that runs, as long as this page knows of it: its runs, and the links to their kernel.
+// Several renderers may draw it: JupyterLab can show an output in a view of its own.
+
+import type { FromKernel } from "../kernel/messages";
+import { patienceMs } from "../kernel/round-trips";
+import type { Output } from "../run/output-json";
+import { Run } from "../run/run";
+import { followRun, keepColumns, keepRun } from "../view/following";
+import { NotebookContext, type Surroundings } from "../view/notebook-context";
+import type { Column } from "../view/shown-run";
+import { ControlLink } from "./control-link";
+import type { OutputPanel } from "./jupyterlab";
+
+const NOT_FINISHED = "not finished when saved";
+
+export class LiveOutput {
+  readonly key: string;
+  readonly isComparison: boolean;
+  readonly columns: readonly Column[];
+  /** How many renderers draw it. */
+  users = 0;
+  /** The kernel was asked whether it knows it, and has not answered. */
+  private isSearched = false;
+  private readonly links = new Map<string, ControlLink>();
+  private readonly stops: (() => void)[] = [];
+
+  constructor(
+    readonly panel: OutputPanel,
+    output: Output,
+    rendermime: Surroundings["rendermime"],
+  ) {
+    const { key, isComparison, runs } = output;
+    this.key = key;
+    this.isComparison = isComparison;
+    const kernel = () => panel.sessionContext.session?.kernel;
+    const around: Surroundings = {
+      get kernel() {
+        return kernel();
+      },
+      ...(rendermime && { rendermime }),
+      ...(panel.context && { context: panel.context }),
+    };
+    const notebook = new NotebookContext(around, key);
+    this.columns = runs.map(({ key: own, name, snapshot }) => {
+      const link = new ControlLink(own, kernel);
+      const run = new Run((content) => link.send(content), snapshot);
+      link.hear((message) => {
+        if (message.kind === "unknown" && this.isSearched) run.lose(NOT_FINISHED);
+        else run.receive(message);
+      });
+      this.links.set(own, link);
+      return { run, link, notebook, name };
+    });
+    if (!this.links.has(key)) this.links.set(key, new ControlLink(key, kernel));
+  }
+
+  get isOver(): boolean {
+    return this.columns.every(({ run }) => run.over);
+  }
+
+  /** The kernel has told all pages this. */
+  tell(key: string, message: FromKernel): void {
+    this.links.get(key)?.tell(message);
+  }
+
+  /** Its kernel is there: follow the runs, and look after the notebook file. */
+  follow(): void {
+    const link = this.links.get(this.key) as ControlLink;
+    for (const column of this.columns) this.stops.push(followRun(column));
+    const [first] = this.columns;
+    if (this.isComparison) this.stops.push(keepColumns(this.columns, link));
+    else if (first) this.stops.push(keepRun(first, link));
+  }
+
+  /** The notebook says that it runs: ask the kernel, if there is one, how far it is. */
+  async find(): Promise<void> {
+    const { sessionContext } = this.panel;
+    await sessionContext.ready;
+    const kernel = sessionContext.session?.kernel;
+    if (!kernel) {
+      this.lose();
+      return;
+    }
+    this.isSearched = true;
+    const hear = ({ kind }: FromKernel) => {
+      if (!this.isSearched || kind === "unknown") return;
+      this.isSearched = false;
+      this.follow();
+    };
+    for (const { link } of this.columns) {
+      if (link) this.stops.push(link.hear(hear));
+      link?.send({ kind: "snapshot" });
+    }
+    // A kernel in which nobody has loaded the extension does not know the question.
+    const timer = window.setTimeout(() => this.isSearched && this.lose(), patienceMs(kernel));
+    this.stops.push(() => clearTimeout(timer));
+  }
+
+  dispose(): void {
+    for (const stop of this.stops) stop();
+  }
+
+  private lose(): void {
+    for (const { run } of this.columns) run.lose(NOT_FINISHED);
+  }
+}

@@ -1,0 +1,132 @@
+// The outputs of this page that run. They are found in what the kernels of its notebooks and consoles
+// tell them, and by the renderers of outputs that a page finds in its notebook.
+
+import type { KernelMessage } from "@jupyterlab/services";
+import { askOnControl } from "../kernel/control-channel";
+import { extensionOfPage } from "../kernel/extension";
+import {
+  type Bundle,
+  type FromKernel,
+  HELLO,
+  PAGE_MESSAGE,
+  VIEW_MESSAGE,
+} from "../kernel/messages";
+import { measureRoundTrips } from "../kernel/round-trips";
+import { type Output, outputOf } from "../run/output-json";
+import type { Surroundings } from "../view/notebook-context";
+import type { OutputPanel, PanelTracker } from "./jupyterlab";
+import { LiveOutput } from "./live-output";
+import { partOf } from "./part-urls";
+
+export class LiveOutputs {
+  private readonly panels = new Set<OutputPanel>();
+  private readonly outputs = new Map<string, LiveOutput>();
+  /** The kernels that know of this page. */
+  private readonly greeted = new WeakSet<object>();
+
+  /** Listen to the kernels of these panels. */
+  watch(tracker: PanelTracker): void {
+    extensionOfPage().isThere = true;
+    tracker.forEach((panel) => {
+      this.add(panel);
+    });
+    tracker.widgetAdded.connect((_, panel) => this.add(panel));
+  }
+
+  /** The output that runs, if the page knows of it. */
+  get(key: string): LiveOutput | undefined {
+    return this.outputs.get(key);
+  }
+
+  /**
+   * The output that runs according to the notebook; its kernel is asked.
+   *
+   * @param node shows it
+   * @returns undefined if it is in no panel with a kernel
+   */
+  find(
+    output: Output,
+    node: HTMLElement,
+    rendermime: Surroundings["rendermime"],
+  ): LiveOutput | undefined {
+    const known = this.outputs.get(output.key);
+    if (known) return known;
+    const panel = [...this.panels].find((one) => one.node.contains(node));
+    if (!panel) return undefined;
+    const found = this.begin(panel, output, rendermime);
+    void panel.sessionContext.ready.then(() => this.greet(panel));
+    void found.find();
+    return found;
+  }
+
+  /** Nobody draws it on this page any more. */
+  release(output: LiveOutput): void {
+    output.users -= 1;
+    if (!output.users && output.isOver) this.drop(output);
+  }
+
+  private add(panel: OutputPanel): void {
+    if (this.panels.has(panel)) return;
+    this.panels.add(panel);
+    const { sessionContext } = panel;
+    const heard = (_: unknown, message: KernelMessage.IMessage) => this.hear(panel, message);
+    sessionContext.iopubMessage.connect(heard);
+    measureRoundTrips(sessionContext.session?.kernel);
+    panel.disposed.connect(() => {
+      this.panels.delete(panel);
+      sessionContext.iopubMessage.disconnect(heard);
+      for (const output of this.outputs.values()) if (output.panel === panel) this.drop(output);
+    });
+  }
+
+  private hear(panel: OutputPanel, message: KernelMessage.IMessage): void {
+    const { msg_type } = message.header;
+    if (msg_type === VIEW_MESSAGE) {
+      const { key, ...content } = message.content as unknown as { key: string } & FromKernel;
+      this.tell(panel, key, content as FromKernel);
+    } else if (msg_type === HELLO) {
+      this.greet(panel, true);
+    } else if (msg_type === "display_data") {
+      const parent = message.parent_header as { session?: string };
+      const kernel = panel.sessionContext.session?.kernel;
+      // What another page has asked for comes by way of the shared notebook, if at all.
+      if (parent.session !== kernel?.clientId) return;
+      const output = outputOf((message.content as { data: Bundle }).data, partOf);
+      if (output?.isLive && !this.outputs.has(output.key)) {
+        this.begin(panel, output, undefined).follow();
+      }
+    }
+  }
+
+  private tell(panel: OutputPanel, key: string, message: FromKernel): void {
+    for (const output of this.outputs.values())
+      if (output.panel === panel) output.tell(key, message);
+  }
+
+  private begin(
+    panel: OutputPanel,
+    output: Output,
+    rendermime: Surroundings["rendermime"],
+  ): LiveOutput {
+    const begun = new LiveOutput(panel, output, rendermime);
+    this.outputs.set(begun.key, begun);
+    return begun;
+  }
+
+  private drop(output: LiveOutput): void {
+    output.dispose();
+    this.outputs.delete(output.key);
+  }
+
+  /** Tell the kernel that this page draws by itself; once, unless it asks. */
+  private greet(panel: OutputPanel, isAsked = false): void {
+    const kernel = panel.sessionContext.session?.kernel;
+    if (!kernel || (this.greeted.has(kernel) && !isAsked)) return;
+    this.greeted.add(kernel);
+    measureRoundTrips(kernel);
+    askOnControl(kernel, PAGE_MESSAGE, {}, () => {});
+  }
+}
+
+/** Those of this page. */
+export const liveOutputs = new LiveOutputs();

@@ -1,0 +1,189 @@
+// What is around the view: a kernel connection, a notebook, perhaps neither. All of it is
+// JupyterLab's (and Notebook 7's) own object model, which a widget reaches through the widget manager,
+// promised by nobody, so each piece is looked for before it is used; without it the view still works.
+
+import type { IOutput } from "@jupyterlab/nbformat";
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import type { KernelMessage } from "@jupyterlab/services";
+import type { ISignal } from "@lumino/signaling";
+import type { KernelConnection } from "../kernel/connection";
+import type { Bundle } from "../kernel/messages";
+import { measureRoundTrips } from "../kernel/round-trips";
+import { liveKeyOf } from "../run/output-json";
+
+const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
+
+/** An output in the shared document: a map of its own kind there, its data a plain object. */
+interface YOutput {
+  get?(name: "data"): Bundle | undefined;
+}
+
+interface Cell {
+  outputs?: {
+    length: number;
+    get(index: number): { data?: Bundle; toJSON(): IOutput };
+    set(index: number, output: IOutput): void;
+  };
+  executionState?: string;
+  sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): YOutput } | undefined } };
+}
+
+/** What a page of JupyterLab or Notebook has around an output. */
+export interface Surroundings {
+  kernel?: KernelConnection | null | undefined;
+  rendermime?: { latexTypesetter?: IRenderMime.ILatexTypesetter | null };
+  context?: {
+    model?: {
+      cells?: { length: number; get(index: number): Cell };
+      /** Who has the notebook open, by numbers that are the same for all of them. */
+      sharedModel?: { awareness?: { clientID: number; getStates(): Map<number, unknown> } };
+    };
+    saveState?: ISignal<unknown, string>;
+    sessionContext?: { isDisposed?: boolean; kernelChanged?: ISignal<unknown, unknown> };
+  };
+}
+
+interface Place {
+  cell: Cell;
+  outputs: NonNullable<Cell["outputs"]>;
+  index: number;
+}
+
+export class NotebookContext {
+  /**
+   * @param around what the page has around the output
+   * @param key the id of the output that the notebook shows: the view's own, or that of the
+   *   comparison in which it is a column
+   */
+  constructor(
+    private readonly around: Surroundings,
+    private readonly key: string,
+  ) {
+    measureRoundTrips(around.kernel);
+  }
+
+  /** The connection to the kernel, if there is one. */
+  get kernel(): KernelConnection | null | undefined {
+    return this.around.kernel;
+  }
+
+  /** Call back with all that the kernel tells everybody. Returns how to stop. */
+  onKernelMessage(heard: (message: KernelMessage.IMessage) => void): () => void {
+    return connect(this.around.kernel?.iopubMessage, heard);
+  }
+
+  /** Call back when the connection to the kernel is there again. Returns how to stop. */
+  onReconnected(connected: () => void): () => void {
+    return connect(this.around.kernel?.connectionStatusChanged, (status) => {
+      if (status === "connected") connected();
+    });
+  }
+
+  /** The notebook's own typesetting of formulas, if it has one. */
+  typesetter(): ((element: HTMLElement) => void) | undefined {
+    const { latexTypesetter } = this.around.rendermime ?? {};
+    return latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined;
+  }
+
+  /** Interrupt the kernel if, and only if, it runs the very cell that shows this view. */
+  interruptOwnCell(): boolean {
+    const { kernel } = this.around;
+    const running = this.places().some(({ cell }) => cell.executionState === "running");
+    if (!running || kernel?.status !== "busy") return false;
+    kernel.interrupt().catch((error) => console.error("kkjupyter: interrupt failed", error));
+    return true;
+  }
+
+  /** Call back once when the kernel is gone, with the words for it. Returns how to stop. */
+  onKernelLost(lost: (why: string) => void): () => void {
+    const context = this.around.context?.sessionContext;
+    const stops = [
+      connect(this.around.kernel?.statusChanged, (status) => {
+        if (status === "restarting" || status === "autorestarting") lost("kernel restarted");
+        else if (status === "dead" || status === "terminating") lost("kernel stopped");
+      }),
+      connect(context?.kernelChanged, () => {
+        // A notebook that is closed lets its kernel go, which then runs on.
+        if (!context?.isDisposed) lost("kernel stopped");
+      }),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+
+  /**
+   * Call back when the notebook is about to be written to its file, and when that has been done.
+   * Returns how to stop.
+   */
+  onSave(saving: () => void, saved: () => void): () => void {
+    return connect(this.around.context?.saveState, (state) => {
+      if (state === "started") saving();
+      else if (state.startsWith("completed")) saved();
+    });
+  }
+
+  /** Whether there is a notebook around it, whose outputs can be seen. */
+  hasNotebook(): boolean {
+    return this.around.context?.model?.cells !== undefined;
+  }
+
+  /** Whether an output of the notebook is still the live form of this one. */
+  isLiveInNotebook(): boolean {
+    return this.places().length > 0;
+  }
+
+  /** Which of the pages that have the notebook open this is, from 0: the one that writes first. */
+  get turn(): number {
+    const awareness = this.around.context?.model?.sharedModel?.awareness;
+    if (!awareness) return 0;
+    return [...awareness.getStates().keys()].filter((id) => id < awareness.clientID).length;
+  }
+
+  /** Put the static output where the notebook still has the live one. */
+  persist(bundle: Bundle): void {
+    for (const { outputs, index } of this.places()) {
+      outputs.set(index, { ...outputs.get(index).toJSON(), data: bundle, metadata: {} });
+    }
+  }
+
+  /**
+   * Let the file have what came so far, without a change that anybody is told of: one that is
+   * would make the notebook draw the output anew.
+   */
+  checkpoint(bundle: () => Bundle): void {
+    for (const { cell, index } of this.places()) {
+      const data = cell.sharedModel?.ymodel?.get("outputs")?.get(index)?.get?.("data");
+      if (data && Object.getPrototypeOf(data) === Object.prototype) Object.assign(data, bundle());
+    }
+  }
+
+  private places(): Place[] {
+    const cells = this.around.context?.model?.cells;
+    const found: Place[] = [];
+    for (let i = 0; i < (cells?.length ?? 0); i++) {
+      const cell = cells?.get(i);
+      const outputs = cell?.outputs;
+      for (let j = 0; cell && outputs && j < outputs.length; j++) {
+        if (isLive(outputs.get(j).data, this.key)) found.push({ cell, outputs, index: j });
+      }
+    }
+    return found;
+  }
+}
+
+/** Whether these are the forms of the live output with this key. */
+function isLive(data: Bundle | undefined, key: string): boolean {
+  const widget = data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
+  return widget?.model_id === key || liveKeyOf(data) === key;
+}
+
+/** Returns how to disconnect. */
+function connect<Args>(
+  signal: ISignal<unknown, Args> | undefined,
+  slot: (args: Args) => void,
+): () => void {
+  const heard = (_: unknown, args: Args) => slot(args);
+  signal?.connect(heard);
+  return () => void signal?.disconnect(heard);
+}

@@ -1,0 +1,43 @@
+// Style sheets, in the page and in the shadow roots in which some front ends draw a widget.
+
+import { describe, expect, test } from "vitest";
+import { addStyle, styleShadowRoot } from "../../src/ui/styles";
+
+function sheets(place: ParentNode): (string | null)[] {
+  return [...place.querySelectorAll("style[data-kkjupyter]")].map((style) => style.textContent);
+}
+
+function inShadow(): { root: ShadowRoot; el: HTMLElement } {
+  const host = document.createElement("div");
+  document.body.append(host);
+  const root = host.attachShadow({ mode: "open" });
+  const el = document.createElement("div");
+  root.append(el);
+  return { root, el };
+}
+
+describe("style sheets", () => {
+  test("each is in the page once, and both of two versions", () => {
+    addStyle(document, "a", "one {}");
+    addStyle(document, "a", "one {}");
+    addStyle(document, "a", "two {}");
+    expect(sheets(document.head)).toEqual(["one {}", "two {}"]);
+  });
+
+  test("a shadow root has those that are there, and those that come", () => {
+    const { root, el } = inShadow();
+    styleShadowRoot(el);
+    styleShadowRoot(el);
+    expect(sheets(root)).toEqual(sheets(document.head));
+    addStyle(document, "b", "three {}");
+    expect(sheets(root)).toEqual(["one {}", "two {}", "three {}"]);
+    expect(sheets(document.head)).toEqual(sheets(root));
+  });
+
+  test("an element of the page itself needs nothing", () => {
+    const el = document.createElement("div");
+    document.body.append(el);
+    styleShadowRoot(el);
+    expect(sheets(document.body)).toEqual([]);
+  });
+});
