@@ -24,7 +24,8 @@ _OPEN: Final = """async ([index, source, snapshot]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const widget = (await import(url)).default;
   const listeners = new Set();
-  const traits = { key: String(Math.random()), place: "", run_id: 3, control_road: false, snapshot };
+  const own = { key: String(Math.random()), place: "", run_id: 3 };
+  const traits = { ...own, control_road: false, snapshot };
   const model = {
     get: (name) => traits[name],
     send: (message) => hand.sent.push(message.kind),
@@ -64,7 +65,7 @@ class HandFed:
         }
         self._end = 0
         snapshot = {
-            **{"text": "", "end": 0, "left_out": 0, "view": "text", "pane": "text", "part": None},
+            "text": "", "end": 0, "left_out": 0, "view": "text", "pane": "text", "part": None,
             "status": self._status,
         }
         source = (files("kkjupyter") / "static" / "widget.js").read_text(encoding="utf-8")
