@@ -69,6 +69,11 @@ export const HEARTBEAT: string = "kkjupyter_running";
 /** What a kernel says last, to everybody, when it is shut down; its status tells so seconds later. */
 export const SHUT_DOWN: string = "shutdown_reply";
 
+export interface ShutDown {
+  /** Whether another process follows. */
+  restart?: boolean;
+}
+
 /** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */
 export interface Heartbeat {
   running: number;

@@ -7,7 +7,7 @@ import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { KernelMessage } from "@jupyterlab/services";
 import type { ISignal } from "@lumino/signaling";
 import type { KernelConnection } from "../kernel/connection";
-import { type Bundle, SHUT_DOWN } from "../kernel/messages";
+import type { Bundle } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
 import { liveKeyOf } from "../run/output-json";
 
@@ -101,10 +101,6 @@ export class NotebookContext {
       connect(this.around.kernel?.statusChanged, (status) => {
         if (status === "restarting" || status === "autorestarting") lost("kernel restarted");
         else if (status === "dead" || status === "terminating") lost("kernel stopped");
-      }),
-      connect(this.around.kernel?.iopubMessage, ({ header, content }) => {
-        if (header.msg_type !== SHUT_DOWN) return;
-        lost((content as { restart?: boolean }).restart ? "kernel restarted" : "kernel stopped");
       }),
       connect(context?.kernelChanged, () => {
         // A notebook that is closed lets its kernel go, which then runs on.
