@@ -84,21 +84,3 @@ def test_it_tells_which_streams_have_outlived_their_cell(kernel: Kernel) -> None
     assert ended["silent()"]["outlived_cell"] is True
     assert ended["ticks()"]["outlived_cell"] is False
     assert {end["state"] for end in ended.values()} == {"cancelled"}
-
-
-def test_a_kernel_that_ends_says_nothing_of_errors_that_its_end_makes(each_kernel: Kernel) -> None:
-    """A shell empties the namespace at the end, under the feet of what still runs."""
-    prepare(each_kernel)
-    each_kernel.run(
-        "def words():\n"
-        "    while True:\n"
-        "        time.sleep(0.01)\n"
-        "        yield 'word '\n"
-        "%rpc words() --background"
-    ).check()
-    wait_until(lambda: numbers(each_kernel) == [1], "the stream")
-    assert each_kernel.control("shutdown_request", {"restart": False})["status"] == "ok"
-    wait_until(lambda: not each_kernel.is_alive(), "the end of the kernel")
-    said = [str(m["content"]) for _, m in each_kernel.messages()]
-    assert any("word" in content for content in said)
-    assert not any("NameError" in content or "'failed'" in content for content in said)
