@@ -296,6 +296,13 @@ class Run:
         self.is_cancelled = True
         return self._cancel(_LEAVE_AFTER_S)
 
+    def abandon(self) -> None:
+        """Say nothing more of it, not even how it ended: the process ends. Any thread; idempotent.
+
+        What its source meets from now on, such as names that are gone, is no error of the user's.
+        """
+        self._claim_end()
+
     def let_go(self) -> None:
         """Cancel it because its loop is gone. For finalizers."""
         ticker().post(lambda: self._cancel(_PATIENCE_S))

@@ -66,6 +66,14 @@ export const PAGE_MESSAGE: string = "kkjupyter_page";
 /** The type of the message that holds a {@link Heartbeat}; JupyterLab's types list Jupyter's own only. */
 export const HEARTBEAT: string = "kkjupyter_running";
 
+/** What a kernel says last, to everybody, when it is shut down; its status tells so seconds later. */
+export const SHUT_DOWN: string = "shutdown_reply";
+
+export interface ShutDown {
+  /** Whether another process follows. */
+  restart?: boolean;
+}
+
 /** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */
 export interface Heartbeat {
   running: number;
