@@ -15,18 +15,21 @@ export function cancel({ run, link, notebook }: ShownRun): void {
   link?.send({ kind: "cancel" }, () => {
     isRefused = true;
   });
-  setTimeout(() => {
-    if (!isUnanswered(run)) return;
-    // Who answers on the control channel is not helped by an interrupt.
-    if (isRefused || !notebook.interruptOwnCell()) {
-      run.cancelReached("busy");
-      return;
-    }
-    run.cancelReached("interrupted");
-    setTimeout(() => {
-      if (isUnanswered(run)) run.cancelReached("busy");
-    }, INTERRUPTED_WITHIN_MS);
-  }, notebook.canOnlyInterrupt ? FREE_WITHIN_MS : patienceMs(notebook.kernel));
+  setTimeout(
+    () => {
+      if (!isUnanswered(run)) return;
+      // Who answers on the control channel is not helped by an interrupt.
+      if (isRefused || !notebook.interruptOwnCell()) {
+        run.cancelReached("busy");
+        return;
+      }
+      run.cancelReached("interrupted");
+      setTimeout(() => {
+        if (isUnanswered(run)) run.cancelReached("busy");
+      }, INTERRUPTED_WITHIN_MS);
+    },
+    notebook.canOnlyInterrupt ? FREE_WITHIN_MS : patienceMs(notebook.kernel),
+  );
 }
 
 function isUnanswered(run: Run): boolean {
