@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from kkjupyter.plaintext import plain
 
-__all__ = ["RunState", "Status"]
+__all__ = ["RunState", "Status", "Unit"]
 
 RunState = Literal["waiting", "streaming", "cancelling", "done", "cancelled", "failed"]
+Unit = Literal["tokens", "characters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Status:
             from then: nobody knows when it was asked for.
         error: ``"ValueError: something went wrong"`` of a failed run, else ``""``.
         notes: further lines for the user ("an earlier run is still streaming").
+        written: of a language model's answer, how much it has written; else None.
+        unit: in which unit that is counted.
+        model: the model that writes it, if the stream says so.
     """
 
     run_id: int
@@ -40,6 +44,9 @@ class Status:
     error: str = ""
     notes: tuple[str, ...] = ()
     was_open: bool = False
+    written: int | None = None
+    unit: Unit = "characters"
+    model: str = ""
 
     @property
     def over(self) -> bool:
@@ -51,6 +58,7 @@ class Status:
         return replace(
             self,
             title=plain(self.title),
+            model=plain(self.model),
             error=plain(self.error),
             notes=tuple([plain(note) for note in self.notes]),
         )
@@ -58,8 +66,12 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON, as it is sent to the front end and saved."""
         sound = self.sound()
+        known = asdict(sound)
+        if self.written is None:
+            for name in ("written", "unit", "model"):
+                del known[name]
         return {
-            **asdict(sound),
+            **known,
             "notes": list(sound.notes),
             "elapsed_s": round(self.elapsed_s, 3),
             "first_item_s": None if self.first_item_s is None else round(self.first_item_s, 3),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
+from support.browser.jupyter_server import FrontEnd
 from support.browser.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
@@ -86,12 +87,50 @@ def test_it_follows_the_end_unless_the_user_went_away(streaming: Lab) -> None:
     below = "(e) => e.scrollHeight - e.clientHeight - e.scrollTop"
     expect(log).to_contain_text("line 60\n")
     assert log.evaluate(below) < 8
-    log.evaluate("(e) => e.scrollTo(0, 100)")
+    log.hover()
+    lab.page.mouse.wheel(0, -200)
+    jump = lab.output(1).get_by_role("button", name="Jump to the latest")
+    expect(jump).to_be_visible()
+    top = log.evaluate("(e) => e.scrollTop")
     lab.pause(1)
-    assert log.evaluate("(e) => e.scrollTop") == 100
-    log.evaluate("(e) => e.scrollTo(0, e.scrollHeight)")
+    assert log.evaluate("(e) => e.scrollTop") == top
+    jump.click()
     lab.pause(1)
     assert log.evaluate(below) < 8
+    expect(jump).to_have_count(0)
+
+
+@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+def test_escape_gives_the_keys_back_to_the_notebook(
+    open_notebook: OpenNotebook, front_end: FrontEnd
+) -> None:
+    lab = open_notebook([SETUP, LINES], front_end=front_end)
+    lab.run(0)
+    lab.start(1)
+    expect(lab.output(1)).to_contain_text("line 5\n")
+    lab.button(1, "Cancel lines()").focus()
+    lab.page.keyboard.press("Enter")
+    expect(lab.button(1, "Copy")).to_be_focused()
+    lab.wait(1)
+    lab.page.keyboard.press("Escape")
+    lab.page.keyboard.press("b")
+    lab.wait_until("() => window.jupyterapp.shell.currentWidget.content.widgets.length === 3")
+    place = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    assert lab.page.evaluate(place) == 2
+
+
+def test_a_double_click_on_cancel_leaves_the_clipboard_alone(streaming: Lab) -> None:
+    lab = streaming
+    lab.page.evaluate("() => navigator.clipboard.writeText('mine')")
+    box = lab.button(1, "Cancel lines()").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lab.page.mouse.click(x, y)
+    expect(lab.button(1, "Copy")).to_be_visible()
+    lab.page.mouse.click(x, y)
+    assert lab.page.evaluate("() => navigator.clipboard.readText()") == "mine"
+    lab.button(1, "Copy").click()  # waits until it may be
+    expect(lab.button(1, "Copy")).to_have_text("Copied")
 
 
 def test_a_screen_reader_is_told_the_state_and_not_flooded(streaming: Lab) -> None:

@@ -66,3 +66,22 @@ def test_it_goes_on_after_reload_ext_and_ends_with_unload_ext(kernel: Kernel) ->
     wait_until(lambda: numbers(kernel)[:3] == [1, 0, 1], "the stream, once more")
     kernel.run("%unload_ext kkjupyter").check()
     wait_until(lambda: numbers(kernel)[-1] == 0, "the end")
+
+
+def test_it_tells_which_streams_have_outlived_their_cell(kernel: Kernel) -> None:
+    prepare(kernel)
+    kernel.run("%rpc api.silent() --background").check()
+    wait_until(lambda: numbers(kernel) == [1], "the first stream")
+    cell = kernel.submit("%rpc api.ticks()")
+    wait_until_streaming(cell)
+    wait_until(lambda: numbers(kernel)[-1:] == [2], "the second stream")
+    content = kernel.messages("kkjupyter_running")[-1][1]["content"]
+    assert [one["title"] for one in content["streams"]] == ["silent()", "ticks()"]
+    assert kernel.control("kkjupyter_cancel", {"all": True})["cancelled"] is True
+    wait_until(lambda: numbers(kernel)[-1:] == [0], "the end of both")
+    cell.check()
+    beats = [m["content"] for _, m in kernel.messages("kkjupyter_running")]
+    ended = {end["title"]: end for beat in beats for end in beat["ended"]}
+    assert ended["silent()"]["outlived_cell"] is True
+    assert ended["ticks()"]["outlived_cell"] is False
+    assert {end["state"] for end in ended.values()} == {"cancelled"}

@@ -11,7 +11,8 @@ from kkjupyter.notebook.chunks.fields import (
     plain_dict,
     string,
 )
-from kkjupyter.notebook.chunks.parts import CallDelta, Part
+from kkjupyter.notebook.chunks.media import result_text
+from kkjupyter.notebook.chunks.parts import CallDelta, Part, ToolResult
 
 __all__ = ["MARKS", "read"]
 
@@ -33,6 +34,7 @@ def read(event: Fields) -> list[Part] | None:
         message = fields(event.get("message"))
         return [
             Part("role", string(message.get("role"))),
+            Part("model", string(message.get("model"))),
             Part("usage", (plain_dict(message.get("usage")), False)),
         ]
     if kind == "message_delta" and "delta" in event:
@@ -73,6 +75,9 @@ def _read_block(event: Fields) -> list[Part]:
         arguments = json_text(block.get("input") or None)
         key = call_key(event.get("index"), 0)
         return [Part("tool_call", CallDelta(key, call_id, name, arguments))]
+    if kind.endswith("_tool_result"):
+        result = ToolResult(string(block.get("tool_use_id")), "", result_text(block.get("content")))
+        return [Part("tool_result", result)]
     if text := string(block.get("text")):
         return [Part("text", text)]
     if thought := string(block.get("thinking")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kkjupyter.notebook.chunks.fields import fields, flat_text, list_of, string
+from kkjupyter.notebook.chunks.media import media_in
 from kkjupyter.notebook.chunks.parts import Part
 
 __all__ = ["content_parts"]
@@ -38,9 +39,9 @@ def content_parts(content: Any, choice: int = 0) -> list[Part]:
         elif refusal := string(known.get("refusal")):
             found.append(Part("refusal", refusal, choice))
         elif kind in _IMAGES:
-            found.append(Part("image", string(known.get("mime_type")), choice))
+            found.append(Part("image", media_in("image", block), choice))
         elif kind in _AUDIOS:
-            found.append(Part("audio", string(known.get("mime_type")), choice))
+            found.append(Part("audio", media_in("audio", block), choice))
         elif text := flat_text(block):
             found.append(Part("text", text, choice))
         elif kind not in _SILENT:

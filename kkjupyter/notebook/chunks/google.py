@@ -6,7 +6,8 @@ from typing import Any
 
 from kkjupyter.notebook.chunks.fields import Fields, fields, is_list, json_text, list_of, plain_dict
 from kkjupyter.notebook.chunks.fields import string as text_in
-from kkjupyter.notebook.chunks.parts import CallDelta, Part
+from kkjupyter.notebook.chunks.media import media_in, result_text
+from kkjupyter.notebook.chunks.parts import CallDelta, Part, ToolResult
 
 __all__ = ["MARKS", "read"]
 
@@ -32,6 +33,8 @@ def read(chunk: Fields) -> list[Part] | None:
     ):
         return None
     parts: list[Part] = []
+    if model := text_in(_either(chunk, "model_version", "modelVersion")):
+        parts.append(Part("model", model))
     for candidate in list_of(candidates):
         _read_candidate(fields(candidate), parts)
     feedback = fields(_either(chunk, "prompt_feedback", "promptFeedback"))
@@ -64,13 +67,18 @@ def _read_candidate(candidate: Fields, parts: list[Part]) -> None:
             if name:
                 arguments = json_text(known.get("args") or {})
                 parts.append(Part("tool_call", CallDelta(None, call_id, name, arguments), number))
+        elif (response := _either(part, "function_response", "functionResponse")) is not None:
+            known = fields(response)
+            call_id, name = text_in(known.get("id")), text_in(known.get("name"))
+            result = ToolResult(call_id, name, result_text(known.get("response")))
+            parts.append(Part("tool_result", result, number))
         elif (data := _either(part, "inline_data", "inlineData")) is not None:
             mime_type = text_in(_either(fields(data), "mime_type", "mimeType"))
             kind = mime_type.partition("/")[0]
             if kind == "image":
-                parts.append(Part("image", mime_type, number))
+                parts.append(Part("image", media_in("image", data), number))
             elif kind == "audio":
-                parts.append(Part("audio", mime_type, number))
+                parts.append(Part("audio", media_in("audio", data), number))
             else:
                 parts.append(Part("other", mime_type or "data", number))
         else:

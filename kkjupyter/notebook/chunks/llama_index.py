@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from kkjupyter.notebook.chunks.fields import Fields, call_key, fields, json_text, list_of, string
-from kkjupyter.notebook.chunks.parts import CallDelta, Part
+from kkjupyter.notebook.chunks.media import result_text
+from kkjupyter.notebook.chunks.parts import CallDelta, Part, ToolResult
 
 __all__ = ["MARKS", "read"]
 
-MARKS = frozenset({"delta"})
+MARKS = frozenset({"delta", "tool_output"})
 
 
 def read(chunk: Fields) -> list[Part] | None:
-    """What is new in a response, or in the event of an agent."""
+    """What is new in a response, or in the event of an agent: a delta, or what a tool returned."""
+    if "tool_output" in chunk and "tool_name" in chunk and "tool_id" in chunk:
+        output = chunk.get("tool_output")
+        text = result_text(fields(output).get("content")) or result_text(output)
+        call_id, name = string(chunk.get("tool_id")), string(chunk.get("tool_name"))
+        return [Part("tool_result", ToolResult(call_id, name, text))]
     if "delta" not in chunk or "raw" not in chunk:
         return None
     if not ("message" in chunk or "text" in chunk or "response" in chunk):

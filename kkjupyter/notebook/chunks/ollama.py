@@ -17,6 +17,8 @@ def read(chunk: Fields) -> list[Part] | None:
     if type(chunk.get("done")) is not bool or not ("model" in chunk or "created_at" in chunk):
         return None
     parts: list[Part] = []
+    if model := string(chunk.get("model")):
+        parts.append(Part("model", model))
     value = chunk.get("message")
     message = fields(value)
     if value is None:

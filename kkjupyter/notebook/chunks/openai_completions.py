@@ -20,6 +20,7 @@ from kkjupyter.notebook.chunks.fields import (
     plain_dict,
     string,
 )
+from kkjupyter.notebook.chunks.media import media_in, media_of_bytes
 from kkjupyter.notebook.chunks.parts import CallDelta, Part
 
 __all__ = ["MARKS", "read"]
@@ -56,6 +57,8 @@ def read(chunk: Fields) -> list[Part] | None:
                 _read_choice(choice, parts)
             elif number == 0:
                 return None
+    if model := string(chunk.get("model")):
+        parts.append(Part("model", model))
     if error := error_text(chunk.get("error")):
         parts.append(Part("error", error))
     if (usage := chunk.get("usage")) is not None:
@@ -111,10 +114,11 @@ def _read_rare(delta: Fields, number: int, parts: list[Part]) -> None:
         known = fields(audio)
         if transcript := string(known.get("transcript")):
             parts.append(Part("text", transcript, number))
-        if string(known.get("data")):
-            parts.append(Part("audio", "", number))
-    for _ in list_of(delta.get("images")):
-        parts.append(Part("image", "", number))
+        if data := string(known.get("data")):
+            # While it is streamed, there is no other format.
+            parts.append(Part("audio", media_of_bytes("audio", data, "audio/pcm16"), number))
+    for image in list_of(delta.get("images")):
+        parts.append(Part("image", media_in("image", image), number))
     calls = delta.get("tool_calls")
     for at, value in enumerate(list_of(calls)):
         call = fields(value)

@@ -12,7 +12,8 @@ from kkjupyter.notebook.chunks.fields import (
     plain_dict,
     string,
 )
-from kkjupyter.notebook.chunks.parts import CallDelta, Part, PartKind
+from kkjupyter.notebook.chunks.media import media_of_bytes, result_text
+from kkjupyter.notebook.chunks.parts import CallDelta, Part, PartKind, ToolResult
 
 __all__ = ["MARKS", "read"]
 
@@ -60,7 +61,10 @@ def read(event: Fields) -> list[Part] | None:
     if kind == "response.reasoning_summary_part.added" and event.get("summary_index"):
         return [Part("reasoning", "\n\n")]
     if kind == "response.audio.delta":
-        return [Part("audio", "")]
+        return [Part("audio", media_of_bytes("audio", event.get("delta"), "audio/pcm16"))]
+    if kind == "response.created":
+        model = string(fields(event.get("response")).get("model"))
+        return [Part("model", model)] if model else []
     if kind in ("response.completed", "response.incomplete", "response.failed"):
         return _read_end(fields(event.get("response")))
     return []
@@ -90,9 +94,13 @@ def _read_item(event: Fields) -> list[Part]:
         call_id = string(item.get("call_id")) or string(item.get("id"))
         name = string(item.get("name"))
         key = _key(event, item.get("id"))
-        return [Part("tool_call", CallDelta(key, call_id, name, json_text(arguments), True))]
-    if kind == "image_generation_call" and item.get("result"):
-        return [Part("image", "")]
+        parts = [Part("tool_call", CallDelta(key, call_id, name, json_text(arguments), True))]
+        if (output := item.get("output")) is not None:
+            parts.append(Part("tool_result", ToolResult(call_id, name, result_text(output))))
+        return parts
+    if kind == "image_generation_call" and (data := item.get("result")):
+        mime_type = f"image/{string(item.get('output_format')) or 'png'}"
+        return [Part("image", media_of_bytes("image", data, mime_type))]
     role = string(item.get("role"))
     return [Part("role", role)] if role else []
 

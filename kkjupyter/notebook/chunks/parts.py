@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["PART_KINDS", "CallDelta", "Part", "PartKind"]
+__all__ = ["PART_KINDS", "CallDelta", "Part", "PartKind", "ToolResult"]
 
 PartKind = Literal[
     "text",
     "reasoning",
     "refusal",
     "tool_call",
+    "tool_result",
     "image",
     "audio",
     "usage",
     "finish_reason",
     "error",
     "role",
+    "model",
     "other",
 ]
 PART_KINDS: tuple[PartKind, ...] = (
     "role",
+    "model",
     "reasoning",
     "text",
     "refusal",
     "tool_call",
+    "tool_result",
     "image",
     "audio",
     "other",
@@ -40,7 +44,8 @@ class Part(NamedTuple):
 
     Attributes:
         kind: what it is.
-        value: a :class:`CallDelta` for a tool call; for usage, the counts and whether they add to
+        value: a :class:`CallDelta` for a tool call, a :class:`ToolResult` for what it returned, a
+            :class:`Media` for an image and for audio; for usage, the counts and whether they add to
             the earlier ones; else a text: more of the answer, or the name of what came.
         choice: the number of the alternative that it belongs to.
         rank: 0 for what comes first-hand. Some clients say a thing twice (each delta, then all of
@@ -69,3 +74,17 @@ class CallDelta(NamedTuple):
     name: str = ""
     arguments: str = ""
     is_whole: bool = False
+
+
+class ToolResult(NamedTuple):
+    """What a tool has returned.
+
+    Attributes:
+        id: of the call; empty if the chunk does not say.
+        name: of the tool; likewise.
+        text: the result.
+    """
+
+    id: str
+    name: str
+    text: str

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from kkjupyter.notebook.chunks.fields import Fields, call_key, fields, json_text, plain_dict, string
-from kkjupyter.notebook.chunks.parts import CallDelta, Part
+from kkjupyter.notebook.chunks.media import media_in, result_text
+from kkjupyter.notebook.chunks.parts import CallDelta, Part, ToolResult
 
 __all__ = ["MARKS", "read"]
 
 MARKS = frozenset({"event_kind"})
 
+_RESULTS = ("tool-return", "builtin-tool-return", "retry-prompt")
 _CALLS = ("tool-call", "builtin-tool-call", "tool_call")
 
 
@@ -25,6 +27,9 @@ def read(event: Fields) -> list[Part] | None:
     if kind == "part_delta":
         delta = fields(event.get("delta"))
         return _read_part(string(delta.get("part_delta_kind")), delta, event.get("index"))
+    if kind in ("function_tool_result", "builtin_tool_result"):
+        result = event.get("result")
+        return [_result_part(fields(event.get("part") if result is None else result))]
     if kind == "agent_run_result":
         return _read_result(event.get("result"))
     return []
@@ -38,8 +43,10 @@ def _read_part(kind: str, part: Fields, index: Any) -> list[Part]:
         call_id, key = string(part.get("tool_call_id")), call_key(index, 0)
         text = json_text(arguments)
         return [Part("tool_call", CallDelta(key, call_id, name, text, is_whole))]
+    if kind in _RESULTS:
+        return [_result_part(part)]
     if kind == "file":
-        return [Part("other", "file")]
+        return [_file_part(part.get("content"))]
     text = string(part.get("content")) or string(part.get("content_delta"))
     if not text:
         return []
@@ -50,3 +57,17 @@ def _read_result(result: Any) -> list[Part]:
     usage = getattr(result, "usage", None)
     counts = plain_dict(usage() if callable(usage) else usage)
     return [Part("usage", (counts, False))] if counts else []
+
+
+def _result_part(part: Fields) -> Part:
+    call_id, name = string(part.get("tool_call_id")), string(part.get("tool_name"))
+    return Part("tool_result", ToolResult(call_id, name, result_text(part.get("content"))))
+
+
+def _file_part(content: Any) -> Part:
+    sort = string(fields(content).get("media_type")).partition("/")[0]
+    if sort == "image":
+        return Part("image", media_in("image", content))
+    if sort == "audio":
+        return Part("audio", media_in("audio", content))
+    return Part("other", "file")

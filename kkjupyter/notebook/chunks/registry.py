@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.chunks import (
@@ -22,7 +22,9 @@ from kkjupyter.notebook.chunks import (
     pydantic_ai,
 )
 from kkjupyter.notebook.chunks.fields import Fields, call_key, fields, json_text, plain_dict, string
-from kkjupyter.notebook.chunks.parts import PART_KINDS, CallDelta, Part
+from kkjupyter.notebook.chunks.media import media_in, media_of_url, result_text
+from kkjupyter.notebook.chunks.parts import PART_KINDS, CallDelta, Part, ToolResult
+from kkjupyter.notebook.views.pieces import Media
 
 __all__ = ["OWN_EXTRACTORS", "ChunkReader", "chunks"]
 
@@ -76,9 +78,11 @@ def chunks(extractor: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return {"text": event.token, "usage": event.counts}
 
     The keys of the dict, all of which may be left out: ``text``, ``reasoning``, ``refusal``,
-    ``error``, ``finish_reason``, ``role`` (texts), ``usage`` (a dict of counts), ``image`` and
-    ``audio`` (their MIME type), ``tool_call`` (a dict with ``name``, ``arguments``, ``id`` and
-    ``index``; ``arguments`` is the text that this chunk adds, or a dict of them all) and ``choice``
+    ``error``, ``finish_reason``, ``role``, ``model`` (texts), ``usage`` (a dict of counts),
+    ``image`` and ``audio`` (their MIME type, an address, a ``data:`` URL, or a dict with
+    ``mime_type`` and ``data``), ``tool_call`` (a dict with ``name``, ``arguments``, ``id`` and
+    ``index``; ``arguments`` is the text that this chunk adds, or a dict of them all),
+    ``tool_result`` (a dict with the ``id`` or ``name`` of the call, and ``result``) and ``choice``
     (the number of the alternative, by default 0). A chunk that says several things may return a
     list of such dicts; an empty list says nothing.
 
@@ -185,6 +189,10 @@ def _parts_in(told: Mapping[str, Any]) -> Iterable[Part]:
             continue
         if kind == "tool_call":
             yield Part(kind, _call_delta(value), choice)
+        elif kind == "tool_result":
+            yield Part(kind, _tool_result(value), choice)
+        elif kind == "image" or kind == "audio":
+            yield Part(kind, _media(kind, value), choice)
         elif kind == "usage":
             yield Part(kind, (plain_dict(value), False), choice)
         elif text := string(value) or (str(value) if kind in ("error", "finish_reason") else ""):
@@ -199,3 +207,18 @@ def _call_delta(value: Any) -> CallDelta:
     # A call that is whole needs nothing to be told from others by.
     key = call_key(call.get("index"), call_id or (None if is_whole else 0))
     return CallDelta(key, call_id, name, json_text(arguments), is_whole)
+
+
+def _tool_result(value: Any) -> ToolResult:
+    told = fields(value)
+    result = value if isinstance(told, dict) and not told else told.get("result")
+    return ToolResult(string(told.get("id")), string(told.get("name")), result_text(result))
+
+
+def _media(kind: Literal["image", "audio"], value: Any) -> Media:
+    text = string(value)
+    if not text:
+        return media_in(kind, value)
+    if text[:8].lower().startswith(("data:", "http://", "https://")):
+        return media_of_url(kind, text)
+    return Media(kind, text)

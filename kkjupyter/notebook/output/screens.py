@@ -23,8 +23,8 @@ from kkjupyter.notebook.output.gc_pause import without_full_collections
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import View, ViewChoice, make_view
 from kkjupyter.notebook.views.foreign import text_of
+from kkjupyter.notebook.views.pieces import Piece
 from kkjupyter.notebook.views.saved_form import describe
-from kkjupyter.notebook.views.text_joining import Piece
 from kkjupyter.plaintext import plain, without_controls
 from kkjupyter.runtime.ticker import ticker
 

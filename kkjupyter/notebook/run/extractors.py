@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.chunks.stream import ChunkStream, ToolCall
-from kkjupyter.notebook.views.text_joining import Piece
+from kkjupyter.notebook.run_status import Unit
+from kkjupyter.notebook.views.pieces import Piece
 from kkjupyter.plaintext import plain
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Picked",
     "Picker",
     "Picking",
+    "Written",
     "answer_of",
     "as_they_are",
     "chunk_texts",
@@ -39,6 +41,20 @@ def as_they_are(items: Sequence[Any]) -> Sequence[Any]:
     return items
 
 
+class Written(NamedTuple):
+    """How much a language model has written.
+
+    Attributes:
+        amount: in tokens if somebody has counted them, else in characters.
+        unit: which of the two.
+        model: its name; empty if the stream does not say.
+    """
+
+    amount: int
+    unit: Unit
+    model: str
+
+
 class Picking:
     """A picker that reports items that it does not show.
 
@@ -54,9 +70,17 @@ class Picking:
         """The parts of these items that views show."""
         raise NotImplementedError
 
+    def again(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The same, for items of a stream that were shown before, from the first one."""
+        return self(items)
+
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
         """The parts of these items for the text of a Reply. Never raises."""
         raise NotImplementedError
+
+    def written(self) -> Written | None:
+        """How much a language model has written in what was shown; None if it is none."""
+        return None
 
     def _tell(self, note: str) -> None:
         if self.notes is not None and note not in self._told:
@@ -125,35 +149,53 @@ class ChunkTexts(Picking):
 
     A chunk is known by its shape; ``notebook/chunks`` has an extractor for each. A chunk without
     text (a role, the usage at the end) shows nothing. A model's reasoning and its tool calls are
-    shown where they arrived, and marked; of several alternatives the first one is shown.
+    shown where they arrived, and marked.
+
+    Args:
+        in_full: for a view that shows all there is, instead of the text alone: every alternative
+            instead of the first, and why an answer was cut off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_full: bool = False) -> None:
         super().__init__()
+        self._in_full = in_full
         self._choice: int | None = None
         self._stream = ChunkStream()
 
+    def written(self) -> Written | None:
+        stream = self._stream
+        if not stream.has_chunks:
+            return None
+        if (tokens := stream.written_tokens) is not None:
+            return Written(tokens, "tokens", stream.model)
+        return Written(stream.written_chars, "characters", stream.model)
+
+    def again(self, items: Sequence[Any]) -> Sequence[Any]:
+        return ChunkTexts(in_full=self._in_full)(items)
+
     def __call__(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The text of the first alternative; other items as they are."""
+        """The pieces of the chunks; other items as they are."""
         shown: list[Any] = []
         for item in items:
             pieces = self._stream.read(item)
             if pieces is None:
                 shown.append(item)
                 continue
-            for piece in pieces:
-                # A piece without text counts for any choice: it announces text.
-                if piece and piece.choice != self._choice:
-                    if self._choice is not None:
-                        self._tell("several choices arrived; one of them is shown")
-                        continue
-                    self._choice = piece.choice
-                shown.append(piece)
-        if cut_by := self._stream.cut_by:
+            shown += pieces if self._in_full else filter(self._is_first_choice, pieces)
+        if not self._in_full and (cut_by := self._stream.cut_by):
             self._tell(f"the answer was cut off ({cut_by})")
         if fault := self._stream.fault:
             self._tell(plain(fault)[:_NOTE_CHARS].replace("\n", " "))
         return shown
+
+    def _is_first_choice(self, piece: Piece) -> bool:
+        # A piece without text counts for any choice: it announces text.
+        if piece and piece.choice != self._choice:
+            if self._choice is not None:
+                self._tell("several choices arrived; one of them is shown")
+                return False
+            self._choice = piece.choice
+        return True
 
     def for_text(self, items: Sequence[Any]) -> Sequence[Any]:
         """Only the answer, of the alternative with the lowest number; other items as they are."""

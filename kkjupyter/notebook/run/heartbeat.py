@@ -1,12 +1,29 @@
 """The heartbeat of a kernel's streams, which tells front ends which ones run.
 
-A message of our own on IOPub, ``kkjupyter_running`` with ``{"running": 2, "runs": [3, 7], "counts":
-[120, 4], "next_s": 2.0}``, that belongs to no cell and needs no question: a question would go
-through the control channel, whose answers make JupyterLab show a busy kernel as idle. The lab
-extension's toolbar button uses the number. A live view uses the rest: a run that is not in ``runs``
-is over, and so may be one without a message for several times ``next_s``; if ``counts`` has more
-items than the page received, and no more arrive, something was lost. Front ends that do not know
-the message ignore it.
+A message of our own on IOPub, ``kkjupyter_running``, that belongs to no cell and needs no question:
+a question would go through the control channel, whose answers make JupyterLab show a busy kernel
+as idle. Its content::
+
+    {
+        "running": 2,           # how many run
+        "runs": [3, 7],         # which; null if there are too many to name
+        "counts": [120, 4],     # how many items each of these has had
+        "next_s": 2.0,          # when it will be said again; null: not before there is news
+        "streams": [            # the oldest of them, for a list of what runs
+            {"run_id": 3, "title": "chat('tides')", "cell_id": "5f...", "state": "streaming",
+             "elapsed_s": 3.2, "quiet_s": 0.0},
+            ...
+        ],
+        "ended": [              # what has ended since it was said last, said once
+            {"run_id": 2, "title": "ticks(0.2)", "cell_id": "0a...", "state": "done",
+             "kind": "stream", "count": 205, "elapsed_s": 10.8, "error": "", "outlived_cell": true},
+        ],
+    }
+
+The lab extension's button, its list of running streams and its notices use all of it. A live view
+uses the first four: a run that is not in ``runs`` is over, and so may be one without a message for
+several times ``next_s``; if ``counts`` has more items than the page received, and no more arrive,
+something was lost. Front ends that do not know the message ignore it.
 
 It is sent when a run begins or ends, when a page opens or asks, and repeatedly while something
 runs. Jupyter counts each message as activity, so an endless heartbeat would keep a forgotten kernel
@@ -19,11 +36,15 @@ from __future__ import annotations
 import functools
 import time
 import uuid
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.run.registry import registry
+from kkjupyter.plaintext import plain
 from kkjupyter.runtime.ticker import ticker
+
+if TYPE_CHECKING:
+    from kkjupyter.notebook.run.run import Run
 
 __all__ = [
     "MESSAGE_TYPE",
@@ -45,6 +66,10 @@ _INTERVALS_PER_AGE: Final = 5
 # A run that ends sooner than this is not worth a button.
 _SETTLE_S: Final = 0.25
 _NUMBERS_LIMIT: Final = 1_000
+# A list of what runs is for people; and a message must stay small, as it is sent again and again.
+_DESCRIBED_LIMIT: Final = 50
+_TITLE_LIMIT: Final = 80
+_ERROR_LIMIT: Final = 160
 
 
 def repeat_interval_s(age_s: float) -> float | None:
@@ -70,6 +95,9 @@ class Announcer:
         self._repetition = 0
         self._is_closed = False
         self._counted: dict[int, int] = {}
+        # Those that were running when it was said last: how they end is still to be said.
+        self._runs: dict[int, Run] = {}
+        self._quiet_since_s: dict[int, float] = {}
         self._news_at_s = time.monotonic()
         self._is_quiet = False
 
@@ -83,7 +111,8 @@ class Announcer:
         """Send that nothing runs, if anything else was sent, and then no more messages."""
         self._is_closed = True
         if self._said:
-            self._send({}, None)
+            self._runs.clear()  # they go on; that is not said any more
+            self._send({}, None, [])
 
     def _settled(self) -> None:
         self._is_settling = False
@@ -93,15 +122,22 @@ class Announcer:
     def _say(self) -> None:
         if self._is_closed:
             return
-        counted = {run.number: run.status().count for run in registry.running()}
+        runs = {run.number: run for run in registry.running()}
+        counted = {number: run.status().count for number, run in runs.items()}
+        ended = [run for number, run in self._runs.items() if number not in runs]
+        self._runs = runs
         now_s = time.monotonic()
         if counted != self._counted:
+            self._quiet_since_s = {
+                number: self._quiet_since_s[number] if self._counted.get(number) == count else now_s
+                for number, count in counted.items()
+            }
             self._counted = counted
             self._news_at_s = now_s
             self._is_quiet = False
         interval_s = repeat_interval_s(now_s - self._news_at_s)
         if not self._is_quiet and (counted or self._said):
-            self._send(counted, interval_s if counted else None)
+            self._send(counted, interval_s if counted else None, ended)
         self._is_quiet = interval_s is None
         self._repetition += 1
         if counted:
@@ -113,7 +149,7 @@ class Announcer:
         if repetition == self._repetition:  # nothing was sent in the meantime
             self._say()
 
-    def _send(self, counted: dict[int, int], next_s: float | None) -> None:
+    def _send(self, counted: dict[int, int], next_s: float | None, ended: list[Run]) -> None:
         from jupyter_client.session import msg_header  # not for terminals
 
         self._said = len(counted)
@@ -123,6 +159,9 @@ class Announcer:
             "runs": list(counted) if can_name else None,
             "counts": list(counted.values()) if can_name else None,
             "next_s": next_s,
+            "streams": self._described(),
+            # The newest: a page makes one notice of many.
+            "ended": [_ended(run) for run in ended[-_DESCRIBED_LIMIT:]],
         }
         session = self._kernel.session
         # With its own header: the session numbers messages without a lock, and other threads send,
@@ -130,6 +169,45 @@ class Announcer:
         header = msg_header(uuid.uuid4().hex, MESSAGE_TYPE, session.username, session.session)
         message = session.msg(MESSAGE_TYPE, content, header=header)
         session.send(self._kernel.iopub_socket, message, ident=MESSAGE_TYPE.encode())
+
+    def _described(self) -> list[dict[str, Any]]:
+        now_s = time.monotonic()
+        oldest = [*self._runs.values()][:_DESCRIBED_LIMIT]
+        return [
+            {
+                **_named(run),
+                "elapsed_s": round(run.status().elapsed_s, 3),
+                "quiet_s": round(now_s - self._quiet_since_s[run.number], 3),
+            }
+            for run in oldest
+        ]
+
+
+def _named(run: Run) -> dict[str, Any]:
+    status = run.status()
+    return {
+        "run_id": run.number,
+        "title": _short(plain(status.title), _TITLE_LIMIT),
+        "cell_id": None if run.cell is None else run.cell.cell_id,
+        "state": status.state,
+    }
+
+
+def _ended(run: Run) -> dict[str, Any]:
+    status = run.status()
+    return {
+        **_named(run),
+        "kind": status.kind,
+        "count": status.count,
+        "elapsed_s": round(status.elapsed_s, 3),
+        "error": _short(plain(status.error), _ERROR_LIMIT),
+        "outlived_cell": run.outlived_cell,
+    }
+
+
+def _short(text: str, limit: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 _announcer: Announcer | None = None

@@ -86,7 +86,8 @@ class Cells:
 
         What a kernel sends after a cell's end is lost to programs that execute notebooks.
         """
-        if self._nested:
+        is_inner = self._nested > 0
+        if is_inner:
             self._nested -= 1
         else:  # tasks and callbacks that outlive the cell have copies of its context
             self._is_running = False
@@ -96,6 +97,8 @@ class Cells:
         for run in runs:
             if run.is_closing:
                 wait_for_output(run)
+        if self.current is not None and not is_inner:
+            self.current.over.set()
 
     def running_header(self) -> Mapping[str, Any] | None:
         """The header of the message that runs the present cell; None if none runs. Any thread."""

@@ -14,7 +14,14 @@ from kkjupyter.notebook.chunks.stream import ToolCall
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Items, Limits, Retained
 from kkjupyter.notebook.run.dataframes import dataframe_of
 from kkjupyter.notebook.run.driving import Moments
-from kkjupyter.notebook.run.extractors import Answer, Picker, Picking, answer_of, as_they_are
+from kkjupyter.notebook.run.extractors import (
+    Answer,
+    Picker,
+    Picking,
+    Written,
+    answer_of,
+    as_they_are,
+)
 from kkjupyter.notebook.run_status import RunState
 from kkjupyter.notebook.views.text_joining import TextJoiner
 
@@ -203,6 +210,15 @@ class Reply:
     def shown(self, items: Sequence[Any]) -> Sequence[Any]:
         """The parts of ``items`` that views show."""
         return self._pick(items)
+
+    def shown_again(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The same for a view that comes later, of all kept items from the first one."""
+        return self._pick.again(items) if isinstance(self._pick, Picking) else self._pick(items)
+
+    @property
+    def written(self) -> Written | None:
+        """How much a language model has written so far; None if it is not such a stream."""
+        return self._pick.written() if isinstance(self._pick, Picking) else None
 
     @property
     def elapsed_s(self) -> float:

@@ -125,6 +125,8 @@ class Run:
         """Whether nothing more comes."""
         self.is_settled = False
         """Whether the final output was sent."""
+        self.outlived_cell = False
+        """Whether its cell was over when it ended: it ended in the background."""
         self._take = take
         self._for_s = for_s
         self._timeout_s = timeout_s
@@ -157,6 +159,7 @@ class Run:
     def status(self) -> Status:
         """Its present status, for views."""
         reply = self.reply
+        written = reply.written
         return Status(
             run_id=self.number,
             title=self.title,
@@ -168,6 +171,9 @@ class Run:
             was_open=reply.was_open,
             error="" if reply.error is None else error_line(reply.error),
             notes=tuple(self.notes),
+            written=None if written is None else written.amount,
+            unit="characters" if written is None else written.unit,
+            model="" if written is None else written.model,
         )
 
     @property
@@ -187,7 +193,7 @@ class Run:
         """What views show of the kept items, and how many items are left out."""
         items = self.reply.items
         try:
-            shown = self.reply.shown(items)
+            shown = self.reply.shown_again(items)
         except Exception:  # noqa: BLE001 - a `pick` that fails ends the run, and the cell raises it
             shown = items
         return [*shown, *self._shown_value], items.left_out
@@ -508,6 +514,7 @@ class Run:
 
     def _say_end(self, state: RunState, value: Any, error: BaseException | None) -> None:
         if not self.reply.is_over:
+            self.outlived_cell = self.cell is None or self.cell.over.is_set()
             self.reply.end(state, value=value, error=error)
 
     def _settle(self) -> None:

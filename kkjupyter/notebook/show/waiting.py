@@ -33,7 +33,7 @@ from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
 from kkjupyter.notebook.show.shown_iterator import cancel_and_settle
-from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_text
+from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_answers, shows_text
 from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
 
 __all__ = [
@@ -86,7 +86,7 @@ def begin(
             f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
             "import it from kkjupyter.notebook.retention"
         )
-    by_view = ChunkTexts() if shows_text(view) else as_they_are
+    by_view = ChunkTexts(in_full=shows_answers(view)) if shows_text(view) else as_they_are
     picked = by_view if pick is None else picker(pick)
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kkjupyter.errors import UsageError, did_you_mean
+from kkjupyter.notebook.views.answer.view import AnswerView
 from kkjupyter.notebook.views.auto import AutoView
 from kkjupyter.notebook.views.base import View
 from kkjupyter.notebook.views.custom import named_view
@@ -16,11 +17,21 @@ from kkjupyter.notebook.views.progress import ProgressView
 from kkjupyter.notebook.views.table.view import TableView
 from kkjupyter.notebook.views.text import TextView
 
-__all__ = ["AUTO", "VIEWS", "View", "ViewChoice", "make_view", "shows_text", "view"]
+__all__ = [
+    "AUTO",
+    "VIEWS",
+    "View",
+    "ViewChoice",
+    "make_view",
+    "shows_answers",
+    "shows_text",
+    "view",
+]
 
 AUTO = AutoView.name
 # `auto` tries them in this order for the first item; json suits any.
 _BUILT_IN: tuple[type[View], ...] = (
+    AnswerView,
     TextView,
     MarkdownView,
     ProgressView,
@@ -71,10 +82,19 @@ def make_view(choice: ViewChoice = None, *, in_terminal: bool = False, **limits:
 
 def shows_text(choice: ViewChoice) -> bool:
     """Whether a view is a text view; ``auto`` may become one."""
+    return _is_a(choice, TextView)
+
+
+def shows_answers(choice: ViewChoice) -> bool:
+    """Whether a view shows all that chunks say, not the text alone; ``auto`` may become one."""
+    return _is_a(choice, AnswerView)
+
+
+def _is_a(choice: ViewChoice, kind: type[View]) -> bool:
     if choice is None or choice == AUTO:
         return True
     made_by = VIEWS.get(choice) if isinstance(choice, str) else getattr(choice, "func", choice)
-    return isinstance(made_by, type) and issubclass(made_by, TextView)
+    return isinstance(made_by, type) and issubclass(made_by, kind)
 
 
 def view(name: str) -> Callable[[Any], Any]:

@@ -153,18 +153,18 @@ def _one_line(status: Status) -> str:
 
 
 def _sentence(state: RunState, status: Status) -> list[str]:
-    after = f" after {_items(status.count)}" if status.count else ""
+    after = f" after {_amount(status)}" if status.count else ""
     since = "first after opening" if status.was_open else "first"
     first = "" if status.first_item_s is None else f"{since} {duration(status.first_item_s)}"
-    counted = "" if status.kind == "unary" else _items(status.count)
+    counted = "" if status.kind == "unary" else _amount(status)
     match state:
         case "waiting":
             # In a running number only tenths can be read.
             return [f"waiting {duration(status.elapsed_s, fine_below_s=0)}"]
         case "streaming":
-            return [counted, first]
+            return [counted, first, duration(status.elapsed_s, fine_below_s=0)]
         case "cancelling":
-            return ["cancelling", _items(status.count) if status.count else ""]
+            return ["cancelling", _amount(status) if status.count else ""]
         case "done":
             return [counted, first if counted else "", duration(status.elapsed_s)]
         case "cancelled":
@@ -178,7 +178,8 @@ def _failure(status: Status) -> str:
     named = re.fullmatch(r"([^\s:]+)(:.*)?", status.error, re.DOTALL)
     name = named[1] if named else "failed"
     rest = (named[2] or "") if named else (status.error and f": {status.error}")
-    return f"{name}{f' after {status.count:,}' if status.count else ''}{rest}"
+    amount = f"{status.count:,}" if status.written is None else _amount(status)
+    return f"{name}{f' after {amount}' if status.count else ''}{rest}"
 
 
 def duration(seconds: float, fine_below_s: float = 0.995) -> str:
@@ -263,5 +264,9 @@ def _with_newline(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"
 
 
-def _items(count: int) -> str:
-    return "1 item" if count == 1 else f"{count:,} items"
+def _amount(status: Status) -> str:
+    """How much has come: ``"412 tokens"``, ``"1 item"``."""
+    count, unit = status.count, "items"
+    if status.written is not None:
+        count, unit = status.written, status.unit
+    return f"1 {unit[:-1]}" if count == 1 else f"{count:,} {unit}"

@@ -4,48 +4,17 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.json import line_of
+from kkjupyter.notebook.views.pieces import Kind, Piece
 
-__all__ = ["Kind", "Piece", "TextJoiner"]
-
-Kind = Literal["answer", "reasoning", "refusal", "tool_call", "note"]
+__all__ = ["TextJoiner"]
 
 _FENCE = "```"
-
-
-class Piece(str):
-    """Text from an LLM client's chunk.
-
-    Attributes:
-        kind: the ``"answer"``, the model's ``"reasoning"``, a ``"refusal"``, a ``"tool_call"``, or
-            a ``"note"`` about something else.
-        choice: the number of the alternative it belongs to.
-        begins: whether a line begins with it; of a tool call, whether a block does.
-    """
-
-    __slots__ = ("begins", "choice", "kind")
-
-    kind: Kind
-    choice: int
-    begins: bool
-
-    def __new__(
-        cls, text: str, kind: Kind = "answer", choice: int = 0, *, begins: bool = False
-    ) -> Piece:
-        """A piece with this text."""
-        piece = super().__new__(cls, text)
-        piece.kind, piece.choice, piece.begins = kind, choice, begins
-        return piece
-
-    def with_text(self, text: str) -> Piece:
-        """The same piece with another text."""
-        return Piece(text, self.kind, self.choice, begins=self.begins)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return str, (str(self),)
+# The kinds that are blocks of code, and what their fences say.
+_BLOCKS: dict[Kind | None, str] = {"tool_call": "tool-call", "tool_result": "tool-result"}
 
 
 class TextJoiner:
@@ -98,7 +67,7 @@ class TextJoiner:
                 self._enter(pieces, kind, text.begins)
             if kind == "reasoning":
                 text = self._quoted(text)
-            elif kind == "tool_call":
+            elif kind in _BLOCKS:
                 # Indented, no line of it can end the block.
                 text = text.replace("\n", "\n    ")
         pieces.append(text)
@@ -109,14 +78,14 @@ class TextJoiner:
         before = self._kind
         self._leave(pieces)
         is_torn = kind == "reasoning" and before is None and not self._at_line_start
-        if is_torn or (before is not None and (kind != before or kind == "tool_call")):
+        if is_torn or (before is not None and (kind != before or kind in _BLOCKS)):
             pieces.append("\n" if self._at_line_start else "\n\n")
             self._at_line_start = True
-        elif (begins or kind == "tool_call") and not self._at_line_start:
+        elif (begins or kind in _BLOCKS) and not self._at_line_start:
             pieces.append("\n")
             self._at_line_start = True
-        if kind == "tool_call":
-            pieces.append(f"{_FENCE}tool-call\n")
+        if kind in _BLOCKS:
+            pieces.append(f"{_FENCE}{_BLOCKS[kind]}\n")
         elif kind == "refusal" and kind != before:
             pieces.append("[refused] ")
         self._kind = kind
@@ -127,7 +96,7 @@ class TextJoiner:
             self._has_cut_character = False
             pieces.append(self._decoder.decode(b"", final=True))
             self._at_line_start = False
-        if self._kind == "tool_call":
+        if self._kind in _BLOCKS:
             pieces.append(f"\n{_FENCE}\n")
             self._at_line_start = True
         self._kind = None

@@ -25,6 +25,10 @@ export interface Status {
   notes: string[];
   /** The stream was open already when it was given, so its times count from then. */
   was_open?: boolean;
+  /** How much a language model has written, in which unit, and its name; of other streams nothing. */
+  written?: number;
+  unit?: "tokens" | "characters";
+  model?: string;
 }
 
 /** What a run starts from: at its making, after a reload, after a gap too large to mend. */
@@ -70,6 +74,33 @@ export interface Heartbeat {
   /** How many items each of `runs` has had. */
   counts?: number[] | null;
   next_s?: number | null;
+  /** The oldest of those that run, for a list of them. */
+  streams?: RunningStream[];
+  /** What has ended since the message before. */
+  ended?: EndedStream[];
+}
+
+interface NamedStream {
+  run_id: number;
+  title: string;
+  /** The cell that it belongs to, where the front end told the kernel. */
+  cell_id: string | null;
+  state: RunState;
+}
+
+export interface RunningStream extends NamedStream {
+  elapsed_s: number;
+  /** For how long its count has not changed. */
+  quiet_s: number;
+}
+
+export interface EndedStream extends NamedStream {
+  kind: "unary" | "stream" | null;
+  count: number;
+  elapsed_s: number;
+  error: string;
+  /** Its cell was over before it: it ended in the background. */
+  outlived_cell: boolean;
 }
 
 export type FromKernel =
@@ -84,7 +115,9 @@ export type FromKernel =
   | { kind: "unknown" };
 
 export type ToKernel =
-  | { kind: "cancel" | "state" | "snapshot" | "copy" | "bundle" | "saved" }
+  /** The kernel goes by the key of the output; the number of the run is for who listens. */
+  | { kind: "cancel"; run_id: number }
+  | { kind: "state" | "snapshot" | "copy" | "bundle" | "saved" }
   | { kind: "need"; offset: number }
   | { kind: "part"; id: string };
 

@@ -23,6 +23,11 @@ export async function shared<Module>(name: string): Promise<Module> {
   return (await version.get())() as Module;
 }
 
+/** The same, or null: a page of another kind may not have it. */
+export async function sharedIfAny<Module>(name: string): Promise<Module | null> {
+  return Object.keys(scope[name] ?? {}).length ? shared<Module>(name) : null;
+}
+
 /** As for any module of which there is one: the version that is in use, else the newest. */
 function choose(versions: Record<string, Version>): string | undefined {
   return Object.keys(versions).reduce<string | undefined>((best, version) => {

@@ -9,6 +9,8 @@ import { TextPane } from "./text-pane";
 const TREES = 10_000;
 
 export class JsonPane extends TextPane {
+  /** Lines are shown when they are whole. */
+  protected override hasCaret = false;
   private line = "";
   private trees = 0;
 

@@ -5,6 +5,7 @@ import type { Run } from "../run/run";
 import { make } from "../ui/element";
 import { makeOwnPane } from "./own-panes";
 import type { Pane, PaneContext, PartModule } from "./pane";
+import { PaneFrame } from "./pane-frame";
 import { readerOf } from "./part-loader";
 
 const TEXT_AFTER_MS = 400;
@@ -12,6 +13,7 @@ const TEXT_AFTER_MS = 400;
 export class PaneContainer {
   readonly element = make("div", "kkj-slot");
   private pane: Pane | null = null;
+  private frame: PaneFrame | null = null;
   private shown = "";
   private timer = 0;
   private disposed = false;
@@ -31,7 +33,9 @@ export class PaneContainer {
 
   /** The source was begun anew, perhaps for another pane. */
   replace(source: string): void {
-    if (this.wanted !== this.shown) this.choose();
+    // That it had ended was a mistake of this page's.
+    const isRevived = this.toldOfEnd && !this.run.over;
+    if (this.wanted !== this.shown || isRevived) this.choose();
     else this.pane?.replace(source);
   }
 
@@ -40,6 +44,7 @@ export class PaneContainer {
     if (this.toldOfEnd || !this.pane) return;
     this.toldOfEnd = true;
     this.pane.ended?.();
+    this.frame?.ended();
   }
 
   /** What the Copy button gives. A short stream may have ended before its part was there. */
@@ -50,6 +55,7 @@ export class PaneContainer {
   dispose(): void {
     this.disposed = true;
     clearTimeout(this.timer);
+    this.frame?.dispose();
     this.pane?.dispose();
   }
 
@@ -60,14 +66,16 @@ export class PaneContainer {
   private choose(): void {
     const { part } = this.run;
     this.shown = this.wanted;
+    // How wide the view is does not wait for a part.
+    this.element.dataset.pane = this.run.pane;
     clearTimeout(this.timer);
     if (!part) {
-      this.put(makeOwnPane(this.run.pane, this.context));
+      this.put(makeOwnPane(this.run.pane));
       return;
     }
     const isWanted = () => !this.disposed && this.wanted === part;
     const showText = () => {
-      if (isWanted()) this.put(makeOwnPane("text", this.context));
+      if (isWanted()) this.put(makeOwnPane("text"));
     };
     this.timer = window.setTimeout(showText, TEXT_AFTER_MS);
     this.load(part).then(
@@ -84,11 +92,15 @@ export class PaneContainer {
   }
 
   private put(pane: Pane): void {
+    this.frame?.dispose();
     this.pane?.dispose();
     this.pane = pane;
     pane.append(this.run.text);
     pane.flush();
-    this.element.replaceChildren(pane.element);
+    this.frame = pane.hasOwnHeight
+      ? null
+      : new PaneFrame(pane.element, this.context.label, !this.run.over);
+    this.element.replaceChildren(this.frame?.element ?? pane.element);
     this.toldOfEnd = false;
     if (this.run.over) this.ended();
   }

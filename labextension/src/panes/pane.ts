@@ -2,6 +2,8 @@
 
 export interface Pane {
   readonly element: HTMLElement;
+  /** It looks after its height and its scrolling itself, or needs neither. */
+  readonly hasOwnHeight?: boolean;
   /** More source; drawn with the next frame. */
   append(source: string): void;
   /** Everything so far is void; this is the source. */
@@ -19,7 +21,9 @@ export interface PaneContext {
   /** What a screen reader calls it. */
   label: string;
   /** Have the notebook typeset the formulas below this element, where it can. */
-  typeset?: ((element: HTMLElement) => void) | undefined;
+  typeset?: ((element: HTMLElement) => void | Promise<void>) | undefined;
+  /** Put code into a new cell below that of this view, where there is a notebook to put it into. */
+  insertCell?: ((source: string) => void) | undefined;
 }
 
 /** What a part exports. */

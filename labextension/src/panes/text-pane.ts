@@ -4,8 +4,6 @@
 
 import { blockEnd, heightPx } from "../text/blocks";
 import { rewritten, settled } from "../text/carriage-returns";
-import { AutoScroller } from "../ui/auto-scroll";
-import { suppressShortcuts } from "../ui/button";
 import { make } from "../ui/element";
 
 /** Neighbouring deltas share a text node up to this length. */
@@ -14,26 +12,18 @@ const NODE_CHARS = 2_000;
 const PENDING_CHARS = 500_000;
 
 export class TextPane {
-  readonly element: HTMLElement;
+  readonly element = make("div", "kkj-text");
+  /** Whether a caret shows where it grows; it does while a line is being written. */
+  protected hasCaret = true;
   private block: HTMLElement | null = null;
+  /** Where the caret is. */
+  private caret: HTMLElement | null = null;
   private blockChars = 0;
   private pending = "";
   /** The last line: what is shown of it, and perhaps a `\r` and what was written since. */
   private open = "";
   private returned = false;
   private frame = 0;
-  private readonly scroller: AutoScroller;
-
-  constructor(label: string) {
-    const pane = make("div", "kkj-text");
-    pane.setAttribute("role", "log");
-    pane.setAttribute("aria-live", "off");
-    pane.setAttribute("aria-label", label);
-    pane.tabIndex = 0;
-    suppressShortcuts(pane);
-    this.scroller = new AutoScroller(pane);
-    this.element = pane;
-  }
 
   append(text: string): void {
     this.pending += text;
@@ -55,7 +45,12 @@ export class TextPane {
     this.frame = 0;
     let text = this.take();
     while (text) text = this.write(text);
-    this.scroller.follow();
+    this.putCaret(this.hasCaret && this.open ? this.block : null);
+  }
+
+  ended(): void {
+    this.hasCaret = false;
+    this.flush();
   }
 
   dispose(): void {
@@ -115,6 +110,13 @@ export class TextPane {
     const last = block.lastChild;
     if (last instanceof Text && last.length + text.length <= NODE_CHARS) last.appendData(text);
     else block.append(text);
+  }
+
+  private putCaret(block: HTMLElement | null): void {
+    if (block === this.caret) return;
+    this.caret?.classList.remove("kkj-caret");
+    block?.classList.add("kkj-caret");
+    this.caret = block;
   }
 
   private begin(): HTMLElement {

@@ -28,6 +28,7 @@ export function makePane(context: PaneContext): Pane {
 
 class PlotPane implements Pane {
   readonly element = make("div", "kkj-plot");
+  readonly hasOwnHeight = true;
   private readonly canvas = make("div", "kkj-plot-canvas");
   private readonly foot = make("div", "kkj-plot-foot");
   private readonly range: HTMLSelectElement;

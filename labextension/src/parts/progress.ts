@@ -11,6 +11,7 @@ export function makePane(context: PaneContext): Pane {
 
 class ProgressPane implements Pane {
   readonly element = document.createElement("div");
+  readonly hasOwnHeight = true;
   private readonly bar = document.createElement("div");
   private readonly track = document.createElement("div");
   private readonly words = document.createElement("div");

@@ -14,6 +14,7 @@ export function makePane(context: PaneContext): Pane {
 
 class TracePane implements Pane {
   readonly element = make("div", "kkj-trace");
+  readonly hasOwnHeight = true;
   private readonly heading = make("div", "kkj-trace-around");
   private readonly summary = make("div", "kkj-trace-around");
   private readonly body = document.createElement("tbody");

@@ -109,6 +109,17 @@ function statusOf(json: Json): Status | null {
     error: typeof error === "string" ? error : "",
     notes: Array.isArray(notes) ? notes.map(String) : [],
     was_open: json.was_open === true,
+    ...writtenIn(json),
+  };
+}
+
+/** What a language model has written, as far as the output says so. */
+function writtenIn({ written, unit, model }: Json): Partial<Status> {
+  if (typeof written !== "number") return {};
+  return {
+    written,
+    unit: unit === "tokens" ? unit : "characters",
+    model: typeof model === "string" ? model : "",
   };
 }
 

@@ -43,7 +43,8 @@ export class Run {
   private latestAt: number;
   /** When the kernel was asked for what is missing; -Infinity while nothing is. */
   private askAt = -Infinity;
-  private samples: [atMs: number, count: number][] = [];
+  private countedAt = 0;
+  private samples: [atMs: number, amount: number][] = [];
   private readonly listeners = new Set<RunListener>();
   private isWithheld: boolean;
 
@@ -55,7 +56,7 @@ export class Run {
     this.hold(snapshot);
     this.isWithheld = snapshot.withheld ?? false;
     this.latest = snapshot.status;
-    this.latestAt = this.now();
+    this.latestAt = this.countedAt = this.now();
   }
 
   get text(): string {
@@ -75,12 +76,17 @@ export class Run {
     return { ...this.latest, elapsed_s, state };
   }
 
-  /** Items per second over the last seconds; null while that says nothing. */
+  /** How much comes per second, over the last seconds; null while that says nothing. */
   get rate(): number | null {
     const now = this.now();
     const first = this.samples.find(([at]) => now - at <= RATE_WINDOW_MS);
     if (!first || now - first[0] < RATE_SETTLES_MS) return null;
-    return ((this.latest.count - first[1]) * 1_000) / (now - first[0]);
+    return ((amountOf(this.latest) - first[1]) * 1_000) / (now - first[0]);
+  }
+
+  /** For how many seconds no item has come, as far as this page knows. */
+  get silence_s(): number {
+    return (this.now() - this.countedAt) / 1_000;
   }
 
   listen(listener: RunListener): () => void {
@@ -204,12 +210,14 @@ export class Run {
     // An answer to an old question may arrive after the end.
     if (this.over && !isOver(status)) return;
     const now = this.now();
+    if (status.count !== this.latest.count) this.countedAt = now;
+    if (status.unit !== this.latest.unit) this.samples = [];
     this.latest = status;
     this.latestAt = now;
     if (status.state === "cancelling") this.cancelStep = "acknowledged";
     if (status.count) {
       while (now - (this.samples[0]?.[0] ?? now) > RATE_WINDOW_MS) this.samples.shift();
-      this.samples.push([now, status.count]);
+      this.samples.push([now, amountOf(status)]);
     }
     this.tell();
   }
@@ -217,4 +225,9 @@ export class Run {
   private tell(): void {
     for (const listener of this.listeners) listener.changed();
   }
+}
+
+/** What is counted: of a language model what it has written, else items. */
+function amountOf({ count, written }: Status): number {
+  return written ?? count;
 }

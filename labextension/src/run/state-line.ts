@@ -1,28 +1,43 @@
-// The state line: a glyph, a few words, one button.
+// The state line: a glyph, a title, a few words, and what can be done.
 
-import { items } from "../text/numbers";
-import { copyAndSay, copyName, type GetText, labelButton, makeButton } from "../ui/button";
+import {
+  copyAndSay,
+  copyName,
+  type GetText,
+  keepCalm,
+  labelButton,
+  makeButton,
+} from "../ui/button";
 import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
+import { focusNotebook } from "../ui/notebook-focus";
 import type { Run } from "./run";
-import { describe, shownState } from "./status-text";
+import { amount, describe, isStalled, shownState } from "./status-text";
 
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
 const ANNOUNCE_MS = 10_000;
+/** A note that is as short as "ended by --take 3" stands in the line: nothing moves down for it. */
+const SHORT_NOTE_CHARS = 24;
 
 export interface Actions {
   cancel(): void;
   getText: GetText;
+  /** Ask for the same again. Where it cannot be asked for again, there is no button for it. */
+  regenerate?(): void;
 }
 
 export class StateLine {
   readonly element = make("div", "kkj-state");
   private readonly glyph = make("span", "kkj-glyph");
+  private readonly title = make("span", "kkj-name");
   private readonly words = make("span", "kkj-words");
   private readonly notes = make("div", "kkj-notes");
   private readonly announcer = make("span", "kkj-announcer");
+  /** Cancel, then Copy. */
   private readonly button: HTMLButtonElement;
+  private readonly again: HTMLButtonElement | null;
+  private wasOver: boolean;
   private announced = "";
   private announcedAt = 0;
   private drawnAt = -Infinity;
@@ -32,17 +47,25 @@ export class StateLine {
     private readonly run: Run,
     actions: Actions,
   ) {
+    this.wasOver = run.over;
     this.button = makeButton("", "");
     this.button.addEventListener("click", () => {
       if (run.over) void copyAndSay(this.button, actions.getText);
       else actions.cancel();
     });
+    this.again = actions.regenerate
+      ? makeButton("Regenerate", `Regenerate ${run.status.title}`, "again")
+      : null;
+    this.again?.addEventListener("click", () => actions.regenerate?.());
     // Heard through the announcer, which does not speak five times a second.
-    this.glyph.ariaHidden = this.words.ariaHidden = "true";
+    for (const seen of [this.glyph, this.title, this.words]) seen.ariaHidden = "true";
     this.announcer.setAttribute("role", "status");
     const line = make("div", "kkj-line");
-    // The space is not drawn; it is there for whoever marks and copies the line.
-    line.append(this.glyph, " ", this.words, this.button, this.announcer);
+    // In the order in which the saved text has it, for whoever marks and copies the line, with the
+    // space that is not drawn. The style sheet puts the title before the words.
+    line.append(this.glyph, " ", this.words, this.title);
+    if (this.again) line.append(this.again);
+    line.append(this.button, this.announcer);
     this.element.append(line, this.notes);
     this.draw();
   }
@@ -60,17 +83,23 @@ export class StateLine {
 
   private draw(): void {
     const { run } = this;
-    const status = run.status;
-    const { glyph, parts } = describe(status, run.rate);
-    const shown = this.cancelWords() ?? parts;
+    const { status, silence_s } = run;
+    const { glyph, parts } = describe(status, run.rate, silence_s);
     const state = shownState(status);
+    const short = status.notes.filter((note) => note.length <= SHORT_NOTE_CHARS);
+    const shown = [...(this.cancelWords() ?? parts), ...short];
     this.drawnAt = nowMs();
     this.element.dataset.state = state;
+    this.element.classList.toggle("kkj-stalled", isStalled(status, silence_s));
     setText(this.glyph, glyph);
+    const title = status.model || status.title;
+    setText(this.title, title);
+    if (this.title.title !== title) this.title.title = title;
     this.drawWords(shown);
-    this.drawButton(status.title);
-    setText(this.notes, status.notes.join("\n"));
-    this.notes.hidden = !status.notes.length;
+    this.drawButtons(status.title);
+    const long = status.notes.filter((note) => !short.includes(note));
+    setText(this.notes, long.join("\n"));
+    this.notes.hidden = !long.length;
     this.announce(state, `${status.title}: ${shown.join(", ")}`);
     clearTimeout(this.timer);
     // Time goes on, and a rate falls, while nothing arrives.
@@ -98,16 +127,26 @@ export class StateLine {
     });
   }
 
-  private drawButton(title: string): void {
+  private drawButtons(title: string): void {
+    const { button, again } = this;
     const { over, cancelStep, text } = this.run;
-    if (!over) labelButton(this.button, "Cancel", `Cancel ${title}`);
-    else if (!this.button.ariaLabel?.startsWith("Copy")) {
-      labelButton(this.button, "Copy", copyName(title));
+    if (again) again.hidden = !over;
+    if (!over) {
+      labelButton(button, "Cancel", `Cancel ${title}`, "stop");
+      // Not `disabled`: that would throw the focus back to the page.
+      button.ariaDisabled = String(cancelStep !== "none" && cancelStep !== "busy");
+    } else if (!button.ariaLabel?.startsWith("Copy")) {
+      labelButton(button, "Copy", copyName(title), "copy");
     }
-    // Not `disabled`: that would throw the focus back to the page.
-    const isPointless = !over && cancelStep !== "none" && cancelStep !== "busy";
-    this.button.ariaDisabled = String(isPointless);
-    this.button.hidden = over && !text;
+    if (over && !this.wasOver) {
+      // A click so soon after the end is meant for Cancel.
+      keepCalm(button);
+      if (again) keepCalm(again);
+    }
+    this.wasOver = over;
+    const isHidden = over && !text;
+    if (isHidden && document.activeElement === button) focusNotebook(button);
+    button.hidden = isHidden;
   }
 
   private announce(state: string, sentence: string): void {
@@ -116,6 +155,6 @@ export class StateLine {
     const isProgress = state === this.announced && state === "streaming";
     this.announced = state;
     this.announcedAt = now;
-    setText(this.announcer, isProgress ? items(this.run.status.count) : sentence);
+    setText(this.announcer, isProgress ? amount(this.run.status) : sentence);
   }
 }

@@ -2,13 +2,16 @@
 // Python; test/cases/saved-form.json holds both to it.
 
 import type { Status } from "../kernel/messages";
-import { duration, items, perSecond, whole } from "../text/numbers";
+import { counted, duration, perSecond, whole, wholeSeconds } from "../text/numbers";
 
 export interface Words {
   glyph: string;
   /** What a narrow view may leave out begins with the second part and goes from the end. */
   parts: string[];
 }
+
+/** A stream that has sent nothing for so long says so. */
+const STALLED_AFTER_S = 4;
 
 const GLYPHS = {
   waiting: "◌",
@@ -25,10 +28,25 @@ export function shownState({ state, count }: Status): Status["state"] {
   return state === "streaming" && !count ? "waiting" : state;
 }
 
-/** The state line of `status`. `rate` is in items per second, null while it is not known. */
-export function describe(status: Status, rate: number | null = null): Words {
+/** Whether a stream that runs has stalled, or is slow enough to look like it. */
+export function isStalled(status: Status, silence_s: number): boolean {
+  return shownState(status) === "streaming" && silence_s >= STALLED_AFTER_S;
+}
+
+/**
+ * The state line of `status`.
+ *
+ * @param rate how much comes per second, null while it is not known
+ * @param silence_s for how long no item has come
+ */
+export function describe(status: Status, rate: number | null = null, silence_s = 0): Words {
   const state = shownState(status);
-  return { glyph: GLYPHS[state], parts: sentence(state, status, rate).filter(Boolean) };
+  const pace = isStalled(status, silence_s)
+    ? `nothing for ${wholeSeconds(silence_s)}`
+    : rate === null
+      ? ""
+      : perSecond(rate);
+  return { glyph: GLYPHS[state], parts: sentence(state, status, pace).filter(Boolean) };
 }
 
 /** The same in one string. */
@@ -37,36 +55,43 @@ export function oneLine(status: Status): string {
   return `${glyph} ${parts.join(" · ")}`;
 }
 
-function sentence(state: Status["state"], status: Status, rate: number | null): string[] {
+/** How much has come: of a language model what it has written, else how many items. */
+export function amount({ count, written, unit = "characters" }: Status): string {
+  return written === undefined ? counted(count, "items") : counted(written, unit);
+}
+
+function sentence(state: Status["state"], status: Status, pace: string): string[] {
   const { kind, count, error } = status;
-  const after = count ? ` after ${items(count)}` : "";
+  const after = count ? ` after ${amount(status)}` : "";
   const since = status.was_open ? "after opening " : "";
   const first =
     status.first_item_s === null ? "" : `first ${since}${duration(status.first_item_s)}`;
-  const counted = kind === "unary" ? "" : items(count);
+  const came = kind === "unary" ? "" : amount(status);
   switch (state) {
     case "waiting":
       // Tenths are all that can be read of a number that runs.
       return [`waiting ${duration(status.elapsed_s, 0)}`];
     case "streaming":
-      return [counted, rate === null ? "" : perSecond(rate), first];
+      return [came, pace, first, duration(status.elapsed_s, 0)];
     case "cancelling":
-      return ["cancelling", count ? items(count) : ""];
+      return ["cancelling", count ? amount(status) : ""];
     case "done":
-      return [counted, counted && first, duration(status.elapsed_s)];
+      return [came, came && first, duration(status.elapsed_s)];
     case "cancelled":
       return [`cancelled${after}`];
     case "failed":
-      return [failure(error, count)];
+      return [failure(status)];
     case "lost":
       return [`${error}${after}`];
   }
 }
 
 /** `ValueError after 2: something went wrong` */
-function failure(error: string, count: number): string {
+function failure(status: Status): string {
+  const { error, count, written } = status;
+  const came = written === undefined ? whole(count) : amount(status);
   const named = /^([^\s:]+)(:.*)?$/s.exec(error);
   const name = named?.[1] ?? "failed";
   const rest = named ? (named[2] ?? "") : error && `: ${error}`;
-  return `${name}${count ? ` after ${whole(count)}` : ""}${rest}`;
+  return `${name}${count ? ` after ${came}` : ""}${rest}`;
 }

@@ -1,7 +1,8 @@
 // Counts, times and rates, as a reader takes them in.
 
-export function items(count: number): string {
-  return count === 1 ? "1 item" : `${whole(count)} items`;
+/** `unit` in its plural: "1 item", "1,204 characters". */
+export function counted(count: number, unit: string): string {
+  return count === 1 ? `1 ${unit.slice(0, -1)}` : `${whole(count)} ${unit}`;
 }
 
 /** Below `fineBelow` seconds in hundredths, then in tenths, then in whole ones. */
@@ -11,6 +12,11 @@ export function duration(seconds: number, fineBelow = 0.995): string {
   const total = Math.round(seconds);
   const [hours, minutes] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60)];
   return hours ? `${hours} h ${pad(minutes)} min` : `${minutes} min ${pad(total % 60)} s`;
+}
+
+/** The same without tenths, for what is only known to be about so long. */
+export function wholeSeconds(seconds: number): string {
+  return seconds < 60 ? `${Math.floor(seconds)} s` : duration(seconds);
 }
 
 /** Two significant digits are all that holds still long enough to be read. */

@@ -12,7 +12,7 @@ const FREE_WITHIN_MS = 1_000;
 export function cancel({ run, link, notebook }: ShownRun): void {
   let isRefused = false;
   run.cancelReached("asked");
-  link?.send({ kind: "cancel" }, () => {
+  link?.send({ kind: "cancel", run_id: run.status.run_id }, () => {
     isRefused = true;
   });
   setTimeout(

@@ -68,7 +68,7 @@ export function monitorRun({ run, link, notebook }: ShownRun): () => void {
     silenceMs = next_s === null ? Infinity : Math.max(SILENCE_MS, 3_000 * next_s + 2_000);
     hear();
     // The kernel lives, and has not heard the cancel.
-    if (run.cancelStep === "busy") link?.send({ kind: "cancel" });
+    if (run.cancelStep === "busy") link?.send({ kind: "cancel", run_id: run.status.run_id });
   };
 
   const stops = [

@@ -2,7 +2,7 @@
 // script and so no button; as long as the page lives, the button is put back.
 
 import type { Run } from "../run/run";
-import { copyAndSay, copyName, type GetText, makeButton } from "../ui/button";
+import { copyAndSay, copyName, type GetText, keepCalm, makeButton } from "../ui/button";
 
 const STATIC_OUTPUT_WITHIN_MS = 5_000;
 
@@ -30,19 +30,21 @@ function addButton(area: Element, run: Run, getText: GetText, hadFocus: boolean)
   const line = area.querySelector<HTMLElement>(`[data-kkj-run="${run_id}"] > .kkj-line`);
   if (!line) return false;
   // With the lab extension, the saved output has one of its own.
-  let button = line.querySelector<HTMLElement>(".kkj-button");
+  let button = line.querySelector<HTMLButtonElement>(".kkj-button");
   if (!button) {
     if (!run.text) return true;
     button = makeCopyButton(title, getText);
     line.append(button);
   }
+  // Cancel was here a moment ago.
+  keepCalm(button);
   // The focus was on Cancel; left to itself, the next key would be the notebook's.
   if (hadFocus && document.activeElement?.contains(button)) button.focus({ preventScroll: true });
   return true;
 }
 
-function makeCopyButton(title: string, getText: GetText): HTMLElement {
-  const button = makeButton("Copy", copyName(title));
+function makeCopyButton(title: string, getText: GetText): HTMLButtonElement {
+  const button = makeButton("Copy", copyName(title), "copy");
   button.addEventListener("click", (event) => {
     event.preventDefault(); // the line may be a handle that folds the text away
     void copyAndSay(button, getText);

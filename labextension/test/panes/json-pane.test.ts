@@ -60,7 +60,7 @@ test.each([
 });
 
 test("a line that holds others can be opened, level by level", () => {
-  const pane = new JsonPane("x");
+  const pane = new JsonPane();
   pane.append('1\n{"a": {"b": [1, 2]}, "c":');
   pane.flush();
   expect(pane.element.textContent).toBe("1\n");
@@ -82,7 +82,7 @@ test("a line that holds others can be opened, level by level", () => {
 });
 
 test("a new source begins anew", () => {
-  const pane = new JsonPane("x");
+  const pane = new JsonPane();
   pane.append("[1");
   pane.replace("[2]\n");
   pane.flush();
@@ -100,7 +100,7 @@ test("what is nested very deep is a tree down to some depth, and no error", () =
     for (; tree && typeof tree === "object"; levels++) tree = tree.entries[0]?.[1] ?? null;
     expect(levels).toBe(32);
     expect(tree).toBe(deep.slice(32 * open.length, -32));
-    const pane = new JsonPane("x");
+    const pane = new JsonPane();
     pane.append(`${deep}\n`);
     pane.flush();
     const details = pane.element.querySelector("details");

@@ -22,6 +22,7 @@ function loud(): PartModule {
       };
       const pane: Pane = {
         element,
+        hasOwnHeight: true,
         append: (more) => {
           source += more;
           draw();
@@ -120,4 +121,30 @@ test("a part that comes too late is not shown", async () => {
   await vi.advanceTimersByTimeAsync(1_000);
   expect(container.element.textContent).toBe("xyz");
   container.dispose();
+});
+
+test("a pane has a height and follows its end, unless it looks after that itself", async () => {
+  const { container } = make(null, async () => loud());
+  expect(container.element.querySelector(".kkj-frame [role=log]")?.textContent).toBe("abc");
+  const { container: own } = make("loud-1", async () => loud());
+  await vi.advanceTimersByTimeAsync(0);
+  expect(own.element.querySelector(".kkj-frame")).toBeNull();
+});
+
+test("the width of the view is known before the part is there", () => {
+  const { container } = make("loud-1", () => new Promise(() => {}));
+  expect(container.element.dataset.pane).toBe("loud-1");
+});
+
+test("a run that was lost and is found again grows on", () => {
+  const { run, container } = make(null, async () => loud());
+  const shown = () => container.element.querySelector<HTMLElement>(".kkj-frame")?.dataset.shown;
+  expect(shown()).toBe("live");
+  run.lose("kernel stopped");
+  container.ended();
+  expect(shown()).toBe("whole");
+  Object.defineProperty(run, "over", { value: false });
+  run.receive({ kind: "reset", ...snapshot({ text: "xyz" }) });
+  expect(shown()).toBe("live");
+  expect(container.element.textContent).toBe("xyz");
 });

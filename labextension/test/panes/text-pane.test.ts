@@ -5,7 +5,7 @@ import { blockEnd, blocks, heightPx } from "../../src/text/blocks";
 let pane: TextPane;
 
 beforeEach(() => {
-  pane = new TextPane("countdown(5)");
+  pane = new TextPane();
   document.body.replaceChildren(pane.element);
 });
 
@@ -78,4 +78,18 @@ test("the same cuts, however the text arrives", () => {
 test("a block's height is about its lines", () => {
   expect(heightPx("a\nb\n")).toBe(34);
   expect(heightPx("x".repeat(330))).toBe(68);
+});
+
+test("a caret stands where a line is being written, until the end", () => {
+  const caret = () => pane.element.querySelectorAll(".kkj-caret").length;
+  write("a word");
+  expect(caret()).toBe(1);
+  write("\n");
+  expect(caret()).toBe(0);
+  write("more");
+  expect(caret()).toBe(1);
+  write(`${"x".repeat(30_000)} and on`);
+  expect(caret()).toBe(1);
+  pane.ended();
+  expect(caret()).toBe(0);
 });

@@ -101,6 +101,16 @@ test("the rate slides over the last seconds", () => {
   expect(run.rate).toBeNull();
 });
 
+test("silence is counted from the last item, not from the last message", () => {
+  now = 3_000;
+  delta(2, "c", 1);
+  now = 5_000;
+  delta(3, "", 1);
+  expect(run.silence_s).toBe(2);
+  delta(3, "d", 2);
+  expect(run.silence_s).toBe(0);
+});
+
 test("a cancel shows at once, and the kernel's streaming status does not take it back", () => {
   run.cancelReached("asked");
   expect(run.status.state).toBe("cancelling");

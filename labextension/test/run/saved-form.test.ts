@@ -52,12 +52,8 @@ test.each([
     expect(fileBytes(bundle)).toBeLessThanOrEqual(SAVED_BYTES);
     expect(fileBytes(bundle)).toBeGreaterThan(SAVED_BYTES / 2);
     const plain = String(bundle["text/plain"]);
-    expect(
-      plain
-        .slice(0, 2_000_000)
-        .replace(/[\ud800-\udbff]$/, "")
-        .isWellFormed(),
-    ).toBe(true);
+    const begun = plain.slice(0, 2_000_000).replace(/[\ud800-\udbff]$/, "");
+    expect(() => encodeURIComponent(begun)).not.toThrow();
     const { left_out } = bundle["application/vnd.kkjupyter.v1+json"] as { left_out: number };
     const said = `${String(left_out).replace(/\B(?=(\d{3})+$)/g, ",")} characters left out`;
     expect(plain).toContain(`\n[… ${said} …]\n`);
@@ -105,7 +101,7 @@ test("what runs says that it was not finished", () => {
   const status = statusOf({ state: "streaming", count: 2 });
   const run = new Run(() => {}, snapshot({ text: "ab", status }));
   const bundle = bundleOf(run);
-  expect(bundle["text/plain"]).toBe("ab\n[not finished when saved: ● 2 items]");
+  expect(bundle["text/plain"]).toMatch(/^ab\n\[not finished when saved: ● 2 items.*\]$/);
   expect(bundle[MIME_TYPE]).toMatchObject({ key: "k", state: "streaming", count: 2 });
   expect(bundle[MIME_TYPE]).not.toHaveProperty("source");
 });

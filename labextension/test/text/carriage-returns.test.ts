@@ -9,7 +9,7 @@ const cases = given as [name: string, deltas: string[], shown: string][];
 let pane: TextPane;
 
 beforeEach(() => {
-  pane = new TextPane("countdown(5)");
+  pane = new TextPane();
   document.body.replaceChildren(pane.element);
 });
 

@@ -59,8 +59,8 @@ test("Cancel goes by the control channel and by the widget's own message, in one
   const el = await open();
   press(el);
   const key = page.model.get("key");
-  expect(page.control.map(({ content }) => content)).toEqual([{ kind: "cancel", key }]);
-  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  expect(page.control.map(({ content }) => content)).toEqual([{ kind: "cancel", run_id: 3, key }]);
+  expect(page.sent).toEqual([{ kind: "cancel", run_id: 3 }]);
   expect(el.textContent).toContain("cancelling");
 });
 
@@ -108,7 +108,7 @@ test("a control channel that throws is passed over, and so is a widget that does
   page.sent = [];
   vi.advanceTimersByTime(2_001);
   press(el);
-  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  expect(page.sent).toEqual([{ kind: "cancel", run_id: 3 }]);
   page.hear({ kind: "ack", ...goesOn });
   vi.advanceTimersByTime(PATIENCE_MS + 1);
   expect(page.interrupts).toBe(1);
@@ -129,7 +129,7 @@ test("a cell that is not the view's own is never interrupted", async () => {
 test("without a widget manager the message is the one road", async () => {
   const el = await open({}, { hasManager: false });
   press(el);
-  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  expect(page.sent).toEqual([{ kind: "cancel", run_id: 3 }]);
   vi.advanceTimersByTime(PATIENCE_MS + 1);
   expect(el.textContent).toContain("kernel busy");
 });
@@ -137,7 +137,7 @@ test("without a widget manager the message is the one road", async () => {
 test("the control road can be closed", async () => {
   press(await open({}, { controlRoad: false }));
   expect(page.control).toEqual([]);
-  expect(page.sent).toEqual([{ kind: "cancel" }]);
+  expect(page.sent).toEqual([{ kind: "cancel", run_id: 3 }]);
 });
 
 test("after the end a page that still has the widget puts the static output there", async () => {
@@ -223,7 +223,7 @@ test("a save in mid-stream holds the text so far, and after the end nothing is t
   page.saveState.emit("completed");
   expect(page.stored["text/plain"]).toBe("first");
   page.saveState.emit("started");
-  expect(page.stored["text/plain"]).toBe("ab\n[not finished when saved: ● 2 items]");
+  expect(page.stored["text/plain"]).toBe("ab\n[not finished when saved: ● 2 items · 0.0 s]");
   page.hear({ kind: "delta", offset: 2, text: "c", status: status({ state: "done", count: 3 }) });
   page.saveState.emit("started");
   expect(page.stored["text/plain"]).toContain("2 items");

@@ -20,7 +20,9 @@ from markdown_it.token import Token
 
 from kkjupyter.notebook.views.markdown.code_colours import coloured
 from kkjupyter.notebook.views.markdown.emphasis import add_cjk_emphasis
+from kkjupyter.notebook.views.markdown.footnotes import add_footnotes, footnote_reference
 from kkjupyter.notebook.views.markdown.maths import add_maths, is_harmless
+from kkjupyter.notebook.views.markdown.task_lists import add_task_lists
 from kkjupyter.notebook.views.saved_form import escape
 
 __all__ = ["TooSlow", "html_of"]
@@ -97,11 +99,14 @@ def _parser() -> MarkdownIt:
     md.validateLink = _may_be_linked  # type: ignore[method-assign]
     add_maths(md)
     add_cjk_emphasis(md)
+    add_task_lists(md)
+    add_footnotes(md)
     # Rules that never match, and are tried before all others.
     md.inline.ruler.before("text", "guard", _guarded)
     md.block.ruler.before("table", "guard", _guarded, {"alt": _ALTERNATIVES})
     rules: dict[str, Callable[[Sequence[Token], int], str]] = {
         "text": _text,
+        "footnote_ref": footnote_reference,
         "math_inline": lambda tokens, index: _formula("span", tokens[index]),
         "math_block": lambda tokens, index: _formula("div", tokens[index]),
         "th_open": _cell_open,

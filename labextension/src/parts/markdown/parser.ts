@@ -3,8 +3,10 @@
 
 import createParser, { type MarkdownIt, type Token } from "markdown-it";
 import { addCjkEmphasis } from "./emphasis";
+import { addFootnotes } from "./footnotes";
 import { addMaths, isHarmless } from "./maths";
 import type { ParserEnv } from "./parser-env";
+import { addTaskLists, isHalfTask } from "./task-lists";
 import { closeOpenMarks } from "./unfinished";
 
 const LINK = /^(?:https?:\/\/|mailto:)/i;
@@ -16,10 +18,13 @@ export function makeParser(): MarkdownIt {
   md.validateLink = (url) => LINK.test(url) || IMAGE.test(url);
   addMaths(md);
   addCjkEmphasis(md);
+  addTaskLists(md);
+  addFootnotes(md);
   md.core.ruler.before("inline", "close_open_marks", ({ env, tokens }) => {
     const { closesOpenMarks } = env as ParserEnv;
-    const last = closesOpenMarks ? tokens.findLast(({ type }) => type === "inline") : undefined;
-    if (last) last.content = closeOpenMarks(last.content);
+    const last = closesOpenMarks ? tokens.findLastIndex(({ type }) => type === "inline") : -1;
+    const token = tokens[last];
+    if (token) token.content = isHalfTask(tokens, last) ? "" : closeOpenMarks(token.content);
   });
   const { escapeHtml } = md.utils;
   Object.assign(md.renderer.rules, {

@@ -1,9 +1,14 @@
 // Makes a drawn node into a newer one by changing no more than differs, so that what is marked in it
 // stays marked.
 
+import { askedSource } from "./formulas";
+
 /** The node that stands in the place of `old` afterwards. */
 export function patch(old: Node, fresh: Node): Node {
-  if (old.nodeName !== fresh.nodeName) {
+  const source = askedSource(old);
+  // A formula that was set is what it was.
+  if (source !== undefined && source === fresh.textContent) return old;
+  if (source !== undefined || old.nodeName !== fresh.nodeName) {
     old.parentNode?.replaceChild(fresh, old);
     return fresh;
   }
@@ -21,7 +26,8 @@ function patchText(old: Text, fresh: Text): void {
 
 function patchElement(old: Element, fresh: Element): void {
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    // A data attribute is what the reader has chosen: nothing that is drawn has one.
+    if (!fresh.hasAttribute(name) && !name.startsWith("data-")) old.removeAttribute(name);
   }
   for (const { name, value } of [...fresh.attributes]) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);

@@ -1,8 +1,9 @@
-// Source to nodes: parsed, sanitised, its code coloured and given a Copy button.
+// Source to nodes: parsed, sanitised, its code coloured and put into boxes.
 
 import DOMPurify, { type Config } from "dompurify";
 import type { MarkdownIt, Token } from "markdown-it";
-import { makeButton } from "../../ui/button";
+import { make } from "../../ui/element";
+import { boxCode } from "./code-block";
 import { beginPaint, type Paint, paint } from "./highlight";
 import { languageNamed } from "./languages";
 import { Outline } from "./outline";
@@ -13,7 +14,7 @@ import { withoutHalfLine, withTableHead } from "./unfinished";
 // What the parser writes is safe by itself; the sanitiser is the second lock.
 const ALLOWED = {
   ALLOWED_TAGS: (
-    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img li ol p pre s span strong table " +
+    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr img li ol p pre s span strong sup table " +
     "tbody td th thead tr ul"
   ).split(" "),
   ALLOWED_ATTR: ["alt", "class", "href", "rel", "src", "start", "target"],
@@ -37,6 +38,9 @@ export class MarkdownRenderer {
   private references: NonNullable<ParserEnv["references"]> = {};
   /** Where the colouring of each code ended. */
   private readonly paints = new WeakMap<HTMLElement, Paint>();
+
+  /** @param canInsert whether code can be put into the notebook */
+  constructor(private readonly canInsert = false) {}
 
   /**
    * @param source what is not finished yet
@@ -79,20 +83,17 @@ export class MarkdownRenderer {
     for (const pre of fragment.querySelectorAll("pre")) {
       const code = pre.querySelector("code");
       if (!code) continue;
-      const language = languageNamed(/language-(\S+)/.exec(code.className)?.[1] ?? "");
+      const name = /language-(\S+)/.exec(code.className)?.[1] ?? "";
+      const language = languageNamed(name);
       if (language) {
         const begin = first?.language === language ? first : beginPaint(language);
         this.paints.set(code, paint(code, code.textContent ?? "", begin));
       }
       first = undefined;
-      const box = document.createElement("div");
-      box.className = "kkj-code";
-      pre.replaceWith(box);
-      box.append(pre, makeButton("Copy", "Copy this code"));
+      boxCode(pre, name, this.canInsert);
     }
     for (const table of fragment.querySelectorAll("table")) {
-      const box = document.createElement("div");
-      box.className = "kkj-wide";
+      const box = make("div", "kkj-wide");
       table.replaceWith(box);
       box.append(table);
     }

@@ -2,10 +2,15 @@
 // the open ones. They stand in sections; one that is out of sight is not laid out.
 
 import { heightPx } from "../../text/blocks";
+import { make } from "../../ui/element";
+import { NO_FORMULAS } from "./formulas";
 import { patch } from "./patch";
 
-/** A section ends with the first finished block after so many characters. */
-const SECTION_CHARS = 12_000;
+/**
+ * A section ends with the first finished block after so many characters: about a screen. The open one
+ * is laid out and painted with each frame.
+ */
+const SECTION_CHARS = 3_000;
 
 interface OpenBlock {
   node: HTMLElement;
@@ -24,8 +29,8 @@ export class Sections {
 
   constructor(private readonly element: HTMLElement) {}
 
-  /** Show these nodes as the open blocks. */
-  show(nodes: readonly HTMLElement[]): void {
+  /** Show these nodes as the open blocks; returns what is in the page for them. */
+  show(nodes: readonly HTMLElement[]): HTMLElement[] {
     for (const [index, node] of nodes.entries()) {
       const block = this.blocks[index];
       if (block) block.node = patch(block.node, node) as HTMLElement;
@@ -35,6 +40,7 @@ export class Sections {
       node.remove();
       section.open -= 1;
     }
+    return this.blocks.map(({ node }) => node);
   }
 
   /** The first `count` open blocks are finished, with `source` in them; returns them. */
@@ -64,8 +70,7 @@ export class Sections {
   }
 
   private begin(): Section {
-    const element = document.createElement("div");
-    element.className = "kkj-section";
+    const element = make("div", `kkj-section ${NO_FORMULAS}`);
     this.element.append(element);
     this.section = { element, chars: 0, open: 0 };
     return this.section;

@@ -55,7 +55,10 @@ export function closeOpenMarks(content: string): string {
   let text = content.replace(HALF_AUTOLINK, "");
   const link = HALF_LINK.exec(text);
   if (link && !openCode(text.slice(0, link.index))) {
-    text = text.slice(0, link.index) + (link[1] ?? "");
+    const words = link[1] ?? "";
+    if (!words.startsWith("^")) text = text.slice(0, link.index) + words;
+    // A footnote is one as a whole.
+    else if (!link[0].endsWith("]")) text = text.slice(0, link.index);
   }
   for (let count = 0; count < MAX_DANGLING; count += 1) {
     const found = DANGLING.exec(text.slice(-TAIL_CHARS))?.[0];

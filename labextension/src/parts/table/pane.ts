@@ -23,6 +23,7 @@ let tables = 0;
 
 export class TablePane implements Pane {
   readonly element = document.createElement("div");
+  readonly hasOwnHeight = true;
   private readonly id = `kkj-table-${++tables}`;
   private readonly box = make("kkj-table-box", "grid");
   private readonly sizer = make("kkj-table-sizer", "none");

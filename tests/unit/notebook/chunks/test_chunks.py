@@ -294,9 +294,11 @@ def test_an_answer_that_was_cut_off_is_told_of(
     reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chunks = [chat({"content": "Hel"}), chat({}, reason), chat({})]
-    reply = kk.show(iter(chunks)).wait()
+    reply = kk.show(iter(chunks), view="text").wait()
     assert capsys.readouterr().out.count(f"the answer was cut off ({reason})") == 1
     assert reply.text == "Hel"
+    kk.show(iter(chunks)).wait()
+    assert capsys.readouterr().out.startswith(f"Hel\n\n[stopped: {reason}]\n✓ ")
 
 
 def test_an_answer_with_an_end_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

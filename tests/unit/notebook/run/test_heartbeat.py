@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from kkjupyter.notebook.run import heartbeat as running
+from kkjupyter.notebook.run.cell import Cell
 from kkjupyter.notebook.run.heartbeat import QUIET_AFTER_S, Announcer, repeat_interval_s
+from kkjupyter.notebook.run_status import Status
 
 Sent = list[dict[str, Any]]
 
@@ -21,6 +23,7 @@ class Rig:
         self.now_s = 0.0
         self.jobs: list[tuple[float, Callable[[], object]]] = []
         self.counts: dict[int, int] = {}
+        self.runs: dict[int, SimpleNamespace] = {}
         self.sent: Sent = []
         self.headers: Sent = []
         # Not the module's own: other threads of the tests live by it.
@@ -36,10 +39,25 @@ class Rig:
         self.jobs.append((self.now_s + delay_s, job))
 
     def _running(self) -> list[Any]:
-        def status(count: int) -> Callable[[], Any]:
-            return lambda: SimpleNamespace(count=count)
+        for number in self.counts:
+            self.runs.setdefault(number, self._make(number))
+        return [self.runs[number] for number in self.counts]
 
-        return [SimpleNamespace(number=n, status=status(c)) for n, c in self.counts.items()]
+    def _make(self, number: int) -> SimpleNamespace:
+        run = SimpleNamespace(number=number, cell=Cell(f"cell{number}", "", 1))
+        run.outlived_cell = False
+        run.state, run.kind, run.title, run.error = "streaming", "stream", f"ticks({number})", ""
+        run.status = lambda: Status(
+            run_id=number,
+            title=run.title,
+            state=run.state,
+            kind=run.kind,
+            count=self.counts.get(number, 0),
+            elapsed_s=self.now_s,
+            first_item_s=None,
+            error=run.error,
+        )
+        return run
 
     def _message(self, kind: str, content: dict[str, Any], header: dict[str, Any]) -> Any:
         return {"header": header, "content": content}
@@ -53,8 +71,13 @@ class Rig:
         self.announcer.changed()
 
     def wait(self, seconds: float) -> Sent:
-        """Let time pass; returns what was sent meanwhile."""
+        """Let time pass; returns what was said meanwhile of what runs, without the descriptions."""
         before = len(self.sent)
+        self._pass(seconds)
+        named = ("running", "runs", "counts", "next_s")
+        return [{name: message[name] for name in named} for message in self.sent[before:]]
+
+    def _pass(self, seconds: float) -> None:
         end_s = self.now_s + seconds
         while due := [job for job in self.jobs if job[0] <= end_s]:
             first = min(due, key=lambda job: job[0])
@@ -62,7 +85,6 @@ class Rig:
             self.now_s = max(self.now_s, first[0])
             first[1]()
         self.now_s = end_s
-        return self.sent[before:]
 
 
 @pytest.fixture
@@ -133,6 +155,92 @@ def test_a_page_that_comes_while_nothing_runs_is_told_nothing(rig: Rig) -> None:
 def test_thousands_are_counted_and_not_named(rig: Rig) -> None:
     rig.run(dict.fromkeys(range(1001), 0))
     assert rig.wait(1) == [{"running": 1001, "runs": None, "counts": None, "next_s": 2.0}]
+
+
+def test_it_describes_what_runs(rig: Rig) -> None:
+    rig.run({3: 0, 7: 2})
+    rig.wait(2)
+    assert rig.sent[-1]["streams"] == [
+        {
+            "run_id": 3,
+            "title": "ticks(3)",
+            "cell_id": "cell3",
+            "state": "streaming",
+            "elapsed_s": 0.25,
+            "quiet_s": 0.0,
+        },
+        {
+            "run_id": 7,
+            "title": "ticks(7)",
+            "cell_id": "cell7",
+            "state": "streaming",
+            "elapsed_s": 0.25,
+            "quiet_s": 0.0,
+        },
+    ]
+    rig.counts = {3: 0, 7: 3}
+    rig.wait(1)
+    assert [one["quiet_s"] for one in rig.sent[-1]["streams"]] == [2.0, 0.0]
+
+
+def test_it_says_once_what_has_ended_and_how(rig: Rig) -> None:
+    rig.run({3: 0, 7: 2})
+    rig.wait(1)
+    assert rig.sent[-1]["ended"] == []
+    rig.runs[7].state, rig.runs[7].error = "failed", "ValueError: no"
+    rig.runs[7].outlived_cell = True
+    rig.run({3: 0})
+    rig.wait(10)
+    first, *rest = [message["ended"] for message in rig.sent if message["ended"]]
+    assert first == [
+        {
+            "run_id": 7,
+            "title": "ticks(7)",
+            "cell_id": "cell7",
+            "state": "failed",
+            "kind": "stream",
+            "count": 0,
+            "elapsed_s": 1.25,
+            "error": "ValueError: no",
+            "outlived_cell": True,
+        }
+    ]
+    assert rest == []
+    rig.run({})
+    rig.wait(1)
+    assert [end["run_id"] for end in rig.sent[-1]["ended"]] == [3]
+
+
+def test_a_stream_without_a_cell_is_described(rig: Rig) -> None:
+    rig.run({3: 0})
+    rig.runs[3] = rig._make(3)
+    rig.runs[3].cell = None
+    rig.wait(1)
+    assert rig.sent[-1]["streams"][0]["cell_id"] is None
+
+
+def test_a_heartbeat_stays_small(rig: Rig) -> None:
+    rig.run(dict.fromkeys(range(900), 0))
+    rig._running()
+    for run in rig.runs.values():
+        run.title, run.error = "a\n\x1b[1m" + "long " * 1_000, "b" * 10_000
+    rig.wait(1)
+    streams = rig.sent[-1]["streams"]
+    assert [one["run_id"] for one in streams] == list(range(50))
+    assert streams[0]["title"].startswith("a long long")
+    assert len(streams[0]["title"]) == 80
+    rig.run({})
+    rig.wait(1)
+    ended = rig.sent[-1]["ended"]
+    assert [one["run_id"] for one in ended] == list(range(850, 900))
+    assert len(ended[0]["error"]) == 160
+
+
+def test_what_goes_on_after_the_extension_is_unloaded_has_not_ended(rig: Rig) -> None:
+    rig.run({3: 0})
+    rig.wait(1)
+    rig.announcer.close()
+    assert rig.sent[-1]["streams"] == rig.sent[-1]["ended"] == []
 
 
 def test_a_heartbeat_has_an_id_of_its_own(rig: Rig) -> None:

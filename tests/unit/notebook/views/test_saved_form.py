@@ -53,6 +53,9 @@ GIVEN: dict[str, tuple[str, int, Status]] = {
     "failed": ("1\n2\n", 0, status(state="failed", count=2, error="ValueError: <went> wrong")),
     "failed at once": ("", 0, status(state="failed", count=0, error="ConnectionLost: gone")),
     "left out": ("head\n[… 5 characters left out …]\ntail", 5, status(count=1_234_567)),
+    "tokens": ("Hi", 0, status(written=412, unit="tokens", model="<gpt>")),
+    "characters": ("Hi", 0, status(state="cancelled", count=9, written=1)),
+    "an answer that failed": ("Hi", 0, status(state="failed", count=9, written=2, error="E: no")),
     "foldable": ("a line of text\n" * 200, 0, status()),
     "blocks": (f"{'x' * 250}\n" * 60 + "word " * 5_500, 0, status()),
 }
@@ -136,7 +139,7 @@ def test_an_end_that_was_no_success_stands_in_the_plain_text() -> None:
     [
         (status(state="waiting", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
         (status(state="streaming", count=0, elapsed_s=1.23), "◌", "waiting 1.2 s"),
-        (status(state="streaming"), "●", "412 items · first 0.31 s"),
+        (status(state="streaming"), "●", "412 items · first 0.31 s · 10.8 s"),
         (status(state="cancelling", count=1), "■", "cancelling · 1 item"),
         (status(), "✓", "412 items · first 0.31 s · 10.8 s"),
         (status(kind="unary"), "✓", "10.8 s"),

@@ -46,7 +46,7 @@ def test_a_view_by_name() -> None:
 
 
 def test_an_unknown_view() -> None:
-    with pytest.raises(UsageError, match=r"did you mean 'text'.*auto, text, .*json"):
+    with pytest.raises(UsageError, match=r"did you mean 'text'.*auto, answer, text, .*json"):
         make_view("texxt")
 
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { cancelAll } from "../../src/lab/cancel-all";
+import { cancelAll, cancelOne } from "../../src/lab/cancel";
 import { Notebook } from "../support/lab";
 
 beforeEach(() => {
@@ -13,6 +13,21 @@ test("all streams are cancelled on the control channel", async () => {
   const notebook = new Notebook({ status: "ok", runs: [3, 4] });
   expect(await cancelAll(notebook.panel)).toEqual({ via: "control", cancelled: 2 });
   expect(notebook.asked).toEqual([{ all: true }]);
+  expect(notebook.interrupts).toBe(0);
+});
+
+test("one stream is cancelled by its number", async () => {
+  const notebook = new Notebook({ status: "ok", runs: [4] });
+  expect(await cancelOne(notebook.panel, 4)).toEqual({ via: "control", cancelled: 1 });
+  expect(notebook.asked).toEqual([{ run_id: 4 }]);
+});
+
+test("for one of several streams the kernel is not interrupted", async () => {
+  const notebook = new Notebook(null);
+  notebook.cell.innerHTML = '<div class="jp-InputPrompt">[*]:</div><div class="kkj"></div>';
+  const outcome = cancelOne(notebook.panel, 4);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await outcome).toEqual({ via: "none" });
   expect(notebook.interrupts).toBe(0);
 });
 

@@ -1,4 +1,4 @@
-// Cancel all streams of a notebook, also those that no view on this page shows.
+// Cancel the streams of a notebook, also those that no view on this page shows.
 
 import type { KernelConnection } from "../kernel/connection";
 import { askOnControl, type Reply } from "../kernel/control-channel";
@@ -13,10 +13,11 @@ export type Outcome =
   /** Nobody answered and what runs may be anything, or the kernel refused: it was left alone. */
   | { via: "none" };
 
+/** Cancel all of them. */
 export async function cancelAll(panel: NotebookPanel): Promise<Outcome> {
   const kernel = panel.sessionContext.session?.kernel;
   if (!kernel) return { via: "control", cancelled: 0 };
-  const answer = await ask(kernel);
+  const answer = await ask(kernel, { all: true });
   if (typeof answer === "object") {
     return { via: "control", cancelled: Array.isArray(answer.runs) ? answer.runs.length : 0 };
   }
@@ -25,9 +26,17 @@ export async function cancelAll(panel: NotebookPanel): Promise<Outcome> {
   return { via: "interrupt" };
 }
 
-function ask(kernel: KernelConnection): Promise<Reply | "none" | "refused"> {
+/** Cancel one; the outcome as above, but the kernel is not interrupted for one of several. */
+export async function cancelOne(panel: NotebookPanel, runId: number): Promise<Outcome> {
+  const kernel = panel.sessionContext.session?.kernel;
+  if (!kernel) return { via: "control", cancelled: 0 };
+  const answer = await ask(kernel, { run_id: runId });
+  if (typeof answer !== "object") return { via: "none" };
+  return { via: "control", cancelled: Array.isArray(answer.runs) ? answer.runs.length : 0 };
+}
+
+function ask(kernel: KernelConnection, content: object): Promise<Reply | "none" | "refused"> {
   return new Promise((resolve) => {
-    const content = { all: true };
     const refused = () => resolve("refused");
     if (!askOnControl(kernel, "kkjupyter_cancel", content, resolve, refused)) resolve("none");
     else setTimeout(() => resolve("none"), patienceMs(kernel));
