@@ -65,7 +65,12 @@ class HandFed:
         }
         self._end = 0
         snapshot = {
-            "text": "", "end": 0, "left_out": 0, "view": "text", "pane": "text", "part": None,
+            "text": "",
+            "end": 0,
+            "left_out": 0,
+            "view": "text",
+            "pane": "text",
+            "part": None,
             "status": self._status,
         }
         source = (files("kkjupyter") / "static" / "widget.js").read_text(encoding="utf-8")
