@@ -171,7 +171,7 @@ def _sentence(state: RunState, status: Status) -> list[str]:
         case "done":
             return [counted, first if counted else "", duration(status.elapsed_s)]
         case "cancelled":
-            return [f"cancelled{after}"]
+            return [f"{'stopped' if status.left else 'cancelled'}{after}"]
         case "failed":
             return [_failure(status)]
 

@@ -25,6 +25,8 @@ export interface Status {
   notes: string[];
   /** The stream was open already when it was given, so its times count from then. */
   was_open?: boolean;
+  /** A loop over the stream was left before its end, which has cancelled it. */
+  left?: boolean;
   /** How much a language model has written, in which unit, and its name; of other streams nothing. */
   written?: number;
   unit?: "tokens" | "characters";
