@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 from support.browser.jupyter_server import FrontEnd, JupyterServer
 from support.browser.lab import HOLD, Lab
 
+from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 OpenNotebook = Callable[..., Lab]
@@ -166,3 +170,32 @@ def test_where_the_control_channel_throws_the_widget_is_heard(
     expect(lab.output(1)).to_contain_text("went on")
     assert not [one for one in lab.outputs(1) if one["output_type"] == "error"]
     assert lab.page_errors == []
+
+
+def test_the_static_output_in_an_untrusted_notebook(
+    jupyter_server: JupyterServer, open_notebook: OpenNotebook
+) -> None:
+    text = "".join(f"line {i} <b>\n" for i in range(3_000))
+    given = Status(3, "lines()", "cancelled", "stream", 3_000, 9.5, 0.1)
+    view = make_view("text")
+    view.feed([text])
+    lab = open_notebook(["1"])
+    notebook = lab.saved()
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output("display_data", data=view.bundle(given), metadata={})
+    ]
+    jupyter_server.write(lab.name, notebook)  # written by no one the server has signed for
+    lab.reopen(with_kernel=False)
+    output = lab.output(0).locator(".jp-RenderedHTML")
+    expect(output).not_to_have_class(re.compile("jp-mod-trusted"))
+    expect(output.locator("summary")).to_contain_text("■ cancelled after 3,000 items")
+    body = output.locator("summary + div")
+    assert body.text_content() == text
+    found = body.evaluate(
+        """(box) => {
+          const [outer, inner] = [box, box.firstElementChild].map((e) => getComputedStyle(e));
+          const font = inner.fontFamily.includes("monospace");
+          return [outer.overflowY, outer.maxHeight, inner.whiteSpace, inner.wordBreak, font];
+        }"""
+    )
+    assert found == ["auto", "408px", "pre-wrap", "normal", True]

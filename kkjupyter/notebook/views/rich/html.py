@@ -14,7 +14,7 @@ from kkjupyter.notebook.views.saved_form import NO_FORMULAS, TEXT, escape
 __all__ = ["gap_words", "values_html"]
 
 _BOX = "padding: 0 20px 8px 7.8px"
-_ITEM = "margin: 8px 0 0; max-width: 100%; overflow-x: auto"
+_ITEM = "margin: 8px 0 0"
 _SMALL = (
     "margin: 8px 0 0; font-family: var(--jp-ui-font-family, system-ui, sans-serif); "
     "font-size: 12px; line-height: 20px; color: var(--jp-ui-font-color2, inherit)"

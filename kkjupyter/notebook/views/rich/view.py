@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, View
 from kkjupyter.notebook.views.rich.html import gap_words, values_html
-from kkjupyter.notebook.views.rich.mime import PLAIN, has_rich_form, plain_of
+from kkjupyter.notebook.views.rich.mime import PLAIN, MimeForms, has_rich_form, plain_of
 from kkjupyter.notebook.views.rich.records import (
     LeftOut,
     line_of_gap,
@@ -16,7 +17,6 @@ from kkjupyter.notebook.views.rich.records import (
     records_in,
 )
 from kkjupyter.notebook.views.saved_form import Body
-from kkjupyter.notebook.views.saved_size import fitting_body
 from kkjupyter.notebook.views.transcript import Excerpt
 from kkjupyter.plaintext import encodable, without_controls
 
@@ -78,18 +78,13 @@ class RichView(View):
             for one in records
         ]
         plain = "".join([f"{text}\n" for text in texts])
+        body = Body(html="", plain=plain, data={"source": excerpt.text})
+        if not any(isinstance(one, MimeForms) and one.data.keys() - {PLAIN} for one in records):
+            return body
         try:
-            html = values_html(records)
+            return replace(body, html=values_html(records), has_formulas=True)
         except (TooSlow, RecursionError):
-            html = ""
-        return Body(html=html, plain=plain, data={"source": excerpt.text})
-
-    def fitting(self) -> tuple[Excerpt, Body]:
-        def made(limit_bytes: int) -> tuple[Excerpt, Body]:
-            excerpt = self._excerpt(limit_bytes)
-            return excerpt, self.body(excerpt)
-
-        return fitting_body(made, self._kept_bytes, self.saved_bytes)
+            return body
 
     def _added(self, lines: Sequence[str]) -> str:
         """The source to append for these lines; the whole source if older ones were dropped."""
@@ -111,7 +106,7 @@ class RichView(View):
         self.version += 1
 
     def _excerpt(self, limit_bytes: int) -> Excerpt:
-        """The newest lines that fit, in order."""
+        # Whole lines: half a picture is none.
         kept = [*self._kept]
         room = limit_bytes
         first = len(kept)

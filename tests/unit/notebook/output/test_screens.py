@@ -10,6 +10,7 @@ import pytest
 from support.runs import FakeOutput
 from support.waiting import until
 
+from kkjupyter.notebook.output.places import place_here
 from kkjupyter.notebook.output.screens import (
     CellScreen,
     HeldTerminalScreen,
@@ -84,7 +85,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
         "IPython.display.DisplayHandle.update", lambda self, bundle, **_: updates.append(bundle)
     )
     widget = FakeOutput()
-    screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
+    screen = CellScreen(widget, make_view("text"), place_here())  # type: ignore[arg-type]
     started_s = time.monotonic()
     for n in range(200):
         ticker().post(lambda n=n: screen.feed([f"{n} "], status()))  # type: ignore[misc]
@@ -114,7 +115,7 @@ def test_a_value_that_was_held_back_is_sent_although_none_comes() -> None:
 def test_a_cell_is_not_told_twice_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda self, bundle, **_: None)
     widget = FakeOutput()
-    screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
+    screen = CellScreen(widget, make_view("text"), place_here())  # type: ignore[arg-type]
     done = threading.Event()
 
     def feed(text: str) -> None:
