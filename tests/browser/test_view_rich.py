@@ -127,3 +127,50 @@ def test_only_the_newest_value(open_notebook: OpenNotebook, artifacts: Path, the
     expect(pane(lab, 0)).to_have_text("2999")
     expect(pane(lab, 2).locator("img")).to_have_count(1)
     lab.screenshot(artifacts / f"latest-reopened-{theme}.png")
+
+
+def test_a_figure_that_is_drawn_over_and_over(open_notebook: OpenNotebook, artifacts: Path) -> None:
+    pytest.importorskip("matplotlib")
+    drawing = """import matplotlib.pyplot as plt, pandas
+
+def waves(count):
+    figure, axes = plt.subplots(figsize=(5, 2.5))
+    for at in range(count):
+        axes.clear()
+        axes.plot([(at + x) % 7 for x in range(30)])
+        axes.set_title(f"step {at}")
+        yield figure
+    plt.close(figure)
+    hold()
+
+def frames():
+    yield pandas.DataFrame({"town": ["Rome", "Oslo"], "celsius": [21.5, 4.0]})
+"""
+    cells = [
+        "reply = kk.show(waves(60), view='latest').wait()",
+        "kk.show(waves(3)).wait()",
+        "kk.show(frames()).wait()",
+        SETUP,
+        drawing,
+    ]
+    lab = open_notebook(cells)
+    lab.run(3)
+    lab.run(4)
+    lab.start(0)
+    expect(lab.output(0)).to_contain_text("60 items")
+    image = pane(lab, 0).locator(".kkj-rich-value:not(.kkj-rich-next) img")
+    expect(image).to_have_count(1)
+    ended(lab, 0)
+    lab.screenshot(artifacts / "latest-figure.png", 0)
+    lab.run(1)
+    lab.run(2)
+    pictures = pane(lab, 1).locator("img").evaluate_all("(all) => all.map((image) => image.src)")
+    assert len(set(pictures)) == 3
+    expect(pane(lab, 2).locator("td").first).to_have_text("Rome")
+    lab.screenshot(artifacts / "rich-figures.png", 1)
+    lab.screenshot(artifacts / "rich-frame.png", 2)
+    lab.save()
+    first, second, _ = (lab.saved().cells[index].outputs for index in range(3))
+    assert [len(first), len(second)] == [1, 1]
+    assert first[0].data["text/plain"] == "<Figure size 500x250 with 1 Axes>\n"
+    assert first[0].data["image/png"]

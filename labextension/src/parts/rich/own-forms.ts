@@ -59,7 +59,7 @@ function frameOf(html: string, label: string): HTMLElement {
   // Without scripts, "same origin" lets this page ask for the height, and nothing in there do anything.
   frame.setAttribute("sandbox", "allow-same-origin");
   frame.title = label;
-  frame.srcdoc = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">${html}`;
+  frame.srcdoc = `<!doctype html><meta http-equiv="Content-Security-Policy" content="${POLICY}">${html}`;
   frame.addEventListener("load", () => {
     const inner = frame.contentDocument;
     if (!inner?.body) return;
