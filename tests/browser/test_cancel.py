@@ -63,10 +63,6 @@ LOOP = "for n in kk.show(api.ticks()):\n    time.sleep(0.01)\nprint('went on')"
 AWAITS = "reply = await kk.show(api.ticks())\nprint('went on', reply.status)"
 AWAITS_LOOP = "async for n in kk.show(api.ticks()):\n    await asyncio.sleep(0)\nprint('went on')"
 LOCAL = "kk.show(local())"
-WITHOUT_CONTROL = (
-    "from kkjupyter.notebook.output.widget import LiveWidget\n"
-    "LiveWidget.control_road.default_value = False"
-)
 
 ASSERTED_S = 1.0
 
@@ -116,12 +112,6 @@ def test_every_way_to_show_a_stream(open_notebook: OpenNotebook) -> None:
 
 def test_in_notebook_7(open_notebook: OpenNotebook) -> None:
     cancel_in_cells(open_notebook, BLOCKS, front_end="notebook")
-
-
-@pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
-def test_with_the_control_road_closed(open_notebook: OpenNotebook, kernel: str) -> None:
-    """Then the widget's own message does it, on a subshell."""
-    cancel_in_cells(open_notebook, BLOCKS, kernel=kernel, extra=WITHOUT_CONTROL)
 
 
 def test_a_background_stream_outlives_its_cell(open_notebook: OpenNotebook) -> None:

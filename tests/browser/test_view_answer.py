@@ -135,9 +135,24 @@ def test_an_answer_with_thoughts_and_tools(
     go_on(lab, "called")
     expect(shown).to_contain_text("stopped: length")
     lab.screenshot(artifacts / f"answer-written-{theme}.png")
+    shown.hover()
+    lab.page.mouse.wheel(0, -2_000)
+    summary.click()
+    expect(shown.locator(".kkj-thought strong")).to_be_visible()
     ended(lab, 2)
     expect(lab.output(2)).to_contain_text("✓")
+    expect(lab.output(2)).to_contain_text("gpt-x")
+    expect(lab.output(2)).to_contain_text("412 tokens")
+    # What was unfolded stays so.
+    expect(shown.locator(".kkj-thought strong")).to_be_visible()
+    summary.click()
     lab.screenshot(artifacts / f"answer-ended-{theme}.png")
+    lab.page.wait_for_timeout(1_100)  # so soon after the end, a click would be for Cancel
+    lab.button(2, "Copy the text of").click()
+    expect(lab.output(2).get_by_text("Copied")).to_be_visible()
+    copied = lab.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("I look up both towns.## The weather\n")
+    assert "temperature" not in copied
     lab.save()
     data = lab.saved().cells[2].outputs[-1].data
     assert 'tool: get_weather({"town": "Oslo"})' in data["text/plain"]
@@ -161,4 +176,22 @@ def test_what_else_an_answer_has(
     assert shown.locator("img").evaluate("(image) => image.naturalWidth") == 24
     ended(lab, 2)
     expect(lab.output(2)).to_contain_text("✓")
-    lab.screenshot(artifacts / f"answer-others-{theme}-{width_px}.png")
+    pane(lab, 2).screenshot(path=artifacts / f"answer-others-{theme}-{width_px}.png")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_two_answers_side_by_side(
+    open_notebook: OpenNotebook, artifacts: Path, theme: Theme
+) -> None:
+    lab = open_notebook([SETUP, ANSWERED, ""], theme=theme)
+    for place in ("thought", "growing", "called"):
+        go_on(lab, place)
+    lab.set_source(2, f"kk.compare({{one: answer({lab.name!r}) for one in 'AB'}}).wait()")
+    lab.run(0)
+    lab.run(1)
+    lab.start(2)
+    expect(lab.output(2).get_by_text("stopped: length")).to_have_count(2)
+    lab.output(2).screenshot(path=artifacts / f"answer-compared-{theme}.png")
+    ended(lab, 2)
+    expect(lab.output(2).get_by_text("stopped: length")).to_have_count(2)
+    lab.output(2).screenshot(path=artifacts / f"answer-compared-ended-{theme}.png")

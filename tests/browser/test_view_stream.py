@@ -99,23 +99,23 @@ def test_missed_deltas_are_asked_for(open_notebook: OpenNotebook) -> None:
     lab = open_notebook(
         [
             SETUP,
-            """from kkjupyter.notebook.output.widget import LiveWidget
-send, sent, asked = LiveWidget.send, [], []
+            """from kkjupyter.notebook.output.live_output import LiveOutput
+send, sent, asked = LiveOutput.send, [], []
 
-def lossy(self, content, buffers=None):
+def lossy(self, content):
     if content["kind"] == "delta":
         sent.append(content["offset"])
         if len(sent) % 5 == 3:
             return
-    send(self, content, buffers)
+    send(self, content)
 
-answer = LiveWidget._answer
+answer = LiveOutput.answer
 
-def listen(self, widget, content, buffers):
+def listen(self, content):
     asked.append(content)
-    answer(self, widget, content, buffers)
+    return answer(self, content)
 
-LiveWidget.send, LiveWidget._answer = lossy, listen""",
+LiveOutput.send, LiveOutput.answer = lossy, listen""",
             """async def words():
     for i in range(60):
         await asyncio.sleep(0.04)

@@ -545,7 +545,7 @@ STREAMS: dict[str, Recorded] = {
     ),
     "mistralai": usual(MISTRAL, CHAT_USAGE),
     "cohere": usual(COHERE, {"tokens": {"input_tokens": 9, "output_tokens": 4}}),
-    "huggingface_hub": Recorded(HUGGINGFACE_TEXT, "Hello"),
+    "huggingface_hub": Recorded(HUGGINGFACE_TEXT, "Hello", usage={"generated_tokens": 3}),
     "langchain-core": usual(LANGCHAIN, counts(9, 4)),
     "langchain-core events": usual(LANGCHAIN_EVENTS, counts(9, 4)),
     "llama-index": usual(LLAMA_INDEX),

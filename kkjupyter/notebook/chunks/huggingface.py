@@ -24,4 +24,6 @@ def read(chunk: Fields) -> list[Part] | None:
     details = fields(chunk.get("details"))
     if reason := string(details.get("finish_reason")):
         parts.append(Part("finish_reason", reason))
+    if type(tokens := details.get("generated_tokens")) is int:
+        parts.append(Part("usage", ({"generated_tokens": tokens}, False)))
     return parts

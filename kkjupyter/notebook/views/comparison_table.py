@@ -5,17 +5,28 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, duration
+<<<<<<< HEAD
+from kkjupyter.notebook.views.saved_form import (
+    BOX,
+    LINE,
+    MIME_TYPE,
+    NO_FORMULAS,
+    TEXT,
+    duration,
+    escape,
+)
+=======
+from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, amount, duration
+>>>>>>> answer
 from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = ["columns_bundle", "figures"]
 
-_HEADS = ("", "first item", "rate", "items", "time")
+_HEADS = ("", "first item", "rate", "amount", "time")
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _TITLE = (
     f"padding: 4px 0 0 7.8px; font-family: {_FONT}; font-size: 13px; font-weight: 600; "
@@ -32,13 +43,16 @@ _FIGURES = (
 
 
 def figures(status: Status) -> list[str]:
-    """Time to the first item, items per second after it, number of items, and total time."""
+    """Time to the first item, how much came in each second after it, how much, and total time."""
     first, count, elapsed_s = status.first_item_s, status.count, status.elapsed_s
-    rate = (count - 1) / (elapsed_s - first) if first is not None and elapsed_s > first else 0.0
+    rate = 0.0
+    if first is not None and count > 1 and elapsed_s > first:
+        whole = count if status.written is None else status.written
+        rate = whole * (count - 1) / count / (elapsed_s - first)
     return [
         "–" if first is None else duration(first),
         _per_second(rate) if rate else "–",
-        f"{count:,}",
+        amount(status),
         duration(elapsed_s),
     ]
 
@@ -71,8 +85,8 @@ def columns_bundle(
 def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
     columns = "".join(
         [
-            f'<div style="{_COLUMN}"><div style="{_TITLE}">{html.escape(name)}</div>'
-            f"{_html_of(bundle)}</div>"
+            f'<div style="{_COLUMN}"><div class="{NO_FORMULAS}" style="{_TITLE}">{escape(name)}'
+            f"</div>{_html_of(bundle)}</div>"
             for name, bundle in bundles.items()
         ]
     )
@@ -80,15 +94,16 @@ def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) 
     lines = "".join(
         [_table_row(row, is_head=index == 0) for index, row in enumerate([_HEADS, *rows])]
     )
-    table = f'<div style="overflow-x: auto"><table style="{_FIGURES}">{lines}</table></div>'
+    table = f'<table class="{NO_FORMULAS}" style="{_FIGURES}">{lines}</table>'
     total = f'<div style="{LINE}">{len(bundles)} streams</div>'
-    return f'<div class="{NO_FORMULAS}">{total}{grid}{table}</div>'
+    return f"<div>{total}{grid}{table}</div>"
 
 
 def _html_of(bundle: Mapping[str, Any]) -> str:
     # A user's own view may have only text.
-    plain = html.escape(bundle.get("text/plain", ""))
-    return str(bundle.get("text/html") or f"<pre>{plain}</pre>")
+    plain = escape(bundle.get("text/plain", ""))
+    text = f'<div style="{BOX}"><pre style="{TEXT}">\n{plain}</pre></div>'
+    return str(bundle.get("text/html") or text)
 
 
 def _table_row(row: Sequence[str], *, is_head: bool) -> str:
@@ -99,7 +114,7 @@ def _table_row(row: Sequence[str], *, is_head: bool) -> str:
         style += "left; white-space: nowrap" if index == 0 else "right; min-width: 9ch"
         if tag == "th":
             style += "; color: var(--jp-ui-font-color2, inherit)"
-        cells.append(f'<{tag} style="{style}">{html.escape(text)}</{tag}>')
+        cells.append(f'<{tag} style="{style}">{escape(text)}</{tag}>')
     return f'<tr style="background: none">{"".join(cells)}</tr>'
 
 

@@ -139,7 +139,9 @@ export class Run {
   settle({ text, left_out, ...rest }: Snapshot): void {
     const mine = this.part ? this.text : rewritten(this.text);
     const isOther = rest.pane !== this.pane;
-    if (isOther || (!left_out && !this.leftOut && text !== mine)) {
+    // A source may be saved in a shorter form: where it ends, it has always come to the same.
+    const isKnown = left_out || this.leftOut || rest.end === this.end || text === mine;
+    if (isOther || !isKnown) {
       this.hold({ text, left_out, ...rest });
       for (const listener of this.listeners) listener.replaced(text);
     }

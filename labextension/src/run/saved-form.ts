@@ -26,11 +26,12 @@ export interface WrittenColumn extends WrittenRun {
 }
 
 export function runBundle({ key, run, read }: WrittenRun): Bundle {
+  const { status } = run; // its clock goes on
   return fitting(run, SAVED_BYTES, (source, left_out) => {
     const text = read(source);
     return {
-      [MIME_TYPE]: { key, ...fieldsOf(run, left_out), ...sourceOf(run, source, text) },
-      "text/plain": plainText(text, run.status),
+      [MIME_TYPE]: { key, ...fieldsOf(run, status, left_out), ...sourceOf(run, source, text) },
+      "text/plain": plainText(text, status),
     };
   });
 }
@@ -40,10 +41,11 @@ export function columnsBundle(key: string, runs: readonly WrittenColumn[]): Bund
   const limitBytes = SAVED_BYTES / runs.length;
   let plain = "";
   const columns = runs.map(({ name, key: own, run, read }) => {
+    const { status } = run;
     const written = fitting(run, limitBytes, (source, left_out) => {
       const text = read(source);
-      const fields = { name, key: own, ...fieldsOf(run, left_out), ...sourceOf(run, source, text) };
-      return { fields, text: plainText(text, run.status) };
+      const fields = { ...fieldsOf(run, status, left_out), ...sourceOf(run, source, text) };
+      return { fields: { name, key: own, ...fields }, text: plainText(text, status) };
     });
     plain += `${plain && "\n\n"}── ${name}\n`;
     const start = plain.length;
@@ -54,7 +56,7 @@ export function columnsBundle(key: string, runs: readonly WrittenColumn[]): Bund
   return { [MIME_TYPE]: data, "text/plain": plain };
 }
 
-function fieldsOf({ view, pane, part, status }: Run, left_out: number) {
+function fieldsOf({ view, pane, part }: Run, status: Status, left_out: number) {
   return { view, pane, part, left_out, ...status };
 }
 

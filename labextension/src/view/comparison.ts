@@ -2,7 +2,8 @@
 // The Python side is kkjupyter/notebook/output/columns.py and views/comparison_table.py.
 
 import type { Status } from "../kernel/messages";
-import { duration, perSecond, whole } from "../text/numbers";
+import { amount } from "../run/status-text";
+import { duration, perSecond } from "../text/numbers";
 import { makeButton } from "../ui/button";
 import { make, setText } from "../ui/element";
 import { cancel } from "./cancel";
@@ -10,7 +11,7 @@ import { type Drawing, drawRun } from "./live-view";
 import type { Column } from "./shown-run";
 
 const REDRAW_MS = 250;
-const HEADS = ["", "first item", "rate", "items", "time"];
+const HEADS = ["", "first item", "rate", "amount", "time"];
 
 export function drawColumns(columns: readonly Column[]): Drawing {
   const element = make("div", "kkj-columns");
@@ -81,14 +82,15 @@ function drawFigures(table: HTMLTableElement, columns: readonly Column[]): void 
   );
 }
 
-/** Time to the first item, items per second after it, how many, and how long; "–" if unknown. */
+/** Time to the first item, how much per second after it, how much, and how long; "–" if unknown. */
 export function figuresOf(status: Status): string[] {
-  const { first_item_s: first, count, elapsed_s: elapsed } = status;
-  const rate = first !== null && count > 1 && elapsed > first ? (count - 1) / (elapsed - first) : 0;
+  const { first_item_s: first, count, written = count, elapsed_s: elapsed } = status;
+  const after = (written * (count - 1)) / count;
+  const rate = first !== null && count > 1 && elapsed > first ? after / (elapsed - first) : 0;
   return [
     first === null ? "–" : duration(first),
     rate ? perSecond(rate) : "–",
-    whole(count),
+    amount(status),
     duration(elapsed, status.state === "done" ? undefined : 0),
   ];
 }

@@ -179,7 +179,7 @@ test.each([
   const view = await renderer();
   await view.draw({
     ...data({ state: "streaming", count: 2, source: undefined, end: undefined }),
-    "text/plain": "ab\n[not finished when saved: ● 2 items]",
+    "text/plain": "ab\n[not finished when saved: ● 2 items · 0.0 s]",
   });
   await vi.advanceTimersByTimeAsync(0);
   if (reply) notebook.asked.find(({ content }) => content.kind)?.reply(reply);

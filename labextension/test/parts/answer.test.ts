@@ -113,6 +113,18 @@ test("of a thought that came at once no time is told, of one that was broken off
   expect(texts("summary")).toEqual(["thought", "thought for 1.5 s"]);
 });
 
+test("on paper a thought is unfolded", () => {
+  write(["think", 0, "I **look**", 1], ["thought", 0, "", 1]);
+  window.dispatchEvent(new Event("beforeprint"));
+  expect(thought().open).toBe(true);
+  expect(texts(".kkj-thought strong")).toEqual(["look"]);
+  window.dispatchEvent(new Event("afterprint"));
+  expect(thought().open).toBe(false);
+  pane.dispose();
+  window.dispatchEvent(new Event("beforeprint"));
+  expect(thought()).toBeUndefined();
+});
+
 // ---- calls
 
 test("arguments grow as they come, and are set out when they are complete", () => {

@@ -181,3 +181,14 @@ test("the final form in the notebook is the whole text, whatever was missed", ()
   run.settle({ ...final, left_out: 2, text: "a\n[…]\nd" }); // this page has more
   expect(run.text).toBe("abcd");
 });
+
+test("a source that is saved in a shorter form is known by its end", () => {
+  const replaced = vi.fn();
+  run.listen({ appended: vi.fn(), replaced, changed: vi.fn() });
+  const final = snapshot({ text: "a", end: 2, status: status({ state: "done", count: 4 }) });
+  run.settle(final);
+  expect([run.status.state, run.text]).toEqual(["done", "ab"]);
+  expect(replaced).not.toHaveBeenCalled();
+  run.settle({ ...final, end: 3 });
+  expect(replaced).toHaveBeenCalledWith("a");
+});

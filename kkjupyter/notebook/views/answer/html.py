@@ -22,13 +22,15 @@ _SMALL = f"margin: 0 0 10px; {_FONT}; line-height: 20px; {_MUTED}"
 _HEADING = f"margin: 14px 0 6px; {_FONT}; font-weight: 600; {_MUTED}"
 _QUOTE = f"margin: 4px 0 10px; padding-left: 12px; border-left: 2px solid {_RULE}; {_MUTED}"
 _CARD = f"margin: 0 0 14px; border: 1px solid {_RULE}; border-radius: 3px"
-_NAME = f"padding: 3px 12px; {_FONT}; line-height: 20px; font-weight: 600"
+_HEAD = f"padding: 3px 12px 0; {_FONT}; line-height: 20px; {_MUTED}"
+_NAME = (
+    f"margin-left: 0.75em; {_CODE}; font-weight: 600; color: var(--jp-content-font-color1, inherit)"
+)
 # The `pre` of JupyterLab has a background, and its lines break.
 _PRE = (
-    f"margin: 0; padding: 3px 12px 6px; border: 0; background: none; {_CODE}; overflow-x: auto; "
+    f"margin: 0; padding: 3px 12px 6px; border: 0; background: none; {_CODE}; overflow: visible; "
     "white-space: pre-wrap; overflow-wrap: anywhere"
 )
-_RESULT = f"border-top: 1px solid {_RULE}; {_PRE}"
 _SAID_NO = f"margin: 0 0 14px; padding-left: 12px; border-left: 2px solid {_BAD}"
 # Raster types only: an SVG may contain scripts and addresses.
 _IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=]+\Z", re.IGNORECASE)
@@ -90,11 +92,13 @@ def _block(block: Block) -> str:
 
 
 def _card(block: Block, text: str) -> str:
-    made = [_div(_NAME, f"⚙ {block.name or '…'}")]
+    name = f'<span style="{_NAME}">{escape(block.name or "…")}</span>'
+    made = [f'<div style="{_HEAD}" class="{NO_FORMULAS}">tool{name}</div>']
     if text.strip():
         made.append(_pre(_PRE, pretty(text) if block.is_whole else text))
     if block.results is not None:
-        made.append(_pre(_RESULT, "".join(block.results)))
+        made.append(_div(f"border-top: 1px solid {_RULE}; {_HEAD}", "result"))
+        made.append(_pre(_PRE, "".join(block.results)))
     return f'<div style="{_CARD}">{"".join(made)}</div>'
 
 

@@ -73,7 +73,8 @@ class Recorder:
         for choice in [*self._thinking_since_s]:
             self._end_thought(choice)
         for choice, sound in self._sounds.items():
-            self._put("audio", choice, sound.url(), sound.mime_type)
+            if url := sound.url():
+                self._put("audio", choice, url, sound.mime_type)
         return self._taken()
 
     def _taken(self) -> list[Record]:
@@ -103,8 +104,8 @@ class Recorder:
     def _add_call(self, news: CallNews, choice: int) -> None:
         name, told_at = self._told_calls.get(news.number, (None, 0))
         if name != news.name or self._chars - told_at > _TELL_AGAIN_CHARS:
-            if self._made and self._made[-1][::3] == ("call", news.number):
-                self._made.pop()  # of a name that comes in pieces, what has come so far
+            if not self._texts and self._made and self._made[-1][::3] == ("call", news.number):
+                self._made.pop()  # a name that comes in pieces
             self._put("call", choice, self._clean(news.name), news.number)
             self._told_calls[news.number] = (news.name, self._chars)
         if news.is_anew:

@@ -19,7 +19,7 @@ from kkjupyter.plaintext import printable, without_controls
 
 __all__ = ["AnswerInTerminal", "AnswerView"]
 
-# As for Markdown: longer HTML blocks the page, so the text is saved in place of it.
+# As for Markdown: longer HTML blocks the page, so only the text is saved.
 _MAX_CHARS = 200_000
 
 
@@ -78,13 +78,16 @@ class AnswerView(TextView):
         """The answer in order, with all that is folded in the view open."""
         records = [*joined(records_in(excerpt.text))]
         body = text_body(replace(excerpt, text=plain_of(records)))
-        body = replace(body, data={"source": "".join(map(line_of_record, records))})
+        source = "".join(map(line_of_record, records))
+        # The page knows by its end that this is what it has already.
+        body = replace(body, data={"source": source, "end": excerpt.end})
         if not records or len(body.plain) > _MAX_CHARS:
             return body
         # Imported only for Markdown:
         from kkjupyter.notebook.views.markdown.html import TooSlow
 
         try:
-            return replace(body, html=f'<div style="{BOX}">{answer_html(records)}</div>')
+            html = f'<div style="{BOX}">{answer_html(records)}</div>'
         except (TooSlow, RecursionError):
             return body
+        return replace(body, html=html, has_formulas=True)

@@ -20,6 +20,7 @@ export class GrowingBox {
     this.element.tabIndex = 0;
     suppressShortcuts(this.element);
     this.element.append(this.text.element);
+    if (!follows) this.text.ended(); // it has no caret
     const scroller = new AutoScroller(this.element, follows);
     this.growth = new ResizeObserver(() => scroller.follow());
     this.growth.observe(this.text.element);

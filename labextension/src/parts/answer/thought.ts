@@ -20,6 +20,8 @@ export class Thought implements Block {
   private toldAt = nowMs();
   private isOver = false;
   private timer = 0;
+  /** Folded when the page began to be printed. */
+  private isPrinted = false;
 
   constructor(private readonly context: PaneContext) {
     suppressShortcuts(this.summary);
@@ -27,6 +29,8 @@ export class Thought implements Block {
     this.element.addEventListener("toggle", () => {
       if (this.element.open) this.show();
     });
+    window.addEventListener("beforeprint", this.unfold);
+    window.addEventListener("afterprint", this.fold);
     this.tick();
   }
 
@@ -54,8 +58,23 @@ export class Thought implements Block {
 
   dispose(): void {
     clearTimeout(this.timer);
+    window.removeEventListener("beforeprint", this.unfold);
+    window.removeEventListener("afterprint", this.fold);
     this.content?.dispose();
   }
+
+  /** On paper nothing can be unfolded. */
+  private readonly unfold = (): void => {
+    if (this.element.open) return;
+    this.isPrinted = this.element.open = true;
+    this.show();
+    this.flush();
+  };
+
+  private readonly fold = (): void => {
+    if (this.isPrinted) this.element.open = false;
+    this.isPrinted = false;
+  };
 
   private show(): void {
     if (this.content) return;

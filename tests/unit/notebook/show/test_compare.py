@@ -166,10 +166,12 @@ def test_a_source_that_does_not_stream_takes_the_others_along() -> None:
 
 
 def test_the_figures() -> None:
-    assert figures(status()) == ["1.0 s", "5.0/s", "11", "3.0 s"]
-    assert figures(status(count=123_457)) == ["1.0 s", "62,000/s", "123,457", "3.0 s"]
-    assert figures(status(count=1)) == ["1.0 s", "–", "1", "3.0 s"]
-    assert figures(status(count=0, first_item_s=None)) == ["–", "–", "0", "3.0 s"]
+    assert figures(status()) == ["1.0 s", "5.0/s", "11 items", "3.0 s"]
+    assert figures(status(count=123_457)) == ["1.0 s", "62,000/s", "123,457 items", "3.0 s"]
+    assert figures(status(count=1)) == ["1.0 s", "–", "1 item", "3.0 s"]
+    assert figures(status(count=0, first_item_s=None)) == ["–", "–", "0 items", "3.0 s"]
+    tokens = status(written=22, unit="tokens")
+    assert figures(tokens) == ["1.0 s", "10/s", "22 tokens", "3.0 s"]
 
 
 def test_what_is_saved() -> None:

@@ -18,6 +18,7 @@ from support.llm_chunks import ANTHROPIC, CHAT, STREAMS, Recorded, block, chat, 
 
 import kkjupyter as kk
 from kkjupyter.notebook.chunks.completeness import JsonGauge
+from kkjupyter.notebook.chunks.registry import OWN_EXTRACTORS
 from kkjupyter.notebook.chunks.usage import output_tokens
 from kkjupyter.notebook.run.extractors import ChunkTexts
 from kkjupyter.notebook.run_status import Status
@@ -409,6 +410,34 @@ def test_samples_become_a_sound_that_a_browser_plays(mime_type: str) -> None:
     assert bundle["text/plain"].count("[audio") == 1
 
 
+@pytest.fixture
+def own() -> Iterator[None]:
+    yield
+    OWN_EXTRACTORS.clear()
+
+
+@pytest.mark.usefixtures("own")
+def test_what_a_client_of_ones_own_may_say() -> None:
+    kk.chunks(lambda item: item.get("says") if isinstance(item, dict) else None)
+    said: list[dict[str, Any]] = [
+        {"model": "my-model", "tool_call": {"name": "f", "id": "a", "arguments": {"x": 1}}},
+        {"tool_result": {"id": "a", "result": {"y": 2}}},
+        {"tool_result": {"name": "g", "result": 3}},
+        {"image": f"data:image/png;base64,{PIXEL}", "text": "So"},
+        {"image": {"mime_type": "image/gif", "data": PIXEL}},
+        {"image": "https://cats.org/c.png"},
+        {"audio": "audio/wav"},
+    ]
+    bundle = saved([{"says": one} for one in said])
+    assert bundle["text/plain"] == (
+        'tool: f({"x": 1})\nresult of f: {"y": 2}\n\n[result of g]\n\nresult: 3\n\nSo\n\n'
+        "[image/png]\n[image/gif]\n[image] https://cats.org/c.png\n[audio/wav]\n"
+    )
+    pick = ChunkTexts(in_full=True)
+    pick([{"says": said[0]}])
+    assert pick.written() == (len('f{"x": 1}'), "characters", "my-model")
+
+
 def test_what_is_marked() -> None:
     items = [
         chat({"refusal": "I **won't**"}),
@@ -523,6 +552,7 @@ def test_it_is_saved_more_compactly_than_it_comes() -> None:
     source = shown(view, items)
     body = view.bundle(DONE)
     assert len(body[MIME_TYPE]["source"]) < 52_000 < len(source)
+    assert body[MIME_TYPE]["end"] == len(source)
 
 
 # ---- the parts of it
