@@ -48,6 +48,7 @@ __all__ = [
     "RemoteThrow",
     "UsageError",
     "ValidationError",
+    "brief_line",
     "did_you_mean",
     "error_line",
 ]
@@ -394,3 +395,13 @@ def error_line(error: BaseException) -> str:
         return first  # it begins with the remote side's error name
     name = type(error).__name__
     return f"{name}: {first}" if first else name
+
+
+def brief_line(error: BaseException) -> str:
+    """As :func:`error_line`, for where it stands beside the stream that failed.
+
+    Without what is said there anyway: which stream it was, and how many items had come.
+    """
+    if isinstance(error, ConnectionLost):
+        return f"{type(error).__name__}: {plain(error.reason)}"
+    return error_line(error)

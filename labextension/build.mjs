@@ -80,7 +80,7 @@ async function buildLabExtension() {
   const description = {
     name: "kkjupyter",
     version: await version(),
-    description: "Cancel the streams of a notebook; saved streams as they were shown live",
+    description: "The streams of notebooks: shown live and saved, listed, cancelled",
     license: "MIT",
     jupyterlab: {
       extension: true,

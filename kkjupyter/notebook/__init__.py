@@ -8,6 +8,7 @@ each other and small modules: see :mod:`kkjupyter.notebook.shell.class_names`.
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,8 @@ def install_if_ipython() -> None:
     formatters.install(shell)
     tracebacks.install()
     server_log.install()
+    # Exit handlers run in reverse order: this one before IPython's, which empties the namespace.
+    atexit.register(registry.abandon_all)
     _installed_in = shell
 
 
@@ -148,6 +151,7 @@ def unload(shell: Any) -> None:
         running.uninstall()
         pages.uninstall()
         cells.uninstall(shell)
+        atexit.unregister(registry.abandon_all)
         formatters.uninstall(shell)
         tracebacks.uninstall()
         stopping.uninstall()

@@ -27,6 +27,7 @@ class Status:
         first_item_s: seconds from sending to the first item, or None before it.
         was_open: whether the stream was open already when it was given, so that its times count
             from then: nobody knows when it was asked for.
+        left: whether a loop over it was left before its end, which cancels it.
         error: ``"ValueError: something went wrong"`` of a failed run, else ``""``.
         notes: further lines for the user ("an earlier run is still streaming").
         written: of a language model's answer, how much it has written; else None.
@@ -44,6 +45,7 @@ class Status:
     error: str = ""
     notes: tuple[str, ...] = ()
     was_open: bool = False
+    left: bool = False
     written: int | None = None
     unit: Unit = "characters"
     model: str = ""
@@ -67,6 +69,8 @@ class Status:
         """The same as plain JSON, as it is sent to the front end and saved."""
         sound = self.sound()
         known = asdict(sound)
+        if not self.left:
+            del known["left"]
         if self.written is None:
             for name in ("written", "unit", "model"):
                 del known[name]

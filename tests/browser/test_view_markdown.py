@@ -168,7 +168,7 @@ def test_half_of_it_looks_like_what_it_will_be(
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("theme", "width_px"),
-    [("light", 1300), pytest.param("dark", 900, marks=pytest.mark.matrix), ("light", 300)],
+    [("light", 1300), pytest.param("dark", 900, marks=pytest.mark.matrix)],
 )
 def test_the_saved_answer_is_the_live_one(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme, width_px: int

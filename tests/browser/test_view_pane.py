@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 from support.browser.hand_fed import HandFed
-from support.browser.lab import Lab, Theme
+from support.browser.jupyter_server import FrontEnd
+from support.browser.lab import HOLD, Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
 
@@ -195,6 +196,55 @@ def test_on_paper_all_of_it_is_seen(open_notebook: OpenNotebook) -> None:
     assert view.box.evaluate("(e) => getComputedStyle(e).overflowY") == "visible"
     expect(view.root.get_by_role("button", name="Copy")).to_be_hidden()
     lab.page.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+@pytest.mark.parametrize("view", ["text", "markdown"])
+def test_a_stream_that_ends_leaves_the_page_where_it_is(
+    open_notebook: OpenNotebook, front_end: FrontEnd, view: str
+) -> None:
+    stream = f"""%load_ext kkjupyter
+import asyncio, kkjupyter as kk
+{HOLD}
+async def lines():
+    for i in range(45):
+        yield f"line {{i}}\\n\\n"
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(hold)
+
+await kk.show(lines(), view={view!r})"""
+    lab = open_notebook([CELLS[0], stream, CELLS[2]], front_end=front_end)
+    lab.run(0)
+    lab.run(2)
+    lab.start(1)
+    root = lab.output(1).locator(".kkj")
+    box = root.get_by_role("log")
+    expect(box).to_contain_text("line 44")
+    root.evaluate("(e) => e.scrollIntoView({ block: 'center' })")
+    box.hover()
+    lab.page.mouse.wheel(0, -500)
+    root.evaluate(
+        """(root) => {
+          const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode() && !walker.currentNode.data.includes("line 25")) {}
+          const text = walker.currentNode;
+          const at = text.data.indexOf("line 25");
+          document.getSelection().setBaseAndExtent(text, at, text, at + 7);
+        }"""
+    )
+    wait_still(lab)
+    top = "() => document.getSelection().getRangeAt(0).getBoundingClientRect().top"
+    before = lab.page.evaluate(top)
+    assert 0 < before < 1_000
+    lab.let_go()
+    lab.wait(1)
+    expect(root).to_contain_text("✓")
+    expect(lab.button(1, "Copy")).to_be_enabled()
+    wait_still(lab)
+    assert lab.page.evaluate("() => document.getSelection().toString()") == "line 25"
+    assert lab.page.evaluate(top) == pytest.approx(before, abs=1)
+    assert box.evaluate("(e) => e.scrollHeight - e.clientHeight") == 0
+    assert lab.page_errors == []
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,10 @@ def test_whoever_cancels_does_not_pay_for_the_rest(run: Run) -> None:
 
 def test_a_client_of_the_users_own(run: Run) -> None:
     assert "Hatter" in run.text("show")
-    assert re.search(r"cancelled after \d+ characters", run.text("show-loop"))
+    assert re.search(r"■ stopped after \d+ characters", run.text("show-loop"))
     heard, sent = run.text("heard").split("\n")
     assert heard == "hung up: True"
-    assert 15 <= int(sent.removeprefix("tokens sent: ")) <= 40
+    assert 18 <= int(sent.removeprefix("chunks read: 20; tokens sent: ")) <= 40
 
 
 def test_everything_is_closed(run: Run) -> None:

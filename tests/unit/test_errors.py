@@ -147,3 +147,9 @@ def test_the_cause_is_pythons_too() -> None:
 def test_did_you_mean(word: str, answer: str) -> None:
     assert did_you_mean(word, ["connect", "close", "status"]) == answer
     assert did_you_mean(word, []) == ""
+
+
+def test_beside_its_stream_an_error_does_not_repeat_what_stands_there() -> None:
+    lost = errors.ConnectionLost("ws://x", "the connection broke off\x1b[2J", 93)
+    assert errors.brief_line(lost) == "ConnectionLost: the connection broke off"
+    assert errors.brief_line(errors.RemoteError("no", name="TypeError")) == "TypeError: no"

@@ -9,14 +9,9 @@ from __future__ import annotations
 import contextvars
 import queue
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import marimo
-
-if TYPE_CHECKING:
-    from kkjupyter.notebook.output.live_output import Widget
-    from kkjupyter.notebook.output.places import Output
-    from kkjupyter.notebook.output.widget import LiveWidget
 
 __all__ = ["CarriedWidget", "MarimoPlace", "displayed"]
 
@@ -33,6 +28,22 @@ class Cancellable(Protocol):
     def cancel(self) -> bool: ...
 
 
+class SendingWidget(Protocol):
+    """A widget, as far as its messages go."""
+
+    def send(self, content: dict[str, Any]) -> object: ...
+    def send_state(self, key: str) -> object: ...
+    def close(self) -> None: ...
+    def reference(self) -> dict[str, Any]: ...
+
+
+class WithWidget(Protocol):
+    """An output, as far as it appears."""
+
+    @property
+    def widget(self) -> object: ...
+
+
 class CarriedWidget:
     """A widget whose messages are sent from a thread that marimo knows.
 
@@ -44,7 +55,7 @@ class CarriedWidget:
         output: what it shows.
     """
 
-    def __init__(self, widget: LiveWidget, output: Cancellable) -> None:
+    def __init__(self, widget: SendingWidget, output: Cancellable) -> None:
         self.widget = widget
         self._output = output
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -83,9 +94,11 @@ class CarriedWidget:
 class MarimoPlace:
     """The output of a cell of marimo, or what the last line of a cell is displayed as."""
 
-    def begin(self, output: Output) -> None:
+    def begin(self, output: WithWidget) -> None:
         """Show it, on the thread of the cell."""
-        widget = _inner(output.widget)
+        widget = output.widget
+        if isinstance(widget, CarriedWidget):
+            widget = widget.widget
         wanted = _wanted.get()
         if wanted is None:
             marimo.output.append(widget)
@@ -115,7 +128,3 @@ def displayed(show: Callable[[], object]) -> Any:
     if not wanted:
         return value
     return wanted[0] if len(wanted) == 1 else marimo.vstack(wanted)
-
-
-def _inner(widget: Widget | None) -> Any:
-    return widget.widget if isinstance(widget, CarriedWidget) else widget

@@ -105,7 +105,7 @@ class LiveWidget(OutputWidget):
         """The model's state, including the view's text if that or the whole state is requested."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if key == "snapshot":
-            state["snapshot"] = self._live.snapshot()
+            state["snapshot"] = self._shown.snapshot()
         if key is None:
             # A page that is loaded asks for all widgets at once, and shows few of those that are
             # over; these ask for their text later.

@@ -102,6 +102,11 @@ class RunRegistry:
         """Running runs, oldest first."""
         return [run for run in self.unsettled() if not run.is_over]
 
+    def abandon_all(self) -> None:
+        """Say nothing more of those that run: the process ends."""
+        for run in self.unsettled():
+            run.abandon()
+
     def _tell(self) -> None:
         for changed in tuple(self._listeners):
             changed()

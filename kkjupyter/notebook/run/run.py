@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from kkjupyter.errors import CallCancelled, CallTimeout, error_line
+from kkjupyter.errors import CallCancelled, CallTimeout, brief_line, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.run.driving import DrivenFeed
@@ -169,7 +169,8 @@ class Run:
             elapsed_s=reply.elapsed_s,
             first_item_s=reply.first_item_s,
             was_open=reply.was_open,
-            error="" if reply.error is None else error_line(reply.error),
+            left=self.is_left and not self.is_cancelled,
+            error="" if reply.error is None else brief_line(reply.error),
             notes=tuple(self.notes),
             written=None if written is None else written.amount,
             unit="characters" if written is None else written.unit,
@@ -295,6 +296,13 @@ class Run:
         """
         self.is_cancelled = True
         return self._cancel(_LEAVE_AFTER_S)
+
+    def abandon(self) -> None:
+        """Say nothing more of it, not even how it ended: the process ends. Any thread; idempotent.
+
+        What its source meets from now on, such as names that are gone, is no error of the user's.
+        """
+        self._claim_end()
 
     def let_go(self) -> None:
         """Cancel it because its loop is gone. For finalizers."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.safe_text import rewritten
-from kkjupyter.notebook.views.saved_form import Body, static_bundle, text_body
+from kkjupyter.notebook.views.saved_form import Body, static_bundle, text_body, with_html
 from kkjupyter.notebook.views.saved_size import fitting_body
 from kkjupyter.notebook.views.transcript import Excerpt, Transcript
 
@@ -53,6 +53,8 @@ class View(ABC):
     pane: str = "text"
     part: pathlib.Path | None = None
     version: int = 0
+    # One of several columns, which stand side by side in HTML only.
+    _is_column: bool = False
 
     def __init__(
         self, *, retained_bytes: int = RETAINED_BYTES, saved_bytes: int = SAVED_BYTES
@@ -88,12 +90,17 @@ class View(ABC):
         """
         return text_body(replace(excerpt, text=self._as_shown(excerpt.text)))
 
-    def fitting(self) -> tuple[Excerpt, Body]:
-        """The excerpt and the body that together take at most ``saved_bytes`` in a file."""
+    def fitting(self, *, needs_html: bool = True) -> tuple[Excerpt, Body]:
+        """The excerpt and the body that together take at most ``saved_bytes`` in a file.
+
+        Args:
+            needs_html: whether the body must have HTML even if that is only its text once more.
+        """
 
         def made(limit_bytes: int) -> tuple[Excerpt, Body]:
             excerpt = self.transcript.excerpt(limit_bytes)
-            return excerpt, self.body(excerpt)
+            body = self.body(excerpt)
+            return excerpt, with_html(body) if needs_html else body
 
         return fitting_body(made, self.transcript.size_bytes, self.saved_bytes)
 
@@ -127,12 +134,15 @@ class View(ABC):
         All its forms together take at most ``saved_bytes`` in the notebook file; each of them says
         how much is left out.
         """
-        excerpt, body = self.fitting()
+        # Plain text has no notes.
+        needs_html = self._is_column or bool(status.notes)
+        excerpt, body = self.fitting(needs_html=needs_html)
         return static_bundle(self.name, self.pane, body, status, left_out=excerpt.left_out)
 
     def save_one_of(self, count: int) -> None:
         """Share the notebook file's limit with the other views of one output."""
         self.saved_bytes //= max(1, count)
+        self._is_column = self._is_column or count > 1
 
     def _as_shown(self, source: str) -> str:
         """The final form of overwritten lines; a part reads its source itself."""

@@ -5,12 +5,20 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, amount, duration
+from kkjupyter.notebook.views.saved_form import (
+    BOX,
+    LINE,
+    MIME_TYPE,
+    NO_FORMULAS,
+    TEXT,
+    amount,
+    duration,
+    escape,
+)
 from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = ["columns_bundle", "figures"]
@@ -74,8 +82,8 @@ def columns_bundle(
 def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) -> str:
     columns = "".join(
         [
-            f'<div style="{_COLUMN}"><div style="{_TITLE}">{html.escape(name)}</div>'
-            f"{_html_of(bundle)}</div>"
+            f'<div style="{_COLUMN}"><div class="{NO_FORMULAS}" style="{_TITLE}">{escape(name)}'
+            f"</div>{_html_of(bundle)}</div>"
             for name, bundle in bundles.items()
         ]
     )
@@ -83,15 +91,16 @@ def _html(bundles: Mapping[str, dict[str, Any]], rows: Sequence[Sequence[str]]) 
     lines = "".join(
         [_table_row(row, is_head=index == 0) for index, row in enumerate([_HEADS, *rows])]
     )
-    table = f'<div style="overflow-x: auto"><table style="{_FIGURES}">{lines}</table></div>'
+    table = f'<table class="{NO_FORMULAS}" style="{_FIGURES}">{lines}</table>'
     total = f'<div style="{LINE}">{len(bundles)} streams</div>'
-    return f'<div class="{NO_FORMULAS}">{total}{grid}{table}</div>'
+    return f"<div>{total}{grid}{table}</div>"
 
 
 def _html_of(bundle: Mapping[str, Any]) -> str:
     # A user's own view may have only text.
-    plain = html.escape(bundle.get("text/plain", ""))
-    return str(bundle.get("text/html") or f"<pre>{plain}</pre>")
+    plain = escape(bundle.get("text/plain", ""))
+    text = f'<div style="{BOX}"><pre style="{TEXT}">\n{plain}</pre></div>'
+    return str(bundle.get("text/html") or text)
 
 
 def _table_row(row: Sequence[str], *, is_head: bool) -> str:
@@ -102,7 +111,7 @@ def _table_row(row: Sequence[str], *, is_head: bool) -> str:
         style += "left; white-space: nowrap" if index == 0 else "right; min-width: 9ch"
         if tag == "th":
             style += "; color: var(--jp-ui-font-color2, inherit)"
-        cells.append(f'<{tag} style="{style}">{html.escape(text)}</{tag}>')
+        cells.append(f'<{tag} style="{style}">{escape(text)}</{tag}>')
     return f'<tr style="background: none">{"".join(cells)}</tr>'
 
 

@@ -24,8 +24,7 @@ _LINE_CHARS = 20_000
 # How much is written at most, for saying how much is missing.
 _WRITTEN_CHARS = 5 * _LINE_CHARS
 _FOLDED_LINES = 200
-_SHOWN_LINES = 24
-_SUMMARY = "cursor: pointer; white-space: nowrap; overflow: hidden; text-overflow: ellipsis"
+_SUMMARY = "cursor: pointer"
 
 
 class JsonView(View):
@@ -39,15 +38,13 @@ class JsonView(View):
         return "".join([f"{line_of(item)}\n" for item in items])
 
     def body(self, excerpt: Excerpt) -> Body:
-        """The lines; if they are few, containers can be unfolded as in the live view."""
+        """The lines; if they are few, containers can be unfolded in the HTML."""
         body = text_body(excerpt)
         lines = excerpt.text.removesuffix("\n").split("\n")
         if len(lines) > _FOLDED_LINES or not any(map(_unfolded, lines)):
             return body
         html = "".join(map(_line_html, lines))
-        # Few lines start at the first one, so that an opened line does not push it out of sight.
-        box = BOX if len(lines) > _SHOWN_LINES else "padding: 0 0 0 7.8px"
-        return replace(body, html=f'<div style="{box}"><div style="{TEXT}">{html}</div></div>')
+        return replace(body, html=f'<div style="{BOX}"><div style="{TEXT}">{html}</div></div>')
 
 
 def _line_html(line: str) -> str:

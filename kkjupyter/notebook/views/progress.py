@@ -1,4 +1,8 @@
-"""The progress view: a bar, a rate and the remaining time."""
+"""The progress view: a bar, a rate and the remaining time.
+
+``labextension/src/parts/progress`` draws the same in a page;
+``labextension/test/cases/progress.json`` holds the words of both to it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kkjupyter.notebook.run_status import RunState, Status
 from kkjupyter.notebook.safe_text import whole
 from kkjupyter.notebook.views.base import PARTS, View
 from kkjupyter.notebook.views.foreign import finite_number, is_a
-from kkjupyter.notebook.views.saved_form import Body, duration, escape
+from kkjupyter.notebook.views.saved_form import Body, duration, escape, static_bundle
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["Mark", "ProgressView", "TerminalProgressView"]
@@ -23,6 +28,19 @@ _RATE_WINDOW_S = 30.0
 _LABEL_CHARS = 200
 _SHARES = 10**6
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
+# A bar that did not reach its end is told apart by its colour, and by a word.
+_COMPLETE = "var(--jp-success-color1, #2e7d32)"
+_RUNNING = "var(--jp-brand-color1, #1976d2)"
+_INCOMPLETE: dict[RunState, str] = {
+    "done": "var(--jp-warn-color1, #b26a00)",
+    "cancelled": "var(--jp-ui-font-color3, #757575)",
+    "failed": "var(--jp-error-color1, #d32f2f)",
+}
+_HOW_IT_ENDED: dict[RunState, str] = {
+    "done": "ended at",
+    "cancelled": "cancelled at",
+    "failed": "failed at",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +100,13 @@ class ProgressView(View):
         return "" if mark is None else f"{_line([mark.at_s, mark.done, mark.total, mark.label])}\n"
 
     def body(self, excerpt: Excerpt) -> Body:
-        """The final bar."""
-        marks = _marks(excerpt.text)
-        if not marks:
-            return Body(html="", plain="")
-        words = describe_progress(marks, is_over=True)
-        share = marks[-1].share or 0.0
-        html = (
-            f'<div style="padding: 2px 20px 4px 7.8px; font-family: {_FONT}; font-size: 13px; '
-            'line-height: 20px; color: var(--jp-ui-font-color1, inherit)">'
-            '<div style="max-width: 480px; height: 8px; border-radius: 4px; overflow: hidden; '
-            'background: var(--jp-layout-color3, #bdbdbd)"><div style="height: 8px; '
-            f'width: {share:.2%}; background: var(--jp-brand-color1, #1976d2)"></div></div>'
-            f"{escape(words)}</div>"
-        )
-        source = _line([marks[-1].at_s, marks[-1].done, marks[-1].total, marks[-1].label])
-        first = _line([marks[0].at_s, marks[0].done, marks[0].total, marks[0].label])
-        return Body(
-            html=html,
-            plain=f"{_bar(marks[-1])}{words}\n",
-            data={"source": f"{first}\n{source}\n"},
-        )
+        """The final bar of a run that was neither cancelled nor failed."""
+        return _body(excerpt, "done")
+
+    def bundle(self, status: Status) -> dict[str, Any]:
+        """The final bar, in the colour and with the words of how it ended."""
+        excerpt = self.transcript.excerpt(self.saved_bytes)
+        return static_bundle(self.name, self.pane, _body(excerpt, status.state), status)
 
     def _mark(self, item: Any) -> Mark | None:
         found = _parts(item)
@@ -149,17 +153,26 @@ class TerminalProgressView(ProgressView):
 ProgressView.terminal = TerminalProgressView
 
 
-def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
-    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, as in the front end.
+def describe_progress(marks: Sequence[Mark], state: RunState = "streaming") -> str:
+    """``62 % · 62 of 100 · 8.1/s · 4.7 s left``, after the label, if there is one.
 
-    When it is over, finished or not, the remaining time is omitted.
+    Args:
+        marks: what is known of the progress, oldest first; at least one.
+        state: the state of the run. Of one that has ended, no time is left; one that did not reach
+            its total says so: ``cancelled at 62 % · 62 of 100``.
     """
+    label = marks[-1].label
+    return " · ".join([*([label] if label else []), *_figures(marks, state)])
+
+
+def _figures(marks: Sequence[Mark], state: RunState) -> list[str]:
     newest = marks[-1]
     since = next(mark for mark in marks if newest.at_s - mark.at_s <= _RATE_WINDOW_S)
     passed_s = newest.at_s - since.at_s
     rate = (newest.done - since.done) / passed_s if passed_s > 0 else 0.0
     has_rate = 0 < rate < math.inf
-    parts = [newest.label] if newest.label else []
+    is_over = state in _HOW_IT_ENDED
+    parts = []
     if newest.share is not None:
         parts.append(f"{math.floor(newest.share * 100)} %")
     if newest.total is None:
@@ -171,7 +184,48 @@ def describe_progress(marks: Sequence[Mark], *, is_over: bool = False) -> str:
     left = 0 if newest.total is None or is_over else newest.total - newest.done
     if has_rate and 0 < left / rate < math.inf:
         parts.append(f"{duration(left / rate, fine_below_s=0)} left")
-    return " · ".join(parts)
+    if is_over and not _is_complete(newest, state):
+        parts[0] = f"{_HOW_IT_ENDED[state]} {parts[0]}"
+    return parts
+
+
+def _is_complete(mark: Mark, state: RunState) -> bool:
+    """Whether the end of the run is also the end of the work."""
+    return state == "done" and (mark.total is None or mark.share == 1)
+
+
+def _body(excerpt: Excerpt, state: RunState) -> Body:
+    marks = _marks(excerpt.text)
+    if not marks:
+        return Body(html="", plain="")
+    newest = marks[-1]
+    lines = [_line([mark.at_s, mark.done, mark.total, mark.label]) for mark in (marks[0], newest)]
+    return Body(
+        html=_html(newest, " · ".join(_figures(marks, state)), state),
+        plain=f"{_bar(newest)}{describe_progress(marks, state)}\n",
+        data={"source": "".join([f"{line}\n" for line in lines])},
+    )
+
+
+def _html(mark: Mark, figures: str, state: RunState) -> str:
+    """The label above the bar, the figures below it."""
+    colour = _COMPLETE if _is_complete(mark, state) else _INCOMPLETE.get(state, _RUNNING)
+    label = f"<div>{escape(mark.label)}</div>" if mark.label else ""
+    bar = (
+        ""
+        if mark.share is None
+        else (
+            '<div style="max-width: 480px; height: 8px; margin: 4px 0; border-radius: 4px; '
+            'background: var(--jp-layout-color3, #bdbdbd)"><div style="height: 8px; '
+            f'width: {mark.share:.2%}; border-radius: 4px; background: {colour}"></div></div>'
+        )
+    )
+    return (
+        f'<div style="padding: 2px 20px 4px 7.8px; font-family: {_FONT}; font-size: 13px; '
+        'line-height: 20px; color: var(--jp-ui-font-color1, inherit)">'
+        f"{label}{bar}"
+        f'<div style="color: var(--jp-ui-font-color2, inherit)">{escape(figures)}</div></div>'
+    )
 
 
 def _said(value: float, digits: int = 6) -> str:

@@ -1,9 +1,10 @@
 """The static output of a run, which stays in the notebook without a live view.
 
-It looks like the live view, so that nothing jumps when it replaces that, and it survives
-JupyterLab's sanitiser: inline styles only, no style, script or svg element.
-``labextension/src/run/saved-form.ts`` makes the same where there is no kernel left to ask;
-``labextension/test/cases/saved-form.json`` holds both to it.
+The lab extension draws it from its JSON, as it drew it live. The HTML is for everybody else:
+nbconvert, GitHub, paper, front ends without the extension. So it begins at its beginning and
+stands there whole, nothing in it scrolls, it can be read without any style, and it survives
+JupyterLab's sanitiser: inline styles only, no style, script or svg element. Where the plain text
+says as much, there is no HTML.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import html
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kkjupyter.notebook.run_status import RunState, Status
@@ -31,7 +32,7 @@ __all__ = [
     "escape",
     "static_bundle",
     "text_body",
-    "text_html",
+    "with_html",
 ]
 
 MIME_TYPE = "application/vnd.kkjupyter.v1+json"
@@ -40,12 +41,6 @@ NO_FORMULAS = "mathjax_ignore tex2jax_ignore"
 
 # Longer text can be folded away; the state line is the handle.
 _FOLDABLE_CHARS = 2_000
-# A block ends at the first line end after this many characters or, in text without line ends, at
-# the next space after this many: the line breaks there.
-_BLOCK_CHARS = 12_000
-_BLOCK_LIMIT_CHARS = 24_000
-_LINE_PX = 17
-_LINE_CHARS = 110
 
 _FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
 _CODE_FONT = "var(--jp-code-font-family, monospace)"
@@ -53,17 +48,12 @@ LINE = (
     f"margin: 0; padding: 2px 0 2px 7.8px; font-family: {_FONT}; font-size: 12px; "
     "line-height: 20px; color: var(--jp-ui-font-color2, inherit); overflow-wrap: break-word"
 )
-# Reversed, so that the box starts where the live view was: at the newest text.
-BOX = (
-    "margin: 0; padding: 0 0 0 7.8px; max-height: 408px; overflow: auto; display: flex; "
-    "flex-direction: column-reverse"
-)
+BOX = "margin: 0; padding: 0 0 0 7.8px"
 # For a `pre`, which keeps its lines and font even without styles. A line end at its start is not
-# shown, so there is always one. JupyterLab makes a `pre` scroll, so without this it would scroll
-# instead of the box, and start at the oldest text.
+# shown, so there is always one. JupyterLab would let it scroll.
 TEXT = (
     "margin: 0; padding: 0; border: 0; background: none; overflow: visible; max-width: 120ch; "
-    "white-space: pre-wrap; overflow-wrap: break-word; word-break: normal; "
+    "white-space: pre-wrap; overflow-wrap: anywhere; word-break: normal; "
     f"font-family: {_CODE_FONT}; font-size: 13px; line-height: 17px; "
     "color: var(--jp-content-font-color1, inherit)"
 )
@@ -83,9 +73,11 @@ class Body:
     """The saved output of a view, below the state line.
 
     Attributes:
-        html: the output as HTML; safe, with inline styles only.
+        html: the output as HTML; safe, with inline styles only. Empty if ``plain`` says as much.
         plain: the whole output as text, for terminals, PDF and search.
-        is_foldable: whether the state line folds it away.
+        is_foldable: whether the state line folds the HTML away; at first it is open.
+        has_formulas: whether the page may typeset formulas in the HTML. If so, every dollar and
+            backslash of other text must be protected from that.
         notes: lines below the state line, after those of the run.
         data: more fields for the JSON of the lab extension's renderer; without
             ``"source"`` the renderer takes the text from ``text/plain``.
@@ -95,6 +87,7 @@ class Body:
     html: str
     plain: str
     is_foldable: bool = False
+    has_formulas: bool = False
     notes: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
@@ -102,21 +95,29 @@ class Body:
 
 def text_body(excerpt: Excerpt) -> Body:
     """The body of a view whose source is its text."""
-    text = excerpt.text
-    box = f'<div style="{BOX}"><pre style="{TEXT}">\n{text_html(text)}</pre></div>'
     left_out = f"{excerpt.left_out:,} characters left out"
     return Body(
-        html=box if text else "",
-        plain=text,
-        is_foldable=utf16_len(text) > _FOLDABLE_CHARS,
+        html="",
+        plain=excerpt.text,
+        is_foldable=utf16_len(excerpt.text) > _FOLDABLE_CHARS,
         notes=(left_out,) if excerpt.left_out else (),
     )
+
+
+def with_html(body: Body) -> Body:
+    """``body`` with its text as HTML, too, if it has no HTML of its own."""
+    if body.html or not body.plain:
+        return body
+    text = f'<pre style="{TEXT}">\n{escape(body.plain)}</pre>'
+    return replace(body, html=f'<div style="{BOX}">{text}</div>')
 
 
 def static_bundle(
     view: str, pane: str, body: Body, status: Status, *, left_out: int = 0
 ) -> dict[str, Any]:
-    """The MIME bundle of a run that has ended: numbers, HTML, and all the text as plain text.
+    """The MIME bundle of a run that has ended: numbers, all the text as plain text, and HTML.
+
+    There is no HTML if the body has none but text.
 
     Args:
         view: the view's name.
@@ -126,6 +127,7 @@ def static_bundle(
         left_out: how many UTF-16 units of the source are missing.
     """
     sound = status.sound()
+    html = "" if body.plain and not body.html else _html(body, sound)
     return {
         MIME_TYPE: {
             "view": view,
@@ -134,7 +136,7 @@ def static_bundle(
             **body.data,
             **sound.to_json(),
         },
-        "text/html": _html(body, sound),
+        **({"text/html": html} if html else {}),
         "text/plain": _plain(body.plain, sound),
         **body.others,
     }
@@ -169,7 +171,7 @@ def _sentence(state: RunState, status: Status) -> list[str]:
         case "done":
             return [counted, first if counted else "", duration(status.elapsed_s)]
         case "cancelled":
-            return [f"cancelled{after}"]
+            return [f"{'stopped' if status.left else 'cancelled'}{after}"]
         case "failed":
             return [_failure(status)]
 
@@ -204,50 +206,25 @@ def _html(body: Body, status: Status) -> str:
             for index, part in enumerate(parts)
         ]
     )
-    notes = [*status.notes, *body.notes]
-    after = "".join([f'<div style="{LINE}">{escape(note)}</div>' for note in notes])
-    tag, list_style = ("summary", "; list-style: none") if body.is_foldable else ("div", "")
-    line = (
-        f'<{tag} class="kkj-line" style="{LINE}{list_style}">{mark} '
-        f'<span class="kkj-words">{words}</span></{tag}>{after}'
-    )
-    run = f'class="kkj-static {NO_FORMULAS}" data-kkj-run="{status.run_id}" style="margin: 0"'
-    if body.is_foldable:
-        return f"<details open {run}>{line}{body.html}</details>"
-    return f"<div {run}>{line}{body.html}</div>"
-
-
-def text_html(text: str) -> str:
-    """The text, in blocks if it is long, so that blocks out of sight need no layout."""
-    blocks = _blocks(text)
-    if len(blocks) == 1:
-        return escape(text)
-    return "".join(
+    after = "".join(
         [
-            '<div style="content-visibility: auto; '
-            f'contain-intrinsic-size: auto {_height_px(block)}px">{escape(block)}</div>'
-            for block in blocks
+            f'<div class="{NO_FORMULAS}" style="{LINE}">{escape(note)}</div>'
+            for note in (*status.notes, *body.notes)
         ]
     )
-
-
-def _blocks(text: str) -> list[str]:
-    blocks: list[str] = []
-    start = 0
-    while start < len(text):
-        line = text.find("\n", start + _BLOCK_CHARS)
-        space = text.find(" ", start + _BLOCK_LIMIT_CHARS)
-        ends = [end + 1 for end in (line, space) if end >= 0]
-        end = min(ends, default=len(text))
-        blocks.append(text[start:end])
-        start = end
-    return blocks
-
-
-def _height_px(block: str) -> int:
-    """The approximate height of a block, for the scroll bar until it is laid out."""
-    lines = block.removesuffix("\n").split("\n")
-    return _LINE_PX * sum(len(line) // _LINE_CHARS + 1 for line in lines)
+    shown = body.html
+    if shown and not body.has_formulas:
+        shown = f'<div class="{NO_FORMULAS}">{shown}</div>'
+    is_foldable = body.is_foldable and shown
+    tag, list_style = ("summary", "; list-style: none") if is_foldable else ("div", "")
+    line = (
+        f'<{tag} class="kkj-line {NO_FORMULAS}" style="{LINE}{list_style}">{mark} '
+        f'<span class="kkj-words">{words}</span></{tag}>{after}'
+    )
+    run = f'class="kkj-static" data-kkj-run="{status.run_id}" style="margin: 0"'
+    if is_foldable:
+        return f"<details open {run}>{line}{shown}</details>"
+    return f"<div {run}>{line}{shown}</div>"
 
 
 def _plain(text: str, status: Status) -> str:

@@ -97,7 +97,8 @@ def _shared(
         excerpt, body = make(share_bytes)
         taken = _others_bytes(body)
         if taken <= room and room >= 0:
-            notes = (*body.notes, _MORE_IN_TEXT) if excerpt.text != small[0].text else body.notes
+            is_shorter = html and excerpt.text != small[0].text
+            notes = (*body.notes, _MORE_IN_TEXT) if is_shorter else body.notes
             return excerpt, replace(body, html=html, notes=notes)
         share_bytes = int(share_bytes * room / taken * 0.95)
     return _text_only(*make(max(1, share_bytes)), limit)

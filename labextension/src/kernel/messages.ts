@@ -25,6 +25,8 @@ export interface Status {
   notes: string[];
   /** The stream was open already when it was given, so its times count from then. */
   was_open?: boolean;
+  /** A loop over the stream was left before its end, which has cancelled it. */
+  left?: boolean;
   /** How much a language model has written, in which unit, and its name; of other streams nothing. */
   written?: number;
   unit?: "tokens" | "characters";
@@ -65,6 +67,14 @@ export const PAGE_MESSAGE: string = "kkjupyter_page";
 
 /** The type of the message that holds a {@link Heartbeat}; JupyterLab's types list Jupyter's own only. */
 export const HEARTBEAT: string = "kkjupyter_running";
+
+/** What a kernel says last, to everybody, when it is shut down; its status tells so seconds later. */
+export const SHUT_DOWN: string = "shutdown_reply";
+
+export interface ShutDown {
+  /** Whether another process follows. */
+  restart?: boolean;
+}
 
 /** The kernel's heartbeat: what runs, and when it will be said again (null: not before news). */
 export interface Heartbeat {

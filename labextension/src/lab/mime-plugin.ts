@@ -17,6 +17,7 @@ import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
 import { partOf } from "./part-urls";
 import { shared } from "./shared-modules";
+import { isVoila } from "./voila";
 
 type LuminoWidgets = typeof import("@lumino/widgets");
 
@@ -152,8 +153,9 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     description:
       "Shows streams while they run, and saved ones as they were shown, without a kernel.",
     dataType: "json",
-    // Before text/html (50), and before the widget (-10) that may stand beside it for other front ends.
-    rank: -20,
+    // Before text/html (50), and before the widget (-10) that may stand beside it for other front ends;
+    // in Voila that has to draw what runs.
+    rank: isVoila(document) ? -5 : -20,
     rendererFactory: {
       safe: true, // remote text is text here; HTML goes through the sanitiser
       mimeTypes: [MIME_TYPE],

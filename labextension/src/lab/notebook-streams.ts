@@ -1,7 +1,7 @@
 // The streams of one notebook's kernel, followed from the opening of the notebook to its closing.
 
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
-import { type EndedStream, HEARTBEAT, type Heartbeat } from "../kernel/messages";
+import { type EndedStream, HEARTBEAT, type Heartbeat, SHUT_DOWN } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
 import { nowMs } from "../ui/clock";
 import type { NotebookPanel } from "./jupyterlab";
@@ -13,8 +13,6 @@ const STALE_AFTER_MS = 10_000;
 const MISSED_BEATS = 5;
 /** The kernel process ends, and its streams with it. */
 const ENDS = ["restarting", "autorestarting", "terminating", "dead"];
-/** What a kernel says last, to everybody, when it is shut down; its status is noticed seconds later. */
-const SHUT_DOWN = "shutdown_reply";
 
 /** What a notebook's streams tell. */
 export interface StreamsListener {

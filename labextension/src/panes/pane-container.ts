@@ -43,7 +43,7 @@ export class PaneContainer {
   ended(): void {
     if (this.toldOfEnd || !this.pane) return;
     this.toldOfEnd = true;
-    this.pane.ended?.();
+    this.pane.ended?.(this.run.status.state);
     this.frame?.ended();
   }
 

@@ -9,6 +9,8 @@ import { keepPlace } from "../ui/keep-place";
 
 /** What is finished and not higher than so many windows of the browser stands whole. */
 const WHOLE_SCREENS = 3;
+/** Notebook 7 puts outputs that are a little higher into a scrolled box of its own, at their top. */
+const WHOLE_IN_NOTEBOOK_PX = 1_700;
 /** The reader is away from the end when so much is below. */
 const AWAY_PX = 40;
 
@@ -71,7 +73,12 @@ export class PaneFrame {
   }
 
   private get isLong(): boolean {
-    return this.content.offsetHeight > WHOLE_SCREENS * window.innerHeight;
+    const isNotebook = document.body.dataset.notebook !== undefined;
+    const limitPx = Math.min(
+      WHOLE_SCREENS * window.innerHeight,
+      isNotebook ? WHOLE_IN_NOTEBOOK_PX : Number.POSITIVE_INFINITY,
+    );
+    return this.content.offsetHeight > limitPx;
   }
 
   /** Whether it is long is known; what the reader unfolds in it makes it no longer. */

@@ -1,5 +1,7 @@
 // What draws the source of a view, as an interface; a part is a module that makes one.
 
+import type { RunState } from "../kernel/messages";
+
 export interface Pane {
   readonly element: HTMLElement;
   /** It looks after its height and its scrolling itself, or needs neither. */
@@ -10,8 +12,8 @@ export interface Pane {
   replace(source: string): void;
   /** Draw what is pending now. */
   flush(): void;
-  /** Nothing more comes; called once. */
-  ended?(): void;
+  /** Nothing more comes: the run has ended, in this state. Called once. */
+  ended?(state?: RunState): void;
   /** What the Copy button gives for this source, if not the source itself. */
   copied?(source: string): string;
   dispose(): void;

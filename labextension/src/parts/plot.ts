@@ -9,18 +9,18 @@ import type { Pane, PaneContext } from "../panes/pane";
 import { suppressShortcuts } from "../ui/button";
 import { make } from "../ui/element";
 import { addStyle } from "../ui/styles";
+import { colourOf, ThemeColours } from "./plot/colours";
+import { Legend } from "./plot/legend";
+import { tickText, timeText, valueText } from "./plot/numbers";
 import css from "./plot/plot.css";
-import { asTable, Points } from "./plot/points";
+import { asTable, loneAmong, Points } from "./plot/points";
 
 const HEIGHT_PX = 260;
 /** A drawing that takes long is made less often: at most this share of the time is spent on it. */
 const DRAWING_SHARE = 0.3;
 const RANGES = [100, 1_000, 10_000];
-/** As kkjupyter/notebook/views/plot/picture.py has them: they stand out on white and on black. */
-const COLOURS = [
-  ...["#3b82c4", "#d97a1f", "#3a9d5d", "#c9504f", "#8a6fb5", "#93705c"],
-  ...["#c76fa0", "#2a9aa3", "#8f8f2b", "#7f7f7f", "#5b6fd0", "#b0653a"],
-];
+/** More points than these are no longer marked one by one. */
+const FEW = 30;
 
 export function makePane(context: PaneContext): Pane {
   return new PlotPane(context);
@@ -32,6 +32,10 @@ class PlotPane implements Pane {
   private readonly canvas = make("div", "kkj-plot-canvas");
   private readonly foot = make("div", "kkj-plot-foot");
   private readonly range: HTMLSelectElement;
+  private readonly colours = new ThemeColours(() => this.plot?.redraw(false));
+  private readonly legend = new Legend((series, show) => {
+    this.plot?.setSeries(series + 1, { show });
+  });
   private points = new Points();
   private pending = "";
   private plot: uPlot | null = null;
@@ -43,17 +47,15 @@ class PlotPane implements Pane {
   private drawnAtMs = 0;
   private tookMs = 0;
   private readonly resized = new ResizeObserver(() => this.resize());
-  private readonly themed = new MutationObserver(() => this.anew());
 
   constructor(context: PaneContext) {
     addStyle(document, "plot", uPlotCss + css);
     this.range = this.makeRange(context.label);
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", `Plot of ${context.label}`);
-    this.element.append(this.canvas, this.foot);
+    this.foot.append(this.legend.element, this.range.parentElement as HTMLElement);
+    this.element.append(this.colours.element, this.canvas, this.foot);
     this.resized.observe(this.element);
-    const options = { attributes: true, attributeFilter: ["data-jp-theme-name"] };
-    this.themed.observe(document.body, options);
   }
 
   append(source: string): void {
@@ -93,7 +95,7 @@ class PlotPane implements Pane {
     clearTimeout(this.timer);
     cancelAnimationFrame(this.frame);
     this.resized.disconnect();
-    this.themed.disconnect();
+    this.colours.dispose();
     this.plot?.destroy();
     this.plot = null;
   }
@@ -114,18 +116,33 @@ class PlotPane implements Pane {
     if (!this.hasChosen) this.last = points.header.last ?? null;
     if (!points.length) return;
     const data = points.newest(this.last) as uPlot.AlignedData;
+    this.showRange();
     if (this.plot && this.drawnShape === points.shape) {
       this.plot.setData(data);
+      this.showValues(this.plot);
       return;
     }
     const width = this.width;
     if (!width) return; // not in the page yet: the observer calls again
     this.drawnShape = points.shape;
     this.plot?.destroy();
+    this.colours.read();
+    this.legend.name(points.header.series);
     this.plot = new uPlot(this.options(width), data, this.canvas);
-    const legend = this.plot.root.querySelector(".u-legend");
-    this.foot.replaceChildren(...(legend ? [legend] : []), this.range.parentElement as HTMLElement);
-    this.showRange();
+    this.showValues(this.plot);
+  }
+
+  /** In the legend: the values under the pointer, or the last ones. */
+  private showValues({ data, cursor }: uPlot): void {
+    const { header } = this.points;
+    const at = cursor.idx ?? null;
+    const [xs, ...lines] = data as [number[], ...(number | null)[][]];
+    const x = xs[at ?? xs.length - 1] as number;
+    const values = lines.map((ys) => {
+      return valueText(at === null ? ys.findLast((y) => typeof y === "number") : ys[at]);
+    });
+    const name = header.x ?? (header.time ? "" : "x");
+    this.legend.show(`${name} ${header.time ? timeText(x) : valueText(x)}`.trim(), values);
   }
 
   private get width(): number {
@@ -137,21 +154,17 @@ class PlotPane implements Pane {
     if (!width) return;
     if (!this.plot) this.draw();
     else if (this.plot.width !== width) this.plot.setSize({ width, height: HEIGHT_PX });
-  }
-
-  private anew(): void {
-    this.drawnShape = -1;
-    this.draw();
+    // It was out of sight, perhaps while the theme was changed.
+    else if (this.colours.read()) this.plot.redraw(false);
   }
 
   private options(width: number): uPlot.Options {
-    const style = getComputedStyle(this.element);
-    const ink = style.getPropertyValue("--jp-ui-font-color2").trim() || "#767676";
-    const grid = style.getPropertyValue("--jp-border-color2").trim() || "#80808040";
-    const font = `11px ${style.fontFamily}`;
+    const { colours } = this;
+    const font = `11px ${getComputedStyle(this.element).fontFamily}`;
     const { header, isCloud } = this.points;
+    const grid = () => colours.grid;
     const axis = {
-      stroke: ink,
+      stroke: () => colours.ink,
       font,
       grid: { stroke: grid, width: 1 },
       ticks: { stroke: grid, width: 1, size: 4 },
@@ -162,18 +175,19 @@ class PlotPane implements Pane {
       scales: { x: { time: header.time } },
       axes: [
         { ...axis, size: 28 },
-        { ...axis, size: widthOf(font), values: (_, splits) => splits.map(written) },
+        { ...axis, size: widthOf(font), values: (_, splits) => splits.map(tickText) },
       ],
-      legend: { live: true, markers: { width: 0, fill: (_, index) => colourOf(index - 1) } },
+      legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: true }, points: { size: 7 } },
+      hooks: { setCursor: [(plot) => this.showValues(plot)] },
       series: [
-        { label: header.x ?? (header.time ? "time" : "x"), ...(!header.time && { value: shown }) },
-        ...header.series.map((name, index) => ({
-          label: name || "y",
+        {},
+        ...header.series.map((_, index) => ({
+          show: this.legend.isShown(index),
           stroke: colourOf(index),
           width: 1.5,
-          value: shown,
-          ...(isCloud && { paths: () => null, points: { show: true, size: 4 } }),
+          points: isCloud ? { show: true, size: 4 } : marksOf(index),
+          ...(isCloud && { paths: () => null }),
         })),
       ],
     };
@@ -189,14 +203,17 @@ class PlotPane implements Pane {
       this.draw();
     });
     const box = make("label", "kkj-plot-range");
+    box.hidden = true;
     box.append(select);
     return select;
   }
 
-  /** The ranges that may be chosen; that of the view's maker among them. */
+  /** The ranges that may be chosen, that of the view's maker among them; none if all are too long. */
   private showRange(): void {
     const own = this.points.header.last;
-    const wanted = own && !RANGES.includes(own) ? [...RANGES, own].sort((a, b) => a - b) : RANGES;
+    const known = own && !RANGES.includes(own) ? [...RANGES, own] : RANGES;
+    const wanted = known.filter((n) => n < this.points.length).sort((a, b) => a - b);
+    (this.range.parentElement as HTMLElement).hidden = !wanted.length;
     if (this.range.childElementCount !== wanted.length + 1) {
       this.range.replaceChildren(
         new Option("all points", "all"),
@@ -207,8 +224,17 @@ class PlotPane implements Pane {
   }
 }
 
-function colourOf(index: number): string {
-  return COLOURS[index % COLOURS.length] as string;
+/** Points are marked where they are few, and always where a line cannot be seen: between two gaps. */
+function marksOf(index: number): uPlot.Series.Points {
+  return {
+    show: (_plot, _series, first, last) => last - first < FEW,
+    filter: (plot, series, isShown, gaps) => {
+      return isShown || !gaps?.length ? null : loneAmong(plot.data[series] as (number | null)[]);
+    },
+    size: 5,
+    width: 0,
+    fill: colourOf(index),
+  };
 }
 
 /** Room for the numbers at the y axis, so that it does not move while they change. */
@@ -223,15 +249,4 @@ function widthOf(font: string): (plot: uPlot, values: string[] | null) => number
     plot.ctx.restore();
     return widest;
   };
-}
-
-function written(value: number | null): string {
-  if (value === null) return "";
-  const size = Math.abs(value);
-  if (size && (size >= 1e9 || size < 1e-5)) return value.toPrecision(4);
-  return value.toLocaleString("en", { maximumFractionDigits: 6 });
-}
-
-function shown(_: uPlot, value: number | null): string {
-  return value === null || value === undefined ? "–" : written(value);
 }

@@ -1,8 +1,18 @@
-// The progress pane: a bar, a rate, the time that is left.
+// The progress pane: what is done at present, a bar, and figures: the rate, the time that is left.
 
+import type { RunState } from "../kernel/messages";
 import type { Pane, PaneContext } from "../panes/pane";
+import { make, setText } from "../ui/element";
 import { addStyle } from "../ui/styles";
-import { describeProgress, type Mark, readMarks, recent, shareOf } from "./progress/marks";
+import {
+  describeProgress,
+  figures,
+  isComplete,
+  type Mark,
+  readMarks,
+  recent,
+  shareOf,
+} from "./progress/marks";
 import css from "./progress/progress.css";
 
 export function makePane(context: PaneContext): Pane {
@@ -10,25 +20,23 @@ export function makePane(context: PaneContext): Pane {
 }
 
 class ProgressPane implements Pane {
-  readonly element = document.createElement("div");
+  readonly element = make("div", "kkj-progress");
   readonly hasOwnHeight = true;
-  private readonly bar = document.createElement("div");
-  private readonly track = document.createElement("div");
-  private readonly words = document.createElement("div");
+  private readonly label = make("div", "kkj-progress-label");
+  private readonly track = make("div", "kkj-progress-track");
+  private readonly bar = make("div", "kkj-progress-bar");
+  private readonly figures = make("div", "kkj-progress-figures");
   private marks: Mark[] = [];
   private rest = "";
   private frame = 0;
-  private isOver = false;
+  private state: RunState = "streaming";
 
   constructor({ label }: PaneContext) {
     addStyle(document, "progress", css);
-    this.element.className = "kkj-progress";
-    this.track.className = "kkj-progress-track";
     this.track.setAttribute("role", "progressbar");
     this.track.setAttribute("aria-label", label);
-    this.bar.className = "kkj-progress-bar";
     this.track.append(this.bar);
-    this.element.append(this.track, this.words);
+    this.element.append(this.label, this.track, this.figures);
   }
 
   append(source: string): void {
@@ -41,7 +49,7 @@ class ProgressPane implements Pane {
   replace(source: string): void {
     this.marks = [];
     this.rest = "";
-    this.isOver = false;
+    this.state = "streaming";
     this.append(source);
   }
 
@@ -51,23 +59,26 @@ class ProgressPane implements Pane {
     const newest = this.marks.at(-1);
     if (!newest) return;
     const share = shareOf(newest);
-    const words = describeProgress(this.marks, this.isOver);
+    this.element.dataset.progress = isComplete(newest, this.state) ? "complete" : this.state;
+    setText(this.label, newest.label);
+    this.label.hidden = !newest.label;
     this.track.hidden = share === null;
     this.bar.style.width = `${(share ?? 0) * 100}%`;
     if (share === null) this.track.removeAttribute("aria-valuenow");
     else this.track.setAttribute("aria-valuenow", String(Math.floor(share * 100)));
-    this.track.setAttribute("aria-valuetext", words);
-    if (this.words.textContent !== words) this.words.textContent = words;
+    this.track.setAttribute("aria-valuetext", describeProgress(this.marks, this.state));
+    setText(this.figures, figures(this.marks, this.state));
   }
 
-  ended(): void {
-    this.isOver = true;
+  ended(state: RunState = "done"): void {
+    this.state = state;
     this.flush();
   }
 
   copied(source: string): string {
-    const words = describeProgress(readMarks(source.split("\n")), true);
-    return `${words}\n`;
+    // Only what is over is copied, perhaps by a pane that has not been told how it ended.
+    const state = this.state === "streaming" ? null : this.state;
+    return `${describeProgress(readMarks(source.split("\n")), state)}\n`;
   }
 
   dispose(): void {

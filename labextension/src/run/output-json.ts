@@ -109,6 +109,7 @@ function statusOf(json: Json): Status | null {
     error: typeof error === "string" ? error : "",
     notes: Array.isArray(notes) ? notes.map(String) : [],
     was_open: json.was_open === true,
+    left: json.left === true,
     ...writtenIn(json),
   };
 }

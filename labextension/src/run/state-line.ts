@@ -87,20 +87,19 @@ export class StateLine {
     const { glyph, parts } = describe(status, run.rate, silence_s);
     const state = shownState(status);
     const short = status.notes.filter((note) => note.length <= SHORT_NOTE_CHARS);
-    const shown = [...(this.cancelWords() ?? parts), ...short];
+    const shown = this.cancelWords() ?? parts;
     this.drawnAt = nowMs();
     this.element.dataset.state = state;
     this.element.classList.toggle("kkj-stalled", isStalled(status, silence_s));
     setText(this.glyph, glyph);
-    const title = status.model || status.title;
-    setText(this.title, title);
-    if (this.title.title !== title) this.title.title = title;
-    this.drawWords(shown);
+    setText(this.title, status.model || status.title);
+    if (this.title.title !== status.title) this.title.title = status.title;
+    this.drawWords(shown, short);
     this.drawButtons(status.title);
     const long = status.notes.filter((note) => !short.includes(note));
     setText(this.notes, long.join("\n"));
     this.notes.hidden = !long.length;
-    this.announce(state, `${status.title}: ${shown.join(", ")}`);
+    this.announce(state, `${status.title}: ${[...shown, ...short].join(", ")}`);
     clearTimeout(this.timer);
     // Time goes on, and a rate falls, while nothing arrives.
     if (!run.over) this.schedule(REDRAW_MS);
@@ -119,10 +118,13 @@ export class StateLine {
     return null;
   }
 
-  private drawWords(parts: string[]): void {
-    while (this.words.childElementCount > parts.length) this.words.lastElementChild?.remove();
-    parts.forEach((part, index) => {
-      const span = this.words.children[index] ?? this.words.appendChild(make("span", "kkj-part"));
+  private drawWords(parts: string[], notes: string[]): void {
+    const all = [...parts, ...notes];
+    while (this.words.childElementCount > all.length) this.words.lastElementChild?.remove();
+    all.forEach((part, index) => {
+      const span = this.words.children[index] ?? this.words.appendChild(make("span", ""));
+      // A narrow view leaves out some of these, by their place.
+      span.className = index < parts.length ? "kkj-part" : "kkj-note";
       setText(span, index ? ` · ${part}` : part);
     });
   }

@@ -78,7 +78,7 @@ function sentence(state: Status["state"], status: Status, pace: string): string[
     case "done":
       return [came, came && first, duration(status.elapsed_s)];
     case "cancelled":
-      return [`cancelled${after}`];
+      return [`${status.left ? "stopped" : "cancelled"}${after}`];
     case "failed":
       return [failure(status)];
     case "lost":

@@ -30,6 +30,14 @@ export function whole(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/**
+ * How many decimals a number is worth that has so many digits before its point: those of its first six
+ * digits, but cents stay.
+ */
+export function decimalsFor(digits: number): number {
+  return Math.max(6 - digits, 2);
+}
+
 function pad(value: number): string {
   return String(value).padStart(2, "0");
 }

@@ -10,5 +10,6 @@ export function focusNotebook(from: HTMLElement): void {
     place?.focus({ preventScroll: true });
     if (place && document.activeElement === place) return;
   }
-  (document.activeElement as HTMLElement | null)?.blur();
+  const { activeElement } = from.getRootNode() as Document | ShadowRoot;
+  if (activeElement instanceof HTMLElement) activeElement.blur();
 }

@@ -6,6 +6,8 @@ import type { Run } from "../run/run";
 import type { ShownRun } from "./shown-run";
 
 const INTERRUPTED_WITHIN_MS = 2_000;
+/** So long a kernel whose cell is over, and so is free to answer, may take to do so. */
+const FREE_WITHIN_MS = 1_000;
 
 export function cancel({ run, link, notebook }: ShownRun): void {
   let isRefused = false;
@@ -13,18 +15,21 @@ export function cancel({ run, link, notebook }: ShownRun): void {
   link?.send({ kind: "cancel", run_id: run.status.run_id }, () => {
     isRefused = true;
   });
-  setTimeout(() => {
-    if (!isUnanswered(run)) return;
-    // Who answers on the control channel is not helped by an interrupt.
-    if (isRefused || !notebook.interruptOwnCell()) {
-      run.cancelReached("busy");
-      return;
-    }
-    run.cancelReached("interrupted");
-    setTimeout(() => {
-      if (isUnanswered(run)) run.cancelReached("busy");
-    }, INTERRUPTED_WITHIN_MS);
-  }, patienceMs(notebook.kernel));
+  setTimeout(
+    () => {
+      if (!isUnanswered(run)) return;
+      // Who answers on the control channel is not helped by an interrupt.
+      if (isRefused || !notebook.interruptOwnCell()) {
+        run.cancelReached("busy");
+        return;
+      }
+      run.cancelReached("interrupted");
+      setTimeout(() => {
+        if (isUnanswered(run)) run.cancelReached("busy");
+      }, INTERRUPTED_WITHIN_MS);
+    },
+    notebook.canOnlyInterrupt ? FREE_WITHIN_MS : patienceMs(notebook.kernel),
+  );
 }
 
 function isUnanswered(run: Run): boolean {

@@ -2,7 +2,7 @@
 // kernel's heartbeat (kkjupyter/notebook/run/heartbeat.py) tells what runs; when it does not name the run,
 // or is not heard, or tells of more than has come, and when Cancel has no effect, the kernel is asked.
 
-import { HEARTBEAT, type Heartbeat } from "../kernel/messages";
+import { HEARTBEAT, type Heartbeat, SHUT_DOWN, type ShutDown } from "../kernel/messages";
 import { nowMs } from "../ui/clock";
 import type { ShownRun } from "./shown-run";
 
@@ -84,7 +84,11 @@ export function monitorRun({ run, link, notebook }: ShownRun): () => void {
       },
     }),
     notebook.onKernelMessage(({ header, parent_header, content }) => {
-      const isBeat = header.msg_type === HEARTBEAT;
+      const type: string = header.msg_type;
+      const isBeat = type === HEARTBEAT;
+      if (type === SHUT_DOWN) {
+        run.lose((content as ShutDown).restart ? "kernel restarted" : "kernel stopped");
+      }
       // What belongs to no request may be the server's.
       if (!isBeat && !parent_header?.msg_id) return;
       session ??= header.session;

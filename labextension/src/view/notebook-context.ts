@@ -32,6 +32,11 @@ interface Cell {
 export interface Surroundings {
   kernel?: KernelConnection | null | undefined;
   rendermime?: { latexTypesetter?: IRenderMime.ILatexTypesetter | null };
+  /**
+   * Where the kernel can be interrupted and nothing else: interrupt it if it runs the cell that
+   * shows the output with this key, and say whether it does.
+   */
+  interruptCellOf?(key: string): boolean;
   context?: {
     model?: {
       cells?: { length: number; get(index: number): Cell };
@@ -85,9 +90,15 @@ export class NotebookContext {
     return latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined;
   }
 
+  /** Whether nothing but an interrupt reaches the kernel while a cell runs. */
+  get canOnlyInterrupt(): boolean {
+    return this.around.interruptCellOf !== undefined;
+  }
+
   /** Interrupt the kernel if, and only if, it runs the very cell that shows this view. */
   interruptOwnCell(): boolean {
-    const { kernel } = this.around;
+    const { kernel, interruptCellOf } = this.around;
+    if (interruptCellOf) return interruptCellOf(this.key);
     const running = this.places().some(({ cell }) => cell.executionState === "running");
     if (!running || kernel?.status !== "busy") return false;
     kernel.interrupt().catch((error) => console.error("kkjupyter: interrupt failed", error));

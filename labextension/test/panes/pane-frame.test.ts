@@ -125,6 +125,17 @@ test("what is very long stays the window it was, until all of it is asked for", 
   expect(box.scrollTop).toBe(size.scrollHeight - size.clientHeight);
 });
 
+test("in Notebook 7 less stands whole: it would put the rest into a box of its own", () => {
+  document.body.dataset.notebook = "notebooks";
+  const frame = open(1_800, true);
+  frame.ended();
+  expect(shown()).toBe("folded");
+  delete document.body.dataset.notebook;
+  const other = open(1_800, true);
+  other.ended();
+  expect(shown()).toBe("whole");
+});
+
 test("what was finished before begins at its top", () => {
   const frame = open(3 * SCREEN + 100, false);
   frame.ended();

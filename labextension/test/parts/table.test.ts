@@ -162,6 +162,7 @@ test("copy gives values parted by tabs, and no formulas", () => {
     ["=1+1", -1],
     [null, []],
     ["-5", ["d", "2026-01-02T00:00:00"]],
+    [21.285714285714285, true],
   );
   expect(tsvOf(source).split("\n")).toEqual([
     "a\t'=b",
@@ -169,6 +170,7 @@ test("copy gives values parted by tabs, and no formulas", () => {
     "'=1+1\t-1",
     "\t",
     "-5\t2026-01-02 00:00:00",
+    "21.285714285714285\tTrue",
     "",
   ]);
 });
@@ -179,8 +181,8 @@ test("rows below a head; missing, null and booleans told apart", () => {
   write(lines(head(["a", "b"]), [1, "x"], [2.25, null], [[], true], [3, ["j", "{}"]]));
   expect(shown()).toEqual([
     ["1.00", "x"],
-    ["2.25", "null"],
-    ["", "true"],
+    ["2.25", "None"],
+    ["", "True"],
     ["3.00", "{}"],
   ]);
   const classes = [...pane.element.querySelectorAll(".kkj-table-rows [data-column='1']")].map(

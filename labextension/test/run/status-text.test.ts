@@ -49,6 +49,11 @@ test.each([
   expect(oneLine(status({ state: "failed", count: 2, error }))).toBe(line);
 });
 
+test("a loop that was left is not said to be cancelled, as if somebody had pressed a button", () => {
+  const left = status({ state: "cancelled", count: 20, left: true });
+  expect(oneLine(left)).toBe("■ stopped after 20 items");
+});
+
 test("an answer counts what the model has written", () => {
   const running = status({ state: "streaming", count: 90, written: 1_204 });
   expect(describeStatus(running, 312).parts.slice(0, 2)).toEqual(["1,204 characters", "310/s"]);

@@ -178,6 +178,15 @@ test.each([
   expect(page.outputs[0]?.data[MIME_TYPE]).toMatchObject({ state: "lost", error: words });
 });
 
+test.each([
+  [true, "kernel restarted"],
+  [false, "kernel stopped"],
+])("a kernel's last message ends the view before its status does: %s", async (restart, words) => {
+  const el = await open();
+  page.kernel.iopubMessage.emit({ header: { msg_type: "shutdown_reply" }, content: { restart } });
+  expect(el.textContent).toContain(`${words} after 2 items`);
+});
+
 test("a notebook that is closed is no kernel that stopped", async () => {
   const el = await open();
   page.sessionContext.isDisposed = true;

@@ -24,8 +24,8 @@ _OPEN: Final = """async ([index, source, snapshot]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const widget = (await import(url)).default;
   const listeners = new Set();
-  const own = { key: String(Math.random()), place: "", run_id: 3 };
-  const traits = { ...own, control_road: false, snapshot };
+  const key = String(Math.random());
+  const traits = { key, place: "", run_id: 3, control_road: false, snapshot };
   const model = {
     get: (name) => traits[name],
     send: (message) => hand.sent.push(message.kind),

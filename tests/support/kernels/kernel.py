@@ -21,9 +21,10 @@ import sys
 import sysconfig
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -294,18 +295,30 @@ class Kernel:
             raise
         return kernel
 
-    def submit(self, code: str, *, cell_id: str | None = None, silent: bool = False) -> Run:
-        """Send ``code``, return at once; ``cell_id`` is what JupyterLab would say of the cell."""
+    def submit(
+        self,
+        code: str,
+        *,
+        cell_id: str | None = None,
+        silent: bool = False,
+        sender: Literal["page", "console", "executor"] = "page",
+    ) -> Run:
+        """Send ``code`` as a kind of front end does; return at once.
+
+        ``cell_id`` is what JupyterLab would say of the cell.
+        """
         content = {
             "code": code,
             "silent": silent,
             "store_history": not silent,
             "user_expressions": {},
-            "allow_stdin": False,
+            "allow_stdin": sender == "console",
             "stop_on_error": False,
         }
         metadata = {"cellId": cell_id, "deletedCells": []} if cell_id is not None else {}
         message = self._client.session.msg("execute_request", content, metadata=metadata)
+        if sender == "page":  # programs in Python number their messages by their session
+            message["msg_id"] = message["header"]["msg_id"] = str(uuid.uuid4())
         run = Run(message["header"]["msg_id"])
         with self._lock:
             self._runs[run.message_id] = run

@@ -28,7 +28,7 @@ _NAME = (
 )
 # The `pre` of JupyterLab has a background, and its lines break.
 _PRE = (
-    f"margin: 0; padding: 3px 12px 6px; border: 0; background: none; {_CODE}; overflow-x: auto; "
+    f"margin: 0; padding: 3px 12px 6px; border: 0; background: none; {_CODE}; overflow: visible; "
     "white-space: pre-wrap; overflow-wrap: anywhere"
 )
 _SAID_NO = f"margin: 0 0 14px; padding-left: 12px; border-left: 2px solid {_BAD}"

@@ -19,7 +19,7 @@ from kkjupyter.plaintext import printable, without_controls
 
 __all__ = ["AnswerInTerminal", "AnswerView"]
 
-# As for Markdown: longer HTML blocks the page, so the text is saved in place of it.
+# As for Markdown: longer HTML blocks the page, so only the text is saved.
 _MAX_CHARS = 200_000
 
 
@@ -87,6 +87,7 @@ class AnswerView(TextView):
         from kkjupyter.notebook.views.markdown.html import TooSlow
 
         try:
-            return replace(body, html=f'<div style="{BOX}">{answer_html(records)}</div>')
+            html = f'<div style="{BOX}">{answer_html(records)}</div>'
         except (TooSlow, RecursionError):
             return body
+        return replace(body, html=html, has_formulas=True)

@@ -2,7 +2,7 @@
 
 Raw HTML is text, only harmless links are kept, no image is fetched. Formulas stay TeX, which
 JupyterLab and the HTML of nbconvert typeset; every other dollar and backslash is protected from
-that. ``labextension/src/parts/markdown`` draws the same while the answer is written.
+that. ``labextension/src/parts/markdown`` draws the same in a page.
 """
 
 from __future__ import annotations
@@ -45,16 +45,17 @@ _ALTERNATIVES = ["paragraph", "reference", "blockquote", "list"]
 
 # Styles that JupyterLab does not set for HTML; the same as in markdown.css.
 _ANSWER = "max-width: 90ch; overflow-wrap: break-word"
-_WIDE = "margin-bottom: 14px; overflow-x: auto"
-# Marks formulas inside text that is protected from the typesetters.
+_TABLE = "margin: 0 0 14px"
+# Marks formulas, should the answer stand inside text that is protected from the typesetters.
 _FORMULA = ' class="mathjax_process tex2jax_process"'
-_SCROLLS = ' style="overflow: auto hidden"'
+# The margins of what is set belong to it, as in the page.
+_OF_ITS_OWN = ' style="display: flow-root"'
+# On paper nothing can be scrolled: long lines are broken.
 _PRE = (
     "margin: 0 0 14px; padding: 7px 12px; border: 1px solid var(--jp-border-color2, #bdbdbd); "
-    "border-radius: 3px; background: none; overflow-x: auto; white-space: pre"
+    "border-radius: 3px; background: none; overflow: visible; white-space: pre-wrap"
 )
-# JupyterLab breaks long lines of code; here they scroll.
-_PRE_CODE = "white-space: pre; overflow-wrap: normal; word-break: normal"
+_PRE_CODE = "white-space: pre-wrap; overflow-wrap: anywhere; word-break: normal"
 
 
 class TooSlow(Exception):
@@ -111,8 +112,7 @@ def _parser() -> MarkdownIt:
         "math_block": lambda tokens, index: _formula("div", tokens[index]),
         "th_open": _cell_open,
         "td_open": _cell_open,
-        "table_open": lambda tokens, index: f'<div style="{_WIDE}"><table style="margin: 0">\n',
-        "table_close": lambda tokens, index: "</table></div>\n",
+        "table_open": lambda tokens, index: f'<table style="{_TABLE}">\n',
     }
     for name, rule in rules.items():
         md.add_render_rule(name, _rendering(rule))
@@ -143,14 +143,18 @@ def _may_be_linked(url: str) -> bool:
 
 
 def _text(tokens: Sequence[Token], index: int) -> str:
+    return _without_formulas(tokens[index].content)
+
+
+def _without_formulas(text: str) -> str:
     # A formula cannot span elements: this dollar means money.
-    return _TYPESET.sub(r"<span>\g<0></span>", escape(tokens[index].content))
+    return _TYPESET.sub(r"<span>\g<0></span>", escape(text))
 
 
 def _formula(tag: str, token: Token) -> str:
     text = escape(token.content)
     if is_harmless(token.content):
-        return f"<{tag}{_FORMULA}{_SCROLLS if tag == 'div' else ''}>{text}</{tag}>"
+        return f"<{tag}{_FORMULA}{_OF_ITS_OWN if tag == 'div' else ''}>{text}</{tag}>"
     return f"<p><code>{text}</code></p>" if tag == "div" else f"<code>{text}</code>"
 
 
@@ -174,7 +178,7 @@ def _image(_: Any, tokens: Sequence[Token], index: int, __: Any, env: dict[str, 
     alt = tokens[index].content
     if _IMAGE.match(src):
         return f'<img src="{escape(src)}" alt="{escape(alt)}">'
-    text = escape(alt or src)
+    text = _without_formulas(alt or src)
     return text if env[_IN_LINK] else f"{_link_to(src)}{text}</a>"
 
 

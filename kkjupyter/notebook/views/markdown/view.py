@@ -12,8 +12,8 @@ from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["MarkdownView"]
 
-# Longer HTML blocks the page when it replaces the view (2 s for 700,000 characters), so the text is
-# saved instead, which the lab extension draws like the view.
+# Longer HTML blocks the page (2 s for 700,000 characters), so only the text is saved, which the lab
+# extension draws like the view.
 _MAX_CHARS = 200_000
 
 
@@ -39,6 +39,7 @@ class MarkdownView(TextView):
         from kkjupyter.notebook.views.markdown.html import TooSlow, html_of
 
         try:
-            return replace(body, html=f'<div style="{BOX}">{html_of(body.plain)}</div>')
+            html = f'<div style="{BOX}">{html_of(body.plain)}</div>'
         except (TooSlow, RecursionError):
             return body
+        return replace(body, html=html, has_formulas=True)

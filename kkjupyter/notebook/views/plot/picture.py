@@ -18,13 +18,13 @@ from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
 if TYPE_CHECKING:
     from kkjupyter.notebook.views.plot.fonts import Fonts
 
-__all__ = ["COLOURS", "draw_plot"]
+__all__ = ["COLOURS", "INK", "draw_plot"]
 
 COLOURS = (
     *("#3b82c4", "#d97a1f", "#3a9d5d", "#c9504f", "#8a6fb5", "#93705c"),
     *("#c76fa0", "#2a9aa3", "#8f8f2b", "#7f7f7f", "#5b6fd0", "#b0653a"),
 )
-_INK = "#767676"
+INK = "#767676"
 _GRID = "#80808040"
 _SCALE = 2
 _DPI = 72 * _SCALE  # so that a point, in which lines and letters are measured, is a page pixel
@@ -113,7 +113,7 @@ class _Canvas:
             _HEIGHT - y,
             text,
             transform=IdentityTransform(),
-            color=_INK,
+            color=INK,
             font=self._fonts.font_for(text),
             horizontalalignment=across,
             verticalalignment=up,
@@ -141,8 +141,8 @@ def _draw(
     left = _GAP + max(math.ceil(canvas.width_of(text)) for _, text in y_ticks) + _GAP
     right = _WIDTH - 4 * _GAP
     has_legend = any(line.name for _, line in series)
-    names = [line.name for _, line in series] if has_legend else []
-    legend = _legend(names, canvas.width_of, left, right)
+    named = [(line.name, _last(line)) for _, line in series] if has_legend else []
+    legend = _legend(named, canvas.width_of, left, right)
     top = max((y for _, y, _ in legend), default=0) + _FONT_PX / 2 + 2 * _GAP
     bottom = _HEIGHT - _FONT_PX - 3 * _GAP
 
@@ -157,11 +157,11 @@ def _draw(
     ticks = time_ticks if is_time else number_ticks
     for value, text in ticks(low_x, high_x, _X_TICKS):
         x, _ = at(value, low_y)
-        canvas.line([(x, bottom), (x, bottom + _GAP / 2)], _INK)
+        canvas.line([(x, bottom), (x, bottom + _GAP / 2)], INK)
         # The last one is not to reach over the edge.
         x = min(x, _WIDTH - canvas.width_of(text) / 2)
         canvas.words(x, bottom + _GAP, text, "center", "top")
-    canvas.line([(left, bottom), (right, bottom)], _INK)
+    canvas.line([(left, bottom), (right, bottom)], INK)
     if x_label:
         canvas.words(right, bottom - _GAP / 2, x_label, "right", "bottom")
     for index, line in series:
@@ -177,21 +177,32 @@ def _draw(
         canvas.words(x + _KEY + _GAP, y, text, "left", "center")
 
 
+def _last(line: _Line) -> str:
+    """The last value of a line that has one."""
+    return f"  {next(y for _, y in reversed(line.points) if y is not None):.6g}"
+
+
 def _legend(
-    names: Sequence[str], width_of: Callable[[str], float], left: float, right: float
+    named: Sequence[tuple[str, str]],
+    width_of: Callable[[str], float],
+    left: float,
+    right: float,
 ) -> list[tuple[float, float, str]]:
-    """The position of each line's key, and its name, shortened to a third of a row."""
+    """The position of each line's key, and its name with a value after it.
+
+    A name is shortened, so that both take at most a third of a row.
+    """
     room = (right - left) / 3 - _KEY - 5 * _GAP
     places: list[tuple[float, float, str]] = []
     across, y = left, _GAP + _FONT_PX / 2
-    for name in names:
-        text = name[:_NAME_CHARS]  # measuring a text takes time
-        while width_of(text) > room:
-            text = f"{text[: len(text) * 9 // 10 - 1]}…"
-        width = _KEY + _GAP + width_of(text)
+    for whole, value in named:
+        name = whole[:_NAME_CHARS]  # measuring a text takes time
+        while width_of(name + value) > room and len(name) > 1:
+            name = f"{name[: len(name) * 9 // 10 - 1]}…"
+        width = _KEY + _GAP + width_of(name + value)
         if across > left and across + width > right:
             across, y = left, y + _FONT_PX + _GAP
-        places.append((across, y, text))
+        places.append((across, y, name + value))
         across += width + 4 * _GAP
     return places
 

@@ -14,7 +14,7 @@ from kkjupyter.notebook.views.base import PARTS, RETAINED_BYTES, SAVED_BYTES, Vi
 from kkjupyter.notebook.views.foreign import finite_number, parts_of
 from kkjupyter.notebook.views.plot.sparkline import sparkline
 from kkjupyter.notebook.views.plot.thinning import Thinner, thinned
-from kkjupyter.notebook.views.saved_form import TEXT, Body, escape
+from kkjupyter.notebook.views.saved_form import BOX, Body, escape, with_html
 from kkjupyter.notebook.views.saved_size import ONLY_TEXT, file_bytes
 from kkjupyter.notebook.views.table.cell_json import name_of
 from kkjupyter.notebook.views.transcript import Excerpt
@@ -114,7 +114,7 @@ class PlotView(View):
         source = "".join([f"{_line(line)}\n" for line in [header, *fewer]])
         return replace(excerpt, text=source)
 
-    def fitting(self) -> tuple[Excerpt, Body]:
+    def fitting(self, *, needs_html: bool = True) -> tuple[Excerpt, Body]:
         """The picture is made from all points, however few of them are saved."""
         excerpt = self.transcript.excerpt()
         limit_points = _SAVED_POINTS
@@ -124,6 +124,7 @@ class PlotView(View):
             body = self._drawn(excerpt, limit_points)
         if file_bytes(body) > self.saved_bytes:
             body = replace(body, html="", data={}, others={}, notes=(*body.notes, ONLY_TEXT))
+            body = with_html(body) if needs_html else body
         return excerpt, body
 
     def body(self, excerpt: Excerpt) -> Body:
@@ -143,17 +144,11 @@ class PlotView(View):
         plain = "".join([f"{one.summary()}\n" for one in series])
         source = "".join([f"{_line(line)}\n" for line in [header, *rows]])
         if png is None:  # no matplotlib, or no font with the letters of the names
-            text = f'<pre style="{TEXT}">\n{escape(plain)}</pre>'
-            return Body(
-                html=f'<div style="padding-left: 7.8px">{text}</div>',
-                plain=plain,
-                notes=notes,
-                data={"source": source},
-            )
+            return with_html(Body("", plain, notes=notes, data={"source": source}))
         encoded = base64.b64encode(png).decode("ascii")
         picture = (
-            f'<div style="overflow-x: auto; padding-left: 7.8px"><img alt="{escape(plain)}" '
-            'style="width: 720px; max-width: 100%; min-width: 360px" '
+            f'<div style="{BOX}"><img alt="{escape(plain)}" '
+            'style="width: 720px; max-width: 100%" '
             f'src="data:image/png;base64,{encoded}"></div>'
         )
         return Body(

@@ -1,4 +1,8 @@
-"""The saved output of a table: some rows as HTML, and all rows as aligned text."""
+"""The saved output of a table: its rows as HTML, and as aligned text.
+
+The HTML has as few attributes as it can: a table of thousands of rows is to fit into a notebook
+file, and where it is shown, tables have a look of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,48 +14,27 @@ from typing import Any
 
 import msgspec
 
-from kkjupyter.notebook.views.saved_form import BOX, LINE, TEXT, Body, escape, text_html
+from kkjupyter.notebook.views.saved_form import BOX, LINE, Body, escape
 from kkjupyter.notebook.views.table.widths import Column, display_width
 from kkjupyter.notebook.views.transcript import Excerpt
 
 __all__ = ["table_body"]
 
 _GAP = re.compile(r"\[… [\d,]+ characters left out …\]")
-# The maximum of cells in the HTML, which always has a few rows.
-_HTML_CELLS = 6_000
-_HTML_ROWS = 240
 _FEW_ROWS = 20
 # The maximum of cells in the text, even if they are empty and take few bytes.
 _MOST_CELLS = 500_000
 _HEAD_SHARE = 4  # a quarter for the first rows, the rest for the newest
-_HTML_CELL_CHARS = 300
+# Longer texts may be broken anywhere in the HTML, so that one does not widen its column for good.
+_LONG_CHARS = 40
 # Longer cells overflow in the text, so that one cell does not widen all rows.
 _PAD_CHARS = 60
-_SCROLLS_FROM_ROWS = 17
+_FOLDABLE_ROWS = 17
 _COLUMN_GAP = "  "
 
-_FONT = "var(--jp-ui-font-family, system-ui, sans-serif)"
-# As in the live view: a head and 16 rows of 24 px. Reversed, so that it starts at the newest.
-_BOX = (
-    "margin: 0; max-height: 408px; max-width: 100%; width: fit-content; overflow: auto; "
-    "display: flex; flex-direction: column-reverse"
-)
-_TABLE = (
-    "margin: 0; border: 0; border-collapse: separate; border-spacing: 0; table-layout: auto; "
-    f"font-family: {_FONT}; font-size: 12px; font-variant-numeric: tabular-nums; "
-    "color: var(--jp-content-font-color1, inherit)"
-)
-_CELL = (
-    "padding: 0 10px; border: 0; height: 24px; line-height: 24px; vertical-align: top; "
-    "white-space: nowrap; max-width: 300px; overflow: hidden; text-overflow: ellipsis"
-)
-_HEAD = (
-    f"{_CELL}; line-height: 23px; position: sticky; top: 0; font-weight: 600; "
-    "box-sizing: border-box; "
-    "background: var(--jp-layout-color0, Canvas); "
-    "border-bottom: 1px solid var(--jp-border-color1, #bdbdbd)"
-)
-_MUTED = "color: var(--jp-ui-font-color2, inherit)"
+_TABLE = "margin: 0 0 4px; table-layout: auto; font-variant-numeric: tabular-nums"
+_LEFT = "text-align: left"
+_MUTED = "font-style: italic; color: var(--jp-ui-font-color2, inherit)"
 
 
 @dataclass(frozen=True)
@@ -78,19 +61,11 @@ def table_body(excerpt: Excerpt, names: Sequence[str], count: int, limit_bytes: 
         return Body(html=caption and f'<div style="{LINE}">{caption}</div>', plain="")
     table = _read(excerpt.text, names, count)
     plain = _aligned(table, limit_bytes)
-    html, is_all = _html(table)
     caption = _size(table.row_count + table.left_out, len(names))
-    if is_all:
-        below = f'<div style="{LINE}">{caption}</div>'
-    else:
-        below = (
-            f'<details style="margin: 0"><summary style="{LINE}">{caption}, as text</summary>'
-            f"{_text_box(plain)}</details>"
-        )
     return Body(
-        html=f"{html}{below}",
+        html=f'<div style="{BOX}">{_html(table)}</div><div style="{LINE}">{caption}</div>',
         plain=plain,
-        is_foldable=table.row_count >= _SCROLLS_FROM_ROWS,
+        is_foldable=table.row_count >= _FOLDABLE_ROWS,
         notes=(_left_out(table.left_out),) if table.left_out else (),
         data={"source": excerpt.text},
     )
@@ -180,13 +155,6 @@ def _within(lines: list[str], table: _Table, limit_bytes: int) -> tuple[list[str
     return lines[:head], table.left_out + dropped, lines[len(lines) - newest :]
 
 
-def _text_box(text: str) -> str:
-    """The aligned text without line breaks; the box scrolls horizontally."""
-    chars = max(map(display_width, text.split("\n")))
-    style = f"{TEXT}; white-space: pre; max-width: none; min-width: 100%; width: {chars + 1}ch"
-    return f'<div style="{BOX}"><pre style="{style}">\n{text_html(text)}</pre></div>'
-
-
 def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
     """How many of the first fit."""
     total = itertools.accumulate(sizes)
@@ -196,60 +164,35 @@ def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
 # ---- HTML
 
 
-def _html(table: _Table) -> tuple[str, bool]:
-    """A table element of the first and newest rows, and whether these are all rows."""
-    first, newest = _rows_in_html(table)
-    hidden = table.row_count - len(first) - len(newest)
-    cut = False
-    cells: list[list[str]] = []
-    for column in table.columns:
-        side = "right" if column.is_number else "left"
-        texts = [column.shown(index) for index in (*first, *newest)]
-        cut = cut or any(len(text) > _HTML_CELL_CHARS for text in texts)
-        cells.append(
-            [
-                _cell(text, column.cells[index], side)
-                for text, index in zip(texts, (*first, *newest), strict=True)
-            ]
-        )
+def _html(table: _Table) -> str:
+    """A table element of all rows."""
+    indices = range(table.row_count)
+    cells = [[_cell(column, index) for index in indices] for column in table.columns]
     rows = [f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True)]
-    if hidden or table.left_out:
-        words = [f"{hidden:,} rows in the text below"] if hidden else []
-        words += [_left_out(table.left_out)] if table.left_out else []
-        note = f"… {' · '.join(words)} …"
-        span = f'colspan="{len(table.columns)}"'
-        rows.insert(
-            len(first),
-            f'<tr><td {span} style="{_CELL}; text-align: left; {_MUTED}">{note}</td></tr>',
-        )
-    heads = "".join(
-        [
-            f'<th scope="col" style="{_HEAD}; text-align: {"right" if c.is_number else "left"}">'
-            f"{escape(c.name)}</th>"
-            for c in table.columns
-        ]
-    )
-    is_all = not hidden and not cut and not any(column.is_rounded for column in table.columns)
-    return (
-        f'<div style="margin: 0 0 0 7.8px"><div style="{_BOX}"><table style="{_TABLE}">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></div>"
-    ), is_all
-
-
-def _rows_in_html(table: _Table) -> tuple[range, range]:
-    total = table.row_count
-    most = max(_FEW_ROWS, min(_HTML_ROWS, _HTML_CELLS // max(1, len(table.columns))))
-    if total <= most:
-        return range(table.gap_at), range(table.gap_at, total)
-    head = most // _HEAD_SHARE
-    newest = most - head
     if table.left_out:
-        head = min(head, table.gap_at)
-        newest = min(newest, total - table.gap_at)
-    return range(head), range(total - newest, total)
+        note = f"… {_left_out(table.left_out)} …"
+        gap = f'<td colspan="{len(table.columns)}" style="{_LEFT}; {_MUTED}">{note}</td>'
+        rows.insert(table.gap_at, f"<tr>{gap}</tr>")
+    heads = "".join([_head(column) for column in table.columns])
+    return (
+        f'<table style="{_TABLE}"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
 
 
-def _cell(text: str, cell: Any, side: str) -> str:
-    shown = text if len(text) <= _HTML_CELL_CHARS else f"{text[:_HTML_CELL_CHARS]}…"
-    muted = f"; font-style: italic; {_MUTED}" if cell is None else ""
-    return f'<td style="{_CELL}; text-align: {side}{muted}">{escape(shown)}</td>'
+def _head(column: Column) -> str:
+    side = 'align="right"' if column.is_number else f'style="{_LEFT}"'
+    return f'<th scope="col" {side}>{escape(column.name)}</th>'
+
+
+def _cell(column: Column, index: int) -> str:
+    text = column.shown(index)
+    shown = escape(text)
+    if column.cells[index] is None:
+        return f'<td style="{_LEFT}; {_MUTED}">{shown}</td>'
+    if column.is_number:
+        exact = column.texts[index]
+        title = f' title="{escape(exact)}"' if len(exact) > len(text) else ""
+        return f'<td align="right"{title}>{shown}</td>'
+    breaks = "; overflow-wrap: anywhere; min-width: 16ch" if len(text) > _LONG_CHARS else ""
+    return f'<td style="{_LEFT}{breaks}">{shown}</td>'

@@ -14,8 +14,10 @@ from typing import Any
 
 __all__ = ["Column", "display_width", "one_line"]
 
-# The maximum of decimals in a column of numbers.
+# A number is shown with at most six decimals, and with no more than its first six digits call for;
+# but cents stay.
 _MOST_DECIMALS = 6
+_LEAST_DECIMALS = 2
 _EXPONENT = re.compile(r"e([+-])0*(\d)")
 
 
@@ -37,14 +39,9 @@ class Column:
         self.name = name
         self.cells = cells
         self.texts = [_text(cell) for cell in cells]
-        counts = [
-            len(text) - text.find(".") - 1 if "." in text and "e" not in text else 0
-            for cell, text in zip(cells, self.texts, strict=True)
-            if type(cell) is float
-        ]
-        most = max(counts, default=0)
-        self.decimals = min(most, _MOST_DECIMALS)
-        self.is_rounded = most > _MOST_DECIMALS
+        floats = [text for cell, text in zip(cells, self.texts, strict=True) if type(cell) is float]
+        self.decimals = max(map(_decimals, floats), default=0)
+        self.is_rounded = any(_fraction(text) > self.decimals for text in floats)
         kinds = {_kind(cell) for cell in cells} - {""}
         self.is_number = kinds == {"number"}
 
@@ -90,6 +87,17 @@ def display_width(text: str) -> int:
     )
 
 
+def _fraction(text: str) -> int:
+    """How many decimals are written; those of an exponent do not count."""
+    return len(text) - text.find(".") - 1 if "." in text and "e" not in text else 0
+
+
+def _decimals(text: str) -> int:
+    """With how many decimals a number is shown at least."""
+    digits = text.partition(".")[0].lstrip("-0")
+    return min(_fraction(text), max(_MOST_DECIMALS - len(digits), _LEAST_DECIMALS))
+
+
 def _is_number(cell: Any) -> bool:
     return type(cell) is float or type(cell) is int
 
@@ -103,18 +111,16 @@ def _kind(cell: Any) -> str:
 
 
 def _text(cell: Any) -> str:
-    """A cell in full, on one line; numbers as JavaScript writes them."""
+    """A cell in full, on one line; numbers as JavaScript writes them, other scalars as Python."""
     match cell:
         case str():
             return one_line(cell)
-        case bool():
-            return "true" if cell else "false"
+        case bool() | None:
+            return str(cell)
         case int():
             return str(cell)
         case float():
             return _float(cell)
-        case None:
-            return "null"
         case ["d", text]:
             return str(text).replace("T", " ", 1)
         case [_, text]:

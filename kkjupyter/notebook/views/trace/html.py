@@ -36,19 +36,24 @@ _LABEL: Final = (
 )
 _PAYLOAD: Final = (
     f"margin: 4px 8px; padding: 4px 8px; text-align: left; {_CODE_FONT}; line-height: 16px; "
-    "max-height: 340px; overflow: auto; white-space: pre-wrap; "
+    "overflow: visible; white-space: pre-wrap; "
     "overflow-wrap: anywhere; background: var(--jp-layout-color2, transparent); "
     "color: var(--jp-content-font-color1, inherit)"
 )
 
 
-def trace_html(trace: Trace) -> str:
-    """The diagram of a trace; the content of a frame opens below its arrow."""
+def trace_html(trace: Trace, *, is_open: bool = False) -> str:
+    """The diagram of a trace; the content of a frame opens below its arrow.
+
+    Args:
+        trace: what went over the wire.
+        is_open: whether the content is open at first, as it must be on paper.
+    """
     heading = html.escape(trace.heading)
     title = f'<div style="{_UI_FONT}; padding: 2px 8px; color: {_FAINT}">{heading}</div>'
     if not trace.rows:
         return f'<div class="kkj-trace {NO_FORMULAS}">{title}<div>{NOTHING}</div></div>'
-    rows = "".join([_row(row) for row in trace.rows])
+    rows = "".join([_row(row, is_open) for row in trace.rows])
     summary = html.escape(trace.summary)
     return (
         f'<div class="kkj-trace {NO_FORMULAS}">{title}<div style="overflow-x: auto">'
@@ -86,14 +91,14 @@ _HEAD: Final = (
 )
 
 
-def _row(row: TraceRow) -> str:
+def _row(row: TraceRow, is_open: bool) -> str:
     left = _side(row, "◀" if row.direction == "in" else "")
     right = _side(row, "▶" if row.direction == "out" else "")
     return (
         _ROW
         + _cell(_NUMBER, _unbroken(time_text(row.t_s)))
         + _cell(f"{_SIDE}; border-left: 1px solid {_LINE}", left)
-        + _cell("padding: 0; border: 0; vertical-align: top", _label(row))
+        + _cell("padding: 0; border: 0; vertical-align: top", _label(row, is_open))
         + _cell(f"{_SIDE}; border-right: 1px solid {_LINE}", right)
         + _cell(_NUMBER, _unbroken(size_text(row.size_bytes)))
         + "</tr>"
@@ -119,7 +124,7 @@ def _line(row: TraceRow) -> str:
     return f"border-bottom: {width} {kind} {colour}; margin-bottom: 6px"
 
 
-def _label(row: TraceRow) -> str:
+def _label(row: TraceRow, is_open: bool) -> str:
     style = f"{_LABEL}; {_line(row)}"
     detail = f' <span style="color: {_FAINT}">{html.escape(row.detail)}</span>'
     words = f"<b>{html.escape(row.label)}</b>{detail if row.detail else ''}"
@@ -127,7 +132,8 @@ def _label(row: TraceRow) -> str:
         return f'<div style="{style}">{words}</div>'
     mark = f' <span style="color: {_FAINT}">{{…}}</span>'
     payload = html.escape(row.payload_text).replace("\r", "&#13;")
+    style = f"{style}; list-style: none; cursor: pointer"
     return (
-        f'<details><summary style="{style}; list-style: none; cursor: pointer">{words}{mark}'
+        f'<details{" open" if is_open else ""}><summary style="{style}">{words}{mark}'
         f'</summary><pre style="{_PAYLOAD}">{payload}</pre></details>'
     )

@@ -71,7 +71,7 @@ class TraceView(View):
     def bundle(self, status: Status) -> dict[str, Any]:
         """The diagram, in each of its shapes; what the state line says stands in the other view."""
         trace = self._record.trace()
-        body = Body(trace_html(trace), trace.text, data={"source": _source(trace)})
+        body = Body(trace_html(trace, is_open=True), trace.text, data={"source": _source(trace)})
         if file_bytes(body) > SAVED_BYTES:
             text = fitting_text(_transcript_of(trace.text).excerpt, SAVED_BYTES).text
             return static_bundle(self.name, "text", Body("", text, notes=(ONLY_TEXT,)), status)

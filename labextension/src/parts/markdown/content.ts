@@ -17,10 +17,11 @@ import { MarkdownRenderer } from "./renderer";
 import { Sections } from "./sections";
 
 /**
- * What is taken in with one frame: as much as is drawn in so much time, within these bounds. What is
- * open is drawn with each frame, so that very small ones would only fall behind.
+ * What is taken in with one frame: as much as is drawn in so much time, within these bounds. The page
+ * then takes about twice as long to lay it out and paint it. What is open is drawn with each frame, so
+ * that very small ones would only fall behind.
  */
-const FRAME_MS = 25;
+const FRAME_MS = 15;
 const MIN_FRAME_CHARS = 6_000;
 const MAX_FRAME_CHARS = 16_000;
 /** An open block that is longer is cut where it can be ... */

@@ -72,7 +72,10 @@ export class Formulas {
     try {
       await this.typeset(place);
     } finally {
-      for (const formula of batch) formula.classList.remove(HAS_FORMULA);
+      // One that is not set is left to the next call.
+      for (const { firstElementChild, classList } of batch) {
+        if (firstElementChild) classList.remove(HAS_FORMULA);
+      }
       // The first waits until the typesetter has been loaded.
       if (!this.isFirst)
         this.formulaMs += ((nowMs() - startedMs) / batch.length - this.formulaMs) / 4;

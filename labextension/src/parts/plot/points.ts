@@ -79,6 +79,12 @@ export class Points {
   }
 }
 
+/** Where a value stands between two gaps. */
+export function loneAmong(ys: readonly Value[]): number[] {
+  const isGap = (y: Value | undefined) => y === null || y === undefined;
+  return ys.flatMap((y, at) => (!isGap(y) && isGap(ys[at - 1]) && isGap(ys[at + 1]) ? [at] : []));
+}
+
 /** undefined for a line that was cut, or says that others were left out. */
 function parsed(line: string): unknown {
   if (!line.startsWith("[") && !line.startsWith("{")) return undefined;

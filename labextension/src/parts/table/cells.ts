@@ -1,6 +1,8 @@
 // The cells and lines of a table's source, and their texts. kkjupyter/notebook/views/table/view.py and
 // cell_json.py write them; widths.py has the same texts, and test/cases/table.json holds both to it.
 
+import { decimalsFor } from "../../text/numbers";
+
 /**
  * A scalar stands for itself; `[]` is nothing at all, `["n", "NaN"]` a number that JSON cannot hold,
  * `["d", "2026-01-02"]` a date or time, `["j", "{...}"]` anything else.
@@ -9,7 +11,8 @@ export type Cell = string | number | boolean | null | string[];
 
 export type Kind = "number" | "text" | "date" | "boolean" | "null" | "missing" | "other";
 
-const MOST_DECIMALS = 6;
+/** What Python, whose notebook this is, calls them. */
+const PYTHON_NAMES: Record<string, string> = { true: "True", false: "False", null: "None" };
 const LINE_ENDS = /\r\n|\n|\r/g;
 
 export function kindOf(cell: Cell | undefined): Kind {
@@ -30,7 +33,7 @@ export function kindOf(cell: Cell | undefined): Kind {
 export function fullText(cell: Cell | undefined): string {
   if (typeof cell === "string") return cell;
   if (cell === undefined) return "";
-  if (!Array.isArray(cell)) return String(cell);
+  if (!Array.isArray(cell)) return PYTHON_NAMES[String(cell)] ?? String(cell);
   return cell[0] === "d" ? (cell[1] ?? "").replace("T", " ") : (cell[1] ?? "");
 }
 
@@ -98,8 +101,10 @@ export class Column {
     const point = text.indexOf(".");
     const integer = point < 0 ? text.length : point;
     if (integer > this.integerChars) this.integerChars = integer;
-    const decimals = point < 0 ? 0 : Math.min(text.length - point - 1, MOST_DECIMALS);
-    if (decimals > this.decimals) this.decimals = decimals;
+    if (point < 0) return;
+    const digits = text.slice(0, point).replace(/^-?0?/, "").length;
+    const decimals = Math.min(text.length - point - 1, decimalsFor(digits));
+    this.decimals = Math.max(this.decimals, decimals);
   }
 }
 

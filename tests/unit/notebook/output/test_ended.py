@@ -138,12 +138,12 @@ def test_what_is_longer_than_what_was_saved_can_still_be_copied(
 def test_the_oldest_are_forgotten_beyond_the_bytes_and_closed_beyond_the_number(
     ended: EndedOutputs, sent: list[dict[str, Any]]
 ) -> None:
-    big = [ended_output("x" * 20_000) for _ in range(4)]
+    big = [ended_output("x" * 30_000) for _ in range(4)]
     assert ended.held_bytes <= 100_000
     sent.clear()
     for live in big:
         ask(live, kind="bundle")
-    assert [message["kind"] for message in sent] == ["bundle"]  # 60 kB: text and HTML of one
+    assert [message["kind"] for message in sent] == ["bundle"]  # 60 kB: text and bundle of one
     huge = ended_output("x" * 200_000)  # the newest is kept whatever its size
     sent.clear()
     ask(huge, kind="bundle")

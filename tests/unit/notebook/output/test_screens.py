@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.runs import FakeOutput
 
+from kkjupyter.notebook.output.places import place_here
 from kkjupyter.notebook.output.screens import CellScreen, HeldTerminalScreen, TerminalScreen
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
@@ -78,7 +79,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
         "IPython.display.DisplayHandle.update", lambda self, bundle, **_: updates.append(bundle)
     )
     widget = FakeOutput()
-    screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
+    screen = CellScreen(widget, make_view("text"), place_here())  # type: ignore[arg-type]
     started_s = time.monotonic()
     for n in range(200):
         ticker().post(lambda n=n: screen.feed([f"{n} "], status()))  # type: ignore[misc]
@@ -99,7 +100,7 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
 def test_a_cell_is_not_told_twice_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("IPython.display.DisplayHandle.display", lambda self, bundle, **_: None)
     widget = FakeOutput()
-    screen = CellScreen(widget, make_view("text"))  # type: ignore[arg-type]
+    screen = CellScreen(widget, make_view("text"), place_here())  # type: ignore[arg-type]
     done = threading.Event()
 
     def feed(text: str) -> None:

@@ -75,3 +75,17 @@ def test_the_cell_id_of_ipython_serves_where_the_metadata_has_none(running: list
     running.append(FakeRun(1, Cell("a", "x", 1)))
     enter(cells, "x", {}, cell_id="a")
     assert running[0].cancelled
+
+
+def test_a_cell_is_over_when_all_of_it_is(running: list[FakeRun]) -> None:
+    cells = Cells()
+    kernel = SimpleNamespace(get_parent=lambda channel: {"header": {"msg_id": "1"}})
+    cells._shell = SimpleNamespace(kernel=kernel, execution_count=1)
+    for _ in range(2):  # the second one is %%capture, or run_cell() in the cell
+        cells.before_cell(SimpleNamespace(raw_cell="x", cell_id=None))
+    cell = cells.current
+    assert cell is not None
+    cells.after_cell(SimpleNamespace(execution_count=1))
+    assert not cell.over.is_set()
+    cells.after_cell(SimpleNamespace(execution_count=1))
+    assert cell.over.is_set()

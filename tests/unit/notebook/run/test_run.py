@@ -30,6 +30,20 @@ def test_a_stream_to_its_end() -> None:
     assert screen.ended.is_set()  # the final output is sent before the end is told
 
 
+def test_of_an_abandoned_run_nothing_more_is_said() -> None:
+    run, feed, screen = started()
+    feed.put(1)
+    until(lambda: screen.items == [1])
+    run.abandon()
+    run.abandon()
+    feed.end(NameError("name 'time' is not defined"))
+    drained = threading.Event()
+    run.post_later(drained.set, 0)
+    assert drained.wait(5)
+    assert screen.states == ["waiting", "streaming"]
+    assert run.reply.error is None
+
+
 def test_a_failure_keeps_what_came() -> None:
     run, feed, screen = started()
     feed.put(1)

@@ -18,6 +18,7 @@ from support.waiting import until
 import kkjupyter as kk
 from kkjupyter.errors import CallCancelled
 from kkjupyter.notebook.output import gc_pause
+from kkjupyter.notebook.output.places import place_here
 from kkjupyter.notebook.output.screens import TerminalScreen
 from kkjupyter.notebook.run import owner
 from kkjupyter.notebook.run import run as runs
@@ -145,7 +146,7 @@ def test_cancel_does_not_wait_for_the_last_output_either(
 
     feed, view = FakeFeed(), kind(gate)
     run = Run(10**9, "fake()", feed)
-    run.add_screen(CellScreen(FakeOutput(), view))  # type: ignore[arg-type]
+    run.add_screen(CellScreen(FakeOutput(), view, place_here()))  # type: ignore[arg-type]
     run.start()
     feed.put("one")
     feed.end()

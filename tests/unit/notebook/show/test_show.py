@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
@@ -220,6 +221,26 @@ def test_leaving_a_loop_through_a_bar_closes_the_source() -> None:
         break
     assert closed == [True]
     del bar
+
+
+def test_a_loop_that_was_left_is_not_said_to_be_cancelled(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    printed: list[str] = []
+
+    def has_said(line: str) -> bool:
+        printed.append(capsys.readouterr().out)
+        return line in "".join(printed)
+
+    for number in kk.show(iter(range(9))):
+        if number == 2:
+            break
+    until(lambda: has_said("■ stopped after 3 items"))
+    shown = kk.show(iter(range(9)))
+    for number in shown:
+        if number == 2:
+            shown.cancel()
+    until(lambda: has_said("■ cancelled after 3 items"))
 
 
 def test_a_group_of_methods_is_named_as_such() -> None:

@@ -14,6 +14,7 @@ import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output import assets, control
 from kkjupyter.notebook.output.live_output import LiveOutput
+from kkjupyter.notebook.output.places import place_here
 from kkjupyter.notebook.output.screens import CellScreen, open_screen
 from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run_status import Status
@@ -117,7 +118,7 @@ def test_the_page_is_told_to_start_anew(monkeypatch: pytest.MonkeyPatch) -> None
     for name in ("display", "update"):
         monkeypatch.setattr(f"IPython.display.DisplayHandle.{name}", lambda *_, **__: None)
     widget = FakeOutput()
-    screen = CellScreen(widget, auto())  # type: ignore[arg-type]
+    screen = CellScreen(widget, auto(), place_here())  # type: ignore[arg-type]
     screen.feed([1], DONE)
     screen.feed([2], DONE)
     screen.end(DONE)

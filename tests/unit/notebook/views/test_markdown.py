@@ -126,7 +126,7 @@ def test_what_is_left_out_is_said() -> None:
 
 
 def test_nothing_is_shown_of_nothing() -> None:
-    assert "max-height" not in bundle("")["text/html"]
+    assert bundle("")["text/html"].endswith("</span></span></div></div>")
 
 
 def test_in_a_terminal_it_is_text() -> None:
@@ -148,18 +148,27 @@ def test_elsewhere_it_is_whole() -> None:
 
 
 def test_a_very_long_answer_is_saved_as_its_text() -> None:
-    view = make_view("markdown")
-    view.feed(["# heading\n" * 25_000])
-    html = view.body(view.saved()).html
-    assert "<h1" not in html
-    assert html.count("# heading") == 25_000
+    made = bundle("# heading\n" * 25_000)
+    assert "text/html" not in made
+    assert made["text/plain"].count("# heading") == 25_000
+
+
+def test_what_stands_for_an_image_is_no_formula() -> None:
+    html = html_of("![$x$ and \\(y](https://a.b/c.png)")
+    assert "<span>$</span>x<span>$</span> and <span>\\</span>(y</a>" in html
+
+
+def test_long_lines_of_code_are_whole_on_paper() -> None:
+    html = html_of("```python\n" + "x = 1; " * 99 + "\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    assert "white-space: pre-wrap" in html
+    assert "overflow-x" not in html
 
 
 @pytest.mark.parametrize("token", ["\\[\n", "\\(", "![](a)", "\\begin{a}\n", "[", "![", "[a]("])
 @pytest.mark.slow
 def test_text_of_a_model_in_a_loop_is_saved_in_time(token: str) -> None:
     begun_s = time.thread_time()
-    assert bundle(token * (60_000 // len(token)))["text/html"]
+    assert bundle(token * (60_000 // len(token)))["text/plain"]
     assert time.thread_time() - begun_s < 15
 
 

@@ -21,7 +21,7 @@ from PIL import Image, ImageColor
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.notebook.views.plot import fonts
-from kkjupyter.notebook.views.plot.picture import COLOURS, draw_plot
+from kkjupyter.notebook.views.plot.picture import COLOURS, INK, draw_plot
 from kkjupyter.notebook.views.plot.sparkline import sparkline
 from kkjupyter.notebook.views.plot.thinning import Thinner, thinned
 from kkjupyter.notebook.views.plot.ticks import number_ticks, time_ticks
@@ -220,6 +220,38 @@ def test_a_line_with_gaps_and_a_single_point_are_drawn() -> None:
     assert (59, 130, 196, 255) in {colour for _, colour in colours}
     assert (217, 122, 31, 255) not in {colour for _, colour in colours}
     assert draw_plot([])
+
+
+def luminance(colour: str) -> float:
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (part / 255 for part in ImageColor.getrgb(colour)[:3])
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111"])
+def test_a_picture_can_be_read_on_white_and_on_black(paper: str) -> None:
+    """By the contrast that WCAG asks for: 3 for lines; nearly 4.5 for letters on both at once."""
+
+    def contrast(colour: str) -> float:
+        dark, bright = sorted([luminance(colour), luminance(paper)])
+        return (bright + 0.05) / (dark + 0.05)
+
+    picture = Image.open(io.BytesIO(draw_plot([Series("a", [(0, 1.0), (1, 2.0)])]) or b""))
+    assert picture.getpixel((700, 4))[3] == 0  # no background
+    assert contrast(INK) >= 4
+    assert [colour for colour in COLOURS if contrast(colour) < 3] == []
+
+
+def test_the_legend_of_a_picture_has_the_last_values() -> None:
+    def legend(last: float) -> bytes:
+        line = Series("sine " * 30, [(0, 0.0), (1, 5.0), (2, last), (3, None)])
+        picture = Image.open(io.BytesIO(draw_plot([line]) or b""))
+        return picture.crop((0, 0, picture.width, 40)).tobytes()
+
+    assert legend(3.5) == legend(3.5)
+    assert legend(3.5) != legend(2.5)
 
 
 def test_a_picture_is_small_as_the_file_has_it_twice() -> None:

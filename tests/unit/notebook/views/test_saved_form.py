@@ -1,4 +1,4 @@
-"""The static output: the same from Python and from TypeScript, safe, and never too large."""
+"""The static output: whole, once, safe, and never too large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from kkjupyter.notebook.run_status import Status
-from kkjupyter.notebook.views import View, make_view
+from kkjupyter.notebook.views import VIEWS, View, make_view
 from kkjupyter.notebook.views.saved_form import (
     MIME_TYPE,
     Body,
@@ -20,12 +20,13 @@ from kkjupyter.notebook.views.saved_form import (
     duration,
     static_bundle,
     text_body,
+    with_html,
 )
 from kkjupyter.notebook.views.transcript import Excerpt, utf16_len
 
 ROOT = Path(__file__).resolve().parents[4]
-# Both makers of the static output are held to this file: saved_form.py here, and by vitest
-# saved-form.ts.
+# The words of the state line and of the plain text are held to this file: those of saved_form.py
+# here, and by vitest those of the page.
 # To write it anew: python tests/unit/notebook/views/test_saved_form.py
 CASES = ROOT / "labextension" / "test" / "cases" / "saved-form.json"
 
@@ -50,19 +51,26 @@ GIVEN: dict[str, tuple[str, int, Status]] = {
     "unary": ('{"a": 1}\n', 0, status(kind="unary", count=0, first_item_s=None)),
     "cancelled": ("a\nb", 0, status(state="cancelled", count=41, notes=("stopped <early>", "2"))),
     "cancelled at once": ("", 0, status(state="cancelled", count=0, first_item_s=None)),
+    "a loop that was left": (
+        "",
+        0,
+        status(state="cancelled", count=20, first_item_s=None, left=True),
+    ),
     "failed": ("1\n2\n", 0, status(state="failed", count=2, error="ValueError: <went> wrong")),
     "failed at once": ("", 0, status(state="failed", count=0, error="ConnectionLost: gone")),
     "left out": ("head\n[… 5 characters left out …]\ntail", 5, status(count=1_234_567)),
     "tokens": ("Hi", 0, status(written=412, unit="tokens", model="<gpt>")),
     "characters": ("Hi", 0, status(state="cancelled", count=9, written=1)),
     "an answer that failed": ("Hi", 0, status(state="failed", count=9, written=2, error="E: no")),
-    "foldable": ("a line of text\n" * 200, 0, status()),
-    "blocks": (f"{'x' * 250}\n" * 60 + "word " * 5_500, 0, status()),
 }
+HTML = {**GIVEN, "foldable": ("a line of text\n" * 200, 0, status())}
 
 
-def bundle_of(text: str, left_out: int, given: Status) -> dict[str, Any]:
+def bundle_of(
+    text: str, left_out: int, given: Status, *, needs_html: bool = False
+) -> dict[str, Any]:
     body = text_body(Excerpt(text, left_out, utf16_len(text) + left_out))
+    body = with_html(body) if needs_html else body
     return static_bundle("text", "text", body, given, left_out=left_out)
 
 
@@ -76,7 +84,6 @@ def cases() -> list[dict[str, Any]]:
                 "text": text,
                 "left_out": left_out,
                 "status": given.to_json(),
-                "html": bundle["text/html"],
                 "plain": bundle["text/plain"],
             }
         )
@@ -100,26 +107,86 @@ class Reader(HTMLParser):
         self.text += data
 
 
-@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("name", HTML)
 def test_only_what_a_sanitiser_leaves(name: str) -> None:
     reader = Reader()
-    reader.feed(bundle_of(*GIVEN[name])["text/html"])
+    reader.feed(bundle_of(*HTML[name], needs_html=True)["text/html"])
     assert {tag for tag, _ in reader.tags} <= {"div", "span", "pre", "details", "summary"}
     attributes = {key for _, attrs in reader.tags for key in attrs}
     assert attributes <= {"style", "class", "open", "data-kkj-run"}
     styles = "; ".join(attrs.get("style") or "" for _, attrs in reader.tags)
     colours = re.findall(r"color: ([^;]+)", styles)
     assert all(re.fullmatch(r"var\(--jp-[\w-]+, inherit\)", colour) for colour in colours)
-    assert reader.text.endswith(GIVEN[name][0])
+    assert reader.text.endswith(HTML[name][0])
 
 
-def test_the_bundle() -> None:
+def test_the_bundle_of_a_text_has_it_once() -> None:
     bundle = bundle_of("abc", 0, status())
-    assert set(bundle) == {MIME_TYPE, "text/html", "text/plain"}
+    assert set(bundle) == {MIME_TYPE, "text/plain"}
     assert bundle["text/plain"] == "abc"
     numbers = bundle[MIME_TYPE]
     assert (numbers["state"], numbers["count"], numbers["view"]) == ("done", 412, "text")
     assert json.loads(json.dumps(numbers)) == numbers
+
+
+def test_html_is_there_where_plain_text_cannot_say_it() -> None:
+    assert "0 items" in bundle_of("", 0, status(count=0))["text/html"]
+    view = make_view("text")
+    view.feed(["abc"])
+    noted = view.bundle(status(notes=("ended by --take",)))
+    assert "ended by --take" in noted["text/html"]
+    assert "\nabc</pre>" in noted["text/html"]
+    assert "text/html" not in view.bundle(status())
+    view.save_one_of(2)  # columns stand side by side in HTML only
+    assert "\nabc</pre>" in view.bundle(status())["text/html"]
+
+
+SCROLLS = re.compile(r"max-height|overflow(-[xy])?: (auto|scroll|hidden)|reverse|nowrap|ellipsis")
+
+
+@pytest.mark.parametrize("name", sorted({*VIEWS} - {"progress"}))
+def test_nothing_of_the_html_must_be_scrolled_to(name: str) -> None:
+    view = make_view(name)
+    view.feed([{"n": n, "text": "word " * 99} for n in range(50)])
+    view.finish()
+    html = view.bundle(status(notes=("so that there is HTML",)))["text/html"]
+    assert SCROLLS.findall(html) == []
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_only_formulas_are_typeset(name: str) -> None:
+    """What is not ignored by the typesetters has no dollar outside of formulas and code."""
+    view = make_view(name)
+    words = "$5 and $6, $x$ \\(y\\)"
+    view.feed([words + "\n\n| a |\n|-|\n| $7 `$8` |\n\n    $9\n\n", {"a $9": 1.5, words: words}])
+    view.finish()
+    reader = Typeset()
+    reader.feed(view.bundle(status(title=words, notes=(words,)))["text/html"])
+    is_markdown = name in ("markdown", "answer")
+    assert {*reader.typeset} == ({"$x$", "\\(y\\)"} if is_markdown else set())
+
+
+class Typeset(HTMLParser):
+    """The texts in which a typesetter finds marks of formulas."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: list[bool] = [False]
+        self.typeset: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        classes = (dict(attrs).get("class") or "").split()
+        is_ignored = self._open[-1] or tag in ("pre", "code") or "mathjax_ignore" in classes
+        if tag not in ("img", "br", "hr"):
+            self._open.append(is_ignored and "mathjax_process" not in classes)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        # A formula begins and ends in one text.
+        if not self._open[-1] and len(re.findall(r"[$]|\\[()]", data)) > 1:
+            self.typeset.append(data)
 
 
 def test_words_of_the_peer_can_always_be_saved() -> None:
@@ -145,6 +212,7 @@ def test_an_end_that_was_no_success_stands_in_the_plain_text() -> None:
         (status(kind="unary"), "✓", "10.8 s"),
         (status(state="cancelled", count=1), "■", "cancelled after 1 item"),
         (status(state="cancelled", count=0), "■", "cancelled"),
+        (status(state="cancelled", count=20, left=True), "■", "stopped after 20 items"),
         (status(state="failed", count=2, error="ValueError: no"), "✕", "ValueError after 2: no"),
         (status(state="failed", count=0, error="odd one: no"), "✕", "failed: odd one: no"),
         (status(state="failed", count=0, error=""), "✕", "failed"),
@@ -219,20 +287,25 @@ def test_all_forms_together_are_within_the_limit(choice: Any, items: list[Any]) 
     assert file_bytes(bundle) <= LIMIT
     assert len(view.saved().text.encode()) <= LIMIT + 1_000
     assert bundle["text/plain"]
-    assert (
-        "left out" in bundle["text/html"]
-        or "only the text" in bundle["text/html"]
-        or (choice in ("plot", "markdown"))
-    )
+    said = bundle["text/plain"] + bundle.get("text/html", "")
+    assert "left out" in said or "has more" in said or choice in ("plot", "markdown")
 
 
 def test_what_fits_is_complete() -> None:
-    text = "".join([f"line {n}\n" for n in range(9_000)])
+    text = "".join([f"line {n}\n" for n in range(16_000)])
     view = make_view("text", saved_bytes=LIMIT)
     view.feed([text])
     bundle = view.bundle(status())
     assert bundle["text/plain"] == text
-    assert "left out" not in bundle["text/html"]
+    assert file_bytes(bundle) > 0.8 * LIMIT
+
+
+def test_a_text_with_notes_is_within_the_limit_too() -> None:
+    view = make_view("text", saved_bytes=LIMIT)
+    view.feed(['some "words" & <more>\n' * 16_000])
+    bundle = view.bundle(status(notes=("a note",)))
+    assert file_bytes(bundle) <= LIMIT
+    assert "a note" in bundle["text/html"]
 
 
 def test_a_comparison_shares_one_limit() -> None:

@@ -163,4 +163,7 @@ def test_what_stays_has_a_shape_for_everybody() -> None:
     assert played(vendor["source"])[0][0]["payload"] == "{}"
     assert set(bundle) == {"text/html", "text/plain"}
     assert "◄" in bundle["text/plain"]
+    # On paper nobody can open what a frame holds.
+    assert "<details open>" in bundle["text/html"]
+    assert "max-height" not in bundle["text/html"]
     json.dumps(bundle)
