@@ -9,19 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kkjupyter.notebook.run_status import Status
-<<<<<<< HEAD
 from kkjupyter.notebook.views.saved_form import (
     BOX,
     LINE,
     MIME_TYPE,
     NO_FORMULAS,
     TEXT,
+    amount,
     duration,
     escape,
 )
-=======
-from kkjupyter.notebook.views.saved_form import LINE, MIME_TYPE, NO_FORMULAS, amount, duration
->>>>>>> answer
 from kkjupyter.notebook.views.transcript import utf16_len
 
 __all__ = ["columns_bundle", "figures"]
