@@ -42,10 +42,11 @@ def refusal_reason(status: int, front: str, body: bytes | bytearray | None) -> s
     if status not in (401, 403) and not is_login:
         return ""
     if front:
+        stopped = " (or does not run the server that is asked for)" if is_login else ""
         return (
             f"HTTP {status}: {front} in front of the endpoint wants a (different) token of its "
-            "own; add ?token=... to the address, or pass headers={'Authorization': 'token ...'}; "
-            "token= is for the endpoint"
+            f"own{stopped}; pass that one as headers={{'Authorization': 'token ...'}}, or as "
+            "--header 'Authorization: env:NAME' in a magic or a shell; token= is for the endpoint"
         )
     if said := said_by_server(body):
         return f"HTTP {status}: {said}"

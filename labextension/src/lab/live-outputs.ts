@@ -12,14 +12,25 @@ import {
   VIEW_MESSAGE,
 } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
+import type { RenderMime } from "../panes/pane";
 import { type Output, outputOf } from "../run/output-json";
 import type { Surroundings } from "../view/notebook-context";
-import type { OutputPanel, PanelTracker } from "./jupyterlab";
+import type { OutputPanel, PanelTracker, SessionContext } from "./jupyterlab";
 import { LiveOutput } from "./live-output";
+import { mimeRenderer, renderersOf } from "./mime-forms";
 import { partOf } from "./part-urls";
 
+/** An output that is over is kept so long for a renderer that may come. */
+const UNSEEN_FOR_MS = 15_000;
+
+/** A document's connection to its kernel; several panels may show the document. */
+interface Listening {
+  panels: Set<OutputPanel>;
+  stop(): void;
+}
+
 export class LiveOutputs {
-  private readonly panels = new Set<OutputPanel>();
+  private readonly sessions = new Map<SessionContext, Listening>();
   private readonly outputs = new Map<string, LiveOutput>();
   /** The kernels that know of this page. */
   private readonly greeted = new WeakSet<object>();
@@ -53,7 +64,7 @@ export class LiveOutputs {
   ): LiveOutput | undefined {
     const known = this.outputs.get(output.key);
     if (known) return known;
-    const panel = this.panelOf(node);
+    const panel = this.panels.find((one) => one.node.contains(node));
     if (!panel) return undefined;
     const found = this.begin(panel, output, rendermime, isTrusted);
     void panel.sessionContext.ready.then(() => this.greet(panel));
@@ -61,9 +72,13 @@ export class LiveOutputs {
     return found;
   }
 
-  /** The panel in which this element is. */
-  panelOf(node: HTMLElement): OutputPanel | undefined {
-    return [...this.panels].find((one) => one.node.contains(node));
+  /** What draws values by MIME type with the renderers of the notebook around them. */
+  renderMime(isTrusted: () => boolean): RenderMime {
+    return mimeRenderer((host) => {
+      const { panels } = this;
+      // In a tab of its own an output is in no notebook: any notebook can draw its values.
+      return renderersOf(panels.find((one) => one.node.contains(host)) ?? panels[0]);
+    }, isTrusted);
   }
 
   /** Nobody draws it on this page any more. */
@@ -72,18 +87,38 @@ export class LiveOutputs {
     if (!output.users && output.isOver) this.drop(output);
   }
 
+  private get panels(): OutputPanel[] {
+    return [...this.sessions.values()].flatMap((session) => [...session.panels]);
+  }
+
   private add(panel: OutputPanel): void {
-    if (this.panels.has(panel)) return;
-    this.panels.add(panel);
+    const { sessionContext } = panel;
+    const { panels } = this.sessions.get(sessionContext) ?? this.listen(panel);
+    if (panels.has(panel)) return;
+    panels.add(panel);
+    panel.disposed.connect(() => {
+      panels.delete(panel);
+      if (!panels.size) this.unlisten(sessionContext);
+    });
+  }
+
+  private listen(panel: OutputPanel): Listening {
     const { sessionContext } = panel;
     const heard = (_: unknown, message: KernelMessage.IMessage) => this.hear(panel, message);
     sessionContext.iopubMessage.connect(heard);
     measureRoundTrips(sessionContext.session?.kernel);
-    panel.disposed.connect(() => {
-      this.panels.delete(panel);
-      sessionContext.iopubMessage.disconnect(heard);
-      for (const output of this.outputs.values()) if (output.panel === panel) this.drop(output);
-    });
+    const stop = () => void sessionContext.iopubMessage.disconnect(heard);
+    const begun = { panels: new Set<OutputPanel>(), stop };
+    this.sessions.set(sessionContext, begun);
+    return begun;
+  }
+
+  private unlisten(sessionContext: SessionContext): void {
+    this.sessions.get(sessionContext)?.stop();
+    this.sessions.delete(sessionContext);
+    for (const output of this.outputs.values()) {
+      if (output.sessionContext === sessionContext) this.drop(output);
+    }
   }
 
   private hear(panel: OutputPanel, message: KernelMessage.IMessage): void {
@@ -107,8 +142,10 @@ export class LiveOutputs {
   }
 
   private tell(panel: OutputPanel, key: string, message: FromKernel): void {
-    for (const output of this.outputs.values())
-      if (output.panel === panel) output.tell(key, message);
+    const { sessionContext } = panel;
+    for (const output of this.outputs.values()) {
+      if (output.sessionContext === sessionContext) output.tell(key, message);
+    }
   }
 
   private begin(
@@ -117,14 +154,21 @@ export class LiveOutputs {
     rendermime: Surroundings["rendermime"],
     isTrusted: boolean,
   ): LiveOutput {
-    const begun = new LiveOutput(panel, output, rendermime, isTrusted);
+    const renderMime = this.renderMime(() => isTrusted);
+    const begun = new LiveOutput(panel, output, rendermime, renderMime);
     this.outputs.set(begun.key, begun);
+    // Its output may have been cleared, or be shown by nobody at all.
+    begun.onOver(() => {
+      setTimeout(() => {
+        if (!begun.users) this.drop(begun);
+      }, UNSEEN_FOR_MS);
+    });
     return begun;
   }
 
   private drop(output: LiveOutput): void {
     output.dispose();
-    this.outputs.delete(output.key);
+    if (this.outputs.get(output.key) === output) this.outputs.delete(output.key);
   }
 
   /** Tell the kernel that this page draws by itself; once, unless it asks. */

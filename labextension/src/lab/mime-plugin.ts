@@ -15,7 +15,6 @@ import { NotebookContext } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
 import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
-import { mimeRenderer, renderersOf } from "./mime-forms";
 import { partOf } from "./part-urls";
 import { shared } from "./shared-modules";
 import { isVoila } from "./voila";
@@ -116,10 +115,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const renderMime = mimeRenderer(
-        () => renderersOf(liveOutputs.panelOf(this.node)),
-        () => this.isTrusted,
-      );
+      const renderMime = liveOutputs.renderMime(() => this.isTrusted);
       const notebook = new NotebookContext({ rendermime: this.options, renderMime }, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };

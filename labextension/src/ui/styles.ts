@@ -3,6 +3,22 @@ import { pageGlobal } from "./page-globals";
 /** The shadow roots in which views are drawn, for every copy of this module in the page. */
 const SHADOW_ROOTS = "kkjupyterShadowRoots";
 
+/**
+ * Jupyter's colours, for a shadow root of a page that has none of them: made of the text colour around
+ * it, so that they suit light and dark pages alike.
+ */
+const COLOURS = `:host {
+  --jp-ui-font-color2: color-mix(in srgb, currentcolor 70%, transparent);
+  --jp-ui-font-color3: color-mix(in srgb, currentcolor 55%, transparent);
+  --jp-border-color1: color-mix(in srgb, currentcolor 40%, transparent);
+  --jp-border-color2: color-mix(in srgb, currentcolor 25%, transparent);
+  --jp-border-color3: color-mix(in srgb, currentcolor 15%, transparent);
+  --jp-brand-color1: color-mix(in srgb, #1e88e5 80%, currentcolor);
+  --jp-success-color1: color-mix(in srgb, #43a047 80%, currentcolor);
+  --jp-error-color1: color-mix(in srgb, #e53935 85%, currentcolor);
+  --jp-warn-color1: color-mix(in srgb, #ef6c00 85%, currentcolor);
+}`;
+
 /** Put a style sheet into the page, once, and into each shadow root with a view. */
 export function addStyle(page: Document, name: string, css: string): void {
   for (const place of [page.head, ...shadowRoots()]) put(place, name, css);
@@ -16,6 +32,9 @@ export function styleShadowRoot(el: Element): void {
   const root = el.getRootNode();
   if (!(root instanceof ShadowRoot)) return;
   if (!shadowRoots().includes(root)) kept().add(new WeakRef(root));
+  if (!getComputedStyle(root.host).getPropertyValue("--jp-ui-font-color1")) {
+    put(root, "colours", COLOURS);
+  }
   for (const sheet of el.ownerDocument.head.querySelectorAll<HTMLStyleElement>(
     "style[data-kkjupyter]",
   )) {

@@ -28,10 +28,19 @@ describe("style sheets", () => {
     const { root, el } = inShadow();
     styleShadowRoot(el);
     styleShadowRoot(el);
-    expect(sheets(root)).toEqual(sheets(document.head));
+    const [colours, ...others] = sheets(root);
+    expect(colours).toContain("--jp-ui-font-color2: color-mix");
+    expect(others).toEqual(sheets(document.head));
     addStyle(document, "b", "three {}");
-    expect(sheets(root)).toEqual(["one {}", "two {}", "three {}"]);
-    expect(sheets(document.head)).toEqual(sheets(root));
+    expect(sheets(root).slice(1)).toEqual(["one {}", "two {}", "three {}"]);
+    expect(sheets(document.head)).toEqual(sheets(root).slice(1));
+  });
+
+  test("Jupyter's own colours are left as they are", () => {
+    const { root, el } = inShadow();
+    (root.host as HTMLElement).style.setProperty("--jp-ui-font-color1", "black");
+    styleShadowRoot(el);
+    expect(sheets(root)).toEqual(sheets(document.head));
   });
 
   test("an element of the page itself needs nothing", () => {

@@ -35,7 +35,7 @@ def test_the_reason_says_which_of_the_two_tokens_is_wanted() -> None:
     assert "the server wants a (different) token; pass token=" in refusal_reason(401, "", b"no")
     reason = refusal_reason(403, "JupyterHub", b"<html>")
     assert reason.startswith("HTTP 403: JupyterHub in front of the endpoint wants")
-    assert "?token=..." in reason
+    assert "headers={'Authorization': 'token ...'}" in reason
     assert "JupyterHub" in refusal_reason(302, "JupyterHub", b"")
     assert refusal_reason(302, "", b"") == refusal_reason(500, "JupyterHub", b"") == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -149,6 +150,16 @@ def test_the_first_display_is_for_every_front_end(rig: Rig) -> None:
     assert bundle[MIME_TYPE]["state"] == "streaming"
     plain = "streaming from countdown(5); live in JupyterLab and Notebook"
     assert bundle["text/plain"] == plain
+
+
+def test_a_front_end_loads_the_module_of_anywidget(rig: Rig) -> None:
+    """VS Code and others fetch it under this name, in the version that is installed."""
+    state = rig.widget.get_state()
+    assert (state["_model_module"], state["_model_name"]) == ("anywidget", "AnyModel")
+    assert (state["_view_module"], state["_view_name"]) == ("anywidget", "AnyView")
+    major, minor, _ = version("anywidget").split(".", 2)
+    assert state["_model_module_version"] == f"~{major}.{minor}.*"
+    assert "export" in state["_esm"]
 
 
 def test_a_page_with_the_extension_needs_no_widget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,9 +186,9 @@ def test_what_is_saved() -> None:
     )
     assert saved["text/plain"] == (
         "── <A>\none <b>\n\n── longer name\ntwo\n\n"
-        "             first item   rate  items   time\n"
-        "<A>               1.0 s  5.0/s     11  3.0 s\n"
-        "longer name       1.0 s  500/s  1,000  3.0 s"
+        "             first item   rate       amount   time\n"
+        "<A>               1.0 s  5.0/s     11 items  3.0 s\n"
+        "longer name       1.0 s  500/s  1,000 items  3.0 s"
     )
     assert "<b>" not in saved["text/html"]
     assert "&lt;A&gt;" in saved["text/html"]
