@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
+from support.browser.jupyter_server import FrontEnd
 from support.browser.lab import HOLD, Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
@@ -129,7 +130,10 @@ def test_only_the_newest_value(open_notebook: OpenNotebook, artifacts: Path, the
     lab.screenshot(artifacts / f"latest-reopened-{theme}.png")
 
 
-def test_a_figure_that_is_drawn_over_and_over(open_notebook: OpenNotebook, artifacts: Path) -> None:
+@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+def test_a_figure_that_is_drawn_over_and_over(
+    open_notebook: OpenNotebook, artifacts: Path, front_end: FrontEnd
+) -> None:
     pytest.importorskip("matplotlib")
     drawing = """import matplotlib.pyplot as plt, pandas
 
@@ -153,7 +157,7 @@ def frames():
         SETUP,
         drawing,
     ]
-    lab = open_notebook(cells)
+    lab = open_notebook(cells, front_end=front_end)
     lab.run(3)
     lab.run(4)
     lab.start(0)
@@ -161,14 +165,14 @@ def frames():
     image = pane(lab, 0).locator(".kkj-rich-value:not(.kkj-rich-next) img")
     expect(image).to_have_count(1)
     ended(lab, 0)
-    lab.screenshot(artifacts / "latest-figure.png", 0)
+    lab.screenshot(artifacts / f"latest-figure-{front_end}.png", 0)
     lab.run(1)
     lab.run(2)
     pictures = pane(lab, 1).locator("img").evaluate_all("(all) => all.map((image) => image.src)")
     assert len(set(pictures)) == 3
     expect(pane(lab, 2).locator("td").first).to_have_text("Rome")
-    lab.screenshot(artifacts / "rich-figures.png", 1)
-    lab.screenshot(artifacts / "rich-frame.png", 2)
+    lab.screenshot(artifacts / f"rich-figures-{front_end}.png", 1)
+    lab.screenshot(artifacts / f"rich-frame-{front_end}.png", 2)
     lab.save()
     first, second, _ = (lab.saved().cells[index].outputs for index in range(3))
     assert [len(first), len(second)] == [1, 1]
