@@ -56,6 +56,21 @@ So no loop is needed.
 
 And"""
 words = re.findall(r"\\S+\\s*", answer)
+
+def chunk(**delta):
+    return {"model": "gpt-x", "choices": [{"index": 0, "delta": delta}]}
+
+def call(arguments, name=None):
+    return chunk(tool_calls=[{"index": 0, "function": {"name": name, "arguments": arguments}}])
+
+chunks = [
+    *(chunk(reasoning_content=word) for word in words[:20]),
+    *(chunk(content=word) for word in ("I let ", "**Python** ", "add ", "them.")),
+    call("", "run_python"), call('{"code": "sum(n * n '), call('for n in range(10))"}'),
+    {"type": "tool", "name": "run_python", "content": "285", "response_metadata": {},
+     "tool_call_id": ""},
+    *(chunk(content=word) for word in ("The ", "sum ", "of ", "the ", "squares ", "is ", "**285**.")),
+]
 '''
 # What the film's cell shows, slowly enough to read.
 ASK = """
@@ -71,8 +86,9 @@ import kkjupyter as kk
 
 # Any iterator will do: your own, or the stream of an LLM's client.
 kk.show(ask("How do I add squares?"), view="markdown")"""
-# How many items each shows then, and what shows them.
+# How many items or characters each shows then, and what shows them.
 VIEWS = {
+    "answer": (216, 'kk.show(slowly(chunks), title="chat()")'),
     "markdown": (64, 'kk.show(slowly(words), view="markdown", title="chat()")'),
     "table": (60, 'kk.show(slowly(readings), view="table", title="readings()")'),
     "plot": (60, 'kk.show(slowly(rooms), view="plot", title="sensors()")'),
@@ -123,7 +139,8 @@ def test_each_view_while_it_streams(open_notebook: OpenNotebook, artifacts: Path
     lab.run(0)
     for number, (view, (items, _)) in enumerate(VIEWS.items(), 1):
         lab.start(number)
-        expect(lab.output(number).locator(".kkj-words")).to_have_text(re.compile(f"^{items} items"))
+        came = re.compile(rf"^{items} (items|characters)\b")
+        expect(lab.output(number).locator(".kkj-words")).to_have_text(came)
         if view == "markdown":
             expect(lab.output(number).locator("mjx-container")).to_be_visible(timeout=20_000)
         lab.pause(0.5)  # the next frame draws them

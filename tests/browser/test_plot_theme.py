@@ -1,15 +1,13 @@
-"""A plot that has ended, where the lab extension is: it follows the theme."""
+"""A plot that has ended: it follows the theme."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
-from support.browser.jupyter_server import JupyterServer
 from support.browser.lab import Lab, Theme
 from support.waiting import until
 
@@ -19,13 +17,6 @@ PLOT = """%load_ext kkjupyter
 import kkjupyter as kk
 
 kk.show(iter([{"minute": n, "kitchen": 21 + n % 5} for n in range(20)]), view="plot").wait()"""
-
-
-@pytest.fixture(scope="module")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A server whose front ends load the extension, unlike that of the other tests."""
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
-        yield server
 
 
 def extremes(axis: Locator) -> tuple[int, int]:
@@ -40,7 +31,7 @@ def extremes(axis: Locator) -> tuple[int, int]:
 def test_a_finished_plot_follows_the_theme(open_notebook: OpenNotebook, artifacts: Path) -> None:
     lab = open_notebook([PLOT], width_px=900)
     lab.run(0)
-    axis = lab.output(0).locator(".kkj-static .u-axis").first
+    axis = lab.output(0).locator(".u-axis").first
     expect(axis).to_be_visible()
     themes: tuple[Theme, ...] = ("light", "dark", "light")
     for number, theme in enumerate(themes):

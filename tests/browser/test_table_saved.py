@@ -1,13 +1,11 @@
-"""A saved table where the lab extension is: sorted and scrolled without a kernel."""
+"""A saved table: sorted and scrolled without a kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
-from support.browser.jupyter_server import JupyterServer
 from support.browser.lab import Lab
 
 OpenNotebook = Callable[..., Lab]
@@ -16,13 +14,6 @@ ROWS = """%load_ext kkjupyter
 import kkjupyter as kk
 
 kk.show(iter([{"n": n, "half": n / 2} for n in range(3000)])).wait()"""
-
-
-@pytest.fixture(scope="module")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A server whose front ends load the extension, unlike that of the other tests."""
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
-        yield server
 
 
 def test_it_stays_interactive(open_notebook: OpenNotebook, artifacts: Path) -> None:

@@ -47,10 +47,8 @@ def test_values_unfold(open_notebook: OpenNotebook, artifacts: Path, theme: str)
     lab.screenshot(artifacts / "pictures" / f"json-live-{theme}.png", 1)
     lab.let_go()
     lab.wait(1)
-    saved = lab.output(1).locator(".kkj-static details")
-    expect(saved).to_have_count(3)
-    saved.nth(1).locator("summary").click()
-    expect(saved.nth(1)).to_contain_text('"street": "Hatter Lane"')
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 4 items")
+    expect(entries).to_contain_text('"name": "Alice"')  # what is open stays open
     lab.screenshot(artifacts / "pictures" / f"json-saved-{theme}.png", 1)
     assert lab.page_errors == []
 

@@ -269,9 +269,14 @@ def test_pictures_of_a_pane(
         path.parent.mkdir(parents=True, exist_ok=True)
         view.root.screenshot(path=path)
 
+    def icon_px(button: str) -> float:
+        script = "(e) => parseFloat(getComputedStyle(e, '::before').width)"
+        return float(view.root.get_by_role("button", name=button).evaluate(script))
+
     view.write("The moon draws the water, and what is ")
     expect(view.box).to_contain_text("what is ")
     take("caret")
+    assert icon_px("Cancel") == 8
     fill(view, 60)
     view.write("and what is being written")
     take("following")
@@ -283,5 +288,6 @@ def test_pictures_of_a_pane(
     take("stalled")
     view.end(notes=["ended by --take 60"], elapsed_s=12.3)
     take("whole")
+    assert icon_px("Copy") == 14
     view.end("failed", error="ConnectionLost: the connection to ws://127.0.0.1:8555 broke off")
     take("failed")

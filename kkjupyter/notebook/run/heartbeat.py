@@ -20,6 +20,9 @@ as idle. Its content::
         ],
     }
 
+Of a language model's answer, ``streams`` and ``ended`` also have ``written`` and ``unit``, as a
+:class:`Status` has.
+
 The lab extension's button, its list of running streams and its notices use all of it. A live view
 uses the first four: a run that is not in ``runs`` is over, and so may be one without a message for
 several times ``next_s``; if ``counts`` has more items than the page received, and no more arrive,
@@ -45,6 +48,7 @@ from kkjupyter.runtime.ticker import ticker
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.run.run import Run
+    from kkjupyter.notebook.run_status import Status
 
 __all__ = [
     "MESSAGE_TYPE",
@@ -175,28 +179,30 @@ class Announcer:
         oldest = [*self._runs.values()][:_DESCRIBED_LIMIT]
         return [
             {
-                **_named(run),
-                "elapsed_s": round(run.status().elapsed_s, 3),
+                **_named(run, status := run.status()),
+                "elapsed_s": round(status.elapsed_s, 3),
                 "quiet_s": round(now_s - self._quiet_since_s[run.number], 3),
             }
             for run in oldest
         ]
 
 
-def _named(run: Run) -> dict[str, Any]:
-    status = run.status()
-    return {
+def _named(run: Run, status: Status) -> dict[str, Any]:
+    named = {
         "run_id": run.number,
         "title": _short(plain(status.title), _TITLE_LIMIT),
         "cell_id": None if run.cell is None else run.cell.cell_id,
         "state": status.state,
     }
+    if status.written is not None:  # of a language model's answer nobody counts the chunks
+        named |= {"written": status.written, "unit": status.unit}
+    return named
 
 
 def _ended(run: Run) -> dict[str, Any]:
     status = run.status()
     return {
-        **_named(run),
+        **_named(run, status),
         "kind": status.kind,
         "count": status.count,
         "elapsed_s": round(status.elapsed_s, 3),

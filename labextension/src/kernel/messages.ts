@@ -13,6 +13,8 @@ export type RunState =
   | "failed"
   | "lost";
 
+export type Unit = "tokens" | "characters";
+
 export interface Status {
   run_id: number;
   title: string;
@@ -29,7 +31,7 @@ export interface Status {
   left?: boolean;
   /** How much a language model has written, in which unit, and its name; of other streams nothing. */
   written?: number;
-  unit?: "tokens" | "characters";
+  unit?: Unit;
   model?: string;
 }
 
@@ -96,6 +98,9 @@ interface NamedStream {
   /** The cell that it belongs to, where the front end told the kernel. */
   cell_id: string | null;
   state: RunState;
+  /** As in {@link Status}. */
+  written?: number;
+  unit?: Unit;
 }
 
 export interface RunningStream extends NamedStream {

@@ -9,7 +9,7 @@ import { followRun, keepColumns, keepRun } from "../view/following";
 import { NotebookContext, type Surroundings } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
 import { ControlLink } from "./control-link";
-import type { OutputPanel } from "./jupyterlab";
+import type { OutputPanel, SessionContext } from "./jupyterlab";
 
 const NOT_FINISHED = "not finished when saved";
 
@@ -17,6 +17,8 @@ export class LiveOutput {
   readonly key: string;
   readonly isComparison: boolean;
   readonly columns: readonly Column[];
+  /** Its document's connection to the kernel. */
+  readonly sessionContext: SessionContext;
   /** How many renderers draw it. */
   users = 0;
   /** The kernel was asked whether it knows it, and has not answered. */
@@ -24,15 +26,13 @@ export class LiveOutput {
   private readonly links = new Map<string, ControlLink>();
   private readonly stops: (() => void)[] = [];
 
-  constructor(
-    readonly panel: OutputPanel,
-    output: Output,
-    rendermime: Surroundings["rendermime"],
-  ) {
+  constructor(panel: OutputPanel, output: Output, rendermime: Surroundings["rendermime"]) {
     const { key, isComparison, runs } = output;
     this.key = key;
     this.isComparison = isComparison;
-    const kernel = () => panel.sessionContext.session?.kernel;
+    const { sessionContext } = panel;
+    this.sessionContext = sessionContext;
+    const kernel = () => sessionContext.session?.kernel;
     const around: Surroundings = {
       get kernel() {
         return kernel();
@@ -58,6 +58,18 @@ export class LiveOutput {
     return this.columns.every(({ run }) => run.over);
   }
 
+  /** Call back once when all its runs are over. */
+  onOver(call: () => void): void {
+    const changed = () => {
+      if (!this.isOver) return;
+      for (const stop of stops) stop();
+      call();
+    };
+    const listener = { appended: () => {}, replaced: () => {}, changed };
+    const stops = this.columns.map(({ run }) => run.listen(listener));
+    this.stops.push(...stops);
+  }
+
   /** The kernel has told all pages this. */
   tell(key: string, message: FromKernel): void {
     this.links.get(key)?.tell(message);
@@ -74,7 +86,7 @@ export class LiveOutput {
 
   /** The notebook says that it runs: ask the kernel, if there is one, how far it is. */
   async find(): Promise<void> {
-    const { sessionContext } = this.panel;
+    const { sessionContext } = this;
     await sessionContext.ready;
     const kernel = sessionContext.session?.kernel;
     if (!kernel) {

@@ -14,12 +14,21 @@ import {
 import { measureRoundTrips } from "../kernel/round-trips";
 import { type Output, outputOf } from "../run/output-json";
 import type { Surroundings } from "../view/notebook-context";
-import type { OutputPanel, PanelTracker } from "./jupyterlab";
+import type { OutputPanel, PanelTracker, SessionContext } from "./jupyterlab";
 import { LiveOutput } from "./live-output";
 import { partOf } from "./part-urls";
 
+/** An output that is over is kept so long for a renderer that may come. */
+const UNSEEN_FOR_MS = 15_000;
+
+/** A document's connection to its kernel; several panels may show the document. */
+interface Listening {
+  panels: Set<OutputPanel>;
+  stop(): void;
+}
+
 export class LiveOutputs {
-  private readonly panels = new Set<OutputPanel>();
+  private readonly sessions = new Map<SessionContext, Listening>();
   private readonly outputs = new Map<string, LiveOutput>();
   /** The kernels that know of this page. */
   private readonly greeted = new WeakSet<object>();
@@ -51,7 +60,8 @@ export class LiveOutputs {
   ): LiveOutput | undefined {
     const known = this.outputs.get(output.key);
     if (known) return known;
-    const panel = [...this.panels].find((one) => one.node.contains(node));
+    const panels = [...this.sessions.values()].flatMap((session) => [...session.panels]);
+    const panel = panels.find((one) => one.node.contains(node));
     if (!panel) return undefined;
     const found = this.begin(panel, output, rendermime);
     void panel.sessionContext.ready.then(() => this.greet(panel));
@@ -66,17 +76,33 @@ export class LiveOutputs {
   }
 
   private add(panel: OutputPanel): void {
-    if (this.panels.has(panel)) return;
-    this.panels.add(panel);
+    const { sessionContext } = panel;
+    const { panels } = this.sessions.get(sessionContext) ?? this.listen(panel);
+    if (panels.has(panel)) return;
+    panels.add(panel);
+    panel.disposed.connect(() => {
+      panels.delete(panel);
+      if (!panels.size) this.unlisten(sessionContext);
+    });
+  }
+
+  private listen(panel: OutputPanel): Listening {
     const { sessionContext } = panel;
     const heard = (_: unknown, message: KernelMessage.IMessage) => this.hear(panel, message);
     sessionContext.iopubMessage.connect(heard);
     measureRoundTrips(sessionContext.session?.kernel);
-    panel.disposed.connect(() => {
-      this.panels.delete(panel);
-      sessionContext.iopubMessage.disconnect(heard);
-      for (const output of this.outputs.values()) if (output.panel === panel) this.drop(output);
-    });
+    const stop = () => void sessionContext.iopubMessage.disconnect(heard);
+    const begun = { panels: new Set<OutputPanel>(), stop };
+    this.sessions.set(sessionContext, begun);
+    return begun;
+  }
+
+  private unlisten(sessionContext: SessionContext): void {
+    this.sessions.get(sessionContext)?.stop();
+    this.sessions.delete(sessionContext);
+    for (const output of this.outputs.values()) {
+      if (output.sessionContext === sessionContext) this.drop(output);
+    }
   }
 
   private hear(panel: OutputPanel, message: KernelMessage.IMessage): void {
@@ -99,8 +125,10 @@ export class LiveOutputs {
   }
 
   private tell(panel: OutputPanel, key: string, message: FromKernel): void {
-    for (const output of this.outputs.values())
-      if (output.panel === panel) output.tell(key, message);
+    const { sessionContext } = panel;
+    for (const output of this.outputs.values()) {
+      if (output.sessionContext === sessionContext) output.tell(key, message);
+    }
   }
 
   private begin(
@@ -110,12 +138,18 @@ export class LiveOutputs {
   ): LiveOutput {
     const begun = new LiveOutput(panel, output, rendermime);
     this.outputs.set(begun.key, begun);
+    // Its output may have been cleared, or be shown by nobody at all.
+    begun.onOver(() => {
+      setTimeout(() => {
+        if (!begun.users) this.drop(begun);
+      }, UNSEEN_FOR_MS);
+    });
     return begun;
   }
 
   private drop(output: LiveOutput): void {
     output.dispose();
-    this.outputs.delete(output.key);
+    if (this.outputs.get(output.key) === output) this.outputs.delete(output.key);
   }
 
   /** Tell the kernel that this page draws by itself; once, unless it asks. */

@@ -2,11 +2,10 @@
 // toolbar button, in notices.
 
 import type { EndedStream } from "../kernel/messages";
-import { counted, duration, perSecond } from "../text/numbers";
+import { amount, STALLED_AFTER_S } from "../run/status-text";
+import { duration, perSecond } from "../text/numbers";
 import type { Stream } from "./running-streams";
 
-/** A stream that sends nothing for so long may have stopped; a heartbeat tells of it only later. */
-const QUIET_MS = 4_000;
 /** JupyterLab cuts a longer notice. */
 const NOTICE_LENGTH = 140;
 const TITLE_LENGTH = 60;
@@ -16,8 +15,9 @@ export function stateWords(stream: Stream, nowMs: number): string {
   const { state, count, rate, begunAtMs, quietSinceMs } = stream;
   if (state === "cancelling") return "cancelling";
   if (!count) return `waiting ${since(begunAtMs, nowMs)}`;
-  if (nowMs - quietSinceMs >= QUIET_MS) return `nothing for ${since(quietSinceMs, nowMs)}`;
-  return rate ? perSecond(rate) : counted(count, "items");
+  if (nowMs - quietSinceMs >= 1_000 * STALLED_AFTER_S)
+    return `nothing for ${since(quietSinceMs, nowMs)}`;
+  return rate ? perSecond(rate) : amount(stream);
 }
 
 /** In whole seconds, then minutes: what is read at a glance need not run. */
@@ -62,12 +62,13 @@ function kindOf({ state }: EndedStream): Notice["kind"] {
   return state === "failed" ? "error" : state === "cancelled" ? "info" : "success";
 }
 
-function sentence({ title, state, kind, count, elapsed_s, error }: EndedStream): string {
+function sentence(end: EndedStream): string {
+  const { title, state, kind, count, elapsed_s, error } = end;
   const name = cut(title, TITLE_LENGTH);
-  const after = count ? ` after ${counted(count, "items")}` : "";
+  const after = count ? ` after ${amount(end)}` : "";
   if (state === "failed") return `${name} failed${after}: ${error}`;
   if (state === "cancelled") return `${name} was cancelled${after}`;
-  const came = kind === "unary" ? "" : `${counted(count, "items")}, `;
+  const came = kind === "unary" ? "" : `${amount(end)}, `;
   return `${name} finished: ${came}${duration(elapsed_s)}`;
 }
 

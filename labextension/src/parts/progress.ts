@@ -49,7 +49,6 @@ class ProgressPane implements Pane {
   replace(source: string): void {
     this.marks = [];
     this.rest = "";
-    this.state = "streaming";
     this.append(source);
   }
 

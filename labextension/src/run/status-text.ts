@@ -11,7 +11,7 @@ export interface Words {
 }
 
 /** A stream that has sent nothing for so long says so. */
-const STALLED_AFTER_S = 4;
+export const STALLED_AFTER_S = 4;
 
 const GLYPHS = {
   waiting: "◌",
@@ -56,7 +56,11 @@ export function oneLine(status: Status): string {
 }
 
 /** How much has come: of a language model what it has written, else how many items. */
-export function amount({ count, written, unit = "characters" }: Status): string {
+export function amount({
+  count,
+  written,
+  unit = "characters",
+}: Pick<Status, "count" | "written" | "unit">): string {
   return written === undefined ? counted(count, "items") : counted(written, unit);
 }
 

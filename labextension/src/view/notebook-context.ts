@@ -7,15 +7,16 @@ import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { KernelMessage } from "@jupyterlab/services";
 import type { ISignal } from "@lumino/signaling";
 import type { KernelConnection } from "../kernel/connection";
-import type { Bundle } from "../kernel/messages";
+import { type Bundle, MIME_TYPE } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
 import { liveKeyOf } from "../run/output-json";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
 
-/** An output in the shared document: a map of its own kind there, its data a plain object. */
+/** An output in the shared document: a map of its own kind there; a plain object before JupyterLab 4.3. */
 interface YOutput {
   get?(name: "data"): Bundle | undefined;
+  data?: Bundle;
 }
 
 interface Cell {
@@ -23,9 +24,14 @@ interface Cell {
     length: number;
     get(index: number): { data?: Bundle; toJSON(): IOutput };
     set(index: number, output: IOutput): void;
+    changed?: ISignal<unknown, unknown>;
   };
   executionState?: string;
-  sharedModel?: { ymodel?: { get(name: "outputs"): { get(index: number): YOutput } | undefined } };
+  sharedModel?: {
+    ymodel?: { get(name: "outputs"): { get(index: number): YOutput } | undefined };
+    /** Put `outputs` in place of those from `start` up to `end`. */
+    updateOutputs?(start: number, end: number, outputs: IOutput[]): void;
+  };
 }
 
 /** What a page of JupyterLab or Notebook has around an output. */
@@ -151,11 +157,21 @@ export class NotebookContext {
     return [...awareness.getStates().keys()].filter((id) => id < awareness.clientID).length;
   }
 
-  /** Put the static output where the notebook still has the live one. */
-  persist(bundle: Bundle): void {
-    for (const { outputs, index } of this.places()) {
+  /**
+   * Put the static output where the notebook still has the live one, and see to it that it is there
+   * once: another page that has the notebook open may do the same before it hears of this.
+   *
+   * @returns how to stop seeing to it
+   */
+  persist(bundle: Bundle): () => void {
+    const stops = this.places().map(({ cell, outputs, index }) => {
       outputs.set(index, { ...outputs.get(index).toJSON(), data: bundle, metadata: {} });
-    }
+      // The model is in the middle of a change when it tells of it.
+      return connect(outputs.changed, () => setTimeout(() => this.removeCopies(cell)));
+    });
+    return () => {
+      for (const stop of stops) stop();
+    };
   }
 
   /**
@@ -164,9 +180,19 @@ export class NotebookContext {
    */
   checkpoint(bundle: () => Bundle): void {
     for (const { cell, index } of this.places()) {
-      const data = cell.sharedModel?.ymodel?.get("outputs")?.get(index)?.get?.("data");
+      const output = cell.sharedModel?.ymodel?.get("outputs")?.get(index);
+      const data = output?.get?.("data") ?? output?.data;
       if (data && Object.getPrototypeOf(data) === Object.prototype) Object.assign(data, bundle());
     }
+  }
+
+  /** All pages keep the first, so it does not matter which of them are quicker. */
+  private removeCopies({ outputs, sharedModel }: Cell): void {
+    const copies: number[] = [];
+    for (let j = 0; j < (outputs?.length ?? 0); j++) {
+      if (keyOf(outputs?.get(j).data) === this.key) copies.push(j);
+    }
+    for (const j of copies.slice(1).reverse()) sharedModel?.updateOutputs?.(j, j + 1, []);
   }
 
   private places(): Place[] {
@@ -187,6 +213,11 @@ export class NotebookContext {
 function isLive(data: Bundle | undefined, key: string): boolean {
   const widget = data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
   return widget?.model_id === key || liveKeyOf(data) === key;
+}
+
+/** The key of an output, live or not. */
+function keyOf(data: Bundle | undefined): string | undefined {
+  return (data?.[MIME_TYPE] as { key?: string } | undefined)?.key;
 }
 
 /** Returns how to disconnect. */

@@ -9,7 +9,7 @@ import type { NotebookContext } from "./notebook-context";
 /** How long the kernel has to put the static output into place before the page looks after it. */
 const STATIC_OUTPUT_WITHIN_MS = 1_000;
 /** One page after the other, where several have the notebook open: what two write is there twice. */
-const NEXT_PAGE_AFTER_MS = 1_500;
+const NEXT_PAGE_AFTER_MS = 3_000;
 
 /**
  * Look after the output that shows `runs`, until they are all over.
@@ -27,6 +27,7 @@ export function persistOutput(
   const isLost = () => runs.some((run) => run.status.state === "lost");
   let timer = 0;
   let hasAsked = false;
+  let isKernelLost = false;
   const look = () => {
     if (timer || !areOver()) return;
     // Where the page was reloaded in mid-stream, the kernel's update of the display found nothing.
@@ -35,16 +36,23 @@ export function persistOutput(
   };
   const write = () => {
     if (!notebook.isLiveInNotebook()) return;
-    hasAsked = !isLost();
+    hasAsked = !isLost() && !isKernelLost;
     if (hasAsked) link.send({ kind: "bundle" });
-    else notebook.persist(bundle());
+    else put(bundle());
   };
+  const put = (made: Bundle) => stops.push(notebook.persist(made));
   const listener = { appended: () => {}, replaced: () => {}, changed: look };
   const stops = runs.map((run) => run.listen(listener));
   stops.push(
     // Another page's answer is told to all if it was asked for too early.
     link.hear((message) => {
-      if (message.kind === "bundle" && hasAsked) notebook.persist(message.bundle);
+      if (!hasAsked) return;
+      if (message.kind === "bundle") put(message.bundle);
+      // A kernel that was restarted had time to tell the end, and none to draw it.
+      else if (message.kind === "unknown" && areOver()) put(bundle());
+    }),
+    notebook.onKernelLost(() => {
+      isKernelLost = true;
     }),
   );
   let isStatic = false;

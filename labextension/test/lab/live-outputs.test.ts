@@ -44,6 +44,8 @@ class Notebook {
     },
   };
   session: object | null = { kernel: this.kernel };
+  readonly sessionContext: object;
+  private readonly widgetAdded = new Signal();
 
   constructor() {
     const { node, disposed, iopubMessage } = this;
@@ -57,11 +59,20 @@ class Notebook {
       },
     };
     const panel = { node, disposed, sessionContext } as unknown as OutputPanel;
-    const widgetAdded = new Signal();
+    const { widgetAdded } = this;
     liveOutputs.watch({
       forEach: (visit: (one: OutputPanel) => void) => visit(panel),
       widgetAdded,
     } as never);
+    this.sessionContext = sessionContext;
+  }
+
+  /** JupyterLab's "New View for Notebook". Returns how it is closed. */
+  openAgain(): () => void {
+    const { node, sessionContext } = this;
+    const disposed = new Signal();
+    this.widgetAdded.emit({ node, disposed, sessionContext });
+    return () => disposed.emit(undefined);
   }
 
   say(msg_type: string, content: object, session = "this page"): void {
@@ -208,5 +219,29 @@ test("what is over and not drawn any more is forgotten", async () => {
   notebook.tell({ kind: "end", end: 0, status: status({ state: "done" }) });
   expect(liveOutputs.get(key)).toBeDefined();
   view.dispose();
+  expect(liveOutputs.get(key)).toBeUndefined();
+});
+
+test("what is over and was never drawn is forgotten after a while", () => {
+  notebook.say("display_data", { data: data() });
+  notebook.tell({ kind: "end", end: 0, status: status({ state: "done" }) });
+  expect(liveOutputs.get(key)).toBeDefined();
+  vi.advanceTimersByTime(20_000);
+  expect(liveOutputs.get(key)).toBeUndefined();
+});
+
+test("two views of a notebook hear each thing once, and either goes on without the other", async () => {
+  const close = notebook.openAgain();
+  notebook.say("display_data", { data: data() });
+  const [first, second] = [await renderer(), await renderer()];
+  await first.draw(data());
+  await second.draw(data());
+  delta(0, "a");
+  first.dispose();
+  notebook.disposed.emit(undefined);
+  delta(1, "b");
+  expect(log(second.node)).toBe("ab");
+  second.dispose();
+  close();
   expect(liveOutputs.get(key)).toBeUndefined();
 });

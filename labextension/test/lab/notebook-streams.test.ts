@@ -109,3 +109,19 @@ test("a rate is the items between two heartbeats that are not too close", () => 
   notebook.sayStreams(running({ count: 340, elapsed_s: 14 }));
   expect(rate()).toBe(0);
 });
+
+test("the rate of an answer is that of what is written, once its unit is known", () => {
+  const notebook = new Notebook();
+  const { streams } = follow(notebook);
+  const rate = () => streams.streams[0]?.rate;
+  const say = (elapsed_s: number, written: number, unit: string) =>
+    notebook.sayStreams(running({ count: 9, elapsed_s, written, unit }));
+  say(10, 400, "characters");
+  say(12, 800, "characters");
+  expect(rate()).toBe(200);
+  say(14, 300, "tokens");
+  expect(rate()).toBeNull();
+  say(16, 340, "tokens");
+  expect(rate()).toBe(20);
+  expect(streams.streams[0]).toMatchObject({ written: 340, unit: "tokens" });
+});

@@ -21,6 +21,7 @@ function stream(changes: Partial<Stream> = {}): Stream {
 
 test.each([
   [{}, "12 items"],
+  [{ written: 87, unit: "tokens" as const }, "87 tokens"],
   [{ rate: 123 }, "120/s"],
   [{ rate: 0 }, "12 items"],
   [{ rate: 0.4 }, "0.4/s"],
@@ -41,6 +42,11 @@ test("the button says how many", () => {
 
 test.each([
   [ended(), "success", "chat('tides') finished: 205 items, 10.8 s"],
+  [
+    ended({ written: 1_870, unit: "tokens" }),
+    "success",
+    "chat('tides') finished: 1,870 tokens, 10.8 s",
+  ],
   [ended({ kind: "unary", count: 0 }), "success", "chat('tides') finished: 10.8 s"],
   [ended({ state: "cancelled", count: 1 }), "info", "chat('tides') was cancelled after 1 item"],
   [

@@ -47,6 +47,7 @@ class Rig:
         run = SimpleNamespace(number=number, cell=Cell(f"cell{number}", "", 1))
         run.outlived_cell = False
         run.state, run.kind, run.title, run.error = "streaming", "stream", f"ticks({number})", ""
+        run.written = None
         run.status = lambda: Status(
             run_id=number,
             title=run.title,
@@ -56,6 +57,8 @@ class Rig:
             elapsed_s=self.now_s,
             first_item_s=None,
             error=run.error,
+            written=run.written,
+            unit="tokens",
         )
         return run
 
@@ -181,6 +184,15 @@ def test_it_describes_what_runs(rig: Rig) -> None:
     rig.counts = {3: 0, 7: 3}
     rig.wait(1)
     assert [one["quiet_s"] for one in rig.sent[-1]["streams"]] == [2.0, 0.0]
+
+
+def test_of_an_answer_it_says_how_much_is_written(rig: Rig) -> None:
+    rig.run({3: 9})
+    rig._running()
+    rig.runs[3].written = 87
+    rig.wait(1)
+    stream = rig.sent[-1]["streams"][0]
+    assert (stream["written"], stream["unit"]) == (87, "tokens")
 
 
 def test_it_says_once_what_has_ended_and_how(rig: Rig) -> None:
