@@ -60,13 +60,18 @@ export class LiveOutputs {
   ): LiveOutput | undefined {
     const known = this.outputs.get(output.key);
     if (known) return known;
-    const panels = [...this.sessions.values()].flatMap((session) => [...session.panels]);
-    const panel = panels.find((one) => one.node.contains(node));
+    const panel = this.panelOf(node);
     if (!panel) return undefined;
     const found = this.begin(panel, output, rendermime);
     void panel.sessionContext.ready.then(() => this.greet(panel));
     void found.find();
     return found;
+  }
+
+  /** The notebook or console that has this node; undefined if none does. */
+  panelOf(node: HTMLElement): OutputPanel | undefined {
+    const panels = [...this.sessions.values()].flatMap((session) => [...session.panels]);
+    return panels.find((one) => one.node.contains(node));
   }
 
   /** Nobody draws it on this page any more. */
