@@ -74,7 +74,7 @@ chunks = [
     call("", "run_python"), call('{"code": "sum(n * n '), call('for n in range(10))"}'),
     {"type": "tool", "name": "run_python", "content": "285", "response_metadata": {},
      "tool_call_id": ""},
-    *(chunk(content=word) for word in ("The ", "sum ", "of ", "the ", "squares ", "is ", "**285**.")),
+    *(chunk(content=f"{word} ") for word in "The sum of the squares is **285**.".split()),
 ]
 '''
 # What the film's cell shows, slowly enough to read.

@@ -34,6 +34,9 @@ export interface NotebookCell extends Widget {
 /** The cells that were deleted since the last execution; the kernel is told with the next one. */
 export interface NotebookModel {
   readonly deletedCells: string[];
+  readonly sharedModel: {
+    insertCell(index: number, cell: { cell_type: "code"; source: string }): unknown;
+  };
   readonly cells: {
     readonly changed: ISignal<unknown, { type: string; newValues: readonly { id: string }[] }>;
   };

@@ -10,11 +10,13 @@ import { Run } from "../run/run";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
 import { drawColumns } from "../view/comparison";
-import { type Drawing, drawRun } from "../view/live-view";
+import { type Drawing, drawRun, type NotebookActions } from "../view/live-view";
 import { NotebookContext } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
+import { insertCellBelow } from "./insert-cell";
 import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
+import { mimeRenderer, renderersOf } from "./mime-forms";
 import { partOf } from "./part-urls";
 import { shared } from "./shared-modules";
 import { isVoila } from "./voila";
@@ -31,6 +33,14 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private awaited: Output | null = null;
     private renderings = 0;
     private isTrusted = false;
+    private readonly actions: NotebookActions = {
+      insertCell: (source) => insertCellBelow(liveOutputs.panelOf(this.node), this.node, source),
+      renderMime: mimeRenderer(
+        // In a tab of its own an output is in no notebook: any notebook can draw its values.
+        () => renderersOf(liveOutputs.panelOf(this.node) ?? liveOutputs.panels[0]),
+        () => this.isTrusted,
+      ),
+    };
 
     constructor(private readonly options: IRenderMime.IRendererOptions) {
       super();
@@ -70,20 +80,18 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private showLive(): void {
       const output = this.awaited;
       if (!output) return;
-      const live =
-        liveOutputs.get(output.key) ??
-        liveOutputs.find(output, this.node, this.options, this.isTrusted);
+      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
       if (live) {
         this.awaited = null;
         live.users += 1;
-        this.put(drawingOf(live.columns, live.isComparison));
+        this.put(drawingOf(live.columns, live.isComparison, this.actions));
         this.live = live;
       } else if (this.isAttached) {
         // Nobody here has a kernel: what has come so far is all there is.
         this.awaited = null;
         const columns = this.saved(output);
         for (const { run } of columns) run.lose("not finished when saved");
-        this.put(drawingOf(columns, output.isComparison));
+        this.put(drawingOf(columns, output.isComparison, this.actions));
       }
     }
 
@@ -110,13 +118,12 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
         return;
       }
       if (!isWanted()) return;
-      this.put(drawingOf(this.saved(output), output.isComparison));
+      this.put(drawingOf(this.saved(output), output.isComparison, this.actions));
       this.drawing?.settled();
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const renderMime = liveOutputs.renderMime(() => this.isTrusted);
-      const notebook = new NotebookContext({ rendermime: this.options, renderMime }, key);
+      const notebook = new NotebookContext({ rendermime: this.options }, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });
@@ -169,7 +176,11 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
   };
 }
 
-function drawingOf(columns: readonly Column[], isComparison: boolean): Drawing {
+function drawingOf(
+  columns: readonly Column[],
+  isComparison: boolean,
+  actions: NotebookActions,
+): Drawing {
   const [first] = columns;
-  return isComparison || !first ? drawColumns(columns) : drawRun(first);
+  return isComparison || !first ? drawColumns(columns, actions) : drawRun(first, actions);
 }
