@@ -178,3 +178,51 @@ def frames():
     assert [len(first), len(second)] == [1, 1]
     assert first[0].data["text/plain"] == "<Figure size 500x250 with 1 Axes>\n"
     assert first[0].data["image/png"]
+
+
+def test_pictures_that_come_too_fast_are_skipped(
+    open_notebook: OpenNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = """import os, struct, time, zlib
+
+class Noise:
+    def _repr_png_(self):
+        def chunk(kind, data):
+            checksum = struct.pack(">I", zlib.crc32(kind + data))
+            return struct.pack(">I", len(data)) + kind + data + checksum
+
+        rows = b"".join(b"\\0" + os.urandom(540) for _ in range(180))
+        head = struct.pack(">IIBBBBB", 180, 180, 8, 2, 0, 0, 0)
+        pixels = zlib.compress(rows, 1)
+        made = [chunk(b"IHDR", head), chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+        return b"\\x89PNG\\r\\n\\x1a\\n" + b"".join(made)
+
+def pictures():
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        yield Noise()
+        time.sleep(0.001)
+    hold()
+"""
+    lab = open_notebook(["kk.show(pictures(), view='latest').wait()", SETUP, pictures])
+    lab.run(1)
+    lab.run(2)
+    lab.traffic.clear()
+    with lab.watch_stalls() as stalls:
+        lab.start(0)
+        image = pane(lab, 0).locator(".kkj-rich-value:not(.kkj-rich-next) img")
+        expect(image).to_have_count(1)
+        lab.pause(5.5)
+        assert image.evaluate("(image) => image.naturalWidth") == 180
+    sent = lab.traffic.iopub("kkjupyter_view")
+    sent_bytes = sum(frame.size_bytes for frame in sent)
+    with capsys.disabled():
+        print(
+            f"\npictures of 130 kB, up to 1,000 a second for 5 s: {len(sent)} messages, "
+            f"{sent_bytes:,} bytes; longest stall {stalls[0].longest_ms:.0f} ms"
+        )
+    assert len(sent) <= 7 * 30
+    assert pane(lab, 0).locator("img").count() <= 2
+    ended(lab, 0)
+    lab.save()
+    assert len((lab.server.root / f"{lab.name}.ipynb").read_bytes()) < 600_000
