@@ -2,6 +2,7 @@
 // here. Their packages bring so many others along that installing them takes longer than to build all
 // this; what smaller ones declare (services, the interfaces of renderers, Lumino) is taken from there.
 
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { Kernel, KernelMessage, Session } from "@jupyterlab/services";
 import type { Application, IPlugin } from "@lumino/application";
 import type { ReadonlyPartialJSONObject, Token } from "@lumino/coreutils";
@@ -41,7 +42,22 @@ export interface NotebookModel {
   };
 }
 
+/** Of `IRenderMimeRegistry`: the renderers of a notebook or console. */
+export interface MimeRegistry {
+  preferredMimeType(
+    data: Readonly<Record<string, unknown>>,
+    safe: "ensure" | "any",
+  ): string | undefined;
+  createRenderer(mimeType: string): IRenderMime.IRenderer & Widget;
+  createModel(options: {
+    data: object;
+    metadata: object;
+    trusted: boolean;
+  }): IRenderMime.IMimeModel;
+}
+
 export interface Notebook extends Widget {
+  rendermime?: MimeRegistry;
   widgets: readonly NotebookCell[];
   model: NotebookModel | null;
   modelChanged: ISignal<unknown, unknown>;
@@ -55,6 +71,10 @@ export interface OutputPanel extends Widget {
   sessionContext: SessionContext;
   /** The notebook's document; a console has none. */
   context?: NonNullable<Surroundings["context"]>;
+  /** What a notebook shows. */
+  content?: { rendermime?: MimeRegistry };
+  /** What a console shows. */
+  console?: { rendermime?: MimeRegistry };
 }
 
 export interface NotebookPanel extends OutputPanel {

@@ -31,6 +31,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     /** What is shown as soon as it is known in which notebook. */
     private awaited: Output | null = null;
     private renderings = 0;
+    private isTrusted = false;
     private readonly actions: NotebookActions = {
       insertCell: (source) => insertCellBelow(liveOutputs.panelOf(this.node), this.node, source),
     };
@@ -40,7 +41,8 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
       addStyle(this.node.ownerDocument, "style", css);
     }
 
-    async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
+    async renderModel({ data, trusted }: IRenderMime.IMimeModel): Promise<void> {
+      this.isTrusted = trusted;
       this.renderings += 1;
       const rendering = this.renderings;
       this.awaited = null;
@@ -72,7 +74,9 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private showLive(): void {
       const output = this.awaited;
       if (!output) return;
-      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
+      const live =
+        liveOutputs.get(output.key) ??
+        liveOutputs.find(output, this.node, this.options, this.isTrusted);
       if (live) {
         this.awaited = null;
         live.users += 1;
@@ -115,7 +119,8 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const notebook = new NotebookContext({ rendermime: this.options }, key);
+      const renderMime = liveOutputs.renderMime(() => this.isTrusted);
+      const notebook = new NotebookContext({ rendermime: this.options, renderMime }, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });

@@ -30,7 +30,12 @@ export type NotebookActions = Pick<PaneContext, "insertCell">;
 
 export function drawRun(shown: ShownRun, actions: NotebookActions = {}): RunDrawing {
   const { run, link, notebook } = shown;
-  const context = { label: run.status.title, typeset: notebook.typesetter(), ...actions };
+  const context = {
+    label: run.status.title,
+    typeset: notebook.typesetter(),
+    renderMime: notebook.renderMime,
+    ...actions,
+  };
   const container = new PaneContainer(run, context, (part) => loadPart(part, link));
   const getText = async () => container.copied(await everything(shown));
   const line = new StateLine(run, { cancel: () => cancel(shown), getText });
