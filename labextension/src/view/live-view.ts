@@ -3,8 +3,9 @@
 import type { PaneContext } from "../panes/pane";
 import { PaneContainer } from "../panes/pane-container";
 import { StateLine } from "../run/state-line";
-import { type GetText, suppressShortcuts } from "../ui/button";
+import type { GetText } from "../ui/button";
 import { make } from "../ui/element";
+import { suppressShortcuts } from "../ui/shortcuts";
 import { cancel } from "./cancel";
 import { loadPart } from "./part-requests";
 import type { ShownRun } from "./shown-run";
