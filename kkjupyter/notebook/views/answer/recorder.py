@@ -13,6 +13,7 @@ from kkjupyter.notebook.views.answer.sound import Sound
 from kkjupyter.notebook.views.foreign import text_of
 from kkjupyter.notebook.views.json import line_of
 from kkjupyter.notebook.views.pieces import CallNews, CallResult, ErrorNews, Media, Piece, Told
+from kkjupyter.plaintext import encodable
 
 __all__ = ["Recorder"]
 
@@ -36,7 +37,7 @@ class Recorder:
     def __init__(
         self, clean: Callable[[str], str], now_s: Callable[[], float] = time.monotonic
     ) -> None:
-        self._clean = clean
+        self._clean: Callable[[str], str] = lambda text: clean(encodable(text))
         self._now_s = now_s
         self._at_s = 0.0
         self._made: list[Record] = []

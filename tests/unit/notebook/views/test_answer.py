@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.llm_chunks import ANTHROPIC, CHAT, STREAMS, Recorded, block, chat, chat_call
 
@@ -462,6 +462,7 @@ def test_what_is_marked() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.text(alphabet=st.characters()), st.sampled_from(["content", "reasoning", "refusal"]))
+@example("\ud800", "content")
 def test_any_text_is_text(text: str, kind: str) -> None:
     hostile = f"\x1b[31m<img src=x onerror=alert(1)>\n{text}"
     items = [chat({kind: hostile}), chat_call(0, "a", hostile, hostile), {"type": "x"}]
