@@ -30,7 +30,7 @@ class Page {
   private readonly listeners = new Set<(message: FromKernel) => void>();
   readonly stop: () => void;
 
-  constructor(clientID = 0, others: number[] = []) {
+  constructor(clientID = 0, others: number[] = [], collaborative = false) {
     const { outputs, changed } = this;
     const model = {
       get length() {
@@ -58,7 +58,7 @@ class Page {
     const around = {
       kernel: { statusChanged: this.statusChanged },
       context: {
-        model: { cells: { length: 1, get: () => cell }, sharedModel: { awareness } },
+        model: { collaborative, cells: { length: 1, get: () => cell }, sharedModel: { awareness } },
         saveState: this.saveState,
       },
     } as unknown as Surroundings;
@@ -162,4 +162,14 @@ test("a save in mid-stream has what came, and nobody is told of a change", () =>
   expect(page.texts).toEqual(["ab"]);
   expect(page.states).toEqual(["streaming"]);
   expect(changes).not.toHaveBeenCalled();
+});
+
+test("where the server writes the file, a save in mid-stream tells it what came", () => {
+  page.stop();
+  page = new Page(0, [1], true);
+  const changes = vi.fn();
+  page.changed.connect(changes);
+  page.saveState.emit("started");
+  expect(page.texts).toEqual(["ab"]);
+  expect(changes).toHaveBeenCalledOnce();
 });
