@@ -188,7 +188,7 @@ export class NotebookContext {
       }
       const output = cell.sharedModel?.ymodel?.get("outputs")?.get(index);
       const data = output?.get?.("data") ?? output?.data;
-      if (data && Object.getPrototypeOf(data) === Object.prototype) Object.assign(data, bundle());
+      if (data && isPlain(data)) Object.assign(data, bundle());
     }
   }
 
@@ -219,6 +219,12 @@ export class NotebookContext {
 function isLive(data: Bundle | undefined, key: string): boolean {
   const widget = data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
   return widget?.model_id === key || liveKeyOf(data) === key;
+}
+
+/** Whether it is nobody's own kind of object. */
+function isPlain(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** The key of an output, live or not. */

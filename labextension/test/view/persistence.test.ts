@@ -19,9 +19,16 @@ function bundle(state: string, text = "ab"): Bundle {
   return { [MIME_TYPE]: { key: KEY, state }, "text/plain": text };
 }
 
+/** As JupyterLab 4.2 makes them: without a prototype. */
+function bare(data: Bundle): Bundle {
+  return Object.assign(Object.create(null), data);
+}
+
 /** A notebook with one cell, and what has the live output of a run. */
 class Page {
-  readonly outputs: Output[] = [{ output_type: "display_data", data: bundle("streaming", "") }];
+  readonly outputs: Output[] = [
+    { output_type: "display_data", data: bare(bundle("streaming", "")) },
+  ];
   readonly changed = new Signal();
   readonly statusChanged = new Signal();
   readonly saveState = new Signal();
