@@ -22,6 +22,8 @@ SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
 STREAMS = '''\
 import math, re, time
 import kkjupyter as kk
+import pandas
+from matplotlib.figure import Figure
 
 def slowly(items):
     for item in items:
@@ -36,6 +38,9 @@ readings = [{"at": f"12:{m:02}", "room": room, "celsius": round(celsius, 1), "op
             for row in rooms[:30] for m in [row["minute"]]
             for room, celsius in row.items() if room != "minute"]
 events = [{"id": n, "user": {"name": "Ada", "roles": ["admin", "editor"]}} for n in range(8)]
+figure = Figure(figsize=(5, 2), layout="constrained")
+figure.subplots().plot([1 / (1 + step / 8) for step in range(60)])
+report = [figure, pandas.DataFrame({"run": ["first", "second"], "loss": [0.31, 0.12]})]
 answer = """## Two ways to add
 
 1. With a **loop**, which says how.
@@ -69,7 +74,7 @@ chunks = [
     call("", "run_python"), call('{"code": "sum(n * n '), call('for n in range(10))"}'),
     {"type": "tool", "name": "run_python", "content": "285", "response_metadata": {},
      "tool_call_id": ""},
-    *(chunk(content=word) for word in ("The ", "sum ", "of ", "the ", "squares ", "is ", "**285**.")),
+    *(chunk(content=f"{word} ") for word in "The sum of the squares is **285**.".split()),
 ]
 '''
 # What the film's cell shows, slowly enough to read.
@@ -93,6 +98,7 @@ VIEWS = {
     "table": (60, 'kk.show(slowly(readings), view="table", title="readings()")'),
     "plot": (60, 'kk.show(slowly(rooms), view="plot", title="sensors()")'),
     "progress": (60, 'kk.show(slowly(files), view="progress", title="import_files()")'),
+    "rich": (2, 'kk.show(slowly(report), title="report()")'),
     "json": (8, 'kk.show(slowly(events), view="json", title="events()")'),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -117,6 +118,34 @@ def test_a_reload_in_mid_stream(open_notebook: OpenNotebook) -> None:
     text = "".join(f"word{i} " for i in range(40)) + "end"
     assert lab.saved().cells[1].outputs[0].data["text/plain"] == text
     assert lab.page_errors == []
+
+
+def test_values_with_a_form_of_their_own(open_notebook: OpenNotebook, artifacts: Path) -> None:
+    source = """from IPython.display import HTML
+class Picture:
+    def _repr_svg_(self):
+        return '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="40"></svg>'
+
+def values():
+    yield Picture()
+    yield HTML("<h2>Towns</h2><p>Rome</p><script>parent.ran = true</script>")
+    hold()
+
+kk.show(values()).wait()"""
+    lab = open_notebook([SETUP, source])
+    lab.run(0)
+    lab.start(1)
+    shown = lab.output(1).locator(".kkj-rich")
+    expect(shown.locator("img")).to_have_count(1)
+    expect(shown.frame_locator("iframe").locator("p")).to_have_text("Rome")
+    lab.wait_until("() => document.querySelector('.kkj-rich iframe').clientHeight > 50")
+    assert shown.locator("img").evaluate("(image) => image.naturalWidth") == 60
+    lab.screenshot(artifacts / "rich-without-extension.png", 1)
+    assert lab.page.evaluate("() => window.ran") is None
+    lab.let_go()
+    lab.wait(1)
+    # What is saved is the user's own HTML, as at the end of any cell.
+    expect(lab.output(1).locator("p").last).to_have_text("Rome")
 
 
 def test_side_by_side(open_notebook: OpenNotebook) -> None:

@@ -48,7 +48,7 @@ def test_an_executed_notebook_has_one_output(kernel: Kernel) -> None:
         run = kernel.submit(code, sender="executor").wait()
         (output,) = run.outputs
         assert output["data"]["text/plain"] == "2\n1\n0\n"
-        assert "text/html" in output["data"]
+        assert "application/vnd.kkjupyter.v1+json" in output["data"]
         assert displays(run) == ["display_data"]
     run = kernel.submit("kk.compare({'A': api.countdown(1)})", sender="executor").wait()
     assert displays(run) == ["display_data"]

@@ -173,7 +173,8 @@ _DECLARED = (
         "--view",
         "view",
         (CALL, "show"),
-        "how items are shown: auto, text, markdown, table, plot, progress, json, or your own",
+        "how items are shown: auto, text, markdown, table, plot, progress, rich, latest, json, or "
+        "your own",
         "NAME",
     ),
     Option("--out", "out", _CALL, "store the Reply in this variable", "NAME", _python_name),

@@ -10,7 +10,7 @@ A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` appen
   only after its end.
 - ``kkjupyter_cancel`` with ``{"run_id": 3}`` or ``{"all": true}``: cancel. The reply,
   ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, says whether anything was
-  cancelled.
+  cancelled; of one run, also what the next message returns.
 - ``kkjupyter_state`` with ``{"run_id": 3}``: the state of a run. The reply is ``{"status": "ok",
   "run_id": 3, "known": true, "state": {...}}``; ``known`` is false if this kernel does not know it.
 - ``kkjupyter_part`` with ``{"id": "markdown-..."}``: a part of the front end that a page lacks; the
@@ -96,7 +96,8 @@ def answer_cancel(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     cancelled = run is not None and run.cancel()
     page_views.page_came()
     numbers = [number] if cancelled else []
-    return {"status": "ok", "run_id": number, "cancelled": cancelled, "runs": numbers}
+    answer = {"status": "ok", "run_id": number, "cancelled": cancelled, "runs": numbers}
+    return {**answer, **_state_of(run)}
 
 
 def answer_state(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
@@ -105,9 +106,11 @@ def answer_state(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:
     if not isinstance(number, int):
         return _refusal('give {"run_id": number}')
     page_views.page_came()
-    run = runs.get(number)
-    state = None if run is None else run.status().to_json()
-    return {"status": "ok", "run_id": number, "known": run is not None, "state": state}
+    return {"status": "ok", "run_id": number, **_state_of(runs.get(number))}
+
+
+def _state_of(run: KnownRun | None) -> dict[str, Any]:
+    return {"known": run is not None, "state": None if run is None else run.status().to_json()}
 
 
 def answer_part(content: dict[str, Any], runs: KnownRuns) -> dict[str, Any]:

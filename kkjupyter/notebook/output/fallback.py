@@ -94,6 +94,11 @@ class FallbackView(View):
         return self._versions + self._view.version
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the current view has held back values."""
+        return self._view.is_behind
+
+    @property
     def saved_bytes(self) -> int:
         """How much of the source goes into the notebook file."""
         return getattr(self._view, "saved_bytes", SAVED_BYTES)
@@ -137,6 +142,16 @@ class FallbackView(View):
             source = self._fall_back(view, error, items, _place(self._fed, counted))
         self._fed += len(items)
         return source
+
+    def catch_up(self) -> str:
+        """What the view held back for a moment. Never raises."""
+        view = self._view
+        try:
+            return _checked(view.catch_up())
+        except BaseException as error:
+            if _is_an_interrupt(error):
+                raise
+            return self._fall_back(view, error)
 
     def finish(self) -> str:
         """The rest that was held back. Never raises."""

@@ -240,7 +240,10 @@ class PageScreen(DrawnScreen):
     def feed(self, items: Sequence[Any], status: Status) -> None:
         """Format now, send at most 30 times a second."""
         failures = self._view.failures
-        source = self._view.feed(items) if items else ""
+        if items:
+            source = self._view.feed(items)
+        else:
+            source = self._view.catch_up() if self._view.is_behind else ""
         with self._sending:
             if self._has_ended:
                 return
@@ -250,7 +253,8 @@ class PageScreen(DrawnScreen):
             wait_s = self._pushed_at_s + _PUSH_INTERVAL_S - time.monotonic()
             if wait_s <= 0:
                 self._flush()
-            elif not self._flush_is_due:
+                wait_s = _PUSH_INTERVAL_S
+            if (self._is_unsent or self._view.is_behind) and not self._flush_is_due:
                 self._flush_is_due = True
                 later = ticker().post if self._owner is None else self._owner.post_later
                 later(self._flush_late, wait_s)
@@ -291,7 +295,7 @@ class PageScreen(DrawnScreen):
     def _flush_late(self) -> None:
         self._flush_is_due = False
         # On a busy machine newer items may have used this turn already: then wait again.
-        if self._is_unsent and self._status is not None:
+        if (self._is_unsent or self._view.is_behind) and self._status is not None:
             self.feed((), self._status)
 
     def _flush(self) -> None:

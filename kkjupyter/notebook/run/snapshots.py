@@ -4,20 +4,24 @@ A generator may yield the same dict again and again with different contents; a v
 Reply keeps it, long after the generator has gone on. So mutable items are copied in time.
 
 These are copied, with their contents: dicts, lists, sets, deques, arrays of bytes and numbers, data
-frames, and objects made of attributes (dataclasses, models, namespaces, plain classes). Immutable
-objects are not copied, and neither are objects that are not data: those of the standard library or
-of C, with a finalizer, or with a large part of a program behind them.
+frames, figures of matplotlib and images of Pillow, and objects made of attributes (dataclasses,
+models, namespaces, plain classes). Immutable objects are not copied, and neither are objects that
+are not data: those of the standard library or of C, with a finalizer, or with a large part of a
+program behind them.
 """
 
 from __future__ import annotations
 
 import array
 import collections
+import copyreg
 import datetime
 import decimal
 import fractions
 import functools
+import io
 import operator
+import pickle
 import sys
 import types
 import uuid
@@ -201,6 +205,29 @@ def _frame(copying: _Copying, value: Any) -> Any:
     return value.copy() if copying.has_room(8 * value.size) else value
 
 
+def _figure(_: _Copying, value: Any) -> Any:
+    """Copy a figure of matplotlib, which a loop may draw over; takes a tenth of drawing it."""
+    file = io.BytesIO()
+    _FigurePickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
+    return pickle.loads(file.getvalue())
+
+
+class _FigurePickler(pickle.Pickler):
+    """Copies a figure without its window, which pyplot would otherwise open again."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if not any(base.__module__ == "matplotlib.figure" for base in type(obj).__mro__):
+            return NotImplemented
+        state = {**obj.__getstate__(), "_restore_to_pylab": False}
+        return copyreg.__newobj__, (type(obj),), state  # type: ignore[attr-defined]
+
+
+def _image(copying: _Copying, value: Any) -> Any:
+    """Copy an image of Pillow."""
+    width, height = value.size
+    return value.copy() if copying.has_room(4 * width * height) else value
+
+
 def _read_only(copying: _Copying, value: Any) -> Any:
     """Copy a dict behind a proxy, which its owner may change."""
     return types.MappingProxyType(copying.take(value.copy()))
@@ -324,6 +351,10 @@ def _way_of(kind: type[Any]) -> _Way | None:
         {"pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series"}
     ):
         return _Way(_frame, False)
+    if "matplotlib.Figure" in names:
+        return _Way(_figure, False)
+    if "PIL.Image" in names:
+        return _Way(_image, False)
     if not all(map(_is_data_base, kind.__mro__)):
         return None
     if any(_has(kind, name) for name in _RESOURCE_METHODS):

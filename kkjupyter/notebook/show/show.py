@@ -66,8 +66,8 @@ def show(
             iterator, an async iterable, an awaitable of one, or a value, which is then the value of
             the cell.
         view: how items are shown: ``"auto"`` (by the first item), ``"text"``, ``"markdown"``,
-            ``"table"``, ``"plot"``, ``"progress"``, ``"json"``, the name of a view of your own
-            (:func:`kkjupyter.view`), or a function or class that makes one.
+            ``"table"``, ``"plot"``, ``"progress"``, ``"rich"``, ``"latest"``, ``"json"``, the name
+            of a view of your own (:func:`kkjupyter.view`), or a function or class that makes one.
         pick: a function that chooses what is shown of each item (``lambda event: event.text``). If
             it returns None, or the item lacks it (AttributeError, KeyError, IndexError, TypeError),
             nothing is shown, and one note says so. Any other error of it fails the stream. By

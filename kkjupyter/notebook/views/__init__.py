@@ -14,6 +14,8 @@ from kkjupyter.notebook.views.json import JsonView
 from kkjupyter.notebook.views.markdown.view import MarkdownView
 from kkjupyter.notebook.views.plot.view import PlotView
 from kkjupyter.notebook.views.progress import ProgressView
+from kkjupyter.notebook.views.rich.latest import LatestView
+from kkjupyter.notebook.views.rich.view import RichView
 from kkjupyter.notebook.views.table.view import TableView
 from kkjupyter.notebook.views.text import TextView
 
@@ -37,6 +39,8 @@ _BUILT_IN: tuple[type[View], ...] = (
     ProgressView,
     PlotView,
     TableView,
+    RichView,
+    LatestView,
     JsonView,
 )
 VIEWS: dict[str, type[View]] = {view.name: view for view in _BUILT_IN}

@@ -35,6 +35,7 @@ class AutoView(View):
         self._early: list[Any] | None = []
         self._nones = 0
         self._count = 1
+        self._chosen_version = 0
         self.version = 0
 
     def render(self, items: Sequence[Any]) -> str:
@@ -54,7 +55,7 @@ class AutoView(View):
             self._nones = 0
             self._become(chosen)
         elif self._early is None:
-            return self._chosen.render(items)
+            return self._rendered(items)
         assert self._chosen is not None
         assert self._early is not None
         fresh = items
@@ -67,7 +68,7 @@ class AutoView(View):
             self._early = [*self._early, *looked_at]
             if len(self._early) >= _UNDECIDED_ITEMS:
                 self._early = None
-        return self._chosen.render(fresh)
+        return self._rendered(fresh)
 
     def save_one_of(self, count: int) -> None:
         """Like any view's, for the view that will be chosen."""
@@ -97,11 +98,19 @@ class AutoView(View):
         """The source of the view that was chosen."""
         return self._transcript if self._chosen is None else self._chosen.transcript
 
+    def _rendered(self, items: Sequence[Any]) -> str:
+        assert self._chosen is not None
+        source = self._chosen.render(items)
+        self.version += self._chosen.version - self._chosen_version
+        self._chosen_version = self._chosen.version
+        return source
+
     def _become(self, view: View) -> None:
         if self._chosen is not None or view.pane != self.pane:
             self.version += 1
         view.save_one_of(self._count)
         self._chosen = view
+        self._chosen_version = view.version
         self.saved_bytes = view.saved_bytes
         self.pane: str = view.pane
         self.part: pathlib.Path | None = view.part

@@ -46,6 +46,7 @@ class View(ABC):
         part: the built ES module of that pane (it exports ``makePane``); None if every page has it.
         terminal: its replacement for terminals, or the name of it; by default itself.
         version: counts how often the source was restarted; a page must then drop the old source.
+        is_behind: whether values were held back that :meth:`render_held` draws.
     """
 
     name: ClassVar[str] = ""
@@ -53,6 +54,7 @@ class View(ABC):
     pane: str = "text"
     part: pathlib.Path | None = None
     version: int = 0
+    is_behind: bool = False
     # One of several columns, which stand side by side in HTML only.
     _is_column: bool = False
 
@@ -78,6 +80,13 @@ class View(ABC):
     def render(self, items: Sequence[Any]) -> str:
         """The source to append for these values; may be empty."""
 
+    def render_held(self) -> str:
+        """The source of values that :meth:`render` has held back for a moment, if it is time.
+
+        Called again and again while :attr:`is_behind`, also when no values come.
+        """
+        return ""
+
     def flush(self) -> str:
         """The rest that was held back (half of a surrogate pair). Called once, at the end."""
         return ""
@@ -98,7 +107,7 @@ class View(ABC):
         """
 
         def made(limit_bytes: int) -> tuple[Excerpt, Body]:
-            excerpt = self.transcript.excerpt(limit_bytes)
+            excerpt = self._excerpt(limit_bytes)
             body = self.body(excerpt)
             return excerpt, with_html(body) if needs_html else body
 
@@ -119,6 +128,10 @@ class View(ABC):
     def feed(self, items: Sequence[Any]) -> str:
         """Take the next values and return the source to append for them."""
         return self._retain(self.render(items))
+
+    def catch_up(self) -> str:
+        """Return the source to append for values that were held back."""
+        return self._retain(self.render_held())
 
     def finish(self) -> str:
         """Return the rest that was held back. Do not feed anything afterwards."""
@@ -147,6 +160,10 @@ class View(ABC):
     def _as_shown(self, source: str) -> str:
         """The final form of overwritten lines; a part reads its source itself."""
         return source if self.part else rewritten(source)
+
+    def _excerpt(self, limit_bytes: int) -> Excerpt:
+        """At most about so much of the source, for the saved output."""
+        return self.transcript.excerpt(limit_bytes)
 
     def _retain(self, source: str) -> str:
         self.transcript.append(source)

@@ -16,7 +16,7 @@ from kkjupyter.notebook.views.saved_form import BOX, TEXT, Body, escape, text_bo
 from kkjupyter.notebook.views.transcript import Excerpt
 from kkjupyter.plaintext import printable
 
-__all__ = ["JsonView", "line_of"]
+__all__ = ["JsonView", "line_of", "unfolded"]
 
 _MAX_DEPTH = 32
 _BYTES_SHOWN = 16
@@ -41,21 +41,21 @@ class JsonView(View):
         """The lines; if they are few, containers can be unfolded in the HTML."""
         body = text_body(excerpt)
         lines = excerpt.text.removesuffix("\n").split("\n")
-        if len(lines) > _FOLDED_LINES or not any(map(_unfolded, lines)):
+        if len(lines) > _FOLDED_LINES or not any(map(unfolded, lines)):
             return body
         html = "".join(map(_line_html, lines))
         return replace(body, html=f'<div style="{BOX}"><div style="{TEXT}">{html}</div></div>')
 
 
 def _line_html(line: str) -> str:
-    unfolded = _unfolded(line)
-    if unfolded is None:
+    shown = unfolded(line)
+    if shown is None:
         return f"<div>{escape(line)}</div>"
-    inner = f'<div style="padding-left: 1.2em">{escape(unfolded)}</div>'
+    inner = f'<div style="padding-left: 1.2em">{escape(shown)}</div>'
     return f'<details><summary style="{_SUMMARY}">{escape(line)}</summary>{inner}</details>'
 
 
-def _unfolded(line: str) -> str | None:
+def unfolded(line: str) -> str | None:
     """The value of a line on several lines; None if that would not show more."""
     if not line.startswith(("{", "[")):
         return None

@@ -92,6 +92,13 @@ class Transcript:
             if self._fresh_chars >= _BLOCK_BYTES:
                 self._settle()
 
+    def restart(self) -> None:
+        """Drop all text so far. Offsets go on: whoever missed that is told that text is missing."""
+        with self._lock:
+            for kept in (self._head, self._tail, self._fresh):
+                kept.clear()
+            self._head_bytes = self._tail_bytes = self._fresh_chars = self._left_out = 0
+
     def excerpt(self, limit_bytes: int | None = None) -> Excerpt:
         """The kept text, or at most about ``limit_bytes`` of it."""
         with self._lock:

@@ -2,6 +2,7 @@
 // here. Their packages bring so many others along that installing them takes longer than to build all
 // this; what smaller ones declare (services, the interfaces of renderers, Lumino) is taken from there.
 
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { Kernel, KernelMessage, Session } from "@jupyterlab/services";
 import type { Application, IPlugin } from "@lumino/application";
 import type { ReadonlyPartialJSONObject, Token } from "@lumino/coreutils";
@@ -33,12 +34,30 @@ export interface NotebookCell extends Widget {
 /** The cells that were deleted since the last execution; the kernel is told with the next one. */
 export interface NotebookModel {
   readonly deletedCells: string[];
+  readonly sharedModel: {
+    insertCell(index: number, cell: { cell_type: "code"; source: string }): unknown;
+  };
   readonly cells: {
     readonly changed: ISignal<unknown, { type: string; newValues: readonly { id: string }[] }>;
   };
 }
 
+/** Of `IRenderMimeRegistry`: the renderers of a notebook or console. */
+export interface MimeRegistry {
+  preferredMimeType(
+    data: Readonly<Record<string, unknown>>,
+    safe: "ensure" | "any",
+  ): string | undefined;
+  createRenderer(mimeType: string): IRenderMime.IRenderer & Widget;
+  createModel(options: {
+    data: object;
+    metadata: object;
+    trusted: boolean;
+  }): IRenderMime.IMimeModel;
+}
+
 export interface Notebook extends Widget {
+  rendermime?: MimeRegistry;
   widgets: readonly NotebookCell[];
   model: NotebookModel | null;
   modelChanged: ISignal<unknown, unknown>;
@@ -52,6 +71,10 @@ export interface OutputPanel extends Widget {
   sessionContext: SessionContext;
   /** The notebook's document; a console has none. */
   context?: NonNullable<Surroundings["context"]>;
+  /** What a notebook shows. */
+  content?: { rendermime?: MimeRegistry };
+  /** What a console shows. */
+  console?: { rendermime?: MimeRegistry };
 }
 
 export interface NotebookPanel extends OutputPanel {

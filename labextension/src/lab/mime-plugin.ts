@@ -10,9 +10,10 @@ import { Run } from "../run/run";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
 import { drawColumns } from "../view/comparison";
-import { type Drawing, drawRun } from "../view/live-view";
+import { type Drawing, drawRun, type NotebookActions } from "../view/live-view";
 import { NotebookContext } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
+import { insertCellBelow } from "./insert-cell";
 import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
 import { partOf } from "./part-urls";
@@ -30,13 +31,18 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     /** What is shown as soon as it is known in which notebook. */
     private awaited: Output | null = null;
     private renderings = 0;
+    private isTrusted = false;
+    private readonly actions: NotebookActions = {
+      insertCell: (source) => insertCellBelow(liveOutputs.panelOf(this.node), this.node, source),
+    };
 
     constructor(private readonly options: IRenderMime.IRendererOptions) {
       super();
       addStyle(this.node.ownerDocument, "style", css);
     }
 
-    async renderModel({ data }: IRenderMime.IMimeModel): Promise<void> {
+    async renderModel({ data, trusted }: IRenderMime.IMimeModel): Promise<void> {
+      this.isTrusted = trusted;
       this.renderings += 1;
       const rendering = this.renderings;
       this.awaited = null;
@@ -68,18 +74,20 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private showLive(): void {
       const output = this.awaited;
       if (!output) return;
-      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
+      const live =
+        liveOutputs.get(output.key) ??
+        liveOutputs.find(output, this.node, this.options, this.isTrusted);
       if (live) {
         this.awaited = null;
         live.users += 1;
-        this.put(drawingOf(live.columns, live.isComparison));
+        this.put(drawingOf(live.columns, live.isComparison, this.actions));
         this.live = live;
       } else if (this.isAttached) {
         // Nobody here has a kernel: what has come so far is all there is.
         this.awaited = null;
         const columns = this.saved(output);
         for (const { run } of columns) run.lose("not finished when saved");
-        this.put(drawingOf(columns, output.isComparison));
+        this.put(drawingOf(columns, output.isComparison, this.actions));
       }
     }
 
@@ -106,12 +114,13 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
         return;
       }
       if (!isWanted()) return;
-      this.put(drawingOf(this.saved(output), output.isComparison));
+      this.put(drawingOf(this.saved(output), output.isComparison, this.actions));
       this.drawing?.settled();
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const notebook = new NotebookContext({ rendermime: this.options }, key);
+      const renderMime = liveOutputs.renderMime(() => this.isTrusted);
+      const notebook = new NotebookContext({ rendermime: this.options, renderMime }, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });
@@ -164,7 +173,11 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
   };
 }
 
-function drawingOf(columns: readonly Column[], isComparison: boolean): Drawing {
+function drawingOf(
+  columns: readonly Column[],
+  isComparison: boolean,
+  actions: NotebookActions,
+): Drawing {
   const [first] = columns;
-  return isComparison || !first ? drawColumns(columns) : drawRun(first);
+  return isComparison || !first ? drawColumns(columns, actions) : drawRun(first, actions);
 }

@@ -19,6 +19,18 @@ export interface Pane {
   dispose(): void;
 }
 
+/** A value in the forms in which it can be shown, by MIME type, and what is known of each form. */
+export interface MimeForms {
+  data: Record<string, unknown>;
+  metadata: Record<string, unknown>;
+}
+
+/**
+ * Draws a value into `host`, which is in the page, as the notebook shows one at the end of a cell.
+ * Resolves with how to undo that; with null if the notebook has no renderer for it.
+ */
+export type RenderMime = (forms: MimeForms, host: HTMLElement) => Promise<(() => void) | null>;
+
 export interface PaneContext {
   /** What a screen reader calls it. */
   label: string;
@@ -26,6 +38,8 @@ export interface PaneContext {
   typeset?: ((element: HTMLElement) => void | Promise<void>) | undefined;
   /** Put code into a new cell below that of this view, where there is a notebook to put it into. */
   insertCell?: ((source: string) => void) | undefined;
+  /** Have the notebook show a value, where it can. */
+  renderMime?: RenderMime | undefined;
 }
 
 /** What a part exports. */

@@ -7,13 +7,13 @@ import { duration, perSecond } from "../text/numbers";
 import { makeButton } from "../ui/button";
 import { make, setText } from "../ui/element";
 import { cancel } from "./cancel";
-import { type Drawing, drawRun } from "./live-view";
+import { type Drawing, drawRun, type NotebookActions } from "./live-view";
 import type { Column } from "./shown-run";
 
 const REDRAW_MS = 250;
 const HEADS = ["", "first item", "rate", "amount", "time"];
 
-export function drawColumns(columns: readonly Column[]): Drawing {
+export function drawColumns(columns: readonly Column[], actions: NotebookActions = {}): Drawing {
   const element = make("div", "kkj-columns");
   const grid = make("div", "kkj-grid");
   const button = makeButton("Cancel all", "Cancel all streams of this comparison");
@@ -26,7 +26,7 @@ export function drawColumns(columns: readonly Column[]): Drawing {
   element.append(line, grid, box);
   const drawings = columns.map((column) => {
     const place = make("div", "kkj-column");
-    const drawing = drawRun(column);
+    const drawing = drawRun(column, actions);
     place.append(make("div", "kkj-title", column.name), drawing.element);
     grid.append(place);
     return drawing;

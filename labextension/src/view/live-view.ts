@@ -1,5 +1,6 @@
 // One drawing of one run, live or saved: the state line, and the pane below it.
 
+import type { PaneContext } from "../panes/pane";
 import { PaneContainer } from "../panes/pane-container";
 import { StateLine } from "../run/state-line";
 import { type GetText, suppressShortcuts } from "../ui/button";
@@ -24,9 +25,17 @@ export interface RunDrawing extends Drawing {
   readonly getText: GetText;
 }
 
-export function drawRun(shown: ShownRun): RunDrawing {
+/** What the notebook around a drawing lets it do. */
+export type NotebookActions = Pick<PaneContext, "insertCell">;
+
+export function drawRun(shown: ShownRun, actions: NotebookActions = {}): RunDrawing {
   const { run, link, notebook } = shown;
-  const context = { label: run.status.title, typeset: notebook.typesetter() };
+  const context = {
+    label: run.status.title,
+    typeset: notebook.typesetter(),
+    renderMime: notebook.renderMime,
+    ...actions,
+  };
   const container = new PaneContainer(run, context, (part) => loadPart(part, link));
   const getText = async () => container.copied(await everything(shown));
   const line = new StateLine(run, { cancel: () => cancel(shown), getText });

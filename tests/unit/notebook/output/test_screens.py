@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 from support.runs import FakeOutput
+from support.waiting import until
 
 from kkjupyter.notebook.output.places import place_here
-from kkjupyter.notebook.output.screens import CellScreen, HeldTerminalScreen, TerminalScreen
+from kkjupyter.notebook.output.screens import (
+    CellScreen,
+    HeldTerminalScreen,
+    PageScreen,
+    TerminalScreen,
+)
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import make_view
 from kkjupyter.runtime.ticker import ticker
@@ -95,6 +101,15 @@ def test_a_cell_is_told_at_most_thirty_times_a_second(
     assert "".join(delta for _, delta in widget.pushed).endswith("199 last")
     assert len(updates) == 2
     assert updates[1]["text/plain"].startswith("0 1 2")
+
+
+def test_a_value_that_was_held_back_is_sent_although_none_comes() -> None:
+    widget = FakeOutput()
+    screen = PageScreen(widget, make_view("latest"), lambda bundle: None)  # type: ignore[arg-type]
+    for n in range(20):
+        ticker().post(lambda n=n: screen.feed([n], status(count=n)))  # type: ignore[misc]
+    until(lambda: any('"19"' in delta for _, delta in widget.pushed))
+    assert len(widget.pushed) < 10
 
 
 def test_a_cell_is_not_told_twice_after_a_delay(monkeypatch: pytest.MonkeyPatch) -> None:

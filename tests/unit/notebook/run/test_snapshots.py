@@ -439,3 +439,25 @@ def test_large_arrays_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_of_a_snapshot_is_that_of_the_item() -> None:
     item = {"a": [1, {"b": None}], "c": "d"}
     assert json.dumps(snapshot(item)) == json.dumps(item)
+
+
+def test_a_figure_that_is_drawn_over() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2, 3])
+    taken = snapshot(figure)
+    axes.clear()
+    assert len(taken.axes[0].lines) == 1
+    assert type(taken) is type(figure)
+    # It is not a window of pyplot's, which would show it at the end of the cell.
+    assert pyplot.get_fignums() == [figure.number]
+    pyplot.close(figure)
+
+
+def test_an_image_that_is_drawn_over() -> None:
+    images = pytest.importorskip("PIL.Image")
+    image = images.new("L", (2, 2), 7)
+    taken = snapshot(image)
+    image.putpixel((0, 0), 9)
+    assert taken.getpixel((0, 0)) == 7
