@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
+from support.browser.jupyter_server import FrontEnd
 from support.browser.lab import HOLD, Lab, Theme
 
 OpenNotebook = Callable[..., Lab]
@@ -129,7 +130,10 @@ def test_only_the_newest_value(open_notebook: OpenNotebook, artifacts: Path, the
     lab.screenshot(artifacts / f"latest-reopened-{theme}.png")
 
 
-def test_a_figure_that_is_drawn_over_and_over(open_notebook: OpenNotebook, artifacts: Path) -> None:
+@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+def test_a_figure_that_is_drawn_over_and_over(
+    open_notebook: OpenNotebook, artifacts: Path, front_end: FrontEnd
+) -> None:
     pytest.importorskip("matplotlib")
     drawing = """import matplotlib.pyplot as plt, pandas
 
@@ -153,7 +157,7 @@ def frames():
         SETUP,
         drawing,
     ]
-    lab = open_notebook(cells)
+    lab = open_notebook(cells, front_end=front_end)
     lab.run(3)
     lab.run(4)
     lab.start(0)
@@ -161,16 +165,64 @@ def frames():
     image = pane(lab, 0).locator(".kkj-rich-value:not(.kkj-rich-next) img")
     expect(image).to_have_count(1)
     ended(lab, 0)
-    lab.screenshot(artifacts / "latest-figure.png", 0)
+    lab.screenshot(artifacts / f"latest-figure-{front_end}.png", 0)
     lab.run(1)
     lab.run(2)
     pictures = pane(lab, 1).locator("img").evaluate_all("(all) => all.map((image) => image.src)")
     assert len(set(pictures)) == 3
     expect(pane(lab, 2).locator("td").first).to_have_text("Rome")
-    lab.screenshot(artifacts / "rich-figures.png", 1)
-    lab.screenshot(artifacts / "rich-frame.png", 2)
+    lab.screenshot(artifacts / f"rich-figures-{front_end}.png", 1)
+    lab.screenshot(artifacts / f"rich-frame-{front_end}.png", 2)
     lab.save()
     first, second, _ = (lab.saved().cells[index].outputs for index in range(3))
     assert [len(first), len(second)] == [1, 1]
     assert first[0].data["text/plain"] == "<Figure size 500x250 with 1 Axes>\n"
     assert first[0].data["image/png"]
+
+
+def test_pictures_that_come_too_fast_are_skipped(
+    open_notebook: OpenNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = """import os, struct, time, zlib
+
+class Noise:
+    def _repr_png_(self):
+        def chunk(kind, data):
+            checksum = struct.pack(">I", zlib.crc32(kind + data))
+            return struct.pack(">I", len(data)) + kind + data + checksum
+
+        rows = b"".join(b"\\0" + os.urandom(540) for _ in range(180))
+        head = struct.pack(">IIBBBBB", 180, 180, 8, 2, 0, 0, 0)
+        pixels = zlib.compress(rows, 1)
+        made = [chunk(b"IHDR", head), chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+        return b"\\x89PNG\\r\\n\\x1a\\n" + b"".join(made)
+
+def pictures():
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        yield Noise()
+        time.sleep(0.001)
+    hold()
+"""
+    lab = open_notebook(["kk.show(pictures(), view='latest').wait()", SETUP, pictures])
+    lab.run(1)
+    lab.run(2)
+    lab.traffic.clear()
+    with lab.watch_stalls() as stalls:
+        lab.start(0)
+        image = pane(lab, 0).locator(".kkj-rich-value:not(.kkj-rich-next) img")
+        expect(image).to_have_count(1)
+        lab.pause(5.5)
+        assert image.evaluate("(image) => image.naturalWidth") == 180
+    sent = lab.traffic.iopub("kkjupyter_view")
+    sent_bytes = sum(frame.size_bytes for frame in sent)
+    with capsys.disabled():
+        print(
+            f"\npictures of 130 kB, up to 1,000 a second for 5 s: {len(sent)} messages, "
+            f"{sent_bytes:,} bytes; longest stall {stalls[0].longest_ms:.0f} ms"
+        )
+    assert len(sent) <= 7 * 30
+    assert pane(lab, 0).locator("img").count() <= 2
+    ended(lab, 0)
+    lab.save()
+    assert len((lab.server.root / f"{lab.name}.ipynb").read_bytes()) < 600_000

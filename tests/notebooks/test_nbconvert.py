@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from typing import Any
 
 import nbformat
 import pytest
+from IPython.display import HTML, Image
 from nbconvert import HTMLExporter, LatexExporter
 
 from kkjupyter.notebook.run_status import Status
@@ -16,6 +18,12 @@ from kkjupyter.notebook.views.comparison_table import columns_bundle
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
+
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8"
+    "z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+PICTURE = Image(data=base64.b64decode(PNG), format="png")
 
 # view -> items, what an HTML page must show of them, what a PDF must
 CASES: dict[str, tuple[list[Any], list[str], list[str]]] = {
@@ -38,6 +46,8 @@ CASES: dict[str, tuple[list[Any], list[str], list[str]]] = {
         ["includegraphics"],
     ),
     "progress": ([{"done": 3, "total": 4}], ["width: 75.00%", "3 of 4"], ["3 of 4"]),
+    "rich": ([HTML("<b>bold</b>"), PICTURE, "5 > 4"], ["<b>bold</b>", PNG, "5 &gt; 4"], ["5"]),
+    "latest": ([1, PICTURE], [PNG], ["includegraphics"]),
 }
 
 

@@ -1,9 +1,10 @@
 """Which kind of front end asked for the cell that runs.
 
 No front end says what it can show, but the request for a cell tells who sent it. A program in
-Python numbers its messages by its session (jupyter_client), a page does not. A program that
-executes notebooks cannot be asked for input, as nobody sits there; a console can. And whatever
-stands in for a page names the cell.
+Python that uses jupyter_client numbers its messages by its session and says whether an error stops
+it; a page does not number them so. A program that executes notebooks cannot be asked for input, as
+nobody sits there; a console can. Whatever stands in for a page names the cell, and what builds its
+messages itself is taken for one.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def request_of(shell: Any) -> Mapping[str, Any]:
 def _is_of_python(request: Mapping[str, Any]) -> bool:
     header = _mapping(request.get("header"))
     session, number = header.get("session"), header.get("msg_id")
+    if "stop_on_error" not in _mapping(request.get("content")):
+        return False
     if not session or not isinstance(number, str) or header.get("msg_type") != "execute_request":
         return False
     return number.startswith(f"{session}_")

@@ -3,7 +3,6 @@
 
 import type { FromKernel } from "../kernel/messages";
 import { patienceMs } from "../kernel/round-trips";
-import type { RenderMime } from "../panes/pane";
 import type { Output } from "../run/output-json";
 import { Run } from "../run/run";
 import { followRun, keepColumns, keepRun } from "../view/following";
@@ -27,12 +26,7 @@ export class LiveOutput {
   private readonly links = new Map<string, ControlLink>();
   private readonly stops: (() => void)[] = [];
 
-  constructor(
-    panel: OutputPanel,
-    output: Output,
-    rendermime: Surroundings["rendermime"],
-    renderMime: RenderMime,
-  ) {
+  constructor(panel: OutputPanel, output: Output, rendermime: Surroundings["rendermime"]) {
     const { key, isComparison, runs } = output;
     this.key = key;
     this.isComparison = isComparison;
@@ -43,7 +37,6 @@ export class LiveOutput {
       get kernel() {
         return kernel();
       },
-      renderMime,
       ...(rendermime && { rendermime }),
       ...(panel.context && { context: panel.context }),
     };

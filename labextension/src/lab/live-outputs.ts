@@ -12,12 +12,10 @@ import {
   VIEW_MESSAGE,
 } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
-import type { RenderMime } from "../panes/pane";
 import { type Output, outputOf } from "../run/output-json";
 import type { Surroundings } from "../view/notebook-context";
 import type { OutputPanel, PanelTracker, SessionContext } from "./jupyterlab";
 import { LiveOutput } from "./live-output";
-import { mimeRenderer, renderersOf } from "./mime-forms";
 import { partOf } from "./part-urls";
 
 /** An output that is over is kept so long for a renderer that may come. */
@@ -53,20 +51,18 @@ export class LiveOutputs {
    * The output that runs according to the notebook; its kernel is asked.
    *
    * @param node shows it
-   * @param isTrusted whether the notebook trusts it
    * @returns undefined if it is in no panel with a kernel
    */
   find(
     output: Output,
     node: HTMLElement,
     rendermime: Surroundings["rendermime"],
-    isTrusted: boolean,
   ): LiveOutput | undefined {
     const known = this.outputs.get(output.key);
     if (known) return known;
     const panel = this.panelOf(node);
     if (!panel) return undefined;
-    const found = this.begin(panel, output, rendermime, isTrusted);
+    const found = this.begin(panel, output, rendermime);
     void panel.sessionContext.ready.then(() => this.greet(panel));
     void found.find();
     return found;
@@ -77,22 +73,15 @@ export class LiveOutputs {
     return this.panels.find((one) => one.node.contains(node));
   }
 
-  /** What draws values by MIME type with the renderers of the notebook around them. */
-  renderMime(isTrusted: () => boolean): RenderMime {
-    return mimeRenderer((host) => {
-      // In a tab of its own an output is in no notebook: any notebook can draw its values.
-      return renderersOf(this.panelOf(host) ?? this.panels[0]);
-    }, isTrusted);
+  /** Those with a kernel, or that may get one. */
+  get panels(): OutputPanel[] {
+    return [...this.sessions.values()].flatMap((session) => [...session.panels]);
   }
 
   /** Nobody draws it on this page any more. */
   release(output: LiveOutput): void {
     output.users -= 1;
     if (!output.users && output.isOver) this.drop(output);
-  }
-
-  private get panels(): OutputPanel[] {
-    return [...this.sessions.values()].flatMap((session) => [...session.panels]);
   }
 
   private add(panel: OutputPanel): void {
@@ -139,8 +128,7 @@ export class LiveOutputs {
       if (parent.session !== kernel?.clientId) return;
       const output = outputOf((message.content as { data: Bundle }).data, partOf);
       if (output?.isLive && !this.outputs.has(output.key)) {
-        // The user of this page has just run it.
-        this.begin(panel, output, undefined, true).follow();
+        this.begin(panel, output, undefined).follow();
       }
     }
   }
@@ -156,10 +144,8 @@ export class LiveOutputs {
     panel: OutputPanel,
     output: Output,
     rendermime: Surroundings["rendermime"],
-    isTrusted: boolean,
   ): LiveOutput {
-    const renderMime = this.renderMime(() => isTrusted);
-    const begun = new LiveOutput(panel, output, rendermime, renderMime);
+    const begun = new LiveOutput(panel, output, rendermime);
     this.outputs.set(begun.key, begun);
     // Its output may have been cleared, or be shown by nobody at all.
     begun.onOver(() => {

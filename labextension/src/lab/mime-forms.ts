@@ -12,16 +12,16 @@ export function renderersOf(panel: OutputPanel | undefined): MimeRegistry | unde
 }
 
 /**
- * @param registry finds the renderers; undefined where there are none
+ * @param registry finds the renderers; undefined if there are none
  * @param isTrusted whether the output is: scripts run and styles apply only then
  */
 export function mimeRenderer(
-  registry: (host: HTMLElement) => MimeRegistry | undefined,
+  registry: () => MimeRegistry | undefined,
   isTrusted: () => boolean,
 ): RenderMime {
   return async ({ data, metadata }, host) => {
     const { Widget } = await shared<LuminoWidgets>("@lumino/widgets");
-    const known = registry(host);
+    const known = registry();
     const trusted = isTrusted();
     const mime = known?.preferredMimeType(data, trusted ? "any" : "ensure");
     if (!known || mime === undefined) return null;

@@ -16,6 +16,7 @@ import type { Column } from "../view/shown-run";
 import { insertCellBelow } from "./insert-cell";
 import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
+import { mimeRenderer, renderersOf } from "./mime-forms";
 import { partOf } from "./part-urls";
 import { shared } from "./shared-modules";
 import { isVoila } from "./voila";
@@ -34,6 +35,11 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private isTrusted = false;
     private readonly actions: NotebookActions = {
       insertCell: (source) => insertCellBelow(liveOutputs.panelOf(this.node), this.node, source),
+      renderMime: mimeRenderer(
+        // In a tab of its own an output is in no notebook: any notebook can draw its values.
+        () => renderersOf(liveOutputs.panelOf(this.node) ?? liveOutputs.panels[0]),
+        () => this.isTrusted,
+      ),
     };
 
     constructor(private readonly options: IRenderMime.IRendererOptions) {
@@ -74,9 +80,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private showLive(): void {
       const output = this.awaited;
       if (!output) return;
-      const live =
-        liveOutputs.get(output.key) ??
-        liveOutputs.find(output, this.node, this.options, this.isTrusted);
+      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
       if (live) {
         this.awaited = null;
         live.users += 1;
@@ -119,8 +123,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const renderMime = liveOutputs.renderMime(() => this.isTrusted);
-      const notebook = new NotebookContext({ rendermime: this.options, renderMime }, key);
+      const notebook = new NotebookContext({ rendermime: this.options }, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });

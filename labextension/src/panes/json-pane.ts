@@ -1,7 +1,7 @@
 // The json pane: a line for each value, and those that hold others can be opened.
 
-import { suppressShortcuts } from "../ui/button";
 import { make } from "../ui/element";
+import { suppressShortcuts } from "../ui/shortcuts";
 import { type Tree, treeOf } from "./json-tree";
 import { TextPane } from "./text-pane";
 

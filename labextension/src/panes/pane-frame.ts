@@ -2,10 +2,11 @@
 // whole of it, and of what is very long the window again, until the reader asks for the rest.
 
 import { AutoScroller } from "../ui/auto-scroll";
-import { labelButton, makeButton, suppressShortcuts } from "../ui/button";
+import { labelButton, makeButton } from "../ui/button";
 import { make } from "../ui/element";
 import { HeightHandle } from "../ui/height-handle";
 import { keepPlace } from "../ui/keep-place";
+import { suppressShortcuts } from "../ui/shortcuts";
 
 /** What is finished and not higher than so many windows of the browser stands whole. */
 const WHOLE_SCREENS = 3;

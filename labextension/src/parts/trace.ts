@@ -2,8 +2,8 @@
 // below its arrow.
 
 import type { Pane, PaneContext } from "../panes/pane";
-import { suppressShortcuts } from "../ui/button";
 import { make, setText } from "../ui/element";
+import { suppressShortcuts } from "../ui/shortcuts";
 import { addStyle } from "../ui/styles";
 import { asText, type Row, Rows } from "./trace/rows";
 import css from "./trace/trace.css";

@@ -2,7 +2,7 @@
 
 import { copyText } from "./clipboard";
 import { make, setText } from "./element";
-import { focusNotebook } from "./notebook-focus";
+import { suppressShortcuts } from "./shortcuts";
 
 const COPIED_MS = 1_500;
 const CALM_MS = 1_000;
@@ -22,20 +22,6 @@ export function makeButton(label: string, name: string, icon?: Icon): HTMLButton
     if (event.repeat && event.key === "Enter") event.preventDefault();
   });
   return button;
-}
-
-/**
- * Keep the notebook's own keys from acting on the cell while `element` has the focus: "d d" on the
- * button would delete it. JupyterLab matches its shortcuts against the focused element first, so
- * that one must say so itself. Escape gives the focus, and so the keys, back to the notebook.
- */
-export function suppressShortcuts(element: HTMLElement): void {
-  element.dataset.lmSuppressShortcuts = "true";
-  element.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
-    event.preventDefault();
-    focusNotebook(element);
-  });
 }
 
 /** `name` is what a screen reader says. */

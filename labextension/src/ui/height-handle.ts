@@ -1,7 +1,7 @@
 // The bar below a box by which its height is changed, with the pointer or with keys.
 
-import { suppressShortcuts } from "./button";
 import { make } from "./element";
+import { suppressShortcuts } from "./shortcuts";
 
 /** Of text; keys move by it. */
 const LINE_PX = 17;

@@ -3,8 +3,9 @@
 import type { PaneContext } from "../panes/pane";
 import { PaneContainer } from "../panes/pane-container";
 import { StateLine } from "../run/state-line";
-import { type GetText, suppressShortcuts } from "../ui/button";
+import type { GetText } from "../ui/button";
 import { make } from "../ui/element";
+import { suppressShortcuts } from "../ui/shortcuts";
 import { cancel } from "./cancel";
 import { loadPart } from "./part-requests";
 import type { ShownRun } from "./shown-run";
@@ -26,16 +27,11 @@ export interface RunDrawing extends Drawing {
 }
 
 /** What the notebook around a drawing lets it do. */
-export type NotebookActions = Pick<PaneContext, "insertCell">;
+export type NotebookActions = Pick<PaneContext, "insertCell" | "renderMime">;
 
 export function drawRun(shown: ShownRun, actions: NotebookActions = {}): RunDrawing {
   const { run, link, notebook } = shown;
-  const context = {
-    label: run.status.title,
-    typeset: notebook.typesetter(),
-    renderMime: notebook.renderMime,
-    ...actions,
-  };
+  const context = { label: run.status.title, typeset: notebook.typesetter(), ...actions };
   const container = new PaneContainer(run, context, (part) => loadPart(part, link));
   const getText = async () => container.copied(await everything(shown));
   const line = new StateLine(run, { cancel: () => cancel(shown), getText });

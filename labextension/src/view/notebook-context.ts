@@ -9,7 +9,6 @@ import type { ISignal } from "@lumino/signaling";
 import type { KernelConnection } from "../kernel/connection";
 import { type Bundle, MIME_TYPE } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
-import type { RenderMime } from "../panes/pane";
 import { liveKeyOf } from "../run/output-json";
 
 const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
@@ -38,7 +37,6 @@ interface Cell {
 /** What a page of JupyterLab or Notebook has around an output. */
 export interface Surroundings {
   kernel?: KernelConnection | null | undefined;
-  renderMime?: RenderMime;
   rendermime?: { latexTypesetter?: IRenderMime.ILatexTypesetter | null };
   /**
    * Where the kernel can be interrupted and nothing else: interrupt it if it runs the cell that
@@ -98,11 +96,6 @@ export class NotebookContext {
   typesetter(): ((element: HTMLElement) => void) | undefined {
     const { latexTypesetter } = this.around.rendermime ?? {};
     return latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined;
-  }
-
-  /** The notebook's own way of showing a value, if it lets itself be asked. */
-  get renderMime(): RenderMime | undefined {
-    return this.around.renderMime;
   }
 
   /** Whether nothing but an interrupt reaches the kernel while a cell runs. */

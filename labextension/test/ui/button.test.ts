@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { copyAndSay, labelButton, makeButton, suppressShortcuts } from "../../src/ui/button";
+import { copyAndSay, labelButton, makeButton } from "../../src/ui/button";
+import { suppressShortcuts } from "../../src/ui/shortcuts";
 
 beforeEach(() => document.body.replaceChildren());
 

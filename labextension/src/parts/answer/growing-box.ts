@@ -2,8 +2,8 @@
 
 import { TextPane } from "../../panes/text-pane";
 import { AutoScroller } from "../../ui/auto-scroll";
-import { suppressShortcuts } from "../../ui/button";
 import { make } from "../../ui/element";
+import { suppressShortcuts } from "../../ui/shortcuts";
 
 export class GrowingBox {
   readonly element = make("div", "kkj-growing");

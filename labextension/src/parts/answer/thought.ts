@@ -2,9 +2,9 @@
 
 import type { PaneContext } from "../../panes/pane";
 import { duration } from "../../text/numbers";
-import { suppressShortcuts } from "../../ui/button";
 import { nowMs } from "../../ui/clock";
 import { make, setText } from "../../ui/element";
+import { suppressShortcuts } from "../../ui/shortcuts";
 import { MarkdownContent } from "../markdown/content";
 import type { Block } from "./block";
 

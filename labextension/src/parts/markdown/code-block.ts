@@ -2,9 +2,9 @@
 // One that is long is drawn in pieces (content.ts); the first has the bar with the buttons, and they
 // are for all of it.
 
-import { suppressShortcuts } from "../../ui/button";
 import { copyText } from "../../ui/clipboard";
 import { make } from "../../ui/element";
+import { suppressShortcuts } from "../../ui/shortcuts";
 
 /** The class of a piece that goes on in the next. */
 export const GOES_ON = "kkj-goes-on";

@@ -1,7 +1,7 @@
 // The legend: for each line its colour, its name and a value, which a click shows and hides.
 
-import { suppressShortcuts } from "../../ui/button";
 import { make, setText } from "../../ui/element";
+import { suppressShortcuts } from "../../ui/shortcuts";
 import { colourOf } from "./colours";
 
 export class Legend {

@@ -1,7 +1,8 @@
 // The pane: what is seen of the rows, and what a user does with them.
 
 import type { Pane } from "../../panes/pane";
-import { makeButton, suppressShortcuts } from "../../ui/button";
+import { makeButton } from "../../ui/button";
+import { suppressShortcuts } from "../../ui/shortcuts";
 import { addStyle } from "../../ui/styles";
 import { CellPopup } from "./cell-popup";
 import { fullText } from "./cells";

@@ -17,7 +17,14 @@ OF_PYTHON = f"{SESSION}_4711_12"
 
 def request(msg_id: str, *, stdin: bool, **metadata: Any) -> dict[str, Any]:
     header = {"msg_id": msg_id, "session": SESSION, "msg_type": "execute_request"}
-    return {"header": header, "metadata": metadata, "content": {"allow_stdin": stdin}}
+    content = {"allow_stdin": stdin, "stop_on_error": True}
+    return {"header": header, "metadata": metadata, "content": content}
+
+
+def built_by_hand() -> dict[str, Any]:
+    message = request(OF_PYTHON, stdin=False)
+    del message["content"]["stop_on_error"]
+    return message
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, message: dict[str, Any]) -> FrontEnd:
@@ -35,6 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, message: dict[str, Any]) -> FrontEnd:
         (request(OF_PYTHON, stdin=True, cellId="a"), FrontEnd.PAGE),  # executed by the server
         (request(OF_PYTHON, stdin=True), FrontEnd.CONSOLE),
         (request(OF_PYTHON, stdin=False), FrontEnd.EXECUTOR),
+        (built_by_hand(), FrontEnd.PAGE),
         ({}, FrontEnd.PAGE),  # before the first request
         ({"header": {"msg_type": "comm_msg", "msg_id": OF_PYTHON}}, FrontEnd.PAGE),
     ],
