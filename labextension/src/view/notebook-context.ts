@@ -45,6 +45,8 @@ export interface Surroundings {
   interruptCellOf?(key: string): boolean;
   context?: {
     model?: {
+      /** The file is written by the server, from what the pages tell each other. */
+      collaborative?: boolean;
       cells?: { length: number; get(index: number): Cell };
       /** Who has the notebook open, by numbers that are the same for all of them. */
       sharedModel?: { awareness?: { clientID: number; getStates(): Map<number, unknown> } };
@@ -176,13 +178,17 @@ export class NotebookContext {
 
   /**
    * Let the file have what came so far, without a change that anybody is told of: one that is
-   * would make the notebook draw the output anew.
+   * would make the notebook draw the output anew. Where the server writes the file, it has to be told.
    */
   checkpoint(bundle: () => Bundle): void {
-    for (const { cell, index } of this.places()) {
+    for (const { cell, outputs, index } of this.places()) {
+      if (this.around.context?.model?.collaborative) {
+        outputs.set(index, { ...outputs.get(index).toJSON(), data: bundle() });
+        continue;
+      }
       const output = cell.sharedModel?.ymodel?.get("outputs")?.get(index);
       const data = output?.get?.("data") ?? output?.data;
-      if (data && Object.getPrototypeOf(data) === Object.prototype) Object.assign(data, bundle());
+      if (data && isPlain(data)) Object.assign(data, bundle());
     }
   }
 
@@ -213,6 +219,12 @@ export class NotebookContext {
 function isLive(data: Bundle | undefined, key: string): boolean {
   const widget = data?.[WIDGET_VIEW] as { model_id?: string } | undefined;
   return widget?.model_id === key || liveKeyOf(data) === key;
+}
+
+/** Whether it is nobody's own kind of object. */
+function isPlain(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** The key of an output, live or not. */

@@ -19,9 +19,16 @@ function bundle(state: string, text = "ab"): Bundle {
   return { [MIME_TYPE]: { key: KEY, state }, "text/plain": text };
 }
 
+/** As JupyterLab 4.2 makes them: without a prototype. */
+function bare(data: Bundle): Bundle {
+  return Object.assign(Object.create(null), data);
+}
+
 /** A notebook with one cell, and what has the live output of a run. */
 class Page {
-  readonly outputs: Output[] = [{ output_type: "display_data", data: bundle("streaming", "") }];
+  readonly outputs: Output[] = [
+    { output_type: "display_data", data: bare(bundle("streaming", "")) },
+  ];
   readonly changed = new Signal();
   readonly statusChanged = new Signal();
   readonly saveState = new Signal();
@@ -30,7 +37,7 @@ class Page {
   private readonly listeners = new Set<(message: FromKernel) => void>();
   readonly stop: () => void;
 
-  constructor(clientID = 0, others: number[] = []) {
+  constructor(clientID = 0, others: number[] = [], collaborative = false) {
     const { outputs, changed } = this;
     const model = {
       get length() {
@@ -58,7 +65,7 @@ class Page {
     const around = {
       kernel: { statusChanged: this.statusChanged },
       context: {
-        model: { cells: { length: 1, get: () => cell }, sharedModel: { awareness } },
+        model: { collaborative, cells: { length: 1, get: () => cell }, sharedModel: { awareness } },
         saveState: this.saveState,
       },
     } as unknown as Surroundings;
@@ -162,4 +169,14 @@ test("a save in mid-stream has what came, and nobody is told of a change", () =>
   expect(page.texts).toEqual(["ab"]);
   expect(page.states).toEqual(["streaming"]);
   expect(changes).not.toHaveBeenCalled();
+});
+
+test("where the server writes the file, a save in mid-stream tells it what came", () => {
+  page.stop();
+  page = new Page(0, [1], true);
+  const changes = vi.fn();
+  page.changed.connect(changes);
+  page.saveState.emit("started");
+  expect(page.texts).toEqual(["ab"]);
+  expect(changes).toHaveBeenCalledOnce();
 });
