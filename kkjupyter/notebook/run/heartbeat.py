@@ -38,9 +38,9 @@ from __future__ import annotations
 
 import functools
 import time
-import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from kkjupyter.notebook.output import page_messages
 from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.plaintext import plain
@@ -87,13 +87,9 @@ class Announcer:
     """Sends the list of running streams when it changes, and regularly while any runs.
 
     It works on the view thread.
-
-    Args:
-        kernel: the ipykernel of this process.
     """
 
-    def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
+    def __init__(self) -> None:
         self._said = 0
         self._is_settling = False
         self._repetition = 0
@@ -154,8 +150,6 @@ class Announcer:
             self._say()
 
     def _send(self, counted: dict[int, int], next_s: float | None, ended: list[Run]) -> None:
-        from jupyter_client.session import msg_header  # not for terminals
-
         self._said = len(counted)
         can_name = len(counted) <= _NUMBERS_LIMIT
         content = {
@@ -167,12 +161,7 @@ class Announcer:
             # The newest: a page makes one notice of many.
             "ended": [_ended(run) for run in ended[-_DESCRIBED_LIMIT:]],
         }
-        session = self._kernel.session
-        # With its own header: the session numbers messages without a lock, and other threads send,
-        # too. The rest is safe: ipykernel's socket may be used from any thread.
-        header = msg_header(uuid.uuid4().hex, MESSAGE_TYPE, session.username, session.session)
-        message = session.msg(MESSAGE_TYPE, content, header=header)
-        session.send(self._kernel.iopub_socket, message, ident=MESSAGE_TYPE.encode())
+        page_messages.send(MESSAGE_TYPE, content)
 
     def _described(self) -> list[dict[str, Any]]:
         now_s = time.monotonic()
@@ -224,7 +213,7 @@ def install(shell: Any) -> None:
     global _announcer
     kernel = getattr(shell, "kernel", None)
     if _announcer is None and getattr(kernel, "iopub_socket", None) is not None:
-        _announcer = Announcer(kernel)
+        _announcer = Announcer()
         registry.listen(_announcer.changed)
         page_views.listen(_announcer.changed)
         _announcer.changed()  # after %reload_ext there are runs already

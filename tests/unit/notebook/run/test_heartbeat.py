@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kkjupyter.notebook.output import page_messages
 from kkjupyter.notebook.run import heartbeat as running
 from kkjupyter.notebook.run.cell import Cell
 from kkjupyter.notebook.run.heartbeat import QUIET_AFTER_S, Announcer, repeat_interval_s
@@ -33,7 +34,9 @@ class Rig:
         session = SimpleNamespace(
             username="user", session="session", msg=self._message, send=self._send
         )
-        self.announcer = Announcer(SimpleNamespace(session=session, iopub_socket=None))
+        kernel = SimpleNamespace(session=session, iopub_socket=None)
+        monkeypatch.setattr(page_messages, "_kernel", kernel)
+        self.announcer = Announcer()
 
     def post(self, job: Callable[[], object], delay_s: float = 0.0) -> None:
         self.jobs.append((self.now_s + delay_s, job))
@@ -62,7 +65,9 @@ class Rig:
         )
         return run
 
-    def _message(self, kind: str, content: dict[str, Any], header: dict[str, Any]) -> Any:
+    def _message(
+        self, kind: str, content: dict[str, Any], parent: None, header: dict[str, Any]
+    ) -> Any:
         return {"header": header, "content": content}
 
     def _send(self, socket: object, message: dict[str, Any], ident: bytes) -> None:
