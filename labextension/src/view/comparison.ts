@@ -24,8 +24,9 @@ export function drawColumns(columns: readonly Column[], actions: NotebookActions
   const box = make("div", "kkj-figures-box");
   box.append(figures);
   element.append(line, grid, box);
-  const drawings = columns.map((column) => {
-    const place = make("div", "kkj-column");
+  const places = columns.map(() => make("div", "kkj-column"));
+  const drawings = columns.map((column, index) => {
+    const place = places[index] as HTMLElement;
     const drawing = drawRun(column, actions);
     place.append(make("div", "kkj-title", column.name), drawing.element);
     grid.append(place);
@@ -36,6 +37,10 @@ export function drawColumns(columns: readonly Column[], actions: NotebookActions
   });
   let timer = 0;
   const draw = () => {
+    columns.forEach(({ name, run: { status } }, index) => {
+      // What stands above the column need not be said again.
+      places[index]?.classList.toggle("kkj-named", (status.model || status.title) === name);
+    });
     const running = columns.filter(({ run }) => !run.over).length;
     const said = `${columns.length} streams${running ? ` · ${running} running` : ""}`;
     setText(words, said);
