@@ -11,6 +11,7 @@ import queue
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,21 @@ class _Kernel:
         self._client = client
         self._cell_timeout_s = cell_timeout_s
 
+    def _ask_for(self, cell: nbformat.NotebookNode) -> str:
+        """Ask for a cell as a page does, by its id: what streams in it comes while it runs."""
+        content = {
+            "code": cell.source,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        cell_id = cell.get("id") or uuid.uuid4().hex
+        request = self._client.session.msg("execute_request", content, metadata={"cellId": cell_id})
+        self._client.shell_channel.send(request)
+        return str(request["header"]["msg_id"])
+
     def run(self, cell: nbformat.NotebookNode, outputs: Outputs) -> None:
         """Run one cell.
 
@@ -116,7 +132,7 @@ class _Kernel:
             KeyboardInterrupt: Ctrl-C; the cell was interrupted, and its output is kept.
         """
         outputs.begin(cell)
-        request = self._client.execute(cell.source, allow_stdin=False)
+        request = self._ask_for(cell)
         try:
             finished = self._follow(request, outputs, self._cell_timeout_s)
         except KeyboardInterrupt:

@@ -2,8 +2,8 @@
 
 import { focusNotebook } from "./notebook-focus";
 
-/** The browser's own: marking, the clipboard, undoing. */
-const BROWSERS = ["a", "c", "v", "x", "z"];
+/** The browser's own, or a view's: marking, the clipboard, undoing, and ways through a text or table. */
+const OWN_KEYS = /^([acvxz]|home|end|page(up|down)|arrow\w+)$/;
 const MARKED = "[data-lm-suppress-shortcuts]";
 const OURS = `:is(.kkj, .kkj-columns)${MARKED}, :is(.kkj, .kkj-columns) ${MARKED}`;
 const PRESSED = "button, summary, select, input, textarea, a[href]";
@@ -51,6 +51,7 @@ function isForNotebook({
   shiftKey,
 }: KeyboardEvent): boolean {
   if (altKey) return true;
-  if (ctrlKey || metaKey) return shiftKey || !BROWSERS.includes(key.toLowerCase());
+  if (ctrlKey || metaKey)
+    return (shiftKey && key.length === 1) || !OWN_KEYS.test(key.toLowerCase());
   return shiftKey && key === "Enter" && !(target as Element).closest?.(PRESSED);
 }

@@ -43,6 +43,8 @@ test.each([
   ["ArrowDown", "ArrowDown", {}, false],
   ["Ctrl-A", "a", { ctrlKey: true }, false],
   ["Ctrl-C", "c", { ctrlKey: true }, false],
+  ["Ctrl-Home", "Home", { ctrlKey: true }, false],
+  ["Ctrl-Shift-End", "End", { ctrlKey: true, shiftKey: true }, false],
 ])("%s in a view's text reaches the notebook, or not", (_, key, modifiers, reaches) => {
   expect(press(box, key, modifiers)).toBe(reaches);
   vi.runAllTimers();

@@ -55,7 +55,6 @@ export class TablePane implements Pane {
     this.box.setAttribute("aria-label", label);
     this.box.setAttribute("aria-readonly", "true");
     this.box.tabIndex = 0;
-    suppressShortcuts(this.box);
     this.head.setAttribute("aria-rowindex", "1");
     this.sizer.append(this.head, this.body);
     this.box.append(this.sizer);
@@ -67,6 +66,8 @@ export class TablePane implements Pane {
     this.box.addEventListener("scroll", () => this.scrolled());
     this.box.addEventListener("click", (event) => this.clicked(event));
     this.box.addEventListener("keydown", (event) => this.pressed(event));
+    // Behind the table's own keys: Escape closes what it has open before it leads out of it.
+    suppressShortcuts(this.box);
     this.box.addEventListener("pointerover", ({ target }) => this.hint(target));
     this.newest.addEventListener("click", () => this.follow());
     this.resizing.observe(this.box);
