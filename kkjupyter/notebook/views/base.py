@@ -46,7 +46,7 @@ class View(ABC):
         part: the built ES module of that pane (it exports ``makePane``); None if every page has it.
         terminal: its replacement for terminals, or the name of it; by default itself.
         version: counts how often the source was restarted; a page must then drop the old source.
-        is_behind: whether values were held back that :meth:`render_held` draws.
+        is_behind: whether values were held back that ``render_held`` draws.
     """
 
     name: ClassVar[str] = ""
