@@ -49,8 +49,11 @@ export class EndNotices {
     if (!ends.length || !this.options.isWanted()) return;
     const { notifications } = this.options;
     const nowMs = Date.now();
-    const last = this.shown && nowMs < this.shown.untilMs ? this.shown : null;
-    const all = [...(last?.ends ?? []), ...ends];
+    // What the reader has seen since, or put away with its notebook, is old news.
+    const earlier =
+      this.shown && nowMs < this.shown.untilMs ? this.shown.ends.filter(isUnseen) : [];
+    const last = earlier.length ? this.shown : null;
+    const all = [...earlier, ...ends];
     const { kind, text } = noticeOf(all.map(({ stream }) => stream));
     const options = { autoClose: SHOWN_MS, actions: [this.showAction(all)] };
     const isUpdated =
@@ -68,6 +71,7 @@ export class EndNotices {
       label: "Show",
       caption: `Show ${stream.title}`,
       callback: () => {
+        this.shown = null;
         if (!panel.isDisposed) this.options.show(panel, findCell(panel, stream.cell_id));
       },
     };

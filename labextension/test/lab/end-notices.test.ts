@@ -120,3 +120,12 @@ test("on a hidden page it is told when the page is seen again", () => {
   document.dispatchEvent(new Event("visibilitychange"));
   expect(shown).toHaveLength(1);
 });
+
+test("what was shown is not told again with the next one", () => {
+  end();
+  vi.advanceTimersByTime(1_000);
+  shown[0]?.actions?.[0]?.callback();
+  end();
+  vi.advanceTimersByTime(1_000);
+  expect(texts()).toEqual(Array(2).fill("chat('tides') finished: 205 items, 10.8 s"));
+});
