@@ -17,6 +17,8 @@ from kkjupyter.notebook.views.transcript import Excerpt
 __all__ = ["LatestInTerminal", "LatestView"]
 
 _INTERVAL_S = 1 / 30
+# After a value that took long: the first may, for what it imports.
+_LONGEST_PAUSE_S = 0.5
 _IN_TERMINAL_S = 1.0
 # Values that are no longer shown stay in the source up to so much; then it begins anew.
 _STALE_BYTES = 256_000
@@ -51,7 +53,8 @@ class LatestView(RichView):
     """Shows the newest value only: text, a number, what has parts on several lines, or a rich form.
 
     A value that is followed by another within a 30th of a second is not drawn, and neither is one
-    that comes within the time that the last one has taken to draw.
+    that comes within the time that the last one has taken to draw; but no longer than half a second
+    after it: the first may take seconds, because what draws it is imported.
     """
 
     name = "latest"
@@ -90,7 +93,7 @@ class LatestView(RichView):
         begun_s = time.monotonic()
         line = line_of_value(held[0])
         now_s = time.monotonic()
-        self._due_s = now_s + max(_INTERVAL_S, now_s - begun_s)
+        self._due_s = now_s + min(max(_INTERVAL_S, now_s - begun_s), _LONGEST_PAUSE_S)
         return self._added([line])
 
     def body(self, excerpt: Excerpt) -> Body:

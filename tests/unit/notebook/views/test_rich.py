@@ -275,6 +275,24 @@ def test_one_that_takes_long_to_draw_leaves_as_much_time_to_others() -> None:
     assert time.monotonic() - begun_s >= 0.35
 
 
+def test_after_a_first_one_that_took_seconds_the_next_comes_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(latest.time, "monotonic", lambda: now_s[0])
+
+    class First:
+        def _repr_html_(self) -> str:
+            now_s[0] += 8  # what draws it is imported
+            return "first"
+
+    view = LatestView()
+    assert view.feed([First()])
+    assert view.feed([2]) == ""
+    now_s[0] += 0.51
+    assert lines(view.catch_up())[0]["data"] == {"text/plain": "2"}
+
+
 def test_old_pictures_do_not_fill_the_page() -> None:
     view = LatestView()
     pictures = [Bundled(image_png="A" * 100_000, text_plain=str(at)) for at in range(50)]
