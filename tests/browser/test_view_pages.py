@@ -55,7 +55,7 @@ def test_a_page_that_is_loaded_while_the_cell_runs_shows_it(
     expect(live).to_contain_text("word99")
     expect(lab.output(1)).not_to_contain_text("Loading widget")
     # The answer to the page's question has not made the kernel look idle.
-    assert lab.page.evaluate(STATUS) == "busy"
+    lab.wait_until(f"() => ({STATUS})() === 'busy'")
     lab.let_go()
     expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 101 items")
     lab.wait_until(f"() => ({STATUS})() === 'idle'")

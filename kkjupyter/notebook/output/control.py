@@ -47,6 +47,8 @@ __all__ = [
     "uninstall",
 ]
 
+_LATE_S = 0.2
+
 logger = logging.getLogger("kkjupyter")
 
 
@@ -171,7 +173,10 @@ def _handler(
             content = _refusal(f"{type(error).__name__}: {error}")
         kernel.session.send(stream, f"{message_type}_reply", content, parent, ident=ident)
         with contextlib.suppress(RuntimeError):  # no loop: whoever calls it is not a kernel
-            asyncio.get_running_loop().call_soon(_say_busy_again, running_cell)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(_say_busy_again, running_cell)
+            # Once more: a busy kernel may be late with its own "idle".
+            loop.call_later(_LATE_S, _say_busy_again, running_cell)
 
     return handle
 
