@@ -26,7 +26,7 @@ export class LiveOutput {
   private readonly links = new Map<string, ControlLink>();
   private readonly stops: (() => void)[] = [];
 
-  constructor(panel: OutputPanel, output: Output, rendermime: Surroundings["rendermime"]) {
+  constructor(panel: OutputPanel, output: Output) {
     const { key, isComparison, runs } = output;
     this.key = key;
     this.isComparison = isComparison;
@@ -37,7 +37,6 @@ export class LiveOutput {
       get kernel() {
         return kernel();
       },
-      ...(rendermime && { rendermime }),
       ...(panel.context && { context: panel.context }),
     };
     const notebook = new NotebookContext(around, key);

@@ -13,7 +13,6 @@ import {
 } from "../kernel/messages";
 import { measureRoundTrips } from "../kernel/round-trips";
 import { type Output, outputOf } from "../run/output-json";
-import type { Surroundings } from "../view/notebook-context";
 import type { OutputPanel, PanelTracker, SessionContext } from "./jupyterlab";
 import { LiveOutput } from "./live-output";
 import { partOf } from "./part-urls";
@@ -53,16 +52,12 @@ export class LiveOutputs {
    * @param node shows it
    * @returns undefined if it is in no panel with a kernel
    */
-  find(
-    output: Output,
-    node: HTMLElement,
-    rendermime: Surroundings["rendermime"],
-  ): LiveOutput | undefined {
+  find(output: Output, node: HTMLElement): LiveOutput | undefined {
     const known = this.outputs.get(output.key);
     if (known) return known;
     const panel = this.panelOf(node);
     if (!panel) return undefined;
-    const found = this.begin(panel, output, rendermime);
+    const found = this.begin(panel, output);
     void panel.sessionContext.ready.then(() => this.greet(panel));
     void found.find();
     return found;
@@ -128,7 +123,7 @@ export class LiveOutputs {
       if (parent.session !== kernel?.clientId) return;
       const output = outputOf((message.content as { data: Bundle }).data, partOf);
       if (output?.isLive && !this.outputs.has(output.key)) {
-        this.begin(panel, output, undefined).follow();
+        this.begin(panel, output).follow();
       }
     }
   }
@@ -140,12 +135,8 @@ export class LiveOutputs {
     }
   }
 
-  private begin(
-    panel: OutputPanel,
-    output: Output,
-    rendermime: Surroundings["rendermime"],
-  ): LiveOutput {
-    const begun = new LiveOutput(panel, output, rendermime);
+  private begin(panel: OutputPanel, output: Output): LiveOutput {
+    const begun = new LiveOutput(panel, output);
     this.outputs.set(begun.key, begun);
     // Its output may have been cleared, or be shown by nobody at all.
     begun.onOver(() => {

@@ -33,18 +33,21 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private awaited: Output | null = null;
     private renderings = 0;
     private isTrusted = false;
-    private readonly actions: NotebookActions = {
-      insertCell: (source) => insertCellBelow(liveOutputs.panelOf(this.node), this.node, source),
-      renderMime: mimeRenderer(
-        // In a tab of its own an output is in no notebook: any notebook can draw its values.
-        () => renderersOf(liveOutputs.panelOf(this.node) ?? liveOutputs.panels[0]),
-        () => this.isTrusted,
-      ),
-    };
+    private readonly actions: NotebookActions;
 
     constructor(private readonly options: IRenderMime.IRendererOptions) {
       super();
       addStyle(this.node.ownerDocument, "style", css);
+      const { latexTypesetter } = options;
+      this.actions = {
+        typeset: latexTypesetter ? (element) => latexTypesetter.typeset(element) : undefined,
+        insertCell: (source) => insertCellBelow(liveOutputs.panelOf(this.node), this.node, source),
+        renderMime: mimeRenderer(
+          // In a tab of its own an output is in no notebook: any notebook can draw its values.
+          () => renderersOf(liveOutputs.panelOf(this.node) ?? liveOutputs.panels[0]),
+          () => this.isTrusted,
+        ),
+      };
     }
 
     async renderModel({ data, trusted }: IRenderMime.IMimeModel): Promise<void> {
@@ -80,7 +83,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     private showLive(): void {
       const output = this.awaited;
       if (!output) return;
-      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node, this.options);
+      const live = liveOutputs.get(output.key) ?? liveOutputs.find(output, this.node);
       if (live) {
         this.awaited = null;
         live.users += 1;
@@ -123,7 +126,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
     }
 
     private saved({ key, runs }: Output): Column[] {
-      const notebook = new NotebookContext({ rendermime: this.options }, key);
+      const notebook = new NotebookContext({}, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });

@@ -27,7 +27,7 @@ export interface RunDrawing extends Drawing {
 }
 
 /** What the notebook around a drawing lets it do. */
-export type NotebookActions = Pick<PaneContext, "insertCell" | "renderMime">;
+export type NotebookActions = Pick<PaneContext, "typeset" | "insertCell" | "renderMime">;
 
 export function drawRun(shown: ShownRun, actions: NotebookActions = {}): RunDrawing {
   const { run, link, notebook } = shown;

@@ -7,6 +7,8 @@ import type { OutputPanel } from "../../src/lab/jupyterlab";
 import { liveOutputs } from "../../src/lab/live-outputs";
 import { mimePlugin } from "../../src/lab/mime-plugin";
 import { useScope } from "../../src/lab/shared-modules";
+import type { PaneContext } from "../../src/panes/pane";
+import { partsOfPage } from "../../src/panes/part-loader";
 import { FakeWidget } from "../support/lab";
 import { Signal } from "../support/page";
 import { status } from "../support/states";
@@ -90,11 +92,11 @@ function data(changes: object = {}) {
   return { [MIME_TYPE]: { ...run, ...status(), ...changes }, "text/plain": "streaming from f()" };
 }
 
-async function renderer() {
+async function renderer(latexTypesetter: object | null = null) {
   useScope({ "@lumino/widgets": { "2.0.0": { get: async () => () => ({ Widget: FakeWidget }) } } });
   const { rendererFactory } = await mimePlugin();
   const sanitizer = { sanitize: (html: string) => html };
-  const made = rendererFactory.createRenderer({ sanitizer, latexTypesetter: null } as never);
+  const made = rendererFactory.createRenderer({ sanitizer, latexTypesetter } as never);
   notebook.node.append(made.node);
   return {
     node: made.node,
@@ -140,6 +142,25 @@ test("what this page has asked for is known before it is drawn, and nothing is a
   delta(1, "b");
   expect(log(view.node)).toBe("ab");
   expect(notebook.asked).toEqual([]);
+});
+
+test("its formulas are set by the notebook, whether the kernel or the renderer came first", async () => {
+  const typeset = vi.fn();
+  const element = document.createElement("p");
+  const pane = { element, append: () => {}, replace: () => {}, flush: () => {}, dispose: () => {} };
+  let context: PaneContext | undefined;
+  const makePane = (given: PaneContext) => {
+    context = given;
+    return pane;
+  };
+  partsOfPage().set("loud-1", Promise.resolve({ makePane }));
+  const shown = data({ pane: "loud", part: "loud-1" });
+  notebook.say("display_data", { data: shown });
+  const view = await renderer({ typeset });
+  await view.draw(shown);
+  await vi.advanceTimersByTimeAsync(0);
+  void context?.typeset?.(element);
+  expect(typeset).toHaveBeenCalledWith(element);
 });
 
 test("at the end nothing is replaced", async () => {
