@@ -5,13 +5,12 @@ import type { FromKernel } from "../kernel/messages";
 import { patienceMs } from "../kernel/round-trips";
 import type { Output } from "../run/output-json";
 import { Run } from "../run/run";
+import { NOT_FINISHED } from "../run/saved-form";
 import { followRun, keepColumns, keepRun } from "../view/following";
 import { NotebookContext, type Surroundings } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
 import { ControlLink } from "./control-link";
 import type { OutputPanel, SessionContext } from "./jupyterlab";
-
-const NOT_FINISHED = "not finished when saved";
 
 export class LiveOutput {
   readonly key: string;

@@ -7,6 +7,7 @@ import { type Bundle, MIME_TYPE } from "../kernel/messages";
 import { loadPartWithoutKernel } from "../panes/part-loader";
 import { type Output, outputOf } from "../run/output-json";
 import { Run } from "../run/run";
+import { NOT_FINISHED } from "../run/saved-form";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
 import { drawColumns } from "../view/comparison";
@@ -93,7 +94,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
         // Nobody here has a kernel: what has come so far is all there is.
         this.awaited = null;
         const columns = this.saved(output);
-        for (const { run } of columns) run.lose("not finished when saved");
+        for (const { run } of columns) run.lose(NOT_FINISHED);
         this.put(drawingOf(columns, output.isComparison, this.actions));
       }
     }

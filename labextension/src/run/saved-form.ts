@@ -11,6 +11,8 @@ import { oneLine } from "./status-text";
 export const SAVED_BYTES = 5_000_000;
 /** A notebook file has each line of a text on a line of its own: blanks, quotes, a comma. */
 const LINE_BYTES = 11;
+/** What is said of a run of which the file has only the beginning. */
+export const NOT_FINISHED = "not finished when saved";
 
 /** A run as it is written. */
 export interface WrittenRun {
@@ -75,7 +77,7 @@ export function plainText(text: string, status: Status): string {
 /** The line at the end of a text that tells how its run ended; "" after a good end. */
 export function noteOf(status: Status): string {
   if (status.state === "done") return "";
-  return isOver(status) ? `[${oneLine(status)}]` : `[not finished when saved: ${oneLine(status)}]`;
+  return isOver(status) ? `[${oneLine(status)}]` : `[${NOT_FINISHED}: ${oneLine(status)}]`;
 }
 
 /**
