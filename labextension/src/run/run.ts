@@ -108,11 +108,7 @@ export class Run {
         this.update(message.status);
         break;
       case "reset":
-        this.hold(message);
-        // That it is lost was only this page's guess.
-        if (this.latest.state === "lost") this.latest = message.status;
-        for (const listener of this.listeners) listener.replaced(message.text);
-        this.update(message.status);
+        this.reset(message);
         break;
       case "end":
         if (message.end > this.end) this.ask();
@@ -126,6 +122,26 @@ export class Run {
         this.lose("no longer known to the kernel");
         break;
     }
+  }
+
+  /** What goes on from here is added: drawn anew it would lose the reader's selection and place. */
+  private reset(snapshot: Snapshot): void {
+    const { pane, part, left_out, text, end, status } = snapshot;
+    const wasLost = this.latest.state === "lost";
+    const isSame =
+      !wasLost && pane === this.pane && part === this.part && left_out === this.leftOut;
+    // That it is lost was only this page's guess.
+    if (wasLost) this.latest = status;
+    // An answer on one channel may be older than what has come on another.
+    if (isSame && status.count < this.latest.count) return;
+    const known = this.text;
+    if (isSame && text.startsWith(known) && end - this.end === text.length - known.length) {
+      this.append(this.end, text.slice(known.length));
+    } else {
+      this.hold(snapshot);
+      for (const listener of this.listeners) listener.replaced(text);
+    }
+    this.update(status);
   }
 
   /** A cancel went one step further. An acknowledgement is never taken back. */

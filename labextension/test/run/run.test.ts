@@ -68,6 +68,20 @@ test("a reset replaces everything and is told", () => {
   expect(run.text).toBe(`${text}!`);
 });
 
+test("a reset that goes on from what is here is added to it", () => {
+  const listener = { appended: vi.fn(), replaced: vi.fn(), changed: vi.fn() };
+  run.listen(listener);
+  run.receive({ kind: "reset", ...snapshot({ text: "ab", status: streaming(1) }) });
+  run.receive({ kind: "reset", ...snapshot({ text: "abcd", status: streaming(2) }) });
+  expect(listener.appended.mock.calls).toEqual([["cd"]]);
+  // An old answer.
+  run.receive({ kind: "reset", ...snapshot({ text: "abc", status: streaming(1) }) });
+  expect(run.text).toBe("abcd");
+  expect(listener.replaced).not.toHaveBeenCalled();
+  run.receive({ kind: "reset", ...snapshot({ text: "abce", status: streaming(3) }) });
+  expect(listener.replaced).toHaveBeenCalledWith("abce");
+});
+
 test("the text of a run that is over is asked for when somebody looks at it, once", () => {
   const over = status({ state: "done", count: 2 });
   const empty = snapshot({ text: "", end: 0, withheld: true, status: over });
