@@ -368,7 +368,7 @@ def test_06_a_closed_socket_ends_the_producers(
         if protocol == "compact":
             for answer in peer.take(3):
                 peer.send(peer.wire.pull(answer.stream_id, 10**6))
-        until(lambda: endpoint.produced > 5 and len(endpoint.calls) == 2)
+        until(lambda: endpoint.produced > 5 and len(endpoint.calls) == 3)
         peer.vanish()
         until(lambda: (open_server.running, open_server.clients) == (0, 0))
         until(lambda: len(endpoint.finals) == 4)

@@ -144,6 +144,7 @@ class Endpoint:
     def sync_ticks(self, pause_s: float = 0.001) -> Iterator[int]:
         number = 0
         try:
+            self.calls.append("sync_ticks")
             while True:
                 yield number
                 number += 1
