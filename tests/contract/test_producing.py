@@ -350,7 +350,7 @@ def test_a_vanished_client_ends_its_producers(
         loops = [iter(stream) for stream in streams[:2]]
         for loop in loops:
             next(loop)
-        until(lambda: server.running == 3 and len(endpoint.calls) == 2)
+        until(lambda: server.running == 3 and len(endpoint.calls) == 3)
         io_loop().post(api._kk_session._channel.abort)
         until(lambda: sorted(endpoint.finals) == ["once_then_wait", "slow", "sync_ticks"])
         until(lambda: (server.running, server.clients) == (0, 0))
