@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from yardstick.figures import Change, Row, Run, Spread
 
 __all__ = ["change_table", "markdown", "replaced", "table"]
@@ -24,10 +25,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def markdown(run: Run) -> str:
-    """The same as a Markdown table, with the machine below it."""
+    """The same as a Markdown table, with the machine below it, without what was before."""
+    rows = [msgspec.structs.replace(row, since=None) for row in run.rows]
     heads = [head or "also" for head in _HEAD]
     marks = ["---", *["---:"] * (len(heads) - 2), "---"]
-    lines = [heads, marks, *([f"`{cells[0]}`", *cells[1:]] for cells in map(_cells, run.rows))]
+    lines = [heads, marks, *([f"`{cells[0]}`", *cells[1:]] for cells in map(_cells, rows))]
     facts = ", ".join(f"{name} {value}" for name, value in run.machine.items())
     return (
         "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
