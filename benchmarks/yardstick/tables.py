@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+
 from yardstick.figures import Change, Row, Run, Spread
 
 __all__ = ["change_table", "markdown", "replaced", "table"]
