@@ -195,11 +195,13 @@ await kk.show(rows())""",
     started_s = time.monotonic()
     with lab.watch_stalls() as streaming:
         lab.start(1)
-        lab.wait_until(f"() => ({LAST_CELL})() === '{ROWS_MANY - 1}'", timeout_s=40)
+        lab.wait_for_words(f"{ROWS_MANY:,} items", timeout_s=40)
         stream_s = time.monotonic() - started_s
-        elements = lab.page.evaluate("() => document.querySelectorAll('.kkj *').length")
+        lab.pause(0.2)
+    lab.wait_until(f"() => ({LAST_CELL})() === '{ROWS_MANY - 1}'")
+    elements = lab.page.evaluate("() => document.querySelectorAll('.kkj *').length")
     stream_bytes = lab.traffic.iopub_bytes()
-    deltas = [f for f in lab.traffic.iopub("comm_msg") if "delta" in json.dumps(f.content)[:200]]
+    deltas = lab.traffic.deltas()
     with lab.watch_stalls() as scrolling:
         lab.page.evaluate(SCROLL)
     with lab.watch_stalls() as sorting:
@@ -210,8 +212,11 @@ await kk.show(rows())""",
     with lab.watch_stalls() as ending:
         lab.button(1, "Cancel").click()
         lab.wait(1)
-        expect(lab.output(1).locator(".kkj-static")).to_contain_text("cancelled after 100,000")
+        lab.wait_until("() => document.querySelector('.kkj-static') !== null")
         lab.pause(0.5)
+    expect(lab.output(1).locator(".kkj-static .kkj-line")).to_contain_text(
+        "cancelled after 100,000"
+    )
     lab.save()
     saved_bytes = len(lab.saved_text().encode())
     data = lab.saved().cells[1].outputs[0].data

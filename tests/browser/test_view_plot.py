@@ -102,16 +102,14 @@ kk.show(walk(), view="plot").wait()""",
     lab.traffic.clear()
     with lab.watch_stalls() as stalls:
         lab.start(1)
-        lab.wait_until(
-            "() => document.querySelector('.kkj-words')?.textContent.startsWith('1,000,000 items')",
-            timeout_s=50,
-        )
+        lab.wait_for_words("1,000,000 items", timeout_s=50)
         lab.pause(0.5)
     with lab.watch_stalls() as ending:
         lab.let_go()
         lab.wait(1)
-        expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 1,000,000 items")
-        lab.pause(0.3)
+        lab.wait_until("() => document.querySelector('.kkj-static') !== null")
+        lab.pause(0.5)
+    expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 1,000,000 items")
     lab.save()
     file_bytes = len((lab.server.root / f"{lab.name}.ipynb").read_bytes())
     keep_ms("1,000,000 points: longest stall", stalls[0].longest_ms / 1000)

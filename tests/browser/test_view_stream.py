@@ -54,25 +54,27 @@ kk.show(tokens()).wait()""",
     started_s = time.monotonic()
     with lab.watch_stalls() as stalls:
         lab.start(1)
-        lab.wait_until(f"() => ({LIVE_TEXT})().length === {len(text)}", timeout_s=40)
+        lab.wait_for_words(f"{TOKENS:,} items", timeout_s=40)
         stream_s = time.monotonic() - started_s
-        live = lab.page.evaluate(LIVE_TEXT)
-        nodes = lab.page.evaluate(
-            "() => { const walker = document.createTreeWalker(document.querySelector('.kkj'));"
-            "let count = 0; while (walker.nextNode()) count++; return count; }"
-        )
+        lab.pause(0.2)
+    live = lab.page.evaluate(LIVE_TEXT)
+    nodes = lab.page.evaluate(
+        "() => { const walker = document.createTreeWalker(document.querySelector('.kkj'));"
+        "let count = 0; while (walker.nextNode()) count++; return count; }"
+    )
     with lab.watch_stalls() as ending:
         lab.let_go()
         lab.wait(1)
-        expect(lab.output(1).locator(".kkj-static")).to_contain_text("✓ 100,000 items")
-        lab.pause(0.3)
+        lab.wait_until("() => document.querySelector('.kkj-static') !== null")
+        lab.pause(0.5)
+    expect(lab.output(1).locator(".kkj-static .kkj-line")).to_contain_text("✓ 100,000 items")
     assert live == text
     assert nodes < 1_500
     assert static_text(lab, 1) == text
     lab.save()
     assert lab.saved().cells[1].outputs[0].data["text/plain"] == text
 
-    deltas = [f for f in lab.traffic.iopub("comm_msg") if "delta" in json.dumps(f.content)[:200]]
+    deltas = lab.traffic.deltas()
     delta_bytes = sum(frame.size_bytes for frame in deltas)
     all_bytes = lab.traffic.iopub_bytes()
     keep_ms("100,000 tokens: longest stall", stalls[0].longest_ms / 1000)

@@ -425,6 +425,11 @@ class Lab:
         """Wait until a JavaScript function of ``arg`` returns something true in the page."""
         self.page.wait_for_function(script, arg=arg, timeout=timeout_s * 1000)
 
+    def wait_for_words(self, words: str, timeout_s: float = 20) -> None:
+        """Wait until the first state line begins so: no work for a page with a large text."""
+        begins = "(words) => document.querySelector('.kkj-words')?.textContent.startsWith(words)"
+        self.wait_until(begins, words, timeout_s)
+
     def pause(self, seconds: float) -> None:
         """Let the page go on for a moment; events keep being recorded, unlike in time.sleep()."""
         self.page.wait_for_timeout(seconds * 1000)

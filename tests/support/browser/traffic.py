@@ -42,6 +42,11 @@ class Traffic:
     def iopub_bytes(self, *kinds: str) -> int:
         return sum(frame.size_bytes for frame in self.iopub(*kinds))
 
+    def deltas(self) -> list[Frame]:
+        """What told the page of new text in an output."""
+        frames = self.iopub("kkjupyter_view")
+        return [frame for frame in frames if frame.content["kind"] == "delta"]
+
     def busiest_second(self, *kinds: str) -> int:
         """The largest number of IOPub messages that came within one second."""
         times_s = [frame.at_s for frame in self.iopub(*kinds)]
