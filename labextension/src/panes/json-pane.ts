@@ -6,7 +6,7 @@ import { type Tree, treeOf } from "./json-tree";
 import { TextPane } from "./text-pane";
 
 /** Beyond, values stay lines: a page is no place for a million handles. */
-const TREES = 10_000;
+const TREES = 2_000;
 
 export class JsonPane extends TextPane {
   /** Lines are shown when they are whole. */
