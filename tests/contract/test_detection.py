@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from support.endpoints import Endpoint
 from support.peers.raw import RawPeer, raw_server
 from support.waiting import until
+from websockets.exceptions import ConnectionClosed
 
 import kkjupyter as kk
 from kkjupyter.connection.negotiation import make_protocol
@@ -227,6 +229,22 @@ def test_noise_before_the_answer_is_overlooked(generation: str, noise: str) -> N
     with raw_server(play) as url, kk.connect(url) as api:
         assert api._kk_session.protocol == SPOKEN_BY[generation][0]
         assert api.add(1, 2).result(timeout_s=5) == 3
+
+
+@pytest.mark.parametrize("noise", ["x" * 100_000, ""])
+def test_noise_without_end_is_an_error_that_says_what_to_do(noise: str) -> None:
+    """Long before the two seconds that a silent server gets; messages count, too."""
+
+    def babbles(peer: RawPeer) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(200_000):
+                peer._connection.send(noise)
+
+    with (
+        raw_server(babbles) as url,
+        pytest.raises(kk.ConnectError, match=r"sent more than 4,194,304 bytes.*name it"),
+    ):
+        kk.connect(url)
 
 
 # ---- pieces
