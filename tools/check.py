@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import chromium
@@ -147,6 +148,15 @@ def client_tests() -> None:
     pytest("tests/clients", "--timeout=120", python=machine.make_clients_venv())
 
 
+def lab_tests(version: str) -> None:
+    """The chosen browser tests in an older JupyterLab and in the Notebook that goes with it."""
+    python = machine.make_lab_venv(version)
+    pytest(
+        *(MATRIX_TESTS, f"--jupyter={python}", "--timeout=180", *FILE_WORKERS),
+        marked="labs and not matrix",
+    )
+
+
 def no_test_forgotten() -> None:
     """Fail if a test belongs to no step, and would silently never run."""
     known = {step.path for step in (*STEPS, *MATRIX_STEPS)}
@@ -220,6 +230,15 @@ MATRIX_STEPS = (
         lambda: pytest(MATRIX_TESTS, "--timeout=180", marked="matrix"),
         MATRIX_TESTS,
         ("install", "kernels", "chromium"),
+    ),
+    *(
+        Step(
+            f"lab-{version}",
+            partial(lab_tests, version),
+            MATRIX_TESTS,
+            ("install", "kernels", "chromium"),
+        )
+        for version in machine.OLDER_LABS
     ),
     Step("clients", client_tests, "tests/clients"),
     Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
