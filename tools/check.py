@@ -63,7 +63,7 @@ def command(*argv: str, cwd: str = ".") -> None:
         raise StepFailed(f"{Path(argv[0]).name} ended with exit code {code}")
 
 
-def pytest(*args: str, marked: str = "not matrix", python: Path = Path(PY)) -> None:
+def pytest(*args: str, marked: str = "not matrix and not rtc", python: Path = Path(PY)) -> None:
     # The console script's directory is not the repository: the tests see the installed package.
     command(str(python.with_name("pytest")), "--fail-on-skip", "-m", marked, *args)
 
@@ -157,6 +157,12 @@ def lab_tests(version: str) -> None:
     )
 
 
+def rtc_tests() -> None:
+    """Two people in one notebook."""
+    python = machine.make_rtc_venv()
+    pytest("tests/browser/test_rtc.py", f"--jupyter={python}", "--timeout=180", marked="rtc")
+
+
 def no_test_forgotten() -> None:
     """Fail if a test belongs to no step, and would silently never run."""
     known = {step.path for step in (*STEPS, *MATRIX_STEPS)}
@@ -240,6 +246,7 @@ MATRIX_STEPS = (
         )
         for version in machine.OLDER_LABS
     ),
+    Step("rtc", rtc_tests, MATRIX_TESTS, ("install", "kernels", "chromium")),
     Step("clients", client_tests, "tests/clients"),
     Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
 )

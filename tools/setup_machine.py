@@ -26,6 +26,7 @@ OLDER_LABS = {
     "4.2.7": ("notebook==7.2.3", "setuptools==80.9.0"),
     "4.4.10": ("notebook==7.4.7", "setuptools==80.9.0"),
 }
+COLLABORATION = "jupyter-collaboration==5.0.4"
 
 
 class SetupFailed(Exception):
@@ -162,6 +163,13 @@ def make_lab_venv(version: str) -> Path:
         *("hatchling", ".", f"jupyterlab=={version}", *OLDER_LABS[version]),
         constraints=constraints,
     )
+
+
+def make_rtc_venv() -> Path:
+    """Make .labs/rtc with the usual JupyterLab, jupyter-collaboration and the project."""
+    LABS_DIR.mkdir(exist_ok=True)
+    wanted = ("hatchling", ".", "jupyterlab", "notebook", COLLABORATION)
+    return _make_venv(LABS_DIR / "rtc", Path(sys.executable), *wanted)
 
 
 def _make_venv(

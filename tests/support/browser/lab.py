@@ -265,6 +265,10 @@ class Lab:
         self._shows_lab = False
         self.open(with_kernel=with_kernel)
 
+    def joined(self) -> Lab:
+        """The same notebook for a second person, who has yet to open it."""
+        return Lab(self.server, self._pages, self.name, self.front_end)
+
     def close(self) -> None:
         """Close the notebook and shut its kernel down."""
         if self.is_page_kept:
