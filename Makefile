@@ -96,7 +96,7 @@ test-fast: $(VENV)/.test
 	@$(CHECK) ruff mypy fast
 
 test-matrix: $(VENV)/.test
-	@$(CHECK) matrix-browser clients matrix-newer
+	@$(CHECK) matrix-browser lab-4.2.7 lab-4.4.10 rtc clients matrix-newer
 
 pictures: $(VENV)/.test
 	@$(CHECK) pictures
@@ -132,7 +132,7 @@ bench: $(VENV)/.test
 	  $(if $(ROUNDS),--rounds $(ROUNDS))
 
 clean:
-	rm -rf $(VENV) .venv-newer .venv-clients .kernels .node .chromium .artifacts dist .coverage .coverage.*
+	rm -rf $(VENV) .venv-newer .venv-clients .kernels .labs .node .chromium .artifacts dist .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf tests/peers/vovk_*/.next tests/peers/vovk_*/next-env.d.ts
 	find . -name node_modules -type d -prune -exec rm -rf {} +

@@ -6,6 +6,7 @@ import gc
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -29,6 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--one-codec",
         action="store_true",
         help="contract tests: each transport and protocol with one codec only",
+    )
+    parser.addoption(
+        "--jupyter",
+        type=Path,
+        default=Path(sys.executable),
+        metavar="PYTHON",
+        help="browser tests: whose JupyterLab and Notebook they look at",
     )
 
 

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import chromium
@@ -62,7 +63,7 @@ def command(*argv: str, cwd: str = ".") -> None:
         raise StepFailed(f"{Path(argv[0]).name} ended with exit code {code}")
 
 
-def pytest(*args: str, marked: str = "not matrix", python: Path = Path(PY)) -> None:
+def pytest(*args: str, marked: str = "not matrix and not rtc", python: Path = Path(PY)) -> None:
     # The console script's directory is not the repository: the tests see the installed package.
     command(str(python.with_name("pytest")), "--fail-on-skip", "-m", marked, *args)
 
@@ -147,6 +148,21 @@ def client_tests() -> None:
     pytest("tests/clients", "--timeout=120", python=machine.make_clients_venv())
 
 
+def lab_tests(version: str) -> None:
+    """The chosen browser tests in an older JupyterLab and in the Notebook that goes with it."""
+    python = machine.make_lab_venv(version)
+    pytest(
+        *(MATRIX_TESTS, f"--jupyter={python}", "--timeout=180", *FILE_WORKERS),
+        marked="labs and not matrix",
+    )
+
+
+def rtc_tests() -> None:
+    """Two people in one notebook."""
+    python = machine.make_rtc_venv()
+    pytest("tests/browser/test_rtc.py", f"--jupyter={python}", "--timeout=180", marked="rtc")
+
+
 def no_test_forgotten() -> None:
     """Fail if a test belongs to no step, and would silently never run."""
     known = {step.path for step in (*STEPS, *MATRIX_STEPS)}
@@ -221,6 +237,16 @@ MATRIX_STEPS = (
         MATRIX_TESTS,
         ("install", "kernels", "chromium"),
     ),
+    *(
+        Step(
+            f"lab-{version}",
+            partial(lab_tests, version),
+            MATRIX_TESTS,
+            ("install", "kernels", "chromium"),
+        )
+        for version in machine.OLDER_LABS
+    ),
+    Step("rtc", rtc_tests, MATRIX_TESTS, ("install", "kernels", "chromium")),
     Step("clients", client_tests, "tests/clients"),
     Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
 )

@@ -1,4 +1,4 @@
-"""Find, or bring, what the checks need besides their own venv: Node, a newer Python, clients.
+"""Find, or bring, what the checks need besides their own venv: Node, and venvs of other versions.
 
 Nothing here is installed outside the repository. (The browser has a module of its own.)
 """
@@ -18,6 +18,15 @@ NODE_BIN = ROOT / ".node" / "bin"
 NEWER_VENV = ROOT / ".venv-newer"
 CLIENTS_VENV = ROOT / ".venv-clients"
 CLIENTS_CONSTRAINTS = ROOT / "tests" / "clients" / "constraints.txt"
+CONSTRAINTS = ROOT / "constraints.txt"
+LABS_DIR = ROOT / ".labs"
+
+#: JupyterLab's version -> what goes with it and differs from constraints.txt.
+OLDER_LABS = {
+    "4.2.7": ("notebook==7.2.3", "setuptools==80.9.0"),
+    "4.4.10": ("notebook==7.4.7", "setuptools==80.9.0"),
+}
+COLLABORATION = "jupyter-collaboration==5.0.4"
 
 
 class SetupFailed(Exception):
@@ -93,7 +102,7 @@ def _wheel_node() -> tuple[Path, Path]:
     return root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-# ---- other venvs: a newer Python, the clients of LLMs --------------------------------------------
+# ---- other venvs: a newer Python, the clients of LLMs, older JupyterLabs -------------------------
 
 
 def newest_python() -> Path | None:
@@ -134,24 +143,61 @@ def make_clients_venv() -> Path:
     )
 
 
-def _make_venv(folder: Path, base: Path, *wanted: str, reads: tuple[Path, ...] = ()) -> Path:
+def make_lab_venv(version: str) -> Path:
+    """Make .labs/VERSION with that JupyterLab, its Notebook and the project; returns its Python.
+
+    All else in it has the versions of constraints.txt.
+    """
+    constraints = LABS_DIR / f"constraints-{version}.txt"
+    LABS_DIR.mkdir(exist_ok=True)
+    # What comes with JupyterLab and Notebook alone has the versions that those ask for.
+    others = [
+        line
+        for line in CONSTRAINTS.read_text().splitlines(keepends=True)
+        if not line.startswith(("jupyterlab==", "jupyter_builder==", "notebook==", "setuptools=="))
+    ]
+    constraints.write_text("".join(others))
+    return _make_venv(
+        LABS_DIR / version,
+        Path(sys.executable),
+        *("hatchling", ".", f"jupyterlab=={version}", *OLDER_LABS[version]),
+        constraints=constraints,
+    )
+
+
+def make_rtc_venv() -> Path:
+    """Make .labs/rtc with the usual JupyterLab, jupyter-collaboration and the project."""
+    LABS_DIR.mkdir(exist_ok=True)
+    wanted = ("hatchling", ".", "jupyterlab", "notebook", COLLABORATION)
+    return _make_venv(LABS_DIR / "rtc", Path(sys.executable), *wanted)
+
+
+def _make_venv(
+    folder: Path,
+    base: Path,
+    *wanted: str,
+    reads: tuple[Path, ...] = (),
+    constraints: Path = CONSTRAINTS,
+) -> Path:
     """A venv with ``wanted``, made anew if that, or what it is read from, has changed."""
     python = folder / "bin" / "python"
     stamp = folder / ".installed-from"
-    sources = (ROOT / "pyproject.toml", ROOT / "constraints.txt", *reads)
+    sources = (ROOT / "pyproject.toml", constraints, *reads)
     digest = hashlib.sha256(
-        b"\0".join([str(base).encode()] + [path.read_bytes() for path in sources])
+        b"\0".join(
+            [str(base).encode(), *map(str.encode, wanted), *(path.read_bytes() for path in sources)]
+        )
     ).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:
         subprocess.run([str(base), "-m", "venv", "--clear", str(folder)], check=True)
-        pip_install(python, *wanted)
+        pip_install(python, *wanted, constraints=constraints)
         stamp.write_text(digest)
     pip_install(python, "--no-deps", "--no-build-isolation", "--force-reinstall", ".")
     return python
 
 
-def pip_install(python: Path, *args: str) -> None:
-    argv = [str(python), "-m", "pip", "install", "-qq", "--constraint", "constraints.txt"]
+def pip_install(python: Path, *args: str, constraints: Path = CONSTRAINTS) -> None:
+    argv = [str(python), "-m", "pip", "install", "-qq", "--constraint", str(constraints)]
     code = subprocess.run([*argv, *args], cwd=ROOT, check=False).returncode
     if code:
         raise SetupFailed(f"pip install {' '.join(args)} ended with exit code {code}")

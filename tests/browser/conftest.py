@@ -20,8 +20,22 @@ _failed = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
+def start_jupyter(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Callable[..., JupyterServer]:
+    """``start_jupyter(lab_extension=False)`` -> a server of the JupyterLab that was asked for."""
+    python = pytestconfig.getoption("--jupyter")
+
+    def start(*, lab_extension: bool) -> JupyterServer:
+        home = tmp_path_factory.mktemp("jupyter")
+        return JupyterServer.start(home, lab_extension=lab_extension, python=python)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def jupyter_server(start_jupyter: Callable[..., JupyterServer]) -> Iterator[JupyterServer]:
+    with start_jupyter(lab_extension=True) as server:
         yield server
 
 

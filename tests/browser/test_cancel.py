@@ -101,7 +101,8 @@ def cancel_in_cells(
     return lab
 
 
-@pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
+@pytest.mark.labs
+@pytest.mark.parametrize("kernel", [pytest.param("7.3.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_in_lab(open_notebook: OpenNotebook, kernel: str) -> None:
     cancel_in_cells(open_notebook, BLOCKS, BLOCKS_SILENT, AWAITS, kernel=kernel)
 
@@ -110,6 +111,7 @@ def test_every_way_to_show_a_stream(open_notebook: OpenNotebook) -> None:
     cancel_in_cells(open_notebook, LAST_LINE, LOOP, AWAITS_LOOP, LOCAL)
 
 
+@pytest.mark.labs
 def test_in_notebook_7(open_notebook: OpenNotebook) -> None:
     cancel_in_cells(open_notebook, BLOCKS, front_end="notebook")
 

@@ -16,6 +16,7 @@ OpenNotebook = Callable[..., Lab]
 STREAM = "import time\nfor i in range(20): print(i, flush=True); time.sleep(0.05)"
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize("front_end", ["lab", "notebook"])
 @pytest.mark.parametrize("kernel", [pytest.param("7.3.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_a_cell_runs_and_is_saved(open_notebook: OpenNotebook, kernel: str, front_end: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,6 @@ COMMAND = "kkjupyter:cancel-streams"
 SHORTCUT = "Control+Alt+."
 
 
-@pytest.fixture(scope="module")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A server whose front ends load the extension, unlike that of the other tests."""
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
-        yield server
-
-
 def words(count: int) -> str:
     return "".join(f"word{i} " for i in range(count))
 
@@ -64,7 +57,11 @@ def show_static(jupyter_server: JupyterServer, lab: Lab, data: dict[str, Any]) -
 # ---- cancel
 
 
-@pytest.mark.parametrize(("kernel", "front_end"), [("6.31.0", "lab"), ("7.4.0", "notebook")])
+@pytest.mark.labs
+@pytest.mark.parametrize(
+    ("kernel", "front_end"),
+    [pytest.param("6.31.0", "lab", marks=pytest.mark.matrix), ("7.4.0", "notebook")],
+)
 def test_the_button_is_there_while_streams_run(
     open_notebook: OpenNotebook, kernel: str, front_end: FrontEnd
 ) -> None:
@@ -82,7 +79,11 @@ def test_the_button_is_there_while_streams_run(
     assert lab.page_errors == []
 
 
-@pytest.mark.parametrize(("kernel", "front_end"), [("7.4.0", "lab"), ("6.31.0", "notebook")])
+@pytest.mark.labs
+@pytest.mark.parametrize(
+    ("kernel", "front_end"),
+    [("7.4.0", "lab"), pytest.param("6.31.0", "notebook", marks=pytest.mark.matrix)],
+)
 def test_the_shortcut_while_a_cell_blocks(
     open_notebook: OpenNotebook, kernel: str, front_end: FrontEnd
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_shortcut_while_a_cell_blocks(
     assert lab.page.evaluate(typed_into) == SETUP
 
 
+@pytest.mark.labs
 def test_the_command_in_the_palette(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
     lab.run(0)
@@ -132,7 +134,8 @@ def test_a_stream_that_no_view_shows_counts(open_notebook: OpenNotebook) -> None
     expect(button).to_be_hidden()
 
 
-@pytest.mark.parametrize("kernel", ["6.31.0", "7.4.0"])
+@pytest.mark.labs
+@pytest.mark.parametrize("kernel", [pytest.param("6.31.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_reload_while_a_cell_blocks(open_notebook: OpenNotebook, kernel: str) -> None:
     """No view comes back before the cell has ended; the button does."""
     lab = open_notebook([SETUP, BLOCKING.format(count=2_000), "print('next')"], kernel=kernel)
@@ -164,6 +167,7 @@ def test_each_notebook_has_its_own(open_notebook: OpenNotebook) -> None:
     lab.server.shut_down_kernel_of("Untitled")
 
 
+@pytest.mark.labs
 def test_a_restart_takes_the_button_away(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
     lab.run(0)
@@ -214,11 +218,12 @@ GEOMETRY = """(index) => {
 }"""
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize(
     ("front_end", "theme", "width_px"),
     [
         ("lab", "light", 1300),
-        ("notebook", "dark", 1300),
+        pytest.param("notebook", "dark", 1300, marks=pytest.mark.matrix),
         pytest.param("lab", "dark", 300, marks=pytest.mark.matrix),
     ],
 )
@@ -245,6 +250,7 @@ await kk.show(one())"""
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, "kk.show(words(20, 0.01))", "await kk.show(iter([1, {'a': [2]}]))"])
     lab.run(0)
@@ -263,6 +269,7 @@ def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
     assert our_errors(lab) == []
 
 
+@pytest.mark.labs
 def test_a_saved_plot_is_drawn_again(open_notebook: OpenNotebook, artifacts: Path) -> None:
     """Its part comes from the extension: for the live view, and where there is no kernel."""
     lab = open_notebook([SETUP, "kk.show(iter([n * n % 97 for n in range(300)]), view='plot')"])

@@ -40,9 +40,9 @@ GONE_WITHIN_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """A server whose front ends load the extension and show notices, unlike other tests'."""
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=True) as server:
+def jupyter_server(start_jupyter: Callable[..., JupyterServer]) -> Iterator[JupyterServer]:
+    """A server whose front ends show notices, unlike other tests'."""
+    with start_jupyter(lab_extension=True) as server:
         quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": False}
         settings = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
         server.request("PUT", settings, {"raw": json.dumps(quiet)})
@@ -90,7 +90,8 @@ def scroll_to(lab: Lab, index: int) -> None:
 # ---- the Running panel
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.labs
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_the_running_panel_lists_what_runs(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme
 ) -> None:
@@ -174,7 +175,8 @@ def test_the_button_says_how_many_and_which(open_notebook: OpenNotebook, artifac
 # ---- notices
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.labs
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_a_stream_that_ends_out_of_sight_is_told(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme
 ) -> None:
@@ -247,6 +249,7 @@ def test_what_another_page_cancels_is_told(
     lab.pause(5)  # what was run here last might have done it
     other.evaluate("() => window.jupyterapp.commands.execute('kkjupyter:cancel-streams')")
     expect(toasts(lab)).to_contain_text("poem() was cancelled after 1 item")
+    other.close()
     lab.is_page_kept = False
     lab.let_go()
 
@@ -275,6 +278,7 @@ def test_notices_can_be_turned_off(
 # ---- cells and kernels that go away
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize(
     ("leave", "come_back"),
     [
@@ -306,6 +310,7 @@ def test_a_cell_that_comes_back_keeps_its_stream(
     lab.let_go()
 
 
+@pytest.mark.labs
 def test_a_kernel_that_is_shut_down_elsewhere_is_gone_soon(
     jupyter_server: JupyterServer, open_notebook: OpenNotebook
 ) -> None:

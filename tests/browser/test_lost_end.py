@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 from support.browser.jupyter_server import JupyterServer
 from support.browser.lab import Lab
@@ -132,6 +133,7 @@ def test_over_a_slow_link_cancel_interrupts_nothing(open_notebook: OpenNotebook)
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 def test_a_notebook_that_is_closed_and_opened_again_shows_what_runs(
     open_notebook: OpenNotebook,
 ) -> None:

@@ -74,13 +74,14 @@ LOST = """(sheet_px) => {
 
 @pytest.fixture
 def paper(pages: Pages) -> Iterator[Page]:
-    page = pages.new()
+    window = pages.new_window()
+    page = window.new_page()
     # What nbconvert's pages fetch from elsewhere: MathJax, require.js.
     page.route(re.compile("https?:"), lambda route: route.abort())
     page.set_viewport_size({"width": SHEET_PX, "height": 1_000})
     page.emulate_media(media="print")
     yield page
-    page.context.close()
+    window.close()
 
 
 def exported(data: dict[str, Any]) -> str:

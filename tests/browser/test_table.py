@@ -39,7 +39,7 @@ LAST_CELL = """() => {
 }"""
 
 
-@pytest.mark.parametrize("width_px", [300, 1300])
+@pytest.mark.parametrize("width_px", [pytest.param(300, marks=pytest.mark.matrix), 1300])
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_how_it_looks(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme, width_px: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 from support.browser.lab import Lab
 
@@ -16,6 +17,7 @@ import kkjupyter as kk
 kk.show(iter([{"n": n, "half": n / 2} for n in range(3000)])).wait()"""
 
 
+@pytest.mark.labs
 def test_it_stays_interactive(open_notebook: OpenNotebook, artifacts: Path) -> None:
     lab = open_notebook([ROWS], width_px=900)
     lab.run(0)

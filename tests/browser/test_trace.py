@@ -15,6 +15,7 @@ SETUP = "%load_ext kkjupyter\n%rpc connect demo as api"
 CALL = "%rpc api.ticks() --trace --take 40"
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize(
     ("theme", "width_px"),
     [

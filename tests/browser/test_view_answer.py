@@ -104,7 +104,7 @@ def ended(lab: Lab, index: int) -> None:
     lab.wait(index)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_an_answer_with_thoughts_and_tools(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme
 ) -> None:
@@ -161,7 +161,9 @@ def test_an_answer_with_thoughts_and_tools(
     assert (saved["view"], saved["pane"]) == ("answer", "answer")
 
 
-@pytest.mark.parametrize(("theme", "width_px"), [("light", 400), ("dark", 1300)])
+@pytest.mark.parametrize(
+    ("theme", "width_px"), [pytest.param("light", 400, marks=pytest.mark.matrix), ("dark", 1300)]
+)
 def test_what_else_an_answer_has(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme, width_px: int
 ) -> None:
@@ -179,7 +181,7 @@ def test_what_else_an_answer_has(
     pane(lab, 2).screenshot(path=artifacts / f"answer-others-{theme}-{width_px}.png")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_two_answers_side_by_side(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme
 ) -> None:

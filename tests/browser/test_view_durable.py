@@ -7,18 +7,22 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
-from support.browser.lab import Lab
+from support.browser.lab import HOLD, Lab
 
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 OpenNotebook = Callable[..., Lab]
 
-SETUP = "%load_ext kkjupyter\nimport asyncio, threading, time, kkjupyter as kk"
+SETUP = "%load_ext kkjupyter\nimport asyncio, threading, time, kkjupyter as kk" + HOLD
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
+# The first 41 words come one by one, the others when the test lets them: however long a page loads.
 BLOCKING = """def words():
     for i in range({count}):
-        time.sleep(0.05)
+        if i <= 40:
+            time.sleep(0.02)
+        if i == 41:
+            hold()
         yield f"word{{i}} "
 
 kk.show(words()).wait()"""
@@ -30,14 +34,14 @@ BACKGROUND = """def words():
 
 %rpc words() --background"""
 
-# Stops half-way until a cell lets it go on, however long the page takes to load.
+# Stops half-way until a cell lets it go on, and is seen to go on.
 HALTING = """go_on = threading.Event()
 
 def words():
     for i in range(300):
         if i == 100:
             go_on.wait()
-        time.sleep(0.05)
+        time.sleep(0.02)
         yield f"word{i} "
 
 %rpc words() --background"""
@@ -52,7 +56,10 @@ print(ended_outputs.held_bytes, "bytes held")"""
 
 AWAITING = """async def words():
     for i in range({count}):
-        await asyncio.sleep(0.05)
+        if i <= 40:
+            await asyncio.sleep(0.02)
+        if i == 41:
+            await asyncio.to_thread(hold)
         yield f"word{{i}} "
 
 await kk.show(words())"""
@@ -75,6 +82,7 @@ def assert_static_and_complete(lab: Lab, index: int, count: int) -> None:
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize("kernel", [pytest.param("7.3.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_reload_in_mid_stream(open_notebook: OpenNotebook, kernel: str) -> None:
     lab = open_notebook([SETUP, HALTING, "go_on.set()"], kernel=kernel)
@@ -100,12 +108,16 @@ def test_reload_while_the_cell_runs(open_notebook: OpenNotebook, source: str) ->
     lab = open_notebook([SETUP, source.format(count=160)])
     lab.run(0)
     lab.start(1)
-    expect(lab.output(1)).to_contain_text("word30 ")
+    expect(lab.output(1)).to_contain_text("word40 ")
     lab.save()
     lab.reload()
+    expect(lab.output(1).get_by_role("log")).to_contain_text("word40 ")
+    assert lab.output(1).locator(".kkj-static").count() == 0
+    lab.let_go()
     assert_static_and_complete(lab, 1, 160)
 
 
+@pytest.mark.labs
 def test_a_reloaded_view_can_be_cancelled(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, BACKGROUND.format(count=2_000)])
     lab.run(0)
@@ -132,6 +144,7 @@ def test_a_save_in_mid_stream_holds_what_came(open_notebook: OpenNotebook) -> No
     # Saving did not draw the view anew: a selection in it would be gone.
     assert view is not None
     assert view.evaluate("(element) => element.isConnected")
+    lab.let_go()
     lab.wait(1)
     lab.save()
     data = lab.saved().cells[1].outputs[0].data
@@ -167,6 +180,7 @@ def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
     expect(lab.output(1)).not_to_contain_text("model not found")
 
 
+@pytest.mark.labs
 def test_kernel_restarted_in_mid_stream(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, AWAITING.format(count=2_000)])
     lab.run(0)
@@ -188,7 +202,7 @@ def test_kernel_restarted_in_mid_stream(open_notebook: OpenNotebook) -> None:
 
 
 def test_the_kernel_dies_in_mid_stream(open_notebook: OpenNotebook) -> None:
-    dies = "import os, threading\nthreading.Timer(2.5, os.kill, (os.getpid(), 9)).start()\n"
+    dies = "import os, threading\nthreading.Timer(1.5, os.kill, (os.getpid(), 9)).start()\n"
     lab = open_notebook([SETUP, dies + AWAITING.format(count=2_000)])
     lab.run(0)
     lab.start(1)

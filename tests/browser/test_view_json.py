@@ -32,6 +32,7 @@ COPYING = """def copying():
 kk.show(copying()).wait()"""
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_values_unfold(open_notebook: OpenNotebook, artifacts: Path, theme: str) -> None:
     lab = open_notebook([SETUP, ORDERS], theme=theme, width_px=800)

@@ -166,6 +166,7 @@ def test_half_of_it_looks_like_what_it_will_be(
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("theme", "width_px"),
@@ -279,6 +280,7 @@ def test_a_selection_survives(open_notebook: OpenNotebook) -> None:
     ended(lab, 2)
 
 
+@pytest.mark.labs
 @pytest.mark.timeout(120)
 def test_notebook_7_typesets_it_too(open_notebook: OpenNotebook) -> None:
     lab, writer = writing(open_notebook, front_end="notebook")
@@ -297,6 +299,7 @@ def test_notebook_7_typesets_it_too(open_notebook: OpenNotebook) -> None:
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 @pytest.mark.timeout(120)
 def test_it_stays_when_it_is_reopened_without_a_kernel(
     open_notebook: OpenNotebook, artifacts: Path

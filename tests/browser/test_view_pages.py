@@ -40,7 +40,16 @@ STATUS = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.ses
 SELECTED = "() => getSelection().toString()"
 
 
-@pytest.mark.parametrize("kernel", ["6.29.5", "6.31.0", "7.3.0", "7.4.0"])
+@pytest.mark.labs
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        "6.29.5",
+        pytest.param("6.31.0", marks=pytest.mark.matrix),
+        pytest.param("7.3.0", marks=pytest.mark.matrix),
+        "7.4.0",
+    ],
+)
 def test_a_page_that_is_loaded_while_the_cell_runs_shows_it(
     open_notebook: OpenNotebook, kernel: str
 ) -> None:
@@ -75,6 +84,7 @@ def test_no_widget_is_made_for_a_page_with_the_extension(open_notebook: OpenNote
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 def test_at_the_end_nothing_is_replaced(open_notebook: OpenNotebook) -> None:
     """Whoever reads further up stays there, and what is marked stays marked."""
     lab = open_notebook([SETUP, BLOCKS])
@@ -109,6 +119,7 @@ def test_at_the_end_nothing_is_replaced(open_notebook: OpenNotebook) -> None:
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 def test_a_comparison_stays_itself(open_notebook: OpenNotebook) -> None:
     source = """def words(name):
     yield f"`{name}` begins "
@@ -138,6 +149,7 @@ kk.compare({name: words(name) for name in ("Ann", "Bob")}, view="markdown").wait
     expect(lab.output(1).locator(".kkj-figures")).to_contain_text("first item")
 
 
+@pytest.mark.labs
 def test_a_second_notebook_on_the_same_kernel(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, "1 + 1"])
     lab.run(0)
@@ -162,6 +174,7 @@ def test_a_second_notebook_on_the_same_kernel(open_notebook: OpenNotebook) -> No
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 def test_a_view_of_its_own_in_a_tab(open_notebook: OpenNotebook) -> None:
     """Lab's "Create New View for Cell Output"."""
     lab = open_notebook([SETUP, BLOCKS])
@@ -196,6 +209,7 @@ def test_a_second_view_of_a_notebook_goes_on_without_the_first(
     assert lab.page_errors == []
 
 
+@pytest.mark.labs
 def test_a_console_shows_and_cancels(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP])
     lab.run(0)

@@ -198,7 +198,7 @@ def test_on_paper_all_of_it_is_seen(open_notebook: OpenNotebook) -> None:
     lab.page.emulate_media(media="screen")
 
 
-@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+@pytest.mark.parametrize("front_end", ["lab", pytest.param("notebook", marks=pytest.mark.matrix)])
 @pytest.mark.parametrize("view", ["text", "markdown"])
 def test_a_stream_that_ends_leaves_the_page_where_it_is(
     open_notebook: OpenNotebook, front_end: FrontEnd, view: str
@@ -251,7 +251,7 @@ await kk.show(lines(), view={view!r})"""
     ("theme", "width_px"),
     [
         ("light", 1300),
-        ("dark", 400),
+        pytest.param("dark", 400, marks=pytest.mark.matrix),
         pytest.param("light", 400, marks=pytest.mark.matrix),
         pytest.param("dark", 1300, marks=pytest.mark.matrix),
     ],

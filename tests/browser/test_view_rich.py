@@ -64,7 +64,10 @@ def ended(lab: Lab, index: int) -> None:
     expect(lab.output(index)).to_contain_text("✓")
 
 
-@pytest.mark.parametrize(("theme", "width_px"), [("light", 1300), ("dark", 400)])
+@pytest.mark.labs
+@pytest.mark.parametrize(
+    ("theme", "width_px"), [("light", 1300), pytest.param("dark", 400, marks=pytest.mark.matrix)]
+)
 def test_values_as_the_notebook_shows_them(
     open_notebook: OpenNotebook, artifacts: Path, theme: Theme, width_px: int
 ) -> None:
@@ -97,7 +100,7 @@ def test_values_as_the_notebook_shows_them(
     lab.screenshot(artifacts / f"rich-reopened-{theme}-{width_px}.png", 0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.matrix)])
 def test_only_the_newest_value(open_notebook: OpenNotebook, artifacts: Path, theme: Theme) -> None:
     cells = [
         "kk.show(counting(3000), view='latest').wait()",
@@ -130,7 +133,7 @@ def test_only_the_newest_value(open_notebook: OpenNotebook, artifacts: Path, the
     lab.screenshot(artifacts / f"latest-reopened-{theme}.png")
 
 
-@pytest.mark.parametrize("front_end", ["lab", "notebook"])
+@pytest.mark.parametrize("front_end", ["lab", pytest.param("notebook", marks=pytest.mark.matrix)])
 def test_a_figure_that_is_drawn_over_and_over(
     open_notebook: OpenNotebook, artifacts: Path, front_end: FrontEnd
 ) -> None:

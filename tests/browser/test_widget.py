@@ -59,12 +59,13 @@ BREAK_CONTROL = """() => {
 
 
 @pytest.fixture(scope="module")
-def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+def jupyter_server(start_jupyter: Callable[..., JupyterServer]) -> Iterator[JupyterServer]:
     """A server whose front ends do not load the extension, unlike that of the other tests."""
-    with JupyterServer.start(tmp_path_factory.mktemp("jupyter"), lab_extension=False) as server:
+    with start_jupyter(lab_extension=False) as server:
         yield server
 
 
+@pytest.mark.labs
 @pytest.mark.parametrize("front_end", ["lab", "notebook"])
 def test_a_stream_is_shown_cancelled_and_saved(
     open_notebook: OpenNotebook, front_end: FrontEnd
@@ -91,6 +92,7 @@ def test_a_stream_is_shown_cancelled_and_saved(
     assert [error for error in lab.console_errors if "kkjupyter" in error] == []
 
 
+@pytest.mark.labs
 def test_a_reload_in_mid_stream(open_notebook: OpenNotebook) -> None:
     source = """def words():
     for i in range(40):
@@ -148,6 +150,7 @@ kk.show(values()).wait()"""
     expect(lab.output(1).locator("p").last).to_have_text("Rome")
 
 
+@pytest.mark.labs
 def test_side_by_side(open_notebook: OpenNotebook) -> None:
     source = """def words(name):
     yield f"{name} begins "
@@ -168,7 +171,8 @@ kk.compare({name: words(name) for name in ("Ann", "Bob")}).wait()"""
     assert lab.page_errors == []
 
 
-@pytest.mark.parametrize("kernel", ["7.3.0", "7.4.0"])
+@pytest.mark.labs
+@pytest.mark.parametrize("kernel", [pytest.param("7.3.0", marks=pytest.mark.matrix), "7.4.0"])
 def test_with_the_control_channel_closed_the_widget_is_heard(
     open_notebook: OpenNotebook, kernel: str
 ) -> None:

@@ -70,7 +70,12 @@ class JupyterServer:
 
     @classmethod
     def start(
-        cls, home: Path, env: Mapping[str, str] | None = None, *, lab_extension: bool = False
+        cls,
+        home: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        lab_extension: bool = False,
+        python: Path = Path(sys.executable),
     ) -> JupyterServer:
         """Start a server with all its files below ``home``; returns when it answers.
 
@@ -78,6 +83,7 @@ class JupyterServer:
             home: an empty folder.
             env: more environment variables.
             lab_extension: whether this project's lab extension is enabled; it is there anyway.
+            python: whose JupyterLab and Notebook; kernels are the tests' own in any case.
 
         Raises:
             RuntimeError: it ended at once; the text holds the end of its log.
@@ -94,7 +100,7 @@ class JupyterServer:
             _disable_lab_extension(home)
         log_path = home / "server.log"
         argv = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(str(python), "-m", "jupyterlab", "--no-browser", "--allow-root"),
             *("--expose-app-in-browser", "--JupyterNotebookApp.expose_app_in_browser=True"),
             f"--ServerApp.root_dir={root}",
             "--ServerApp.ip=127.0.0.1",

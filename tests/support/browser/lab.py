@@ -25,6 +25,7 @@ from typing import Any, Final, Literal
 import nbformat
 from playwright.sync_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
     Locator,
     Page,
@@ -169,23 +170,34 @@ class Pages:
     """The pages of one browser.
 
     JupyterLab takes seconds to load. So a page of it shows one notebook after the other, as a
-    user's does, unless something was left in it.
+    user's does, unless something was left in it. All pages of a server are tabs of one window: what
+    one has loaded and compiled the next one need not.
     """
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._kept: dict[str, Page] = {}  # by the URL of the server
+        self._windows: dict[str, BrowserContext] = {}
 
-    def new(self) -> Page:
-        """A page with storage and permissions of its own."""
-        context = self._browser.new_context(viewport=_SIZE)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        context.add_init_script(f"({_RECORD_CLICKS})()")
-        return context.new_page()
+    def new(self, server: JupyterServer) -> Page:
+        """A new tab of the server's window."""
+        if server.url not in self._windows:
+            self._windows[server.url] = self.new_window()
+        return self._windows[server.url].new_page()
+
+    def new_window(self) -> BrowserContext:
+        """A window with storage and permissions of its own."""
+        window = self._browser.new_context(viewport=_SIZE)
+        window.grant_permissions(["clipboard-read", "clipboard-write"])
+        window.add_init_script(f"({_RECORD_CLICKS})()")
+        return window
 
     def take(self, server: JupyterServer) -> Page | None:
         """A page that shows JupyterLab of this server, and no notebook; None if there is none."""
-        return self._kept.pop(server.url, None)
+        page = self._kept.pop(server.url, None)
+        if page is not None:
+            page.bring_to_front()
+        return page
 
     def keep(self, server: JupyterServer, page: Page) -> None:
         """Have this page of JupyterLab used again, if its notebook can be put away."""
@@ -195,7 +207,7 @@ class Pages:
         except PlaywrightError:  # it shows something else by now
             is_clear = False
         if not is_clear:
-            page.context.close()
+            page.close()
             return
         page.set_viewport_size(_SIZE)
         page.mouse.move(0, 0)
@@ -221,7 +233,7 @@ class Lab:
         self._pages = pages
         kept = pages.take(server) if front_end == "lab" else None
         self._shows_lab = kept is not None
-        self.page: Page = kept or pages.new()
+        self.page: Page = kept or pages.new(server)
         self._listen(self.page)
 
     # ---- the page --------------------------------------------------------------------------------
@@ -246,13 +258,16 @@ class Lab:
 
         The old kernel is shut down; without ``with_kernel`` no new one is started (Lab only).
         """
-        context = self.page.context
         self.page.close()
         self.server.shut_down_kernel_of(self.name)
-        self.page = context.new_page()
+        self.page = self._pages.new(self.server)
         self._listen(self.page)
         self._shows_lab = False
         self.open(with_kernel=with_kernel)
+
+    def joined(self) -> Lab:
+        """The same notebook for a second person, who has yet to open it."""
+        return Lab(self.server, self._pages, self.name, self.front_end)
 
     def close(self) -> None:
         """Close the notebook and shut its kernel down."""
@@ -261,7 +276,7 @@ class Lab:
                 self.page.remove_listener(event, heard)
             self._pages.keep(self.server, self.page)
         else:
-            self.page.context.close()
+            self.page.close()
         self.server.shut_down_kernel_of(self.name)
 
     def set_theme(self, theme: Theme) -> None:
