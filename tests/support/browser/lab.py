@@ -279,14 +279,14 @@ class Lab:
         self.open(with_kernel=with_kernel)
 
     def close(self) -> None:
-        """Close the notebook and shut its kernel down."""
+        """Close the notebook; its kernel ends while the next one is opened."""
         if self.is_page_kept:
             for event, heard in self._heard.items():
                 self.page.remove_listener(event, heard)
             self._pages.keep(self.server, self.page)
         else:
             self.page.close()
-        self.server.shut_down_kernel_of(self.name)
+        self.server.shut_down_kernel_soon(self.name)
 
     def set_theme(self, theme: Theme) -> None:
         name = "JupyterLab Dark" if theme == "dark" else "JupyterLab Light"
