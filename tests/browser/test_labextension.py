@@ -46,10 +46,11 @@ def our_errors(lab: Lab) -> list[str]:
     return [error for error in lab.page_errors if "/extensions/kkjupyter/" in error]
 
 
-def show_static(jupyter_server: JupyterServer, lab: Lab, data: dict[str, Any]) -> None:
-    """Open the notebook with this output in its first cell; nobody has signed for it."""
+def show_static(jupyter_server: JupyterServer, lab: Lab, *outputs: dict[str, Any]) -> None:
+    """Open the notebook with an output in each of its cells; nobody has signed for them."""
     notebook = lab.saved()
-    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data=data, metadata={})]
+    for cell, data in zip(notebook.cells, outputs, strict=True):
+        cell.outputs = [nbformat.v4.new_output("display_data", data=data, metadata={})]
     jupyter_server.write(lab.name, notebook)
     lab.reopen(with_kernel=False)
 
@@ -118,11 +119,8 @@ def test_the_command_in_the_palette(open_notebook: OpenNotebook) -> None:
     lab.command(COMMAND)
     lab.command("apputils:display-notifications")
     expect(lab.page.get_by_text("No stream is running in this notebook.")).to_be_visible()
-
-
-def test_a_stream_that_no_view_shows_counts(open_notebook: OpenNotebook) -> None:
-    lab = open_notebook([SETUP, BACKGROUND.format(count=2_000), "print(kk.status())"])
-    lab.run(0)
+    lab.page.keyboard.press("Escape")
+    # A stream that no view shows counts, too.
     lab.run(1)
     expect(lab.output(1)).to_contain_text("word5 ")
     lab.command("notebook:clear-all-cell-outputs")
@@ -260,6 +258,7 @@ def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
     assert MIME_TYPE in lab.saved().cells[1].outputs[0].data
     lab.reopen(with_kernel=False)
     expect(lab.output(1)).to_contain_text("✓ 20 items · first")
+    expect(lab.output(1)).not_to_contain_text("model not found")
     assert lab.output(1).get_by_role("log").inner_text().strip() == words(20).strip()
     lab.button(1, "Copy the text of").click()
     assert lab.page.evaluate("() => navigator.clipboard.readText()") == words(20)
@@ -294,48 +293,36 @@ def test_a_saved_plot_is_drawn_again(open_notebook: OpenNotebook, artifacts: Pat
     assert our_errors(lab) == []
 
 
-def test_long_text_begins_at_its_top_and_unfolds(
+def test_what_nobody_has_signed_for_is_drawn_and_not_run(
     jupyter_server: JupyterServer, open_notebook: OpenNotebook
 ) -> None:
     view = make_view("text")
     text = "".join(f"line {i} <b>\n" for i in range(3_000))
     view.feed([text])
-    given = Status(3, "lines()", "cancelled", "stream", 3_000, 9.5, 0.1)
-    lab = open_notebook(["1"])
-    show_static(jupyter_server, lab, view.bundle(given))  # and so untrusted
-    log = lab.output(0).get_by_role("log")
-    expect(lab.output(0)).to_contain_text("■ cancelled after 3,000 items")
-    assert log.text_content() == text
-    lab.button(0, "Show all").click()
-    assert log.evaluate("(e) => e.scrollTop") == 0
-    assert log.evaluate("(e) => e.scrollHeight - e.clientHeight") == 0
-
-
-def test_what_it_cannot_draw_is_shown_as_html(
-    jupyter_server: JupyterServer, open_notebook: OpenNotebook
-) -> None:
-    html = "<p>by a view of <b>mine</b></p><script>window.kkHacked = 1</script>"
-    data = {
+    long_text = view.bundle(Status(3, "lines()", "cancelled", "stream", 3_000, 9.5, 0.1))
+    unknown_view = {
         MIME_TYPE: {"view": "mine", "pane": "mine", "state": "done", "count": 1, "elapsed_s": 1},
-        "text/html": html,
+        "text/html": "<p>by a view of <b>mine</b></p><script>window.kkHacked = 1</script>",
         "text/plain": "by a view of mine",
     }
-    lab = open_notebook(["1"])
-    show_static(jupyter_server, lab, data)
-    expect(lab.output(0).locator("b")).to_have_text("mine")
-    assert lab.page.evaluate("() => window.kkHacked") is None
-    assert our_errors(lab) == []
-
-
-def test_hostile_text_stays_text(
-    jupyter_server: JupyterServer, open_notebook: OpenNotebook
-) -> None:
     hostile = "<img src=x onerror='window.kkHacked = 1'>"
     view = make_view("text")
     view.feed([hostile])
     status = Status(3, hostile, "failed", "stream", 1, 1.0, 0.1, hostile, (hostile,))
-    lab = open_notebook(["1"])
-    show_static(jupyter_server, lab, view.bundle(status))
-    expect(lab.output(0).get_by_role("log")).to_have_text(hostile)
-    assert lab.output(0).locator("img").count() == 0
+    lab = open_notebook(["1", "2", "3"])
+    show_static(jupyter_server, lab, unknown_view, view.bundle(status), long_text)
+
+    # What the extension cannot draw is shown as HTML.
+    expect(lab.output(0).locator("b")).to_have_text("mine")
+    # Hostile text stays text.
+    expect(lab.output(1).get_by_role("log")).to_have_text(hostile)
+    assert lab.output(1).locator("img").count() == 0
+    # Long text begins at its top and unfolds.
+    log = lab.output(2).get_by_role("log")
+    expect(lab.output(2)).to_contain_text("■ cancelled after 3,000 items")
+    assert log.text_content() == text
+    lab.button(2, "Show all").click()
+    assert log.evaluate("(e) => e.scrollTop") == 0
+    assert log.evaluate("(e) => e.scrollHeight - e.clientHeight") == 0
     assert lab.page.evaluate("() => window.kkHacked") is None
+    assert our_errors(lab) == []

@@ -107,7 +107,13 @@ def assert_all_is_on(paper: Page, data: dict[str, Any], texts: list[str], pictur
     paper.screenshot(path=picture, full_page=True)
 
 
-@pytest.mark.parametrize("has_notes", [True, False], ids=["with notes", "without"])
+@pytest.mark.parametrize(
+    "has_notes",
+    [
+        pytest.param(True, id="with notes"),
+        pytest.param(False, id="without", marks=pytest.mark.matrix),
+    ],
+)
 @pytest.mark.parametrize("name", STREAMS)
 def test_all_of_it_is_on_the_paper(
     paper: Page, artifacts: Path, name: str, has_notes: bool

@@ -168,18 +168,6 @@ def test_reload_after_the_end_without_a_save(open_notebook: OpenNotebook) -> Non
     expect(lab.output(3)).to_contain_text("0 bytes held")
 
 
-def test_reopened_without_a_kernel(open_notebook: OpenNotebook) -> None:
-    lab = open_notebook([SETUP, AWAITING.format(count=20)])
-    lab.run(0)
-    lab.run(1)
-    lab.save()
-    lab.reopen(with_kernel=False)
-    static = lab.output(1).locator(".kkj-static")
-    expect(static).to_contain_text("✓ 20 items · first")
-    expect(static).to_contain_text(words(20).strip())
-    expect(lab.output(1)).not_to_contain_text("model not found")
-
-
 @pytest.mark.labs
 def test_kernel_restarted_in_mid_stream(open_notebook: OpenNotebook) -> None:
     lab = open_notebook([SETUP, AWAITING.format(count=2_000)])

@@ -14,9 +14,9 @@ OpenNotebook = Callable[..., Lab]
 
 SETUP = "%load_ext kkjupyter\nimport asyncio, kkjupyter as kk"
 STATES = """async def chat(fails=False):
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.2)
     for i in range(40):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.03)
         yield f"word{i} "
         if fails and i == 1:
             raise ValueError("something went wrong")"""

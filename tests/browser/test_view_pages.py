@@ -75,15 +75,6 @@ def test_a_page_that_is_loaded_while_the_cell_runs_shows_it(
     assert lab.page_errors == []
 
 
-def test_no_widget_is_made_for_a_page_with_the_extension(open_notebook: OpenNotebook) -> None:
-    lab = open_notebook([SETUP, "kk.show(iter(['a', 'b'])).wait()"])
-    lab.run(0)
-    lab.run(1)
-    expect(lab.output(1)).to_contain_text("✓ 2 items")
-    assert [one.kind for one in lab.traffic.iopub() if one.kind == "comm_open"] == []
-    assert lab.page_errors == []
-
-
 @pytest.mark.labs
 def test_at_the_end_nothing_is_replaced(open_notebook: OpenNotebook) -> None:
     """Whoever reads further up stays there, and what is marked stays marked."""
@@ -116,6 +107,8 @@ def test_at_the_end_nothing_is_replaced(open_notebook: OpenNotebook) -> None:
     assert pane.evaluate("(pane) => pane.isConnected")
     # A line break at the very end is not counted as marked before something follows it.
     assert lab.page.evaluate(SELECTED).rstrip("\n") == marked.rstrip("\n")
+    # No widget was made for a page with the extension.
+    assert [one.kind for one in lab.traffic.iopub() if one.kind == "comm_open"] == []
     assert lab.page_errors == []
 
 

@@ -32,7 +32,7 @@ LINE_TOP = """(root, text) => {
 }"""
 
 
-@pytest.fixture(params=["lab", "notebook"])
+@pytest.fixture(params=["lab", pytest.param("notebook", marks=pytest.mark.matrix)])
 def notebook(request: pytest.FixtureRequest, open_notebook: OpenNotebook) -> Lab:
     return opened(open_notebook, front_end=request.param)
 
@@ -198,8 +198,15 @@ def test_on_paper_all_of_it_is_seen(open_notebook: OpenNotebook) -> None:
     lab.page.emulate_media(media="screen")
 
 
-@pytest.mark.parametrize("front_end", ["lab", pytest.param("notebook", marks=pytest.mark.matrix)])
-@pytest.mark.parametrize("view", ["text", "markdown"])
+@pytest.mark.parametrize(
+    ("front_end", "view"),
+    [
+        ("lab", "text"),
+        ("notebook", "markdown"),
+        pytest.param("lab", "markdown", marks=pytest.mark.matrix),
+        pytest.param("notebook", "text", marks=pytest.mark.matrix),
+    ],
+)
 def test_a_stream_that_ends_leaves_the_page_where_it_is(
     open_notebook: OpenNotebook, front_end: FrontEnd, view: str
 ) -> None:

@@ -26,7 +26,13 @@ def static_text(lab: Lab, index: int) -> str:
     return lab.output(index).locator(".kkj-static .kkj-scroll").text_content() or ""
 
 
-@pytest.mark.parametrize("line_tokens", [20, 1_000_000], ids=["lines", "one-paragraph"])
+@pytest.mark.parametrize(
+    "line_tokens",
+    [
+        pytest.param(20, id="lines", marks=pytest.mark.matrix),
+        pytest.param(1_000_000, id="one-paragraph"),
+    ],
+)
 def test_100000_tokens(
     open_notebook: OpenNotebook, line_tokens: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,26 @@ def test_it_says_how_many_run_also_while_a_cell_blocks(each_kernel: Kernel) -> N
     assert all(not m["parent_header"] for _, m in each_kernel.messages("kkjupyter_running"))
 
 
+def test_a_kernel_whose_cell_runs_looks_busy_whoever_asks(kernel: Kernel) -> None:
+    """A page that is loaded asks for streams, and JupyterLab's debugger for itself, when it can."""
+    prepare(kernel)
+    cell = kernel.submit("%rpc api.silent()")
+    wait_until_streaming(cell)
+    kernel.control("kkjupyter_state", {"run_id": 1})
+    time.sleep(0.5)
+    request = {"seq": 1, "type": "request", "command": "debugInfo", "arguments": {}}
+    kernel.control("debug_request", request)
+
+    def last_said() -> str:
+        return str(kernel.messages("status")[-1][1]["content"]["execution_state"])
+
+    time.sleep(0.2)  # its "idle" is on its way
+    wait_until(lambda: last_said() == "busy", "a kernel that looks busy")
+    kernel.control("kkjupyter_cancel", {"all": True})
+    cell.check()
+    wait_until(lambda: last_said() == "idle", "a kernel that is idle")
+
+
 def test_it_repeats_itself_for_pages_that_come_later(kernel: Kernel) -> None:
     prepare(kernel)
     kernel.run("%rpc api.silent() --background").check()

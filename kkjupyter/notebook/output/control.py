@@ -47,7 +47,9 @@ __all__ = [
     "uninstall",
 ]
 
-_LATE_S = 0.2
+# A page that was just loaded is not asking alone: JupyterLab's debugger does so, too, and on a busy
+# machine seconds later; after that the kernel says "idle" once more.
+_SAID_AGAIN_AFTER_S = (0.2, 1.0, 3.0)
 
 logger = logging.getLogger("kkjupyter")
 
@@ -175,8 +177,8 @@ def _handler(
         with contextlib.suppress(RuntimeError):  # no loop: whoever calls it is not a kernel
             loop = asyncio.get_running_loop()
             loop.call_soon(_say_busy_again, running_cell)
-            # Once more: a busy kernel may be late with its own "idle".
-            loop.call_later(_LATE_S, _say_busy_again, running_cell)
+            for delay_s in _SAID_AGAIN_AFTER_S:
+                loop.call_later(delay_s, _say_busy_again, running_cell)
 
     return handle
 

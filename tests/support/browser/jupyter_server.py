@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -67,6 +68,8 @@ class JupyterServer:
         #: For example ``http://127.0.0.1:41234``, without a slash at the end.
         self.url = f"http://127.0.0.1:{info['port']}"
         self.token = str(info["token"])
+        self._errands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernels-end")
+        self._sent: list[Future[None]] = []
 
     @classmethod
     def start(
@@ -178,17 +181,24 @@ class JupyterServer:
             if session["path"] == f"{name}.ipynb":
                 self.request("DELETE", f"/api/sessions/{session['id']}")
 
+    def shut_down_kernel_soon(self, name: str) -> None:
+        """As :meth:`shut_down_kernel_of`, without waiting; :meth:`stop` raises what went wrong."""
+        self._sent.append(self._errands.submit(self.shut_down_kernel_of, name))
+
     def log(self) -> str:
         return (self.home / "server.log").read_text(errors="replace")
 
     def stop(self) -> None:
         """End the server and its kernels."""
+        self._errands.shutdown()
         self._process.terminate()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for errand in self._sent:
+            errand.result()
 
     def _answers(self) -> bool:
         try:

@@ -96,8 +96,21 @@ _IS_DONE: Final = """(index) => {
   return !(window.kkRunning?.has(id));
 }"""
 
-# What Notebook 7.6 throws by itself when it opens an empty notebook.
-_NOTEBOOK_7_OWN: Final = ("(reading 'schema')", "'filebrowser:open-path' not registered")
+# What "Open With > Notebook (no kernel)" does, which JupyterLab 4.2 and 4.4 lack. ``kernel: null``
+# would not keep Lab from starting the one that the file names.
+_OPEN_WITHOUT_KERNEL: Final = """async (path) => {
+  const { commands, docRegistry } = window.jupyterapp;
+  docRegistry.getKernelPreference = () => ({ shouldStart: false, shouldReuse: false });
+  await commands.execute("docmanager:open", { path });
+  delete docRegistry.getKernelPreference; // the class's own is there again
+}"""
+
+# What Notebook 7.6 (the last: 7.2 and 7.4) throws by itself when it opens a notebook.
+_NOTEBOOK_7_OWN: Final = (
+    "(reading 'schema')",
+    "'filebrowser:open-path' not registered",
+    "(reading 'last_modified')",
+)
 
 # A frame that comes late and a task that takes long are both what a user feels as a stall.
 _WATCH_STALLS: Final = """() => {
@@ -270,14 +283,14 @@ class Lab:
         return Lab(self.server, self._pages, self.name, self.front_end)
 
     def close(self) -> None:
-        """Close the notebook and shut its kernel down."""
+        """Close the notebook; its kernel ends while the next one is opened."""
         if self.is_page_kept:
             for event, heard in self._heard.items():
                 self.page.remove_listener(event, heard)
             self._pages.keep(self.server, self.page)
         else:
             self.page.close()
-        self.server.shut_down_kernel_of(self.name)
+        self.server.shut_down_kernel_soon(self.name)
 
     def set_theme(self, theme: Theme) -> None:
         name = "JupyterLab Dark" if theme == "dark" else "JupyterLab Light"
@@ -481,10 +494,7 @@ class Lab:
             "() => window.jupyterapp?.commands.hasCommand('docmanager:open')"
         )
         self.page.evaluate("() => window.jupyterapp.restored.then(() => null)")
-        # What "Open With > Notebook (no kernel)" does. ``kernel=None`` would not keep Lab from
-        # starting the one that the file names.
-        nothing = {"shouldStart": False, "shouldReuse": False}
-        self.command("docmanager:open", path=self._path, kernelPreference=nothing)
+        self.page.evaluate(_OPEN_WITHOUT_KERNEL, self._path)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.console.append((message.type, message.text))
