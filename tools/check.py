@@ -30,10 +30,13 @@ import setup_machine as machine
 ROOT = Path(__file__).resolve().parent.parent
 PY = sys.executable
 FRONT_END = "labextension"
-# For suites of thousands of short tests, and for those that mostly wait for processes of theirs.
+# For suites of thousands of short tests, and for those whose modules share what takes time to make.
 # The peers' tests run one at a time: they use both cores as it is.
 WORKERS = ("--numprocesses=2", "--dist=worksteal")
 FILE_WORKERS = ("--numprocesses=2", "--dist=loadfile")
+# Tests that wait for kernels and pages half of their time: three keep two cores at work.
+WAITING_WORKERS = ("--numprocesses=3", "--dist=worksteal")
+WAITING_FILE_WORKERS = ("--numprocesses=3", "--dist=loadfile")
 # What the steps "fast" and "newer" run of the two: the wire room without its real peers.
 UNIT_TESTS = ("tests/unit", "tests/wire", "--ignore=tests/wire/peers")
 
@@ -107,7 +110,7 @@ def site() -> None:
 def docs() -> None:
     """The site, its links, and the examples of its pages."""
     site()
-    pytest("tests/docs", "--timeout=180")
+    pytest("tests/docs", "--timeout=180", *WORKERS)
 
 
 def pictures() -> None:
@@ -152,7 +155,7 @@ def lab_tests(version: str) -> None:
     """The chosen browser tests in an older JupyterLab and in the Notebook that goes with it."""
     python = machine.make_lab_venv(version)
     pytest(
-        *(MATRIX_TESTS, f"--jupyter={python}", "--timeout=180", *FILE_WORKERS),
+        *(MATRIX_TESTS, f"--jupyter={python}", "--timeout=180", *WAITING_FILE_WORKERS),
         marked="labs and not matrix",
     )
 
@@ -220,10 +223,10 @@ STEPS = (
     tests("faults", "--timeout=120"),
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120", workers=FILE_WORKERS),
-    tests("kernel", "--timeout=120", needs=("kernels",), workers=FILE_WORKERS),
-    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=FILE_WORKERS),
+    tests("kernel", "--timeout=120", needs=("kernels",), workers=WAITING_WORKERS),
+    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=WAITING_FILE_WORKERS),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
-    tests("notebooks", "--timeout=180", workers=FILE_WORKERS),
+    tests("notebooks", "--timeout=180", workers=WAITING_FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
     tests("packaging", "--timeout=300"),
     Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit"),

@@ -70,6 +70,32 @@ def test_a_step_that_is_named_brings_what_it_needs_and_what_that_needs(tools: An
         tools.select(["tcs"])
 
 
+def test_the_matrix_runs_all_of_its_steps(tools: Any) -> None:
+    makefile = (TOOLS.parent / "Makefile").read_text()
+    recipe = makefile.split("test-matrix: ")[1].split("\n\n")[0]
+    assert {step.name for step in tools.MATRIX_STEPS} <= set(recipe.split())
+
+
+def test_an_older_jupyterlab_is_all_that_is_older(
+    tools: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    read: list[str] = []
+
+    def make(folder: Path, _base: Path, *wanted: str, constraints: Path) -> Path:
+        asked.append(wanted)
+        read.extend(constraints.read_text().splitlines())
+        return folder / "bin" / "python"
+
+    monkeypatch.setattr(tools.machine, "LABS_DIR", tmp_path)
+    monkeypatch.setattr(tools.machine, "_make_venv", make)
+    assert tools.machine.make_lab_venv("4.2.7") == tmp_path / "4.2.7" / "bin" / "python"
+    assert {"jupyterlab==4.2.7", "notebook==7.2.3"} <= set(asked[0])
+    pinned = {line.split("==")[0] for line in read}
+    assert {"jupyter_server", "anywidget", "ipykernel"} <= pinned
+    assert not {"jupyterlab", "notebook"} & pinned
+
+
 # ---- the browser
 
 
