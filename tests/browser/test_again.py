@@ -1,15 +1,12 @@
-"""Regenerate: the same is asked for once more, and the answer before is folded above the new one."""
+"""Regenerate: the same is asked for once more; the answer before is folded above the new one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, expect
-from support.browser.lab import HOLD, Lab, Theme
-
-from kkjupyter.notebook.views.saved_form import MIME_TYPE
+from support.browser.lab import HOLD, Lab
 
 OpenNotebook = Callable[..., Lab]
 
