@@ -70,14 +70,15 @@ export function outputOf(
   if (!runs.length || runs.includes(null)) return null;
   const known = runs as RunOutput[];
   const isLive = known.some(({ snapshot }) => !isOver(snapshot.status));
-  const before = Array.isArray(json.earlier) ? (json.earlier as Json[]).map(read) : [];
+  const before = Array.isArray(json.earlier) ? (json.earlier as unknown[]) : [];
+  const earlier = before.map((one) => (one instanceof Object ? read(one as Json) : null));
   return {
     key: String(json.key ?? ""),
     runs: known,
     isComparison,
     isLive,
     earlier: {
-      runs: before.filter((one) => one !== null),
+      runs: earlier.filter((one) => one !== null),
       leftOut: Number(json.earlier_left_out) || 0,
     },
     canAsk: json.again === true,
