@@ -58,7 +58,7 @@ def again(lab: Lab, index: int, name: str = "Regenerate") -> None:
 
 
 def test_a_call_is_asked_for_again(open_notebook: OpenNotebook, artifacts: Path) -> None:
-    lab = open_notebook([SETUP, CALL, LATEST])
+    lab = open_notebook([SETUP, CALL, LATEST, "hold()"])
     lab.run(0)
     lab.run(1)
     expect(lab.output(1)).to_contain_text("Answer 1 to tides")
@@ -67,6 +67,7 @@ def test_a_call_is_asked_for_again(open_notebook: OpenNotebook, artifacts: Path)
     fold = lab.output(1).locator(".kkj-earlier")
     expect(fold.locator("summary")).to_have_text("Earlier answer")
     expect(lab.output(1)).not_to_contain_text("Answer 1")
+    lab.start(3)  # it is asked for while a cell blocks the kernel, too
     again(lab, 1)
     expect(newest(lab, 1)).to_contain_text("Answer 3 to tides, in a few words.")
     expect(fold.locator("summary")).to_have_text("2 earlier answers")
@@ -74,6 +75,8 @@ def test_a_call_is_asked_for_again(open_notebook: OpenNotebook, artifacts: Path)
     expect(fold.locator(".kkj-earlier-list > .kkj")).to_have_count(2)
     expect(fold).to_contain_text("Answer 1 to tides")
     expect(fold).to_contain_text("Answer 2 to tides")
+    lab.let_go()
+    lab.wait(3)
     lab.run(2)
     expect(lab.output(2)).to_contain_text("1 3 done")
     for theme, width_px in SIZES:

@@ -52,8 +52,6 @@ class Reply:
         shown_in: the number of the execution whose cell has its newest view, or None; as the last
             line of that cell it is not shown again.
         is_text: whether a text view shows it: then bytes are text, and None is left out.
-        latest: the Reply of the newest answer in its output: this one, or that of the run which
-            *Regenerate* has begun since.
     """
 
     def __init__(
@@ -94,7 +92,10 @@ class Reply:
 
     @property
     def latest(self) -> Reply:
-        """The Reply of the newest answer in its output; see above. Of a copy, itself."""
+        """The Reply of the newest answer in its output: this, or what *Regenerate* has begun since.
+
+        Of a copy it is the copy.
+        """
         return self if self._newer is None else self._newer
 
     @property
