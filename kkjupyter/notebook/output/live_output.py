@@ -194,7 +194,6 @@ class LiveOutput:
 
     def display_bundle(self) -> dict[str, Any]:
         """The first display, for pages with the extension, with widgets, and with neither."""
-        assert isinstance(self._view, View)
         widget = {} if self.widget is None else self.widget.reference()
         line = live_line(f"streaming from {whole(self._status.title)}")
         return self._answers.form({MIME_TYPE: self.live_json(), "text/plain": line, **widget})
@@ -272,9 +271,13 @@ class LiveOutput:
 
     def _is_saved(self) -> None:
         if self._view.transcript.size_bytes <= self._view.saved_bytes:
-            if not self._answers.can_be_asked:
+            # Without the extension there is no button for it.
+            if not self._answers.can_be_asked or not pages.has_extension:
                 ended_outputs.drop(self)
                 return
+            if self.widget is not None:  # of a page that came before the extension was known
+                self.widget.close()
+                self.widget = None
             self._answers.is_all_that_is_kept = True
             self._static.forget()
             if isinstance(self._view, _Ended):

@@ -74,6 +74,8 @@ class _Again:
             before.answers.asked_in_vain()
             logger.exception("%s could not be asked for again", before.status.title)
             return
-        before.replaced_by(output)
-        run.add_screen(screen)
-        run.start()
+        try:
+            before.replaced_by(output)
+        finally:  # the new one is displayed: whatever the others are told, it must not stand still
+            run.add_screen(screen)
+            run.start()

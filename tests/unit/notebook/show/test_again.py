@@ -23,6 +23,7 @@ from kkjupyter.notebook.output.ended import ended_outputs
 from kkjupyter.notebook.output.front_end import FrontEnd
 from kkjupyter.notebook.output.page_views import page_views
 from kkjupyter.notebook.output.pages import pages
+from kkjupyter.notebook.output.widget import OutputWidget
 from kkjupyter.notebook.run import anew
 from kkjupyter.notebook.run.anew import request_of
 from kkjupyter.notebook.run.registry import registry
@@ -361,6 +362,17 @@ def test_it_is_kept_when_the_notebook_is_saved_and_no_longer_than_it_may_be(page
     until(is_gone)
     ended_outputs.drop(output)  # type: ignore[arg-type]
     assert page.ask("again")["known"] is False
+
+
+def test_without_the_extension_nothing_is_kept_for_a_button(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "has_extension", False)
+    monkeypatch.setattr(OutputWidget, "send", lambda *_: None)
+    shown(counted("one"))
+    page.until_over()
+    page.ask("saved")
+    assert page.ask("askable")["known"] is False
 
 
 def test_a_start_that_fails_leaves_the_button(
