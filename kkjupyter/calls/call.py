@@ -16,6 +16,7 @@ from kkjupyter.calls.iterators import (
     interrupted,
     raise_if_failed,
 )
+from kkjupyter.calls.origin import Origin
 from kkjupyter.calls.state import CallState, Phase
 from kkjupyter.calls.unresolved import NoSuchAttribute, RemoteName, Unresolved
 from kkjupyter.errors import CallTimeout, UsageError
@@ -53,6 +54,7 @@ class Call(Unresolved):
 
     def __init__(self, state: CallState) -> None:
         self._state = state
+        self._origin: Origin | None = None
 
     @property
     def method(self) -> str:
@@ -127,6 +129,7 @@ class Call(Unresolved):
                 is read by a loop already.
         """
         state = self._state
+        self._origin = None
         if on_own_loop():
             raise UsageError(f"{state.method}: .result() inside a handler; use `await` there")
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
@@ -169,6 +172,7 @@ class Call(Unresolved):
             raise
         if state.kind == "stream":
             return self
+        self._origin = None
         raise_if_failed(state)
         return state.value
 
@@ -179,6 +183,15 @@ class Call(Unresolved):
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return AsyncCallIterator(self._unclaimed())
+
+    def made_by(self, origin: Origin) -> None:
+        """Note what it was made of, until somebody takes its outcome."""
+        self._origin = origin
+
+    @property
+    def origin(self) -> Origin | None:
+        """What it was made of; None if that is not known, or its outcome was taken."""
+        return self._origin
 
     def consume(self) -> Consumer:
         """Take the one loop this call has, without waiting: for views.
@@ -194,6 +207,7 @@ class Call(Unresolved):
         return Unclaimed(self._claim)
 
     def _claim(self) -> CallState:
+        self._origin = None  # its arguments may be large
         if not self._state.claim():
             raise self._read_already()
         return self._state

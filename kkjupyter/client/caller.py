@@ -10,6 +10,7 @@ from typing import Any
 
 from kkjupyter.calls.call import Call, is_stream
 from kkjupyter.calls.callbacks import CallbackRegistry
+from kkjupyter.calls.origin import Origin
 from kkjupyter.calls.state import CallState
 from kkjupyter.calls.titles import Title
 from kkjupyter.calls.unresolved import RemoteName
@@ -122,7 +123,7 @@ class Caller:
         """
         method = ".".join(path)
         self._check_open(method)
-        return self._call(
+        made = self._call(
             operation,
             method,
             path,
@@ -132,6 +133,9 @@ class Caller:
             self.timeout_s if timeout_s is None else timeout_s,
             self.idle_timeout_s if idle_timeout_s is None else idle_timeout_s,
         )
+        if operation == "call":
+            made.made_by(Origin(self, operation, path, args, kwargs, timeout_s, idle_timeout_s))
+        return made
 
     def method_names(self) -> list[str]:
         """The dotted names known to exist there. Where none are, the server may be asked.

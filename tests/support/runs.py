@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from kkjupyter.errors import CallCancelled
+from kkjupyter.notebook.output.answers import NO_ANSWERS, Answers
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.run_status import Status
+from kkjupyter.notebook.views.base import SAVED_BYTES
 from kkjupyter.runtime.waiting import Notifier
 
 __all__ = ["FakeFeed", "FakeOutput", "FakeScreen", "ViewedRun", "started"]
@@ -99,6 +101,7 @@ class FakeOutput:
     def __init__(self) -> None:
         self.pushed: list[tuple[float, str]] = []
         self.ended: Status | None = None
+        self.answers = Answers(NO_ANSWERS, SAVED_BYTES)
 
     def display_bundle(self) -> dict[str, Any]:
         return {"text/plain": "waiting"}

@@ -94,7 +94,7 @@ class ColumnsOutput:
             case {"kind": "bundle"}:
                 return self._static.ask()
             case {"kind": "saved"}:
-                ended_outputs.saved(self)
+                ended_outputs.drop(self)
         return None
 
     def _send(self, content: dict[str, Any]) -> None:

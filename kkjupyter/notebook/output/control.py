@@ -7,7 +7,8 @@ A front end sends one of :data:`ANSWERS` and gets the same with ``_reply`` appen
   shows; the kinds are those of :meth:`LiveOutput.answer`. The reply is ``{"status": "ok", "known":
   true, "answer": {...}}``; the answer is null if there is none yet. ``known`` is false if this
   kernel does not know the key: it is another process, or has forgotten the output, which happens
-  only after its end.
+  only after its end. ``{"kind": "again"}`` asks once more for what it shows, and is answered by
+  ``{"kind": "asked"}``; what then takes its place is told to all pages under its key.
 - ``kkjupyter_cancel`` with ``{"run_id": 3}`` or ``{"all": true}``: cancel. The reply,
   ``{"status": "ok", "run_id": 3, "cancelled": true, "runs": [3]}``, says whether anything was
   cancelled; of one run, also what the next message returns.

@@ -56,6 +56,12 @@ class StaticOutput:
         self._bundle = None
 
     @property
+    def bundle(self) -> dict[str, Any] | None:
+        """It; None if it is not there."""
+        bundle = self._bundle
+        return None if bundle is None else dict(bundle)
+
+    @property
     def size_bytes(self) -> int:
         """About how much memory it takes."""
         return 0 if self._bundle is None else size_of_bundle(self._bundle)
@@ -92,7 +98,7 @@ class EndedOutput(Protocol):
 
 
 class EndedOutputs:
-    """The outputs that have ended and are not saved by any page, oldest first. Thread-safe.
+    """The outputs that have ended and may be asked about, oldest first. Thread-safe.
 
     Args:
         held_bytes: the limit for text and output; beyond it those of older ones are dropped, but
@@ -137,8 +143,8 @@ class EndedOutputs:
         for older in closed:
             older.close()
 
-    def saved(self, output: EndedOutput) -> None:
-        """Drop an output: a page has saved it."""
+    def drop(self, output: EndedOutput) -> None:
+        """Drop an output: a page has saved it, or another one has taken its place."""
         with self._lock:
             held = self._held.pop(output.key, None)
             if held is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kkjupyter.notebook.output import assets, page_messages
+from kkjupyter.notebook.output.answers import NO_ANSWERS, Answers, EarlierAnswers
 from kkjupyter.notebook.output.ended import StaticOutput, ended_outputs
 from kkjupyter.notebook.output.front_end import FrontEnd, front_end
 from kkjupyter.notebook.output.page_views import ViewedRun, page_views, report
@@ -47,17 +48,26 @@ class LiveOutput:
         view: whose text this shows.
         run: what it shows; text that the view already has is shown at once.
         place: the key of the output in which this one is a column; ``""`` if it stands alone.
+        earlier: the answers above it, which were shown here before.
 
     Attributes:
         key: the id under which pages know it.
         widget: for front ends without the extension; None where a page has that.
     """
 
-    def __init__(self, *, view: View, run: ViewedRun, place: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        view: View,
+        run: ViewedRun,
+        place: str = "",
+        earlier: EarlierAnswers = NO_ANSWERS,
+    ) -> None:
         self._view: View | _Ended = view
         self._run: ViewedRun | None = run  # held until its end
         self._status = run.status()
         self._static = StaticOutput()
+        self._answers = Answers(earlier, view.saved_bytes)
         self.key = uuid.uuid4().hex
         self.place = place
         self.run_id = self._status.run_id
@@ -92,6 +102,24 @@ class LiveOutput:
     def cancel(self) -> bool:
         """Cancel the run; return whether there was anything to cancel."""
         return self._run is not None and self._run.press_cancel()
+
+    # ---- asking once more; any thread
+
+    @property
+    def answers(self) -> Answers:
+        """This answer, those before it, and the way to the next."""
+        return self._answers
+
+    def replaced_by(self, output: LiveOutput) -> None:
+        """Another output has taken its place; pages that still have this one are told."""
+        self.send({"kind": "again", "bundle": output.form()})
+        ended_outputs.drop(self)
+        self.close()
+        output.answers.stand_in(self.key, output.form)
+
+    def form(self) -> dict[str, Any] | None:
+        """The output as it is now; None if that is no longer known."""
+        return self._static.bundle if self.is_over else self.display_bundle()
 
     # ---- for the view thread
 
@@ -132,7 +160,11 @@ class LiveOutput:
         self._run = None
         self._view = _Ended(view.name, view.pane, view.part, view.saved_bytes, view.transcript)
         if MIME_TYPE in bundle:
-            bundle = {**bundle, MIME_TYPE: {**bundle[MIME_TYPE], "key": self.key}}
+            has_text = status.kind != "unary" or status.state != "done" or view.transcript.end > 0
+            fields = self._answers.ended(bundle, can_be_asked=has_text)
+            bundle = self._answers.form(
+                {**bundle, MIME_TYPE: {**bundle[MIME_TYPE], "key": self.key, **fields}}
+            )
         if not self.place:  # of a column, what holds all columns keeps it
             self._static.put(bundle, self.send)
             ended_outputs.keep(self)
@@ -143,26 +175,28 @@ class LiveOutput:
     @property
     def held_bytes(self) -> int:
         """How much is kept, after the end, for a page that may ask for it."""
-        return self._static.size_bytes + self._view.transcript.size_bytes
+        held_bytes = self._static.size_bytes + self._view.transcript.size_bytes
+        return held_bytes + self._answers.held_bytes
 
     def forget(self) -> None:
         """Keep it no more. Any thread, after the end."""
         self._static.forget()
+        self._answers.forget()
         if isinstance(self._view, _Ended):
             self._view.transcript = Transcript(0)
 
     def close(self) -> None:
         """Answer nobody any more."""
         page_views.remove(self.key)
+        self._answers.close()
         if self.widget is not None:
             self.widget.close()
 
     def display_bundle(self) -> dict[str, Any]:
         """The first display, for pages with the extension, with widgets, and with neither."""
-        assert isinstance(self._view, View)
         widget = {} if self.widget is None else self.widget.reference()
         line = live_line(f"streaming from {whole(self._status.title)}")
-        return {MIME_TYPE: self.live_json(), "text/plain": line, **widget}
+        return self._answers.form({MIME_TYPE: self.live_json(), "text/plain": line, **widget})
 
     def live_json(self) -> dict[str, Any]:
         """What a page with the extension begins with: the format of what is saved, not finished."""
@@ -210,6 +244,12 @@ class LiveOutput:
     def answer(self, content: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to a question of a page; None if there is none (yet). Any thread."""
         match content:
+            case {"kind": "again"}:
+                return self._answers.ask(self)
+            case {"kind": "askable"}:
+                return {"kind": "askable", "again": self._answers.can_be_asked}
+            case _ if self._answers.is_all_that_is_kept:
+                return {"kind": "unknown"}
             case {"kind": "cancel"}:
                 cancelled = self.cancel()
                 return {"kind": "ack", "cancelled": cancelled, **report(self)}
@@ -231,7 +271,18 @@ class LiveOutput:
 
     def _is_saved(self) -> None:
         if self._view.transcript.size_bytes <= self._view.saved_bytes:
-            ended_outputs.saved(self)
+            # Without the extension there is no button for it.
+            if not self._answers.can_be_asked or not pages.has_extension:
+                ended_outputs.drop(self)
+                return
+            if self.widget is not None:  # of a page that came before the extension was known
+                self.widget.close()
+                self.widget = None
+            self._answers.is_all_that_is_kept = True
+            self._static.forget()
+            if isinstance(self._view, _Ended):
+                self._view.transcript = Transcript(0)
+            ended_outputs.keep(self)
         else:  # its Copy button gives more than was saved
             self._static.forget()
             ended_outputs.keep(self)

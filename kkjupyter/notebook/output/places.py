@@ -24,7 +24,7 @@ class Place(Protocol):
     """Where one output appears."""
 
     def begin(self, output: Output) -> None:
-        """Show it, on the thread of the cell."""
+        """Show it, on the thread of the cell; in the place of another one that has ended there."""
 
     def end(self, bundle: dict[str, Any]) -> None:
         """Its static form is there. In the context of the cell, on any thread."""
@@ -35,9 +35,13 @@ class _CellPlace:
 
     def __init__(self) -> None:
         self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        self._is_begun = False
 
     def begin(self, output: Output) -> None:
-        self._handle.display(output.display_bundle(), raw=True)
+        # A page drops what is displayed anew in a cell that is over.
+        show = self._handle.update if self._is_begun else self._handle.display
+        self._is_begun = True
+        show(output.display_bundle(), raw=True)
 
     def end(self, bundle: dict[str, Any]) -> None:
         self._handle.update(bundle, raw=True)

@@ -326,11 +326,21 @@ class CellScreen(PageScreen):
         output: tells the pages.
         view: formats the items; the output's own.
         place: where it appears.
+
+    Attributes:
+        output: see above.
+        place: likewise.
     """
 
     def __init__(self, output: LiveOutput, view: View, place: Place) -> None:
         place.begin(output)
-        super().__init__(output, view, place.end)
+        super().__init__(output, view, self._end_place)
+        self.output = output
+        self.place = place
+
+    def _end_place(self, bundle: dict[str, Any]) -> None:
+        self.place.end(bundle)
+        self.output.answers.in_place()
 
 
 class TerminalScreen(DrawnScreen):

@@ -28,13 +28,34 @@ from kkjupyter.notebook.run.iterator_feeds import AsyncFeed, IteratorFeed
 from kkjupyter.notebook.run.requests import RequestFeed, ValueFeed
 from kkjupyter.notebook.shell.remote_repr import group_cure, name_of
 
-__all__ = ["Feed", "awaited", "is_open", "lives_on_this_loop", "open_feed", "title_of"]
+__all__ = [
+    "Feed",
+    "awaited",
+    "is_open",
+    "lives_on_this_loop",
+    "open_feed",
+    "open_request",
+    "title_of",
+]
 
 # To a call these are values. Whoever has them shown wants to see the items.
 _COLLECTIONS = (list, tuple, set, frozenset, range, deque)
 
 
 _RETURN_GENERATOR = dis.opmap["RETURN_GENERATOR"]
+
+
+def open_request(
+    request: Callable[[], Any], title: str, loop: asyncio.AbstractEventLoop | None = None
+) -> RequestFeed:
+    """A feed of what ``request()`` gives; it is not called before its first item is wanted.
+
+    Args:
+        request: a function without arguments.
+        title: what to call it.
+        loop: the loop it belongs to, if that is not the one that runs here.
+    """
+    return RequestFeed(request, title, _open_result, is_async=_is_async(request), loop=loop)
 
 
 def open_feed(source: Any) -> Feed:
@@ -48,7 +69,7 @@ def open_feed(source: Any) -> Feed:
     _refuse_remote(source)
     if callable(source) and not is_stream(source):
         _check_request(source)
-        return RequestFeed(source, title_of(source), _open_result, is_async=_is_async(source))
+        return open_request(source, title_of(source))
     if inspect.isawaitable(source):
         if inspect.iscoroutine(source):
             source.close()

@@ -71,6 +71,7 @@ class Reply:
         self.was_open = False
         self.shown_in: int | None = None
         self.is_text = False
+        self._newer: Reply | None = None
         self._kept_text: str | None = None
         self._latest_answer: tuple[int, Answer | None] = (0, None)
         self._retained = Retained(limits)
@@ -88,6 +89,14 @@ class Reply:
         missing because of the limits.
         """
         return self._retained.items
+
+    @property
+    def latest(self) -> Reply:
+        """The Reply of the newest answer in its output: this, or what *Regenerate* has begun since.
+
+        Of a copy it is the copy.
+        """
+        return self if self._newer is None else self._newer
 
     @property
     def count(self) -> int:
@@ -236,6 +245,10 @@ class Reply:
         return self.status in ("done", "cancelled", "failed")
 
     # Called by the run that fills it.
+
+    def followed_by(self, reply: Reply) -> None:
+        """The same was asked for once more, and ``reply`` is the answer."""
+        self._newer = reply
 
     def extend(self, items: Sequence[Any]) -> None:
         """Add new items."""

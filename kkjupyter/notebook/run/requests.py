@@ -60,12 +60,13 @@ class RequestFeed(DrivenFeed):
         request: called once, without arguments.
         title: what to call it.
         open_result: makes a feed of what the function gave, given its loop, too; raises UsageError.
-        is_async: call it on the loop that runs where this is made, or one of its own; otherwise as
-            ``next()`` of an iterator is called.
+        is_async: call it on the loop that it belongs to, or one of its own; otherwise as ``next()``
+            of an iterator is called.
+        loop: the loop it belongs to, if that is not the one that runs here.
 
     Attributes:
         on_handed_over: called when another feed has taken over; any thread.
-        loop: the loop that runs where it was made, or None.
+        loop: the loop it belongs to, or None.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class RequestFeed(DrivenFeed):
         open_result: Callable[[Any, RequestFeed], Feed],
         *,
         is_async: bool,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(title)
         self.on_handed_over: Callable[[], object] = lambda: None
-        self.loop = running_loop()
+        self.loop = loop or running_loop()
         self.prefers_async = False
         """Whether what can be read in both ways is read with ``async for``."""
         self._open_result = open_result
@@ -87,7 +89,7 @@ class RequestFeed(DrivenFeed):
         self._lock = threading.RLock()
         opener: LocalFeed
         if is_async:
-            opener = _AsyncRequestFeed(_AsyncOpening(self, request), title, None)
+            opener = _AsyncRequestFeed(_AsyncOpening(self, request), title, self.loop)
         else:
             opener = IteratorFeed(_Opening(self, request), title)
         opener.moments = self.moments

@@ -33,6 +33,7 @@ from kkjupyter.wire.values.javascript import undefined
 
 if TYPE_CHECKING:
     from kkjupyter.notebook.output.screens import Screen
+    from kkjupyter.notebook.run.anew import Anew
     from kkjupyter.notebook.run.cell import Cell
     from kkjupyter.notebook.run.feeds import Feed
     from kkjupyter.traces.record import CallRecord
@@ -113,6 +114,8 @@ class Run:
         self.notes: list[str] = []
         self.record: CallRecord | None = None
         """What is noted of its frames, if that is to be shown."""
+        self.anew: Anew[Run] | None = None
+        """Makes the same run once more, where that can be."""
         self.notifier = Notifier()
         """Notified when the run is over, when it is settled, and when a loop may go on."""
         self.is_ending = False
@@ -218,6 +221,7 @@ class Run:
         if self._keeper is not None:
             self._keeper.add(self)
         self._looped = deque()
+        self.anew = None  # without the loop's body it would not be the same
 
     def has_room(self) -> bool:
         """Whether a loop may take the next item: the view is not too far behind, or the run is

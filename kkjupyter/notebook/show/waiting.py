@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from IPython.display import display
@@ -24,14 +24,23 @@ from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output.screens import is_terminal, open_screen
 from kkjupyter.notebook.output.trace_screens import open_trace_screen
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits
+from kkjupyter.notebook.run.anew import Anew, request_of
 from kkjupyter.notebook.run.driving import DrivenFeed
-from kkjupyter.notebook.run.extractors import ChunkTexts, Picking, as_they_are, picker
-from kkjupyter.notebook.run.feeds import is_open, lives_on_this_loop, open_feed, title_of
+from kkjupyter.notebook.run.extractors import ChunkTexts, Picker, Picking, as_they_are, picker
+from kkjupyter.notebook.run.feeds import (
+    Feed,
+    is_open,
+    lives_on_this_loop,
+    open_feed,
+    open_request,
+    title_of,
+)
 from kkjupyter.notebook.run.owner import cells, wait_for_output
 from kkjupyter.notebook.run.registry import registry
 from kkjupyter.notebook.run.requests import RequestFeed
 from kkjupyter.notebook.run.run import Run
 from kkjupyter.notebook.shell.tracebacks import hide_our_frames
+from kkjupyter.notebook.show.again import offer_again
 from kkjupyter.notebook.show.shown_iterator import cancel_and_settle
 from kkjupyter.notebook.views import AUTO, VIEWS, ViewChoice, make_view, shows_answers, shows_text
 from kkjupyter.runtime.waiting import Notifier, wait_async, wait_blocking
@@ -86,20 +95,46 @@ def begin(
             f"limits must be Limits(items=..., size_bytes=...), not {limits!r:.60}; "
             "import it from kkjupyter.notebook.retention"
         )
-    by_view = ChunkTexts(in_full=shows_answers(view)) if shows_text(view) else as_they_are
-    picked = by_view if pick is None else picker(pick)
+    picked = picker(pick) if pick is not None else _picked_by(view)
+    request = request_of(source)
     feed = open_feed(source)
     number = source.id if isinstance(source, Call) else next_number()
-    run = Run(
-        number,
-        title or title_of(source),
-        feed,
-        registry,
-        cell=cells.present(),
-        pick=picked,
-        **options,
-    )
+    shown_title = title or title_of(source)
+    run = _run_of(feed, number, shown_title, view, picked, options)
     run.reply.was_open = is_open(source)
+    note = cells.earlier_run_note()
+    if note:
+        run.notes.append(note)
+    record = record_of(source) if isinstance(source, Call) else None
+    run.record = record if record is not None and record.keeps_payloads else None
+    if request is not None:
+        ask, held_bytes = request
+        loop = feed.loop if isinstance(feed, RequestFeed) else None
+
+        def anew() -> Run:
+            feed = open_request(ask, shown_title, loop)
+            picked = picker(pick) if pick is not None else _picked_by(view)
+            # A value would otherwise appear nowhere: the cell is over.
+            shown = {**options, "shows_value": True}
+            return _run_of(feed, next_number(), shown_title, view, picked, shown)
+
+        run.anew = Anew(anew, held_bytes, run.reply)
+    return run
+
+
+def _picked_by(view: ViewChoice) -> Picker:
+    return ChunkTexts(in_full=shows_answers(view)) if shows_text(view) else as_they_are
+
+
+def _run_of(
+    feed: Feed,
+    number: int,
+    title: str,
+    view: ViewChoice,
+    picked: Picker,
+    options: Mapping[str, Any],
+) -> Run:
+    run = Run(number, title, feed, registry, cell=cells.present(), pick=picked, **options)
     run.reply.is_text = view not in (None, AUTO) and shows_text(view)
     if isinstance(picked, Picking):
         picked.notes = run.notes
@@ -107,11 +142,6 @@ def begin(
         feed.add_notes_to(run.notes)
     if isinstance(feed, RequestFeed):
         feed.on_handed_over = run.notifier.notify
-    note = cells.earlier_run_note()
-    if note:
-        run.notes.append(note)
-    record = record_of(source) if isinstance(source, Call) else None
-    run.record = record if record is not None and record.keeps_payloads else None
     return run
 
 
@@ -207,7 +237,9 @@ def wait(run: Run) -> None:
 
 def _open(run: Run, view: ViewChoice, *, in_background: bool = False) -> threading.Event:
     with cells.output():
-        return run.add_screen(open_screen(view, run, in_background=in_background))
+        screen = open_screen(view, run, in_background=in_background)
+        offer_again(screen, run, view)
+        return run.add_screen(screen)
 
 
 def _drive(run: Run, feed: DrivenFeed) -> None:

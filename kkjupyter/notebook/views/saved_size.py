@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from kkjupyter.notebook.views.saved_form import Body
 from kkjupyter.notebook.views.transcript import Excerpt, first_bytes, last_bytes
 
-__all__ = ["ONLY_TEXT", "file_bytes", "fitting_body", "fitting_text"]
+__all__ = ["ONLY_TEXT", "bundle_bytes", "file_bytes", "fitting_body", "fitting_text"]
 
 # A notebook file has each line of a text on a separate line, with blanks, quotes and a comma.
 _LINE_BYTES = 11
@@ -31,6 +31,11 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 def file_bytes(body: Body) -> int:
     """The size of a body in a notebook file, in bytes."""
     return _value_bytes(body.html) + _others_bytes(body)
+
+
+def bundle_bytes(bundle: Mapping[str, Any]) -> int:
+    """The size of an output, in all its forms, in a notebook file, in bytes."""
+    return sum(map(_value_bytes, bundle.values()))
 
 
 def fitting_text(make: Callable[[int], Excerpt], limit_bytes: int) -> Excerpt:

@@ -126,13 +126,19 @@ export type FromKernel =
   | { kind: "copy"; text: string }
   | { kind: "part"; id: string; source: string | null }
   | { kind: "bundle"; bundle: Bundle }
+  /** The same was asked for once more: this has taken the place of the output. */
+  | { kind: "again"; bundle: Bundle | null }
+  /** It will be asked for. */
+  | { kind: "asked" }
+  /** Whether it can be asked for once more. */
+  | { kind: "askable"; again: boolean }
   /** The kernel does not know what was asked about. Said on the control channel only. */
   | { kind: "unknown" };
 
 export type ToKernel =
   /** The kernel goes by the key of the output; the number of the run is for who listens. */
   | { kind: "cancel"; run_id: number }
-  | { kind: "state" | "snapshot" | "copy" | "bundle" | "saved" }
+  | { kind: "state" | "snapshot" | "copy" | "bundle" | "saved" | "again" | "askable" }
   | { kind: "need"; offset: number }
   | { kind: "part"; id: string };
 

@@ -3,7 +3,7 @@
 
 import type { FromKernel } from "../kernel/messages";
 import { patienceMs } from "../kernel/round-trips";
-import type { Output } from "../run/output-json";
+import type { EarlierAnswers, Output } from "../run/output-json";
 import { Run } from "../run/run";
 import { NOT_FINISHED } from "../run/saved-form";
 import { followRun, keepColumns, keepRun } from "../view/following";
@@ -11,6 +11,16 @@ import { NotebookContext, type Surroundings } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
 import { ControlLink } from "./control-link";
 import type { OutputPanel, SessionContext } from "./jupyterlab";
+
+/** What is around an output in a panel. */
+export function surroundingsOf({ sessionContext, context }: OutputPanel): Surroundings {
+  return {
+    get kernel() {
+      return sessionContext.session?.kernel;
+    },
+    ...(context && { context }),
+  };
+}
 
 export class LiveOutput {
   readonly key: string;
@@ -22,23 +32,18 @@ export class LiveOutput {
   users = 0;
   /** The kernel was asked whether it knows it, and has not answered. */
   private isSearched = false;
+  private readonly earlier: EarlierAnswers | undefined;
   private readonly links = new Map<string, ControlLink>();
   private readonly stops: (() => void)[] = [];
 
   constructor(panel: OutputPanel, output: Output) {
-    const { key, isComparison, runs } = output;
+    const { key, isComparison, runs, earlier } = output;
     this.key = key;
     this.isComparison = isComparison;
-    const { sessionContext } = panel;
-    this.sessionContext = sessionContext;
-    const kernel = () => sessionContext.session?.kernel;
-    const around: Surroundings = {
-      get kernel() {
-        return kernel();
-      },
-      ...(panel.context && { context: panel.context }),
-    };
-    const notebook = new NotebookContext(around, key);
+    this.earlier = earlier.runs.length || earlier.leftOut ? earlier : undefined;
+    this.sessionContext = panel.sessionContext;
+    const kernel = () => panel.sessionContext.session?.kernel;
+    const notebook = new NotebookContext(surroundingsOf(panel), key);
     this.columns = runs.map(({ key: own, name, snapshot }) => {
       const link = new ControlLink(own, kernel);
       const run = new Run((content) => link.send(content), snapshot);
@@ -79,7 +84,7 @@ export class LiveOutput {
     for (const column of this.columns) this.stops.push(followRun(column));
     const [first] = this.columns;
     if (this.isComparison) this.stops.push(keepColumns(this.columns, link));
-    else if (first) this.stops.push(keepRun(first, link));
+    else if (first) this.stops.push(keepRun(first, link, this.earlier));
   }
 
   /** The notebook says that it runs: ask the kernel, if there is one, how far it is. */

@@ -29,6 +29,7 @@ interface Listening {
 export class LiveOutputs {
   private readonly sessions = new Map<SessionContext, Listening>();
   private readonly outputs = new Map<string, LiveOutput>();
+  private readonly listeners = new Map<string, Set<(message: FromKernel) => void>>();
   /** The kernels that know of this page. */
   private readonly greeted = new WeakSet<object>();
 
@@ -61,6 +62,16 @@ export class LiveOutputs {
     void panel.sessionContext.ready.then(() => this.greet(panel));
     void found.find();
     return found;
+  }
+
+  /** Call back with what the kernels say of an output that is over. Returns how to stop. */
+  hearOf(key: string, heard: (message: FromKernel) => void): () => void {
+    const all = this.listeners.get(key) ?? new Set();
+    this.listeners.set(key, all.add(heard));
+    return () => {
+      all.delete(heard);
+      if (!all.size && this.listeners.get(key) === all) this.listeners.delete(key);
+    };
   }
 
   /** The notebook or console that has this node; undefined if none does. */
@@ -133,6 +144,7 @@ export class LiveOutputs {
     for (const output of this.outputs.values()) {
       if (output.sessionContext === sessionContext) output.tell(key, message);
     }
+    for (const heard of [...(this.listeners.get(key) ?? [])]) heard(message);
   }
 
   private begin(panel: OutputPanel, output: Output): LiveOutput {

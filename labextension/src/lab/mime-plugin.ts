@@ -5,15 +5,17 @@ import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { type Bundle, MIME_TYPE } from "../kernel/messages";
 import { loadPartWithoutKernel } from "../panes/part-loader";
-import { type Output, outputOf } from "../run/output-json";
+import { type Output, outputOf, type RunOutput } from "../run/output-json";
 import { Run } from "../run/run";
 import { NOT_FINISHED } from "../run/saved-form";
 import css from "../ui/style.css";
 import { addStyle } from "../ui/styles";
 import { drawColumns } from "../view/comparison";
-import { type Drawing, drawRun, type NotebookActions } from "../view/live-view";
+import { type Drawing, drawRun, type NotebookActions, type RunDrawing } from "../view/live-view";
 import { NotebookContext } from "../view/notebook-context";
 import type { Column } from "../view/shown-run";
+import { offerAgain } from "./again";
+import { withEarlier } from "./earlier";
 import { insertCellBelow } from "./insert-cell";
 import type { LiveOutput } from "./live-output";
 import { liveOutputs } from "./live-outputs";
@@ -24,11 +26,18 @@ import { isVoila } from "./voila";
 
 type LuminoWidgets = typeof import("@lumino/widgets");
 
+const CANCEL = ".kkj-line > .kkj-button:not([hidden])";
+const QUIETLY = { preventScroll: true };
+
 export async function mimePlugin(): Promise<IRenderMime.IExtension> {
   const { Widget } = await shared<LuminoWidgets>("@lumino/widgets");
 
   class OutputView extends Widget implements IRenderMime.IRenderer {
     private drawing: Drawing | null = null;
+    /** The newest answer, if this is no comparison. */
+    private answer: RunDrawing | null = null;
+    private shownSaved: Output | null = null;
+    private stopOffering = () => {};
     private live: LiveOutput | null = null;
     /** What is shown as soon as it is known in which notebook. */
     private awaited: Output | null = null;
@@ -60,7 +69,10 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
       if (!output) {
         this.showHtml(data);
       } else if (output.key && output.key === this.live?.key) {
-        if (!output.isLive) this.settle(output);
+        if (!output.isLive) {
+          this.settle(output);
+          this.offer(output, true);
+        }
       } else if (output.isLive) {
         this.awaited = output;
         this.showLive();
@@ -77,6 +89,7 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
 
     protected override onAfterAttach(): void {
       this.showLive();
+      if (this.shownSaved) this.offer(this.shownSaved, false);
       this.drawing?.attached();
     }
 
@@ -88,15 +101,23 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
       if (live) {
         this.awaited = null;
         live.users += 1;
-        this.put(drawingOf(live.columns, live.isComparison, this.actions));
+        this.put(live.columns, output);
         this.live = live;
       } else if (this.isAttached) {
         // Nobody here has a kernel: what has come so far is all there is.
         this.awaited = null;
         const columns = this.saved(output);
         for (const { run } of columns) run.lose(NOT_FINISHED);
-        this.put(drawingOf(columns, output.isComparison, this.actions));
+        this.put(columns, output);
       }
+    }
+
+    /** Its kernel may be able to ask for it once more. */
+    private offer(output: Output, isKnown: boolean): void {
+      this.stopOffering();
+      const panel = liveOutputs.panelOf(this.node);
+      if (!output.canAsk || !this.answer || !panel) return;
+      this.stopOffering = offerAgain(panel, output.key, this.answer, isKnown);
     }
 
     /** The stream is over: everything stays as it is. */
@@ -122,25 +143,42 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
         return;
       }
       if (!isWanted()) return;
-      this.put(drawingOf(this.saved(output), output.isComparison, this.actions));
+      this.put(this.saved(output), output);
       this.drawing?.settled();
+      this.shownSaved = output;
+      if (this.isAttached) this.offer(output, false);
     }
 
-    private saved({ key, runs }: Output): Column[] {
+    private saved({ key, runs }: Pick<Output, "key" | "runs">): Column[] {
       const notebook = new NotebookContext({}, key);
       return runs.map(({ name, snapshot }) => {
         return { name, run: new Run(() => {}, snapshot), link: null, notebook };
       });
     }
 
-    private put(drawing: Drawing): void {
+    private put(columns: readonly Column[], { isComparison, earlier }: Output): void {
+      const hadFocus = this.node.contains(document.activeElement);
       this.clear();
+      const [first] = columns;
+      if (first && !isComparison) this.answer = drawRun(first, this.actions);
+      const newest = this.answer ?? drawColumns(columns, this.actions);
+      const drawEarlier = (run: RunOutput) => {
+        const [saved] = this.saved({ key: "", runs: [run] });
+        return drawRun(saved as Column, this.actions);
+      };
+      const drawing = withEarlier(newest, earlier, drawEarlier);
       this.drawing = drawing;
       this.node.replaceChildren(drawing.element);
       if (this.isAttached) drawing.attached();
+      // The focus was on the button that has asked for this.
+      if (hadFocus) newest.element.querySelector<HTMLElement>(CANCEL)?.focus(QUIETLY);
     }
 
     private clear(): void {
+      this.stopOffering();
+      this.stopOffering = () => {};
+      this.shownSaved = null;
+      this.answer = null;
       this.drawing?.dispose();
       this.drawing = null;
       if (this.live) liveOutputs.release(this.live);
@@ -178,13 +216,4 @@ export async function mimePlugin(): Promise<IRenderMime.IExtension> {
       createRenderer: (options) => new OutputView(options),
     },
   };
-}
-
-function drawingOf(
-  columns: readonly Column[],
-  isComparison: boolean,
-  actions: NotebookActions,
-): Drawing {
-  const [first] = columns;
-  return isComparison || !first ? drawColumns(columns, actions) : drawRun(first, actions);
 }

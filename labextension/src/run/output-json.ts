@@ -9,7 +9,7 @@ import {
   type Status,
 } from "../kernel/messages";
 import { isOver } from "./run";
-import { noteOf } from "./saved-form";
+import { noteOf, type WrittenBefore } from "./saved-form";
 
 const STATES: readonly RunState[] = [
   "waiting",
@@ -37,6 +37,14 @@ export interface Output {
   isComparison: boolean;
   /** It was not over when this was written. */
   isLive: boolean;
+  /** The answers before this one, oldest first. */
+  earlier: EarlierAnswers;
+  /** Its kernel could ask for it once more when this was written. */
+  canAsk: boolean;
+}
+
+export interface EarlierAnswers extends WrittenBefore {
+  runs: RunOutput[];
 }
 
 type Json = Record<string, unknown>;
@@ -55,11 +63,26 @@ export function outputOf(
   const plain = joined(data["text/plain"]);
   const isComparison = Array.isArray(json.columns);
   const given = isComparison ? (json.columns as Json[]) : [json];
-  const runs = given.map((one) => runOf(one, isComparison ? within(plain, one.at) : plain, partOf));
+  const read = (one: Json) => {
+    return runOf(one, isComparison || one.at ? within(plain, one.at) : plain, partOf);
+  };
+  const runs = given.map(read);
   if (!runs.length || runs.includes(null)) return null;
   const known = runs as RunOutput[];
   const isLive = known.some(({ snapshot }) => !isOver(snapshot.status));
-  return { key: String(json.key ?? ""), runs: known, isComparison, isLive };
+  const before = Array.isArray(json.earlier) ? (json.earlier as unknown[]) : [];
+  const earlier = before.map((one) => (one instanceof Object ? read(one as Json) : null));
+  return {
+    key: String(json.key ?? ""),
+    runs: known,
+    isComparison,
+    isLive,
+    earlier: {
+      runs: earlier.filter((one) => one !== null),
+      leftOut: Number(json.earlier_left_out) || 0,
+    },
+    canAsk: json.again === true,
+  };
 }
 
 /** The key of a live output; "" for any other. */

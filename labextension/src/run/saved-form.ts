@@ -2,7 +2,7 @@
 // no kernel left. The same fields as kkjupyter/notebook/views/saved_form.py; test/cases/saved-form.json
 // holds the text to that.
 
-import { type Bundle, MIME_TYPE, type Status } from "../kernel/messages";
+import { type Bundle, MIME_TYPE, type Snapshot, type Status } from "../kernel/messages";
 import { whole } from "../text/numbers";
 import { isOver, type Run } from "./run";
 import { oneLine } from "./status-text";
@@ -23,19 +23,42 @@ export interface WrittenRun {
   read(source: string): string;
 }
 
+/** Answers before the newest one, oldest first. */
+export interface WrittenBefore {
+  runs: readonly { snapshot: Snapshot }[];
+  /** How many there were before these. */
+  leftOut: number;
+}
+
 export interface WrittenColumn extends WrittenRun {
   name: string;
 }
 
-export function runBundle({ key, run, read }: WrittenRun): Bundle {
+/** @param earlier the answers before this one; those for which there is no room are left out */
+export function runBundle({ key, run, read }: WrittenRun, earlier?: WrittenBefore): Bundle {
   const { status } = run; // its clock goes on
-  return fitting(run, SAVED_BYTES, (source, left_out) => {
+  const bundle = fitting(run, SAVED_BYTES, (source, left_out) => {
     const text = read(source);
     return {
       [MIME_TYPE]: { key, ...fieldsOf(run, status, left_out), ...sourceOf(run, source, text) },
       "text/plain": plainText(text, status),
     };
   });
+  if (earlier) Object.assign(bundle[MIME_TYPE] as object, writtenBefore(earlier, bundle));
+  return bundle;
+}
+
+/** The earlier answers, as the newest ones of them fit in beside `bundle`. */
+function writtenBefore({ runs, leftOut }: WrittenBefore, bundle: Bundle): object {
+  let room = SAVED_BYTES - fileBytes(bundle);
+  const fields = runs.map(({ snapshot: { text, withheld, status, ...rest } }) => {
+    return { ...rest, ...status, source: text };
+  });
+  const first = fields.findLastIndex((one) => {
+    room -= fileBytes(one);
+    return room < 0;
+  });
+  return { earlier: fields.slice(first + 1), earlier_left_out: leftOut + first + 1 };
 }
 
 /** Several runs side by side. */
@@ -91,11 +114,16 @@ export function fitting<Written>(
 ): Written {
   for (let chars = limitBytes; ; ) {
     const written = write(...excerpt(run, chars));
-    const json = JSON.stringify(written);
-    const bytes = new Blob([json]).size + LINE_BYTES * json.split("\\n").length;
+    const bytes = fileBytes(written);
     if (bytes <= limitBytes || !chars) return written;
     chars = Math.floor((Math.min(chars, run.text.length) * limitBytes * 0.95) / bytes);
   }
+}
+
+/** How much of a notebook file this takes. */
+function fileBytes(written: unknown): number {
+  const json = JSON.stringify(written);
+  return new Blob([json]).size + LINE_BYTES * json.split("\\n").length;
 }
 
 /** At most about so much of the source, and how much of it is missing. */

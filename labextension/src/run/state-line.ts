@@ -17,14 +17,14 @@ import { amount, describe, isStalled, shownState } from "./status-text";
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
 const ANNOUNCE_MS = 10_000;
+/** So long the kernel may take to begin once more before it can be asked again. */
+const ANSWERED_WITHIN_MS = 5_000;
 /** A note that is as short as "ended by --take 3" stands in the line: nothing moves down for it. */
 const SHORT_NOTE_CHARS = 24;
 
 export interface Actions {
   cancel(): void;
   getText: GetText;
-  /** Ask for the same again. Where it cannot be asked for again, there is no button for it. */
-  regenerate?(): void;
 }
 
 export class StateLine {
@@ -36,8 +36,11 @@ export class StateLine {
   private readonly announcer = make("span", "kkj-announcer");
   /** Cancel, then Copy. */
   private readonly button: HTMLButtonElement;
-  private readonly again: HTMLButtonElement | null;
+  private again: HTMLButtonElement | null = null;
+  private ask = () => {};
   private wasOver: boolean;
+  /** It was drawn before its end. */
+  private hasEndedHere = false;
   private announced = "";
   private announcedAt = 0;
   private drawnAt = -Infinity;
@@ -53,19 +56,13 @@ export class StateLine {
       if (run.over) void copyAndSay(this.button, actions.getText);
       else actions.cancel();
     });
-    this.again = actions.regenerate
-      ? makeButton("Regenerate", `Regenerate ${run.status.title}`, "again")
-      : null;
-    this.again?.addEventListener("click", () => actions.regenerate?.());
     // Heard through the announcer, which does not speak five times a second.
     for (const seen of [this.glyph, this.title, this.words]) seen.ariaHidden = "true";
     this.announcer.setAttribute("role", "status");
     const line = make("div", "kkj-line");
     // In the order in which the saved text has it, for whoever marks and copies the line, with the
     // space that is not drawn. The style sheet puts the title before the words.
-    line.append(this.glyph, " ", this.words, this.title);
-    if (this.again) line.append(this.again);
-    line.append(this.button, this.announcer);
+    line.append(this.glyph, " ", this.words, this.title, this.button, this.announcer);
     this.element.append(line, this.notes);
     this.draw();
   }
@@ -75,6 +72,37 @@ export class StateLine {
     const wait = this.drawnAt + REDRAW_MS - nowMs();
     if (this.run.over || this.run.cancelStep !== "none" || wait <= 0) this.draw();
     else this.schedule(wait);
+  }
+
+  /**
+   * From now on, or no longer, the same can be asked for once more: there is a button for it.
+   *
+   * @param ask asks; null if it cannot be asked for
+   */
+  offerAgain(ask: (() => void) | null): void {
+    const { again, button } = this;
+    if (!ask) {
+      if (again && document.activeElement === again) focusNotebook(again);
+      again?.remove();
+      this.again = null;
+      return;
+    }
+    this.ask = ask;
+    if (again) return;
+    const made = makeButton("", "");
+    this.again = made;
+    made.addEventListener("click", () => {
+      // What is asked for takes the place of this line; until then one click counts.
+      if (made.ariaDisabled === "true") return;
+      made.ariaDisabled = "true";
+      setTimeout(() => {
+        made.ariaDisabled = "false";
+      }, ANSWERED_WITHIN_MS);
+      this.ask();
+    });
+    button.before(made);
+    this.draw();
+    if (this.hasEndedHere) keepCalm(made);
   }
 
   dispose(): void {
@@ -132,7 +160,11 @@ export class StateLine {
   private drawButtons(title: string): void {
     const { button, again } = this;
     const { over, cancelStep, text } = this.run;
-    if (again) again.hidden = !over;
+    if (again) {
+      again.hidden = !over;
+      const label = this.run.status.state === "done" ? "Regenerate" : "Try again";
+      labelButton(again, label, `${label}: ${title}`, "again");
+    }
     if (!over) {
       labelButton(button, "Cancel", `Cancel ${title}`, "stop");
       // Not `disabled`: that would throw the focus back to the page.
@@ -143,7 +175,7 @@ export class StateLine {
     if (over && !this.wasOver) {
       // A click so soon after the end is meant for Cancel.
       keepCalm(button);
-      if (again) keepCalm(again);
+      this.hasEndedHere = true;
     }
     this.wasOver = over;
     const isHidden = over && !text;

@@ -2,7 +2,7 @@
 // looks after the notebook file.
 
 import { readerOf } from "../panes/part-loader";
-import { columnsBundle, runBundle } from "../run/saved-form";
+import { columnsBundle, runBundle, type WrittenBefore } from "../run/saved-form";
 import { rewritten } from "../text/carriage-returns";
 import { monitorRun } from "./heartbeat-monitor";
 import type { Link } from "./link";
@@ -18,12 +18,16 @@ export function followRun(shown: ShownRun): () => void {
   };
 }
 
-/** Look after what the notebook file has of a run. Returns how to stop. */
-export function keepRun(shown: ShownRun, link: Link): () => void {
+/**
+ * Look after what the notebook file has of a run. Returns how to stop.
+ *
+ * @param earlier the answers before it, which the file has, too
+ */
+export function keepRun(shown: ShownRun, link: Link, earlier?: WrittenBefore): () => void {
   const { run, notebook } = shown;
   const reader = readerFor(shown);
   return persistOutput(link, notebook, [run], () =>
-    runBundle({ key: link.key, run, read: reader() }),
+    runBundle({ key: link.key, run, read: reader() }, earlier),
   );
 }
 

@@ -24,6 +24,8 @@ export interface Drawing {
 export interface RunDrawing extends Drawing {
   /** What its Copy button gives. */
   readonly getText: GetText;
+  /** It can be asked for once more with `ask`; with null it no longer can. */
+  offerAgain(ask: (() => void) | null): void;
 }
 
 /** What the notebook around a drawing lets it do. */
@@ -50,6 +52,7 @@ export function drawRun(shown: ShownRun, actions: NotebookActions = {}): RunDraw
   return {
     element,
     getText,
+    offerAgain: (ask) => line.offerAgain(ask),
     attached: () => requestAnimationFrame(() => container.append("")),
     settled: () => element.classList.add("kkj-static"),
     dispose: () => {

@@ -176,6 +176,13 @@ export class NotebookContext {
     };
   }
 
+  /** Put another output where the notebook has this one, live or not. */
+  replace(bundle: Bundle): void {
+    for (const { outputs, index } of this.places((data) => keyOf(data) === this.key)) {
+      outputs.set(index, { ...outputs.get(index).toJSON(), data: bundle, metadata: {} });
+    }
+  }
+
   /**
    * Let the file have what came so far, without a change that anybody is told of: one that is
    * would make the notebook draw the output anew. Where the server writes the file, it has to be told.
@@ -201,14 +208,14 @@ export class NotebookContext {
     for (const j of copies.slice(1).reverse()) sharedModel?.updateOutputs?.(j, j + 1, []);
   }
 
-  private places(): Place[] {
+  private places(isWanted = (data: Bundle | undefined) => isLive(data, this.key)): Place[] {
     const cells = this.around.context?.model?.cells;
     const found: Place[] = [];
     for (let i = 0; i < (cells?.length ?? 0); i++) {
       const cell = cells?.get(i);
       const outputs = cell?.outputs;
       for (let j = 0; cell && outputs && j < outputs.length; j++) {
-        if (isLive(outputs.get(j).data, this.key)) found.push({ cell, outputs, index: j });
+        if (isWanted(outputs.get(j).data)) found.push({ cell, outputs, index: j });
       }
     }
     return found;

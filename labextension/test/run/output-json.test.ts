@@ -44,6 +44,22 @@ test("an output of others cannot be read", () => {
   expect(read({ "text/plain": "x" })).toBeNull();
 });
 
+test("the answers before it are read out of the same text, or have their own", () => {
+  const saved = { view: "text", pane: "text", ...status({ state: "done" }) };
+  const cut = { ...saved, state: "cancelled", at: [12, 43] };
+  const plain = "new\n\n── old\nold\n[■ cancelled]\nmore";
+  const given = [{ ...saved, at: [12, 15] }, { ...saved, source: "own" }, { pane: "x" }, null, "y"];
+  const output = read(
+    bundle({ at: [0, 3], earlier: given, earlier_left_out: 2, again: true }, plain),
+  );
+  expect(output?.runs[0]?.snapshot.text).toBe("new");
+  expect(output?.earlier.runs.map(({ snapshot }) => snapshot.text)).toEqual(["old", "own"]);
+  expect(output).toMatchObject({ canAsk: true, earlier: { leftOut: 2 } });
+  const short = read(bundle({ at: [0, 3], earlier: [{ ...cut, at: [12, 29] }] }, plain));
+  expect(short?.earlier.runs[0]?.snapshot.text).toBe("old\n");
+  expect(short?.canAsk).toBe(false);
+});
+
 test("what a page writes it reads again, whether it is over or not", () => {
   const running = new Run(() => {}, snapshot({ text: "a\nb", status: status({ count: 2 }) }));
   const data = runBundle({ key: "k", run: running, read: (source) => source });

@@ -97,6 +97,27 @@ test("what does not fit without any text ends, too", () => {
   expect(bundleOf(run)["text/plain"]).toContain("left out");
 });
 
+test("the answers before it are saved with it, the oldest left out if there is no room", () => {
+  const before = ["a", "b", "c"].map((letter) => {
+    const text = letter.repeat(1_500_000);
+    return { snapshot: snapshot({ text, status: statusOf({ state: "done", count: 1 }) }) };
+  });
+  const run = lostRun("x".repeat(1_000_000));
+  const written = { key: "k", run, read: (source: string) => source };
+  const bundle = runBundle(written, { runs: before, leftOut: 4 });
+  expect(fileBytes(bundle)).toBeLessThanOrEqual(SAVED_BYTES);
+  const { earlier, earlier_left_out } = bundle[MIME_TYPE] as {
+    earlier: { source: string; state: string }[];
+    earlier_left_out: number;
+  };
+  expect(earlier.map(({ source, state }) => [source[0], state])).toEqual([
+    ["b", "done"],
+    ["c", "done"],
+  ]);
+  expect(earlier_left_out).toBe(5);
+  expect(bundle["text/plain"]).toContain("x".repeat(1_000_000));
+});
+
 test("what runs says that it was not finished", () => {
   const status = statusOf({ state: "streaming", count: 2 });
   const run = new Run(() => {}, snapshot({ text: "ab", status }));

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Status } from "../../src/kernel/messages";
 import { Run } from "../../src/run/run";
-import { type Actions, StateLine } from "../../src/run/state-line";
+import { StateLine } from "../../src/run/state-line";
 import { snapshot, status } from "../support/states";
 
 let run: Run;
 let line: StateLine;
-let actions: { cancel: () => void; getText: () => Promise<string>; regenerate?: () => void };
+let actions: { cancel: () => void; getText: () => Promise<string> };
 const copied = vi.fn(async () => "text");
 const streaming = status({ state: "streaming", count: 2, first_item_s: 0.1, elapsed_s: 1 });
 
@@ -23,9 +23,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function open(given: Status, text = "ab", more: Partial<Actions> = {}): HTMLElement {
+function open(given: Status, text = "ab"): HTMLElement {
   run = new Run(() => {}, snapshot({ text, status: given }));
-  line = new StateLine(run, { ...actions, ...more });
+  line = new StateLine(run, actions);
   run.listen({ appended: () => {}, replaced: () => {}, changed: () => line.changed() });
   document.body.append(line.element);
   return line.element;
@@ -80,22 +80,40 @@ test("what was over when it was drawn can be copied at once", () => {
   expect(copied).toHaveBeenCalledOnce();
 });
 
-test("it can be asked for again where that is offered, and only after the end", () => {
-  const regenerate = vi.fn();
-  open(streaming, "ab", { regenerate });
-  expect(button("Regenerate")?.hidden).toBe(true);
+test("it can be asked for again where that is offered, once until there is an answer", () => {
+  const ask = vi.fn();
+  open(streaming);
   end();
-  expect(button("Regenerate")?.hidden).toBe(false);
+  expect(button("Regenerate")).toBeUndefined();
+  line.offerAgain(ask);
+  expect(button("Regenerate")?.getAttribute("aria-label")).toBe("Regenerate: countdown(5)");
   button("Regenerate")?.click(); // meant for Cancel
-  expect(regenerate).not.toHaveBeenCalled();
+  expect(ask).not.toHaveBeenCalled();
   vi.advanceTimersByTime(1_100);
   button("Regenerate")?.click();
-  expect(regenerate).toHaveBeenCalledOnce();
+  button("Regenerate")?.click();
+  expect(ask).toHaveBeenCalledOnce();
+  // The kernel has not begun: it may be asked again.
+  vi.advanceTimersByTime(5_100);
+  button("Regenerate")?.click();
+  expect(ask).toHaveBeenCalledTimes(2);
 });
 
-test("otherwise there is no button for it", () => {
+test("of what has failed or was cancelled, the button says so", () => {
+  for (const state of ["failed", "cancelled"] as const) {
+    open(status({ state, count: 2 }));
+    line.offerAgain(() => {});
+    expect(button("Try again")).toBeDefined();
+    document.body.replaceChildren();
+  }
+});
+
+test("where it can no longer be asked for, the button goes", () => {
   open(status({ state: "done", count: 2 }));
+  line.offerAgain(() => {});
+  line.offerAgain(null);
   expect(button("Regenerate")).toBeUndefined();
+  expect(button("Copy")).toBeDefined();
 });
 
 test("a short note stands in the line, a long one below", () => {

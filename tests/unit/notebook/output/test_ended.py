@@ -120,7 +120,7 @@ def test_once_it_is_saved_it_is_closed(ended: EndedOutputs) -> None:
     assert not is_open(live)
     assert layout.comm is None
     assert ended.held_bytes == 0
-    ended.saved(live)  # by a second page
+    ended.drop(live)  # by a second page
 
 
 def test_what_is_longer_than_what_was_saved_can_still_be_copied(

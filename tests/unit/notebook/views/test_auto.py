@@ -13,12 +13,14 @@ from support.runs import ViewedRun
 import kkjupyter as kk
 from kkjupyter.errors import UsageError
 from kkjupyter.notebook.output import assets, control
+from kkjupyter.notebook.output.answers import NO_ANSWERS, Answers
 from kkjupyter.notebook.output.live_output import LiveOutput
 from kkjupyter.notebook.output.places import place_here
 from kkjupyter.notebook.output.screens import CellScreen, open_screen
 from kkjupyter.notebook.run.registry import RunRegistry
 from kkjupyter.notebook.run_status import Status
 from kkjupyter.notebook.views import VIEWS, AutoView, View, make_view
+from kkjupyter.notebook.views.base import SAVED_BYTES
 from kkjupyter.notebook.views.saved_form import MIME_TYPE
 
 DONE = Status(3, "f()", "done", "stream", 2, 1.0, 0.1)
@@ -100,6 +102,7 @@ def test_later_on_it_stays_what_it_is() -> None:
 class FakeOutput:
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.answers = Answers(NO_ANSWERS, SAVED_BYTES)
 
     def display_bundle(self) -> dict[str, Any]:
         return {}
