@@ -119,6 +119,9 @@ class Server:
         with _servers_lock:
             _servers.add(self)
 
+    offers_to_resume = False
+    """Whether clients of ours may come back when their connection breaks."""
+
     _path = ""
     """What follows the port in the address."""
 
@@ -182,6 +185,8 @@ class Server:
         if self._listing is not None:
             options.setdefault("methods", list(self.callable_names))
         options.setdefault("token", self.token)
+        if self.offers_to_resume:
+            options.setdefault("resume", True)
         options.setdefault("proxy", None)  # it runs on this machine, whatever its address
         if self._certificate is not None and options.get("ca_file") is None:
             options.setdefault("ssl", context_for(self._certificate))
