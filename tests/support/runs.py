@@ -25,6 +25,7 @@ class FakeFeed:
         self.over = False
         self.items: list[Any] = []
         self.cancelled = 0
+        self.away_since_s: float | None = None
         self.notifier = Notifier()
 
     @property

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from kkjupyter.calls.iterators import Consumer
 from kkjupyter.errors import CallCancelled, CallTimeout, brief_line, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
@@ -54,6 +55,8 @@ _FIRST_BATCH_ITEMS = 256
 _BATCH_ITEMS = 65_536
 _BATCH_BYTES = 1 << 20
 _BATCH_S = 0.1
+# How often it is looked whether the connection of a loop's call is broken.
+_LOOK_S = 0.5
 
 logger = logging.getLogger("kkjupyter")
 
@@ -139,6 +142,7 @@ class Run:
         self._end_is_claimed = False
         self._is_listening = False
         self._pumped_at_s = 0.0
+        self._was_away = False
         self._batch_items = _FIRST_BATCH_ITEMS
         self._verdict: tuple[RunState, BaseException | None] | None = None
         self._looped: deque[tuple[Any, int]] | None = None
@@ -160,6 +164,7 @@ class Run:
         """Its present status, for views."""
         reply = self.reply
         written = reply.written
+        away_since_s = self.feed.away_since_s
         return Status(
             run_id=self.number,
             title=self.title,
@@ -175,6 +180,7 @@ class Run:
             written=None if written is None else written.amount,
             unit="characters" if written is None else written.unit,
             model="" if written is None else written.model,
+            reconnecting_s=None if away_since_s is None else time.monotonic() - away_since_s,
         )
 
     @property
@@ -218,6 +224,8 @@ class Run:
         if self._keeper is not None:
             self._keeper.add(self)
         self._looped = deque()
+        if isinstance(self.feed, Consumer):
+            self._worker.post_later(self._look_at_connection, _LOOK_S)
 
     def has_room(self) -> bool:
         """Whether a loop may take the next item: the view is not too far behind, or the run is
@@ -421,6 +429,13 @@ class Run:
         elif items >= self._batch_items:
             self._batch_items = min(_BATCH_ITEMS, self._batch_items * 4)
 
+    def _look_at_connection(self) -> None:
+        """Show that it is broken, or is there again: a loop that waits passes nothing on."""
+        if (self.feed.away_since_s is not None) != self._was_away:
+            self._pump()
+        if not self._end_is_claimed:
+            self._worker.post_later(self._look_at_connection, _LOOK_S)
+
     def _has_more(self) -> bool:
         """Whether a loop has passed on more items than were drawn."""
         return self._verdict is None and bool(self._looped)
@@ -436,7 +451,10 @@ class Run:
             self.reply.status = "streaming"
         if self.is_ending and self._verdict is None:
             self.reply.status = "cancelling"
-        if items or self.reply.status != before:
+        is_away = self.feed.away_since_s is not None
+        has_changed = self.reply.status != before or is_away != self._was_away
+        self._was_away = is_away
+        if items or has_changed:
             shown = self._shown(items)
             if not self._end_is_claimed:
                 self._screens.feed(shown, self.status())
@@ -584,6 +602,7 @@ class _OverFeed:
     finished = True
     error: BaseException | None = None
     value: Any = None
+    away_since_s: float | None = None
 
     def __init__(self, kind: Literal["unary", "stream"] | None) -> None:
         self.kind = kind

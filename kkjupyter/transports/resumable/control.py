@@ -89,7 +89,7 @@ class Bye(msgspec.Struct, tag="bye", tag_field="kk", frozen=True):
 Control = Offer | Accept | Again | Go | Refused | Bye
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Control)
+_decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 
 
 def encode(control: Control) -> bytes:

@@ -233,9 +233,8 @@ class ResumableSessions:
         address = end.guest.address
         if limit is not None and len(self._away) >= limit:
             return False
-        if address and address_limit is not None:
-            if self._away_by_address[address] >= address_limit:
-                return False
+        if address_limit is not None and self._away_by_address[address] >= address_limit:
+            return False  # an empty address is not counted
         self._away.add(end)
         if address:
             self._away_by_address[address] += 1
