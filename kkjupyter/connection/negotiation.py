@@ -98,6 +98,7 @@ class _Asking:
         self.transport = transport
         self.relay = Relay(self)
         self._dial = dial
+        self._was_offered = False
         self._probe: Probe | None = None
         self._found: asyncio.Future[tuple[str, Codec]] | None = None
         self.end_reason: str | None = None
@@ -119,17 +120,17 @@ class _Asking:
             return None
 
     def data_received(self, chunks: Sequence[bytes]) -> None:
-        offered = find_offer(chunks) if self._dial is not None else None
+        offered = None if self._was_offered else find_offer(chunks)
         if offered is None:
             self._read(chunks)
             return
-        assert self._dial is not None
+        self._was_offered = True
         index, offer = offered
         carrying = self.relay
-        end = ClientEnd(self.transport, carrying, offer, self._dial)
-        self._dial = None
-        self.transport, self.relay = end, Relay(self)
-        end.open(self.relay)
+        if self._dial is not None:
+            end = ClientEnd(self.transport, carrying, offer, self._dial)
+            self.transport, self.relay = end, Relay(self)
+            end.open(self.relay)
         if index:
             self._read(chunks[:index])
         if index + 1 < len(chunks):

@@ -105,7 +105,7 @@ class Clients:
         for producer in list(self._producers):
             producer.stop()
         if self._sessions is not None:
-            self._sessions.close()
+            self._sessions.stop()
 
 
 def _sessions(resume_s: float, load: ServerLoad) -> ResumableSessions:

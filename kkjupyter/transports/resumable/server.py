@@ -217,11 +217,11 @@ class ResumableSessions:
             end.finish("the client came back with a wrong count")
             refuse(inner, "the two sides disagree on what was sent")
 
-    def close(self) -> None:
-        """End all of them: clients that come back find nothing."""
+    def stop(self) -> None:
+        """Wait for nobody any more. Connections that are there are closed by the server."""
         for end in list(self._ends.values()):
             if end.away_since_s is None:
-                end.abort()
+                end.say_bye()
             else:
                 end.finish("the server was closed")
 

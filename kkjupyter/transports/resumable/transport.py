@@ -144,17 +144,17 @@ class ResumableTransport:
             self._inner.resume_reading()
 
     async def close(self) -> None:
-        inner = self._say_bye()
+        inner = self.say_bye()
         if inner is not None:
             await inner.close()
 
     def abort(self) -> None:
-        inner = self._say_bye()
+        inner = self.say_bye()
         if inner is not None:
             inner.abort()
 
-    def _say_bye(self) -> Transport | None:
-        """Have the other side not wait; return what is to be closed."""
+    def say_bye(self) -> Transport | None:
+        """The connection ends next: have the other side not wait. Returns what is to be closed."""
         inner = self._inner
         if inner is None:
             self._loop.call_soon(self.finish, "closed")  # as others do: not while they are told to
