@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import copy
 import dataclasses
 import os
@@ -42,6 +43,7 @@ logger = SafeLogger("kkjupyter")
 # The protocol found at an address, so that connecting there again asks for that one first.
 _found: dict[str, tuple[str, Codec]] = {}
 _FOUND_LIMIT = 256
+_BYE_S = 0.2
 
 _sessions: weakref.WeakSet[Caller] = weakref.WeakSet()
 _sessions_lock = threading.Lock()
@@ -70,6 +72,20 @@ def _forget_connections() -> None:
         session.forked()
 
 
+@atexit.register
+def _say_bye() -> None:
+    """Have servers not wait for a client whose process ends. They would do so for ``resume_s``."""
+    with _sessions_lock:
+        ends = [session.resumable for session in _sessions if isinstance(session, Session)]
+    is_any = False
+    for end in ends:
+        if end is not None and end.away_since_s is None:
+            is_any = True
+            io_loop().post(end.say_bye)
+    if is_any:
+        io_loop().flush(timeout_s=_BYE_S)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_connections)
 
@@ -96,6 +112,9 @@ class Session(ProtocolCaller):
         limits: how large a message may be.
         resume: whether to come back to a server that offers it when the connection breaks; None
             for doing so where the server is asked anything before the first call.
+
+    Attributes:
+        resumable: what carries the channel, if that comes back when its connection breaks.
 
     Raises:
         UsageError: an argument is not valid.
@@ -139,7 +158,7 @@ class Session(ProtocolCaller):
         self._make_handler = make_handler
         self._limits = limits or ClientLimits()
         self._resume = resume
-        self._resumable: ClientEnd | None = None  # what carries the channel, if it is one
+        self.resumable: ClientEnd | None = None
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         # In the order they were made: behind one that waits, all wait.
@@ -223,7 +242,7 @@ class Session(ProtocolCaller):
         states = self.calls
         self._looks.clear()
         channel, self._channel = self._channel, None  # the next call makes a new one
-        self._resumable = None
+        self.resumable = None
         if channel is not None:
             leave_to_parent(channel)
             channel.send_queue.forked()
@@ -240,7 +259,7 @@ class Session(ProtocolCaller):
 
     @property
     def away_since_s(self) -> float | None:
-        resumable = self._resumable
+        resumable = self.resumable
         return None if resumable is None else resumable.away_since_s
 
     @property
@@ -319,9 +338,9 @@ class Session(ProtocolCaller):
             self._start(call)
             return
         self._unsent.append(call)
-        if self._resumable is not None and self.away_since_s is not None:
+        if self.resumable is not None and self.away_since_s is not None:
             # Not with what was under way: if there is no way back, this one connects anew.
-            self._resumable.hurry()
+            self.resumable.hurry()
         else:
             self._go_on()
 
@@ -454,12 +473,12 @@ class Session(ProtocolCaller):
         )
         if self._make_handler is not None:
             self._channel.handler = self._make_handler(self._channel)
-        self._resumable = transport if isinstance(transport, ClientEnd) else None
-        if self._resumable is not None:
+        self.resumable = transport if isinstance(transport, ClientEnd) else None
+        if self.resumable is not None:
             channel, changed = self._channel, weakref.WeakMethod(self._connection_changed)
-            self._resumable.is_wanted = lambda: channel.is_in_use
+            self.resumable.is_wanted = lambda: channel.is_in_use
             # Without holding the session, which ends the connection when it is collected.
-            self._resumable.on_change = lambda: (now := changed()) and now()
+            self.resumable.on_change = lambda: (now := changed()) and now()
         if negotiated.relay is None:
             transport.open(self._channel)
         else:

@@ -169,6 +169,11 @@ class Channel:
             self.trace_with(recorder)
 
     @property
+    def transport(self) -> Transport:
+        """What carries it."""
+        return self._transport
+
+    @property
     def url(self) -> str:
         """Where it leads, without secrets."""
         return self._transport.url

@@ -11,7 +11,7 @@ from kkjupyter.limits import ServerLoad, Share, size_limit
 from kkjupyter.server.dispatch import Producer
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.transports.base import Transport
-from kkjupyter.transports.resumable.server import Guest, ResumableSessions
+from kkjupyter.transports.resumable.server import Guest, ResumableSessions, ServerEnd
 
 __all__ = ["Clients"]
 
@@ -83,6 +83,8 @@ class Clients:
                 self._exposed, channel, on_closed=self._producers.discard, load=load
             )
             channel.handler = producer
+            if isinstance(channel.transport, ServerEnd):
+                channel.transport.is_busy = lambda: producer.running > 0
             leave(negotiation)
             self._producers.add(producer)
 

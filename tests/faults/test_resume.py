@@ -316,7 +316,7 @@ def test_a_connection_that_nobody_uses_is_made_again_by_the_next_call(
     with connect(link, server) as api:
         assert api.add(1, 2).result() == 3
         session = api._kk_session
-        until(lambda: not session._resumable._log.held_bytes)
+        until(lambda: not session.resumable._log.held_bytes)
         link.cut()
         until(lambda: session.state.startswith("lost"))
         assert link.connections == 1
@@ -453,6 +453,23 @@ def test_a_client_that_is_closed_is_not_waited_for(
     until(lambda: target.ended == 1 and server.clients == 0)
 
 
+CLIENT = """
+import sys
+import kkjupyter as kk
+
+stream = iter(kk.connect(sys.argv[1], token=sys.argv[2]).count(1_000_000, 0.001))
+next(stream)
+print("begun", flush=True)
+"""
+
+
+def test_a_client_whose_program_ends_is_not_waited_for(server: Any, target: Api) -> None:
+    command = [sys.executable, "-c", CLIENT, server.url, server.token]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (done.stdout, done.stderr) == ("begun\n", "")
+    until(lambda: target.ended == 1 and server.clients == 0)
+
+
 # ---- who may come back, and how many
 
 
@@ -547,6 +564,25 @@ def test_so_many_clients_may_be_away(target: Api) -> None:
         assert list(streams[0]) == list(range(1, 1_000))
 
 
+def test_those_for_whom_nothing_runs_make_room(target: Api) -> None:
+    limits = kk.ServerLimits(away_clients=1)
+    with (
+        kk.serve(target, resume_s=RESUME_S, limits=limits) as server,
+        CuttingLink(server.port) as link,
+        CuttingLink(server.port) as second,
+        connect(link, server) as idle,
+        connect(second, server) as busy,
+    ):
+        assert idle.add(1, 2).result() == 3
+        link.cut(down=True)
+        until(lambda: server.away == 1)
+        stream = iter(busy.count(100, 0.002))
+        next(stream)
+        second.cut()
+        assert list(stream) == list(range(1, 100))
+        until(lambda: server.clients == 1)
+
+
 def test_a_client_that_acknowledges_nothing_is_sent_a_stated_amount(target: Api) -> None:
     limits = kk.ServerLimits(resume_bytes_per_connection=256 * 1024)
     with (
@@ -607,7 +643,7 @@ def test_a_server_without_it_is_sent_nothing_of_it(target: Api) -> None:
         with kk.connect(f"ws://127.0.0.1:{link.port}") as api:
             stream = iter(api.count(1_000, 0.001))
             next(stream)
-            assert api._kk_session._resumable is None
+            assert api._kk_session.resumable is None
             link.cut()
             with pytest.raises(kk.ConnectionLost, match="broke off"):
                 for _ in stream:

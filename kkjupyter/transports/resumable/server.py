@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +60,8 @@ class ServerEnd(ResumableTransport):
         handle: by which it is found.
         secret: what the client must know besides.
         guest: the client.
+        is_busy: whether anything runs for the client. One for whom nothing does is waited for as
+            long as there is room.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ServerEnd(ResumableTransport):
         self.handle = secrets.token_urlsafe(_HANDLE_BYTES)
         self.secret = secrets.token_urlsafe(_SECRET_BYTES)
         self.guest = guest
+        self.is_busy: Callable[[], bool] = lambda: True
         self._is_question = is_question
         self._sessions = sessions
         self._deadline: asyncio.TimerHandle | None = None
@@ -177,8 +179,7 @@ class ResumableSessions:
         self._away_per_address_limit = away_per_address_limit
         self._make_holding = make_holding
         self._ends: dict[str, ServerEnd] = {}
-        self._away: set[ServerEnd] = set()
-        self._away_by_address: Counter[str] = Counter()
+        self._away: dict[ServerEnd, None] = {}  # since longest first
         self._decoy = secrets.token_urlsafe(_SECRET_BYTES)
 
     @property
@@ -231,24 +232,26 @@ class ResumableSessions:
         """Whether one more client may be away; then it is counted."""
         limit, address_limit = self._away_limit, self._away_per_address_limit
         address = end.guest.address
-        if limit is not None and len(self._away) >= limit:
+        away = list(self._away)
+        neighbours = [one for one in away if one.guest.address == address]
+        is_crowded_there = address_limit is not None and len(neighbours) >= address_limit
+        if address and is_crowded_there and not self._make_room(neighbours):
             return False
-        if address_limit is not None and self._away_by_address[address] >= address_limit:
-            return False  # an empty address is not counted
-        self._away.add(end)
-        if address:
-            self._away_by_address[address] += 1
+        if limit is not None and len(self._away) >= limit and not self._make_room(away):
+            return False
+        self._away[end] = None
         return True
+
+    def _make_room(self, ends: list[ServerEnd]) -> bool:
+        """Give up one of these for whom nothing runs; return whether there was one."""
+        idle = next((end for end in ends if not end.is_busy()), None)
+        if idle is not None:
+            idle.finish("too many other clients were away")
+        return idle is not None
 
     def waits_no_more(self, end: ServerEnd) -> None:
         """That client is back, or given up. Idempotent."""
-        if end in self._away:
-            self._away.discard(end)
-            address = end.guest.address
-            if address:
-                self._away_by_address[address] -= 1
-                if not self._away_by_address[address]:
-                    del self._away_by_address[address]
+        self._away.pop(end, None)
 
     def withdraw(self, end: ServerEnd) -> None:
         """That one cannot be resumed any more. Idempotent."""

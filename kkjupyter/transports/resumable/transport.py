@@ -77,6 +77,8 @@ class ResumableTransport:
         self._link = relay.to = _Link(self)
         self._owner: Owner | None = None
         self._is_paused = False
+        self._may_exceed = False
+        self._acknowledged_at_pause = -1
         self._is_ending = False
         self._is_over = False
         self._end_reason: str | None = None
@@ -131,10 +133,23 @@ class ResumableTransport:
     @property
     def writable(self) -> bool:
         inner = self._inner
-        return inner is not None and self._log.has_room and inner.writable
+        return inner is not None and self._has_room and inner.writable
+
+    @property
+    def _has_room(self) -> bool:
+        return self._log.has_room or (self._is_paused and self._may_exceed)
 
     def pause_reading(self) -> None:
-        self._is_paused = True
+        if not self._is_paused:
+            self._is_paused = True
+            # Acknowledgements are not read, either. An owner that pauses until the other side has
+            # taken what waits for it would wait for ever; so the log takes that. Not again and
+            # again from one who acknowledges nothing.
+            acknowledged = self._log.acknowledged
+            self._may_exceed = acknowledged != self._acknowledged_at_pause
+            self._acknowledged_at_pause = acknowledged
+            if not self._log.has_room:
+                self._loop.call_soon(self.may_write)
         if self._inner is not None:
             self._inner.pause_reading()
 
@@ -270,7 +285,7 @@ class ResumableTransport:
     def _told(self, control: bytes) -> None:
         match read(control):
             case int(received):
-                had_room = self._log.has_room
+                had_room = self._has_room
                 with self._lock:
                     is_sound = self._log.trim(received)
                 if not is_sound:
