@@ -18,12 +18,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from kkjupyter.calls.iterators import Consumer
 from kkjupyter.errors import CallCancelled, CallTimeout, brief_line, error_line
 from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_execution
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.run.driving import DrivenFeed
 from kkjupyter.notebook.run.extractors import Picker, as_they_are
+from kkjupyter.notebook.run.iterator_feeds import LocalFeed
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.worker import Worker
@@ -224,7 +224,7 @@ class Run:
         if self._keeper is not None:
             self._keeper.add(self)
         self._looped = deque()
-        if isinstance(self.feed, Consumer):
+        if not isinstance(self.feed, LocalFeed):
             self._worker.post_later(self._look_at_connection, _LOOK_S)
 
     def has_room(self) -> bool:
@@ -274,7 +274,7 @@ class Run:
                 items, _ = self.shown_so_far()
                 first = Screens(self.title, self._screen_failed)
                 first.add(screen)
-                first.feed(items, self.status())
+                first.feed(items, self._shown_status())
                 if self.is_over:
                     first.end(self.status())
                 else:
@@ -452,12 +452,16 @@ class Run:
         if self.is_ending and self._verdict is None:
             self.reply.status = "cancelling"
         is_away = self.feed.away_since_s is not None
-        has_changed = self.reply.status != before or is_away != self._was_away
-        self._was_away = is_away
-        if items or has_changed:
+        if items or self.reply.status != before or is_away != self._was_away:
             shown = self._shown(items)
             if not self._end_is_claimed:
-                self._screens.feed(shown, self.status())
+                self._screens.feed(shown, self._shown_status())
+
+    def _shown_status(self) -> Status:
+        """Its status, which all screens are about to show."""
+        status = self.status()
+        self._was_away = status.reconnecting_s is not None
+        return status
 
     def _shown(self, items: list[Any]) -> Sequence[Any]:
         try:

@@ -1,4 +1,4 @@
-"""The two ends of a resumable connection, over transports in memory: what is counted, kept, sent."""
+"""The two ends of a resumable connection, over transports in memory."""
 
 from __future__ import annotations
 
