@@ -96,7 +96,7 @@ test-fast: $(VENV)/.test
 	@$(CHECK) ruff mypy fast
 
 test-matrix: $(VENV)/.test
-	@$(CHECK) matrix-browser clients matrix-newer
+	@$(CHECK) matrix-browser matrix-faults clients matrix-newer
 
 pictures: $(VENV)/.test
 	@$(CHECK) pictures
