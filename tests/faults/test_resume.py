@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 from support.hostile.floods import frame, open_socket
+from support.runs import FakeScreen
 from support.servers.cutting_link import CuttingLink
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
+from kkjupyter.notebook.run.run import Run
 from kkjupyter.transports.resumable.control import Again, encode
 
 ITEMS = 8
@@ -290,6 +292,21 @@ def test_who_looks_sees_that_it_reconnects(link: CuttingLink, server: Any) -> No
         until(lambda: consumer.away_since_s is None)
         assert "reconnecting" not in repr(kk.status())
         call.cancel()
+
+
+def test_a_view_says_so_and_goes_on(link: CuttingLink, server: Any) -> None:
+    with connect(link, server) as api:
+        run, screen = Run(1, "count(300)", api.count(300, 0.005).consume()), FakeScreen()
+        run.add_screen(screen)
+        run.start()
+        until(lambda: screen.items)
+        link.cut(down=True)
+        until(lambda: screen.reconnecting_s is not None)
+        link.mend()
+        until(lambda: screen.reconnecting_s is None)
+        assert run.wait(PATIENCE_S)
+        assert screen.items == list(range(300))
+        assert screen.states[-1] == "done"
 
 
 def test_a_call_made_while_it_is_away_is_sent_when_it_is_back(
