@@ -428,3 +428,29 @@ def test_who_comes_back_takes_the_place_of_a_connection_that_is_dead() -> None:
         client.abort()
 
     run(work)
+
+
+def test_an_interrupt_while_it_sends_here_loses_and_doubles_nothing() -> None:
+    class Interrupted(MemoryTransport):
+        """Its frame may be on its way, or not: nobody knows."""
+
+        def send_here(self, message: bytes) -> bool:
+            raise KeyboardInterrupt
+
+    async def work() -> None:
+        here = Here()
+        client, _, _, to_server = await here.connect()
+        near = here.pairs[-1][0]
+        near.__class__ = Interrupted
+        client._carry(near)
+        client.send([b"a"])
+        await auntil(lambda: to_server.received == [b"a"])
+        with pytest.raises(KeyboardInterrupt):
+            client.send_here(b"b")
+        client.send([b"c"])  # on the next connection, behind it
+        await auntil(lambda: len(here.pairs) == 2 and len(to_server.received) == 3)
+        assert to_server.received == [b"a", b"b", b"c"]
+        assert not client.send_here(b"d")  # this one sends from its own loop only
+        client.abort()
+
+    run(work)
