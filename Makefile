@@ -96,7 +96,7 @@ test-fast: $(VENV)/.test
 	@$(CHECK) ruff mypy fast
 
 test-matrix: $(VENV)/.test
-	@$(CHECK) matrix-browser lab-4.2.7 lab-4.4.10 rtc clients matrix-newer
+	@$(CHECK) matrix-browser lab-4.2.7 lab-4.4.10 rtc matrix-faults clients matrix-newer
 
 pictures: $(VENV)/.test
 	@$(CHECK) pictures

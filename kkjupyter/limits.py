@@ -67,6 +67,11 @@ class ServerLimits:
             seconds: half of that without a word, and as much without an answer to "are you there?".
             On a WebSocket that is a ping, over HTTP TCP's keepalive, and the heartbeat of clients
             that have one. None never asks.
+        away_clients: how many clients that have lost their connection are waited for, where the
+            server has ``resume_s``; what runs for the next one ends.
+        away_clients_per_address: and of one address. Those of this machine are not counted by that.
+        resume_bytes_per_connection: how much of what was sent to such a client is kept until it
+            says that it has it, so that it can be sent again; then its streams wait.
         requests: how many calls, streams among them, are under way in all.
         requests_per_connection: and on one connection.
         streams: how many streams are open in all, those among arguments, too.
@@ -75,7 +80,7 @@ class ServerLimits:
             of one that is busy wait; then the call that the function was passed with fails.
         buffered_bytes: how much is held for all clients: requests under way, messages and bodies
             that have not come in full, stream items that are not read, messages and answers that
-            a client does not read.
+            a client does not read, or of which it has not said that it has them.
         buffered_bytes_per_connection: and for one connection.
         function_threads: how many plain functions run at once; the next ones wait.
         function_threads_per_connection: and for one connection.
@@ -99,6 +104,9 @@ class ServerLimits:
     keepalive_timeout_s: float | None = 75.0
     write_timeout_s: float | None = 300.0
     silence_timeout_s: float | None = 40.0
+    away_clients: int | None = 256
+    away_clients_per_address: int | None = 64
+    resume_bytes_per_connection: int | None = 4 * 1024 * 1024
     requests: int | None = 16_384
     requests_per_connection: int | None = 4096
     streams: int | None = 8192

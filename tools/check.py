@@ -155,7 +155,7 @@ def lab_tests(version: str) -> None:
     """The chosen browser tests in an older JupyterLab and in the Notebook that goes with it."""
     python = machine.make_lab_venv(version)
     pytest(
-        *(MATRIX_TESTS, f"--jupyter={python}", "--timeout=180", *WAITING_FILE_WORKERS),
+        *("tests/browser", f"--jupyter={python}", "--timeout=180", *WAITING_FILE_WORKERS),
         marked="labs and not matrix",
     )
 
@@ -174,7 +174,7 @@ def no_test_forgotten() -> None:
         place = f"tests/{path.relative_to(ROOT / 'tests').parts[0]}"
         if place not in known:
             raise StepFailed(f"tools/check.py has no step for {place}")
-        if "mark.matrix" in path.read_text() and place != MATRIX_TESTS:
+        if "mark.matrix" in path.read_text() and place not in MATRIX_TESTS:
             raise StepFailed(f"{path.name} has tests for the matrix, but {place} is not in it")
 
 
@@ -232,24 +232,30 @@ STEPS = (
     Step("newer", lambda: newer_python_tests("--one-codec"), "tests/unit"),
 )
 # What is the same once more: on other versions, in other sizes, and the pictures.
-MATRIX_TESTS = "tests/browser"  # the only ones that are marked for it
+MATRIX_TESTS = ("tests/browser", "tests/faults")  # the only ones that are marked for it
 MATRIX_STEPS = (
     Step(
         "matrix-browser",
-        lambda: pytest(MATRIX_TESTS, "--timeout=180", marked="matrix"),
-        MATRIX_TESTS,
+        lambda: pytest("tests/browser", "--timeout=180", marked="matrix"),
+        "tests/browser",
         ("install", "kernels", "chromium"),
     ),
     *(
         Step(
             f"lab-{version}",
             partial(lab_tests, version),
-            MATRIX_TESTS,
+            "tests/browser",
             ("install", "kernels", "chromium"),
         )
         for version in machine.OLDER_LABS
     ),
-    Step("rtc", rtc_tests, MATRIX_TESTS, ("install", "kernels", "chromium")),
+    Step("rtc", rtc_tests, "tests/browser", ("install", "kernels", "chromium")),
+    Step(
+        "matrix-faults",
+        lambda: pytest("tests/faults", "--timeout=180", marked="matrix"),
+        "tests/faults",
+        ("install",),
+    ),
     Step("clients", client_tests, "tests/clients"),
     Step("matrix-newer", lambda: newer_python_tests(marked="not matrix"), "tests/unit"),
 )

@@ -113,6 +113,7 @@ def make_session(
         probe_timeout_s=probe_timeout_s,
         make_handler=_handler_for(options),
         limits=limits,
+        resume=_resume(options) if isinstance(target, str) else False,
     )
     session.recorder.hide([options.get("token"), *(options.get("cookies") or {}).values()])
     session.recorder.hide_headers(options.get("headers"))
@@ -156,9 +157,16 @@ def _is_transport(target: Any) -> TypeGuard[Transport]:
     return isinstance(getattr(target, "url", None), str) and hasattr(target, "keeps_boundaries")
 
 
+def _resume(options: ConnectOptions) -> bool | None:
+    resume = options.get("resume")
+    if not isinstance(resume, bool | None):
+        raise UsageError(f"resume must be True, False or None, not {resume!r}")
+    return resume
+
+
 _WEBSOCKET_OPTIONS = (
     *("headers", "token", "cookies", "subprotocols"),
-    *("ssl", "ca_file", "proxy", "compression"),
+    *("ssl", "ca_file", "proxy", "compression", "resume"),
 )
 
 
@@ -240,7 +248,7 @@ def _http_options(url: str, options: ConnectOptions) -> dict[str, Any]:
                 f"{name}=: over HTTP the other side cannot call back, so nothing can be "
                 f"exposed to it; leave it out, or connect to a ws:// address, not {shown_url}"
             )
-    for name in ("subprotocols", "compression"):
+    for name in ("subprotocols", "compression", "resume"):
         if options.get(name):
             raise UsageError(f"{name}= is for ws:// and wss:// addresses; {shown_url} is neither")
     connect_timeout_s = options.get("connect_timeout_s", 10.0)

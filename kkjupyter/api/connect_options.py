@@ -47,6 +47,10 @@ class ConnectOptions(TypedDict, total=False):
             keepalive (between kkjupyter client and server also by a heartbeat, which notices a
             frozen one), over stdio when the program is stopped.
         connect_timeout_s: the limit for connecting, in seconds; 10 by default.
+        resume: whether to come back when a WebSocket breaks, where the server offers that (see
+            ``resume_s`` of :func:`kkjupyter.serve`). The server says so when it is asked for its
+            protocol, so None (the default) does not ask one whose protocol and codec are both
+            named; True does, and False never comes back.
         limits: how large a message from the other side may be; see
             :class:`kkjupyter.ClientLimits`.
         methods: names of the other side's methods, for completion.
@@ -84,6 +88,7 @@ class ConnectOptions(TypedDict, total=False):
     timeout_s: float | None
     idle_timeout_s: float | None
     connect_timeout_s: float
+    resume: bool | None
     limits: ClientLimits | None
     methods: Sequence[str]
     meta: Callable[[], Mapping[str, Any] | None] | None

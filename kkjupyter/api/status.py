@@ -45,6 +45,7 @@ class ServerStatus:
         callable_names: what they can call, as of when it was served.
         readable_names: what else they can read.
         open_door: a warning if there is no token, else empty.
+        away: how many of the clients have lost their connection and are waited for.
     """
 
     url: str
@@ -53,10 +54,12 @@ class ServerStatus:
     callable_names: tuple[str, ...] = ()
     readable_names: tuple[str, ...] = ()
     open_door: str = ""
+    away: int = 0
 
     def __repr__(self) -> str:
         lines = [
-            f"serving {self.url}: {counted(self.clients, 'client')}, "
+            f"serving {self.url}: {counted(self.clients, 'client')}"
+            + (f" ({self.away} away), " if self.away else ", ")
             + counted(self.running, "call")
         ]
         if self.callable_names:
@@ -115,7 +118,8 @@ def status() -> Status:
         ),
         tuple(
             ServerStatus(
-                s.url, s.clients, s.running, s.callable_names, s.readable_names, s.open_door
+                *(s.url, s.clients, s.running, s.callable_names, s.readable_names),
+                *(s.open_door, s.away),
             )
             for s in open_servers()
         ),

@@ -212,6 +212,12 @@ class Consumer:
         """A unary call's value, or what a generator returned (``undefined`` if nothing)."""
         return self._state.value
 
+    @property
+    def away_since_s(self) -> float | None:
+        """Since when its connection is broken and made again, by ``time.monotonic()``; or None."""
+        state = self._state
+        return None if state.over else state.backend.away_since_s
+
     def take(self, limit: int = 65_536) -> list[Any]:
         """Up to ``limit`` values that have arrived; an empty list if there are none now."""
         values: list[Any] = []

@@ -46,6 +46,10 @@ class CallBackend(Protocol):
     def reading_paused(self) -> bool:
         """Whether it has stopped reading because a buffer is full. Any thread."""
 
+    @property
+    def away_since_s(self) -> float | None:
+        """Since when it reconnects, by ``time.monotonic()``; None if it does not. Any thread."""
+
     def cancel_call(self, state: CallState) -> None:
         """Tell the peer that nobody wants the answer any more."""
 

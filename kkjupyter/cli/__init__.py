@@ -149,6 +149,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="let clients assign to NAME and all data below it, such as settings; can be repeated",
     )
+    add(
+        "--resume",
+        type=_positive_number,
+        metavar="S",
+        help="let streams go on when a client's connection breaks and it is back within S seconds",
+    )
     add("--debug", action="store_true", help="send tracebacks of errors to clients")
 
 

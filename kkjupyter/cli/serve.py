@@ -28,7 +28,16 @@ __all__ = ["load_object", "run"]
 
 _HOST = "127.0.0.1"
 _PORT = 8765
-_NOT_WITH_STDIO = ("host", "port", "token", "token_env", "no_token", "insecure", "allow_host")
+_NOT_WITH_STDIO = (
+    "host",
+    "port",
+    "token",
+    "token_env",
+    "no_token",
+    "insecure",
+    "allow_host",
+    "resume",
+)
 _POLL_S = 0.5
 """Some platforms interrupt no wait, so none is longer than this."""
 
@@ -55,6 +64,7 @@ def run(options: argparse.Namespace) -> ExitCode:
         package=_package(options.target),
         writable=options.writable,
         debug=options.debug,
+        resume_s=options.resume,
     )
     try:
         print(f"serving {options.target} at {server.url}", flush=True)

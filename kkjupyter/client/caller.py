@@ -78,7 +78,7 @@ class Caller:
 
     @property
     def state(self) -> str:
-        """``"open"``, ``"connecting"``, ``"lost: reason"`` or ``"closed"``.
+        """``"open"``, ``"connecting"``, ``"reconnecting ..."``, ``"lost: reason"`` or ``"closed"``.
 
         Over HTTP ``"open"`` means that a request is running, ``"idle"`` that none is, and ``"last
         call failed: reason"`` that the last one did not reach the server, or lost it.
@@ -97,6 +97,14 @@ class Caller:
     async def close(self) -> None:
         """Cancel what runs and close. I/O loop only; idempotent."""
         raise NotImplementedError
+
+    @property
+    def away_since_s(self) -> float | None:
+        """Since when it reconnects for the calls under way, by ``time.monotonic()``; else None.
+
+        Any thread.
+        """
+        return None
 
     def forked(self) -> None:
         """Forget the parent's connection in a forked process.

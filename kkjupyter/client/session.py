@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import copy
+import dataclasses
 import os
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -29,6 +32,7 @@ from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.runtime.loop_threads import io_loop, leave_to_parent
 from kkjupyter.traces.record import record_of
 from kkjupyter.transports.base import Transport
+from kkjupyter.transports.resumable.client import ClientEnd
 from kkjupyter.wire.kkrpc.base import Codec, Protocol
 from kkjupyter.wire.kkrpc.classic.reader import CODECS
 
@@ -39,6 +43,7 @@ logger = SafeLogger("kkjupyter")
 # The protocol found at an address, so that connecting there again asks for that one first.
 _found: dict[str, tuple[str, Codec]] = {}
 _FOUND_LIMIT = 256
+_BYE_S = 0.2
 
 _sessions: weakref.WeakSet[Caller] = weakref.WeakSet()
 _sessions_lock = threading.Lock()
@@ -67,6 +72,20 @@ def _forget_connections() -> None:
         session.forked()
 
 
+@atexit.register
+def _say_bye() -> None:
+    """Have servers not wait for a client whose process ends. They would do so for ``resume_s``."""
+    with _sessions_lock:
+        ends = [session.resumable for session in _sessions if isinstance(session, Session)]
+    is_any = False
+    for end in ends:
+        if end is not None and end.away_since_s is None:
+            is_any = True
+            io_loop().post(end.say_bye)
+    if is_any:
+        io_loop().flush(timeout_s=_BYE_S)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_connections)
 
@@ -91,6 +110,11 @@ class Session(ProtocolCaller):
             running server. With a given limit the protocol is not remembered.
         make_handler: makes the handler of the peer's own calls, for each channel.
         limits: how large a message may be.
+        resume: whether to come back to a server that offers it when the connection breaks; None
+            for doing so where the server is asked anything before the first call.
+
+    Attributes:
+        resumable: what carries the channel, if that comes back when its connection breaks.
 
     Raises:
         UsageError: an argument is not valid.
@@ -110,6 +134,7 @@ class Session(ProtocolCaller):
         probe_timeout_s: float | None = None,
         make_handler: Callable[[Channel], RequestHandler] | None = None,
         limits: ClientLimits | None = None,
+        resume: bool | None = None,
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("codec", codec, CODECS)
@@ -132,6 +157,8 @@ class Session(ProtocolCaller):
         self._dial = dial
         self._make_handler = make_handler
         self._limits = limits or ClientLimits()
+        self._resume = resume
+        self.resumable: ClientEnd | None = None
         self._channel: Channel | None = None
         self._connecting: asyncio.Task[None] | None = None
         # In the order they were made: behind one that waits, all wait.
@@ -172,6 +199,8 @@ class Session(ProtocolCaller):
         channel = self._channel
         if self.closed:
             return "closed"
+        if (since_s := self.away_since_s) is not None:
+            return f"reconnecting for {time.monotonic() - since_s:.0f} s"
         if channel is not None and channel.is_open:
             return "open"
         if self._connecting is not None or channel is None:
@@ -213,6 +242,7 @@ class Session(ProtocolCaller):
         states = self.calls
         self._looks.clear()
         channel, self._channel = self._channel, None  # the next call makes a new one
+        self.resumable = None
         if channel is not None:
             leave_to_parent(channel)
             channel.send_queue.forked()
@@ -228,9 +258,19 @@ class Session(ProtocolCaller):
         return channel is not None and channel.reading.paused
 
     @property
-    def _can_ask(self) -> bool:
+    def away_since_s(self) -> float | None:
+        resumable = self.resumable
+        return None if resumable is None else resumable.away_since_s
+
+    @property
+    def _can_send(self) -> bool:
+        """Whether what is sent now gets on its way at once."""
         channel = self._channel
-        return channel is not None and channel.is_open and not self.closed
+        return channel is not None and channel.is_open and self.away_since_s is None
+
+    @property
+    def _can_ask(self) -> bool:
+        return self._can_send and not self.closed
 
     async def _ask_about(self, *args: Any) -> Any:
         if self._asking is not None:
@@ -294,16 +334,31 @@ class Session(ProtocolCaller):
             self._functions.never_sent(call.function_ids, self.wire)
             return
         state.start_timer()
-        is_open = self._channel is not None and self._channel.is_open
-        if is_open and not self._unsent and not self._must_ask(call):
+        if self._can_send and not self._unsent and not self._must_ask(call):
             self._start(call)
             return
         self._unsent.append(call)
-        if self._connecting is None and self._asking is None:
-            if is_open:
-                self._send_unsent()
-            else:
-                self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
+        if self.resumable is not None and self.away_since_s is not None:
+            # Not with what was under way: if there is no way back, this one connects anew.
+            self.resumable.hurry()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what waits, over a new connection if there is none."""
+        if not self._unsent or self._connecting is not None or self._asking is not None:
+            return
+        if self._can_send:
+            self._send_unsent()
+        else:
+            self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
+
+    def _connection_changed(self) -> None:
+        """It went away, came back or ended."""
+        for state in self.calls:
+            state.notifier.notify()  # views say so
+        if self.away_since_s is None and not self.closed:
+            self._go_on()
 
     def _must_ask(self, call: OutgoingCall) -> bool:
         """Whether to ask first how the peer takes keyword arguments. Any thread."""
@@ -314,7 +369,7 @@ class Session(ProtocolCaller):
         # A call or a cancel that this thread posted earlier is sent first.
         if channel is None or io.is_busy or not call.is_encoded_for(channel.protocol):
             return False
-        if self._unsent or self._must_ask(call):
+        if self.away_since_s is not None or self._unsent or self._must_ask(call):
             return False
         record = record_of(state)
         if record is not None and record.keeps_payloads:
@@ -372,10 +427,8 @@ class Session(ProtocolCaller):
         self._asking = None
         if self._channel is channel:
             self._binds_names = found
-        if channel.is_open:
-            self._send_unsent()
-        elif self._unsent and self._connecting is None:
-            self._connecting = asyncio.get_running_loop().create_task(self._reconnect())
+        if self.away_since_s is None:
+            self._go_on()
 
     def _start(self, call: OutgoingCall) -> None:
         assert self._channel is not None
@@ -404,6 +457,7 @@ class Session(ProtocolCaller):
         except BaseException:
             transport.abort()
             raise
+        transport = negotiated.transport
         self._protocol = make_protocol(
             negotiated.protocol,
             self._told_codec or negotiated.codec,
@@ -419,6 +473,12 @@ class Session(ProtocolCaller):
         )
         if self._make_handler is not None:
             self._channel.handler = self._make_handler(self._channel)
+        self.resumable = transport if isinstance(transport, ClientEnd) else None
+        if self.resumable is not None:
+            channel, changed = self._channel, weakref.WeakMethod(self._connection_changed)
+            self.resumable.is_wanted = lambda: channel.is_in_use
+            # Without holding the session, which ends the connection when it is collected.
+            self.resumable.on_change = lambda: (now := changed()) and now()
         if negotiated.relay is None:
             transport.open(self._channel)
         else:
@@ -428,17 +488,26 @@ class Session(ProtocolCaller):
     async def _agree(self, transport: Transport) -> NegotiatedProtocol:
         """Choose the protocol; it is detected unless it is known."""
         told = self._told_protocol
-        if told is not None and (self._told_codec is not None or told == "classic"):
+        is_told = told is not None and (self._told_codec is not None or told == "classic")
+        if told is not None and is_told and not self._resume:
             # A classic peer reads both codecs, message by message.
-            return NegotiatedProtocol(told, "superjson", [], None)
+            return NegotiatedProtocol(told, "superjson", [], transport, None)
         remembers = self._probe_timeout_s is None
         remembered = _found.get(self.url) if remembers else None
         if told is not None and remembered is not None and remembered[0] != told:
             remembered = None  # another server may be there now, or one that speaks both
         negotiated = await find_protocol(
-            transport, remembered, codec=self._told_codec, timeout_s=self._probe_timeout_s
+            transport,
+            remembered,
+            protocol=told if is_told else None,
+            codec=self._told_codec,
+            timeout_s=self._probe_timeout_s,
+            dial=None if self._resume is False else self._dial,
         )
+        if told is not None and is_told and self._told_codec is None:
+            negotiated = dataclasses.replace(negotiated, codec="superjson")
         if told is not None and negotiated.protocol != told:
+            negotiated.transport.abort()
             raise ConnectError(
                 self.url, f"the peer speaks the {negotiated.protocol} protocol, not the {told} one"
             )

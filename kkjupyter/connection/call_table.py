@@ -236,6 +236,8 @@ class CallTable:
         """Whether reading has stopped because a buffer is full. Any thread."""
         return self._reading.paused
 
+    away_since_s: float | None = None  # the peer's streams here have no view
+
     def reconsider_reading(self) -> None:
         """Somebody waits now who did not before, or a buffer has room."""
         self._reading.reconsider()

@@ -169,9 +169,26 @@ class Channel:
             self.trace_with(recorder)
 
     @property
+    def transport(self) -> Transport:
+        """What carries it."""
+        return self._transport
+
+    @property
     def url(self) -> str:
         """Where it leads, without secrets."""
         return self._transport.url
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether anything is under way on it, in either direction."""
+        return bool(
+            self.calls.is_waiting
+            or self.calls.under_way
+            or self.outgoing
+            or self.handler is not None
+            or self.functions.called_late
+            or self.send_queue.held_bytes
+        )
 
     def trace_with(self, recorder: Recorder) -> None:
         """From now on note the frames of our calls, in its records. Once is enough."""

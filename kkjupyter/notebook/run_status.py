@@ -33,6 +33,8 @@ class Status:
         written: of a language model's answer, how much it has written; else None.
         unit: in which unit that is counted.
         model: the model that writes it, if the stream says so.
+        reconnecting_s: for how many seconds its connection has been broken, while that is made
+            again; None if it is not broken.
     """
 
     run_id: int
@@ -49,6 +51,7 @@ class Status:
     written: int | None = None
     unit: Unit = "characters"
     model: str = ""
+    reconnecting_s: float | None = None
 
     @property
     def over(self) -> bool:
@@ -74,6 +77,10 @@ class Status:
         if self.written is None:
             for name in ("written", "unit", "model"):
                 del known[name]
+        if self.reconnecting_s is None:
+            del known["reconnecting_s"]
+        else:
+            known["reconnecting_s"] = round(self.reconnecting_s, 3)
         return {
             **known,
             "notes": list(sound.notes),

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from kkjupyter.connection.channel import Channel
 from kkjupyter.connection.negotiation import Negotiation
-from kkjupyter.limits import ServerLoad, size_limit
+from kkjupyter.limits import ServerLoad, Share, size_limit
 from kkjupyter.server.dispatch import Producer
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.transports.base import Transport
+from kkjupyter.transports.resumable.server import Guest, ResumableSessions, ServerEnd
 
 __all__ = ["Clients"]
 
@@ -23,19 +24,27 @@ class Clients:
 
     Args:
         exposed: the object that they may reach.
+        resume_s: how long what runs for a client of ours waits for it when its connection breaks,
+            in seconds; None ends it at once.
 
     Attributes:
         load: the count of what they use at once.
     """
 
-    def __init__(self, exposed: Exposed) -> None:
+    def __init__(self, exposed: Exposed, resume_s: float | None = None) -> None:
         self._exposed = exposed
         self.load = ServerLoad(exposed.limits)
+        self._sessions = None if resume_s is None else _sessions(resume_s, self.load)
         self._negotiations: set[Negotiation] = set()
         self._producers: set[Producer] = set()
 
     def __len__(self) -> int:
         return len(self._producers) + len(self._negotiations)
+
+    @property
+    def away(self) -> int:
+        """How many of them have lost their connection and are waited for. Any thread."""
+        return 0 if self._sessions is None else self._sessions.away
 
     @property
     def running(self) -> int:
@@ -47,6 +56,7 @@ class Clients:
         transport: Transport,
         *,
         on_silence: Callable[[float], object] | None = None,
+        guest: Guest = Guest(),  # noqa: B008  it cannot be changed
     ) -> None:
         """Serve one more client, until its connection is gone.
 
@@ -54,6 +64,7 @@ class Clients:
             transport: one that is not opened yet.
             on_silence: called with the limit, in seconds, if the client sends nothing within
                 ``first_message_timeout_s``; None for no limit.
+            guest: what is known of it, where it may lose its connection and come back.
         """
         load = self.load.connection()
         timeout_s = self.load.limits.first_message_timeout_s
@@ -72,6 +83,8 @@ class Clients:
                 self._exposed, channel, on_closed=self._producers.discard, load=load
             )
             channel.handler = producer
+            if isinstance(channel.transport, ServerEnd):
+                channel.transport.is_busy = lambda: producer.running > 0
             leave(negotiation)
             self._producers.add(producer)
 
@@ -83,6 +96,8 @@ class Clients:
             limit_bytes=size_limit(limits.message_bytes),
             memory_bytes=size_limit(limits.message_memory_bytes),
             load=load,
+            sessions=self._sessions,
+            guest=guest,
         )
         self._negotiations.add(negotiation)
         negotiation.open()
@@ -91,3 +106,16 @@ class Clients:
         """Cancel everything that runs for them."""
         for producer in list(self._producers):
             producer.stop()
+        if self._sessions is not None:
+            self._sessions.stop()
+
+
+def _sessions(resume_s: float, load: ServerLoad) -> ResumableSessions:
+    limits = load.limits
+    return ResumableSessions(
+        resume_s,
+        log_bytes=size_limit(limits.resume_bytes_per_connection),
+        away_limit=limits.away_clients,
+        away_per_address_limit=limits.away_clients_per_address,
+        make_holding=lambda: Share(load.budget),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ssl import SSLContext
 from typing import Any, Literal, TypedDict, Unpack
 
-from kkjupyter.argument_checks import check_choice, check_options, check_port
+from kkjupyter.argument_checks import check_choice, check_options, check_port, check_seconds
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
 from kkjupyter.runtime.waiting import run_blocking
@@ -67,6 +67,12 @@ class ServeOptions(TypedDict, total=False):
             The usual limit applies to the decompressed body.
         subprotocols: the server accepts the first of these that a WebSocket client offers, or none;
             if this is empty, the first one that a client offers.
+        resume_s: how long streams and calls outlive a broken WebSocket, in seconds: a kkjupyter
+            client that comes back within that time goes on where it stopped, and nothing is lost
+            or done twice. Meanwhile producers wait, when what is kept for the client is full (see
+            ``resume_bytes_per_connection`` of :class:`kkjupyter.ServerLimits`). What runs for a
+            client that does not come back ends after that time. None (the default) ends it when
+            its connection breaks. Other clients see no difference.
     """
 
     transport: Literal["websocket", "http"]
@@ -85,6 +91,7 @@ class ServeOptions(TypedDict, total=False):
     compression: Literal["deflate"] | None
     gzip: bool
     subprotocols: Sequence[str]
+    resume_s: float | None
 
 
 def start_server(
@@ -102,6 +109,7 @@ def start_server(
     check_options(options, sorted(ServeOptions.__optional_keys__))
     check_port(port)
     check_choice("transport", options.get("transport"), _TRANSPORTS)
+    check_seconds("resume_s", options.get("resume_s"))
     check_choice("compression", options.get("compression"), COMPRESSIONS)
     reach = make_reach(target, options.get("expose", ()), package=package or serving_package())
     exposed = Exposed(
@@ -118,7 +126,7 @@ def start_server(
     ssl = options.get("ssl")
     server: Server
     if options.get("transport") == "http":
-        for name in ("compression", "subprotocols"):
+        for name in ("compression", "subprotocols", "resume_s"):
             if options.get(name):
                 raise UsageError(f"{name} is for WebSockets; leave it out with transport='http'")
         from kkjupyter.server.listeners.http import HttpServer  # aiohttp is slow to import
@@ -134,6 +142,7 @@ def start_server(
             ssl=ssl,
             compression=options.get("compression"),
             subprotocols=options.get("subprotocols", ()),
+            resume_s=options.get("resume_s"),
         )
     run_blocking(server.start(port))
     return server

@@ -58,6 +58,10 @@ class ClientTracker(Protocol):
         """How many clients are connected. Any thread."""
 
     @property
+    def away(self) -> int:
+        """How many of them have lost their connection and are waited for. Any thread."""
+
+    @property
     def running(self) -> int:
         """How many of their calls and streams are running. Any thread."""
 
@@ -119,6 +123,9 @@ class Server:
         with _servers_lock:
             _servers.add(self)
 
+    offers_to_resume = False
+    """Whether clients of ours may come back when their connection breaks."""
+
     _path = ""
     """What follows the port in the address."""
 
@@ -169,8 +176,13 @@ class Server:
 
     @property
     def clients(self) -> int:
-        """How many clients are connected."""
+        """How many clients are connected, or away for a moment."""
         return len(self._clients)
+
+    @property
+    def away(self) -> int:
+        """How many of them have lost their connection and are waited for (``resume_s``)."""
+        return self._clients.away
 
     def connect(self, **options: Any) -> Remote:
         """Connect to this server with its token; ``options`` as for :func:`kkjupyter.connect`.
@@ -182,6 +194,8 @@ class Server:
         if self._listing is not None:
             options.setdefault("methods", list(self.callable_names))
         options.setdefault("token", self.token)
+        if self.offers_to_resume:
+            options.setdefault("resume", True)
         options.setdefault("proxy", None)  # it runs on this machine, whatever its address
         if self._certificate is not None and options.get("ca_file") is None:
             options.setdefault("ssl", context_for(self._certificate))
@@ -218,7 +232,8 @@ class Server:
         busy = busy_after_cancel()
         late = f", {busy} cancelled but still busy" if busy else ""
         who = "with a token" if self.token else "open to everybody who can reach it"
-        work = f"{counted(self.clients, 'client')}, {counted(self.running, 'call')}"
+        away = f" ({self.away} away)" if self.away else ""
+        work = f"{counted(self.clients, 'client')}{away}, {counted(self.running, 'call')}"
         return f"<Server {self.url} ({who}): {work}{late}>"
 
     # ---- I/O loop only

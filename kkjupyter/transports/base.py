@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol, runtime_checkable
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "DirectTransport", "Owner", "Transport"]
+__all__ = ["DEFAULT_LIMIT_BYTES", "DirectTransport", "Owner", "Relay", "Transport"]
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """How large a message or a body may be where nothing else is said."""
@@ -71,3 +71,23 @@ class DirectTransport(Protocol):
 
         Returns whether it was sent. If not, nothing was done: call :meth:`Transport.send`.
         """
+
+
+class Relay:
+    """Passes what a transport reports to its present owner.
+
+    Attributes:
+        to: who that is.
+    """
+
+    def __init__(self, to: Owner) -> None:
+        self.to = to
+
+    def data_received(self, chunks: Sequence[bytes]) -> None:
+        self.to.data_received(chunks)
+
+    def writable(self) -> None:
+        self.to.writable()
+
+    def closed(self, reason: str) -> None:
+        self.to.closed(reason)

@@ -285,7 +285,7 @@ def test_stdio_answers_what_was_piped_in(start: Start, tmp_path: Path) -> None:
     "flags",
     [
         *(["--port", "0"], ["--host", "127.0.0.1"], ["--token", "x"]),
-        *(["--token-env", "KK_TEST_TOKEN"], ["--no-token"], ["--insecure"]),
+        *(["--token-env", "KK_TEST_TOKEN"], ["--no-token"], ["--insecure"], ["--resume", "9"]),
     ],
 )
 def test_stdio_goes_with_nothing_that_listens(start: Start, flags: list[str]) -> None:

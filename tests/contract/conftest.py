@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ SERVERS: dict[str, Callable[..., Any]] = {
     "websocket": kk.serve,
     "memory": serve_in_memory,
     "stdio": serve_over_pipes,
+    "resumable": functools.partial(kk.serve, resume_s=60),
 }
 PROTOCOLS = ("classic", "compact")
 CODECS = ("superjson", "json")
@@ -38,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the rows that ``@pytest.mark.only("compact")`` does not name.
 
+    A resumable connection is one over WebSocket that nothing happens to.
+
     With ``@pytest.mark.half`` every transport and protocol meet, and every protocol and codec.
     """
     one_codec = config.getoption("--one-codec")
@@ -50,9 +54,13 @@ def _is_meant(item: pytest.Item, one_codec: bool) -> bool:
         return True  # another suite's, collected in the same run
     names = [mark.args[0] for mark in item.iter_markers("only")]
     half = one_codec or item.get_closest_marker("half") is not None
-    if callspec is None or not (names or half):
+    if callspec is None:
         return True
     start, spoken = callspec.params.get("start"), callspec.params.get("spoken")
+    if start == "resumable" and spoken and spoken["codec"] != CODECS[0]:
+        return False  # it counts frames, whatever they hold
+    if not (names or half):
+        return True
     if half and start and spoken:
         place = [*SERVERS].index(start) + PROTOCOLS.index(spoken["protocol"])
         if (place + CODECS.index(spoken["codec"])) % 2:

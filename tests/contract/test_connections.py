@@ -383,3 +383,9 @@ def test_many_streams_at_once_and_their_cancels(api: Any, server: Any) -> None:
         assert [next(loop) for loop in loops] == [0] * 100
         loops.clear()
         until(lambda: server.running == 0)
+
+
+@pytest.mark.only("resumable")
+def test_what_may_be_resumed_is(api: Any) -> None:
+    """So that all of this suite runs over such a connection, too."""
+    assert api._kk_session.resumable is not None

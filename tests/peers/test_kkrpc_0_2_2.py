@@ -54,11 +54,13 @@ def test_it_is_the_version_it_should_be() -> None:
 # ---- it is the client, we serve
 
 
-@pytest.fixture(scope="module", params=["superjson", "json"])
+@pytest.fixture(scope="module", params=["superjson", "json", "json, resumable"])
 def client(request: pytest.FixtureRequest) -> Iterator[NodeClient]:
+    """Also of a server that resumes the connections of clients that know of it."""
+    codec, _, is_resumable = request.param.partition(", ")
     with (
-        kk.serve(OUR_API, token=False) as server,
-        NodeClient(server.url, Line("npm", "websocket", request.param)) as node,
+        kk.serve(OUR_API, token=False, resume_s=60 if is_resumable else None) as server,
+        NodeClient(server.url, Line("npm", "websocket", codec)) as node,
     ):
         yield node
 

@@ -27,6 +27,7 @@ class FakeFeed:
         self.over = False
         self.items: list[Any] = []
         self.cancelled = 0
+        self.away_since_s: float | None = None
         self.notifier = Notifier()
 
     @property
@@ -69,6 +70,7 @@ class FakeScreen:
     def __init__(self, fails: bool = False) -> None:
         self.items: list[Any] = []
         self.states: list[str] = []
+        self.reconnecting_s: float | None = None
         self.ended = threading.Event()
         self.last: Status | None = None
         self.fails = fails
@@ -77,6 +79,7 @@ class FakeScreen:
         if self.fails:
             raise ZeroDivisionError
         self.items += items
+        self.reconnecting_s = status.reconnecting_s
         if not self.states or self.states[-1] != status.state:
             self.states.append(status.state)
 

@@ -29,6 +29,7 @@ from kkjupyter.server.listeners import stdio as stdio_listener
 from kkjupyter.server.serve import ServeOptions
 from kkjupyter.traces import record, recorder
 from kkjupyter.transports.http.client import HttpClient
+from kkjupyter.transports.resumable import frame_log
 from kkjupyter.transports.stdio import client as stdio_client
 from kkjupyter.vovk.client import handler_docs
 from kkjupyter.vovk.client import session as vovk_session
@@ -74,6 +75,7 @@ COST = "faults/test_cost.py::test_"
 STATED = "faults/test_stated_limits.py::test_"
 BOUNDS = "contract/test_bounds.py::test_"
 WAITS = "faults/test_http_waits.py::test_"
+RESUME = "faults/test_resume.py::test_"
 SCHEMA = "unit/vovk/test_json_schema.py::test_"
 
 ROWS: dict[str, Row] = {
@@ -247,6 +249,19 @@ ROWS: dict[str, Row] = {
             "faults/test_frozen.py::test_a_websocket_client_that_is_frozen_is_disconnected",
         ],
     ),
+    "clients that are away and waited for (`resume_s`): all, of one address": _server(
+        "away_clients",
+        "away_clients_per_address",
+        tests=[
+            f"{RESUME}so_many_clients_may_be_away",
+            f"{RESUME}those_for_whom_nothing_runs_make_room",
+            "unit/transports/test_resumable.py::test_so_many_of_one_address_may_be_away",
+        ],
+    ),
+    "bytes kept for such a client until it says that it has them": _server(
+        "resume_bytes_per_connection",
+        tests=[f"{RESUME}a_client_that_acknowledges_nothing_is_sent_a_stated_amount"],
+    ),
     "file descriptors left to the process": _server(
         "spare_descriptors",
         tests=["faults/test_crowds.py::test_silent_connections_leave_descriptors_to_others"],
@@ -270,6 +285,10 @@ ROWS: dict[str, Row] = {
             "::test_a_flood_ends_the_stream_alone_after_what_was_buffered",
             f"{COST}unread_items_are_weighed",
         ],
+    ),
+    "bytes kept for a server that resumes connections until it says that it has them": Row(
+        [frame_log.DEFAULT_LOG_BYTES],
+        ["unit/transports/test_resumable.py::test_a_full_log_takes_no_more_until_it_is_trimmed"],
     ),
     "waiting calls of a function that you passed": Row(
         [

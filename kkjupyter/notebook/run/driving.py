@@ -19,6 +19,10 @@ class Feed(Protocol):
     def error(self) -> BaseException | None: ...
     @property
     def value(self) -> Any: ...
+    @property
+    def away_since_s(self) -> float | None:
+        """Since when its connection is broken and made again, by ``time.monotonic()``; or None."""
+
     def take(self, limit: int = ..., /) -> list[Any]: ...
     def on_ready(self, callback: Callable[[], object], /) -> None: ...
     def cancel(self) -> None: ...
@@ -61,6 +65,11 @@ class DrivenFeed:
     def add_notes_to(self, notes: list[str]) -> None:
         """Have notes go to ``notes``. Before it begins."""
         self.notes = notes
+
+    @property
+    def away_since_s(self) -> float | None:
+        """None: there is no connection here."""
+        return None
 
     def run_ahead_no_more(self) -> None:
         """From now on, get an item only when it is asked for."""

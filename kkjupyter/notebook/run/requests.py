@@ -34,6 +34,7 @@ class ValueFeed:
     kind: Literal["unary"] = "unary"
     finished = True
     error: BaseException | None = None
+    away_since_s: float | None = None
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -101,6 +102,11 @@ class RequestFeed(DrivenFeed):
     def kind(self) -> Literal["unary", "stream"] | None:
         """What came of it; None until it is known."""
         return self._current.kind if self._is_opened else None
+
+    @property
+    def away_since_s(self) -> float | None:
+        """As what came of it says."""
+        return self._current.away_since_s
 
     @property
     def finished(self) -> bool:

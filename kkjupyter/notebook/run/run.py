@@ -23,6 +23,7 @@ from kkjupyter.notebook.output.screens import DrawnScreen, Screens, present_exec
 from kkjupyter.notebook.retention import DEFAULT_LIMITS, Limits, size_bytes
 from kkjupyter.notebook.run.driving import DrivenFeed
 from kkjupyter.notebook.run.extractors import Picker, as_they_are
+from kkjupyter.notebook.run.iterator_feeds import LocalFeed
 from kkjupyter.notebook.run.reply import Reply
 from kkjupyter.notebook.run.snapshots import snapshot
 from kkjupyter.notebook.run.worker import Worker
@@ -55,6 +56,8 @@ _FIRST_BATCH_ITEMS = 256
 _BATCH_ITEMS = 65_536
 _BATCH_BYTES = 1 << 20
 _BATCH_S = 0.1
+# How often it is looked whether the connection of a loop's call is broken.
+_LOOK_S = 0.5
 
 logger = logging.getLogger("kkjupyter")
 
@@ -142,6 +145,7 @@ class Run:
         self._end_is_claimed = False
         self._is_listening = False
         self._pumped_at_s = 0.0
+        self._was_away = False
         self._batch_items = _FIRST_BATCH_ITEMS
         self._verdict: tuple[RunState, BaseException | None] | None = None
         self._looped: deque[tuple[Any, int]] | None = None
@@ -163,6 +167,7 @@ class Run:
         """Its present status, for views."""
         reply = self.reply
         written = reply.written
+        away_since_s = self.feed.away_since_s
         return Status(
             run_id=self.number,
             title=self.title,
@@ -178,6 +183,7 @@ class Run:
             written=None if written is None else written.amount,
             unit="characters" if written is None else written.unit,
             model="" if written is None else written.model,
+            reconnecting_s=None if away_since_s is None else time.monotonic() - away_since_s,
         )
 
     @property
@@ -222,6 +228,8 @@ class Run:
             self._keeper.add(self)
         self._looped = deque()
         self.anew = None  # without the loop's body it would not be the same
+        if not isinstance(self.feed, LocalFeed):
+            self._worker.post_later(self._look_at_connection, _LOOK_S)
 
     def has_room(self) -> bool:
         """Whether a loop may take the next item: the view is not too far behind, or the run is
@@ -270,7 +278,7 @@ class Run:
                 items, _ = self.shown_so_far()
                 first = Screens(self.title, self._screen_failed)
                 first.add(screen)
-                first.feed(items, self.status())
+                first.feed(items, self._shown_status())
                 if self.is_over:
                     first.end(self.status())
                 else:
@@ -425,6 +433,13 @@ class Run:
         elif items >= self._batch_items:
             self._batch_items = min(_BATCH_ITEMS, self._batch_items * 4)
 
+    def _look_at_connection(self) -> None:
+        """Show that it is broken, or is there again: a loop that waits passes nothing on."""
+        if (self.feed.away_since_s is not None) != self._was_away:
+            self._pump()
+        if not self._end_is_claimed:
+            self._worker.post_later(self._look_at_connection, _LOOK_S)
+
     def _has_more(self) -> bool:
         """Whether a loop has passed on more items than were drawn."""
         return self._verdict is None and bool(self._looped)
@@ -440,10 +455,17 @@ class Run:
             self.reply.status = "streaming"
         if self.is_ending and self._verdict is None:
             self.reply.status = "cancelling"
-        if items or self.reply.status != before:
+        is_away = self.feed.away_since_s is not None
+        if items or self.reply.status != before or is_away != self._was_away:
             shown = self._shown(items)
             if not self._end_is_claimed:
-                self._screens.feed(shown, self.status())
+                self._screens.feed(shown, self._shown_status())
+
+    def _shown_status(self) -> Status:
+        """Its status, which all screens are about to show."""
+        status = self.status()
+        self._was_away = status.reconnecting_s is not None
+        return status
 
     def _shown(self, items: list[Any]) -> Sequence[Any]:
         try:
@@ -588,6 +610,7 @@ class _OverFeed:
     finished = True
     error: BaseException | None = None
     value: Any = None
+    away_since_s: float | None = None
 
     def __init__(self, kind: Literal["unary", "stream"] | None) -> None:
         self.kind = kind

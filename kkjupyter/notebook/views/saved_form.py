@@ -147,6 +147,9 @@ def describe(status: Status) -> tuple[str, list[str]]:
     # A stream without items is waiting.
     is_silent = status.state == "streaming" and not status.count
     state: RunState = "waiting" if is_silent else status.state
+    if state in ("waiting", "streaming") and status.reconnecting_s is not None:
+        since = f"reconnecting … {math.floor(status.reconnecting_s)} s"
+        return _GLYPHS["waiting"], [since, amount(status)] if status.count else [since]
     return _GLYPHS[state], [part for part in _sentence(state, status) if part]
 
 

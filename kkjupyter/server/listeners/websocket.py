@@ -18,9 +18,16 @@ from kkjupyter.runtime.logs import SafeLogger
 from kkjupyter.server.access import AccessPolicy, Visit
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.exposed.offer import Exposed
-from kkjupyter.server.listeners.admission import Entrance, TurnedAway, Visitor, too_many_text
+from kkjupyter.server.listeners.admission import (
+    Entrance,
+    TurnedAway,
+    Visitor,
+    counted_address,
+    too_many_text,
+)
 from kkjupyter.server.listeners.descriptors import ACCEPTED_AT_ONCE, deepen_queue, report_exhaustion
 from kkjupyter.server.server import Server
+from kkjupyter.transports.resumable.server import Guest
 from kkjupyter.transports.stalls import StallWatch, set_keepalive
 from kkjupyter.transports.websocket.handshake import TOKEN_SUBPROTOCOL, check_subprotocols
 from kkjupyter.transports.websocket.protocol import PushServerConnection, Taker, quiet_logger
@@ -41,6 +48,7 @@ class WebSocketServer(Server):
         ssl: makes it a ``wss://`` server.
         compression: accepted from clients that offer it.
         subprotocols: the accepted ones; if empty, the first one that a client offers.
+        resume_s: how long a client of ours may be away, in seconds; None for not at all.
     """
 
     _clients: Clients
@@ -54,8 +62,10 @@ class WebSocketServer(Server):
         ssl: SSLContext | None,
         compression: Literal["deflate"] | None,
         subprotocols: Sequence[str],
+        resume_s: float | None = None,
     ) -> None:
-        super().__init__(exposed, Clients(exposed), access, host, "ws", ssl)
+        super().__init__(exposed, Clients(exposed, resume_s), access, host, "ws", ssl)
+        self.offers_to_resume = resume_s is not None
         self._compression = compression
         self._subprotocols = check_subprotocols(subprotocols)
         self._listener: Listener | None = None
@@ -114,7 +124,7 @@ class WebSocketServer(Server):
             logger.warning("%s: %s; it is disconnected", transport.url, text)
             transport.refuse(text)
 
-        self._clients.add(transport, on_silence=on_silence)
+        self._clients.add(transport, on_silence=on_silence, guest=_guest(connection))
         await transport.wait_closed()
 
     def _make_connection(self, *args: Any, **options: Any) -> PushServerConnection:
@@ -134,7 +144,8 @@ class WebSocketServer(Server):
         if turned is not None:
             return connection.respond(*turned)
         limit = self._limits.connections
-        if limit is not None and len(self._clients) >= limit:
+        # Those who are away have a limit of their own, and must find a place when they come back.
+        if limit is not None and len(self._clients) - self._clients.away >= limit:
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, too_many_text(limit))
         return None
 
@@ -226,6 +237,12 @@ def _offered_tokens(request: Request) -> list[str]:
             if name.strip().startswith(TOKEN_SUBPROTOCOL):
                 shown.append(name.strip().removeprefix(TOKEN_SUBPROTOCOL))
     return shown
+
+
+def _guest(connection: ServerConnection) -> Guest:
+    assert connection.request is not None
+    origin = Visit.of(connection.request.headers.get_all, connection.request.path).origin
+    return Guest(origin, counted_address(connection.transport))
 
 
 def _peer_name(connection: ServerConnection) -> str:

@@ -38,7 +38,7 @@ from kkjupyter.transports.websocket.transport import (
     WebSocketTransport,
 )
 
-__all__ = ["connect_websocket", "is_loopback", "os_reason"]
+__all__ = ["connect_websocket", "is_loopback", "is_turned_away", "os_reason"]
 
 
 _SCHEMES = "ws, wss"
@@ -127,6 +127,12 @@ async def connect_websocket(
         pong_timeout_s=pong_timeout_s,
         write_timeout_s=write_timeout_s,
     )
+
+
+def is_turned_away(error: ConnectError) -> bool:
+    """Whether the server does not let this client in, so that it need not be asked again."""
+    cause = error.__cause__
+    return isinstance(cause, InvalidStatus) and cause.response.status_code in (401, 403)
 
 
 def is_loopback(host: str) -> bool:

@@ -61,6 +61,8 @@ class CustomRun:
 
     # ---- the backend of its call
 
+    away_since_s: float | None = None  # what it drives is here
+
     def cancel_call(self, state: CallState) -> None:
         state.stop_timer()
         self.cancelled = True

@@ -102,6 +102,8 @@ class Exchange:
 
     # ---- the backend of its call
 
+    away_since_s: float | None = None  # a broken exchange is over
+
     def cancel_call(self, state: CallState) -> None:
         self._requests.cancel(state)
 

@@ -55,6 +55,8 @@ class VovkClients:
     def __len__(self) -> int:
         return self.count()
 
+    away = 0  # over HTTP nobody is waited for
+
     @property
     def running(self) -> int:
         """How many requests run. Any thread."""

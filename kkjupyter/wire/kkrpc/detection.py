@@ -17,7 +17,7 @@ from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.kkrpc.envelopes import is_json, read_head
 
-__all__ = ["FORMS", "PROBE_NAME", "FirstFrame", "Found", "Probe", "recognise"]
+__all__ = ["FORMS", "PROBE_NAME", "FirstFrame", "Found", "Probe", "is_probe", "recognise"]
 
 PROBE_NAME = "kk-probe"
 # The richer codec first, so that it is used with peers that understand both. A classic peer answers
@@ -28,6 +28,8 @@ FORMS: tuple[tuple[str, Codec], ...] = (
     ("classic", "json"),
 )
 _DESTROY = b"__DESTROY__"
+_PROBE_ID = "probe-"
+_PROBE_BYTES = 1024
 _RUBBISH_LIMIT_BYTES = 64 * 1024
 # A blank line counts as this many bytes at least, because reading it takes time.
 _LINE_BYTES = 16
@@ -67,6 +69,14 @@ def recognise(data: bytes) -> Found | None:
     return None
 
 
+def is_probe(frame: bytes) -> bool:
+    """Whether a client of ours sent ``frame`` to ask for the protocol; see :class:`Probe`."""
+    if len(frame) > _PROBE_BYTES or PROBE_NAME.encode() not in frame:
+        return False
+    head = read_head(frame)
+    return head is not None and head.id.startswith(_PROBE_ID)
+
+
 class Probe:
     """Asks the other side which protocol it speaks.
 
@@ -82,7 +92,7 @@ class Probe:
     """
 
     def __init__(self, forms: Iterable[tuple[str, Codec]] = FORMS) -> None:
-        self._id = f"probe-{secrets.token_urlsafe(9)}"
+        self._id = f"{_PROBE_ID}{secrets.token_urlsafe(9)}"
         self._id_bytes = self._id.encode()
         self.frames = [self._frame(*form) for form in forms]
         self.rest: list[bytes] = []

@@ -33,6 +33,8 @@ export interface Status {
   written?: number;
   unit?: Unit;
   model?: string;
+  /** For how long its connection has been broken, while the kernel makes it again. */
+  reconnecting_s?: number;
 }
 
 /** What a run starts from: at its making, after a reload, after a gap too large to mend. */

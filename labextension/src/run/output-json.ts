@@ -133,6 +133,7 @@ function statusOf(json: Json): Status | null {
     notes: Array.isArray(notes) ? notes.map(String) : [],
     was_open: json.was_open === true,
     left: json.left === true,
+    ...(typeof json.reconnecting_s === "number" ? { reconnecting_s: json.reconnecting_s } : {}),
     ...writtenIn(json),
   };
 }

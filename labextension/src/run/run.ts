@@ -71,9 +71,11 @@ export class Run {
   /** The status with time gone on, and with a cancel of this page's in it. */
   get status(): Status {
     if (this.over) return this.latest;
-    const elapsed_s = this.latest.elapsed_s + (this.now() - this.latestAt) / 1_000;
+    const gone_s = (this.now() - this.latestAt) / 1_000;
+    const { elapsed_s, reconnecting_s } = this.latest;
     const state = this.cancelStep === "none" ? this.latest.state : "cancelling";
-    return { ...this.latest, elapsed_s, state };
+    const away = reconnecting_s === undefined ? {} : { reconnecting_s: reconnecting_s + gone_s };
+    return { ...this.latest, elapsed_s: elapsed_s + gone_s, state, ...away };
   }
 
   /** How much comes per second, over the last seconds; null while that says nothing. */

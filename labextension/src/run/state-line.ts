@@ -12,7 +12,7 @@ import { nowMs } from "../ui/clock";
 import { make, setText } from "../ui/element";
 import { focusNotebook } from "../ui/notebook-focus";
 import type { Run } from "./run";
-import { amount, describe, isStalled, shownState } from "./status-text";
+import { amount, describe, isReconnecting, isStalled, shownState } from "./status-text";
 
 const REDRAW_MS = 200;
 /** A screen reader hears a new state at once, and progress no oftener than this. */
@@ -127,7 +127,10 @@ export class StateLine {
     const long = status.notes.filter((note) => !short.includes(note));
     setText(this.notes, long.join("\n"));
     this.notes.hidden = !long.length;
-    this.announce(state, `${status.title}: ${[...shown, ...short].join(", ")}`);
+    this.announce(
+      isReconnecting(status) ? "reconnecting" : state,
+      `${status.title}: ${[...shown, ...short].join(", ")}`,
+    );
     clearTimeout(this.timer);
     // Time goes on, and a rate falls, while nothing arrives.
     if (!run.over) this.schedule(REDRAW_MS);

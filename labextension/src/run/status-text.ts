@@ -28,9 +28,15 @@ export function shownState({ state, count }: Status): Status["state"] {
   return state === "streaming" && !count ? "waiting" : state;
 }
 
+/** Whether a run waits for its connection, which is made again. */
+export function isReconnecting({ state, reconnecting_s }: Status): boolean {
+  return reconnecting_s !== undefined && (state === "waiting" || state === "streaming");
+}
+
 /** Whether a stream that runs has stalled, or is slow enough to look like it. */
 export function isStalled(status: Status, silence_s: number): boolean {
-  return shownState(status) === "streaming" && silence_s >= STALLED_AFTER_S;
+  const runs = shownState(status) === "streaming" && !isReconnecting(status);
+  return runs && silence_s >= STALLED_AFTER_S;
 }
 
 /**
@@ -41,6 +47,10 @@ export function isStalled(status: Status, silence_s: number): boolean {
  */
 export function describe(status: Status, rate: number | null = null, silence_s = 0): Words {
   const state = shownState(status);
+  if (isReconnecting(status)) {
+    const since = `reconnecting … ${wholeSeconds(status.reconnecting_s ?? 0)}`;
+    return { glyph: GLYPHS.waiting, parts: status.count ? [since, amount(status)] : [since] };
+  }
   const pace = isStalled(status, silence_s)
     ? `nothing for ${wholeSeconds(silence_s)}`
     : rate === null

@@ -35,6 +35,15 @@ test("what is there already is dropped, what overlaps is cut", () => {
   expect(run.text).toBe("abc");
 });
 
+test("time goes on while the connection is made again", () => {
+  const away = { ...streaming(1), reconnecting_s: 1 };
+  run.receive({ kind: "delta", offset: 2, text: "", status: away });
+  now = 2_500;
+  expect(run.status.reconnecting_s).toBe(3.5);
+  delta(2, "c");
+  expect(run.status.reconnecting_s).toBeUndefined();
+});
+
 test("a gap is asked for once, and again only after a while", () => {
   delta(5, "f");
   delta(6, "g");

@@ -29,6 +29,17 @@ test("what has sent nothing yet, or is over, has not stalled", () => {
   expect(isStalled(status({ state: "done", count: 3 }), 10)).toBe(false);
 });
 
+test("a stream whose connection is made again says so, and for how long", () => {
+  const away = status({ state: "streaming", count: 90, elapsed_s: 75, reconnecting_s: 4.9 });
+  expect(oneLine(away)).toBe("◌ reconnecting … 4 s · 90 items");
+  expect(oneLine({ ...away, state: "waiting", count: 0 })).toBe("◌ reconnecting … 4 s");
+  expect(isStalled(away, 10)).toBe(false);
+  expect(oneLine({ ...away, state: "cancelling" })).toBe("■ cancelling · 90 items");
+  expect(oneLine({ ...away, state: "lost", error: "kernel stopped" })).toBe(
+    "✕ kernel stopped after 90 items",
+  );
+});
+
 test("nobody knows when a stream was asked for that was open already", () => {
   const open = status({
     state: "done",

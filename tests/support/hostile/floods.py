@@ -53,15 +53,16 @@ def _read_head(sock: socket.socket) -> bytes:
     return head
 
 
-def open_socket(url: str) -> socket.socket:
-    """A WebSocket connection to a server without a token, the handshake over."""
+def open_socket(url: str, *headers: str) -> socket.socket:
+    """A WebSocket connection, the handshake over; with a token if a header says it."""
+    more = "".join(f"{header}\r\n" for header in headers)
     port = urlsplit(url).port
     sock = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S)
     key = base64.b64encode(os.urandom(16)).decode()
     sock.sendall(
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        f"Sec-WebSocket-Version: 13\r\n{more}\r\n".encode()
     )
     _read_head(sock)
     return sock

@@ -17,7 +17,7 @@ from kkjupyter.wire.kkrpc import detection
 from kkjupyter.wire.kkrpc.base import Codec, Protocol
 from kkjupyter.wire.kkrpc.classic.protocol import Classic
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
-from kkjupyter.wire.kkrpc.detection import FirstFrame, Found, Probe, recognise
+from kkjupyter.wire.kkrpc.detection import FirstFrame, Found, Probe, is_probe, recognise
 from kkjupyter.wire.values.javascript import undefined
 
 CODECS: tuple[Codec, ...] = ("json", "superjson")
@@ -46,6 +46,18 @@ def test_nothing_that_may_exist_is_asked_for() -> None:
     [classic] = asked(Probe(), Classic())
     assert (classic.operation, classic.path, classic.args) == ("call", ("kk-probe",), [])
     assert all(frame.endswith(b"\n") for frame in Probe().frames)
+
+
+def test_a_server_knows_a_probe_from_what_quotes_it() -> None:
+    assert all(map(is_probe, Probe().frames))
+    for frame in (
+        Compact().request("probe-x", "get", ["settings"]),
+        Compact().request("1", "call", ["say"], ["kk-probe"]),
+        Compact().request("probe-x", "call", ["say"], ["kk-probe", "x" * 1024]),
+        b"kk-probe",
+        b"",
+    ):
+        assert not is_probe(frame)
 
 
 @pytest.mark.parametrize("codec", CODECS)

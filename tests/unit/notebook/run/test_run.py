@@ -44,6 +44,37 @@ def test_of_an_abandoned_run_nothing_more_is_said() -> None:
     assert run.reply.error is None
 
 
+def test_it_shows_that_its_connection_is_made_again() -> None:
+    run, feed, screen = started()
+    feed.put(1)
+    until(lambda: screen.items == [1])
+    feed.away_since_s = time.monotonic() - 4
+    feed.notifier.notify()  # the connection tells all of its calls
+    until(lambda: screen.reconnecting_s is not None)
+    assert 4 <= (screen.reconnecting_s or 0) < 20
+    assert run.status().to_json()["reconnecting_s"] >= 4
+    feed.away_since_s = None
+    feed.notifier.notify()
+    until(lambda: screen.reconnecting_s is None)
+    assert "reconnecting_s" not in run.status().to_json()
+    feed.end()
+    assert run.wait(5)
+
+
+def test_a_loop_that_waits_shows_it_too() -> None:
+    feed, screen = FakeFeed(), FakeScreen()
+    run = Run(1, "fake()", feed)
+    run.add_screen(screen)
+    run.start_loop()
+    feed.away_since_s = time.monotonic()
+    until(lambda: screen.reconnecting_s is not None)
+    feed.away_since_s = None
+    until(lambda: screen.reconnecting_s is None)
+    feed.end()
+    run.loop_ended()
+    assert run.wait(5)
+
+
 def test_a_failure_keeps_what_came() -> None:
     run, feed, screen = started()
     feed.put(1)

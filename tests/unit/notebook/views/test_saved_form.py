@@ -90,6 +90,15 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
+def test_the_line_says_that_the_connection_is_made_again() -> None:
+    away = status(state="streaming", reconnecting_s=4.9)
+    assert describe(away) == ("◌", ["reconnecting … 4 s", "412 items"])
+    assert describe(status(state="waiting", count=0, reconnecting_s=0.2))[1] == [
+        "reconnecting … 0 s"
+    ]
+    assert describe(status(state="cancelling", reconnecting_s=4.9))[0] == "■"
+
+
 def test_the_shared_cases_are_what_is_made_here() -> None:
     assert json.loads(CASES.read_text(encoding="utf-8")) == cases()
 
