@@ -21,6 +21,7 @@ from kkjupyter.connection.negotiation import (
     NegotiatedProtocol,
     find_protocol,
     make_protocol,
+    terms_of,
 )
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import ConnectError, KKError, UsageError
@@ -91,6 +92,7 @@ class Session(ProtocolCaller):
             running server. With a given limit the protocol is not remembered.
         make_handler: makes the handler of the peer's own calls, for each channel.
         limits: how large a message may be.
+        is_listed: whether :func:`open_sessions` has it; not one that is part of another.
 
     Raises:
         UsageError: an argument is not valid.
@@ -110,6 +112,7 @@ class Session(ProtocolCaller):
         probe_timeout_s: float | None = None,
         make_handler: Callable[[Channel], RequestHandler] | None = None,
         limits: ClientLimits | None = None,
+        is_listed: bool = True,
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("codec", codec, CODECS)
@@ -137,7 +140,8 @@ class Session(ProtocolCaller):
         # In the order they were made: behind one that waits, all wait.
         self._unsent: list[OutgoingCall] = []
         self._asking: asyncio.Task[None] | None = None
-        note_session(self)
+        if is_listed:
+            note_session(self)
 
     def __del__(self) -> None:
         if io_loop is None:  # so late in a program's end that modules have no names any more
@@ -152,7 +156,9 @@ class Session(ProtocolCaller):
 
     @property
     def wire(self) -> Protocol:
-        assert self._protocol is not None, "call connect() first"
+        if self._protocol is None:  # it connects when it is used for the first time
+            assert self._told_protocol and self._told_codec, "call connect() first"
+            self._protocol = make_protocol(self._told_protocol, self._told_codec)
         return self._protocol
 
     @property
@@ -178,6 +184,12 @@ class Session(ProtocolCaller):
             return "connecting"
         reason = channel.close_reason.partition("\n")[0]
         return f"lost: {reason}; the next call connects again"
+
+    @property
+    def load(self) -> int:
+        """How many calls are under way, more or less. Any thread."""
+        channel = self._channel
+        return len(self._unsent) + (channel.calls.count if channel is not None else 0)
 
     @property
     def calls(self) -> list[CallState]:
@@ -410,6 +422,7 @@ class Session(ProtocolCaller):
             keeps_boundaries=transport.keeps_boundaries,
             limit_bytes=size_limit(self._limits.message_bytes),
             memory_bytes=size_limit(self._limits.message_memory_bytes),
+            terms=terms_of(transport),
         )
         self._functions.connection_lost()
         self._binds_names = None  # another kind of peer may answer at the old address
@@ -428,6 +441,16 @@ class Session(ProtocolCaller):
     async def _agree(self, transport: Transport) -> NegotiatedProtocol:
         """Choose the protocol; it is detected unless it is known."""
         told = self._told_protocol
+        terms = terms_of(transport)
+        if terms is not None:
+            spoken = told or terms.protocol, self._told_codec or _codec(terms.codec)
+            if terms.is_only and spoken != (terms.protocol, terms.codec):
+                raise ConnectError(
+                    self.url,
+                    f"the peer speaks the {terms.protocol} protocol with {terms.codec}, not the "
+                    f"{spoken[0]} one with {spoken[1]}",
+                )
+            return NegotiatedProtocol(*spoken, [], None)
         if told is not None and (self._told_codec is not None or told == "classic"):
             # A classic peer reads both codecs, message by message.
             return NegotiatedProtocol(told, "superjson", [], None)
