@@ -1,1 +1,1 @@
-"""Message buses between the workers of a service and its clients: one module for each kind of bus."""
+"""Message buses between the workers of a service and its clients: one module for each kind."""

@@ -14,7 +14,7 @@ from kkjupyter.bus.base import Bus
 from kkjupyter.bus.frames import Frame, write_frame
 from kkjupyter.bus.kkrpc_peer import KkrpcPeer, now_ms, question
 from kkjupyter.bus.link import SILENCE_S, Link
-from kkjupyter.bus.messages import Hello, Presence, read_hello, read_presence
+from kkjupyter.bus.messages import Hello, read_hello, read_presence
 from kkjupyter.bus.port import Port
 from kkjupyter.errors import ConnectError, ConnectTimeout, RemoteError
 from kkjupyter.plaintext import plain

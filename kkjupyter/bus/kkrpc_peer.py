@@ -32,15 +32,15 @@ _ENVELOPE_BYTES = 512
 
 
 class PeerHome(Protocol):
-    """Where the connection begins.
+    """Where the connection begins."""
 
-    Attributes:
-        bus: carries it.
-        name: what all peers share.
-    """
+    @property
+    def bus(self) -> Bus:
+        """Carries it."""
 
-    bus: Bus
-    name: str
+    @property
+    def name(self) -> str:
+        """What all peers share."""
 
     def peer_left(self, peer: KkrpcPeer) -> None:
         """It is over."""

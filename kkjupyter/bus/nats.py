@@ -23,6 +23,7 @@ __all__ = ["NatsBus"]
 
 logger = SafeLogger("kkjupyter")
 
+_CONNECT_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 1.0
 _RECONNECT_WAIT_S = 0.5
 # A broker that is frozen is noticed after three of these.
@@ -59,7 +60,7 @@ class NatsBus:
         self._ssl = ssl
         self._owner: BusOwner | None = None
         self._client: Client | None = None
-        self._failed: asyncio.Future[Exception] | None = None
+        self._outcome: asyncio.Future[None] | None = None  # of connecting for the first time
         self._failures = 0
         self._outbox: deque[tuple[str, bytes, str]] = deque()
         self._outbox_bytes = 0
@@ -73,48 +74,57 @@ class NatsBus:
         self._owner = owner
         self._client = client = library.Client()
         loop = asyncio.get_running_loop()
-        self._failed = loop.create_future()
-        connecting = loop.create_task(self._connect(client))
+        self._outcome = loop.create_future()
+        timeout_s = _CONNECT_TIMEOUT_S if timeout_s is None else timeout_s
+        connecting = loop.create_task(self._connect(client, self._outcome, timeout_s))
         try:
             async with asyncio.timeout(timeout_s):
-                await asyncio.wait([connecting, self._failed], return_when=asyncio.FIRST_COMPLETED)
+                await self._outcome
         except TimeoutError as exc:
             reason = f"no answer within {timeout_s:g} s"
             raise ConnectTimeout(self._address.shown, reason) from exc
+        except Exception as exc:  # noqa: BLE001  nothing of the library's leaves the package
+            # Not even as its cause: its text may hold what it was given.
+            raise ConnectError(self._address.shown, self._reason(exc)) from None
         finally:
-            if not connecting.done():
+            self._outcome = None
+            if not self.is_connected:
                 connecting.cancel()
                 await asyncio.wait([connecting])
                 await self._leave(client)
-        if not connecting.cancelled() and connecting.exception() is None:
-            self.limit_bytes = client.max_payload
-            self.is_connected = True
-            await client.subscribe(f"{self._nobody}.*", cb=self._nobody_there)
-            return
-        failure = self._failed.result() if connecting.cancelled() else connecting.exception()
-        assert failure is not None
-        # Its text may hold what it was given.
-        raise ConnectError(self._address.shown, self._reason(failure)) from None
 
-    async def _connect(self, client: Client) -> None:
-        await client.connect(
-            list(self._address.brokers),
-            name="kkjupyter",
-            token=self._token,
-            user_credentials=self._address.credentials or None,
-            tls=self._ssl,
-            no_echo=True,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]  # it is slept for
-            ping_interval=_PING_INTERVAL_S,  # type: ignore[arg-type]  # likewise
-            max_outstanding_pings=2,
-            pending_size=_PENDING_BYTES,
-            flush_timeout=_FLUSH_TIMEOUT_S,
-            error_cb=self._complained,
-            disconnected_cb=self._disconnected,
-            reconnected_cb=self._reconnected,
-            closed_cb=self._closed,
-        )
+    async def _connect(
+        self, client: Client, outcome: asyncio.Future[None], timeout_s: float
+    ) -> None:
+        try:
+            await client.connect(
+                list(self._address.brokers),
+                name="kkjupyter",
+                token=self._token,
+                user_credentials=self._address.credentials or None,
+                tls=self._ssl,
+                connect_timeout=timeout_s,  # type: ignore[arg-type]  # it is waited for
+                no_echo=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]  # it is slept for
+                ping_interval=_PING_INTERVAL_S,  # type: ignore[arg-type]  # likewise
+                max_outstanding_pings=2,
+                pending_size=_PENDING_BYTES,
+                flush_timeout=_FLUSH_TIMEOUT_S,
+                error_cb=self._complained,
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+                closed_cb=self._closed,
+            )
+            await client.subscribe(f"{self._nobody}.*", cb=self._nobody_there)
+        except Exception as exc:  # noqa: BLE001  raised by who waits for it
+            if not outcome.done():
+                outcome.set_exception(exc)
+        else:
+            if not outcome.done():
+                self.limit_bytes = client.max_payload
+                self.is_connected = True
+                outcome.set_result(None)
 
     @property
     def writable(self) -> bool:
@@ -199,11 +209,11 @@ class NatsBus:
             self._owner.nobody(message.subject.rpartition(".")[2])
 
     async def _complained(self, problem: Exception) -> None:
-        if self._failed is not None and not self.is_connected and not self.limit_bytes:
+        if self._outcome is not None:
             self._failures += 1
             # Each server is tried once; the library itself would try for ever.
-            if self._failures >= len(self._address.brokers) and not self._failed.done():
-                self._failed.set_result(problem)
+            if self._failures >= len(self._address.brokers) and not self._outcome.done():
+                self._outcome.set_exception(problem)
             return
         self.trouble = self._reason(problem)
         if self.is_connected and not self._is_closing:

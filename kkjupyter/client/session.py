@@ -157,7 +157,8 @@ class Session(ProtocolCaller):
     @property
     def wire(self) -> Protocol:
         if self._protocol is None:  # it connects when it is used for the first time
-            assert self._told_protocol and self._told_codec, "call connect() first"
+            assert self._told_protocol is not None, "call connect() first"
+            assert self._told_codec is not None, "call connect() first"
             self._protocol = make_protocol(self._told_protocol, self._told_codec)
         return self._protocol
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.servers.nats import serve_over_nats
 from support.servers.pipes import serve_over_pipes
 
 import kkjupyter as kk
@@ -18,6 +19,7 @@ SERVERS: dict[str, Callable[..., Any]] = {
     "websocket": kk.serve,
     "memory": serve_in_memory,
     "stdio": serve_over_pipes,
+    "nats": serve_over_nats,
 }
 PROTOCOLS = ("classic", "compact")
 CODECS = ("superjson", "json")

@@ -14,7 +14,7 @@ from kkjupyter.bus.addresses import BusAddress
 from kkjupyter.bus.base import Bus
 from kkjupyter.bus.frames import Frame, write_frame
 from kkjupyter.bus.kkrpc_peer import KkrpcPeer, now_ms
-from kkjupyter.bus.link import ALIVE_S, Link
+from kkjupyter.bus.link import ALIVE_S
 from kkjupyter.bus.messages import Hello, Presence, read_hello, read_presence
 from kkjupyter.bus.port import Port
 from kkjupyter.client.remote import Remote

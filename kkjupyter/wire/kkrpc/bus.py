@@ -1,8 +1,8 @@
 """The envelope of kkrpc 2.1's messages on a bus that many share; no state.
 
 The name of a bus carries the messages of all who use it: who sends and who is meant stands in the
-envelope. A peer drops an envelope that is not right without a word, and so does :func:`open_envelope`.
-Only the compact protocol with JSON travels in it.
+envelope. A peer drops an envelope that is not right without a word, and so is it done here. Only
+the compact protocol with JSON travels in it.
 """
 
 from __future__ import annotations
