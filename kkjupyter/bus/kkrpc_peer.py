@@ -121,7 +121,8 @@ class KkrpcPeer:
     def resume_reading(self) -> None:
         if self._is_paused:
             self._is_paused = False
-            self._deliver()
+            # Not at once: whoever resumes is in the middle of what it has just read.
+            asyncio.get_running_loop().call_soon(self._deliver)
 
     async def close(self) -> None:
         self._end("closed")
