@@ -146,7 +146,11 @@ def _service_session(
     ssl = client_context(address.shown, options.get("ssl"), options.get("ca_file"))
     call_options = _call_options(options)
 
-    def make_part(dial: Dial, spoken: dict[str, Any]) -> Session:
+    def make_part(dial: Dial, is_ours: bool) -> Session:
+        spoken: dict[str, Any] = {}
+        if is_ours:  # it reads everything
+            spoken["protocol"] = options.get("protocol") or "compact"
+            spoken["codec"] = options.get("codec") or "superjson"
         return Session(address.shown, dial, **(call_options | spoken), is_listed=False)
 
     session = ServiceSession(

@@ -100,12 +100,18 @@ class ServiceClient:
         except TimeoutError as exc:
             if isinstance(exc, ConnectTimeout):
                 raise
-            trouble = self._port.bus.trouble if self._port is not None else ""
-            reason = f"no answer within {self._timeout_s:g} s"
-            raise ConnectTimeout(self._url, f"{reason} ({trouble})" if trouble else reason) from exc
+            raise ConnectTimeout(self._url, self._late()) from exc
         if on_found is not None:
             on_found(found.worker if isinstance(found, Link) else "")
         return found
+
+    def _late(self) -> str:
+        """What did not happen in time."""
+        bus = self._port.bus if self._port is not None else None
+        is_away = bus is not None and not bus.is_connected
+        what = "the broker did not come back" if is_away else "no answer"
+        trouble = f" ({bus.trouble})" if bus is not None and bus.trouble else ""
+        return f"{what} within {self._timeout_s:g} s{trouble}"
 
     async def close(self) -> None:
         """Disconnect. Idempotent."""
@@ -145,7 +151,7 @@ class ServiceClient:
                 if opening.done() and self._opening is opening:
                     self._opening = None
         assert self._port is not None
-        await self._port.wait_connected(self._timeout_s)
+        await self._port.wait_connected()
         return self._port
 
     async def _open_port(self) -> None:

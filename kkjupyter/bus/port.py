@@ -15,7 +15,7 @@ from typing import Protocol
 from kkjupyter.bus.base import Bus
 from kkjupyter.bus.frames import Frame, read_frame, write_frame
 from kkjupyter.bus.link import ALIVE_S, Link
-from kkjupyter.errors import ConnectError, ConnectTimeout
+from kkjupyter.errors import ConnectError
 
 __all__ = ["Port", "PortUser", "Watched"]
 
@@ -120,19 +120,13 @@ class Port:
         self._is_back.set()
         self._looking = asyncio.get_running_loop().create_task(self._look())
 
-    async def wait_connected(self, timeout_s: float | None) -> None:
-        """Wait until the broker is there, again.
+    async def wait_connected(self) -> None:
+        """Wait until the broker is there, again. Cancelling is safe.
 
         Raises:
-            ConnectError: it does not come back in time.
+            ConnectError: it never will be.
         """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._is_back.wait()
-        except TimeoutError as exc:
-            trouble = f" ({self.bus.trouble})" if self.bus.trouble else ""
-            reason = f"the broker did not come back within {timeout_s:g} s{trouble}"
-            raise ConnectTimeout(self._url, reason) from exc
+        await self._is_back.wait()
         if self.is_closed:
             raise ConnectError(self._url, "the broker has ended the connection")
 

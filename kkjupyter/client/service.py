@@ -22,8 +22,9 @@ from kkjupyter.wire.events import Operation
 
 __all__ = ["MakePart", "ServiceSession"]
 
-MakePart = Callable[[Callable[[], Awaitable[Transport]], dict[str, Any]], Session]
-"""Makes the session that calls one worker, from how to connect to it and further options."""
+MakePart = Callable[[Callable[[], Awaitable[Transport]], bool], Session]
+"""Makes the session that calls one worker, from how to connect to it, and whether it is known to be
+a worker of ours."""
 
 
 class ServiceSession(Caller):
@@ -62,7 +63,7 @@ class ServiceSession(Caller):
 
         self._make_part = make_part
         self._all: weakref.WeakSet[Session] = weakref.WeakSet()
-        self._any = self._part(dial, {})
+        self._any = self._part(dial, is_ours=False)
         self._any_worker = ""
         self._of_worker: dict[str, Session] = {}
         self._candidates: tuple[Session, ...] = (self._any,)
@@ -76,8 +77,8 @@ class ServiceSession(Caller):
         if client is not None and not self.closed:
             io_loop().post(client.close_when_idle)
 
-    def _part(self, dial: Callable[[], Awaitable[Transport]], options: dict[str, Any]) -> Session:
-        part = self._make_part(dial, options)
+    def _part(self, dial: Callable[[], Awaitable[Transport]], *, is_ours: bool) -> Session:
+        part = self._make_part(dial, is_ours)
         part.recorder = self.recorder
         self._all.add(part)
         return part
@@ -163,12 +164,11 @@ class ServiceSession(Caller):
             # What runs on it holds it until that is over.
             del self._of_worker[worker]
         others = [worker for worker in workers if worker != self._any_worker]
-        if self._any_worker:  # else it is not known yet what is spoken, or by whom
+        if self._any_worker:  # else it is not known yet whether they are to be called
             for worker in others:
                 if worker not in self._of_worker:
-                    spoken = {"protocol": self._any.protocol, "codec": self._any.codec}
                     dial = partial(self._client.dial, worker)
-                    self._of_worker[worker] = self._part(dial, spoken)
+                    self._of_worker[worker] = self._part(dial, is_ours=True)
         parts = [self._of_worker[worker] for worker in others if worker in self._of_worker]
         self._candidates = (self._any, *parts)
 

@@ -43,8 +43,8 @@ class _Envelope(msgspec.Struct, gc=False):
     protocol: Literal["kkrpc.bus.v1"]
     transportId: str  # noqa: N815  the field's name on the wire
     sender: str = msgspec.field(name="from")
-    sentAt: int | float  # noqa: N815
     message: msgspec.Raw
+    sentAt: int | float | msgspec.UnsetType = _UNSET  # noqa: N815
     to: str | msgspec.UnsetType = _UNSET
     correlationId: str | msgspec.UnsetType = _UNSET  # noqa: N815
     sequence: int | float | msgspec.UnsetType = _UNSET
