@@ -43,7 +43,8 @@ class BusAddress:
 
 def is_bus_address(target: object) -> bool:
     """Whether this is the address of a service on a bus."""
-    return isinstance(target, str) and target.partition("://")[0].lower() in _DEFAULT_NAMES
+    scheme, colon, _ = target.partition("://") if isinstance(target, str) else ("", "", "")
+    return bool(colon) and scheme.lower() in _DEFAULT_NAMES
 
 
 def parse_bus_address(url: str) -> BusAddress:

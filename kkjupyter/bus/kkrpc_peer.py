@@ -19,14 +19,14 @@ from kkjupyter.wire.kkrpc.bus import Opened, Sealer
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
-__all__ = ["ASK_S", "SILENCE_S", "KkrpcPeer", "PeerHome", "now_ms", "question"]
+__all__ = ["ASK_S", "HELD_BYTES", "SILENCE_S", "KkrpcPeer", "PeerHome", "now_ms", "question"]
 
 ASK_S = 10.0
 """A peer that is silent for so long is asked whether it is there."""
 SILENCE_S = 40.0
 """One that does not answer, either, is gone."""
-# A peer that sends what we do not read is not slowed down by anything on a bus.
-_HELD_BYTES = 64 * 1024 * 1024
+HELD_BYTES = 64 * 1024 * 1024
+"""A peer that sends so much that is not read is given up: nothing on a bus slows it down."""
 _ENVELOPE_BYTES = 512
 """More than all that an envelope adds; ids and names are short."""
 
@@ -151,10 +151,8 @@ class KkrpcPeer:
         self._held.append(opened.message)
         self._held_bytes += len(opened.message)
         self._deliver()
-        if self._held_bytes > _HELD_BYTES:
-            self._end(
-                f"it sent {_HELD_BYTES:,} bytes that were not read, and cannot be slowed down"
-            )
+        if self._held_bytes > HELD_BYTES:
+            self._end(f"it sent {HELD_BYTES:,} bytes that were not read, and cannot be slowed down")
 
     def bus_is_writable(self) -> None:
         """The broker keeps up again."""

@@ -23,7 +23,7 @@ ALIVE_S = 1.0
 SILENCE_S = 10.0
 """An end that was not heard for so long is gone. One whose process was killed is noticed sooner
 where the bus can tell that nobody reads its inbox."""
-WINDOW_BYTES = 1024 * 1024
+WINDOW_BYTES = 512 * 1024
 """So much may be on its way, or held because its reader has paused; and one frame."""
 _TOLD_BYTES = WINDOW_BYTES // 4
 
