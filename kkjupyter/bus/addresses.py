@@ -11,7 +11,7 @@ from kkjupyter.errors import UsageError, did_you_mean
 __all__ = ["BusAddress", "is_bus_address", "parse_bus_address"]
 
 _DEFAULT_NAMES = {"nats": "kkrpc.messages"}
-_PARAMETERS = ("peer_id", "remote_peer_id", "credentials")
+_PARAMETERS = ("peer_id", "remote_peer_id", "creds")
 # What every kind of bus takes in a name; wildcards would be somebody else's service, too.
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -86,7 +86,7 @@ def parse_bus_address(url: str) -> BusAddress:
         name=name,
         peer_id=given.get("peer_id", ""),
         remote_peer_id=given.get("remote_peer_id", ""),
-        credentials=given.get("credentials", ""),
+        credentials=given.get("creds", ""),
         secrets=(unquote(user.rpartition(":")[2]),) if user else (),
         shown=shown,
     )
