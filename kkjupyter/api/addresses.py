@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard, Unpack, overload
 
 from kkjupyter.api.connect_options import ConnectOptions
 from kkjupyter.argument_checks import check_choice, check_options, check_seconds
+from kkjupyter.bus.addresses import is_bus_address, parse_bus_address
+from kkjupyter.bus.kinds import bus_maker
 from kkjupyter.client import programs
 from kkjupyter.client.caller import ProtocolCaller
 from kkjupyter.client.remote import Remote
+from kkjupyter.client.service import ServiceSession
 from kkjupyter.client.session import Session
 from kkjupyter.connection.channel import Channel, RequestHandler
 from kkjupyter.errors import ConnectError, UsageError
@@ -49,13 +52,13 @@ def make_session(target: Dial, url: str, /, **options: Unpack[ConnectOptions]) -
 @overload
 def make_session(
     target: str | Sequence[str] | Transport, /, **options: Unpack[ConnectOptions]
-) -> Session | HttpSession | VovkSession: ...
+) -> Session | ServiceSession | HttpSession | VovkSession: ...
 def make_session(
     target: str | Sequence[str] | Transport | Dial,
     url: str = "",
     /,
     **options: Unpack[ConnectOptions],
-) -> Session | HttpSession | VovkSession:
+) -> Session | ServiceSession | HttpSession | VovkSession:
     """A session that is not connected yet.
 
     Args:
@@ -70,7 +73,6 @@ def make_session(
     check_options(options, sorted(ConnectOptions.__optional_keys__))
     connect_timeout_s = options.get("connect_timeout_s", 10.0)
     check_seconds("connect_timeout_s", connect_timeout_s)
-    limits = check_client_limits(options.get("limits"))
     if isinstance(target, str) and target.partition("://")[0].lower() in ("http", "https"):
         if given := [name for name in programs.OPTIONS if options.get(name) is not None]:
             raise UsageError(f"{given[0]} is for a command, such as ['node', 'server.mjs']")
@@ -85,6 +87,8 @@ def make_session(
         _check_no_websocket_options(url, options)
     elif given := [name for name in programs.OPTIONS if options.get(name) is not None]:
         raise UsageError(f"{given[0]} is for a command, such as ['node', 'server.mjs']")
+    elif isinstance(target, str) and is_bus_address(target):
+        return _service_session(target, options, connect_timeout_s)
     elif isinstance(target, str):
         url = without_secrets(target)
         dial = _websocket_dial(target, options, connect_timeout_s)
@@ -104,25 +108,68 @@ def make_session(
     session = Session(
         url,
         dial,
-        protocol=options.get("protocol"),
-        codec=options.get("codec"),
-        timeout_s=options.get("timeout_s"),
-        idle_timeout_s=options.get("idle_timeout_s"),
-        methods=options.get("methods", ()),
-        meta=options.get("meta"),
         probe_timeout_s=probe_timeout_s,
-        make_handler=_handler_for(options),
-        limits=limits,
         resume=_resume(options) if isinstance(target, str) else False,
+        **_call_options(options),
     )
     session.recorder.hide([options.get("token"), *(options.get("cookies") or {}).values()])
     session.recorder.hide_headers(options.get("headers"))
     return session
 
 
-def remote_of(session: Session | HttpSession | VovkSession) -> Remote:
+def _call_options(options: ConnectOptions) -> dict[str, Any]:
+    """What a session takes, whatever it connects to."""
+    return {
+        "protocol": options.get("protocol"),
+        "codec": options.get("codec"),
+        "timeout_s": options.get("timeout_s"),
+        "idle_timeout_s": options.get("idle_timeout_s"),
+        "methods": options.get("methods", ()),
+        "meta": options.get("meta"),
+        "make_handler": _handler_for(options),
+        "limits": check_client_limits(options.get("limits")),
+    }
+
+
+_NOT_OVER_A_BUS = ("headers", "cookies", "subprotocols", "compression", "resume")
+
+
+def _service_session(
+    url: str, options: ConnectOptions, connect_timeout_s: float | None
+) -> ServiceSession:
+    address = parse_bus_address(url)
+    for name in _NOT_OVER_A_BUS:
+        if options.get(name):
+            raise UsageError(f"{name}= is for ws:// addresses; {address.shown} does not use it")
+    if isinstance(options.get("proxy"), str):
+        raise UsageError(f"proxy= is for ws:// and http:// addresses, not {address.shown}")
+    token = options.get("token")
+    ssl = client_context(address.shown, options.get("ssl"), options.get("ca_file"))
+    call_options = _call_options(options)
+
+    def make_part(dial: Dial, is_ours: bool) -> Session:
+        spoken: dict[str, Any] = {}
+        if is_ours:  # it reads everything
+            spoken["protocol"] = options.get("protocol") or "compact"
+            spoken["codec"] = options.get("codec") or "superjson"
+        return Session(address.shown, dial, **(call_options | spoken), is_listed=False)
+
+    session = ServiceSession(
+        address,
+        bus_maker(address, token, ssl),
+        make_part,
+        connect_timeout_s=connect_timeout_s,
+        timeout_s=options.get("timeout_s"),
+        idle_timeout_s=options.get("idle_timeout_s"),
+        methods=options.get("methods", ()),
+    )
+    session.recorder.hide([token, *address.secrets])
+    return session
+
+
+def remote_of(session: Session | ServiceSession | HttpSession | VovkSession) -> Remote:
     """The Remote that the user gets for a session."""
-    if isinstance(session, ProtocolCaller):
+    if isinstance(session, ProtocolCaller | ServiceSession):
         return Remote(session)
     # It loads everything about schemas, which kkrpc does not need.
     from kkjupyter.vovk.client.remote import VovkRemote
@@ -326,5 +373,6 @@ def _check_websocket_url(url: str) -> None:
     if not scheme and ":" in shown:
         raise UsageError(f"{shown!r} has no scheme; did you mean 'ws://{shown}'?")
     raise UsageError(
-        f"{shown!r} is not an address to connect to; it looks like 'ws://127.0.0.1:8765'"
+        f"{shown!r} is not an address to connect to; it looks like 'ws://127.0.0.1:8765' or "
+        "'nats://127.0.0.1:4222/lab.models'"
     )

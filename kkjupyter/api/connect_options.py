@@ -27,11 +27,12 @@ class ConnectOptions(TypedDict, total=False):
             answers in. Answers are read in both.
         headers: sent with the handshake; over HTTP with every request, like token and cookies.
         token: sent as ``Authorization: Bearer``; beside an Authorization header of yours, which a
-            proxy may want, as the subprotocol ``kkjupyter.token.<token>``, and not over HTTP.
+            proxy may want, as the subprotocol ``kkjupyter.token.<token>``, and not over HTTP. On
+            a bus it is the broker's.
         cookies: sent with the handshake, names to values.
         subprotocols: offered in the handshake, in order of preference.
-        ssl: how to check the server of a ``wss://`` or ``https://`` address; by default as the
-            system does.
+        ssl: how to check the server of a ``wss://`` or ``https://`` address, or a broker; by
+            default as the system does.
         ca_file: a file of certificates (PEM); only they and what they have issued are trusted. For
             a private authority or a server's self-signed certificate.
         proxy: ``"http://user:password@host:port"``, or ``https``, ``socks5h`` and so on; True (the
@@ -45,7 +46,8 @@ class ConnectOptions(TypedDict, total=False):
             end it. None (the default) for no limit, because an item may take an hour. A server that
             is gone is noticed anyway, after 40 s: on a WebSocket by pings, over HTTP by TCP's
             keepalive (between kkjupyter client and server also by a heartbeat, which notices a
-            frozen one), over stdio when the program is stopped.
+            frozen one), over stdio when the program is stopped; on a bus a worker that was killed
+            after about 1 s, and a frozen one after 10 s.
         connect_timeout_s: the limit for connecting, in seconds; 10 by default.
         resume: whether to come back when a WebSocket breaks, where the server offers that (see
             ``resume_s`` of :func:`kkjupyter.serve`). The server says so when it is asked for its

@@ -42,7 +42,8 @@ def connect(target: str | Sequence[str] | Transport, **options: Unpack[ConnectOp
     """Connect and return the remote API.
 
     Args:
-        target: an address (``"ws://127.0.0.1:8765"``), a command to start and talk to over its
+        target: an address (``"ws://127.0.0.1:8765"``, or that of a service on a message bus,
+            ``"nats://127.0.0.1:4222/lab.models"``), a command to start and talk to over its
             stdin and stdout (``["node", "server.mjs"]``), or an open transport.
         options: see :class:`ConnectOptions`.
 
@@ -155,7 +156,7 @@ def serve(
         options: see :class:`ServeOptions`.
 
     Raises:
-        ConnectError: the server cannot listen on the port.
+        ConnectError: the server cannot listen on the port, or not serve under the name on a bus.
         UsageError: an argument is not valid.
     """
     return start_server(obj, host, port, **options)

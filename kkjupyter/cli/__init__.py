@@ -38,6 +38,7 @@ _SERVE_EXAMPLES = """\
 examples:
   kkjupyter serve kkjupyter.demo:make_api --writable settings --debug
   kkjupyter serve tools.py:api --port 9000 --token-env KK_TOKEN
+  kkjupyter serve tools.py:api --on nats://127.0.0.1:4222/lab.models --workers shared
   kkjupyter serve tools:Tools --no-token
   kkjupyter serve tools:Tools --http             one POST for each call
   kkjupyter serve tools.py:api --stdio           for a program that starts it"""
@@ -84,7 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
         )
 
     _add_demo(add("demo", "open the example notebooks in JupyterLab"))
-    _add_serve(add("serve", "serve a Python object over WebSocket, HTTP or stdio", _SERVE_EXAMPLES))
+    _add_serve(
+        add("serve", "serve a Python object over WebSocket, HTTP, stdio or a bus", _SERVE_EXAMPLES)
+    )
     _add_call(add("call", "call a method and print its result or stream", _CALL_EXAMPLES))
     return parser
 
@@ -118,6 +121,16 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument(
         "--stdio", action="store_true", help="talk over stdin and stdout instead of a port"
+    )
+    how.add_argument(
+        "--on",
+        metavar="URL",
+        help="on a message bus, such as nats://127.0.0.1:4222/lab.models; --token-env is its token",
+    )
+    add(
+        "--workers",
+        choices=["shared"],
+        help="with --on: shared lets more servers take part under that name, each takes its calls",
     )
     add("--host", help="where to listen (default: 127.0.0.1)")
     add("--port", type=_port, metavar="N", help="the port; 0 picks a free one (default: 8765)")
@@ -160,7 +173,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_call(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("url", metavar="URL", help="such as ws://127.0.0.1:8765")
+    add(
+        "url", metavar="URL", help="such as ws://127.0.0.1:8765 or nats://127.0.0.1:4222/lab.models"
+    )
     add("expression", help="such as 'countdown(5)'; arguments are literals")
     style = parser.add_mutually_exclusive_group()
     for name, text in (

@@ -28,16 +28,8 @@ __all__ = ["load_object", "run"]
 
 _HOST = "127.0.0.1"
 _PORT = 8765
-_NOT_WITH_STDIO = (
-    "host",
-    "port",
-    "token",
-    "token_env",
-    "no_token",
-    "insecure",
-    "allow_host",
-    "resume",
-)
+_NOT_ON_A_BUS = ("host", "port", "no_token", "insecure", "allow_host", "resume")
+_NOT_WITH_STDIO = (*_NOT_ON_A_BUS, "token", "token_env", "workers")
 _POLL_S = 0.5
 """Some platforms interrupt no wait, so none is longer than this."""
 
@@ -50,16 +42,13 @@ def run(options: argparse.Namespace) -> ExitCode:
     """
     if options.stdio:
         return _run_stdio(options)
+    where = _on_bus(options) if options.on is not None else _on_port(options)
     token = _token(options)
     exposed = load_object(options.target)
     server = start_server(
         exposed,
-        host=options.host if options.host is not None else _HOST,
-        port=options.port if options.port is not None else _PORT,
-        transport="http" if options.http else "websocket",
+        **where,
         token=token,
-        insecure=options.insecure,
-        hosts=options.allow_host,
         expose=options.expose,
         package=_package(options.target),
         writable=options.writable,
@@ -84,15 +73,33 @@ def run(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _run_stdio(options: argparse.Namespace) -> ExitCode:
-    for name in _NOT_WITH_STDIO:
+def _on_port(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "host": options.host if options.host is not None else _HOST,
+        "port": options.port if options.port is not None else _PORT,
+        "transport": "http" if options.http else "websocket",
+        "workers": options.workers,
+        "insecure": options.insecure,
+        "hosts": options.allow_host,
+    }
+
+
+def _on_bus(options: argparse.Namespace) -> dict[str, Any]:
+    _refuse(options, _NOT_ON_A_BUS, "--on: the broker decides who may come in, and from where")
+    return {"on": options.on, "workers": options.workers}
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    for name in names:
         given = getattr(options, name)
         if given is not None and given is not False and given != []:
             flag = "--" + name.replace("_", "-")
-            raise UsageError(
-                f"{flag} cannot be used with --stdio: only the program that starts this one can "
-                "talk to it; leave one of the two out"
-            )
+            raise UsageError(f"{flag} cannot be used with {why}; leave one of the two out")
+
+
+def _run_stdio(options: argparse.Namespace) -> ExitCode:
+    why = "--stdio: only the program that starts this one can talk to it"
+    _refuse(options, _NOT_WITH_STDIO, why)
     stdio = take_stdio()  # first of all: an import may already print
     try:
         exposed = load_object(options.target)

@@ -24,6 +24,7 @@ from kkjupyter.connection.negotiation import (
     NegotiatedProtocol,
     find_protocol,
     make_protocol,
+    terms_of,
 )
 from kkjupyter.connection.outgoing_call import OutgoingCall
 from kkjupyter.errors import ConnectError, KKError, UsageError
@@ -112,6 +113,7 @@ class Session(ProtocolCaller):
         limits: how large a message may be.
         resume: whether to come back to a server that offers it when the connection breaks; None
             for doing so where the server is asked anything before the first call.
+        is_listed: whether :func:`open_sessions` has it; not one that is part of another.
 
     Attributes:
         resumable: what carries the channel, if that comes back when its connection breaks.
@@ -135,6 +137,7 @@ class Session(ProtocolCaller):
         make_handler: Callable[[Channel], RequestHandler] | None = None,
         limits: ClientLimits | None = None,
         resume: bool | None = None,
+        is_listed: bool = True,
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("codec", codec, CODECS)
@@ -164,7 +167,8 @@ class Session(ProtocolCaller):
         # In the order they were made: behind one that waits, all wait.
         self._unsent: list[OutgoingCall] = []
         self._asking: asyncio.Task[None] | None = None
-        note_session(self)
+        if is_listed:
+            note_session(self)
 
     def __del__(self) -> None:
         if io_loop is None:  # so late in a program's end that modules have no names any more
@@ -179,7 +183,10 @@ class Session(ProtocolCaller):
 
     @property
     def wire(self) -> Protocol:
-        assert self._protocol is not None, "call connect() first"
+        if self._protocol is None:  # it connects when it is used for the first time
+            assert self._told_protocol is not None, "call connect() first"
+            assert self._told_codec is not None, "call connect() first"
+            self._protocol = make_protocol(self._told_protocol, self._told_codec)
         return self._protocol
 
     @property
@@ -207,6 +214,13 @@ class Session(ProtocolCaller):
             return "connecting"
         reason = channel.close_reason.partition("\n")[0]
         return f"lost: {reason}; the next call connects again"
+
+    @property
+    def load(self) -> int:
+        """How many calls are under way, more or less. Any thread."""
+        channel = self._channel
+        under_way = channel.calls.count if channel is not None else 0
+        return len(self._posted) + len(self._unsent) + under_way
 
     @property
     def calls(self) -> list[CallState]:
@@ -241,6 +255,7 @@ class Session(ProtocolCaller):
     def forked(self) -> None:
         states = self.calls
         self._looks.clear()
+        self._posted.clear()
         channel, self._channel = self._channel, None  # the next call makes a new one
         self.resumable = None
         if channel is not None:
@@ -464,6 +479,7 @@ class Session(ProtocolCaller):
             keeps_boundaries=transport.keeps_boundaries,
             limit_bytes=size_limit(self._limits.message_bytes),
             memory_bytes=size_limit(self._limits.message_memory_bytes),
+            terms=terms_of(transport),
         )
         self._functions.connection_lost()
         self._binds_names = None  # another kind of peer may answer at the old address
@@ -488,6 +504,16 @@ class Session(ProtocolCaller):
     async def _agree(self, transport: Transport) -> NegotiatedProtocol:
         """Choose the protocol; it is detected unless it is known."""
         told = self._told_protocol
+        terms = terms_of(transport)
+        if terms is not None:
+            spoken = told or terms.protocol, self._told_codec or _codec(terms.codec)
+            if terms.is_only and spoken != (terms.protocol, terms.codec):
+                raise ConnectError(
+                    self.url,
+                    f"the peer speaks the {terms.protocol} protocol with {terms.codec}, not the "
+                    f"{spoken[0]} one with {spoken[1]}",
+                )
+            return NegotiatedProtocol(*spoken, [], transport, None)
         is_told = told is not None and (self._told_codec is not None or told == "classic")
         if told is not None and is_told and not self._resume:
             # A classic peer reads both codecs, message by message.

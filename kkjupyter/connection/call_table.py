@@ -77,6 +77,11 @@ class CallTable:
         return [*self._waiting.values(), *self._streams.values()]
 
     @property
+    def count(self) -> int:
+        """How many of them there are. Any thread."""
+        return len(self._waiting) + len(self._streams)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether an answer is expected."""
         return bool(self._waiting)

@@ -10,7 +10,7 @@ from kkjupyter.calls.callbacks import CallbackRegistry
 from kkjupyter.connection.channel import Channel
 from kkjupyter.errors import ConnectError, MessageTooBig
 from kkjupyter.limits import ConnectionLoad
-from kkjupyter.transports.base import Relay, Transport
+from kkjupyter.transports.base import Relay, SettledTransport, Terms, Transport
 from kkjupyter.transports.resumable.client import ClientEnd, find_offer
 from kkjupyter.transports.resumable.control import MARK, Again, read
 from kkjupyter.transports.resumable.server import UNKNOWN, Guest, ResumableSessions, refuse
@@ -21,7 +21,14 @@ from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.kkrpc.detection import FORMS, FirstFrame, Probe, is_probe
 from kkjupyter.wire.message_cost import DEFAULT_MEMORY_BYTES
 
-__all__ = ["PROTOCOLS", "NegotiatedProtocol", "Negotiation", "find_protocol", "make_protocol"]
+__all__ = [
+    "PROTOCOLS",
+    "NegotiatedProtocol",
+    "Negotiation",
+    "find_protocol",
+    "make_protocol",
+    "terms_of",
+]
 
 PROTOCOLS = ("classic", "compact")
 _PROBE_S = 2.0
@@ -39,6 +46,7 @@ def make_protocol(
     keeps_boundaries: bool = True,
     limit_bytes: int = DEFAULT_LIMIT_BYTES,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    terms: Terms | None = None,
 ) -> Protocol:
     """This side of a protocol.
 
@@ -48,15 +56,27 @@ def make_protocol(
         keeps_boundaries: whether the transport does.
         limit_bytes: the longest message accepted.
         memory_bytes: how much memory the values of one message may take.
+        terms: what is settled about the connection, if anything is.
     """
     if name == "compact":
-        return Compact(codec, limit_bytes=limit_bytes, memory_bytes=memory_bytes)
+        return Compact(
+            codec,
+            limit_bytes=limit_bytes,
+            memory_bytes=memory_bytes,
+            sent_limit_bytes=terms.limit_bytes if terms is not None else None,
+            id_mark=terms.id_mark if terms is not None else "",
+        )
     return Classic(
         codec,
         limit_bytes=limit_bytes,
         memory_bytes=memory_bytes,
         ascii_only=not keeps_boundaries,
     )
+
+
+def terms_of(transport: Transport) -> Terms | None:
+    """What is settled about a connection; None if nothing is."""
+    return transport.terms if isinstance(transport, SettledTransport) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -292,6 +312,7 @@ class Negotiation:
                 keeps_boundaries=self._transport.keeps_boundaries,
                 limit_bytes=self._limit_bytes,
                 memory_bytes=self._memory_bytes,
+                terms=terms_of(self._transport),
             )
             transport = self._offer_to_resume()
             channel = Channel(transport, protocol, functions=CallbackRegistry(), load=self._load)

@@ -7,8 +7,11 @@ from ssl import SSLContext
 from typing import Any, Literal, TypedDict, Unpack
 
 from kkjupyter.argument_checks import check_choice, check_options, check_port, check_seconds
+from kkjupyter.bus.addresses import is_bus_address, parse_bus_address
+from kkjupyter.bus.kinds import bus_maker
 from kkjupyter.errors import UsageError
 from kkjupyter.limits import ServerLimits, check_limits
+from kkjupyter.redaction import without_secrets
 from kkjupyter.runtime.waiting import run_blocking
 from kkjupyter.server.access import AccessPolicy, make_token
 from kkjupyter.server.exposed.offer import Exposed
@@ -16,8 +19,10 @@ from kkjupyter.server.exposed.opened import make_reach
 from kkjupyter.server.exposed.ownership import serving_package
 from kkjupyter.server.exposed.writable import WritableOption, permission
 from kkjupyter.server.interceptors import Interceptor
+from kkjupyter.server.listeners.bus import BusServer
 from kkjupyter.server.listeners.websocket import WebSocketServer
 from kkjupyter.server.server import Server
+from kkjupyter.transports.tls import client_context
 from kkjupyter.transports.websocket.handshake import COMPRESSIONS
 
 __all__ = ["ServeOptions", "start_server"]
@@ -29,10 +34,14 @@ class ServeOptions(TypedDict, total=False):
     """The keyword arguments of :func:`kkjupyter.serve`.
 
     Attributes:
+        on: the address of a service on a message bus, instead of a host and a port:
+            ``"nats://127.0.0.1:4222/lab.models"``. Who may use it, the broker decides.
+        workers: ``"shared"`` lets any number of servers, on any machines, serve under that name
+            together: each call goes to one of them. None (the default) for this one alone.
         transport: ``"websocket"`` (the default), or ``"http"``: one POST for each call, without
             streams and callbacks, as with the peers.
         token: True (the default) makes one, a string is one, False serves without one, on loopback
-            only.
+            only. On a bus a string is the token that the broker wants.
         insecure: also needed to serve without a token where others can reach the server.
         interceptors: ``async def interceptor(ctx, next)`` around every operation: calls, reading
             and setting properties, constructors.
@@ -75,6 +84,8 @@ class ServeOptions(TypedDict, total=False):
             its connection breaks. Other clients see no difference.
     """
 
+    on: str | None
+    workers: Literal["shared"] | None
     transport: Literal["websocket", "http"]
     token: str | bool
     insecure: bool
@@ -108,6 +119,10 @@ def start_server(
     """
     check_options(options, sorted(ServeOptions.__optional_keys__))
     check_port(port)
+    on = options.get("on")
+    check_choice("workers", options.get("workers"), ("shared",))
+    if on is None and options.get("workers") is not None:
+        raise UsageError("workers= is for a service on a bus: on='nats://127.0.0.1:4222/name'")
     check_choice("transport", options.get("transport"), _TRANSPORTS)
     check_seconds("resume_s", options.get("resume_s"))
     check_choice("compression", options.get("compression"), COMPRESSIONS)
@@ -121,10 +136,13 @@ def start_server(
         limits=check_limits(options.get("limits")),
         describe=options.get("describe", True),
     )
+    if on is not None:
+        server: Server = _bus_server(exposed, on, host, port, options)
+        run_blocking(server.start(port))
+        return server
     token = make_token(host, options.get("token", True), insecure=options.get("insecure", False))
     access = AccessPolicy(host, token, options.get("origins", ()), options.get("hosts", ()))
     ssl = options.get("ssl")
-    server: Server
     if options.get("transport") == "http":
         for name in ("compression", "subprotocols", "resume_s"):
             if options.get(name):
@@ -146,3 +164,39 @@ def start_server(
         )
     run_blocking(server.start(port))
     return server
+
+
+_NOT_ON_A_BUS = (
+    *("transport", "insecure", "hosts", "origins", "compression", "gzip", "subprotocols"),
+    "resume_s",
+)
+_HOST = "127.0.0.1"
+
+
+def _bus_server(
+    exposed: Exposed, on: str, host: str, port: int, options: ServeOptions
+) -> BusServer:
+    if not is_bus_address(on):
+        shown = without_secrets(on) if isinstance(on, str) else repr(on)
+        raise UsageError(
+            f"on= takes an address like 'nats://127.0.0.1:4222/lab.models', not {shown}"
+        )
+    address = parse_bus_address(on)
+    given = [name for name in _NOT_ON_A_BUS if options.get(name)]
+    given += ["host"] if host != _HOST else []
+    given += ["port"] if port else []
+    if given:
+        raise UsageError(
+            f"{given[0]}= is for a server that listens on a port, not for {address.shown}"
+        )
+    token = options.get("token")
+    token = token if isinstance(token, str) else None
+    ssl = client_context(address.shown, options.get("ssl"), None)
+    return BusServer(
+        exposed,
+        on,
+        address,
+        bus_maker(address, token, ssl),
+        {"token": token, "ssl": ssl},
+        is_shared=options.get("workers") == "shared",
+    )

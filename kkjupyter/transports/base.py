@@ -6,10 +6,19 @@ Only :meth:`Transport.close` waits. A transport reports to its :class:`Owner`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final, Protocol, runtime_checkable
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "DirectTransport", "Owner", "Relay", "Transport"]
+__all__ = [
+    "DEFAULT_LIMIT_BYTES",
+    "DirectTransport",
+    "Owner",
+    "Relay",
+    "SettledTransport",
+    "Terms",
+    "Transport",
+]
 
 DEFAULT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """How large a message or a body may be where nothing else is said."""
@@ -91,3 +100,30 @@ class Relay:
 
     def closed(self, reason: str) -> None:
         self.to.closed(reason)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Terms:
+    """What is settled about a connection before anything is said on it.
+
+    Attributes:
+        protocol: what the other side speaks.
+        codec: likewise.
+        is_only: whether it speaks nothing else.
+        limit_bytes: the longest message that can be sent; None for any length.
+        id_mark: what the ids made by this side begin with, where others hear them, too; empty for
+            any.
+    """
+
+    protocol: str
+    codec: str
+    is_only: bool = False
+    limit_bytes: int | None = None
+    id_mark: str = ""
+
+
+@runtime_checkable
+class SettledTransport(Protocol):
+    """A transport on which nobody needs to ask what is spoken."""
+
+    terms: Terms

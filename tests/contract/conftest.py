@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.servers.nats import serve_over_nats
 from support.servers.pipes import serve_over_pipes
 
 import kkjupyter as kk
@@ -20,6 +21,7 @@ SERVERS: dict[str, Callable[..., Any]] = {
     "memory": serve_in_memory,
     "stdio": serve_over_pipes,
     "resumable": functools.partial(kk.serve, resume_s=60),
+    "nats": serve_over_nats,
 }
 PROTOCOLS = ("classic", "compact")
 CODECS = ("superjson", "json")

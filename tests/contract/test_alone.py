@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
@@ -145,7 +146,7 @@ def test_ctrl_c_in_the_middle_of_a_frame_ends_the_connection_and_nothing_else(
 def test_a_connection_that_ends_at_that_moment_fails_the_call(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    channel: Any = session_of(api)._channel  # type: ignore[attr-defined]
+    channel: Any = carrier(api)._channel
     start = channel.calls.start_here
 
     def start_too_late(call: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.endpoints import Endpoint
 from support.peers.raw import raw_client
+from support.sessions import carrier
 from support.waiting import until
 
 import kkjupyter as kk
@@ -265,7 +266,7 @@ def test_cancelling_at_once_ends_a_source_that_has_not_begun(
     io_loop().post(time.sleep, busy_s)
     api.keeps_waiting(source.by_hand()).cancel()
     until(lambda: source.ended == ["by_hand"])
-    until(lambda: len(api._kk_session._channel.outgoing) == 0)
+    until(lambda: len(carrier(api)._channel.outgoing) == 0)
 
 
 def test_a_time_limit_of_the_call_ends_the_source(api: Any, source: Source) -> None:
@@ -279,7 +280,7 @@ def test_losing_the_connection_ends_the_source_and_its_handler(
 ) -> None:
     call = api.keeps_waiting(source.one_and_wait())
     until(lambda: endpoint.calls == ["item"])
-    io_loop().post(api._kk_session._channel.abort)
+    io_loop().post(carrier(api)._channel.abort)
     with pytest.raises(kk.ConnectionLost):
         call.result(timeout_s=5)
     until(lambda: source.ended == ["one_and_wait"])
@@ -313,7 +314,7 @@ def test_nothing_is_kept_of_a_source_that_is_over(api: Any, server: Any, source:
         assert api.sum(source.numbers(3)).result(timeout_s=5) == 3
         assert api.first(source.numbers(3)).result(timeout_s=5) == 0
     (producer,) = server._clients._producers
-    for channel in (api._kk_session._channel, producer.channel):
+    for channel in (carrier(api)._channel, producer.channel):
         until(lambda channel=channel: len(channel.outgoing) == 0)
         until(lambda channel=channel: channel.calls.under_way == [])
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.hostile.raw_http import raw_socket, read_to_end
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_raw
@@ -306,7 +307,7 @@ def test_a_busy_function_pauses_reading_and_goes_on_without_a_gap(
 
     with start(served) as server, server.connect(**spoken) as api:
         call = api.flood(tell, 200, 100_000)
-        until(lambda: api._kk_session.reading_paused)
+        until(lambda: carrier(api).reading_paused)
         time.sleep(0.1)
         assert call._state.jobs._held_bytes < 4_000_000
         gate.set()

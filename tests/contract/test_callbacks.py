@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.endpoints import Endpoint
 from support.peers.raw import RawPeer, raw_client, raw_server
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
@@ -67,7 +68,7 @@ def endpoint() -> Keeps:
 
 
 def held(api: Any) -> int:
-    return len(api._kk_session._channel.functions)
+    return len(carrier(api)._channel.functions)
 
 
 @pytest.mark.only("compact")
@@ -169,7 +170,7 @@ def test_a_method_of_another_object_is_another_function(api: Any) -> None:
 def test_a_lost_connection_forgets_the_functions(api: Any, server: Any) -> None:
     api.keep(lambda value: None).result()
     assert held(api) == 1
-    kk.runtime.loop_threads.io_loop().post(api._kk_session._channel.abort)
+    kk.runtime.loop_threads.io_loop().post(carrier(api)._channel.abort)
     until(lambda: api._kk_session.state != "open")
     assert api.echo(1).result() == 1
     assert held(api) == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, auntil, until
 
 import kkjupyter as kk
@@ -767,7 +768,7 @@ def test_the_same_function_keeps_its_id(api: Any) -> None:
     holder = Holder()
     for _ in range(5):
         assert api.progress(1, holder.progress).result() == "done"
-    assert len(api._kk_session._functions) == 1
+    assert len(carrier(api)._functions) == 1
 
 
 # ---- what cannot be

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
@@ -23,7 +24,7 @@ from kkjupyter.runtime.loop_threads import io_loop
 
 def break_off(api: Any) -> None:
     """As a failing network does."""
-    io_loop().post(api._kk_session._channel.abort)
+    io_loop().post(carrier(api)._channel.abort)
 
 
 # ---- losing it
@@ -265,7 +266,7 @@ def test_a_connection_nobody_can_use_any_more_is_closed(
 ) -> None:
     api = server.connect(**spoken)
     assert api.add(1, 2).result() == 3
-    session = weakref.ref(api._kk_session)
+    session = weakref.ref(carrier(api))
     del api
     gc.collect()
     until(lambda: session() is None)
@@ -368,8 +369,8 @@ def test_the_same_id_twice_is_run_twice_and_ended_twice(
     server: Any, endpoint: Endpoint, spoken: dict[str, str]
 ) -> None:
     with server.connect(**spoken) as api:
-        request = api._kk_session.wire.request("same", "call", ["slow"])
-        send = api._kk_session._channel.send_queue.put
+        request = carrier(api).wire.request("same", "call", ["slow"])
+        send = carrier(api)._channel.send_queue.put
         send(request)
         send(request)
         until(lambda: endpoint.calls == ["slow"] * 2)

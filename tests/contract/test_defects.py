@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from support.endpoints import Endpoint
 from support.peers.raw import RawPeer, raw_client, raw_server
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, settle, until
 
 import kkjupyter as kk
@@ -253,7 +254,7 @@ def test_20_the_registry_of_callbacks_does_not_grow(api: Any, protocol: str) -> 
     """The peers: 3,000 closures are 3,000 entries. Classic has no word to let one go."""
     for _ in range(300):
         api.fetch(lambda word: None).result()
-    functions = api._kk_session._channel.functions
+    functions = carrier(api)._channel.functions
     if protocol == "compact":
         until(lambda: (gc.collect(), len(functions) == 0)[1])
     else:
@@ -389,7 +390,7 @@ def test_07_a_refused_connection_fails_at_once(protocol: str | None) -> None:
 
 
 def test_30_a_lost_connection_is_made_anew(api: Any) -> None:
-    kk.runtime.loop_threads.io_loop().post(api._kk_session._channel.abort)
+    kk.runtime.loop_threads.io_loop().post(carrier(api)._channel.abort)
     until(lambda: api._kk_session.state != "open")
     assert api.echo("again").result(timeout_s=5) == "again"
 
@@ -478,7 +479,7 @@ def test_15_one_bad_frame_harms_nobody(api: Any, protocol: str) -> None:
     """0.7: the server's process ends. More in test_malformed.py."""
     stream = iter(api.ticks(0.001))
     next(stream)
-    api._kk_session._channel.send_queue.put(
+    carrier(api)._channel.send_queue.put(
         b'{"id":"x","args":[],"type":"request"}\n'
         if protocol == "classic"
         else b'{"t":"q","id":"x","op":"call"}\n'

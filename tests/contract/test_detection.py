@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.endpoints import Endpoint
 from support.peers.raw import RawPeer, raw_server
+from support.sessions import carrier
 from support.waiting import until
 from websockets.exceptions import ConnectionClosed
 
@@ -317,7 +318,7 @@ class Changing:
 
 
 def break_off(api: Any) -> None:
-    kk.runtime.loop_threads.io_loop().post(api._kk_session._channel.abort)
+    kk.runtime.loop_threads.io_loop().post(carrier(api)._channel.abort)
     until(lambda: api._kk_session.state != "open")
 
 

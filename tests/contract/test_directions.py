@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import until
 
 import kkjupyter as kk
@@ -162,7 +163,7 @@ def test_cancelling_a_call_cancels_what_it_asked_for_on_the_way_back(
 def test_losing_the_connection_ends_what_runs_on_the_way_back(both: Any, mine: Endpoint) -> None:
     call = both.ask_slowly()
     until(lambda: mine.calls == ["slow"])
-    io_loop().post(both._kk_session._channel.abort)
+    io_loop().post(carrier(both)._channel.abort)
     with pytest.raises(kk.ConnectionLost):
         call.result(timeout_s=5)
     until(lambda: mine.finals == ["slow"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.peers.raw import RawPeer, raw_client, raw_server
+from support.sessions import carrier
 from support.waiting import PATIENCE_S
 
 import kkjupyter as kk
@@ -113,7 +114,7 @@ def test_it_is_asked_once_and_only_for_keywords(api: Any, monkeypatch: Any) -> N
     assert not asked
     calls = [api.chat(prompt=number) for number in range(5)]
     assert [call.result()[0] for call in calls] == [0, 1, 2, 3, 4]
-    assert asked == [session_of(api)]
+    assert asked == [carrier(api)]
 
 
 def test_interceptors_find_arguments_in_their_places(

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import PATIENCE_S
 
 from kkjupyter.api.in_process import serve_in_memory
@@ -106,7 +107,7 @@ def test_malformed_frames_harm_neither_the_server_nor_other_calls(
     api: Any, endpoint: Endpoint, protocol: str
 ) -> None:
     """Each in turn, on one connection; a 0.7 server dies of one of them."""
-    send = api._kk_session._channel.send_queue.put
+    send = carrier(api)._channel.send_queue.put
     stream = iter(api.ticks(0.001))
     assert next(stream) == 0
     for number, frame in enumerate(MALFORMED[protocol], 1):
@@ -115,7 +116,7 @@ def test_malformed_frames_harm_neither_the_server_nor_other_calls(
         assert api.add(1, number).result(timeout_s=PATIENCE_S) == 1 + number
         assert next(stream) == number
         assert endpoint.add(1, 1) == 2  # nothing was overwritten
-    assert api._kk_session._channel.is_open
+    assert carrier(api)._channel.is_open
 
 
 def test_random_frames_harm_nobody(api: Any, endpoint: Endpoint) -> None:
@@ -124,12 +125,12 @@ def test_random_frames_harm_nobody(api: Any, endpoint: Endpoint) -> None:
     chance = random.Random(seed)
     stream = iter(api.ticks(0.001))
     next(stream)
-    send = api._kk_session._channel.send_queue.put
+    send = carrier(api)._channel.send_queue.put
     for _ in range(400):
         send(random_frame(chance))
     assert api.add(1, 2).result(timeout_s=5) == 3
     assert len([next(stream) for _ in range(3)]) == 3
-    assert api._kk_session._channel.is_open
+    assert carrier(api)._channel.is_open
 
 
 CLASSIC_KEYS = ("id", "type", "method", "args", "path", "value", "callbackIds", "version")

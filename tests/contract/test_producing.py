@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import PATIENCE_S, settle, until
 
 import kkjupyter as kk
@@ -295,9 +296,9 @@ def test_what_a_producer_does_at_its_end_is_not_interrupted(odd: tuple[Any, Odd]
         time.sleep(0.02)
         break
     until(lambda: obj.log == ["ending"])
-    api._kk_session._channel.send_queue.put(api._kk_session.wire.cancel(call._state.stream_id))
+    carrier(api)._channel.send_queue.put(carrier(api).wire.cancel(call._state.stream_id))
     assert list(api.finite()) == [1, 2, 3]
-    io_loop().post(api._kk_session._channel.abort)
+    io_loop().post(carrier(api)._channel.abort)
     until(lambda: obj.log == ["ending", "ended"])
 
 
@@ -351,7 +352,7 @@ def test_a_vanished_client_ends_its_producers(
         for loop in loops:
             next(loop)
         until(lambda: server.running == 3 and len(endpoint.calls) == 3)
-        io_loop().post(api._kk_session._channel.abort)
+        io_loop().post(carrier(api)._channel.abort)
         until(lambda: sorted(endpoint.finals) == ["once_then_wait", "slow", "sync_ticks"])
         until(lambda: (server.running, server.clients) == (0, 0))
         for loop in loops:
@@ -420,7 +421,7 @@ def test_a_sync_producer_is_stopped_too(start: Callable[..., Any], spoken: dict[
 def test_a_resumed_reader_gets_everything_in_order(
     api: Any, endpoint: Endpoint, protocol: str
 ) -> None:
-    count, session = 40_000, api._kk_session
+    count, session = 40_000, carrier(api)
     loop = iter(api.items(count))
     got = [next(loop)]
     if protocol == "compact":  # nobody grants more

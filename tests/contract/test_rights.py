@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 from support.endpoints import Endpoint
+from support.sessions import carrier
 from support.waiting import until
 
 import kkjupyter as kk
@@ -244,7 +245,7 @@ def test_who_is_refused_reads_sets_makes_and_learns_nothing(
         start(mine, interceptors=[deny], writable=True) as server,
         server.connect(**spoken) as api,
     ):
-        session = api._kk_session
+        session = carrier(api)
         for operation in ("call", "get", "new", "set"):
             options = {"value": 5} if operation == "set" else {}
             said = set()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from support.sessions import carrier
 from support.waiting import until
 
 import kkjupyter as kk
@@ -109,7 +110,7 @@ def test_when_another_generation_answers_at_the_old_address() -> None:
         port = server.port
     until(lambda: api._kk_session.state != "open")
     lines = Lines()
-    session = api._kk_session
+    session = carrier(api)
     session._told_protocol = "classic"
     with kk.serve(Api(), port=port, token=False):
         time.sleep(0)

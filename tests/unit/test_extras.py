@@ -20,10 +20,11 @@ from kkjupyter.extras import is_installed, load_extra
 
 EXTRAS = {
     "demo": {"nbformat", "watchfiles"},
+    "nats": {"nats-py"},
     "plot": {"matplotlib"},
     "vovk": {"jsonschema"},
 }
-LEFT_OUT = {"PIL", *(library for libraries in EXTRAS.values() for library in libraries)}
+LEFT_OUT = {"PIL", "nats", *(library for libraries in EXTRAS.values() for library in libraries)}
 HIDE = f"import sys\nfor name in {sorted(LEFT_OUT)}: sys.modules[name] = None\n"
 
 
@@ -119,6 +120,23 @@ def test_a_notebook_in_the_terminal_names_the_extra(tmp_path: Path) -> None:
         "pip install 'kkjupyter[demo]'"
     ) in said
     assert said.endswith("\n2\n")
+
+
+def test_an_address_on_a_bus_names_the_extra() -> None:
+    said = without_extras(
+        """
+        import kkjupyter as kk
+        url = "nats://127.0.0.1:1/lab.models"
+        for use in (lambda: kk.connect(url), lambda: kk.serve({}, on=url)):
+            try:
+                use()
+            except kk.UsageError as error:
+                print(error)
+        """
+    )
+    assert said == 2 * (
+        "a nats:// address needs nats, which is not installed: pip install 'kkjupyter[nats]'\n"
+    )
 
 
 def test_vovk_calls_go_unchecked_with_one_warning_unless_checks_are_asked_for() -> None:

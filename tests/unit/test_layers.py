@@ -23,6 +23,7 @@ FLOORS = (
     "wire",
     "runtime",
     "limits",
+    "bus",
     "calls",
     "traces",
     "validation",
@@ -52,7 +53,10 @@ FLOORS = (
 APART = ("transports", "wire")
 # The only modules that see bytes move and know what they mean: of wire/ and transports/ both.
 JOINERS = {
+    "bus.client",
+    "bus.kkrpc_peer",
     "client.http.session",
+    "client.service",
     "client.session",
     "connection.arrivals",
     "connection.channel",

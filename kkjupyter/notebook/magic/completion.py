@@ -65,7 +65,9 @@ def candidates(
                 current, ["on", "off", "last"] if len(words) == 1 else connections.names
             )
         case "connect":
-            return _starting(current, ["demo", "ws://", "wss://"] if len(words) == 1 else ["as"])
+            return _starting(
+                current, ["demo", "nats://", "ws://", "wss://"] if len(words) == 1 else ["as"]
+            )
         case _:
             return None
 

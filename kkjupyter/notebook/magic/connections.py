@@ -143,7 +143,8 @@ def _target_and_name(words: tuple[str, ...]) -> tuple[str, str]:
             pass
         case _:
             raise UsageError(
-                "write `%rpc connect URL as NAME`, with a URL like ws://127.0.0.1:8765, or `demo`"
+                "write `%rpc connect URL as NAME`, with a URL like ws://127.0.0.1:8765 or "
+                "nats://127.0.0.1:4222/lab.models, or `demo`"
             )
     if not is_variable_name(name):
         raise UsageError(f"{name!r} cannot be the name of a variable")

@@ -244,6 +244,7 @@ def options_of(command: str) -> list[Option]:
 _EXAMPLES = """\
   %rpc connect demo as api               an endpoint started in this kernel
   %rpc connect ws://127.0.0.1:8765       the connection is called `api`
+  %rpc connect nats://127.0.0.1:4222/lab.models --token-env NATS_TOKEN
   %rpc api.countdown(5)                  live in the cell, with a Cancel button
   %rpc api.ticks() --take 20             ends by itself: for Run All
   %rpc api.chat("Hi") --out reply        then reply.text, reply.items, reply.elapsed_s

@@ -21,18 +21,21 @@ __all__ = [
     "BUNDLE_VARIABLE",
     "NODE_DIR",
     "Line",
+    "NatsPeer",
     "NodeClient",
     "NodeError",
     "NodeScripts",
     "NodeServer",
     "bundles_are_there",
     "find_node",
+    "nats_bundle_is_there",
     "server_command",
 ]
 
 NODE_DIR = Path(__file__).resolve().parents[2] / "peers" / "node"
 BUNDLE_VARIABLE = "KKRPC_PEERS"
 BUNDLED_VERSIONS = ("0.7.0", "2.1.0")
+NATS_BUNDLE = "kkrpc-nats-2.1.0.mjs"
 _ANSWER_S = 30.0
 
 
@@ -116,6 +119,12 @@ def bundles_are_there() -> bool:
             "(tests/peers/README.md says what they are)"
         )
     return True
+
+
+def nats_bundle_is_there() -> bool:
+    """Whether the folder has the bundle for NATS, too, which is one of its own."""
+    folder = os.environ.get(BUNDLE_VARIABLE)
+    return bool(folder) and (Path(folder or "") / NATS_BUNDLE).is_file()
 
 
 def _bundle(version: str) -> Path:
@@ -243,3 +252,24 @@ class NodeClient(NodeScripts):
         driver = str(NODE_DIR / "drivers" / "client.mjs")
         to = target if isinstance(target, str) else json.dumps(target)
         super().__init__([find_node(), driver, line.module, line.codec, to])
+
+
+class NatsPeer(NodeScripts):
+    """A peer of kkrpc's own on a NATS server, which runs the JavaScript it is given.
+
+    Args:
+        broker: its address.
+        subject: what all peers share.
+        role: ``"server"`` exposes ``drivers/api.mjs``, ``"client"`` nothing.
+        own_id: its ``localPeerId``.
+        remote_id: its ``remotePeerId``; empty for none.
+    """
+
+    def __init__(
+        self, broker: str, subject: str, role: str, own_id: str, remote_id: str = ""
+    ) -> None:
+        bundle = str(Path(os.environ[BUNDLE_VARIABLE]).resolve() / NATS_BUNDLE)
+        driver = str(NODE_DIR / "drivers" / "nats.mjs")
+        command = [find_node(), driver, bundle, broker, subject, role, own_id]
+        super().__init__(command + ([remote_id] if remote_id else []))
+        self.run("return 1")  # it is connected

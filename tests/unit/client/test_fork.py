@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.servers.nats import service_url
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
@@ -37,10 +38,13 @@ def endpoint() -> Endpoint:
     return Endpoint()
 
 
-@pytest.fixture(params=["websocket", "http"])
+@pytest.fixture(params=["websocket", "http", "nats"])
 def api(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator[Any]:
+    where: Any = {"token": False, "transport": request.param}
+    if request.param == "nats":
+        where = {"on": service_url()}
     with (
-        kk.serve(endpoint, token=False, transport=request.param) as server,
+        kk.serve(endpoint, **where) as server,
         kk.connect(server.url, protocol="compact", codec="json") as api,
     ):
         yield api

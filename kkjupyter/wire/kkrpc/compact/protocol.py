@@ -56,6 +56,9 @@ class Compact:
             peers understand only their own, so it must be theirs.
         limit_bytes: how many bytes of an unfinished message are held at most.
         memory_bytes: how much memory the values of one message may take.
+        sent_limit_bytes: the longest message that can be sent; with a longer one its value is
+            refused. None for any length.
+        id_mark: what the ids made here begin with; empty for a random one.
     """
 
     name = "compact"
@@ -67,10 +70,13 @@ class Compact:
         *,
         limit_bytes: int = DEFAULT_LIMIT_BYTES,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        sent_limit_bytes: int | None = None,
+        id_mark: str = "",
     ) -> None:
         self.codec: Codec = codec
         self._lines = LineBuffer(limit_bytes)
-        token = secrets.token_urlsafe(9)
+        self._sent_limit_bytes = sent_limit_bytes
+        token = id_mark or secrets.token_urlsafe(9)
         self._id_mark = f"{token}-"
         # The answer to a control has the control's id, and only that tells it from a stream's own
         # messages. So the ids of controls have their own form, and need not be remembered.
@@ -152,8 +158,8 @@ class Compact:
         if operation == "get":
             return write_message(message, None, self.codec)
         if operation == "set":
-            return _with_value(message, value, self.codec, "value")
-        return _with_arguments(message, args, self.codec)
+            return self._sized(_with_value(message, value, self.codec, "value"), "value")
+        return self._sized(_with_arguments(message, args, self.codec), "args")
 
     def pull(self, stream_id: str, count: int) -> bytes:
         """Grant the peer's stream ``count`` credits."""
@@ -174,7 +180,9 @@ class Compact:
         """Raise ``error``, an exception or any value, inside the generator behind a stream."""
         message = {"t": "sq", "id": f"{self._control_mark}{control_id}", "sid": stream_id}
         value = thrown_value(error, self.codec)
-        return _with_value(message | {"op": "throw"}, value, self.codec, "error")
+        return self._sized(
+            _with_value(message | {"op": "throw"}, value, self.codec, "error"), "error"
+        )
 
     def release_callbacks(self, callback_ids: Sequence[str]) -> bytes:
         """Tell the peer that these functions of its are no longer held."""
@@ -184,7 +192,7 @@ class Compact:
 
     def reply(self, call_id: str, value: Any, codec: str) -> bytes:
         """The value of a call."""
-        return _with_value({"t": "r", "id": call_id}, value, codec, "result")
+        return self._sized(_with_value({"t": "r", "id": call_id}, value, codec, "result"), "result")
 
     def open_stream(self, call_id: str, stream_id: str, codec: str) -> bytes:
         """The answer to a call whose value is a stream."""
@@ -193,12 +201,12 @@ class Compact:
     def item(self, stream_id: str, value: Any, codec: str) -> bytes:
         """One value of a stream."""
         message = {"t": "sr", "id": self.new_id(), "sid": stream_id, "d": False}
-        return _with_value(message, value, codec, "value")
+        return self._sized(_with_value(message, value, codec, "value"), "value")
 
     def end(self, stream_id: str, value: Any, codec: str) -> bytes:
         """The end of a stream, with its return value."""
         message = {"t": "sr", "id": self.new_id(), "sid": stream_id, "d": True}
-        return _with_value(message, value, codec, "return value")
+        return self._sized(_with_value(message, value, codec, "return value"), "return value")
 
     def refuse(self, request: Requested, reason: Refusal, at: int = 0) -> bytes:
         """The protocol's own error to a request, in the peers' words.
@@ -217,31 +225,46 @@ class Compact:
 
     def fail_call(self, call_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a call ended with."""
-        return _with_error({"t": "r", "id": call_id}, error, codec)
+        return self._sized(_with_error({"t": "r", "id": call_id}, error, codec), "error")
 
     def fail_stream(self, stream_id: str, error: RemoteError, codec: str) -> bytes:
         """The error that a stream ended with.
 
         The peers send only a text here, but read everything that a call's error may have.
         """
-        return _with_error({"t": "sr", "id": self.new_id(), "sid": stream_id}, error, codec)
+        return self._sized(
+            _with_error({"t": "sr", "id": self.new_id(), "sid": stream_id}, error, codec), "error"
+        )
 
     def acknowledge(
         self, control_id: str, stream_id: str, value: Any, codec: str, *, done: bool = True
     ) -> bytes:
         """A cancel or a throw of the peer's was carried out; see Acknowledged."""
         message = {"t": "sr", "id": control_id, "sid": stream_id, "d": done}
-        return _with_value(message, value, codec, "value")
+        return self._sized(_with_value(message, value, codec, "value"), "value")
 
     def fail_control(
         self, control_id: str, stream_id: str, error: RemoteError, codec: str
     ) -> bytes:
         """A pull, cancel or throw of the peer's could not be carried out, or raised ``error``."""
-        return _with_error({"t": "sr", "id": control_id, "sid": stream_id}, error, codec)
+        return self._sized(
+            _with_error({"t": "sr", "id": control_id, "sid": stream_id}, error, codec), "error"
+        )
 
     def invoke_callback(self, callback_id: str, args: Sequence[Any], codec: str) -> bytes:
         """Call a function that the peer passed; it sends no answer."""
-        return _with_arguments({"t": "cb", "id": callback_id}, args, codec)
+        return self._sized(_with_arguments({"t": "cb", "id": callback_id}, args, codec), "args")
+
+    def _sized(self, message: bytes, shown: str) -> bytes:
+        """A message, if it is not too long; ``shown`` names what is in it."""
+        limit_bytes = self._sent_limit_bytes
+        if limit_bytes is not None and len(message) > limit_bytes:
+            raise EncodeError(
+                shown,
+                f"the message would have {len(message):,} bytes, and what carries it takes "
+                f"{limit_bytes:,}; send it in parts, or as a stream",
+            )
+        return message
 
 
 def _handle(stream_id: str) -> dict[str, str]:

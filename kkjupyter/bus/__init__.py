@@ -1,0 +1,1 @@
+"""Message buses between the workers of a service and its clients: one module for each kind."""
