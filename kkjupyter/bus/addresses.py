@@ -25,7 +25,7 @@ class _Kind:
 _NATS = _Kind(
     "nats://127.0.0.1:4222/lab.models",
     "kkrpc.messages",
-    (*_PEERS, "credentials"),
+    (*_PEERS, "creds"),
     has_many_brokers=True,
 )
 _REDIS = _Kind("redis://127.0.0.1:6379/lab.models", "kkrpc-stream", (*_PEERS, "db"), ":")
@@ -118,7 +118,7 @@ def parse_bus_address(url: str) -> BusAddress:
         name=name,
         peer_id=given.get("peer_id", ""),
         remote_peer_id=given.get("remote_peer_id", ""),
-        credentials=given.get("credentials", ""),
+        credentials=given.get("creds", ""),
         secrets=(unquote(user.rpartition(":")[2]),) if user else (),
         shown=shown,
         database=int(database),

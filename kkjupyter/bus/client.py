@@ -18,6 +18,7 @@ from kkjupyter.bus.messages import Hello, read_hello, read_presence
 from kkjupyter.bus.port import Port
 from kkjupyter.errors import ConnectError, ConnectTimeout, RemoteError
 from kkjupyter.plaintext import plain
+from kkjupyter.runtime.loop_threads import leave_to_parent
 from kkjupyter.transports.base import Transport
 from kkjupyter.wire.events import Failed
 from kkjupyter.wire.kkrpc.bus import Opened, Sealer, open_envelope
@@ -64,7 +65,7 @@ class ServiceClient:
         self._changed = changed
         self._heard_s: dict[str, float] = {}
         self._port: Port | None = None
-        self._process_id = 0
+        self._process_id = os.getpid()
         self._opening: asyncio.Task[None] | None = None
         self._answers: dict[str, asyncio.Future[Frame | None]] = {}
         self._peer_id = address.peer_id or f"client-{secrets.token_hex(6)}"
@@ -115,6 +116,7 @@ class ServiceClient:
 
     async def close(self) -> None:
         """Disconnect. Idempotent."""
+        self._leave_parent()
         if self._opening is not None:
             self._opening.cancel()
         port, self._port = self._port, None
@@ -125,6 +127,7 @@ class ServiceClient:
 
     def close_when_idle(self) -> None:
         """Disconnect as soon as nothing runs over it any more."""
+        self._leave_parent()
         port = self._port
         if port is not None:
             port.on_idle = self._leave
@@ -135,12 +138,18 @@ class ServiceClient:
         _leaving.add(task)
         task.add_done_callback(_leaving.discard)
 
+    def _leave_parent(self) -> None:
+        """In a fork: what there is belongs to the parent, which goes on using it."""
+        if self._process_id != os.getpid():
+            self._process_id = os.getpid()
+            leave_to_parent((self._port, self._opening, self._peer))
+            self._port, self._opening, self._peer = None, None, None
+            self.workers = {}
+
     # ---- the broker
 
     async def _connected_port(self) -> Port:
-        if self._process_id != os.getpid():  # a fork: the connection is the parent's
-            self._port, self._opening = None, None
-            self._process_id = os.getpid()
+        self._leave_parent()
         if self._port is None or self._port.is_closed:
             if self._opening is None:
                 self._opening = asyncio.get_running_loop().create_task(self._open_port())

@@ -105,6 +105,8 @@ class NatsBus:
                 tls=self._ssl,
                 connect_timeout=timeout_s,  # type: ignore[arg-type]  # it is waited for
                 no_echo=True,
+                # A first attempt that may not be repeated ends, and leaves a transport to close.
+                allow_reconnect=False,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=_RECONNECT_WAIT_S,  # type: ignore[arg-type]  # it is slept for
                 ping_interval=_PING_INTERVAL_S,  # type: ignore[arg-type]  # likewise
@@ -116,6 +118,7 @@ class NatsBus:
                 reconnected_cb=self._reconnected,
                 closed_cb=self._closed,
             )
+            client.options["allow_reconnect"] = True
             await client.subscribe(f"{self._nobody}.*", cb=self._nobody_there)
         except Exception as exc:  # noqa: BLE001  raised by who waits for it
             if not outcome.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextvars
 import itertools
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -185,6 +186,8 @@ class ProtocolCaller(Caller):
     def __init__(self, url: str, functions: CallbackRegistry, **options: Any) -> None:
         super().__init__(url, **options)
         self._functions = functions
+        # Calls that the I/O loop has not begun to send.
+        self._posted: deque[CallState] = deque()
         # Whether the peer binds keyword arguments by name; None until it was asked.
         self._binds_names: bool | None = None
         # What was asked about methods: for each question its answer, or one that may yet come.
@@ -335,10 +338,13 @@ class ProtocolCaller(Caller):
             state.cancel()
             raise
         if not is_sent:
+            self._posted.append(state)
             io_loop().post(self._send_or_fail, call)
         return handle
 
     def _send_or_fail(self, call: OutgoingCall) -> None:
+        if self._posted:  # a fork has forgotten the parent's
+            self._posted.popleft()
         try:
             self._send(call)
         except Exception as error:

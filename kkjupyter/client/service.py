@@ -170,7 +170,9 @@ class ServiceSession(Caller):
                     dial = partial(self._client.dial, worker)
                     self._of_worker[worker] = self._part(dial, is_ours=True)
         parts = [self._of_worker[worker] for worker in others if worker in self._of_worker]
-        self._candidates = (self._any, *parts)
+        # Without its worker that one would connect to one of the others once more.
+        is_there = self._any_worker in workers or not parts
+        self._candidates = (self._any, *parts) if is_there else (*parts,)
 
 
 def _nothing(*args: object) -> None:

@@ -190,7 +190,8 @@ class Session(ProtocolCaller):
     def load(self) -> int:
         """How many calls are under way, more or less. Any thread."""
         channel = self._channel
-        return len(self._unsent) + (channel.calls.count if channel is not None else 0)
+        under_way = channel.calls.count if channel is not None else 0
+        return len(self._posted) + len(self._unsent) + under_way
 
     @property
     def calls(self) -> list[CallState]:
@@ -225,6 +226,7 @@ class Session(ProtocolCaller):
     def forked(self) -> None:
         states = self.calls
         self._looks.clear()
+        self._posted.clear()
         channel, self._channel = self._channel, None  # the next call makes a new one
         if channel is not None:
             leave_to_parent(channel)

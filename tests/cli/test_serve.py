@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.servers.buses import BROKERS, service_url
 from support.waiting import until
 
 import kkjupyter as kk
@@ -293,6 +294,39 @@ def test_stdio_goes_with_nothing_that_listens(start: Start, flags: list[str]) ->
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (2, "")
     assert f"{flags[0]} cannot be used with --stdio" in err
+
+
+@pytest.mark.parametrize("bus", BROKERS)
+def test_on_a_bus_it_shares_the_work_and_says_farewell(start: Start, bus: str) -> None:
+    url = service_url(bus)
+    for _ in range(2):
+        process = start("kkjupyter.demo:make_api", "--on", url, "--workers", "shared")
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"serving kkjupyter.demo:make_api at {url}\n"
+    with kk.connect(url) as api:
+        until(lambda: len(api._kk_session._candidates) == 2)
+        assert list(api.countdown(2, pause_s=0)) == [2, 1, 0]
+        process.send_signal(signal.SIGINT)
+        until(lambda: len(api._kk_session._candidates) == 1)
+        assert list(api.countdown(2, pause_s=0)) == [2, 1, 0]
+    assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    "flags", [["--port", "0"], ["--host", "127.0.0.1"], ["--no-token"], ["--insecure"]]
+)
+def test_a_bus_goes_with_nothing_that_listens(start: Start, flags: list[str]) -> None:
+    process = start("kkjupyter.demo:make_api", "--on", "nats://127.0.0.1:1/lab", *flags)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (2, "")
+    assert f"{flags[0]} cannot be used with --on" in err
+
+
+def test_workers_are_for_a_bus(start: Start) -> None:
+    process = start("kkjupyter.demo:make_api", "--port", "0", "--workers", "shared")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "workers= is for a service on a bus" in err
 
 
 def test_what_stdio_cannot_serve_is_told_on_stderr() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
-from support.servers.nats import serve_over_nats
+from support.servers.buses import serve_over
 from support.servers.pipes import serve_over_pipes
 
 import kkjupyter as kk
@@ -19,7 +19,8 @@ SERVERS: dict[str, Callable[..., Any]] = {
     "websocket": kk.serve,
     "memory": serve_in_memory,
     "stdio": serve_over_pipes,
-    "nats": serve_over_nats,
+    "nats": serve_over("nats"),
+    "redis": serve_over("redis"),
 }
 PROTOCOLS = ("classic", "compact")
 CODECS = ("superjson", "json")

@@ -78,24 +78,6 @@ WAITS = "faults/test_http_waits.py::test_"
 SCHEMA = "unit/vovk/test_json_schema.py::test_"
 
 ROWS: dict[str, Row] = {
-    "bytes on their way on a connection between our own ends, or held while the reader pauses": Row(
-        [link.WINDOW_BYTES],
-        [
-            "unit/bus/test_links.py::test_no_more_than_a_window_is_on_its_way_and_the_rest_follows",
-            "unit/bus/test_links.py::test_a_reader_that_pauses_takes_nothing",
-        ],
-    ),
-    "bytes that one of kkrpc's own peers sends and nobody reads": Row(
-        [kkrpc_peer.HELD_BYTES],
-        ["unit/bus/test_kkrpc_peers.py::test_a_peer_that_sends_what_nobody_reads_is_given_up"],
-    ),
-    "seconds without a sign of life: of our own ends, of kkrpc's own peers": Row(
-        [link.SILENCE_S, kkrpc_peer.SILENCE_S],
-        [
-            "unit/bus/test_links.py::test_silence_ends_it_and_sleep_of_our_own_does_not",
-            "unit/bus/test_kkrpc_peers.py::test_a_silent_peer_is_asked_and_then_given_up",
-        ],
-    ),
     "bytes of a message: to a server, to a client": Row(
         [SERVER.message_bytes, CLIENT.message_bytes],
         [
@@ -274,6 +256,24 @@ ROWS: dict[str, Row] = {
     "seconds to the first message of a WebSocket client": _server(
         "first_message_timeout_s",
         tests=[f"{BOUNDS}a_client_that_says_nothing_is_disconnected_and_told_why"],
+    ),
+    "bytes on their way on a connection between our own ends, or held while the reader pauses": Row(
+        [link.WINDOW_BYTES],
+        [
+            "unit/bus/test_links.py::test_no_more_than_a_window_is_on_its_way_and_the_rest_follows",
+            "unit/bus/test_links.py::test_a_reader_that_pauses_takes_nothing",
+        ],
+    ),
+    "bytes that one of kkrpc's own peers sends and nobody reads": Row(
+        [kkrpc_peer.HELD_BYTES],
+        ["unit/bus/test_kkrpc_peers.py::test_a_peer_that_sends_what_nobody_reads_is_given_up"],
+    ),
+    "seconds without a sign of life: of our own ends, of kkrpc's own peers": Row(
+        [link.SILENCE_S, kkrpc_peer.SILENCE_S],
+        [
+            "unit/bus/test_links.py::test_silence_ends_it_and_sleep_of_our_own_does_not",
+            "unit/bus/test_kkrpc_peers.py::test_a_silent_peer_is_asked_and_then_given_up",
+        ],
     ),
     "bytes of a stream that is not read: compact, Vovk": Row(
         [buffer.CREDIT_LIMIT_BYTES, buffer.SOFT_LIMIT_BYTES],

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kkjupyter.api import functions
-from kkjupyter.bus.addresses import is_bus_address
 from kkjupyter.client.remote import Remote, describe
 from kkjupyter.demo import demo
 from kkjupyter.errors import UsageError, did_you_mean
@@ -155,11 +154,6 @@ def _target_and_name(words: tuple[str, ...]) -> tuple[str, str]:
             f"`{name} = kk.connect({target})`{did_you_mean(target, ['demo'])}"
             if target.isidentifier()
             else f"{target!r} is not a URL; did you mean 'ws://{target}'?"
-        )
-    if is_bus_address(target) and "@" in target:
-        raise UsageError(
-            "what stands before the @ is a secret, and the notebook would keep it; use --token-env "
-            "NAME, or kk.connect with an address that is made of what the environment holds"
         )
     return target, name
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from kkjupyter.bus.addresses import is_bus_address
 from kkjupyter.errors import UsageError, did_you_mean
 from kkjupyter.notebook.magic.options import CALL, OPTIONS, Options, options_of
 from kkjupyter.redaction import is_secret_name
@@ -101,10 +102,10 @@ def refuse_secret_urls(words: list[str]) -> None:
         except ValueError:  # not an address, as will be reported where it is used
             continue
         secret = [name for name, _ in parse_qsl(parts.query) if is_secret_name(name)]
-        if secret or parts.password:
-            what = (
-                f"the parameter {secret[0]!r} in the URL" if secret else "the password in the URL"
-            )
+        is_token = is_bus_address(word) and bool(parts.username)  # to a broker it is one
+        if secret or parts.password or is_token:
+            what = f"the parameter {secret[0]!r}" if secret else "the password or token"
+            what += " in the URL"
             raise UsageError(
                 f"{what} looks like a secret, and a notebook keeps what is typed in it; leave it "
                 "out and use --token-env VARIABLE, --token-ask, or --header 'X-Key: env:VARIABLE'"

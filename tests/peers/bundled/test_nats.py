@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.peers.node import NatsPeer
-from support.servers.nats import broker, service_url
+from support.servers.buses import broker, service_url
 from support.waiting import until
 
 import kkjupyter as kk
@@ -20,12 +20,12 @@ NAMES = itertools.count(1)
 
 
 def their(url: str, role: str, own_id: str, remote_id: str = "") -> NatsPeer:
-    return NatsPeer(broker().url, url.rpartition("/")[2], role, own_id, remote_id)
+    return NatsPeer(broker("nats").url, url.rpartition("/")[2], role, own_id, remote_id)
 
 
 @pytest.fixture
 def url() -> str:
-    return service_url(f"peers{next(NAMES)}")
+    return service_url("nats", f"peers{next(NAMES)}")
 
 
 # ---- they serve

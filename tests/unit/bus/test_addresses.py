@@ -10,7 +10,7 @@ from kkjupyter.bus.addresses import BusAddress, is_bus_address, parse_bus_addres
 
 def test_an_address_in_parts() -> None:
     found = parse_bus_address(
-        "nats://me:s3cret@one:4222,two/lab.models?peer_id=a&remote_peer_id=b&credentials=/x.creds"
+        "nats://me:s3cret@one:4222,two/lab.models?peer_id=a&remote_peer_id=b&creds=/x.creds"
     )
     assert found == BusAddress(
         scheme="nats",

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
+from support.servers.buses import BROKERS, service_url
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
@@ -37,10 +38,13 @@ def endpoint() -> Endpoint:
     return Endpoint()
 
 
-@pytest.fixture(params=["websocket", "http"])
+@pytest.fixture(params=["websocket", "http", "nats", "redis"])
 def api(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator[Any]:
+    where: Any = {"token": False, "transport": request.param}
+    if request.param in BROKERS:
+        where = {"on": service_url(request.param)}
     with (
-        kk.serve(endpoint, token=False, transport=request.param) as server,
+        kk.serve(endpoint, **where) as server,
         kk.connect(server.url, protocol="compact", codec="json") as api,
     ):
         yield api

@@ -210,7 +210,13 @@ def test_a_literal_secret_is_refused_and_not_repeated(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ws://h/?token=hunter2", "ws://me:hunter2@h/", "ws://h?apikey=hunter2"]
+    "url",
+    [
+        "ws://h/?token=hunter2",
+        "ws://me:hunter2@h/",
+        "ws://h?apikey=hunter2",
+        "nats://hunter2@h/lab",
+    ],
 )
 def test_a_secret_in_the_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as caught:
