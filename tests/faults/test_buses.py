@@ -20,8 +20,8 @@ import pytest
 from support.figures import keep_ms
 from support.peers.bus import BusPeer
 from support.servers import tls
-from support.servers.loop_server import LoopServer
 from support.servers.buses import BROKERS, own_broker, service_url
+from support.servers.loop_server import LoopServer
 from support.sessions import carrier
 from support.waiting import PATIENCE_S, until
 
@@ -125,7 +125,9 @@ def loses(stream: Iterator[Any]) -> tuple[kk.ConnectionLost, float]:
 # ---- the broker
 
 
-def test_a_stream_ends_when_the_broker_is_killed_and_the_next_call_works_when_it_is_back(bus: str) -> None:
+def test_a_stream_ends_when_the_broker_is_killed_and_the_next_call_works_when_it_is_back(
+    bus: str,
+) -> None:
     api = Api()
     with (
         own_broker(bus) as mine,
