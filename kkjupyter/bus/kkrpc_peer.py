@@ -15,7 +15,7 @@ from typing import Protocol
 
 from kkjupyter.bus.base import Bus
 from kkjupyter.transports.base import Owner, Terms
-from kkjupyter.wire.kkrpc.bus import Opened, Sealer
+from kkjupyter.wire.kkrpc.bus import Opened, Sealer, read_answer
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 from kkjupyter.wire.kkrpc.detection import PROBE_NAME
 
@@ -73,6 +73,9 @@ class KkrpcPeer:
 
     Attributes:
         key: of what is published to find out whether anybody is there.
+        calls: the ids of its calls that were not answered yet.
+        streams: the ids of the streams that were opened for it and are not over.
+        on_opened: called when a stream was opened for it.
         on_over: called when it is over.
     """
 
@@ -85,6 +88,9 @@ class KkrpcPeer:
         self.peer_id = peer_id
         self.key = secrets.token_urlsafe(9)
         self.on_over: Callable[[], object] = _nothing
+        self.calls: dict[str, None] = {}
+        self.streams: dict[str, None] = {}
+        self.on_opened: Callable[[], object] = _nothing
         limit_bytes = home.bus.limit_bytes - _ENVELOPE_BYTES - len(own_id) - len(peer_id)
         self.terms = Terms("compact", "json", True, limit_bytes, id_mark)
         self._home = home
@@ -113,7 +119,18 @@ class KkrpcPeer:
         if self._is_open:
             sent_at_ms = now_ms()
             for message in messages:
+                self._note(message)
                 self._home.bus.publish(self._home.name, self._sealer.seal(message, sent_at_ms))
+
+    def _note(self, message: bytes) -> None:
+        answered = read_answer(message)
+        if answered.call_id:
+            self.calls.pop(answered.call_id, None)
+            if answered.opened_id:
+                self.streams[answered.opened_id] = None
+                self.on_opened()
+        elif answered.ended_id:
+            self.streams.pop(answered.ended_id, None)
 
     def pause_reading(self) -> None:
         self._is_paused = True
@@ -148,6 +165,8 @@ class KkrpcPeer:
                 return
             case "cb" if not opened.id.startswith(mark):
                 return
+            case "q":
+                self.calls[opened.id] = None
         self._held.append(opened.message)
         self._held_bytes += len(opened.message)
         self._deliver()

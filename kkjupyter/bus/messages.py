@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Hello", "Presence", "read_hello", "read_presence"]
+__all__ = ["Debts", "Hello", "Presence", "read_hello", "read_presence"]
 
 
 class Hello(msgspec.Struct):
@@ -24,6 +24,18 @@ class Hello(msgspec.Struct):
         return f"open-{self.sender}"
 
 
+class Debts(msgspec.Struct):
+    """What one of kkrpc's own clients waits for.
+
+    Attributes:
+        calls: the ids of its calls that are not answered.
+        streams: the ids of its streams that are not over.
+    """
+
+    calls: list[str]
+    streams: list[str]
+
+
 class Presence(msgspec.Struct):
     """A worker says that it is there.
 
@@ -32,12 +44,14 @@ class Presence(msgspec.Struct):
         inbox: its inbox.
         is_shared: whether it shares the work with others.
         is_leaving: whether it is about to be gone.
+        debts: what it owes to kkrpc's own clients, by what they call themselves.
     """
 
     worker: str
     inbox: str
     is_shared: bool = True
     is_leaving: bool = False
+    debts: dict[str, Debts] = {}
 
 
 _decode_hello = msgspec.json.Decoder(Hello).decode

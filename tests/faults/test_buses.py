@@ -267,6 +267,52 @@ def test_a_worker_that_leaves_is_called_no_more(url: str) -> None:
         assert {api.pid().result() for _ in range(10)} == {first.pid}
 
 
+def test_kkrpcs_own_client_of_a_worker_that_is_killed_is_told_by_another(url: str) -> None:
+    """With theirs it waits for ever."""
+    with (
+        program(WORKER, url, "ready") as first,
+        program(WORKER, url, "ready") as second,
+        BusPeer(url) as peer,
+    ):
+        workers = {first.pid: first, second.pid: second}
+        pids: dict[str, int] = {}
+        for number in range(10):
+            request = {"t": "q", "id": f"c{number}", "op": "call", "p": ["ticks"], "a": []}
+            peer.say(request, "client", "server")
+        while len(pids) < 10:
+            message = peer.hear()["message"]
+            if message["t"] == "r":
+                stream_id = message["v"]["id"]
+                pull = {"t": "sq", "id": f"p{stream_id}", "sid": stream_id, "op": "pull", "n": 1}
+                peer.say(pull, "client", "server")
+            elif message["t"] == "sr":
+                pids[message["sid"]] = message["v"]
+        dead = first.pid
+        # It has said what it owes: one of its fellows knows.
+        time.sleep(0.2)
+        workers[dead].kill()
+        killed_s = time.monotonic()
+        lost: set[str] = set()
+        while lost != {stream_id for stream_id, pid in pids.items() if pid == dead}:
+            message = peer.hear()["message"]
+            if "e" in message:
+                assert message["e"]["n"] == "WorkerLost"
+                lost.add(message["sid"])
+        keep_ms("NATS: kkrpc's own client is told of a dead worker", time.monotonic() - killed_s)
+        assert lost
+        assert time.monotonic() - killed_s < 8
+
+
+def test_kkrpcs_own_client_is_told_when_its_server_is_closed(url: str) -> None:
+    with kk.serve(Api(), on=url) as server, BusPeer(url) as peer:
+        request = {"t": "q", "id": "c", "op": "call", "p": ["ticks"], "a": []}
+        peer.say(request, "client", "server")
+        stream_id = peer.hear()["message"]["v"]["id"]
+        server.close()
+        message = peer.hear()["message"]
+        assert (message["sid"], message["e"]["m"]) == (stream_id, "the server was closed")
+
+
 # ---- clients
 
 

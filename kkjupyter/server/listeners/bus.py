@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from kkjupyter.bus.base import Bus
 from kkjupyter.bus.frames import Frame, write_frame
 from kkjupyter.bus.kkrpc_peer import KkrpcPeer, now_ms
 from kkjupyter.bus.link import ALIVE_S
-from kkjupyter.bus.messages import Hello, Presence, read_hello, read_presence
+from kkjupyter.bus.messages import Debts, Hello, Presence, read_hello, read_presence
 from kkjupyter.bus.port import Port
 from kkjupyter.client.remote import Remote
 from kkjupyter.errors import ConnectError, KKError, RemoteError
@@ -26,6 +26,7 @@ from kkjupyter.server.access import AccessPolicy
 from kkjupyter.server.clients import Clients
 from kkjupyter.server.exposed.offer import Exposed
 from kkjupyter.server.listeners.admission import too_many_text
+from kkjupyter.server.listeners.fellows import Fellows
 from kkjupyter.server.server import Server
 from kkjupyter.wire.kkrpc.bus import Opened, Sealer, open_envelope
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
@@ -39,6 +40,9 @@ _PEER_ID = "server"
 # How long those that are there already have to say so.
 _WHO_S = 1.0
 _AGAIN_S = 2.0
+# How soon the fellow workers know of a stream, and of how many calls and streams they are told.
+_TELL_S = 0.05
+_MOST_DEBTS = 2000
 
 
 class BusServer(Server):
@@ -86,6 +90,8 @@ class BusServer(Server):
         self._announcing: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._rival: asyncio.Future[Presence | None] | None = None
+        self._fellows = Fellows(self.worker, self._fail_for_other)
+        self._telling: asyncio.TimerHandle | None = None
 
     @property
     def url(self) -> str:
@@ -152,13 +158,15 @@ class BusServer(Server):
         self._announcing = asyncio.get_running_loop().create_task(self._keep_announcing())
 
     async def _stop_listening(self) -> None:
-        for task in (self._announcing, self._opening):
+        for task in (self._announcing, self._opening, self._telling):
             if task is not None:
                 task.cancel()
         port = self._port
         if port is not None and not port.is_closed:
             presence = Presence(self.worker, port.inbox, self._is_shared, is_leaving=True)
             port.bus.publish(port.workers_name, msgspec.json.encode(presence))
+            for client, debts in self._debts().items():
+                self._fail(client, debts, "the server was closed")
             for peer in list(self._peers.values()):
                 await peer.close()
             await port.close()
@@ -191,7 +199,10 @@ class BusServer(Server):
 
     def _announced(self, data: bytes) -> None:
         presence = read_presence(data)
-        if presence is None or presence.is_leaving or presence.worker == self.worker:
+        if presence is None or presence.worker == self.worker:
+            return
+        self._fellows.heard(presence, asyncio.get_running_loop().time())
+        if presence.is_leaving:
             return
         if self._rival is not None and not self._rival.done():
             if not (self._is_shared and presence.is_shared):
@@ -200,15 +211,46 @@ class BusServer(Server):
                 self._rival.set_result(None)
 
     def _announce(self) -> None:
+        self._telling = None
         port = self._port
         if port is not None:
-            presence = Presence(self.worker, port.inbox, self._is_shared)
+            debts = self._debts() if self._is_shared else {}
+            presence = Presence(self.worker, port.inbox, self._is_shared, debts=debts)
             port.bus.publish(port.workers_name, msgspec.json.encode(presence))
 
     async def _keep_announcing(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(ALIVE_S)
             self._announce()
+            if self._port is not None:
+                self._fellows.look(self._port.bus, loop.time())
+
+    def _announce_soon(self) -> None:
+        """A stream was opened that nobody else knows of."""
+        if self._is_shared and self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_TELL_S, self._announce)
+
+    def _debts(self) -> dict[str, Debts]:
+        debts: dict[str, Debts] = {}
+        left = _MOST_DEBTS
+        for client, peer in self._peers.items():
+            streams = list(itertools.islice(peer.streams, left))
+            calls = list(itertools.islice(peer.calls, left - len(streams)))
+            left -= len(streams) + len(calls)
+            if streams or calls:
+                debts[client] = Debts(calls, streams)
+        return debts
+
+    def _fail_for_other(self, worker: str, client: str, debts: Debts) -> None:
+        self._fail(client, debts, f"the worker {worker} is gone")
+
+    def _fail(self, client: str, debts: Debts, text: str) -> None:
+        """Tell one of kkrpc's own clients that what it waits for will not come."""
+        compact, error = Compact("json"), RemoteError(text, name="WorkerLost")
+        messages = [compact.fail_call(call_id, error, "json") for call_id in debts.calls]
+        messages += [compact.fail_stream(stream_id, error, "json") for stream_id in debts.streams]
+        self._say(client, messages)
 
     # ---- our own clients
 
@@ -292,23 +334,29 @@ class BusServer(Server):
         # A mark of its own for each client, as no id may be that of another's.
         mark = f"{self.worker}.{next(self._numbers)}"
         peer = self._peers[sender] = KkrpcPeer(self, self._peer_id, sender, url, mark)
+        peer.on_opened = self._announce_soon
         self._port.watched[peer.key] = peer
         self._clients.add(peer)
         return peer
 
     def _refuse(self, opened: Opened, text: str) -> None:
         error = RemoteError(text, name="LimitExceeded")
-        message = Compact("json").fail_call(opened.id, error, "json")
-        sealer = Sealer(self.bus.transport_id, self._peer_id, opened.sender)
-        self.bus.publish(self.name, sealer.seal(message, now_ms()))
+        self._say(opened.sender, [Compact("json").fail_call(opened.id, error, "json")])
+
+    def _say(self, client: str, messages: Sequence[bytes]) -> None:
+        sealer = Sealer(self.bus.transport_id, self._peer_id, client)
+        for message in messages:
+            self.bus.publish(self.name, sealer.seal(message, now_ms()))
 
     # ---- what the port tells
 
     def nobody(self, key: str) -> None:
         if self._rival is not None and not self._rival.done():
             self._rival.set_result(None)
+        self._fellows.nobody(key, asyncio.get_running_loop().time())
 
     def regained(self) -> None:
+        self._fellows.forget()
         logger.warning("%s: connected to the broker again", self.url)
         self._announce()
 

@@ -7,13 +7,14 @@ the compact protocol with JSON travels in it.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import re
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from kkjupyter.wire.kkrpc.envelopes import UNREADABLE, read_head
 
-__all__ = ["Opened", "Sealer", "open_envelope"]
+__all__ = ["Answered", "Opened", "Sealer", "open_envelope", "read_answer"]
 
 _PROTOCOL = "kkrpc.bus.v1"
 _UNSET = msgspec.UNSET
@@ -135,3 +136,36 @@ class Sealer:
             about = b',"correlationId":' + msgspec.json.encode(head.id)
         when = b',"sentAt":%d,"message":' % sent_at_ms
         return b"".join((self._head, about, when, message.rstrip(b"\n"), b"}"))
+
+
+class Answered(NamedTuple):
+    """What a message of ours does to what its receiver waits for; empty where it does nothing.
+
+    Attributes:
+        call_id: the call that it answers.
+        opened_id: the stream that it opens.
+        ended_id: the stream that it ends.
+    """
+
+    call_id: str = ""
+    opened_id: str = ""
+    ended_id: str = ""
+
+
+# As the compact protocol writes them.
+_ANSWER: Final = re.compile(rb'\{"t":"r","id":"([^"\\]*)"')
+_HANDLE: Final = re.compile(
+    rb',"v":\{"__kkrpc_next_stream__":"async-iterable","id":"([^"\\]*)"\}\}\n?$'
+)
+_END: Final = re.compile(rb'\{"t":"sr","id":"[^"\\]*","sid":"([^"\\]*)","(?:d":true|e":)')
+_LONGEST_HANDLE_BYTES: Final = 400
+
+
+def read_answer(message: bytes) -> Answered:
+    """What this message does for its receiver; only messages that the compact protocol wrote."""
+    answer = _ANSWER.match(message)
+    if answer is not None:
+        handle = _HANDLE.search(message, max(0, len(message) - _LONGEST_HANDLE_BYTES))
+        return Answered(answer[1].decode(), handle[1].decode() if handle is not None else "")
+    end = _END.match(message)
+    return Answered(ended_id=end[1].decode()) if end is not None else Answered()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kkjupyter.errors import EncodeError
-from kkjupyter.wire.kkrpc.bus import Opened, Sealer, open_envelope
+from kkjupyter.errors import EncodeError, RemoteError
+from kkjupyter.wire.kkrpc.bus import Answered, Opened, Sealer, open_envelope, read_answer
 from kkjupyter.wire.kkrpc.compact.protocol import Compact
 
 
@@ -73,3 +73,21 @@ def test_a_message_over_the_limit_is_refused_by_name() -> None:
 def test_ids_begin_with_the_mark_that_is_asked_for() -> None:
     compact = Compact("json", id_mark="w1.7")
     assert [compact.new_id(), compact.new_id()] == ["w1.7-1", "w1.7-2"]
+
+
+def test_what_a_message_does_for_who_waits() -> None:
+    compact, error = Compact("json"), RemoteError("no")
+    handle = {"__kkrpc_next_stream__": "async-iterable", "id": "s"}
+    for message, does in (
+        (compact.reply("c", {"v": handle, "more": 1}, "json"), Answered("c")),
+        (compact.reply("c", "x" * 1000, "json"), Answered("c")),
+        (compact.fail_call("c", error, "json"), Answered("c")),
+        (compact.open_stream("c", "w1.2-3", "json"), Answered("c", "w1.2-3")),
+        (compact.item("s", True, "json"), Answered()),
+        (compact.item("s", {"d": True, "e": 1}, "json"), Answered()),
+        (compact.end("s", None, "json"), Answered(ended_id="s")),
+        (compact.fail_stream("s", error, "json"), Answered(ended_id="s")),
+        (compact.acknowledge("k", "s", None, "json"), Answered(ended_id="s")),
+        (compact.pull("s", 3), Answered()),
+    ):
+        assert read_answer(message) == does, message
