@@ -92,8 +92,9 @@ class _Subscription(NamedTuple):
 
 class _Command(NamedTuple):
     parts: tuple[Any, ...]
-    size_bytes: int
-    on_reply: Callable[[Any], object] | None
+    size_bytes: int = 0
+    on_reply: Callable[[Any], object] | None = None
+    is_vital: bool = True  # nothing is right any more if the server refuses it
 
 
 class RedisBus:
@@ -184,7 +185,7 @@ class RedisBus:
             trim = ("MINID", "~", max(oldest_ms, 0))
             # kkrpc's own peers read the first of the fields; the other one tells us our own.
             parts = ("XADD", name, *trim, "*", "data", payload, "by", self._id)
-            self._send(_Command(parts, len(payload), None))
+            self._send(_Command(parts, len(payload)))
             return
         self._numbers += 1
         text = b"%s %d\n%s" % (self._id.encode(), self._numbers, payload)
@@ -199,10 +200,13 @@ class RedisBus:
         if self._keeper is not None:
             await _cancel({self._keeper})
         if self.is_connected:
-            with contextlib.suppress(TimeoutError, OSError, self._library.RedisError):
+            try:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                     await self._flush()
                     await self._leave()
+            except (TimeoutError, OSError, self._library.RedisError) as exc:
+                shown = self._address.shown
+                logger.warning("%s: something may be left behind: %s", shown, self._reason(exc))
         self.is_connected = False
         await self._disconnect()
 
@@ -232,7 +236,6 @@ class RedisBus:
             "username": unquote(parts.username) if parts.username else None,
             "password": password,
             "protocol": 2,  # it decides on the form of what comes back
-            "client_name": "kkjupyter",
             "socket_timeout": SILENCE_S,
             "socket_connect_timeout": _CONNECT_AGAIN_TIMEOUT_S,
             # A command that is sent again might be carried out twice.
@@ -272,9 +275,7 @@ class RedisBus:
                     async with asyncio.timeout(_CONNECT_AGAIN_TIMEOUT_S):
                         await self._connect()
                 except Exception as exc:  # noqa: BLE001  whatever it is, it is tried again
-                    trouble, self.trouble = self.trouble, self._reason(exc)
-                    if self.trouble != trouble:
-                        logger.warning("%s: %s", self._address.shown, self.trouble)
+                    self._complain(exc)
                     self.is_connected = False
                     await self._disconnect()
             self._is_broken.clear()
@@ -356,9 +357,11 @@ class RedisBus:
                 return
             self._outbox_bytes -= size_bytes
             for command, reply in zip(batch, replies, strict=True):
-                if isinstance(reply, Exception):
+                if isinstance(reply, Exception) and command.is_vital:
                     raise reply
-                if command.on_reply is not None:
+                if isinstance(reply, Exception):
+                    self._complain(reply)
+                elif command.on_reply is not None:
                     command.on_reply(reply)
             if self._was_full and self._outbox_bytes <= _LOW_BYTES:
                 self._was_full = False
@@ -372,14 +375,15 @@ class RedisBus:
     async def _flush(self) -> None:
         """Wait until all that was published is at the server."""
         done = asyncio.get_running_loop().create_future()
-        self._send(_Command(("ECHO", ""), 0, lambda _: done.done() or done.set_result(None)))
+        command = ("ECHO", "")
+        self._send(_Command(command, on_reply=lambda _: done.done() or done.set_result(None)))
         await done
 
     async def _pulse(self, client: Any) -> None:
         """Say something at intervals, so that :meth:`_listen` hears something."""
         while client is self._client:
             await asyncio.sleep(_PULSE_S)
-            self._send(_Command(("PUBLISH", self._pulse_name, ""), 0, None))
+            self._send(_Command(("PUBLISH", self._pulse_name, "")))
 
     # ---- subscribing
 
@@ -435,7 +439,12 @@ class RedisBus:
         # All have heard it; the one that claims it first takes it.
         claim = b"%s.claim.%s.%s" % (name, found[1], found[2])
         parts = ("SET", claim, self._id, "NX", "PX", _CLAIM_MS)
-        self._send(_Command(parts, 0, lambda is_ours: is_ours and subscription.take(payload)))
+
+        def take(is_ours: Any) -> None:
+            if is_ours:
+                subscription.take(payload)
+
+        self._send(_Command(parts, on_reply=take, is_vital=False))
 
     # ---- the stream
 
@@ -454,16 +463,16 @@ class RedisBus:
     async def _take_requests(self, client: Any, subscription: _Subscription) -> None:
         """Take entries that nobody else of the group has taken."""
         name, take, group = subscription
-        while client is self._client:
+        while client is self._client and not self._is_closing:
             try:
                 found = await client.xreadgroup(
                     group, self._id, {name: ">"}, count=_TAKE_ENTRIES, block=_BLOCK_MS, noack=True
                 )
             except self._library.ResponseError as exc:
-                # Somebody has deleted it.
                 if "NOGROUP" not in str(exc) and "UNBLOCKED" not in str(exc):
                     raise
-                await self._join(client, group)
+                if not self._is_closing:  # then it was not we who have deleted it
+                    await self._join(client, group)
                 continue
             self._take_entries(client, found, take)
 
@@ -525,6 +534,13 @@ class RedisBus:
             raise ConnectionError("messages were deleted before they were read")
 
     # ---- what the library tells
+
+    def _complain(self, problem: Exception) -> None:
+        """Say what the trouble is, once."""
+        reason = self._reason(problem)
+        if reason != self.trouble:
+            self.trouble = reason
+            logger.warning("%s: %s", self._address.shown, reason)
 
     def _reason(self, problem: Exception) -> str:
         text = str(problem) or type(problem).__name__

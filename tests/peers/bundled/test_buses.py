@@ -68,9 +68,7 @@ def test_their_server_that_is_killed_is_noticed(url: str, monkeypatch: pytest.Mo
         stream = iter(api.tokens(1_000_000))
         next(stream)
         node.close()
-        with pytest.raises(
-            kk.ConnectionLost, match="server (is gone|gave no sign of life for 6 s)"
-        ):
+        with pytest.raises(kk.ConnectionLost, match=r"server (is gone|gave no sign of life)"):
             for _ in stream:
                 pass
 
