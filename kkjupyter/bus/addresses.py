@@ -120,6 +120,6 @@ def parse_bus_address(url: str) -> BusAddress:
         remote_peer_id=given.get("remote_peer_id", ""),
         credentials=given.get("creds", ""),
         secrets=(unquote(user.rpartition(":")[2]),) if user else (),
-        shown=shown,
+        shown=f"{shown}?db={database}" if int(database) else shown,
         database=int(database),
     )

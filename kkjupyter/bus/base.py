@@ -40,11 +40,13 @@ class Bus(Protocol):
     Attributes:
         transport_id: what the peers call this kind of bus in their envelopes.
         limit_bytes: the longest payload that the broker takes; known when it is open.
+        tells_nobody: whether :meth:`BusOwner.nobody` is told by this kind of bus.
         is_connected: whether the broker is there now.
         trouble: what the broker complained about last; empty if nothing.
     """
 
     transport_id: str
+    tells_nobody: bool
     limit_bytes: int
     is_connected: bool
     trouble: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -94,7 +95,8 @@ class ServiceClient:
                 port = await self._connected_port()
                 found: Link | KkrpcPeer | None = None
                 if worker in self.workers:
-                    found = await self._open_link(port, self.workers[worker])
+                    with contextlib.suppress(ConnectTimeout):  # another one may do
+                        found = await self._open_link(port, self.workers[worker])
                 found = found or await self._open_link(port, port.open_name)
                 if found is None:
                     found = await self._find_peer(port)
@@ -179,7 +181,11 @@ class ServiceClient:
     # ---- workers
 
     async def _open_link(self, port: Port, inbox: str) -> Link | None:
-        """Ask for a link; None if nobody is there."""
+        """Ask for a link; None if nobody is there.
+
+        Raises:
+            ConnectError: a worker is there, but refuses, or does not answer.
+        """
         link = port.new_link("", self._url, "the worker")
         answer = self._answers[link.link_id] = asyncio.get_running_loop().create_future()
         hello = Hello(port.inbox, link.link_id)
@@ -192,9 +198,12 @@ class ServiceClient:
         try:
             async with asyncio.timeout(_OPEN_S):
                 frame = await answer
-        except TimeoutError:
+        except TimeoutError as exc:
             if not port.bus.is_connected:
-                raise ConnectError(self._url, "the connection to the broker is lost") from None
+                raise ConnectError(self._url, "the connection to the broker is lost") from exc
+            if port.bus.tells_nobody:
+                reason = f"a worker is there, but gave no answer within {_OPEN_S:g} s"
+                raise ConnectTimeout(self._url, reason) from exc
         finally:
             del self._answers[link.link_id], self._answers[hello.key]
             if frame is None or frame.kind != "opened":

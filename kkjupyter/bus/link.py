@@ -85,6 +85,7 @@ class Link:
         self._taken_by_other_bytes = 0
         self._was_writable = True
         self._held: deque[bytes] = deque()
+        self._held_bytes = 0
         self._received_frames = 0
         self._taken_bytes = 0
         self._told_bytes = 0
@@ -142,7 +143,10 @@ class Link:
             case "data" if frame.number == self._received_frames:
                 self._received_frames += 1
                 self._held.append(frame.payload)
+                self._held_bytes += len(frame.payload)
                 self._deliver()
+                if self._held_bytes > 2 * WINDOW_BYTES:
+                    self._end(f"{self.other} sends more than was granted", tells="too much")
             case "data":
                 self._miss(frame.number)
             case "taken":
@@ -222,6 +226,7 @@ class Link:
     def _deliver(self) -> None:
         while self._held and not self._is_paused and self._owner is not None:
             data = self._held.popleft()
+            self._held_bytes -= len(data)
             self._taken_bytes += len(data)
             self._owner.data_received([data])
             if self._taken_bytes - self._told_bytes >= _TOLD_BYTES and self._is_open:

@@ -50,6 +50,7 @@ class NatsBus:
     """
 
     transport_id = "nats"
+    tells_nobody = True
 
     def __init__(self, address: BusAddress, token: str | None, ssl: SSLContext | None) -> None:
         self.limit_bytes = 0
@@ -136,7 +137,10 @@ class NatsBus:
 
     async def subscribe(self, name: str, take: Take, *, group: str = "") -> None:
         async def hand_over(message: Msg) -> None:
-            take(message.data)
+            try:
+                take(message.data)
+            except Exception:
+                logger.exception("%s: a message could not be handled", self._address.shown)
 
         assert self._client is not None
         await self._client.subscribe(
@@ -185,6 +189,7 @@ class NatsBus:
                 if self._writer is me:
                     self._drop()
                     self._lose(f"nothing can be published: {exc}")
+                    await client.force_reconnect()  # if it is not at that already
                 return
             # The library swallows a cancellation here, so another task may be at work by now.
             if self._writer is me:

@@ -16,8 +16,11 @@ from kkjupyter.bus.base import Bus
 from kkjupyter.bus.frames import Frame, read_frame, write_frame
 from kkjupyter.bus.link import ALIVE_S, Link
 from kkjupyter.errors import ConnectError
+from kkjupyter.runtime.logs import SafeLogger
 
 __all__ = ["Port", "PortUser", "Watched"]
+
+logger = SafeLogger("kkjupyter")
 
 # Longer than this between two looks, and it was this process that was asleep.
 _ASLEEP_S = 4 * ALIVE_S
@@ -169,7 +172,12 @@ class Port:
             return
         link = self.links.get(frame.link_id)
         if link is not None:
-            link.take(frame)
+            try:
+                link.take(frame)
+            except Exception as problem:
+                # Going on without it would be a silent loss.
+                logger.exception("a message of %s could not be handled", link.url)
+                link.abort(f"what came could not be handled ({type(problem).__name__}: {problem})")
         elif frame.kind == "alive" and frame.payload.startswith(f"{self.name}._kk.in.".encode()):
             # It does not know yet that this end is gone.
             text = b"the other side does not know this connection any more"

@@ -26,6 +26,7 @@ from support.sessions import carrier
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
+from kkjupyter.bus import client as bus_client
 from kkjupyter.bus import kkrpc_peer, link
 from kkjupyter.runtime.loop_threads import io_loop
 
@@ -239,6 +240,19 @@ def test_a_worker_that_is_frozen_is_given_up(url: str, monkeypatch: pytest.Monke
         finally:
             os.kill(worker.pid, signal.SIGCONT)
         until(lambda: _pid(api) == worker.pid)  # it says that it is there again
+
+
+def test_a_worker_that_is_frozen_before_anybody_connects_is_told_from_none(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_client, "_OPEN_S", 1.0)
+    with program(WORKER, url, "ready") as worker:
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(kk.ConnectTimeout, match="a worker is there, but gave no answer"):
+                kk.connect(url)
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
 
 
 def test_calls_are_shared_out_and_stay_with_their_worker(url: str) -> None:

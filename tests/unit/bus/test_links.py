@@ -224,3 +224,15 @@ async def test_a_broker_that_does_not_keep_up_holds_it_back() -> None:
     end.link.bus_is_writable()
     assert [frame.payload for frame in end.bus.taken("data")] == [b"x"]
     assert end.owner.became_writable == 1
+
+
+@on_loop
+async def test_an_end_that_sends_more_than_was_granted_is_given_up() -> None:
+    end = End()
+    end.link.pause_reading()
+    frames = [data(number, b"x" * 65_536) for number in range(2 * WINDOW_BYTES // 65_536 + 1)]
+    end.hear(frames[:-1])
+    assert not end.home.gone
+    end.hear(frames[-1:])
+    await asyncio.sleep(0)
+    assert end.owner.reasons == ["the worker w1 sends more than was granted"]

@@ -1,11 +1,12 @@
 """Our server and our client on a message bus against what real peers of kkrpc 2.1.0 said there.
 
-Where several peers share a name, theirs often go wrong; README.md says what ours do instead.
+Where several peers share a name, theirs often go wrong; bus.md says what ours do instead.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -592,6 +593,9 @@ def test_a_forged_answer_is_not_taken(bus: str, url: str) -> None:
         kk.close(api[0])
 
 
-def test_every_transcript_is_replayed() -> None:
+def test_every_transcript_is_replayed_and_stands_in_the_table() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert [scenario for _, scenario in SCENARIOS if scenario not in text] == []
+    table = Path(__file__).with_name("bus.md").read_text("utf-8")
+    named = re.findall(r"^\| `([\w-]+)` ", table, re.MULTILINE)
+    assert named == sorted({scenario for _, scenario in SCENARIOS})
