@@ -107,6 +107,7 @@ class RedisBus:
     """
 
     transport_id = "redis-streams"
+    tells_nobody = True  # of channels, which our own ends use; not of the stream
 
     def __init__(self, address: BusAddress, token: str | None, ssl: tls.SSLContext | None) -> None:
         self.limit_bytes = 0
@@ -374,9 +375,13 @@ class RedisBus:
 
     async def _flush(self) -> None:
         """Wait until all that was published is at the server."""
-        done = asyncio.get_running_loop().create_future()
-        command = ("ECHO", "")
-        self._send(_Command(command, on_reply=lambda _: done.done() or done.set_result(None)))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def at_server(_: Any) -> None:
+            if not done.done():  # whoever waits may have given up
+                done.set_result(None)
+
+        self._send(_Command(("ECHO", ""), on_reply=at_server))
         await done
 
     async def _pulse(self, client: Any) -> None:
@@ -434,7 +439,7 @@ class RedisBus:
         if subscription is None or found is None or found[1] == self._id.encode():
             return
         if not subscription.group:
-            subscription.take(payload)
+            self._hand_over(subscription.take, payload)
             return
         # All have heard it; the one that claims it first takes it.
         claim = b"%s.claim.%s.%s" % (name, found[1], found[2])
@@ -442,9 +447,15 @@ class RedisBus:
 
         def take(is_ours: Any) -> None:
             if is_ours:
-                subscription.take(payload)
+                self._hand_over(subscription.take, payload)
 
         self._send(_Command(parts, on_reply=take, is_vital=False))
+
+    def _hand_over(self, take: Take, payload: bytes) -> None:
+        try:
+            take(payload)
+        except Exception:
+            logger.exception("%s: a message could not be handled", self._address.shown)
 
     # ---- the stream
 
@@ -505,7 +516,7 @@ class RedisBus:
         for _, fields in entries:
             data = fields.get(b"data")
             if data and fields.get(b"by") != self._id.encode() and client is self._client:
-                take(data)
+                self._hand_over(take, data)
         return entries
 
     async def _end_of_stream(self, client: Any) -> tuple[bytes, int | None]:

@@ -108,7 +108,10 @@ class _RedisVoice:
         self._client.close()
 
 
-_VOICES = {"nats": _NatsVoice, "redis": _RedisVoice}
+_VOICES: dict[str, Callable[[str, str, Callable[[str], object]], _Voice]] = {
+    "nats": _NatsVoice,
+    "redis": _RedisVoice,
+}
 
 
 class BusPeer:

@@ -76,13 +76,8 @@ def test_what_is_wrong_with_an_address_is_said_without_its_secrets(url: str, why
 @pytest.mark.parametrize(
     ("target", "is_one"),
     [
-        ("nats://x", True),
-        ("NATS://x/y", True),
-        ("redis://x", True),
-        ("rediss://x", True),
-        ("ws://x", False),
-        ("nats", False),
-        (3, False),
+        *((url, True) for url in ("nats://x", "NATS://x/y", "redis://x", "rediss://x")),
+        *((url, False) for url in ("ws://x", "nats", 3)),
     ],
 )
 def test_which_targets_are_on_a_bus(target: object, is_one: bool) -> None:
