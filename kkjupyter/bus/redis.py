@@ -206,8 +206,8 @@ class RedisBus:
                     await self._flush()
                     await self._leave()
             except (TimeoutError, OSError, self._library.RedisError) as exc:
-                shown = self._address.shown
-                logger.warning("%s: something may be left behind: %s", shown, self._reason(exc))
+                reason = self._reason(exc)
+                logger.warning("%s: not closed in order: %s", self._address.shown, reason)
         self.is_connected = False
         await self._disconnect()
 
@@ -223,6 +223,8 @@ class RedisBus:
         self._run(client, self._listen(client, self._pubsub))
         for subscription in self._subscriptions:
             await self._begin(subscription)
+        if any(task.done() for task in self._tasks):
+            raise ConnectionError("the connection to the Redis server is lost")
         self.is_connected = True
         self._run(client, self._write(client))
         self._run(client, self._pulse(client))
