@@ -126,6 +126,7 @@ class RedisBus:
         self._client: Any = None
         self._pubsub: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unclosed: list[tuple[Any, Any, set[asyncio.Task[None]]]] = []
         self._confirmed: dict[bytes, asyncio.Future[None]] = {}
         self._clock_ms = 0  # what the server's is ahead of ours
         self._outbox: deque[_Command] = deque()
@@ -300,19 +301,20 @@ class RedisBus:
             self._owner.lost(reason)
 
     async def _disconnect(self) -> None:
-        client, self._client = self._client, None
-        pubsub, self._pubsub = self._pubsub, None
-        tasks, self._tasks = self._tasks, set()
+        if self._client is not None:
+            self._unclosed.append((self._client, self._pubsub, self._tasks))
+        self._client, self._pubsub, self._tasks = None, None, set()
         self._channels.clear()
         self._drop()
-        if client is None:
-            return
-        await _cancel(tasks)
-        with contextlib.suppress(TimeoutError, OSError, self._library.RedisError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                if pubsub is not None:
-                    await pubsub.aclose()
-                await client.aclose()
+        while self._unclosed:  # also what was left when this was cancelled
+            client, pubsub, tasks = self._unclosed[-1]
+            await _cancel(tasks)
+            for one in (pubsub, client):
+                if one is not None:
+                    with contextlib.suppress(TimeoutError, OSError, self._library.RedisError):
+                        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                            await one.aclose()
+            self._unclosed.pop()
 
     def _drop(self) -> None:
         """Nothing that waits is published any more: after an outage it would be too late."""
@@ -580,8 +582,12 @@ def _module(name: str) -> Any:
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they are over: the library may swallow a cancellation."""
+    """Cancel tasks until they are over.
+
+    The library may swallow a cancellation. A second one that comes too soon would hit it where it
+    gives a connection back, and that would never be closed.
+    """
     while tasks:
         for task in tasks:
             task.cancel()
-        _, tasks = await asyncio.wait(tasks, timeout=0.1)
+        _, tasks = await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT_S)
