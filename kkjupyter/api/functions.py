@@ -43,8 +43,8 @@ def connect(target: str | Sequence[str] | Transport, **options: Unpack[ConnectOp
 
     Args:
         target: an address (``"ws://127.0.0.1:8765"``, or that of a service on a message bus,
-            ``"nats://127.0.0.1:4222/lab.models"``), a command to start and talk to over its
-            stdin and stdout (``["node", "server.mjs"]``), or an open transport.
+            ``"nats://127.0.0.1:4222/lab.models"`` or ``redis://``), a command to start and talk to
+            over its stdin and stdout (``["node", "server.mjs"]``), or an open transport.
         options: see :class:`ConnectOptions`.
 
     Raises:

@@ -8,10 +8,15 @@ from ssl import SSLContext
 from kkjupyter.bus.addresses import BusAddress
 from kkjupyter.bus.base import Bus
 from kkjupyter.bus.nats import NatsBus
+from kkjupyter.bus.redis import RedisBus
 
 __all__ = ["bus_maker"]
 
-_KINDS: dict[str, Callable[[BusAddress, str | None, SSLContext | None], Bus]] = {"nats": NatsBus}
+_KINDS: dict[str, Callable[[BusAddress, str | None, SSLContext | None], Bus]] = {
+    "nats": NatsBus,
+    "redis": RedisBus,
+    "rediss": RedisBus,
+}
 
 
 def bus_maker(address: BusAddress, token: str | None, ssl: SSLContext | None) -> Callable[[], Bus]:

@@ -35,13 +35,14 @@ class ServeOptions(TypedDict, total=False):
 
     Attributes:
         on: the address of a service on a message bus, instead of a host and a port:
-            ``"nats://127.0.0.1:4222/lab.models"``. Who may use it, the broker decides.
+            ``"nats://127.0.0.1:4222/lab.models"``, or on ``redis://``. Who may use it, the broker
+            decides.
         workers: ``"shared"`` lets any number of servers, on any machines, serve under that name
             together: each call goes to one of them. None (the default) for this one alone.
         transport: ``"websocket"`` (the default), or ``"http"``: one POST for each call, without
             streams and callbacks, as with the peers.
         token: True (the default) makes one, a string is one, False serves without one, on loopback
-            only. On a bus a string is the token that the broker wants.
+            only. On a bus a string is the token, or the password, that the broker wants.
         insecure: also needed to serve without a token where others can reach the server.
         interceptors: ``async def interceptor(ctx, next)`` around every operation: calls, reading
             and setting properties, constructors.

@@ -24,7 +24,8 @@ def client_context(
     """The context that checks the server at ``url``; None to trust what the system trusts.
 
     Args:
-        url: a ``ws://``, ``wss://``, ``http://`` or ``https://`` address, without secrets.
+        url: a ``ws://``, ``wss://``, ``http://``, ``https://`` address, or that of a bus, without
+            secrets.
         context: as the user made it.
         ca_file: certificates in PEM form; only they and what they have issued are trusted.
 
@@ -40,7 +41,7 @@ def client_context(
             "pass one, or call ssl.load_verify_locations(ca_file)"
         )
     scheme, _, rest = url.partition("://")
-    if scheme.lower() in ("ws", "http"):
+    if scheme.lower() in ("ws", "http", "redis"):
         safe = f"{scheme.lower()}s"
         raise UsageError(f"{given}= is for {safe}:// addresses; did you mean '{safe}://{rest}'?")
     if context is None:

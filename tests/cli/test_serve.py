@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.servers.nats import service_url
+from support.servers.buses import BROKERS, service_url
 from support.waiting import until
 
 import kkjupyter as kk
@@ -296,8 +296,9 @@ def test_stdio_goes_with_nothing_that_listens(start: Start, flags: list[str]) ->
     assert f"{flags[0]} cannot be used with --stdio" in err
 
 
-def test_on_a_bus_it_shares_the_work_and_says_farewell(start: Start) -> None:
-    url = service_url()
+@pytest.mark.parametrize("bus", BROKERS)
+def test_on_a_bus_it_shares_the_work_and_says_farewell(start: Start, bus: str) -> None:
+    url = service_url(bus)
     for _ in range(2):
         process = start("kkjupyter.demo:make_api", "--on", url, "--workers", "shared")
         assert process.stdout is not None

@@ -7,24 +7,25 @@ from typing import Any
 from support.peers.node import (
     BUNDLE_VARIABLE,
     BUNDLED_VERSIONS,
-    NATS_BUNDLE,
+    BUS_BUNDLES,
     bundles_are_there,
-    nats_bundle_is_there,
+    bus_bundles,
 )
 
 # Nothing here is skipped: without the bundles there are no such tests.
 collect_ignore = [] if bundles_are_there() else ["bundled"]
-if not collect_ignore and not nats_bundle_is_there():
-    collect_ignore = ["bundled/test_nats.py"]
+if not collect_ignore and not bus_bundles():
+    collect_ignore = ["bundled/test_buses.py"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if collect_ignore == ["bundled/test_nats.py"]:
-        terminalreporter.write_line(
-            f"kkrpc over NATS was not tried: {BUNDLE_VARIABLE} has no {NATS_BUNDLE} "
-            "(see tests/peers/README.md)"
-        )
-    elif collect_ignore:
+    if "bundled" not in collect_ignore:
+        for bus in BUS_BUNDLES.keys() - bus_bundles():
+            terminalreporter.write_line(
+                f"kkrpc over {bus} was not tried: {BUNDLE_VARIABLE} has no {BUS_BUNDLES[bus]} "
+                "(see tests/peers/README.md)"
+            )
+    else:
         terminalreporter.write_line(
             f"kkrpc {' and '.join(BUNDLED_VERSIONS)} were not tried: {BUNDLE_VARIABLE} names no "
             "folder with bundles of them (see tests/peers/README.md)"

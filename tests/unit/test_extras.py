@@ -22,6 +22,7 @@ EXTRAS = {
     "demo": {"nbformat", "watchfiles"},
     "nats": {"nats-py"},
     "plot": {"matplotlib"},
+    "redis": {"redis"},
     "vovk": {"jsonschema"},
 }
 LEFT_OUT = {"PIL", "nats", *(library for libraries in EXTRAS.values() for library in libraries)}
@@ -122,12 +123,13 @@ def test_a_notebook_in_the_terminal_names_the_extra(tmp_path: Path) -> None:
     assert said.endswith("\n2\n")
 
 
-def test_an_address_on_a_bus_names_the_extra() -> None:
+@pytest.mark.parametrize("bus", ["nats", "redis"])
+def test_an_address_on_a_bus_names_the_extra(bus: str) -> None:
     said = without_extras(
-        """
+        f"""
         import kkjupyter as kk
-        url = "nats://127.0.0.1:1/lab.models"
-        for use in (lambda: kk.connect(url), lambda: kk.serve({}, on=url)):
+        url = "{bus}://127.0.0.1:1/lab.models"
+        for use in (lambda: kk.connect(url), lambda: kk.serve({{}}, on=url)):
             try:
                 use()
             except kk.UsageError as error:
@@ -135,7 +137,7 @@ def test_an_address_on_a_bus_names_the_extra() -> None:
         """
     )
     assert said == 2 * (
-        "a nats:// address needs nats, which is not installed: pip install 'kkjupyter[nats]'\n"
+        f"a {bus}:// address needs {bus}, which is not installed: pip install 'kkjupyter[{bus}]'\n"
     )
 
 

@@ -65,9 +65,8 @@ def candidates(
                 current, ["on", "off", "last"] if len(words) == 1 else connections.names
             )
         case "connect":
-            return _starting(
-                current, ["demo", "nats://", "ws://", "wss://"] if len(words) == 1 else ["as"]
-            )
+            schemes = ["nats://", "redis://", "ws://", "wss://"]
+            return _starting(current, ["demo", *schemes] if len(words) == 1 else ["as"])
         case _:
             return None
 

@@ -19,23 +19,24 @@ from typing import Any, Self
 __all__ = [
     "BUNDLED_VERSIONS",
     "BUNDLE_VARIABLE",
+    "BUS_BUNDLES",
     "NODE_DIR",
+    "BusNode",
     "Line",
-    "NatsPeer",
     "NodeClient",
     "NodeError",
     "NodeScripts",
     "NodeServer",
     "bundles_are_there",
+    "bus_bundles",
     "find_node",
-    "nats_bundle_is_there",
     "server_command",
 ]
 
 NODE_DIR = Path(__file__).resolve().parents[2] / "peers" / "node"
 BUNDLE_VARIABLE = "KKRPC_PEERS"
 BUNDLED_VERSIONS = ("0.7.0", "2.1.0")
-NATS_BUNDLE = "kkrpc-nats-2.1.0.mjs"
+BUS_BUNDLES = {"nats": "kkrpc-nats-2.1.0.mjs", "redis": "kkrpc-redis-2.1.0.mjs"}
 _ANSWER_S = 30.0
 
 
@@ -121,10 +122,10 @@ def bundles_are_there() -> bool:
     return True
 
 
-def nats_bundle_is_there() -> bool:
-    """Whether the folder has the bundle for NATS, too, which is one of its own."""
-    folder = os.environ.get(BUNDLE_VARIABLE)
-    return bool(folder) and (Path(folder or "") / NATS_BUNDLE).is_file()
+def bus_bundles() -> list[str]:
+    """The buses that the folder has a bundle for, too: each is one of its own."""
+    folder = Path(os.environ.get(BUNDLE_VARIABLE) or os.devnull)
+    return [bus for bus, name in BUS_BUNDLES.items() if (folder / name).is_file()]
 
 
 def _bundle(version: str) -> Path:
@@ -254,22 +255,23 @@ class NodeClient(NodeScripts):
         super().__init__([find_node(), driver, line.module, line.codec, to])
 
 
-class NatsPeer(NodeScripts):
-    """A peer of kkrpc's own on a NATS server, which runs the JavaScript it is given.
+class BusNode(NodeScripts):
+    """A peer of kkrpc's own on a message bus, which runs the JavaScript it is given.
 
     Args:
-        broker: its address.
-        subject: what all peers share.
+        bus: which kind of it.
+        broker: the broker's address.
+        name: what all peers share.
         role: ``"server"`` exposes ``drivers/api.mjs``, ``"client"`` nothing.
         own_id: its ``localPeerId``.
         remote_id: its ``remotePeerId``; empty for none.
     """
 
     def __init__(
-        self, broker: str, subject: str, role: str, own_id: str, remote_id: str = ""
+        self, bus: str, broker: str, name: str, role: str, own_id: str, remote_id: str = ""
     ) -> None:
-        bundle = str(Path(os.environ[BUNDLE_VARIABLE]).resolve() / NATS_BUNDLE)
-        driver = str(NODE_DIR / "drivers" / "nats.mjs")
-        command = [find_node(), driver, bundle, broker, subject, role, own_id]
+        bundle = str(Path(os.environ[BUNDLE_VARIABLE]).resolve() / BUS_BUNDLES[bus])
+        driver = str(NODE_DIR / "drivers" / "bus.mjs")
+        command = [find_node(), driver, bundle, broker, name, role, own_id]
         super().__init__(command + ([remote_id] if remote_id else []))
         self.run("return 1")  # it is connected

@@ -25,8 +25,23 @@ def test_an_address_in_parts() -> None:
     assert "s3cret" not in repr(found)
 
 
-def test_without_a_name_it_is_that_of_the_peers() -> None:
-    assert parse_bus_address("nats://127.0.0.1").shown == "nats://127.0.0.1/kkrpc.messages"
+def test_an_address_on_redis_in_parts() -> None:
+    found = parse_bus_address("rediss://me:s3cret@one/lab:models.a?db=3")
+    assert (found.scheme, found.brokers) == ("rediss", ("rediss://me:s3cret@one",))
+    assert (found.name, found.database) == ("lab:models.a", 3)
+    assert found.shown == "rediss://one/lab:models.a?db=3"
+    assert parse_bus_address("redis://one/a?db=0").shown == "redis://one/a"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("nats://127.0.0.1", "nats://127.0.0.1/kkrpc.messages"),
+        ("redis://127.0.0.1", "redis://127.0.0.1/kkrpc-stream"),
+    ],
+)
+def test_without_a_name_it_is_that_of_the_peers(url: str, shown: str) -> None:
+    assert parse_bus_address(url).shown == shown
 
 
 @pytest.mark.parametrize(
@@ -42,7 +57,13 @@ def test_without_a_name_it_is_that_of_the_peers() -> None:
         ("nats://host/lab..a", "letters, digits"),
         ("nats://host/a b", "letters, digits"),
         ("nats://s3cret@host/a/b", "letters, digits"),
+        ("nats://host/lab:a", "letters, digits"),
         ("nats://host/lab#x", "after '#'"),
+        ("nats://host/lab?db=1", "no parameter 'db'"),
+        ("redis://host/lab?creds=x", "no parameter 'creds'"),
+        ("redis://host/3", "number of a database stands in ?db=3"),
+        ("redis://s3cret@host/lab?db=x", "db= is the number of a database, not 'x'"),
+        ("redis://one,two/lab", "names one broker"),
         ("nats://s3cret@host/lab?peer=x", "no parameter 'peer'; did you mean 'peer_id'"),
     ],
 )
@@ -54,7 +75,10 @@ def test_what_is_wrong_with_an_address_is_said_without_its_secrets(url: str, why
 
 @pytest.mark.parametrize(
     ("target", "is_one"),
-    [("nats://x", True), ("NATS://x/y", True), ("ws://x", False), ("nats", False), (3, False)],
+    [
+        *((url, True) for url in ("nats://x", "NATS://x/y", "redis://x", "rediss://x")),
+        *((url, False) for url in ("ws://x", "nats", 3)),
+    ],
 )
 def test_which_targets_are_on_a_bus(target: object, is_one: bool) -> None:
     assert is_bus_address(target) is is_one
@@ -97,3 +121,8 @@ def test_options_that_a_bus_has_no_use_for_are_refused(options: dict, why: str) 
 def test_options_of_serve_that_do_not_go_together(options: dict, why: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(kk.UsageError, match=why):
         kk.serve({}, **options)
+
+
+def test_tls_is_for_addresses_that_say_so() -> None:
+    with pytest.raises(kk.UsageError, match=r"did you mean 'rediss://127.0.0.1:1/lab'\?"):
+        kk.connect("redis://127.0.0.1:1/lab", ca_file="x.pem")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from support.endpoints import Endpoint
-from support.servers.nats import service_url
+from support.servers.buses import BROKERS, service_url
 from support.waiting import PATIENCE_S, until
 
 import kkjupyter as kk
@@ -38,11 +38,11 @@ def endpoint() -> Endpoint:
     return Endpoint()
 
 
-@pytest.fixture(params=["websocket", "http", "nats"])
+@pytest.fixture(params=["websocket", "http", "nats", "redis"])
 def api(endpoint: Endpoint, request: pytest.FixtureRequest) -> Iterator[Any]:
     where: Any = {"token": False, "transport": request.param}
-    if request.param == "nats":
-        where = {"on": service_url()}
+    if request.param in BROKERS:
+        where = {"on": service_url(request.param)}
     with (
         kk.serve(endpoint, **where) as server,
         kk.connect(server.url, protocol="compact", codec="json") as api,

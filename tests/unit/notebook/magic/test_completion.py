@@ -32,7 +32,7 @@ class FakeConnections:
         ("%rpc api.f() --view ", ["auto", *VIEWS]),
         ("%rpc api.f() --view j", ["json"]),
         ("%rpc api.f() --out ", []),
-        ("%rpc connect ", ["demo", "nats://", "ws://", "wss://"]),
+        ("%rpc connect ", ["demo", "nats://", "redis://", "ws://", "wss://"]),
         ("%rpc connect demo ", ["as"]),
         ("%rpc connect demo as api --tok", ["--token-env", "--token-ask"]),
         ("%rpc close o", ["other"]),

@@ -1,4 +1,4 @@
-"""kkrpc 2.1.0 over a NATS server, in both roles, and where several share a name."""
+"""kkrpc 2.1.0 over message buses, in both roles, and where several share a name."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from support.peers.node import NatsPeer
-from support.servers.nats import broker, service_url
+from support.peers.node import BusNode, bus_bundles
+from support.servers.buses import broker, service_url
 from support.waiting import until
 
 import kkjupyter as kk
+from kkjupyter.bus import kkrpc_peer
 
 NAMES = itertools.count(1)
 
 
-def their(url: str, role: str, own_id: str, remote_id: str = "") -> NatsPeer:
-    return NatsPeer(broker().url, url.rpartition("/")[2], role, own_id, remote_id)
+def their(url: str, role: str, own_id: str, remote_id: str = "") -> BusNode:
+    bus = url.partition(":")[0]
+    return BusNode(bus, broker(bus).url, url.rpartition("/")[2], role, own_id, remote_id)
 
 
-@pytest.fixture
-def url() -> str:
-    return service_url(f"peers{next(NAMES)}")
+@pytest.fixture(params=bus_bundles())
+def url(request: pytest.FixtureRequest) -> str:
+    return service_url(request.param, f"peers{next(NAMES)}")
 
 
 # ---- they serve
@@ -57,13 +59,16 @@ def test_a_break_ends_their_producer(api: Any) -> None:
     assert api.produced().result() < 1000
 
 
-def test_their_server_that_is_killed_is_noticed(url: str) -> None:
+def test_their_server_that_is_killed_is_noticed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On NATS when it is asked for the first time; Redis does not tell that nobody reads."""
+    monkeypatch.setattr(kkrpc_peer, "ASK_S", 2.0)
+    monkeypatch.setattr(kkrpc_peer, "SILENCE_S", 6.0)
     with their(url, "server", "server") as node, kk.connect(url) as api:
         assert api.add(1, 2).result(timeout_s=20) == 3
         stream = iter(api.tokens(1_000_000))
         next(stream)
         node.close()
-        with pytest.raises(kk.ConnectionLost, match="server is gone"):
+        with pytest.raises(kk.ConnectionLost, match=r"server (is gone|gave no sign of life)"):
             for _ in stream:
                 pass
 

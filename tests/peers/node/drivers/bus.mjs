@@ -1,4 +1,4 @@
-// A peer on a NATS server: node nats.mjs BUNDLE BROKER SUBJECT ROLE LOCAL_ID [REMOTE_ID]. With the ROLE "server" it
+// A peer on a message bus: node bus.mjs BUNDLE BROKER NAME ROLE LOCAL_ID [REMOTE_ID]. With the ROLE "server" it
 // exposes drivers/api.mjs, as a "client" nothing. It runs scripts, see scripts.mjs, with `api`, `read(stream)`,
 // `sleep(ms)` and `closed` (how many of its generators have ended) in scope.
 import { resolve } from "node:path";
@@ -6,9 +6,12 @@ import { pathToFileURL } from "node:url";
 import { makeApi } from "./api.mjs";
 import { runScripts } from "./scripts.mjs";
 
-const [bundle, servers, subject, role, localPeerId, remotePeerId] = process.argv.slice(2);
+const [bundle, broker, name, role, localPeerId, remotePeerId] = process.argv.slice(2);
 const kkrpc = await import(pathToFileURL(resolve(bundle)).href);
-const transport = kkrpc.natsTransport({ servers, subject, localPeerId, remotePeerId });
+const ids = { localPeerId, remotePeerId };
+const transport = kkrpc.natsTransport
+  ? kkrpc.natsTransport({ servers: broker, subject: name, ...ids })
+  : kkrpc.redisStreamsTransport({ url: broker, stream: name, ...ids });
 const expose = role === "server" ? makeApi(kkrpc.releaseCallback, () => channel.getAPI()) : undefined;
 const channel = new kkrpc.RPCChannel(transport, { expose, timeout: 20_000 });
 // It connects when it sends for the first time; this every receiver drops.
