@@ -66,10 +66,15 @@ class Bus(Protocol):
     async def subscribe(self, name: str, take: Take, *, group: str = "") -> None:
         """Have ``take`` called with all that others publish to ``name``, but not with our own.
 
+        The broker knows of it when this returns, so whatever is published from then on comes.
+
         Args:
             name: without wildcards.
             take: see :data:`Take`.
             group: of those that subscribe with the same one, each payload goes to one.
+
+        Raises:
+            ConnectError: the broker is gone.
         """
 
     def publish(self, name: str, payload: bytes, *, key: str = "") -> None:

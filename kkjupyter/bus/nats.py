@@ -150,6 +150,10 @@ class NatsBus:
             pending_msgs_limit=_UNREAD_MESSAGES,
             pending_bytes_limit=_UNREAD_BYTES,
         )
+        try:
+            await self._client.flush(_FLUSH_TIMEOUT_S)
+        except _library_errors() as exc:
+            raise ConnectError(self._address.shown, self._reason(exc)) from None
 
     def publish(self, name: str, payload: bytes, *, key: str = "") -> None:
         if not self.is_connected:
