@@ -29,17 +29,24 @@ function listen(page: Window): void {
   page.addEventListener("keydown", letThrough, true);
 }
 
+/** Elements without their mark, for the key that is being handled. */
+let unmarked: HTMLElement[] = [];
+
 /** Before JupyterLab sees the key, on the way down to the focused element. */
 function letThrough(event: KeyboardEvent): void {
+  // In a busy page the next key comes before the time-out.
+  mark();
   if (!isForNotebook(event) || !(event.target instanceof Element)) return;
-  const own: HTMLElement[] = [];
   for (let at = event.target.closest(OURS); at; at = at.parentElement?.closest(OURS) ?? null) {
-    if (at instanceof HTMLElement) own.push(at);
+    if (at instanceof HTMLElement) unmarked.push(at);
   }
-  for (const one of own) delete one.dataset.lmSuppressShortcuts;
-  setTimeout(() => {
-    for (const one of own) one.dataset.lmSuppressShortcuts = "true";
-  });
+  for (const one of unmarked) delete one.dataset.lmSuppressShortcuts;
+  setTimeout(mark);
+}
+
+function mark(): void {
+  for (const one of unmarked) one.dataset.lmSuppressShortcuts = "true";
+  unmarked = [];
 }
 
 function isForNotebook({

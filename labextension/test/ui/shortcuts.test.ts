@@ -51,6 +51,11 @@ test.each([
   expect(press(box, "d")).toBe(false); // the next plain key is the view's again
 });
 
+test("the next key is the view's however soon it comes", () => {
+  expect(press(box, "Control", { ctrlKey: true })).toBe(true);
+  expect(press(box, "b")).toBe(false);
+});
+
 test("Shift-Enter on a button presses it", () => {
   expect(press(button, "Enter", { shiftKey: true })).toBe(false);
   expect(press(button, "s", { ctrlKey: true })).toBe(true);
