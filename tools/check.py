@@ -224,7 +224,7 @@ STEPS = (
     Step("wire", wire_tests, "tests/wire", ("install", "npm-wire")),
     tests("cli", "--timeout=120", workers=FILE_WORKERS),
     tests("kernel", "--timeout=120", needs=("kernels",), workers=WAITING_WORKERS),
-    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=WAITING_FILE_WORKERS),
+    tests("browser", "--timeout=180", needs=("kernels", "chromium"), workers=FILE_WORKERS),
     tests("peers", "--timeout=120", needs=("vovk-servers",)),
     tests("notebooks", "--timeout=180", workers=WAITING_FILE_WORKERS),
     Step("docs", docs, "tests/docs", ("install", "kernels")),
